@@ -1,0 +1,135 @@
+//! What can be wrong with a set of plugins, before anything runs and at a resume.
+
+use thiserror::Error;
+
+use crate::event::EventKind;
+use crate::fault::Fault;
+use crate::manifest::Write;
+use crate::request::RequestKind;
+
+/// A set of plugins that cannot run; each message names plugins and their place in the config.
+#[derive(Debug, Error)]
+pub enum HooksError {
+    /// Two plugins with one id.
+    #[error("plugins {first} and {second} have the same id; give one of them another `id`")]
+    DuplicateId {
+        /// The earlier one.
+        first: String,
+        /// The later one.
+        second: String,
+    },
+    /// A resource that nobody provides.
+    #[error(
+        "plugin {plugin} reads {resource:?}, which no plugin provides; attach one that does, before or after it"
+    )]
+    MissingProducer {
+        /// Who reads.
+        plugin: String,
+        /// What is missing.
+        resource: &'static str,
+    },
+    /// A resource that two plugins provide.
+    #[error("plugins {first} and {second} both provide {resource:?}; remove one of them")]
+    TwoProducers {
+        /// The earlier one.
+        first: String,
+        /// The later one.
+        second: String,
+        /// What both provide.
+        resource: &'static str,
+    },
+    /// A plugin named in `after` that is not attached.
+    #[error("plugin {plugin} is to come after {after:?}, which is not attached{hint}")]
+    UnknownAfter {
+        /// Who says so.
+        plugin: String,
+        /// The name.
+        after: String,
+        /// A near name, if there is one.
+        hint: String,
+    },
+    /// Plugins that wait for each other.
+    #[error("plugins wait for each other: {chain}; remove one of these dependencies")]
+    Cycle {
+        /// The plugins in a row, with why each waits.
+        chain: String,
+    },
+    /// Two plugins that write the same thing with no order between them.
+    #[error(
+        "plugins {first} and {second} both write {write}, and nothing says who comes first; add `after = [{first_id:?}]` to one of them"
+    )]
+    AmbiguousWriters {
+        /// The earlier one.
+        first: String,
+        /// Its id alone.
+        first_id: String,
+        /// The later one.
+        second: String,
+        /// What both write.
+        write: Write,
+    },
+    /// An event that this host does not have.
+    #[error("plugin {plugin} needs the event {event}, which this model does not expose: {why}")]
+    UnsupportedEvent {
+        /// Who needs it.
+        plugin: String,
+        /// The event.
+        event: EventKind,
+        /// What to do.
+        why: String,
+    },
+    /// A request that this host cannot apply.
+    #[error("plugin {plugin} makes requests of kind {request}, which this run cannot apply")]
+    UnsupportedRequest {
+        /// Who makes them.
+        plugin: String,
+        /// The kind.
+        request: RequestKind,
+    },
+    /// A tap that finds no site.
+    #[error(
+        "plugin {plugin} taps {pattern:?}, which matches no site of the model; sites are: {sites}"
+    )]
+    TapMatchesNothing {
+        /// Who taps.
+        plugin: String,
+        /// The pattern.
+        pattern: String,
+        /// Names of the sites.
+        sites: String,
+    },
+    /// A checkpoint of another set of plugins.
+    #[error(
+        "the checkpoint was written with other plugins: {difference}; resume with the config that wrote it, or start a new run"
+    )]
+    OtherPlugins {
+        /// Plugins that are missing, new or different.
+        difference: String,
+    },
+    /// A plugin that could not give or take its state.
+    #[error("plugin {plugin} could not {verb} its state")]
+    State {
+        /// Which one.
+        plugin: String,
+        /// `save` or `restore`.
+        verb: &'static str,
+        /// Why.
+        #[source]
+        fault: Fault,
+    },
+}
+
+/// A fault that ends the run.
+#[derive(Debug, Error)]
+#[error("plugin {plugin:?} failed at {event} in step {step}: {fault}")]
+pub struct StopRun {
+    /// Id of the plugin.
+    pub plugin: String,
+    /// The event it failed at.
+    pub event: EventKind,
+    /// The step under way.
+    pub step: u64,
+    /// Why.
+    #[source]
+    pub fault: Fault,
+}

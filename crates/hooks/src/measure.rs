@@ -1,0 +1,139 @@
+//! Measurements that plugins and the loop put on record, and the sinks that receive them.
+
+use std::collections::BTreeMap;
+
+use crate::clock::Clock;
+
+/// One measured thing, without its time.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Measurement {
+    /// A number over time.
+    Scalar(f64),
+    /// A distribution over time, given by its values.
+    Histogram(Vec<f64>),
+    /// A picture, 8-bit RGB in row-major order.
+    Image {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+        /// `width · height · 3` bytes.
+        rgb: Vec<u8>,
+    },
+    /// Text, Markdown where the sink renders it.
+    Text(String),
+    /// Rows of a table, appended to the table of the tag's name.
+    Table(Table),
+}
+
+/// Columns of equal length, in order.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Table {
+    /// Columns by name.
+    pub columns: Vec<(String, Column)>,
+}
+
+/// One column of a [`Table`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Column {
+    /// Numbers; NaN stands for "not defined".
+    F64(Vec<f64>),
+    /// Whole numbers.
+    I64(Vec<i64>),
+    /// Words.
+    Text(Vec<String>),
+}
+
+impl Column {
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        match self {
+            Column::F64(v) => v.len(),
+            Column::I64(v) => v.len(),
+            Column::Text(v) => v.len(),
+        }
+    }
+
+    /// Whether the column has no rows.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A measurement with its tag, time and author.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// Slash-separated name, for example `unitmem/train/encoder.layer1.act`.
+    pub tag: String,
+    /// Epochs finished; 0 before the first step.
+    pub epoch: u32,
+    /// Optimizer steps finished; the horizontal axis.
+    pub step: u64,
+    /// Id of the plugin that measured, or `loop`.
+    pub author: String,
+    /// What was measured.
+    pub value: Measurement,
+}
+
+/// Receives the records of a run: TensorBoard files, tables, a report.
+pub trait Sink: Send {
+    /// Name for messages, for example `tensorboard`.
+    fn name(&self) -> &str;
+
+    /// Takes one record. A sink ignores kinds of measurements that it cannot show.
+    ///
+    /// # Errors
+    /// A full disk or an unwritable folder; the run goes on without this sink.
+    fn write(&mut self, record: &Record) -> std::io::Result<()>;
+
+    /// Makes everything written so far readable by others.
+    ///
+    /// # Errors
+    /// As for [`write`](Self::write).
+    fn flush(&mut self) -> std::io::Result<()>;
+}
+
+/// Collects records, and keeps the last scalar of each tag for the summary.
+#[derive(Default)]
+pub struct Recorder {
+    pending: Vec<Record>,
+    latest: BTreeMap<String, (u64, f64)>,
+}
+
+impl Recorder {
+    /// Puts `value` on record under `tag` at the time of `clock`.
+    pub fn record(
+        &mut self,
+        author: &str,
+        clock: &Clock,
+        tag: impl Into<String>,
+        value: Measurement,
+    ) {
+        let tag = tag.into();
+        if let Measurement::Scalar(number) = value {
+            self.latest.insert(tag.clone(), (clock.step, number));
+        }
+        self.pending.push(Record {
+            tag,
+            epoch: clock.epoch,
+            step: clock.step,
+            author: author.to_owned(),
+            value,
+        });
+    }
+
+    /// Takes all records that no sink has seen.
+    pub fn drain(&mut self) -> Vec<Record> {
+        std::mem::take(&mut self.pending)
+    }
+
+    /// The last value of every scalar, with its step, by tag.
+    pub fn latest(&self) -> &BTreeMap<String, (u64, f64)> {
+        &self.latest
+    }
+
+    /// Restores the last values after a resume.
+    pub fn restore_latest(&mut self, latest: BTreeMap<String, (u64, f64)>) {
+        self.latest = latest;
+    }
+}

@@ -1,0 +1,38 @@
+//! The model as plugins see it: evaluation mode, read only, no type parameter.
+
+use burn::tensor::Tensor;
+
+use crate::fault::Fault;
+use crate::site::Site;
+use crate::tap::{Readings, TapPlan};
+
+/// A parameter of the model by path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter {
+    /// Dotted path, for example `encoder.layer1.conv.weight`.
+    pub path: String,
+    /// Shape.
+    pub shape: Vec<usize>,
+}
+
+/// What a forward pass in evaluation mode shows.
+#[derive(Debug, Clone)]
+pub struct Observation {
+    /// Encoder output `[B, D]`.
+    pub embeddings: Tensor<2>,
+    /// Readings at the sites of the plan, `[B, units]` each.
+    pub readings: Readings,
+}
+
+/// The model in evaluation mode.
+pub trait ModelView {
+    /// The model's sites in forward order.
+    fn sites(&self) -> &[Site];
+
+    /// Runs the encoder on `images` `[B, C, H, W]` without gradients; batch statistics stay as
+    /// they are, so that the result of a row does not depend on the other rows.
+    ///
+    /// # Errors
+    /// A model that was attached without a tapped forward.
+    fn observe(&self, images: Tensor<4>, taps: &TapPlan) -> Result<Observation, Fault>;
+}

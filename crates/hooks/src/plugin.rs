@@ -1,0 +1,212 @@
+//! The plugin trait and its declaration.
+
+use std::any::Any;
+
+use crate::clock::Every;
+use crate::dispatch::{Entry, Tables};
+use crate::event::{Event, Handler};
+use crate::fault::{Fault, OnFault};
+use crate::manifest::{Manifest, Origin, Write};
+use crate::request::RequestKind;
+use crate::resource::{Resource, ResourceType};
+use crate::state::PluginState;
+use crate::tap::TapSpec;
+
+/// Something attached to the training loop.
+///
+/// A handler is a method whose argument type is the event; only declared events are delivered.
+/// `state` and `restore` have no default, because a plugin that forgets its state breaks the exact
+/// resume of the whole run.
+///
+/// # Examples
+/// ```
+/// use afterimage_hooks::*;
+///
+/// /// Counts the samples that training has seen.
+/// #[derive(Default)]
+/// struct SampleCount(u64);
+///
+/// impl Plugin for SampleCount {
+///     fn declare(&self, d: &mut Declare<'_, Self>) {
+///         d.on::<StepDone>(Every::Always, Self::count);
+///     }
+///     fn state(&self) -> Result<PluginState, Fault> {
+///         PluginState::encode(1, &self.0)
+///     }
+///     fn restore(&mut self, state: PluginState) -> Result<(), Fault> {
+///         self.0 = state.decode(1)?;
+///         Ok(())
+///     }
+/// }
+///
+/// impl SampleCount {
+///     fn count(&mut self, cx: &mut StepDoneCx<'_>) -> Result<(), Fault> {
+///         self.0 += cx.ids.len() as u64;
+///         cx.scalar("samples/seen", self.0 as f64);
+///         Ok(())
+///     }
+/// }
+///
+/// let attached = Attached::new("count", "sample-count", SampleCount::default());
+/// assert_eq!(attached.manifest().events, [(EventKind::StepDone, Every::Always)]);
+/// ```
+pub trait Plugin: Any + Send {
+    /// Declares events, taps, resources, writes, requests and the fault policy.
+    fn declare(&self, d: &mut Declare<'_, Self>)
+    where
+        Self: Sized;
+
+    /// Everything that the plugin must find again after a resume.
+    ///
+    /// # Errors
+    /// A state that cannot be encoded.
+    fn state(&self) -> Result<PluginState, Fault>;
+
+    /// Takes back what [`state`](Self::state) gave.
+    ///
+    /// # Errors
+    /// A state of another version or of another configuration.
+    fn restore(&mut self, state: PluginState) -> Result<(), Fault>;
+}
+
+/// Collects what a plugin declares.
+pub struct Declare<'d, P> {
+    pub(crate) manifest: &'d mut Manifest,
+    pub(crate) tables: &'d mut Tables,
+    pub(crate) resources: &'d mut Vec<ResourceType>,
+    pub(crate) fault_policy: &'d mut Option<OnFault>,
+    pub(crate) plugin: std::marker::PhantomData<fn(&mut P)>,
+}
+
+impl<P: Plugin> Declare<'_, P> {
+    /// Calls `handler` at event `E` with this cadence.
+    pub fn on<E: Event>(&mut self, every: Every, handler: Handler<P, E>) -> &mut Self {
+        self.manifest.events.push((E::KIND, every));
+        E::table_mut(self.tables).push(Entry::new(every, handler));
+        self
+    }
+
+    /// Taps sites whenever a handler of this plugin inside a step is due.
+    pub fn taps(&mut self, spec: TapSpec) -> &mut Self {
+        self.manifest.taps.push(spec);
+        self
+    }
+
+    /// Reads a resource; whoever provides it comes first.
+    pub fn reads<R: Resource>(&mut self) -> &mut Self {
+        self.manifest.reads.push(R::NAME);
+        self.resources.push(ResourceType::of::<R>());
+        self
+    }
+
+    /// Provides a resource; whoever reads it comes after.
+    pub fn provides<R: Resource>(&mut self) -> &mut Self {
+        self.manifest.provides.push(R::NAME);
+        self.resources.push(ResourceType::of::<R>());
+        self
+    }
+
+    /// Writes something inside events.
+    pub fn writes(&mut self, write: Write) -> &mut Self {
+        self.manifest.writes.push(write);
+        self
+    }
+
+    /// Makes requests of this kind.
+    pub fn requests(&mut self, kind: RequestKind) -> &mut Self {
+        self.manifest.requests.push(kind);
+        self
+    }
+
+    /// Comes after the plugin with this id, beyond what resources say.
+    pub fn after(&mut self, id: impl Into<String>) -> &mut Self {
+        self.manifest.after.push(id.into());
+        self
+    }
+
+    /// What happens to the run when this plugin fails. Without it an observer is disabled and an
+    /// intervention stops the run.
+    pub fn on_fault(&mut self, policy: OnFault) -> &mut Self {
+        *self.fault_policy = Some(policy);
+        self
+    }
+
+    /// The version of the layout of the plugin's state.
+    pub fn state_version(&mut self, version: u32) -> &mut Self {
+        self.manifest.state_version = version;
+        self
+    }
+}
+
+/// A plugin with its manifest, ready to be ordered and run.
+pub struct Attached {
+    pub(crate) plugin: Box<dyn Plugin>,
+    pub(crate) manifest: Manifest,
+    pub(crate) tables: Tables,
+    pub(crate) resources: Vec<ResourceType>,
+}
+
+impl Attached {
+    /// Attaches `plugin` under a unique `id`; `kind` is its name in the registry.
+    pub fn new<P: Plugin>(id: impl Into<String>, kind: impl Into<String>, plugin: P) -> Self {
+        let mut manifest = Manifest {
+            id: id.into(),
+            kind: kind.into(),
+            state_version: 1,
+            events: Vec::new(),
+            taps: Vec::new(),
+            reads: Vec::new(),
+            provides: Vec::new(),
+            writes: Vec::new(),
+            requests: Vec::new(),
+            after: Vec::new(),
+            on_fault: OnFault::Disable,
+            origin: None,
+        };
+        let mut tables = Tables::default();
+        let mut resources = Vec::new();
+        let mut fault_policy = None;
+        plugin.declare(&mut Declare {
+            manifest: &mut manifest,
+            tables: &mut tables,
+            resources: &mut resources,
+            fault_policy: &mut fault_policy,
+            plugin: std::marker::PhantomData,
+        });
+        let default = if manifest.intervenes() {
+            OnFault::Stop
+        } else {
+            OnFault::Disable
+        };
+        manifest.on_fault = fault_policy.unwrap_or(default);
+        Self {
+            plugin: Box::new(plugin),
+            manifest,
+            tables,
+            resources,
+        }
+    }
+
+    /// Says where the plugin was asked for.
+    pub fn from_origin(mut self, origin: Origin) -> Self {
+        self.manifest.origin = Some(origin);
+        self
+    }
+
+    /// Adds plugins that this one comes after, as the user wrote.
+    pub fn after(mut self, ids: impl IntoIterator<Item = String>) -> Self {
+        self.manifest.after.extend(ids);
+        self
+    }
+
+    /// Overrides the fault policy, as the user wrote.
+    pub fn on_fault(mut self, policy: OnFault) -> Self {
+        self.manifest.on_fault = policy;
+        self
+    }
+
+    /// What the plugin declared.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+}
