@@ -21,14 +21,14 @@ pub struct RunStartCx<'a> {
     pub model: &'a dyn ModelView,
     /// Pictures and views, where the host has a data set.
     pub samples: Option<&'a dyn Samples>,
-    /// Taps registered so far.
+    /// Taps registered so far, each with the id of its plugin.
     pub taps: &'a mut Vec<(String, TapSpec)>,
 }
 
 impl RunStartCx<'_> {
-    /// Adds a tap that depends on the run, to those of the manifest.
-    pub fn register_tap(&mut self, id: &str, spec: TapSpec) {
-        self.taps.push((id.to_owned(), spec));
+    /// Adds a tap that depends on the run, to those of the calling plugin's manifest.
+    pub fn register_tap(&mut self, spec: TapSpec) {
+        self.taps.push((self.scope.caller_id().to_owned(), spec));
     }
 }
 
@@ -341,8 +341,8 @@ pub struct StepDoneCx<'a> {
     pub ids: &'a [SampleId],
     /// Views a sample.
     pub views: usize,
-    /// Loss of the step.
-    pub loss: f64,
+    /// Loss of the step, where the model shows it.
+    pub loss: Option<f64>,
     /// Loss of each sample, if a plugin asked for it at `LossReady`.
     pub per_sample_loss: Option<&'a [f32]>,
     /// Readings that plugins asked for at `ForwardDone`.
@@ -367,8 +367,8 @@ pub struct EvalDoneCx<'a> {
 pub struct EpochEndCx<'a> {
     /// Time, run, measurements, resources.
     pub scope: Scope<'a>,
-    /// Mean loss of the epoch.
-    pub loss: f64,
+    /// Mean loss of the epoch, where the model shows it.
+    pub loss: Option<f64>,
     /// The model.
     pub model: &'a dyn ModelView,
     /// Pictures and views, where the host has a data set.

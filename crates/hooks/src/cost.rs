@@ -17,24 +17,39 @@ pub struct Cost {
 /// Costs by plugin and event.
 #[derive(Debug, Clone, Default)]
 pub struct Costs {
-    entries: BTreeMap<(String, EventKind), Cost>,
+    plugins: Vec<PluginCosts>,
+}
+
+#[derive(Debug, Clone)]
+struct PluginCosts {
+    plugin: String,
+    events: [Cost; EventKind::ALL.len()],
 }
 
 impl Costs {
-    pub(crate) fn add(&mut self, plugin: &str, event: EventKind, time: Duration) {
-        let cost = match self.entries.get_mut(&(plugin.to_owned(), event)) {
-            Some(cost) => cost,
-            None => self.entries.entry((plugin.to_owned(), event)).or_default(),
-        };
+    /// Makes room for the next plugin; its slot is the number of plugins before it.
+    pub(crate) fn push(&mut self, plugin: &str) {
+        self.plugins.push(PluginCosts {
+            plugin: plugin.to_owned(),
+            events: [Cost::default(); EventKind::ALL.len()],
+        });
+    }
+
+    pub(crate) fn add(&mut self, slot: usize, event: EventKind, time: Duration) {
+        let cost = &mut self.plugins[slot].events[event as usize];
         cost.calls += 1;
         cost.time += time;
     }
 
-    /// Every entry, by plugin, then in the order of the events.
+    /// Every plugin and event with at least one call, in the order of dispatch, then of the events.
     pub fn iter(&self) -> impl Iterator<Item = (&str, EventKind, Cost)> {
-        self.entries
-            .iter()
-            .map(|((plugin, event), cost)| (plugin.as_str(), *event, *cost))
+        self.plugins.iter().flat_map(|costs| {
+            EventKind::ALL
+                .iter()
+                .zip(costs.events)
+                .filter(|(_, cost)| cost.calls > 0)
+                .map(|(event, cost)| (costs.plugin.as_str(), *event, cost))
+        })
     }
 
     /// Total time by plugin.

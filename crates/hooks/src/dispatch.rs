@@ -136,6 +136,7 @@ impl Hooks {
                 .iter()
                 .for_each(|kind| resources.know(*kind));
             hooks.tables.append(hooks.slots.len(), attached.tables);
+            hooks.costs.push(&attached.manifest.id);
             hooks.slots.push(Slot {
                 plugin: attached.plugin,
                 manifest: Arc::new(attached.manifest),
@@ -173,7 +174,7 @@ impl Hooks {
             let result = catch_unwind(AssertUnwindSafe(|| (entry.call)(plugin, cx)))
                 .unwrap_or_else(|panic| Err(Fault::new(format!("panicked: {}", words(&*panic)))));
             E::scope(cx).leave();
-            self.costs.add(&slot.manifest.id, E::KIND, start.elapsed());
+            self.costs.add(entry.slot, E::KIND, start.elapsed());
             if let Err(fault) = result {
                 let stop = StopRun {
                     plugin: slot.manifest.id.clone(),

@@ -109,7 +109,7 @@ fn edges(manifests: &[&Manifest], errors: &mut Vec<HooksError>) -> Edges {
         for resource in &manifest.reads {
             match providers.get(resource) {
                 Some(&provider) if provider != index => {
-                    edges[index].insert(provider, format!("reads {resource:?}"));
+                    edges[index].insert(provider, format!("reads {resource:?} of"));
                 }
                 Some(_) => {}
                 None => errors.push(HooksError::MissingProducer {
@@ -123,7 +123,7 @@ fn edges(manifests: &[&Manifest], errors: &mut Vec<HooksError>) -> Edges {
                 Some(other) => {
                     edges[index]
                         .entry(other)
-                        .or_insert_with(|| "is to come after it".to_owned());
+                        .or_insert_with(|| "is to come after".to_owned());
                 }
                 None => errors.push(HooksError::UnknownAfter {
                     plugin: manifest.named(),
@@ -170,7 +170,7 @@ fn cycle(manifests: &[&Manifest], edges: &Edges, placed: &[bool]) -> String {
             break;
         };
         chain.push(format!(
-            "{} {why} of {}",
+            "{} {why} {}",
             manifests[at].named(),
             manifests[next].named()
         ));

@@ -71,7 +71,7 @@ impl<'a> Scope<'a> {
         self.caller = None;
     }
 
-    fn caller_id(&self) -> &str {
+    pub(crate) fn caller_id(&self) -> &str {
         self.caller.as_ref().map_or("loop", |m| m.id.as_str())
     }
 

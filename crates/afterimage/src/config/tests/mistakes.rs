@@ -1,0 +1,290 @@
+//! Each kind of mistake, by its exact words.
+
+use super::*;
+
+#[test]
+fn a_key_that_does_not_exist() {
+    assert_eq!(
+        messages("name = \"x\"\n[optimizer]\nrate = 0.1\nwarmpu = 3", &[]),
+        ["a.toml:4: optimizer.warmpu: unknown key; did you mean `warmup`?"]
+    );
+    assert_eq!(
+        messages("name = \"x\"\nbudget = 3", &[]),
+        [
+            "a.toml:2: budget: unknown key; known here: `crop`, `limits`, `loose`, `name`, `objective`, `optimizer`, \
+          `plugins`, `precision`, `seed`"
+        ]
+    );
+}
+
+#[test]
+fn a_key_that_the_type_would_let_pass() {
+    assert_eq!(
+        messages("name = \"x\"\n[loose]\nfoldr = \"a\"", &[]),
+        ["a.toml:3: loose.foldr: unknown key; did you mean `folder`?"]
+    );
+    assert_eq!(
+        messages(
+            "name = \"x\"\n[loose.tagged]\nkind = \"local\"\npath = \"p\"\npaht = \"q\"",
+            &[]
+        ),
+        ["a.toml:5: loose.tagged.paht: unknown key; did you mean `path`?"]
+    );
+}
+
+#[test]
+fn a_value_of_another_type() {
+    let says = |line: &str| messages(&format!("name = \"x\"\n{line}"), &[]);
+    assert_eq!(
+        says("seed = \"1\""),
+        ["a.toml:2: seed: expected a whole number, 0 or more; got \"1\""]
+    );
+    assert_eq!(
+        says("seed = -1"),
+        ["a.toml:2: seed: expected a whole number, 0 or more; got -1"]
+    );
+    assert_eq!(
+        says("seed = 1.0"),
+        ["a.toml:2: seed: expected a whole number, 0 or more; got 1.0"]
+    );
+    assert_eq!(
+        says("seed = { a = 1 }"),
+        ["a.toml:2: seed: expected a whole number, 0 or more; got a table"]
+    );
+    assert_eq!(
+        says("optimizer = 3"),
+        ["a.toml:2: optimizer: expected a table; got 3"]
+    );
+    assert_eq!(
+        says("optimizer.nesterov = 1"),
+        ["a.toml:2: optimizer.nesterov: expected true or false; got 1"]
+    );
+    assert_eq!(
+        says("optimizer.rate = [1]"),
+        ["a.toml:2: optimizer.rate: expected a number; got an array"]
+    );
+    assert_eq!(
+        says("plugins = \"a\""),
+        ["a.toml:2: plugins: expected an array; got \"a\""]
+    );
+    assert_eq!(
+        says("limits = { a = 1, b = true }"),
+        ["a.toml:2: limits.b: expected a whole number from 0 to 4294967295; got true"]
+    );
+    assert_eq!(
+        says("crop = [0.1, true]"),
+        ["a.toml:2: crop[1]: expected a number; got true"]
+    );
+    assert_eq!(
+        says("crop = [0.1]"),
+        ["a.toml:2: crop: expected an array of length 2; got 1"]
+    );
+    assert_eq!(
+        says("crop = [0.1, 0.2, \"c\"]"),
+        ["a.toml:2: crop: expected fewer elements in array; got 3"]
+    );
+}
+
+#[test]
+fn a_name_that_is_no_choice() {
+    assert_eq!(
+        messages("name = \"x\"\nprecision = \"hlaf\"", &[]),
+        ["a.toml:2: precision: there is no \"hlaf\"; did you mean \"half\"?"]
+    );
+    assert_eq!(
+        messages(
+            "name = \"x\"\n[objective]\ntemperature = 1\nkind = \"moco\"",
+            &[]
+        ),
+        ["a.toml:4: objective.kind: there is no \"moco\"; known here: \"byol\", \"simclr\""]
+    );
+}
+
+#[test]
+fn a_key_that_is_missing() {
+    assert_eq!(
+        messages("seed = 1", &[]),
+        ["a.toml: name: missing; this key has no default"]
+    );
+    assert_eq!(
+        messages("", &[]),
+        ["a.toml: name: missing; this key has no default"]
+    );
+    assert_eq!(
+        messages("name = \"x\"\n\n[objective]\nkind = \"byol\"", &[]),
+        ["a.toml:3: objective.momentum: missing; this key has no default"]
+    );
+    assert_eq!(
+        messages("name = \"x\"\n[objective]\ntemperature = 1", &[]),
+        ["a.toml:2: objective.kind: missing; this key has no default"]
+    );
+    assert_eq!(
+        messages("plugins = [{ kind = \"a\" }, { id = \"b\" }]", &[]),
+        [
+            "a.toml: name: missing; this key has no default",
+            "a.toml:1: plugins[1].kind: missing; this key has no default"
+        ]
+    );
+}
+
+/// serde reads a tagged table into a buffer before it knows the type, and forgets which key it was at.
+#[test]
+fn a_key_inside_a_tagged_table() {
+    let says = |lines: &str| messages(&format!("name = \"x\"\n[objective]\n{lines}"), &[]);
+    assert_eq!(
+        says("kind = \"simclr\"\ntemprature = 0.2"),
+        ["a.toml:4: objective.temprature: unknown key; did you mean `temperature`?"]
+    );
+    assert_eq!(
+        says("kind = \"simclr\"\ntemperature = \"warm\""),
+        ["a.toml:4: objective.temperature: expected a number; got \"warm\""]
+    );
+    assert_eq!(
+        says("kind = \"byol\"\nmomentum = \"much\""),
+        ["a.toml:4: objective.momentum: expected a number; got \"much\""]
+    );
+    assert_eq!(
+        says("kind = \"byol\"\nmomentum = 0.9\n[objective.head]\nwidth = true\ndpeth = 2"),
+        [
+            "a.toml:6: objective.head.width: expected a whole number from 0 to 4294967295; got true",
+            "a.toml:7: objective.head.dpeth: unknown key; did you mean `depth`?"
+        ]
+    );
+    // The same wrong value three times, and one that has no text to be found by.
+    assert_eq!(
+        says("kind = \"byol\"\nmomentum = {}\nhead = { width = \"a\", depth = \"a\" }"),
+        [
+            "a.toml:4: objective.momentum: expected a number; got a table",
+            "a.toml:5: objective.head.width: expected a whole number from 0 to 4294967295; got \"a\"",
+            "a.toml:5: objective.head.depth: expected a whole number from 0 to 4294967295; got \"a\""
+        ]
+    );
+    assert_eq!(
+        says("kind = 3"),
+        ["a.toml:3: objective.kind: expected one of its names, in quotes; got 3"]
+    );
+}
+
+#[test]
+fn a_text_that_its_type_refuses() {
+    assert_eq!(
+        messages(
+            "name = \"x\"\n[[plugins]]\nkind = \"unitmem\"\n\n[[plugins]]\nkind = \"probe\"\nevery = \"10 step s\"",
+            &[]
+        ),
+        ["a.toml:7: plugins[1].every: \"10 step s\" is no cadence; write \"10 steps\""]
+    );
+}
+
+#[test]
+fn a_value_out_of_range() {
+    assert_eq!(
+        messages("name = \"x\"\n[optimizer]\nrate = -1", &[]),
+        ["a.toml:3: optimizer.rate: must be above 0; got -1"]
+    );
+    assert_eq!(
+        messages(
+            "name = \"x\"\n[[plugins]]\nkind = \"a\"\n[[plugins]]\nkind = \"b\"\nevery = \"0 steps\"",
+            &[]
+        ),
+        ["a.toml:6: plugins[1].every: must be 1 or more"]
+    );
+}
+
+#[test]
+fn all_at_once_by_line() {
+    let text = "\
+seed = \"one\"
+sede = 3
+[optimizer]
+rate = -1
+warmup = \"long\"
+nestrov = true
+[[plugins]]
+kind = 4
+[[plugins]]
+kind = \"probe\"
+every = 5
+[[plugins]]
+every = \"often\"
+[objective]
+kind = \"byol\"
+momentum = \"x\"
+momentun = 1
+[loose]
+foldr = 1
+";
+    assert_eq!(
+        messages(text, &["precision=double", "optimizer.x=1"]),
+        [
+            "a.toml: name: missing; this key has no default",
+            "a.toml:1: seed: expected a whole number, 0 or more; got \"one\"",
+            "a.toml:2: sede: unknown key; did you mean `seed`?",
+            "a.toml:5: optimizer.warmup: expected a whole number from 0 to 4294967295; got \"long\"",
+            "a.toml:6: optimizer.nestrov: unknown key; did you mean `nesterov`?",
+            "a.toml:8: plugins[0].kind: expected a text in quotes; got 4",
+            "a.toml:11: plugins[1].every: expected a text in quotes; got 5",
+            "a.toml:12: plugins[2].kind: missing; this key has no default",
+            "a.toml:13: plugins[2].every: \"often\" is no cadence; write \"10 steps\"",
+            "a.toml:16: objective.momentum: expected a number; got \"x\"",
+            "a.toml:17: objective.momentun: unknown key; did you mean `momentum`?",
+            "a.toml:19: loose.foldr: unknown key; did you mean `folder`?",
+            "--set precision=double: precision: there is no \"double\"; known here: \"full\", \"half\"",
+            "--set optimizer.x=1: optimizer.x: unknown key; known here: `nesterov`, `rate`, `warmup`",
+        ]
+    );
+}
+
+#[test]
+fn wrong_values_and_wrong_types_together() {
+    assert_eq!(
+        messages(
+            "name = \"x\"\n[optimizer]\nrate = -1\nwarmup = \"long\"\nx = 0",
+            &[]
+        ),
+        [
+            "a.toml:3: optimizer.rate: must be above 0; got -1",
+            "a.toml:4: optimizer.warmup: expected a whole number from 0 to 4294967295; got \"long\"",
+            "a.toml:5: optimizer.x: unknown key; known here: `nesterov`, `rate`, `warmup`",
+        ]
+    );
+}
+
+#[test]
+fn no_more_than_fifty() {
+    let text: String = (0..80).map(|i| format!("key{i} = 1\n")).collect();
+    let told = messages(&text, &[]);
+    assert_eq!(told.len(), 51);
+    assert_eq!(
+        told[50],
+        "a.toml: these are the first 50 mistakes; put them right to see whether there are more"
+    );
+}
+
+#[test]
+fn a_plugin_s_own_keys_are_decoded_later() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Own {
+        units: u32,
+        #[serde(default)]
+        share: f64,
+    }
+    let text = "name = \"x\"\n[[plugins]]\nkind = \"a\"\nunits = 3\n[[plugins]]\nkind = \"b\"\nunits = -1\nshar = 1";
+    let loaded = loaded(text, &["plugins[0].share=\"all\""]);
+    let mut report = loaded.locations.report();
+    for (i, plugin) in loaded.value.plugins.iter().enumerate() {
+        report.decode::<Own>(&format!("plugins[{i}]"), &plugin.keys);
+    }
+    report.unknown_name("plugins[1].kind", "plugin", "b", &["unitmem".to_owned()]);
+    let errors = report.finish().unwrap_err().to_string();
+    assert_eq!(
+        errors.lines().collect::<Vec<_>>(),
+        [
+            "a.toml:6: plugins[1].kind: there is no plugin \"b\"; known here: \"unitmem\"",
+            "a.toml:7: plugins[1].units: expected a whole number from 0 to 4294967295; got -1",
+            "a.toml:8: plugins[1].shar: unknown key; did you mean `share`?",
+            "--set plugins[0].share=\"all\": plugins[0].share: expected a number; got \"all\"",
+        ]
+    );
+}

@@ -1,0 +1,265 @@
+//! The schema of an experiment config.
+
+use afterimage_data::{DataSource, Limits, ViewConfig};
+use afterimage_hooks::OnFault;
+use afterimage_model::{EncoderConfig, ProjectionHeadConfig};
+use afterimage_ssl::{ObjectiveConfig, OptimizerConfig, ScheduleConfig};
+use afterimage_train::JudgeConfig;
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Report, Validate};
+use crate::device::open_device;
+use crate::registry::Registry;
+
+/// A self-supervised training run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Experiment {
+    /// Name of the run; part of its directory.
+    pub name: String,
+    /// Seed of every random choice; default 0.
+    #[serde(default)]
+    pub seed: u64,
+    /// `cpu`, `cuda:N` or `wgpu`; default `cpu`.
+    #[serde(default = "default_device")]
+    pub device: String,
+    /// Passes over the training images.
+    pub epochs: u32,
+    /// Samples in a batch; a contrastive loss sees two views of each.
+    pub batch_size: usize,
+    /// How progress is shown; default `auto`.
+    #[serde(default)]
+    pub renderer: Renderer,
+    /// Where the images come from.
+    pub data: DataSource,
+    /// How many of them are used; default all.
+    #[serde(default)]
+    pub limits: Limits,
+    /// How views are augmented in training and in probes.
+    #[serde(default)]
+    pub views: ViewConfig,
+    /// The network under training.
+    #[serde(default)]
+    pub encoder: EncoderConfig,
+    /// The head between encoder and objective.
+    #[serde(default)]
+    pub projection: ProjectionHeadConfig,
+    /// The loss.
+    pub objective: ObjectiveConfig,
+    /// How parameters are updated.
+    pub optimizer: OptimizerConfig,
+    /// The learning rate over time.
+    pub schedule: ScheduleConfig,
+    /// How views are rendered ahead.
+    #[serde(default)]
+    pub loader: LoaderConfig,
+    /// How the encoder is judged.
+    #[serde(default)]
+    pub evaluation: EvaluationConfig,
+    /// Which checkpoints are written and kept.
+    #[serde(default)]
+    pub checkpoints: CheckpointsConfig,
+    /// When a plugin is named as too slow.
+    #[serde(default)]
+    pub overhead: OverheadConfig,
+    /// Plugins, in order where nothing else says who comes first.
+    #[serde(default)]
+    pub plugins: Vec<PluginEntry>,
+}
+
+fn default_device() -> String {
+    "cpu".to_owned()
+}
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Renderer {
+    /// A bar on a terminal, plain lines elsewhere.
+    #[default]
+    Auto,
+    /// A bar.
+    Bar,
+    /// Plain lines.
+    Lines,
+    /// burn-train's full-screen metrics.
+    Tui,
+    /// Nothing.
+    Silent,
+}
+
+/// How views are rendered ahead of the loop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LoaderConfig {
+    /// Batches rendered ahead; default 4.
+    pub depth: usize,
+    /// Threads that render; default 2.
+    pub threads: usize,
+}
+
+impl Default for LoaderConfig {
+    fn default() -> Self {
+        Self { depth: 4, threads: 2 }
+    }
+}
+
+/// How the encoder is judged; labels are used here and nowhere else.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EvaluationConfig {
+    /// Epochs between evaluations; 0 switches them off; default 1.
+    pub every: u32,
+    /// Neighbours that vote; default 20.
+    pub k: usize,
+    /// Temperature of the votes; default 0.07.
+    pub temperature: f64,
+    /// Training images in the bank of neighbours, the first of each class; default 5000.
+    pub bank: usize,
+    /// Images in a forward pass; default 250.
+    pub batch_size: usize,
+    /// Whether a linear probe is fitted at the end; default true.
+    pub linear_probe: bool,
+}
+
+impl Default for EvaluationConfig {
+    fn default() -> Self {
+        let judge = JudgeConfig::default();
+        Self {
+            every: 1,
+            k: judge.k,
+            temperature: judge.temperature,
+            bank: judge.bank,
+            batch_size: judge.batch_size,
+            linear_probe: judge.linear_probe,
+        }
+    }
+}
+
+impl EvaluationConfig {
+    pub(crate) fn judge(&self) -> JudgeConfig {
+        JudgeConfig {
+            k: self.k,
+            temperature: self.temperature,
+            bank: self.bank,
+            batch_size: self.batch_size,
+            linear_probe: self.linear_probe,
+        }
+    }
+}
+
+/// Which checkpoints are written and kept; the best by kNN accuracy is kept in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CheckpointsConfig {
+    /// Epochs between checkpoints; default 1.
+    pub every: u32,
+    /// How many of the last are kept; default 2.
+    pub keep_last: usize,
+}
+
+impl Default for CheckpointsConfig {
+    fn default() -> Self {
+        Self { every: 1, keep_last: 2 }
+    }
+}
+
+/// When a plugin is named as too slow.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OverheadConfig {
+    /// Share of the run's time, 0 to 1; default 0.25.
+    pub warn: f64,
+}
+
+impl Default for OverheadConfig {
+    fn default() -> Self {
+        Self { warn: 0.25 }
+    }
+}
+
+/// One plugin: what every plugin has, and the settings of its kind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PluginEntry {
+    /// Kind in the registry.
+    pub kind: String,
+    /// Unique name in the run; default the kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Plugins that it comes after, beyond what resources say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<String>,
+    /// What happens to the run when it fails; default as the kind declares.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_fault: Option<OnFault>,
+    /// Settings of its kind.
+    #[serde(flatten)]
+    pub settings: toml::Table,
+}
+
+impl PluginEntry {
+    /// The plugin's name in the run.
+    pub fn id(&self) -> &str {
+        self.id.as_deref().unwrap_or(&self.kind)
+    }
+}
+
+impl Validate for Experiment {
+    fn validate(&self, report: &mut Report<'_>) {
+        let named = !self.name.is_empty()
+            && self.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+            && !self.name.starts_with('.');
+        report.check(named, "name", || {
+            format!("{:?} must be letters, digits, '-', '_' and '.'; it names a folder", self.name)
+        });
+        report.check(self.epochs > 0, "epochs", || "must be at least 1".to_owned());
+        report.check(self.batch_size > 1, "batch_size", || {
+            "must be at least 2; a contrastive loss needs other samples".to_owned()
+        });
+        if let Err(error) = open_device(&self.device) {
+            report.error("device", error.to_string());
+        }
+        if let Err(error) = self.views.recipe() {
+            report.error("views", error.to_string());
+        }
+        if let Err(error) = self.encoder.validate() {
+            report.error("encoder", error.to_string());
+        }
+        if let Err(error) = self.projection.validate() {
+            report.error("projection", error.to_string());
+        }
+        for error in self.objective.problems() {
+            report.error("objective", error.to_string());
+        }
+        for error in self.optimizer.problems() {
+            report.error("optimizer", error.to_string());
+        }
+        for error in self.schedule.problems() {
+            report.error("schedule", error.to_string());
+        }
+        report.check(self.schedule.warmup_epochs <= f64::from(self.epochs), "schedule.warmup_epochs", || {
+            format!("{} epochs of warm-up do not fit into {}", self.schedule.warmup_epochs, self.epochs)
+        });
+        report.check(self.loader.depth > 0, "loader.depth", || "must be at least 1".to_owned());
+        report.check(self.loader.threads > 0, "loader.threads", || "must be at least 1".to_owned());
+        let evaluation = &self.evaluation;
+        report.check(evaluation.k > 0, "evaluation.k", || "must be at least 1".to_owned());
+        report.check(evaluation.temperature > 0.0, "evaluation.temperature", || {
+            "must be above 0".to_owned()
+        });
+        report.check(evaluation.bank > 0, "evaluation.bank", || "must be at least 1".to_owned());
+        report.check(evaluation.batch_size > 0, "evaluation.batch_size", || {
+            "must be at least 1".to_owned()
+        });
+        report.check(self.checkpoints.every > 0, "checkpoints.every", || {
+            "must be at least 1".to_owned()
+        });
+        report.check(self.checkpoints.keep_last > 0, "checkpoints.keep_last", || {
+            "must be at least 1".to_owned()
+        });
+        report.check((0.0..=1.0).contains(&self.overhead.warn), "overhead.warn", || {
+            "must be a share between 0 and 1".to_owned()
+        });
+        Registry::standard().attach(&self.plugins, report, |_| None);
+    }
+}

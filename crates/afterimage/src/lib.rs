@@ -1,0 +1,48 @@
+//! Training-loop plugins for [burn](https://burn.dev) that show what a self-supervised vision
+//! encoder memorizes, and act on it.
+//!
+//! This crate gathers the others: [`prelude`] for programs that attach plugins to their own burn
+//! training, [`Experiment`] and [`run`] for runs described in TOML, [`Registry`] for plugins by
+//! name.
+
+mod chaos;
+pub mod config;
+mod device;
+mod error;
+mod experiment;
+mod quiet;
+mod registry;
+mod run;
+mod run_dir;
+mod summary;
+
+pub use chaos::{Chaos, ChaosConfig};
+pub use device::{available_devices, open_device};
+pub use error::RunError;
+pub use experiment::{
+    CheckpointsConfig, EvaluationConfig, Experiment, LoaderConfig, OverheadConfig, PluginEntry,
+    Renderer,
+};
+pub use registry::{PluginKind, Registry};
+pub use run::{Finished, Options, default_directory, dry_run, resume, run};
+pub use run_dir::RunDir;
+
+/// What a program needs to attach plugins to its own burn training.
+pub mod prelude {
+    pub use afterimage_hooks::{
+        Attached, Declare, EpochEnd, EpochEndCx, EpochStart, EpochStartCx, Every, Fault,
+        ForwardDone, ForwardDoneCx, LossReady, LossReadyCx, OnFault, Plugin, PluginState, Reduce,
+        RunStart, RunStartCx, SampleId, Site, SiteKind, StepDone, StepDoneCx, TapMode, TapSpec,
+    };
+    pub use afterimage_model::Taps;
+    pub use afterimage_track::TensorBoard;
+    pub use afterimage_train::{Afterimage, Forward, HookedModel};
+}
+
+pub use afterimage_data as data;
+pub use afterimage_hooks as hooks;
+pub use afterimage_memory as memory;
+pub use afterimage_model as model;
+pub use afterimage_ssl as ssl;
+pub use afterimage_track as track;
+pub use afterimage_train as train;

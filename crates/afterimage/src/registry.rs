@@ -1,0 +1,167 @@
+//! Plugins by name: an explicit list, to which a program can add its own.
+
+use std::collections::BTreeMap;
+
+use afterimage_hooks::{Attached, Manifest, Origin, Plugin};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::chaos::{Chaos, ChaosConfig};
+use crate::config::Report;
+use crate::experiment::PluginEntry;
+
+type Make = Box<dyn Fn(&str, &toml::Table, &mut Report<'_>, &str) -> Option<Attached>>;
+
+/// One kind of plugin.
+pub struct PluginKind {
+    name: &'static str,
+    about: &'static str,
+    defaults: String,
+    manifest: Manifest,
+    make: Make,
+}
+
+impl PluginKind {
+    /// A kind called `name` with settings `C`; `check` names what is wrong with them by key, and
+    /// `make` builds the plugin.
+    pub fn new<C, P>(
+        name: &'static str,
+        about: &'static str,
+        check: impl Fn(&C, &mut Report<'_>) + 'static,
+        make: impl Fn(C) -> P + 'static,
+    ) -> Self
+    where
+        C: Default + Serialize + DeserializeOwned,
+        P: Plugin,
+    {
+        Self {
+            name,
+            about,
+            defaults: toml::to_string(&C::default()).unwrap_or_default(),
+            manifest: Attached::new(name, name, make(C::default())).manifest().clone(),
+            make: Box::new(move |id, settings, report, key| {
+                let config: C = report.decode(key, settings)?;
+                report.within(key, |report| check(&config, report));
+                Some(Attached::new(id, name, make(config)))
+            }),
+        }
+    }
+
+    /// Name in configs.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What it does, in a sentence.
+    pub fn about(&self) -> &'static str {
+        self.about
+    }
+
+    /// What it declares with default settings.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Events, resources, fault policy, and keys with their defaults, for people.
+    pub fn describe(&self) -> String {
+        let Manifest { events, reads, provides, writes, requests, on_fault, .. } = &self.manifest;
+        let list = |items: Vec<String>| {
+            if items.is_empty() { "none".to_owned() } else { items.join(", ") }
+        };
+        let events = events.iter().map(|(event, every)| format!("{event} ({every})")).collect();
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let effects = writes
+            .iter()
+            .map(|write| format!("writes {write}"))
+            .chain(requests.iter().map(|request| format!("requests {request}")))
+            .collect();
+        format!(
+            "{}: {}\n\nevents:    {}\nreads:     {}\nprovides:  {}\neffects:   {}\non fault:  \
+             {:?}\n\n[[plugins]]\nkind = \"{}\"\n{}",
+            self.name,
+            self.about,
+            list(events),
+            list(names(reads)),
+            list(names(provides)),
+            list(effects),
+            on_fault,
+            self.name,
+            self.defaults,
+        )
+    }
+
+    /// Its keys with their defaults, as TOML.
+    pub fn defaults(&self) -> &str {
+        &self.defaults
+    }
+}
+
+/// Kinds of plugins by name.
+#[derive(Default)]
+pub struct Registry {
+    kinds: BTreeMap<&'static str, PluginKind>,
+}
+
+impl Registry {
+    /// Every plugin of the project.
+    pub fn standard() -> Self {
+        Self::default()
+            .with(PluginKind::new(
+                "chaos",
+                "fails on purpose, to see what a broken plugin does to a run",
+                ChaosConfig::check,
+                Chaos::new,
+            ))
+    }
+
+    /// Adds a kind.
+    pub fn with(mut self, kind: PluginKind) -> Self {
+        self.kinds.insert(kind.name, kind);
+        self
+    }
+
+    /// Every kind, by name.
+    pub fn kinds(&self) -> impl Iterator<Item = &PluginKind> {
+        self.kinds.values()
+    }
+
+    /// One kind.
+    pub fn get(&self, name: &str) -> Option<&PluginKind> {
+        self.kinds.get(name)
+    }
+
+    /// Names of all kinds.
+    pub fn names(&self) -> Vec<String> {
+        self.kinds.keys().map(|name| (*name).to_owned()).collect()
+    }
+
+    /// Makes the plugins of a config; mistakes go to `report`, at the keys `plugins[i]`.
+    pub fn attach(
+        &self,
+        entries: &[PluginEntry],
+        report: &mut Report<'_>,
+        origin: impl Fn(usize) -> Option<Origin>,
+    ) -> Vec<Attached> {
+        let mut attached = Vec::new();
+        for (index, entry) in entries.iter().enumerate() {
+            let key = format!("plugins[{index}]");
+            let Some(kind) = self.kinds.get(entry.kind.as_str()) else {
+                report.unknown_name(&format!("{key}.kind"), "plugin", &entry.kind, &self.names());
+                continue;
+            };
+            let Some(plugin) = (kind.make)(entry.id(), &entry.settings, report, &key) else {
+                continue;
+            };
+            let plugin = plugin.after(entry.after.iter().cloned());
+            let plugin = match entry.on_fault {
+                Some(policy) => plugin.on_fault(policy),
+                None => plugin,
+            };
+            attached.push(match origin(index) {
+                Some(origin) => plugin.from_origin(origin),
+                None => plugin,
+            });
+        }
+        attached
+    }
+}

@@ -1,0 +1,401 @@
+//! A run from its config to its report.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use afterimage_data::{DataSet, SampleStore, ViewConfig, ViewSource, Views};
+use afterimage_hooks::{Attached, Origin, Outcome, Split};
+use afterimage_model::Encoder as _;
+use afterimage_ssl::{Schedule, StepScheduler};
+use afterimage_track::{Mode, Progress, Report as HtmlReport, Sinks, unitmem_layout};
+use afterimage_train::{
+    Afterimage, Ahead, Checkpoints, Judge, NoLoader, RunReport, SslModel, TrainError, ViewFeed,
+};
+use burn::tensor::Device;
+use burn::train::metric::LossMetric;
+use burn::train::renderer::MetricsRenderer;
+use burn::train::{Interrupter, Learner, SupervisedTraining};
+
+use crate::config::{KeyPath, Loaded, load_file};
+use crate::device::open_device;
+use crate::error::RunError;
+use crate::experiment::{Experiment, Renderer};
+use crate::registry::Registry;
+use crate::run_dir::{Manifest, RunDir};
+use crate::summary::summary;
+
+/// How a run is started, apart from its config.
+pub struct Options {
+    /// The run directory; `runs/<name>/<seed>-<hash>` unless told.
+    pub out: Option<PathBuf>,
+    /// Where progress lines and the log go (standard error, in a program).
+    pub progress: Box<dyn Fn() -> Box<dyn io::Write + Send>>,
+    /// The number of a signal that asks for a checkpoint and the end.
+    pub signal: Arc<AtomicUsize>,
+    /// Show no progress, whatever the config says.
+    pub quiet: bool,
+    /// Called once the run directory stands.
+    pub started: Box<dyn FnOnce(&RunDir)>,
+}
+
+/// A run that ended, well or not.
+#[derive(Debug)]
+pub struct Finished {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The run directory.
+    pub run: RunDir,
+    /// What to tell the user.
+    pub summary: String,
+    /// The last value of every scalar.
+    pub scalars: std::collections::BTreeMap<String, f64>,
+    /// Plugins that failed and were switched off.
+    pub disabled_plugins: Vec<String>,
+    /// The error that ended it.
+    pub error: Option<TrainError>,
+    /// Steps done in this process.
+    pub steps: u64,
+    /// Seconds in the loop in this process.
+    pub seconds: f64,
+}
+
+impl Finished {
+    /// The exit code of the command line: 0 done, 1 failed, 2 config, 3 done with a plugin
+    /// disabled, 4 diverged, 128 + signal after a checkpoint on a signal.
+    pub fn exit_code(&self) -> u8 {
+        match &self.outcome {
+            Outcome::Completed | Outcome::Stopped(_) if self.disabled_plugins.is_empty() => 0,
+            Outcome::Completed | Outcome::Stopped(_) => 3,
+            Outcome::Diverged => 4,
+            Outcome::Interrupted(signal) => signal.parse::<u8>().map_or(130, |n| n.saturating_add(128)),
+            Outcome::Failed(_) if matches!(self.error, Some(TrainError::Plugins(_))) => 2,
+            Outcome::Failed(_) => 1,
+        }
+    }
+}
+
+/// Runs the experiment in `loaded`.
+///
+/// # Errors
+/// Anything that keeps the run from starting. A run that started and failed is [`Finished`].
+pub fn run(loaded: &Loaded<Experiment>, options: Options) -> Result<Finished, RunError> {
+    let path = options.out.clone().unwrap_or_else(|| default_directory(loaded));
+    let prepared = Prepared::new(loaded)?;
+    let directory = RunDir::create(path)?;
+    directory.write_config(&loaded.resolved)?;
+    prepared.launch(loaded, directory, options, false)
+}
+
+/// Goes on with the run in `path` from its last checkpoint; a run that was stopped before its first
+/// checkpoint starts again.
+///
+/// # Errors
+/// As for [`run`]; and a directory that holds no run, or one that is complete.
+pub fn resume(path: &Path, options: Options) -> Result<Finished, RunError> {
+    let directory = RunDir::open(path)?;
+    let loaded = load_file::<Experiment>(&directory.config(), &[])?;
+    let checkpoints = Checkpoints::new(directory.checkpoints(), 1, loaded.digest.clone());
+    let resume = match checkpoints.last() {
+        Ok(last) => {
+            if afterimage_train::read_state(&last)?.finished {
+                return Err(RunError::Complete { path: path.to_owned() });
+            }
+            true
+        }
+        Err(TrainError::NoCheckpoint { .. }) => {
+            afterimage_track::files::discard(directory.path())?;
+            if directory.decisions().exists() {
+                let decisions = directory.decisions();
+                fs::remove_file(&decisions).map_err(RunError::io(&decisions, "remove"))?;
+            }
+            false
+        }
+        Err(error) => return Err(error.into()),
+    };
+    Prepared::new(&loaded)?.launch(&loaded, directory, options, resume)
+}
+
+/// What a run would do: its directory, device, steps and the order of plugins with their events.
+///
+/// # Errors
+/// As for [`run`], before anything is written.
+pub fn dry_run(loaded: &Loaded<Experiment>, with_data: bool) -> Result<String, RunError> {
+    let experiment = &loaded.value;
+    let mut text = format!(
+        "{}: {} epochs, batches of {}, device {}\nrun directory: {}\n",
+        experiment.name,
+        experiment.epochs,
+        experiment.batch_size,
+        experiment.device,
+        default_directory(loaded).display()
+    );
+    if with_data {
+        let data = experiment.data.load(experiment.limits)?;
+        text.push_str(&format!(
+            "data: {} training and {} held-out images, {} steps an epoch\n",
+            data.train.len(),
+            data.held_out.len(),
+            data.train.len() / experiment.batch_size
+        ));
+    }
+    let plugins = attach(loaded)?;
+    let manifests: Vec<_> = plugins.iter().map(Attached::manifest).collect();
+    let host = afterimage_train::host_of_runs(sites(experiment)?);
+    let order = afterimage_hooks::order(&manifests, &host).map_err(TrainError::Plugins)?;
+    text.push_str("plugins in order:\n");
+    if order.is_empty() {
+        text.push_str("  none\n");
+    }
+    for index in order {
+        text.push_str(&format!("  {}\n", describe(manifests[index])));
+    }
+    Ok(text)
+}
+
+fn describe(manifest: &afterimage_hooks::Manifest) -> String {
+    let events: Vec<String> =
+        manifest.events.iter().map(|(event, every)| format!("{event} ({every})")).collect();
+    let mut text = format!("{} [{}]: {}", manifest.id, manifest.kind, events.join(", "));
+    if !manifest.reads.is_empty() {
+        text.push_str(&format!("; reads {}", manifest.reads.join(", ")));
+    }
+    if !manifest.provides.is_empty() {
+        text.push_str(&format!("; provides {}", manifest.provides.join(", ")));
+    }
+    text
+}
+
+/// Where a run lies unless told: `runs/<name>/<seed>-<hash of the config>`.
+pub fn default_directory(loaded: &Loaded<Experiment>) -> PathBuf {
+    let Experiment { name, seed, .. } = &loaded.value;
+    Path::new("runs").join(name).join(format!("{seed}-{}", loaded.short_digest()))
+}
+
+fn attach(loaded: &Loaded<Experiment>) -> Result<Vec<Attached>, RunError> {
+    let mut report = loaded.locations.report();
+    let origin = |index: usize| {
+        let at = loaded.locations.nearest(&KeyPath::root().key("plugins").index(index));
+        at.line.map(|line| Origin {
+            file: at.file.clone(),
+            line: usize::try_from(line).unwrap_or_default(),
+        })
+    };
+    let plugins = Registry::standard().attach(&loaded.value.plugins, &mut report, origin);
+    report.finish()?;
+    Ok(plugins)
+}
+
+fn sites(experiment: &Experiment) -> Result<Vec<afterimage_hooks::Site>, RunError> {
+    let encoder = experiment.encoder.init(0, &Device::flex());
+    Ok(encoder.map_err(TrainError::from)?.sites())
+}
+
+/// A run with everything read and checked, before anything is written.
+struct Prepared {
+    device: Device,
+    data: Arc<DataSet>,
+    views: Views,
+    plain: Views,
+    schedule: Schedule,
+    plugins: Vec<Attached>,
+    model: SslModel,
+}
+
+impl Prepared {
+    fn new(loaded: &Loaded<Experiment>) -> Result<Self, RunError> {
+        let experiment = &loaded.value;
+        let plugins = attach(loaded)?;
+        let device = open_device(&experiment.device)?;
+        let data = Arc::new(experiment.data.load(experiment.limits)?);
+        let shape = data.train.shape();
+        let views = Views::new(&experiment.views, shape, experiment.seed)?;
+        let plain_config = ViewConfig {
+            size: experiment.views.size,
+            normalize: experiment.views.normalize.clone(),
+            ..ViewConfig::default()
+        };
+        let plain = Views::new(&plain_config, shape, experiment.seed)?;
+        let steps = (data.train.len() / experiment.batch_size) as u64;
+        if steps == 0 {
+            return Err(TrainError::TooFewSamples {
+                samples: data.train.len(),
+                batch: experiment.batch_size,
+            }
+            .into());
+        }
+        let schedule = experiment.schedule.init(steps, experiment.epochs)?;
+        let model = SslModel::init(
+            &experiment.encoder.clone().with_channels(shape.channels),
+            &experiment.projection,
+            &experiment.objective,
+            experiment.seed,
+            &device.clone().autodiff(),
+        )?;
+        Ok(Self { device, data, views, plain, schedule, plugins, model })
+    }
+
+    fn launch(
+        self,
+        loaded: &Loaded<Experiment>,
+        directory: RunDir,
+        options: Options,
+        resume: bool,
+    ) -> Result<Finished, RunError> {
+        let Self { device, data, views, plain, schedule, plugins, model } = self;
+        let experiment = &loaded.value;
+        let ids: Vec<String> = plugins.iter().map(|p| p.manifest().id.clone()).collect();
+        let data_digest = data.digest();
+        let manifest = |outcome: &str| {
+            directory.write_manifest(&Manifest {
+                config_digest: &loaded.digest,
+                device: &experiment.device,
+                data_digest: &data_digest,
+                plugins: &ids,
+                outcome,
+            })
+        };
+        manifest("running")?;
+        (options.started)(&directory);
+
+        let training_device = device.clone().autodiff();
+        let source = Arc::new(ViewSource::new(Arc::clone(&data), Split::Train, views.clone()));
+        let ahead = Ahead { depth: experiment.loader.depth, threads: experiment.loader.threads };
+        let views_a_sample = experiment.objective.init()?.views();
+        let feed = ViewFeed::new(source, views_a_sample, ahead, training_device);
+        let store = SampleStore::new(Arc::clone(&data), views, device.clone());
+        let sites = model.encoder().sites();
+        let run_path = directory.path().to_owned();
+        let mut afterimage = Afterimage::<SslModel>::open(experiment.batch_size)
+            .seed(experiment.seed)
+            .config(loaded.resolved.clone())
+            .feed(Box::new(feed), data.train.len(), data.held_out.len())
+            .samples(Arc::new(store))
+            .sinks(move |resume_step| open_sinks(&run_path, resume_step, &sites))
+            .decisions(directory.decisions())
+            .checkpoints(
+                Checkpoints::new(
+                    directory.checkpoints(),
+                    experiment.checkpoints.keep_last,
+                    loaded.digest.clone(),
+                ),
+                experiment.checkpoints.every,
+                resume,
+            )
+            .signal(options.signal)
+            .warn_above(experiment.overhead.warn);
+        if experiment.evaluation.every > 0 {
+            let of = |split| Arc::new(ViewSource::new(Arc::clone(&data), split, plain.clone()));
+            let judge = Judge::new(
+                experiment.evaluation.judge(),
+                of(Split::Train),
+                of(Split::HeldOut),
+                experiment.seed,
+                device.clone(),
+            );
+            afterimage = afterimage.evaluation(experiment.evaluation.every, Box::new(judge), "knn");
+        }
+        for plugin in plugins {
+            afterimage = afterimage.plugin(plugin);
+        }
+        let interrupter = Interrupter::new();
+        let mut training = SupervisedTraining::<SslModel>::new(
+            directory.path(),
+            NoLoader::shared(),
+            NoLoader::shared(),
+        )
+        .num_epochs(experiment.epochs as usize)
+        .with_metric_logger(burn::train::logger::InMemoryMetricLogger::new())
+        .with_application_logger(None)
+        .with_interrupter(interrupter.clone())
+        .metric_train_numeric(LossMetric::new());
+        match (experiment.renderer, options.quiet) {
+            (Renderer::Tui, false) => {
+                let tui = burn::train::renderer::tui::TuiMetricsRendererWrapper::new(interrupter, None);
+                training = training.renderer(Box::new(tui));
+            }
+            (renderer, quiet) => {
+                let mode = match renderer {
+                    _ if quiet => Mode::Silent,
+                    Renderer::Bar => Mode::Bar,
+                    Renderer::Lines => Mode::Lines,
+                    Renderer::Silent => Mode::Silent,
+                    Renderer::Auto | Renderer::Tui => Mode::Auto,
+                };
+                afterimage = afterimage.progress(Progress::new(mode, (options.progress)()));
+                training = training.renderer(quiet_renderer());
+            }
+        }
+        let report = afterimage.report();
+        let learner = Learner::new(
+            model,
+            experiment.optimizer.init(),
+            StepScheduler::from(schedule),
+        );
+        drop(afterimage.attach(training).launch(learner));
+        let report = report.take();
+        let finished = finish(directory.clone(), report);
+        manifest(&outcome_word(&finished.outcome))?;
+        Ok(finished)
+    }
+}
+
+fn open_sinks(run: &Path, resume_step: Option<u64>, sites: &[afterimage_hooks::Site]) -> Sinks {
+    let names: Vec<String> = sites
+        .iter()
+        .filter(|site| site.kind == afterimage_hooks::SiteKind::Activation)
+        .map(|site| site.name.clone())
+        .collect();
+    Sinks::for_run(run, resume_step, &unitmem_layout(&names))
+}
+
+fn finish(run: RunDir, report: RunReport) -> Finished {
+    let RunReport { outcome, error, disabled_plugins, disabled_sinks, scalars, .. } = report;
+    let untrained = afterimage_track::read_scalars(&run.path().join(afterimage_track::files::METRICS))
+        .ok()
+        .and_then(|lines| lines.into_iter().find(|line| line.tag == "eval/knn" && line.step == 0))
+        .map(|line| line.value.0);
+    let mut text = summary(&scalars, untrained);
+    match HtmlReport::from_run(run.path()).and_then(|html| html.write(&run.report())) {
+        Ok(()) => text.push_str(&format!("report:         {}\n", run.report().display())),
+        Err(error) => tracing::warn!("the report could not be written: {error}"),
+    }
+    text.push_str(&format!(
+        "run directory:  {}\ntensorboard:    tensorboard --logdir {}\n",
+        run.path().display(),
+        run.tensorboard().display()
+    ));
+    for plugin in &disabled_plugins {
+        text.push_str(&format!("plugin {plugin:?} failed and was switched off; see log.txt\n"));
+    }
+    for sink in disabled_sinks {
+        text.push_str(&format!("a sink was closed: {sink}\n"));
+    }
+    Finished {
+        outcome: outcome.unwrap_or_else(|| Outcome::Failed("burn-train did not start the loop".to_owned())),
+        run,
+        summary: text,
+        scalars,
+        disabled_plugins,
+        error,
+        steps: report.steps,
+        seconds: report.seconds,
+    }
+}
+
+fn outcome_word(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Completed => "completed".to_owned(),
+        Outcome::Stopped(reason) => format!("stopped: {reason}"),
+        Outcome::Diverged => "diverged".to_owned(),
+        Outcome::Failed(error) => format!("failed: {error}"),
+        Outcome::Interrupted(signal) => format!("interrupted by signal {signal}"),
+    }
+}
+
+/// burn-train's renderer that shows nothing, because progress is shown elsewhere.
+fn quiet_renderer() -> Box<dyn MetricsRenderer> {
+    Box::new(crate::quiet::Quiet)
+}

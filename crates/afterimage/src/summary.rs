@@ -1,0 +1,50 @@
+//! The few lines that a user reads at the end of a run.
+
+use std::collections::BTreeMap;
+
+use afterimage_track::TextTable;
+
+/// Evaluation figures, and UnitMem per layer with its nulls, as plain text.
+pub(crate) fn summary(scalars: &BTreeMap<String, f64>, untrained_knn: Option<f64>) -> String {
+    let mut text = String::new();
+    let mut accuracy = TextTable::new("Held-out accuracy", &["probe", "trained", "untrained"]);
+    if let Some(knn) = scalars.get("eval/knn") {
+        let before = untrained_knn.unwrap_or(f64::NAN);
+        accuracy.row([
+            "kNN".to_owned(),
+            TextTable::number(*knn, 3),
+            TextTable::number(before, 3),
+        ]);
+    }
+    if let Some(probe) = scalars.get("eval/linear_probe") {
+        accuracy.row(["linear probe".to_owned(), TextTable::number(*probe, 3), String::new()]);
+    }
+    if !accuracy.is_empty() {
+        text.push_str(&format!("{accuracy}\n"));
+    }
+    let mut layers = TextTable::new(
+        "Mean UnitMem by layer: 0 = all points alike, 1 = one point only",
+        &["layer", "train", "held-out", "at init", "train − held-out", "train − at init"],
+    );
+    let prefix = "unitmem/mean/train/";
+    for (tag, train) in scalars.range(prefix.to_owned()..).take_while(|(t, _)| t.starts_with(prefix))
+    {
+        let site = &tag[prefix.len()..];
+        let of = |kind: &str| {
+            let value = scalars.get(&format!("unitmem/{kind}/{site}")).copied();
+            TextTable::number(value.unwrap_or(f64::NAN), 3)
+        };
+        layers.row([
+            site.to_owned(),
+            TextTable::number(*train, 3),
+            of("mean/held_out"),
+            of("mean/initial"),
+            of("excess/held_out"),
+            of("excess/initial"),
+        ]);
+    }
+    if !layers.is_empty() {
+        text.push_str(&format!("{layers}\n"));
+    }
+    text
+}

@@ -1,0 +1,159 @@
+//! The commands.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use afterimage::config::load_file;
+use afterimage::hooks::Outcome;
+use afterimage::{Experiment, Finished, Options, Registry, RunError};
+use serde_json::json;
+
+use crate::arguments::{Arguments, Command, Run};
+use crate::logging;
+
+/// Runs a command; its result is the exit code.
+pub fn execute(arguments: Arguments) -> u8 {
+    let result = match arguments.command {
+        Command::Run(run) => start(&run),
+        Command::Resume { run, json } => go_on(&run, json),
+        Command::Check { configs, sets } => check(&configs, &sets),
+        Command::Plugins { name } => plugins(name.as_deref()),
+        Command::Report { runs } => report(&runs),
+    };
+    result.unwrap_or_else(|error| {
+        complain(&error.to_string());
+        error.exit_code()
+    })
+}
+
+fn start(run: &Run) -> Result<u8, RunError> {
+    let loaded = load_file::<Experiment>(&run.config, &run.sets)?;
+    loaded.notes.iter().for_each(|note| complain(note));
+    if run.dry_run {
+        say(&afterimage::dry_run(&loaded, true)?);
+        return Ok(0);
+    }
+    let log = logging::start();
+    let out = run.out.clone().unwrap_or_else(|| afterimage::default_directory(&loaded));
+    let options = options(Some(out.clone()), log, out)?;
+    Ok(conclude(&afterimage::run(&loaded, options)?, run.json))
+}
+
+fn go_on(path: &Path, json: bool) -> Result<u8, RunError> {
+    let log = logging::start();
+    let options = options(None, log, path.to_owned())?;
+    Ok(conclude(&afterimage::resume(path, options)?, json))
+}
+
+fn options(
+    out: Option<PathBuf>,
+    log: logging::LogFile,
+    run: PathBuf,
+) -> Result<Options, RunError> {
+    let signal = afterimage::train::listen()
+        .map_err(|source| RunError::Io { path: run, verb: "listen for signals in", source })?;
+    Ok(Options {
+        out,
+        progress: Box::new(|| Box::new(io::stderr())),
+        signal,
+        quiet: false,
+        started: Box::new(move |directory| {
+            // A run without its log is better than no run.
+            if let Err(error) = log.open(&directory.log()) {
+                tracing::warn!("{}: cannot be written: {error}", directory.log().display());
+            }
+        }),
+    })
+}
+
+fn conclude(finished: &Finished, json: bool) -> u8 {
+    let code = finished.exit_code();
+    let run = finished.run.path().display().to_string();
+    match &finished.outcome {
+        Outcome::Completed => {}
+        Outcome::Stopped(reason) => complain(&format!("stopped: {reason}")),
+        Outcome::Failed(error) => complain(error),
+        Outcome::Diverged => complain(&format!(
+            "the loss became infinite or not a number; the last good step is kept in \
+             {run}/checkpoints. Lower `schedule.peak`, or lengthen `schedule.warmup_epochs`"
+        )),
+        Outcome::Interrupted(signal) => complain(&format!(
+            "interrupted by signal {signal} after a checkpoint; go on with: afterimage resume {run}"
+        )),
+    }
+    say(&finished.summary);
+    if json {
+        let result = json!({
+            "run": run,
+            "exit_code": code,
+            "outcome": format!("{:?}", finished.outcome),
+            "disabled_plugins": finished.disabled_plugins,
+            "steps": finished.steps,
+            "seconds": finished.seconds,
+            "metrics": finished.scalars,
+        });
+        say(&format!("{result}\n"));
+    }
+    code
+}
+
+fn check(configs: &[PathBuf], sets: &[String]) -> Result<u8, RunError> {
+    let mut code = 0;
+    for config in configs {
+        let checked = load_file::<Experiment>(config, sets)
+            .map_err(RunError::from)
+            .and_then(|loaded| afterimage::dry_run(&loaded, false));
+        match checked {
+            Ok(text) => say(&format!("{}: ok\n{text}", config.display())),
+            Err(error) => {
+                complain(&error.to_string());
+                code = code.max(error.exit_code());
+            }
+        }
+    }
+    Ok(code)
+}
+
+fn plugins(name: Option<&str>) -> Result<u8, RunError> {
+    let registry = Registry::standard();
+    let Some(name) = name else {
+        for kind in registry.kinds() {
+            say(&format!("{:20} {}\n", kind.name(), kind.about()));
+        }
+        return Ok(0);
+    };
+    match registry.get(name) {
+        Some(kind) => {
+            say(&kind.describe());
+            Ok(0)
+        }
+        None => {
+            complain(&format!(
+                "there is no plugin {name:?}; there are: {}",
+                registry.names().join(", ")
+            ));
+            Ok(2)
+        }
+    }
+}
+
+fn report(runs: &[PathBuf]) -> Result<u8, RunError> {
+    for run in runs {
+        let directory = afterimage::RunDir::open(run)?;
+        afterimage::track::Report::from_run(directory.path())?.write(&directory.report())?;
+        say(&format!("{}\n", directory.report().display()));
+    }
+    Ok(0)
+}
+
+/// Writes to standard output; a closed pipe is the reader's choice.
+fn say(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Writes a line to standard error.
+fn complain(text: &str) {
+    let mut err = io::stderr().lock();
+    let _ = writeln!(err, "{}", text.trim_end());
+}

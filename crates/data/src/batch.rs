@@ -1,0 +1,190 @@
+//! Whole batches of views.
+
+use std::sync::Arc;
+
+use afterimage_hooks::random::{RandomKey, Stream};
+use afterimage_hooks::{SampleId, Split};
+use burn::tensor::{Device, Tensor, TensorData};
+use rayon::prelude::*;
+
+use crate::dataset::DataSet;
+use crate::error::DataError;
+use crate::image_set::ImageSet;
+use crate::view::{Scratch, Views};
+
+/// Rendered views of some samples.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ViewBatch {
+    /// The samples `[B]`.
+    pub ids: Vec<SampleId>,
+    /// Loss weights `[B]`; 1 until someone changes them.
+    pub weights: Vec<f32>,
+    /// Views of each sample: V.
+    pub views: usize,
+    /// `[V · B, C, H, W]`.
+    pub shape: [usize; 4],
+    /// Pixels, view-major: all samples of view 0, then all of view 1, and so on.
+    pub data: Vec<f32>,
+}
+
+impl ViewBatch {
+    /// The views on `device`, `[V · B, C, H, W]`.
+    pub fn tensor(&self, device: &Device) -> Tensor<4> {
+        Tensor::from_data(TensorData::new(self.data.clone(), self.shape), device)
+    }
+
+    /// As [`tensor`](Self::tensor), without a copy on the host.
+    pub fn into_tensor(self, device: &Device) -> Tensor<4> {
+        Tensor::from_data(TensorData::new(self.data, self.shape), device)
+    }
+}
+
+/// Which views a row of a batch shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Training { epoch: u32 },
+    Probe,
+    Plain,
+}
+
+/// Renders batches of views of one split.
+///
+/// Each row is a pure function of (seed, split, epoch, sample id, view), whatever else is in the
+/// batch and however many threads there are.
+#[derive(Debug, Clone)]
+pub struct ViewSource {
+    data: Arc<DataSet>,
+    split: Split,
+    views: Views,
+}
+
+impl ViewSource {
+    /// Views of the samples of `split`.
+    pub fn new(data: Arc<DataSet>, split: Split, views: Views) -> Self {
+        Self { data, split, views }
+    }
+
+    /// The images that views are made of.
+    pub fn images(&self) -> &ImageSet {
+        self.data.split(self.split)
+    }
+
+    /// How views are made.
+    pub fn views(&self) -> &Views {
+        &self.views
+    }
+
+    /// Training's views `0..views` of `ids` in `epoch`, rendered on rayon's current pool.
+    ///
+    /// # Errors
+    /// An id outside the split.
+    pub fn batch(
+        &self,
+        ids: &[SampleId],
+        epoch: u32,
+        views: usize,
+    ) -> Result<ViewBatch, DataError> {
+        self.render_parallel(ids, views, Purpose::Training { epoch })
+    }
+
+    /// As [`batch`](Self::batch) with the same bits, on the calling thread alone.
+    ///
+    /// # Errors
+    /// An id outside the split.
+    pub fn batch_on_this_thread(
+        &self,
+        ids: &[SampleId],
+        epoch: u32,
+        views: usize,
+    ) -> Result<ViewBatch, DataError> {
+        let (mut batch, row_len) = self.blank(ids, views)?;
+        let scratch = &mut Scratch::default();
+        let purpose = Purpose::Training { epoch };
+        for (row, out) in batch.data.chunks_exact_mut(row_len).enumerate() {
+            self.render_row(&batch.ids, row, purpose, scratch, out)?;
+        }
+        Ok(batch)
+    }
+
+    /// Views of `ids` for probes: apart from training's, and the same at any time.
+    ///
+    /// # Errors
+    /// An id outside the split.
+    pub fn probe_batch(&self, ids: &[SampleId], views: usize) -> Result<ViewBatch, DataError> {
+        self.render_parallel(ids, views, Purpose::Probe)
+    }
+
+    /// The images of `ids` as evaluation sees them: one view each, resized and normalised only.
+    ///
+    /// # Errors
+    /// An id outside the split.
+    pub fn plain_batch(&self, ids: &[SampleId]) -> Result<ViewBatch, DataError> {
+        self.render_parallel(ids, 1, Purpose::Plain)
+    }
+
+    fn render_parallel(
+        &self,
+        ids: &[SampleId],
+        views: usize,
+        purpose: Purpose,
+    ) -> Result<ViewBatch, DataError> {
+        let (mut batch, row_len) = self.blank(ids, views)?;
+        let ids = &batch.ids;
+        batch
+            .data
+            .par_chunks_exact_mut(row_len)
+            .enumerate()
+            .try_for_each_init(Scratch::default, |scratch, (row, out)| {
+                self.render_row(ids, row, purpose, scratch, out)
+            })?;
+        Ok(batch)
+    }
+
+    /// An unpainted batch, after a check of all ids, and the length of a row.
+    fn blank(&self, ids: &[SampleId], views: usize) -> Result<(ViewBatch, usize), DataError> {
+        for &id in ids {
+            self.data.image(self.split, id)?;
+        }
+        let shape = self.views.shape();
+        let rows = ids.len() * views;
+        let batch = ViewBatch {
+            ids: ids.to_vec(),
+            weights: vec![1.0; ids.len()],
+            views,
+            shape: [rows, shape.channels, shape.height, shape.width],
+            data: vec![0.0; rows * shape.len()],
+        };
+        Ok((batch, shape.len()))
+    }
+
+    fn render_row(
+        &self,
+        ids: &[SampleId],
+        row: usize,
+        purpose: Purpose,
+        scratch: &mut Scratch,
+        out: &mut [f32],
+    ) -> Result<(), DataError> {
+        let (view, id) = (row / ids.len(), ids[row % ids.len()]);
+        let image = self.data.image(self.split, id)?;
+        let key = |stream| {
+            // The two splits count their ids from 0 each; the step keeps their views apart.
+            let split = u64::from(self.split == Split::HeldOut);
+            RandomKey::new(self.views.seed(), stream)
+                .step(split)
+                .sample(id.0)
+                .view(view as u32)
+        };
+        match purpose {
+            Purpose::Training { epoch } => {
+                self.views
+                    .render(image, key(Stream::View).epoch(epoch), scratch, out);
+            }
+            Purpose::Probe => self
+                .views
+                .render(image, key(Stream::ProbeView), scratch, out),
+            Purpose::Plain => self.views.plain(image, scratch, out),
+        }
+        Ok(())
+    }
+}

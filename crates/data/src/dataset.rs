@@ -1,0 +1,73 @@
+//! Training and held-out images together.
+
+use afterimage_hooks::{SampleId, Split};
+
+use crate::error::DataError;
+use crate::image_set::{ImageRef, ImageSet};
+
+/// A data set in memory: images to train on, and images that training never sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataSet {
+    /// Seen by training.
+    pub train: ImageSet,
+    /// Never seen by training.
+    pub held_out: ImageSet,
+}
+
+impl DataSet {
+    /// The images of `split`.
+    pub fn split(&self, split: Split) -> &ImageSet {
+        match split {
+            Split::Train => &self.train,
+            Split::HeldOut => &self.held_out,
+        }
+    }
+
+    /// The stored image of sample `id` of `split`.
+    ///
+    /// # Errors
+    /// An id outside the split.
+    pub fn image(&self, split: Split, id: SampleId) -> Result<ImageRef<'_>, DataError> {
+        let images = self.split(split);
+        images.image(id).ok_or(DataError::UnknownSample {
+            id,
+            split,
+            len: images.len(),
+        })
+    }
+
+    /// Both splits' digests as one text, for the run's manifest.
+    pub fn digest(&self) -> String {
+        format!("{}+{}", self.train.digest(), self.held_out.digest())
+    }
+}
+
+/// How many images of each split are used; `None` means all.
+///
+/// A limit takes the first images of each class in file order, the same for every seed (see
+/// [`ImageSet::first_balanced`]).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Training images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train: Option<usize>,
+    /// Held-out images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_out: Option<usize>,
+}
+
+impl Limits {
+    pub(crate) fn apply(self, data: DataSet) -> Result<DataSet, DataError> {
+        let cut = |images: ImageSet, limit: Option<usize>, key: &str| match limit {
+            None => Ok(images),
+            Some(limit) => images
+                .first_balanced(limit)
+                .map_err(|reason| DataError::config(key, reason)),
+        };
+        Ok(DataSet {
+            train: cut(data.train, self.train, "limits.train")?,
+            held_out: cut(data.held_out, self.held_out, "limits.held_out")?,
+        })
+    }
+}

@@ -1,0 +1,306 @@
+//! One split of a data set in memory.
+
+use afterimage_hooks::SampleId;
+use sha2::{Digest, Sha256};
+
+/// Channels, height and width of every image of a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// 1 (gray) or 3 (red, green, blue).
+    pub channels: usize,
+    /// Height in pixels.
+    pub height: usize,
+    /// Width in pixels.
+    pub width: usize,
+}
+
+impl Shape {
+    /// Bytes of one image.
+    pub fn len(&self) -> usize {
+        self.channels * self.height * self.width
+    }
+
+    /// Whether an image has no pixels.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// One stored image: 8-bit planes, `[C, H, W]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImageRef<'a> {
+    /// `C · H · W` bytes, channel planes one after the other.
+    pub pixels: &'a [u8],
+    /// What the bytes are.
+    pub shape: Shape,
+}
+
+/// One split in memory: images of one shape, labels and class names.
+///
+/// A sample's id is its position here. Pixels are stored as planes, since views are computed plane
+/// by plane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageSet {
+    pixels: Vec<u8>,
+    labels: Vec<u32>,
+    positions: Vec<u32>,
+    classes: Vec<String>,
+    shape: Shape,
+}
+
+impl ImageSet {
+    /// A set of `labels.len()` images `[N, C, H, W]`, each with its class.
+    ///
+    /// # Errors
+    /// A sentence: a number of bytes that does not fit labels and shape, a number of channels other
+    /// than 1 and 3, no image at all, or a label without a class name.
+    pub fn new(
+        pixels: Vec<u8>,
+        labels: Vec<u32>,
+        classes: Vec<String>,
+        shape: Shape,
+    ) -> Result<Self, String> {
+        if labels.is_empty() || shape.is_empty() {
+            return Err("there are no images".to_owned());
+        }
+        if !matches!(shape.channels, 1 | 3) {
+            return Err(format!(
+                "images have {} channels; 1 and 3 can be used",
+                shape.channels
+            ));
+        }
+        if pixels.len() != labels.len() * shape.len() {
+            return Err(format!(
+                "{} labels and images of {} bytes need {} bytes of pixels; there are {}",
+                labels.len(),
+                shape.len(),
+                labels.len() * shape.len(),
+                pixels.len()
+            ));
+        }
+        if let Some(at) = labels.iter().position(|&l| l as usize >= classes.len()) {
+            return Err(format!(
+                "sample {at} has label {}; there are {} classes",
+                labels[at],
+                classes.len()
+            ));
+        }
+        let count = u32::try_from(labels.len())
+            .map_err(|_| format!("{} images are more than ids can count", labels.len()))?;
+        Ok(Self {
+            pixels,
+            labels,
+            positions: (0..count).collect(),
+            classes,
+            shape,
+        })
+    }
+
+    /// Number of images; never 0.
+    #[allow(
+        clippy::len_without_is_empty,
+        reason = "an empty set is an error of `new`"
+    )]
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Shape of every image.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// Class of every sample, by id.
+    pub fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+
+    /// Name of every class.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    /// Position of sample `id` in its split's files; differs from the id where a limit left
+    /// samples out.
+    pub fn position(&self, id: SampleId) -> Option<u32> {
+        self.positions.get(id.0 as usize).copied()
+    }
+
+    /// The stored image of sample `id`.
+    pub fn image(&self, id: SampleId) -> Option<ImageRef<'_>> {
+        let size = self.shape.len();
+        let start = (id.0 as usize).checked_mul(size)?;
+        let pixels = self.pixels.get(start..start.checked_add(size)?)?;
+        Some(ImageRef {
+            pixels,
+            shape: self.shape,
+        })
+    }
+
+    /// The image of sample `id` as 8-bit RGB in row-major order, `H · W · 3` bytes.
+    pub fn picture(&self, id: SampleId) -> Option<Vec<u8>> {
+        let image = self.image(id)?;
+        let plane = self.shape.height * self.shape.width;
+        let step = if self.shape.channels == 3 { plane } else { 0 };
+        let rgb = |at: usize| [0, step, 2 * step].map(|offset| image.pixels[offset + at]);
+        Some((0..plane).flat_map(rgb).collect())
+    }
+
+    /// SHA-256 of shape, pixels and labels, in hexadecimal: names the data in the run's manifest.
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        let Shape {
+            channels,
+            height,
+            width,
+        } = self.shape;
+        for number in [self.len(), channels, height, width] {
+            hash.update((number as u64).to_le_bytes());
+        }
+        hash.update(&self.pixels);
+        self.labels
+            .iter()
+            .for_each(|label| hash.update(label.to_le_bytes()));
+        hash.finalize()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+
+    /// The first `limit` images that keep the classes balanced, in file order.
+    ///
+    /// Each class gives its first `limit / classes` images; where that leaves a rest, the first
+    /// classes give one more.
+    ///
+    /// # Errors
+    /// A sentence, where the limit is 0 or a class has too few images.
+    pub fn first_balanced(&self, limit: usize) -> Result<Self, String> {
+        if limit == 0 {
+            return Err("a limit of 0 leaves nothing".to_owned());
+        }
+        let classes = self.classes.len();
+        let mut open: Vec<usize> = (0..classes)
+            .map(|class| limit / classes + usize::from(class < limit % classes))
+            .collect();
+        let mut kept = Vec::with_capacity(limit);
+        for (at, &label) in self.labels.iter().enumerate() {
+            let left = &mut open[label as usize];
+            if *left > 0 {
+                *left -= 1;
+                kept.push(at);
+            }
+        }
+        if let Some(class) = open.iter().position(|&left| left > 0) {
+            let have = self.labels.iter().filter(|&&l| l as usize == class).count();
+            return Err(format!(
+                "a balanced choice of {limit} images needs {} of class {:?}, which has {have} of the {} \
+                 images; lower the limit or leave it out",
+                have + open[class],
+                self.classes[class],
+                self.len()
+            ));
+        }
+        let size = self.shape.len();
+        let pixels = kept
+            .iter()
+            .flat_map(|at| &self.pixels[at * size..(at + 1) * size])
+            .copied();
+        Ok(Self {
+            pixels: pixels.collect(),
+            labels: kept.iter().map(|&at| self.labels[at]).collect(),
+            positions: kept.iter().map(|&at| self.positions[at]).collect(),
+            classes: self.classes.clone(),
+            shape: self.shape,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn set(labels: &[u32], classes: usize, channels: usize) -> ImageSet {
+        let shape = Shape {
+            channels,
+            height: 2,
+            width: 3,
+        };
+        let pixels = (0..labels.len() * shape.len()).map(|i| i as u8).collect();
+        let names = (0..classes).map(|c| format!("c{c}")).collect();
+        ImageSet::new(pixels, labels.to_vec(), names, shape).unwrap()
+    }
+
+    #[test]
+    fn a_limit_takes_the_first_of_each_class_in_file_order() {
+        let all = set(&[1, 1, 0, 1, 0, 2, 2, 0], 3, 1);
+        let some = all.first_balanced(5).unwrap();
+        assert_eq!(some.labels(), [1, 1, 0, 0, 2]);
+        let positions: Vec<_> = (0..5)
+            .map(|id| some.position(SampleId(id)).unwrap())
+            .collect();
+        assert_eq!(positions, [0, 1, 2, 4, 5]);
+        for id in 0..5 {
+            let position = SampleId(positions[id as usize]);
+            assert_eq!(some.image(SampleId(id)), all.image(position));
+        }
+        assert_eq!(some.image(SampleId(5)), None);
+        let error = all.first_balanced(9).unwrap_err();
+        assert!(
+            error.contains("needs 3 of class \"c2\", which has 2"),
+            "{error}"
+        );
+        assert!(all.first_balanced(0).is_err());
+    }
+
+    #[test]
+    fn a_picture_is_interleaved_rgb() {
+        let colour = set(&[0, 0], 1, 3);
+        let rgb = colour.picture(SampleId(1)).unwrap();
+        assert_eq!(rgb[..6], [18, 24, 30, 19, 25, 31]);
+        let gray = set(&[0], 1, 1);
+        assert_eq!(gray.picture(SampleId(0)).unwrap()[..6], [0, 0, 0, 1, 1, 1]);
+        assert_eq!(gray.picture(SampleId(1)), None);
+    }
+
+    #[test]
+    fn the_digest_tells_pixels_labels_and_shapes_apart() {
+        let one = set(&[0, 1], 2, 1);
+        let other_labels = set(&[1, 0], 2, 1);
+        let mut turned = one.clone();
+        turned.shape = Shape {
+            channels: 1,
+            height: 3,
+            width: 2,
+        };
+        let mut pixel = one.clone();
+        pixel.pixels[11] ^= 1;
+        let mut digests: Vec<_> = [&one, &other_labels, &turned, &pixel]
+            .map(|s| s.digest())
+            .into();
+        digests.sort_unstable();
+        digests.dedup();
+        assert_eq!(digests.len(), 4);
+        assert_eq!(one.digest(), set(&[0, 1], 2, 1).digest());
+    }
+
+    #[test]
+    fn sets_that_do_not_fit_together_are_refused() {
+        let shape = Shape {
+            channels: 1,
+            height: 2,
+            width: 2,
+        };
+        let names = || vec!["a".to_owned()];
+        assert!(ImageSet::new(vec![0; 4], vec![0], names(), shape).is_ok());
+        assert!(ImageSet::new(vec![0; 5], vec![0], names(), shape).is_err());
+        assert!(ImageSet::new(vec![0; 4], vec![1], names(), shape).is_err());
+        assert!(ImageSet::new(vec![], vec![], names(), shape).is_err());
+        let two = Shape {
+            channels: 2,
+            ..shape
+        };
+        assert!(ImageSet::new(vec![0; 8], vec![0], names(), two).is_err());
+    }
+}

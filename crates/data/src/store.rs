@@ -1,0 +1,80 @@
+//! Pictures and probe views for plugins.
+
+use std::sync::Arc;
+
+use afterimage_hooks::random::{RandomKey, Stream};
+use afterimage_hooks::{Fault, SampleId, Samples, Split};
+use burn::tensor::{Device, Tensor, TensorData};
+use rayon::prelude::*;
+
+use crate::dataset::DataSet;
+use crate::view::{Scratch, Views};
+
+/// Shows a data set to plugins: pictures as stored, and probe views on a device.
+#[derive(Debug, Clone)]
+pub struct SampleStore {
+    data: Arc<DataSet>,
+    views: Views,
+    device: Device,
+}
+
+impl SampleStore {
+    /// Shows `data`; probe views are made by `views` and put on `device`.
+    pub fn new(data: Arc<DataSet>, views: Views, device: Device) -> Self {
+        Self {
+            data,
+            views,
+            device,
+        }
+    }
+
+    /// The data set.
+    pub fn data(&self) -> &Arc<DataSet> {
+        &self.data
+    }
+}
+
+impl Samples for SampleStore {
+    fn len(&self, split: Split) -> usize {
+        self.data.split(split).len()
+    }
+
+    fn probe_views(
+        &self,
+        split: Split,
+        ids: &[SampleId],
+        views: usize,
+    ) -> Result<Tensor<4>, Fault> {
+        let images = ids
+            .iter()
+            .map(|&id| self.data.image(split, id))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|e| Fault::caused_by("probe views cannot be made", e))?;
+        let shape = self.views.shape();
+        let mut data = vec![0.0f32; ids.len() * views * shape.len()];
+        // As in `ViewSource::probe_batch`: the step keeps the ids of the two splits apart.
+        let key = RandomKey::new(self.views.seed(), Stream::ProbeView)
+            .step(u64::from(split == Split::HeldOut));
+        data.par_chunks_exact_mut(shape.len())
+            .enumerate()
+            .for_each_init(Scratch::default, |scratch, (row, out)| {
+                let (at, view) = (row / views, row % views);
+                let key = key.sample(ids[at].0).view(view as u32);
+                self.views.render(images[at], key, scratch, out);
+            });
+        let shape = [ids.len() * views, shape.channels, shape.height, shape.width];
+        Ok(Tensor::from_data(
+            TensorData::new(data, shape),
+            &self.device,
+        ))
+    }
+
+    fn picture(&self, split: Split, id: SampleId) -> Result<(u32, u32, Vec<u8>), Fault> {
+        let fault = |e| Fault::caused_by("the picture cannot be shown", e);
+        self.data.image(split, id).map_err(fault)?;
+        let images = self.data.split(split);
+        let shape = images.shape();
+        let rgb = images.picture(id).unwrap_or_default();
+        Ok((shape.width as u32, shape.height as u32, rgb))
+    }
+}

@@ -1,0 +1,228 @@
+//! Image folders.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::Path;
+
+use afterimage_data::{DataError, DataSet, DataSource, Limits, Problems};
+use afterimage_hooks::SampleId;
+use image::{GrayImage, Luma, Rgb, RgbImage, Rgba, RgbaImage};
+use tempfile::TempDir;
+
+fn solid(path: &Path, width: u32, height: u32, colour: [u8; 3]) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    RgbImage::from_pixel(width, height, Rgb(colour))
+        .save(path)
+        .unwrap();
+}
+
+fn folder(train: &Path, size: usize, channels: usize) -> DataSource {
+    DataSource::Folder {
+        train: train.to_owned(),
+        held_out: None,
+        hold_out_every: Some(3),
+        size,
+        channels: Some(channels),
+    }
+}
+
+fn load(source: &DataSource) -> Result<DataSet, DataError> {
+    source.load(Limits::default())
+}
+
+/// Two classes of four solid pictures each, of many sizes and formats.
+fn two_classes() -> TempDir {
+    let dir = TempDir::new().unwrap();
+    for (class, red) in [("ash", 10), ("birch", 200)] {
+        for (at, (name, w, h)) in [
+            ("a.png", 8, 8),
+            ("b.bmp", 20, 9),
+            ("c.tiff", 5, 30),
+            ("d.gif", 8, 3),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            solid(
+                &dir.path().join(class).join(name),
+                w,
+                h,
+                [red, 5 * at as u8, 0],
+            );
+        }
+    }
+    dir
+}
+
+#[test]
+fn classes_are_folders_and_sizes_become_one() {
+    let dir = two_classes();
+    let data = load(&folder(dir.path(), 8, 3)).unwrap();
+    assert_eq!(data.train.classes(), ["ash", "birch"]);
+    // Every third file of each class is held out: c.tiff.
+    assert_eq!(data.train.labels(), [0, 0, 0, 1, 1, 1]);
+    assert_eq!(data.held_out.labels(), [0, 1]);
+    let image = data.train.image(SampleId(4)).unwrap();
+    assert_eq!(image.pixels.len(), 3 * 64);
+    assert!(image.pixels[..64].iter().all(|&v| v == 200));
+    assert!(image.pixels[64..128].iter().all(|&v| v == 5));
+    assert!(
+        data.held_out.image(SampleId(0)).unwrap().pixels[64..128]
+            .iter()
+            .all(|&v| v == 10)
+    );
+    assert_eq!(load(&folder(dir.path(), 8, 3)).unwrap(), data);
+}
+
+#[test]
+fn transparency_lies_over_white_and_gray_is_luma() {
+    let dir = TempDir::new().unwrap();
+    let class = dir.path().join("x");
+    fs::create_dir(&class).unwrap();
+    RgbaImage::from_pixel(4, 4, Rgba([0, 0, 0, 0]))
+        .save(class.join("1.png"))
+        .unwrap();
+    RgbaImage::from_pixel(4, 4, Rgba([100, 0, 0, 128]))
+        .save(class.join("2.png"))
+        .unwrap();
+    solid(&class.join("3.png"), 4, 4, [255, 0, 0]);
+    GrayImage::from_pixel(4, 4, Luma([77]))
+        .save(class.join("4.png"))
+        .unwrap();
+    let source = |channels| folder(dir.path(), 4, channels);
+    let colour = load(&source(3)).unwrap();
+    let first = |at: u32| {
+        let pixels = colour.train.image(SampleId(at)).unwrap().pixels;
+        [pixels[0], pixels[16], pixels[32]]
+    };
+    // 100 · 128/255 + 255 · 127/255 = 177.2; 255 · 127/255 = 127.
+    assert_eq!(
+        (first(0), first(1), first(2)),
+        ([255; 3], [177, 127, 127], [77; 3])
+    );
+    let gray = load(&source(1)).unwrap();
+    assert_eq!(gray.held_out.image(SampleId(0)).unwrap().pixels, [76; 16]);
+}
+
+#[test]
+fn all_damaged_files_are_named_at_once() {
+    let dir = two_classes();
+    fs::write(dir.path().join("ash/e.png"), b"not a picture").unwrap();
+    fs::write(dir.path().join("ash/f.jpg"), b"").unwrap();
+    let whole = fs::read(dir.path().join("birch/a.png")).unwrap();
+    fs::write(dir.path().join("birch/e.png"), &whole[..whole.len() / 2]).unwrap();
+    for number in 0..30 {
+        fs::write(dir.path().join(format!("birch/z{number:02}.webp")), b"RIFF").unwrap();
+    }
+    let error = DataSource::Folder {
+        train: dir.path().to_owned(),
+        held_out: Some(dir.path().to_owned()),
+        hold_out_every: None,
+        size: 8,
+        channels: None,
+    }
+    .load(Limits::default())
+    .unwrap_err();
+    let message = error.to_string();
+    assert!(
+        message.contains("33 unusable image files") && message.contains("and 13 more"),
+        "{message}"
+    );
+    let DataError::Files {
+        problems: Problems { listed, total: 33 },
+        ..
+    } = error
+    else {
+        unreachable!("{message}")
+    };
+    let names: Vec<_> = listed
+        .iter()
+        .map(|(path, _)| path.file_name().unwrap().to_str().unwrap())
+        .collect();
+    assert_eq!(
+        (names.len(), &names[..4]),
+        (20, &["e.png", "f.jpg", "e.png", "z00.webp"][..])
+    );
+}
+
+#[test]
+fn a_picture_of_too_many_pixels_is_an_error_before_it_is_decoded() {
+    let dir = two_classes();
+    // A PNG header that promises 20,000 × 20,000 pixels, with its checksum, and no data.
+    let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
+    let mut chunk = |kind: &[u8; 4], data: &[u8]| {
+        let mut crc = flate2::Crc::new();
+        crc.update(kind);
+        crc.update(data);
+        png.extend((data.len() as u32).to_be_bytes());
+        png.extend(kind);
+        png.extend(data);
+        png.extend(crc.sum().to_be_bytes());
+    };
+    chunk(
+        b"IHDR",
+        &[0, 0, 0x4e, 0x20, 0, 0, 0x4e, 0x20, 8, 0, 0, 0, 0],
+    );
+    chunk(b"IDAT", &[]);
+    fs::write(dir.path().join("ash/huge.png"), png).unwrap();
+    let message = load(&folder(dir.path(), 8, 3)).unwrap_err().to_string();
+    assert!(
+        message.contains("huge.png") && message.contains("20000×20000"),
+        "{message}"
+    );
+}
+
+#[test]
+fn empty_and_misplaced_folders_are_named() {
+    let dir = TempDir::new().unwrap();
+    let message = |source: &DataSource| load(source).unwrap_err().to_string();
+    assert!(message(&folder(dir.path(), 8, 3)).contains("no class folders"));
+    fs::create_dir(dir.path().join("ash")).unwrap();
+    fs::write(dir.path().join("ash/notes.txt"), "none").unwrap();
+    assert!(
+        message(&folder(dir.path(), 8, 3)).contains("ash: the class folder holds no image file")
+    );
+    solid(&dir.path().join("ash/a.png"), 2, 2, [0; 3]);
+    assert!(message(&folder(dir.path(), 8, 3)).contains("no class has 3 images"));
+    assert!(message(&folder(dir.path(), 0, 3)).starts_with("data.size"));
+    assert!(message(&folder(dir.path(), 8, 2)).starts_with("data.channels"));
+
+    let other = two_classes();
+    let stranger = DataSource::Folder {
+        train: dir.path().to_owned(),
+        held_out: Some(other.path().to_owned()),
+        hold_out_every: None,
+        size: 8,
+        channels: None,
+    };
+    assert!(message(&stranger).contains("\"birch\" is not among the training classes"));
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_followed_out_of_the_folder_and_passed_over_inside() {
+    use std::os::unix::fs::symlink;
+    let dir = two_classes();
+    let outside = TempDir::new().unwrap();
+    solid(&outside.path().join("far.png"), 8, 8, [1, 2, 3]);
+    symlink(
+        dir.path().join("ash/a.png"),
+        dir.path().join("birch/again.png"),
+    )
+    .unwrap();
+    symlink(
+        outside.path().join("far.png"),
+        dir.path().join("ash/far.png"),
+    )
+    .unwrap();
+    symlink(
+        outside.path().join("far.png"),
+        dir.path().join("birch/far.png"),
+    )
+    .unwrap();
+    symlink(dir.path().join("ash"), dir.path().join("copy")).unwrap();
+    let data = load(&folder(dir.path(), 8, 3)).unwrap();
+    assert_eq!(data.train.classes(), ["ash", "birch"]);
+    assert_eq!((data.train.len(), data.held_out.len()), (7, 2));
+}

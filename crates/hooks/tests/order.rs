@@ -1,0 +1,456 @@
+//! The order of plugins: what fixes it, and what is refused with words that help.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::BTreeSet;
+
+use afterimage_hooks::{
+    Every, EventKind, Fault, Host, HooksError, Manifest, OnFault, Origin, RequestKind, Site,
+    SiteKind, TapSpec, Write, order,
+};
+use proptest::prelude::*;
+
+/// Names for as many resources as a generated set of plugins can have.
+const RESOURCES: [&str; 7] = ["r0", "r1", "r2", "r3", "r4", "r5", "r6"];
+
+fn plugin(id: &str, line: usize) -> Manifest {
+    Manifest {
+        id: id.to_owned(),
+        kind: "test".to_owned(),
+        state_version: 1,
+        events: Vec::new(),
+        taps: Vec::new(),
+        reads: Vec::new(),
+        provides: Vec::new(),
+        writes: Vec::new(),
+        requests: Vec::new(),
+        after: Vec::new(),
+        on_fault: OnFault::Disable,
+        origin: Some(Origin {
+            file: "run.toml".to_owned(),
+            line,
+        }),
+    }
+}
+
+trait Build: Sized {
+    fn reads(self, names: &[&'static str]) -> Self;
+    fn provides(self, names: &[&'static str]) -> Self;
+    fn after(self, ids: &[&str]) -> Self;
+    fn writes(self, write: Write) -> Self;
+}
+
+impl Build for Manifest {
+    fn reads(mut self, names: &[&'static str]) -> Self {
+        self.reads.extend(names);
+        self
+    }
+    fn provides(mut self, names: &[&'static str]) -> Self {
+        self.provides.extend(names);
+        self
+    }
+    fn after(mut self, ids: &[&str]) -> Self {
+        self.after.extend(ids.iter().map(|id| (*id).to_owned()));
+        self
+    }
+    fn writes(mut self, write: Write) -> Self {
+        self.writes.push(write);
+        self
+    }
+}
+
+fn ids(manifests: &[Manifest]) -> Vec<String> {
+    let refs: Vec<&Manifest> = manifests.iter().collect();
+    let sorted = order(&refs, &Host::default()).unwrap_or_else(|e| panic!("{e:?}"));
+    sorted.iter().map(|&i| manifests[i].id.clone()).collect()
+}
+
+fn errors_on(host: &Host, manifests: &[Manifest]) -> Vec<HooksError> {
+    let refs: Vec<&Manifest> = manifests.iter().collect();
+    match order(&refs, host) {
+        Ok(sorted) => panic!("accepted in the order {sorted:?}"),
+        Err(errors) => errors,
+    }
+}
+
+/// The single message that this set of plugins is refused with.
+fn message(manifests: &[Manifest]) -> String {
+    message_on(&Host::default(), manifests)
+}
+
+fn message_on(host: &Host, manifests: &[Manifest]) -> String {
+    let errors = errors_on(host, manifests);
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    errors[0].to_string()
+}
+
+fn site(name: &str, kind: SiteKind) -> Site {
+    Site {
+        name: name.to_owned(),
+        kind,
+        units: 4,
+        produced_by: Vec::new(),
+        consumed_by: Vec::new(),
+    }
+}
+
+#[test]
+fn the_config_decides_where_nothing_else_does() {
+    assert_eq!(ids(&[]), [""; 0]);
+    assert_eq!(
+        ids(&[plugin("b", 1), plugin("a", 2), plugin("c", 3)]),
+        ["b", "a", "c"]
+    );
+}
+
+#[test]
+fn a_provider_comes_before_its_readers_and_the_rest_keeps_its_place() {
+    let set = [
+        plugin("early", 1),
+        plugin("reader", 2).reads(&["scores"]),
+        plugin("provider", 3).provides(&["scores"]),
+        plugin("late", 4),
+    ];
+    assert_eq!(ids(&set), ["early", "provider", "reader", "late"]);
+}
+
+#[test]
+fn a_plugin_may_read_what_it_provides() {
+    let set = [plugin("both", 1).reads(&["scores"]).provides(&["scores"])];
+    assert_eq!(ids(&set), ["both"]);
+}
+
+#[test]
+fn after_is_obeyed() {
+    let set = [plugin("a", 1).after(&["c"]), plugin("b", 2), plugin("c", 3)];
+    assert_eq!(ids(&set), ["b", "c", "a"]);
+}
+
+#[test]
+fn one_id_twice_is_refused() {
+    assert_eq!(
+        message(&[plugin("probe", 4), plugin("probe", 9)]),
+        r#"plugins "probe" (run.toml:4) and "probe" (run.toml:9) have the same id; give one of them another `id`"#
+    );
+}
+
+#[test]
+fn a_plugin_attached_in_code_is_named_without_a_line() {
+    let mut bare = plugin("probe", 4);
+    bare.origin = None;
+    let text = message(&[bare, plugin("probe", 9)]);
+    assert!(
+        text.starts_with(r#"plugins "probe" and "probe" (run.toml:9) have"#),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_resource_without_a_provider_is_refused() {
+    assert_eq!(
+        message(&[plugin("prune", 7).reads(&["unitmem.scores"])]),
+        r#"plugin "prune" (run.toml:7) reads "unitmem.scores", which no plugin provides; attach one that does, before or after it"#
+    );
+}
+
+#[test]
+fn a_resource_with_two_providers_is_refused() {
+    assert_eq!(
+        message(&[
+            plugin("probe", 3).provides(&["scores"]),
+            plugin("stream", 8).provides(&["scores"]),
+        ]),
+        r#"plugins "probe" (run.toml:3) and "stream" (run.toml:8) both provide "scores"; remove one of them"#
+    );
+}
+
+#[test]
+fn two_plugins_that_read_each_other_are_refused() {
+    assert_eq!(
+        message(&[
+            plugin("a", 1).reads(&["y"]).provides(&["x"]),
+            plugin("b", 5).reads(&["x"]).provides(&["y"]),
+        ]),
+        r#"plugins wait for each other: "a" (run.toml:1) reads "y" of "b" (run.toml:5), "b" (run.toml:5) reads "x" of "a" (run.toml:1); remove one of these dependencies"#
+    );
+}
+
+#[test]
+fn a_cycle_of_three_is_told_without_those_who_only_wait_for_it() {
+    assert_eq!(
+        message(&[
+            plugin("outside", 1).reads(&["x"]),
+            plugin("a", 2).reads(&["z"]).provides(&["x"]),
+            plugin("b", 3).reads(&["x"]).provides(&["y"]),
+            plugin("c", 4).reads(&["y"]).provides(&["z"]),
+            plugin("free", 5),
+        ]),
+        "plugins wait for each other: \
+         \"a\" (run.toml:2) reads \"z\" of \"c\" (run.toml:4), \
+         \"c\" (run.toml:4) reads \"y\" of \"b\" (run.toml:3), \
+         \"b\" (run.toml:3) reads \"x\" of \"a\" (run.toml:2); \
+         remove one of these dependencies"
+    );
+}
+
+#[test]
+fn after_can_close_a_cycle() {
+    assert_eq!(
+        message(&[
+            plugin("a", 1).provides(&["x"]).after(&["b"]),
+            plugin("b", 2).reads(&["x"]),
+        ]),
+        r#"plugins wait for each other: "a" (run.toml:1) is to come after "b" (run.toml:2), "b" (run.toml:2) reads "x" of "a" (run.toml:1); remove one of these dependencies"#
+    );
+}
+
+#[test]
+fn a_plugin_cannot_come_after_itself() {
+    assert_eq!(
+        message(&[plugin("a", 1).after(&["a"])]),
+        r#"plugins wait for each other: "a" (run.toml:1) is to come after "a" (run.toml:1); remove one of these dependencies"#
+    );
+}
+
+#[test]
+fn an_unknown_after_is_refused_with_what_there_is() {
+    assert_eq!(
+        message(&[plugin("prune", 6).after(&["prob"]), plugin("probe", 2)]),
+        r#"plugin "prune" (run.toml:6) is to come after "prob", which is not attached; attached are: prune, probe"#
+    );
+}
+
+fn weighers() -> (Manifest, Manifest) {
+    (
+        plugin("hard", 2).writes(Write::LossWeights),
+        plugin("rare", 6).writes(Write::LossWeights),
+    )
+}
+
+#[test]
+fn two_writers_without_an_order_are_refused() {
+    let (hard, rare) = weighers();
+    assert_eq!(
+        message(&[hard, rare]),
+        r#"plugins "hard" (run.toml:2) and "rare" (run.toml:6) both write the loss weights, and nothing says who comes first; add `after = ["hard"]` to one of them"#
+    );
+}
+
+#[test]
+fn the_advice_to_ambiguous_writers_works() {
+    let (hard, rare) = weighers();
+    assert_eq!(ids(&[hard, rare.after(&["hard"])]), ["hard", "rare"]);
+    let (hard, rare) = weighers();
+    assert_eq!(ids(&[hard.after(&["rare"]), rare]), ["rare", "hard"]);
+}
+
+#[test]
+fn a_resource_orders_writers_even_through_a_third_plugin() {
+    let (hard, rare) = weighers();
+    let set = [
+        hard.reads(&["y"]),
+        plugin("between", 3).reads(&["x"]).provides(&["y"]),
+        rare.provides(&["x"]),
+    ];
+    assert_eq!(ids(&set), ["rare", "between", "hard"]);
+}
+
+#[test]
+fn writers_of_different_things_need_no_order() {
+    let set = [
+        plugin("a", 1).writes(Write::LossWeights),
+        plugin("b", 2).writes(Write::LossTerms),
+    ];
+    assert_eq!(ids(&set), ["a", "b"]);
+}
+
+#[test]
+fn an_event_that_the_host_lacks_is_refused() {
+    let mut host = Host::default();
+    host.missing_events
+        .insert(EventKind::ForwardDone, "implement the tapped forward".into());
+    let mut probe = plugin("stream", 11);
+    probe.events.push((EventKind::ForwardDone, Every::Always));
+    probe.events.push((EventKind::EpochEnd, Every::Always));
+    assert_eq!(
+        message_on(&host, &[probe]),
+        r#"plugin "stream" (run.toml:11) needs the event ForwardDone, which this model does not expose: implement the tapped forward"#
+    );
+}
+
+#[test]
+fn a_request_that_the_host_cannot_apply_is_refused() {
+    let host = Host {
+        requests: BTreeSet::from([RequestKind::Stop]),
+        ..Host::default()
+    };
+    let mut prune = plugin("prune", 12);
+    prune.requests = vec![RequestKind::Stop, RequestKind::SetPlan];
+    assert_eq!(
+        message_on(&host, &[prune]),
+        r#"plugin "prune" (run.toml:12) makes requests of kind set_plan, which this run cannot apply"#
+    );
+}
+
+#[test]
+fn a_tap_must_match_by_name_and_kind() {
+    let host = Host {
+        sites: vec![
+            site("encoder.conv", SiteKind::Conv),
+            site("encoder.act", SiteKind::Activation),
+        ],
+        ..Host::default()
+    };
+    let mut probe = plugin("probe", 3);
+    probe.taps = vec![
+        TapSpec::units("encoder.*").kind(SiteKind::Activation),
+        TapSpec::units("encoder.conv").kind(SiteKind::Activation),
+    ];
+    assert_eq!(
+        message_on(&host, &[probe]),
+        r#"plugin "probe" (run.toml:3) taps "encoder.conv", which matches no site of the model; sites are: encoder.conv, encoder.act"#
+    );
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_at_once() {
+    let mut tapping = plugin("t", 9).reads(&["nowhere"]).after(&["nobody"]);
+    tapping.taps.push(TapSpec::units("*"));
+    tapping.requests.push(RequestKind::Mask);
+    let set = [
+        plugin("a", 1).after(&["b"]).provides(&["x"]),
+        plugin("b", 2).after(&["a"]).provides(&["x"]),
+        plugin("w", 3).writes(Write::Views),
+        plugin("w", 4).writes(Write::Views),
+        tapping,
+    ];
+    let kinds: Vec<&str> = errors_on(&Host::default(), &set)
+        .iter()
+        .map(|error| match error {
+            HooksError::DuplicateId { .. } => "duplicate",
+            HooksError::UnsupportedRequest { .. } => "request",
+            HooksError::TapMatchesNothing { .. } => "tap",
+            HooksError::TwoProducers { .. } => "two producers",
+            HooksError::MissingProducer { .. } => "missing producer",
+            HooksError::UnknownAfter { .. } => "after",
+            HooksError::Cycle { .. } => "cycle",
+            HooksError::AmbiguousWriters { .. } => "writers",
+            other => panic!("{other}"),
+        })
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            "duplicate",
+            "request",
+            "tap",
+            "two producers",
+            "missing producer",
+            "after",
+            "cycle",
+            "writers"
+        ]
+    );
+}
+
+#[test]
+fn state_errors_are_worded() {
+    let other = HooksError::OtherPlugins {
+        difference: "the checkpoint has [], this run has [\"a\" (test)]".into(),
+    };
+    assert_eq!(
+        other.to_string(),
+        r#"the checkpoint was written with other plugins: the checkpoint has [], this run has ["a" (test)]; resume with the config that wrote it, or start a new run"#
+    );
+    let state = HooksError::State {
+        plugin: plugin("a", 3).named(),
+        verb: "restore",
+        fault: Fault::new("another version"),
+    };
+    assert_eq!(
+        state.to_string(),
+        r#"plugin "a" (run.toml:3) could not restore its state"#
+    );
+    let source = std::error::Error::source(&state).map(ToString::to_string);
+    assert_eq!(source.as_deref(), Some("another version"));
+}
+
+/// The lexicographically first arrangement of `0..n` in which every `(before, after)` pair holds,
+/// by trying all of them.
+fn first_by_trial(n: usize, pairs: &[(usize, usize)]) -> Option<Vec<usize>> {
+    fn extend(n: usize, pairs: &[(usize, usize)], row: &mut Vec<usize>) -> bool {
+        if row.len() == n {
+            let at = |x| row.iter().position(|&y| y == x);
+            return pairs.iter().all(|&(before, after)| at(before) < at(after));
+        }
+        for next in 0..n {
+            if !row.contains(&next) {
+                row.push(next);
+                if extend(n, pairs, row) {
+                    return true;
+                }
+                row.pop();
+            }
+        }
+        false
+    }
+    let mut row = Vec::new();
+    extend(n, pairs, &mut row).then_some(row)
+}
+
+/// Plugins with some edges; `by_resource` says whether an edge is a resource or an `after`.
+fn with_edges(n: usize, edges: &[(usize, usize, bool)]) -> Vec<Manifest> {
+    (0..n)
+        .map(|index| {
+            let mut manifest = plugin(&index.to_string(), index + 1).provides(&[RESOURCES[index]]);
+            for &(before, _, by_resource) in edges.iter().filter(|e| e.1 == index) {
+                if by_resource {
+                    manifest.reads.push(RESOURCES[before]);
+                } else {
+                    manifest.after.push(before.to_string());
+                }
+            }
+            manifest
+        })
+        .collect()
+}
+
+proptest! {
+    #[test]
+    fn a_random_set_gets_the_first_arrangement_that_keeps_every_edge(
+        n in 1usize..6,
+        raw in prop::collection::vec((0usize..6, 0usize..6, any::<bool>()), 0..8),
+    ) {
+        let edges: Vec<_> = raw.into_iter().filter(|e| e.0 < n && e.1 < n && e.0 != e.1).collect();
+        let pairs: Vec<_> = edges.iter().map(|e| (e.0, e.1)).collect();
+        let manifests = with_edges(n, &edges);
+        let refs: Vec<&Manifest> = manifests.iter().collect();
+        match (order(&refs, &Host::default()), first_by_trial(n, &pairs)) {
+            (Ok(sorted), Some(expected)) => prop_assert_eq!(sorted, expected),
+            (Err(errors), None) => {
+                prop_assert_eq!(errors.len(), 1);
+                prop_assert!(matches!(errors[0], HooksError::Cycle { .. }), "{:?}", errors);
+            }
+            (got, expected) => prop_assert!(false, "{:?} where {:?} is right", got, expected),
+        }
+    }
+
+    #[test]
+    fn readers_in_any_permutation_keep_their_providers_first(
+        mut set in Just(vec![
+            plugin("p0", 1).provides(&["r0"]),
+            plugin("p1", 2).provides(&["r1"]),
+            plugin("a", 3).reads(&["r0"]),
+            plugin("b", 4).reads(&["r1"]),
+            plugin("c", 5).reads(&["r0", "r1"]),
+        ]).prop_shuffle(),
+    ) {
+        let sorted = ids(&set);
+        let at = |id: &str| sorted.iter().position(|x| x == id);
+        prop_assert!(at("p0") < at("a") && at("p0") < at("c"));
+        prop_assert!(at("p1") < at("b") && at("p1") < at("c"));
+        set.retain(|m| m.id.starts_with('p'));
+        let in_config: Vec<&str> = set.iter().map(|m| m.id.as_str()).collect();
+        let in_order: Vec<&str> = sorted.iter().map(String::as_str).filter(|id| id.starts_with('p')).collect();
+        prop_assert_eq!(in_order, in_config);
+    }
+}

@@ -1,0 +1,1 @@
+//! Memorization scores (UnitMem) as pure functions and as plugins.

@@ -1,0 +1,161 @@
+//! What an encoder is, and the choice of one at run time.
+
+use afterimage_hooks::Site;
+use burn::module::{
+    Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor,
+};
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::{ModelError, ResNet9, ResNet9Config, Taps};
+
+/// A network from images to embeddings with named sites.
+///
+/// An encoder of one's own derives `Module`, hands every listed site's output to the taps, and
+/// lists the sites in forward order. Site names and parameter paths start with `encoder.`, the
+/// name of the field that holds the encoder in the training model.
+pub trait Encoder: Module {
+    /// The sites in forward order. What an encoder's last site feeds lies outside of it, so the
+    /// readers of the embedding are not in `consumed_by`.
+    fn sites(&self) -> Vec<Site>;
+
+    /// Length of an embedding.
+    fn embedding_dim(&self) -> usize;
+
+    /// Embeddings `[B, D]` of `images` `[B, C, H, W]`, passing every site through `taps`.
+    fn encode(&self, images: Tensor<4>, taps: &mut Taps) -> Tensor<2>;
+}
+
+/// The choice of an encoder, `kind = "resnet9"` and that encoder's own keys.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum EncoderConfig {
+    /// ResNet-9.
+    #[serde(rename = "resnet9")]
+    ResNet9(ResNet9Config),
+}
+
+impl Default for EncoderConfig {
+    fn default() -> Self {
+        Self::ResNet9(ResNet9Config::default())
+    }
+}
+
+impl EncoderConfig {
+    /// The same encoder for images with `channels` channels; not a setting, since the data decides.
+    pub fn with_channels(self, channels: usize) -> Self {
+        match self {
+            Self::ResNet9(config) => Self::ResNet9(ResNet9Config { channels, ..config }),
+        }
+    }
+
+    /// Checks the values.
+    ///
+    /// # Errors
+    /// A value out of range, by its key.
+    pub fn validate(&self) -> Result<(), ModelError> {
+        match self {
+            Self::ResNet9(config) => config.validate(),
+        }
+    }
+
+    /// The encoder with its parameters drawn for `seed`, as [`seeded`](crate::seeded) does.
+    ///
+    /// # Errors
+    /// A value out of range, by its key.
+    pub fn init(&self, seed: u64, device: &Device) -> Result<AnyEncoder, ModelError> {
+        self.validate()?;
+        Ok(crate::seeded(device, seed, || match self {
+            Self::ResNet9(config) => AnyEncoder::ResNet9(config.init(device)),
+        }))
+    }
+}
+
+/// An encoder chosen at run time.
+///
+/// Its parameter paths are those of the encoder within: the variant is no step of a path, as it
+/// would be in a derived module, so that records and sites hold for both.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum AnyEncoder {
+    /// ResNet-9.
+    ResNet9(ResNet9),
+}
+
+/// Runs an expression on the encoder within.
+macro_rules! within {
+    ($any:expr, $encoder:ident => $run:expr) => {
+        match $any {
+            AnyEncoder::ResNet9($encoder) => $run,
+        }
+    };
+}
+
+/// Runs an expression on the encoder within and wraps what comes out again.
+macro_rules! rewrapped {
+    ($any:expr, $encoder:ident => $run:expr) => {
+        match $any {
+            AnyEncoder::ResNet9($encoder) => AnyEncoder::ResNet9($run),
+        }
+    };
+}
+
+impl Encoder for AnyEncoder {
+    fn sites(&self) -> Vec<Site> {
+        within!(self, encoder => encoder.sites())
+    }
+
+    fn embedding_dim(&self) -> usize {
+        within!(self, encoder => encoder.embedding_dim())
+    }
+
+    fn encode(&self, images: Tensor<4>, taps: &mut Taps) -> Tensor<2> {
+        within!(self, encoder => encoder.encode(images, taps))
+    }
+}
+
+impl Module for AnyEncoder {
+    fn collect_devices(&self, devices: Devices) -> Devices {
+        within!(self, encoder => encoder.collect_devices(devices))
+    }
+
+    fn fork(self, device: &Device) -> Self {
+        rewrapped!(self, encoder => encoder.fork(device))
+    }
+
+    fn to_device(self, device: &Device) -> Self {
+        rewrapped!(self, encoder => encoder.to_device(device))
+    }
+
+    fn train(self) -> Self {
+        rewrapped!(self, encoder => encoder.train())
+    }
+
+    fn valid(&self) -> Self {
+        rewrapped!(self, encoder => encoder.valid())
+    }
+
+    fn materialize(self) -> Self {
+        rewrapped!(self, encoder => encoder.materialize())
+    }
+
+    fn visit<Visitor: ModuleVisitor>(&self, visitor: &mut Visitor) {
+        within!(self, encoder => encoder.visit(visitor));
+    }
+
+    fn map<Mapper: ModuleMapper>(self, mapper: &mut Mapper) -> Self {
+        rewrapped!(self, encoder => encoder.map(mapper))
+    }
+}
+
+impl ModuleDisplayDefault for AnyEncoder {
+    fn content(&self, content: Content) -> Option<Content> {
+        within!(self, encoder => content.add_single(encoder).optional())
+    }
+
+    fn num_params(&self) -> usize {
+        Module::num_params(self)
+    }
+}
+
+impl ModuleDisplay for AnyEncoder {}

@@ -1,0 +1,193 @@
+//! ResNet-9 as in the unit and layer memorization papers.
+
+use afterimage_hooks::{Site, SiteKind};
+use burn::module::Module;
+use burn::tensor::module::max_pool2d;
+use burn::tensor::ops::MaxPoolOptions;
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::conv_block::block_sites;
+use crate::{ConvBlock, Encoder, ModelError, Taps};
+
+/// Output channels of the eight convolutions at width 1; together 1120 units.
+const WIDTHS: [usize; 8] = [32, 64, 64, 64, 128, 256, 256, 256];
+const RES1: &str = "encoder.res1";
+const RES2: &str = "encoder.res2";
+
+/// Configuration of [`ResNet9`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResNet9Config {
+    /// Input channels: 1 or 3; 3 by default. Not a key of configs, because the data decides.
+    #[serde(skip, default = "three")]
+    pub channels: usize,
+    /// Factor of every width, over 0; a width is rounded and at least 1. By default 1.
+    #[serde(default = "one")]
+    pub width: f64,
+}
+
+fn three() -> usize {
+    3
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+impl Default for ResNet9Config {
+    fn default() -> Self {
+        Self {
+            channels: three(),
+            width: one(),
+        }
+    }
+}
+
+/// Eight convolution blocks with two residual sums, down to an embedding `[B, 256 · width]`.
+///
+/// | block | channels | map for 32² | for 28² |
+/// |---|---|---|---|
+/// | `prep` | 32, pooled | 16² | 14² |
+/// | `layer1` | 64, pooled | 8² | 7² |
+/// | `res1a`, `res1b` | 64; `res1 = res1b(res1a(a)) + a` | 8² | 7² |
+/// | `layer2` | 128, pooled | 4² | 3² |
+/// | `layer3` | 256, pooled | 2² | 1² |
+/// | `res2a`, `res2b` | 256; `res2 = res2b(res2a(a)) + a` | 2² | 1² |
+/// | embedding | the maximum over the last map | 1 | 1 |
+///
+/// Any side of at least 16 works; each pooling halves it and rounds down. For 32² the embedding is
+/// the max pooling and flattening in front of the papers' classifier. 1,644,672 parameters at
+/// width 1 and 3 channels: weights and biases of convolutions and norms.
+///
+/// Source: arXiv 2409.19069, Table 8, and its released `model.py`.
+#[derive(Module, Debug)]
+pub struct ResNet9 {
+    /// Input to 32 channels.
+    pub prep: ConvBlock,
+    /// 32 to 64 channels.
+    pub layer1: ConvBlock,
+    /// First block of the first residual branch.
+    pub res1a: ConvBlock,
+    /// Second block of the first residual branch.
+    pub res1b: ConvBlock,
+    /// 64 to 128 channels.
+    pub layer2: ConvBlock,
+    /// 128 to 256 channels.
+    pub layer3: ConvBlock,
+    /// First block of the second residual branch.
+    pub res2a: ConvBlock,
+    /// Second block of the second residual branch.
+    pub res2b: ConvBlock,
+}
+
+impl ResNet9Config {
+    /// The smallest side of an input image in pixels.
+    pub const MIN_SIDE: usize = 16;
+
+    /// Checks the values.
+    ///
+    /// # Errors
+    /// Channels other than 1 and 3; a width that is not finite and over 0.
+    pub fn validate(&self) -> Result<(), ModelError> {
+        if ![1, 3].contains(&self.channels) {
+            return Err(ModelError::Config {
+                key: "channels",
+                value: self.channels.to_string(),
+                reason: "images have 1 or 3 channels",
+            });
+        }
+        if !(self.width.is_finite() && self.width > 0.0) {
+            return Err(ModelError::Config {
+                key: "width",
+                value: self.width.to_string(),
+                reason: "the factor of every width is a finite number over 0",
+            });
+        }
+        Ok(())
+    }
+
+    /// Output channels of the eight convolutions in forward order.
+    pub fn widths(&self) -> [usize; 8] {
+        WIDTHS.map(|base| ((base as f64 * self.width).round() as usize).max(1))
+    }
+
+    /// A network with burn's initial values (uniform, bound 1/√fan-in); draw them under
+    /// [`seeded`](crate::seeded).
+    pub fn init(&self, device: &Device) -> ResNet9 {
+        let [prep, layer1, res1a, res1b, layer2, layer3, res2a, res2b] = self.widths();
+        let block =
+            |input, output, pooled, sites| ConvBlock::new([input, output], pooled, sites, device);
+        ResNet9 {
+            prep: block(self.channels, prep, true, block_sites!("prep")),
+            layer1: block(prep, layer1, true, block_sites!("layer1")),
+            res1a: block(layer1, res1a, false, block_sites!("res1a")),
+            res1b: block(res1a, res1b, false, block_sites!("res1b")),
+            layer2: block(res1b, layer2, true, block_sites!("layer2")),
+            layer3: block(layer2, layer3, true, block_sites!("layer3")),
+            res2a: block(layer3, res2a, false, block_sites!("res2a")),
+            res2b: block(res2a, res2b, false, block_sites!("res2b")),
+        }
+    }
+}
+
+impl ResNet9 {
+    /// Embeddings `[B, D]` of `images` `[B, channels, H, W]`.
+    ///
+    /// # Panics
+    /// If a side is under [`ResNet9Config::MIN_SIDE`].
+    pub fn forward(&self, images: Tensor<4>, taps: &mut Taps) -> Tensor<2> {
+        let [_, _, height, width] = images.dims();
+        assert!(
+            height.min(width) >= ResNet9Config::MIN_SIDE,
+            "ResNet-9 takes images of at least 16×16 pixels, not {height}×{width}"
+        );
+        let x = self.prep.forward(images, taps);
+        let a = self.layer1.forward(x, taps);
+        let branch = self.res1a.forward(a.clone(), taps);
+        let branch = self.res1b.forward(branch, taps);
+        let x = taps.visit4(RES1, branch + a);
+        let x = self.layer2.forward(x, taps);
+        let b = self.layer3.forward(x, taps);
+        let branch = self.res2a.forward(b.clone(), taps);
+        let branch = self.res2b.forward(branch, taps);
+        let x = taps.visit4(RES2, branch + b);
+        let [rows, units, height, width] = x.dims();
+        max_pool2d(x, MaxPoolOptions::new([height, width])).reshape([rows, units])
+    }
+}
+
+impl Encoder for ResNet9 {
+    fn sites(&self) -> Vec<Site> {
+        let sum =
+            |name: &str, skip: &ConvBlock, branch: &ConvBlock, reader: Option<&ConvBlock>| Site {
+                name: name.to_owned(),
+                kind: SiteKind::Residual,
+                units: branch.units(),
+                produced_by: [skip.producers(), branch.producers()].concat(),
+                consumed_by: reader
+                    .map(|reader| format!("{}.weight", reader.sites.conv))
+                    .into_iter()
+                    .collect(),
+            };
+        let mut sites = self.prep.sites(&[&self.layer1]);
+        sites.extend(self.layer1.sites(&[&self.res1a, &self.layer2]));
+        sites.extend(self.res1a.sites(&[&self.res1b]));
+        sites.extend(self.res1b.sites(&[&self.layer2]));
+        sites.push(sum(RES1, &self.layer1, &self.res1b, Some(&self.layer2)));
+        sites.extend(self.layer2.sites(&[&self.layer3]));
+        sites.extend(self.layer3.sites(&[&self.res2a]));
+        sites.extend(self.res2a.sites(&[&self.res2b]));
+        sites.extend(self.res2b.sites(&[]));
+        sites.push(sum(RES2, &self.layer3, &self.res2b, None));
+        sites
+    }
+
+    fn embedding_dim(&self) -> usize {
+        self.res2b.units()
+    }
+
+    fn encode(&self, images: Tensor<4>, taps: &mut Taps) -> Tensor<2> {
+        self.forward(images, taps)
+    }
+}

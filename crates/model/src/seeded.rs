@@ -1,0 +1,94 @@
+//! Initial parameters as a pure function of a seed.
+
+use std::sync::{Mutex, PoisonError};
+
+use afterimage_hooks::random::{RandomKey, Stream};
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{Device, Tensor, TensorData};
+
+/// Makes a module with initial parameters that depend on `seed` and the parameters' paths alone.
+///
+/// Weights and biases of convolutions and fully connected layers are drawn uniformly from
+/// ±1/√fan-in (the default of burn and PyTorch), each from its own sequence: neither the device nor
+/// other parameters have a say, and an encoder starts the same whatever head it gets. Other
+/// parameters keep the values that `init` gives them, drawn in visit order from the device's
+/// generator, which is seeded for that. All parameters exist when this returns; none is left to
+/// be drawn at first use.
+pub fn seeded<M: Module>(device: &Device, seed: u64, init: impl FnOnce() -> M) -> M {
+    // The device's generator is one for the process; two inits at a time would mix their draws.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = RandomKey::new(seed, Stream::Init);
+    device.seed(key.bits());
+    init().map(&mut Draw {
+        key,
+        path: Vec::new(),
+        fan_in: None,
+    })
+}
+
+/// Draws parameters anew, by path.
+struct Draw {
+    key: RandomKey,
+    /// Field name and type of the owner, from the root down.
+    path: Vec<(String, String)>,
+    /// Path of the owner of the last weight, and its fan-in, for the bias that follows.
+    fan_in: Option<(String, usize)>,
+}
+
+impl Draw {
+    fn owner_path(&self) -> String {
+        let owners = self.path.split_last().map_or(&[][..], |(_, owners)| owners);
+        let names: Vec<&str> = owners.iter().map(|(name, _)| name.as_str()).collect();
+        names.join(".")
+    }
+
+    /// The fan-in of the parameter at the current path, if it is one to be drawn.
+    fn fan_in(&mut self, shape: &[usize]) -> Option<usize> {
+        let owner_path = self.owner_path();
+        let (name, owner) = self.path.last()?;
+        let fan_in = match (owner.as_str(), name.as_str()) {
+            ("Struct:Conv2d", "weight") => shape[1..].iter().product(),
+            ("Struct:Linear", "weight") => shape[0],
+            ("Struct:Conv2d" | "Struct:Linear", "bias") => {
+                let (weight_owner, fan_in) = self.fan_in.as_ref()?;
+                return (*weight_owner == owner_path).then_some(*fan_in);
+            }
+            _ => return None,
+        };
+        self.fan_in = Some((owner_path, fan_in));
+        Some(fan_in)
+    }
+}
+
+impl ModuleMapper for Draw {
+    fn enter_module(&mut self, name: &str, container_type: &str) {
+        self.path.push((name.to_owned(), container_type.to_owned()));
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let initial = param.base();
+        let Some(fan_in) = self.fan_in(&initial.dims()) else {
+            return param;
+        };
+        let names: Vec<&str> = self.path.iter().map(|(name, _)| name.as_str()).collect();
+        let mut generator = self.key.step(fnv1a(&names.join("."))).generator();
+        let bound = 1.0 / (fan_in as f64).sqrt();
+        let values: Vec<f32> = (0..initial.shape().num_elements())
+            .map(|_| generator.between(-bound, bound) as f32)
+            .collect();
+        let drawn = Tensor::from_data(TensorData::new(values, initial.shape()), &initial.device());
+        param.map(|initial| drawn.set_require_grad(initial.is_require_grad()))
+    }
+}
+
+/// FNV-1a: a hash that is the same on every machine and in every version.
+fn fnv1a(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}

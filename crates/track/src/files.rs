@@ -1,0 +1,122 @@
+//! Names of what the sinks write in a run directory, and writing that is never seen half done.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+
+use crate::TrackError;
+
+/// Scalars that are a pure function of config and seed, one JSON object a line.
+pub const METRICS: &str = "metrics.jsonl";
+/// Scalars that depend on the clock, one JSON object a line.
+pub const TIMINGS: &str = "timings.jsonl";
+/// Histograms, one JSON object a line.
+pub const HISTOGRAMS: &str = "histograms.jsonl";
+/// Folder of the Parquet tables, one folder a tag, one file an epoch.
+pub const TABLES: &str = "tables";
+/// Folder of the pictures, one folder a tag, one file an epoch.
+pub const IMAGES: &str = "images";
+/// Folder of the TensorBoard event files.
+pub const TENSORBOARD: &str = "tensorboard";
+/// The resolved configuration; written by the run, read by the report.
+pub const CONFIG: &str = "config.toml";
+/// Versions, device and outcome; written by the run, read by the report.
+pub const MANIFEST: &str = "manifest.json";
+/// The report.
+pub const REPORT: &str = "report.html";
+
+/// Removes everything that the sinks wrote in `run`, for a run that starts again from nothing
+/// (killed before its first checkpoint). Files of others are left alone.
+///
+/// # Errors
+/// A file or folder that cannot be removed.
+pub fn discard(run: &Path) -> Result<(), TrackError> {
+    for name in [METRICS, TIMINGS, HISTOGRAMS, REPORT] {
+        let path = run.join(name);
+        if path.exists() {
+            fs::remove_file(&path).map_err(TrackError::io("remove", &path))?;
+        }
+    }
+    for name in [TABLES, IMAGES, TENSORBOARD] {
+        let path = run.join(name);
+        if path.exists() {
+            fs::remove_dir_all(&path).map_err(TrackError::io("remove", &path))?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes `bytes` to a file beside `path` and renames it, so that a reader, or a run that is
+/// killed, finds the old content or the new one and nothing between.
+///
+/// # Errors
+/// A full disk or an unwritable folder; nothing is left behind then.
+pub fn write_beside(path: &Path, bytes: &[u8]) -> Result<(), TrackError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = path.with_file_name(format!(".{name}.tmp"));
+    let written = File::create(&beside)
+        .and_then(|mut file| {
+            file.write_all(bytes)?;
+            // Without this, a power cut after the rename can leave an empty file under the name.
+            file.sync_all()
+        })
+        .and_then(|()| fs::rename(&beside, path));
+    written.map_err(|source| {
+        let _ = fs::remove_file(&beside);
+        TrackError::Io {
+            action: "write",
+            path: path.to_owned(),
+            source,
+        }
+    })
+}
+
+/// Folder name of a tag: slashes become dots, and what a file system may refuse becomes `_`.
+pub fn folder_of(tag: &str) -> String {
+    let name: String = tag
+        .chars()
+        .map(|c| match c {
+            '/' => '.',
+            c if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '=') => c,
+            _ => '_',
+        })
+        .collect();
+    // A leading dot would hide the folder, or name the folder above.
+    if name.starts_with('.') || name.is_empty() {
+        format!("_{name}")
+    } else {
+        name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_becomes_one_visible_folder() {
+        assert_eq!(
+            folder_of("unitmem/owners/encoder.layer1.act"),
+            "unitmem.owners.encoder.layer1.act"
+        );
+        assert_eq!(folder_of("../up"), "_...up");
+        assert_eq!(folder_of("a b:c"), "a_b_c");
+        assert_eq!(folder_of(""), "_");
+    }
+
+    #[test]
+    fn a_failed_write_keeps_the_old_content_and_leaves_no_rest()
+    -> Result<(), Box<dyn std::error::Error>> {
+        let dir = tempfile::tempdir()?;
+        let path = dir.path().join("x");
+        write_beside(&path, b"old")?;
+        fs::create_dir(dir.path().join(".x.tmp"))?;
+        assert!(write_beside(&path, b"new").is_err());
+        assert_eq!(fs::read(&path)?, b"old");
+        fs::remove_dir(dir.path().join(".x.tmp"))?;
+        write_beside(&path, b"new")?;
+        assert_eq!(fs::read(&path)?, b"new");
+        assert_eq!(fs::read_dir(dir.path())?.count(), 1);
+        Ok(())
+    }
+}

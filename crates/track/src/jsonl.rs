@@ -1,0 +1,265 @@
+//! Scalars and histograms as JSON lines.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use afterimage_hooks::{Measurement, Record, Sink};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::files::{self, HISTOGRAMS, METRICS, TIMINGS};
+use crate::{Bins, TrackError};
+
+/// Buckets of a stored histogram.
+const BUCKETS: usize = 60;
+
+/// A float that survives JSON: NaN and infinities are the words `NaN`, `inf` and `-inf`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Number(pub f64);
+
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0.is_finite() {
+            serializer.serialize_f64(self.0)
+        } else {
+            serializer.collect_str(&self.0)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Digits(f64),
+            Word(String),
+        }
+        match Form::deserialize(deserializer)? {
+            Form::Digits(number) => Ok(Self(number)),
+            Form::Word(word) => word.parse().map(Self).map_err(serde::de::Error::custom),
+        }
+    }
+}
+
+/// A line of `metrics.jsonl` or `timings.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScalarLine {
+    /// Slash-separated name.
+    pub tag: String,
+    /// Epochs finished.
+    pub epoch: u32,
+    /// Optimizer steps finished.
+    pub step: u64,
+    /// Id of the plugin that measured, or `loop`.
+    pub author: String,
+    /// What was measured.
+    pub value: Number,
+}
+
+/// A line of `histograms.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HistogramLine {
+    /// Slash-separated name.
+    pub tag: String,
+    /// Epochs finished.
+    pub epoch: u32,
+    /// Optimizer steps finished.
+    pub step: u64,
+    /// Id of the plugin that measured, or `loop`.
+    pub author: String,
+    /// The distribution.
+    #[serde(flatten)]
+    pub bins: Bins,
+}
+
+/// Whether a tag holds durations or speeds, which differ between two runs of one config.
+///
+/// Such scalars go to `timings.jsonl`, so that `metrics.jsonl` can be compared byte by byte.
+pub fn is_clock_dependent(tag: &str) -> bool {
+    tag.starts_with("time/") || tag.starts_with("overhead/")
+}
+
+/// Writes scalars and histograms to the JSON lines files of a run directory.
+pub struct Metrics {
+    metrics: Lines,
+    timings: Lines,
+    histograms: Lines,
+}
+
+impl Metrics {
+    /// Opens the files in `run`, which is made if it is missing.
+    ///
+    /// With `resume_step`, the step of the checkpoint that a resumed run goes on from, lines of
+    /// later steps and a torn last line are dropped; all others keep their bytes.
+    ///
+    /// # Errors
+    /// Files of another run without `resume_step`, a line that is no record, an unwritable folder.
+    pub fn create(run: &Path, resume_step: Option<u64>) -> Result<Self, TrackError> {
+        fs::create_dir_all(run).map_err(TrackError::io("make the folder", run))?;
+        Ok(Self {
+            metrics: Lines::open(run.join(METRICS), resume_step)?,
+            timings: Lines::open(run.join(TIMINGS), resume_step)?,
+            histograms: Lines::open(run.join(HISTOGRAMS), resume_step)?,
+        })
+    }
+}
+
+impl Sink for Metrics {
+    fn name(&self) -> &str {
+        "metrics"
+    }
+
+    fn write(&mut self, record: &Record) -> io::Result<()> {
+        let Record {
+            tag,
+            epoch,
+            step,
+            author,
+            value,
+        } = record;
+        let (tag, epoch, step, author) = (tag.clone(), *epoch, *step, author.clone());
+        match value {
+            Measurement::Scalar(number) => {
+                let lines = if is_clock_dependent(&tag) {
+                    &mut self.timings
+                } else {
+                    &mut self.metrics
+                };
+                lines.push(&ScalarLine {
+                    tag,
+                    epoch,
+                    step,
+                    author,
+                    value: Number(*number),
+                })
+            }
+            Measurement::Histogram(values) => {
+                let bins = Bins::of(values, BUCKETS);
+                self.histograms.push(&HistogramLine {
+                    tag,
+                    epoch,
+                    step,
+                    author,
+                    bins,
+                })
+            }
+            Measurement::Image { .. } | Measurement::Text(_) | Measurement::Table(_) => Ok(()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        for lines in [&mut self.metrics, &mut self.timings, &mut self.histograms] {
+            lines.flush()?;
+        }
+        Ok(())
+    }
+}
+
+/// A file of JSON lines that is appended to.
+pub(crate) struct Lines {
+    path: PathBuf,
+    writer: BufWriter<File>,
+}
+
+impl Lines {
+    pub(crate) fn open(path: PathBuf, resume_step: Option<u64>) -> Result<Self, TrackError> {
+        match resume_step {
+            Some(step) => cut(&path, step)?,
+            None if fs::metadata(&path).is_ok_and(|found| found.len() > 0) => {
+                return Err(TrackError::NotEmpty(path));
+            }
+            None => {}
+        }
+        let file = OpenOptions::new().create(true).append(true).open(&path);
+        let file = file.map_err(TrackError::io("open", &path))?;
+        Ok(Self {
+            path,
+            writer: BufWriter::new(file),
+        })
+    }
+
+    pub(crate) fn push<T: Serialize>(&mut self, line: &T) -> io::Result<()> {
+        let mut bytes = serde_json::to_vec(line)?;
+        bytes.push(b'\n');
+        self.writer
+            .write_all(&bytes)
+            .map_err(|error| TrackError::io("write", &self.path)(error).into())
+    }
+
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.writer
+            .flush()
+            .map_err(|error| TrackError::io("write", &self.path)(error).into())
+    }
+}
+
+/// Drops the lines of steps after `step`, and a last line that was torn by a kill.
+fn cut(path: &Path, step: u64) -> Result<(), TrackError> {
+    #[derive(Deserialize)]
+    struct Stamp {
+        step: u64,
+    }
+    let mut kept = Vec::new();
+    for (line, stamp) in parse::<Stamp>(path)? {
+        if stamp.step <= step {
+            kept.extend_from_slice(&line);
+            kept.push(b'\n');
+        }
+    }
+    if path.exists() {
+        files::write_beside(path, &kept)
+    } else {
+        Ok(())
+    }
+}
+
+/// Parses a file of JSON lines; a missing file has none. The last line may be torn: it is left out
+/// if it is no record. A line that is broken elsewhere is an error, for then the file was damaged.
+fn parse<T: DeserializeOwned>(path: &Path) -> Result<Vec<(Vec<u8>, T)>, TrackError> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(TrackError::io("read", path)(error)),
+    };
+    let mut lines: Vec<&[u8]> = bytes.split(|&b| b == b'\n').collect();
+    if lines.last().is_some_and(|last| last.is_empty()) {
+        lines.pop();
+    }
+    let mut parsed = Vec::with_capacity(lines.len());
+    for (index, line) in lines.iter().enumerate() {
+        match serde_json::from_slice(line) {
+            Ok(record) => parsed.push((line.to_vec(), record)),
+            Err(_) if index + 1 == lines.len() => {}
+            Err(error) => {
+                return Err(TrackError::Line {
+                    path: path.to_owned(),
+                    line: index + 1,
+                    why: error.to_string(),
+                });
+            }
+        }
+    }
+    Ok(parsed)
+}
+
+pub(crate) fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, TrackError> {
+    Ok(parse(path)?.into_iter().map(|(_, record)| record).collect())
+}
+
+/// Reads `metrics.jsonl` or `timings.jsonl`; a missing file has no lines.
+///
+/// # Errors
+/// A line that is no record, apart from a torn last one.
+pub fn read_scalars(path: &Path) -> Result<Vec<ScalarLine>, TrackError> {
+    read_lines(path)
+}
+
+/// Reads `histograms.jsonl`; a missing file has no lines.
+///
+/// # Errors
+/// A line that is no record, apart from a torn last one.
+pub fn read_histograms(path: &Path) -> Result<Vec<HistogramLine>, TrackError> {
+    read_lines(path)
+}

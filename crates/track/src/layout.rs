@@ -1,0 +1,109 @@
+//! Which scalars are drawn together in TensorBoard's custom-scalars tab.
+
+/// A group of charts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Category {
+    /// Heading.
+    pub title: String,
+    /// Charts from left to right.
+    pub charts: Vec<Chart>,
+}
+
+/// One chart with several lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chart {
+    /// Heading.
+    pub title: String,
+    /// Regular expressions; every scalar whose whole tag matches one is a line.
+    pub tags: Vec<String>,
+}
+
+impl Chart {
+    /// A chart of exactly these tags.
+    pub fn of_tags(title: impl Into<String>, tags: &[String]) -> Self {
+        Self {
+            title: title.into(),
+            tags: tags
+                .iter()
+                .map(|tag| format!("^{}$", escape(tag)))
+                .collect(),
+        }
+    }
+}
+
+/// The layout for memorization: for each of `sites` the mean UnitMem on training points, on
+/// held-out points and before training, and one chart of the excess over the null of all sites.
+pub fn unitmem_layout(sites: &[String]) -> Vec<Category> {
+    let every =
+        |of: &str| -> Vec<String> { sites.iter().map(|s| format!("unitmem/{of}/{s}")).collect() };
+    let per_site = sites
+        .iter()
+        .map(|site| {
+            let tags = ["mean/train", "mean/held_out", "mean/initial"]
+                .map(|of| format!("unitmem/{of}/{site}"));
+            Chart::of_tags(site, &tags)
+        })
+        .collect();
+    let excess = vec![
+        Chart::of_tags("over held-out points", &every("excess/held_out")),
+        Chart::of_tags("over the untrained encoder", &every("excess/initial")),
+    ];
+    let evaluation = vec![
+        Chart {
+            title: "loss".into(),
+            tags: vec!["^loss/.*$".into()],
+        },
+        Chart {
+            title: "evaluation".into(),
+            tags: vec!["^eval/.*$".into()],
+        },
+    ];
+    vec![
+        Category {
+            title: "Training".into(),
+            charts: evaluation,
+        },
+        Category {
+            title: "UnitMem excess".into(),
+            charts: excess,
+        },
+        Category {
+            title: "UnitMem per layer: train, held out, initial".into(),
+            charts: per_site,
+        },
+    ]
+}
+
+/// Makes a regular expression that matches `text` and nothing else.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if !(c.is_alphanumeric() || matches!(c, '/' | '_' | '-' | ' ')) {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dot_in_a_site_name_matches_only_a_dot() {
+        let chart = Chart::of_tags("x", &["unitmem/mean/train/encoder.layer1".to_owned()]);
+        assert_eq!(chart.tags, [r"^unitmem/mean/train/encoder\.layer1$"]);
+    }
+
+    #[test]
+    fn each_site_has_its_chart_with_both_controls() {
+        let layout = unitmem_layout(&["a".to_owned(), "b".to_owned()]);
+        assert_eq!(layout[2].charts.len(), 2);
+        assert_eq!(layout[2].charts[1].tags.len(), 3);
+        assert_eq!(
+            layout[1].charts[0].tags,
+            ["^unitmem/excess/held_out/a$", "^unitmem/excess/held_out/b$"]
+        );
+    }
+}

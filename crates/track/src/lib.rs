@@ -1,0 +1,33 @@
+//! Sinks of a run: TensorBoard, JSON lines, Parquet tables, progress and the HTML report.
+//!
+//! The loop hands its records to one [`Sinks`]. A sink that cannot write (full disk, unwritable
+//! folder) is closed with one warning; it never ends a run.
+
+mod bins;
+mod error;
+pub mod files;
+mod images;
+mod jsonl;
+mod layout;
+mod parquet_file;
+mod progress;
+mod report;
+mod sinks;
+mod summary;
+mod tables;
+mod tensorboard;
+
+pub use bins::Bins;
+pub use error::TrackError;
+pub use images::{ImageLine, Images, read_images};
+pub use jsonl::{
+    HistogramLine, Metrics, Number, ScalarLine, is_clock_dependent, read_histograms, read_scalars,
+};
+pub use layout::{Category, Chart, unitmem_layout};
+pub use parquet_file::{read_table, write_table};
+pub use progress::{EpochLine, LogWriter, Mode, Progress};
+pub use report::Report;
+pub use sinks::{Disabled, Sinks};
+pub use summary::TextTable;
+pub use tables::Tables;
+pub use tensorboard::{TensorBoard, code_block};

@@ -1,0 +1,199 @@
+//! Tables as Parquet files, without arrow.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use afterimage_hooks::{Column, Table};
+use parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
+use parquet::column::reader::ColumnReader;
+use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type};
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
+use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::Type;
+
+use crate::{TrackError, files};
+
+/// Names the writer in the file; without a version, so that equal tables are equal files.
+const CREATED_BY: &str = "afterimage";
+
+/// Writes `table` as a Parquet file beside `path` and renames it.
+///
+/// Columns are required (no nulls): doubles, 64-bit integers, or UTF-8 text. Equal tables give
+/// equal bytes.
+///
+/// # Errors
+/// Columns of unequal length or with one name twice, a full disk, an unwritable folder.
+pub fn write_table(path: &Path, table: &Table) -> Result<(), TrackError> {
+    check(table).map_err(|why| TrackError::Table {
+        path: path.to_owned(),
+        why,
+    })?;
+    let bytes = encode(table).map_err(|error| TrackError::Table {
+        path: path.to_owned(),
+        why: error.to_string(),
+    })?;
+    files::write_beside(path, &bytes)
+}
+
+/// Says what keeps `table` from being stored.
+pub(crate) fn check(table: &Table) -> Result<(), String> {
+    let rows = table.columns.first().map_or(0, |(_, column)| column.len());
+    for (index, (name, column)) in table.columns.iter().enumerate() {
+        if column.len() != rows {
+            return Err(format!(
+                "column `{name}` has {} rows and `{}` has {rows}; all columns need one length",
+                column.len(),
+                table.columns[0].0
+            ));
+        }
+        if table.columns[..index]
+            .iter()
+            .any(|(other, _)| other == name)
+        {
+            return Err(format!("two columns are named `{name}`; names must differ"));
+        }
+    }
+    Ok(())
+}
+
+fn encode(table: &Table) -> Result<Vec<u8>, ParquetError> {
+    let mut fields = Vec::with_capacity(table.columns.len());
+    for (name, column) in &table.columns {
+        let builder = match column {
+            Column::F64(_) => Type::primitive_type_builder(name, Physical::DOUBLE),
+            Column::I64(_) => Type::primitive_type_builder(name, Physical::INT64),
+            Column::Text(_) => Type::primitive_type_builder(name, Physical::BYTE_ARRAY)
+                .with_logical_type(Some(LogicalType::String)),
+        };
+        fields.push(Arc::new(
+            builder.with_repetition(Repetition::REQUIRED).build()?,
+        ));
+    }
+    let schema = Arc::new(
+        Type::group_type_builder("table")
+            .with_fields(fields)
+            .build()?,
+    );
+    let properties = WriterProperties::builder()
+        .set_created_by(CREATED_BY.to_owned())
+        .set_compression(Compression::SNAPPY)
+        .build();
+    let mut bytes = Vec::new();
+    let mut writer = SerializedFileWriter::new(&mut bytes, schema, Arc::new(properties))?;
+    let mut rows = writer.next_row_group()?;
+    for (_, column) in &table.columns {
+        let Some(mut sink) = rows.next_column()? else {
+            break;
+        };
+        match column {
+            Column::F64(values) => sink.typed::<DoubleType>().write_batch(values, None, None)?,
+            Column::I64(values) => sink.typed::<Int64Type>().write_batch(values, None, None)?,
+            Column::Text(values) => {
+                let words: Vec<ByteArray> =
+                    values.iter().map(|v| ByteArray::from(v.as_str())).collect();
+                sink.typed::<ByteArrayType>()
+                    .write_batch(&words, None, None)?
+            }
+        };
+        sink.close()?;
+    }
+    rows.close()?;
+    writer.close()?;
+    Ok(bytes)
+}
+
+/// Reads a Parquet file of required columns: numbers, integers and UTF-8 text.
+///
+/// # Errors
+/// A missing or damaged file, or a column with nulls, nesting or another type.
+pub fn read_table(path: &Path) -> Result<Table, TrackError> {
+    let file = File::open(path).map_err(TrackError::io("open", path))?;
+    decode(file).map_err(|error| TrackError::Table {
+        path: path.to_owned(),
+        why: error.to_string(),
+    })
+}
+
+fn decode(file: File) -> Result<Table, ParquetError> {
+    let reader = SerializedFileReader::new(file)?;
+    let mut table = Table::default();
+    for group in 0..reader.num_row_groups() {
+        let rows = reader.get_row_group(group)?;
+        for index in 0..rows.num_columns() {
+            let descriptor = rows.metadata().column(index).column_descr_ptr();
+            let name = descriptor.path().string();
+            if descriptor.max_def_level() > 0 || descriptor.max_rep_level() > 0 {
+                return Err(ParquetError::General(format!(
+                    "column `{name}` has nulls or lists"
+                )));
+            }
+            let read = read_column(rows.as_ref(), index, &name)?;
+            match table.columns.get_mut(index) {
+                None => table.columns.push((name, read)),
+                Some((_, column)) => {
+                    append(column, read)
+                        .map_err(|why| ParquetError::General(format!("column `{name}`: {why}")))?;
+                }
+            }
+        }
+    }
+    Ok(table)
+}
+
+fn read_column(
+    rows: &dyn RowGroupReader,
+    index: usize,
+    name: &str,
+) -> Result<Column, ParquetError> {
+    let count = usize::try_from(rows.metadata().num_rows()).unwrap_or(0);
+    Ok(match rows.get_column_reader(index)? {
+        ColumnReader::DoubleColumnReader(mut reader) => {
+            let mut values = Vec::with_capacity(count);
+            reader.read_records(count, None, None, &mut values)?;
+            Column::F64(values)
+        }
+        ColumnReader::FloatColumnReader(mut reader) => {
+            let mut values = Vec::with_capacity(count);
+            reader.read_records(count, None, None, &mut values)?;
+            Column::F64(values.into_iter().map(f64::from).collect())
+        }
+        ColumnReader::Int64ColumnReader(mut reader) => {
+            let mut values = Vec::with_capacity(count);
+            reader.read_records(count, None, None, &mut values)?;
+            Column::I64(values)
+        }
+        ColumnReader::Int32ColumnReader(mut reader) => {
+            let mut values = Vec::with_capacity(count);
+            reader.read_records(count, None, None, &mut values)?;
+            Column::I64(values.into_iter().map(i64::from).collect())
+        }
+        ColumnReader::ByteArrayColumnReader(mut reader) => {
+            let mut values = Vec::with_capacity(count);
+            reader.read_records(count, None, None, &mut values)?;
+            let words: Result<Vec<String>, ParquetError> = values
+                .iter()
+                .map(|bytes| bytes.as_utf8().map(str::to_owned))
+                .collect();
+            Column::Text(words?)
+        }
+        _ => {
+            return Err(ParquetError::General(format!(
+                "column `{name}` is no number and no text"
+            )));
+        }
+    })
+}
+
+/// Puts `more` behind `column`.
+pub(crate) fn append(column: &mut Column, more: Column) -> Result<(), &'static str> {
+    match (column, more) {
+        (Column::F64(a), Column::F64(b)) => a.extend(b),
+        (Column::I64(a), Column::I64(b)) => a.extend(b),
+        (Column::Text(a), Column::Text(b)) => a.extend(b),
+        _ => return Err("the type differs from the rows before"),
+    }
+    Ok(())
+}

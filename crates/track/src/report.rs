@@ -1,0 +1,44 @@
+//! One self-contained HTML page about a run.
+
+mod chart;
+mod load;
+mod page;
+mod ridges;
+mod sections;
+
+use std::path::Path;
+
+use crate::{TrackError, files};
+use load::Run;
+
+/// A page with the charts, histograms, pictures and tables of a run. It needs no other file, no
+/// network and no script.
+pub struct Report {
+    run: Run,
+}
+
+impl Report {
+    /// Reads the records in the run directory `run`. Parts that are missing are left out of the
+    /// page, parts that are damaged are named on it.
+    ///
+    /// # Errors
+    /// A folder with neither metrics nor a configuration.
+    pub fn from_run(run: &Path) -> Result<Self, TrackError> {
+        Ok(Self {
+            run: Run::read(run)?,
+        })
+    }
+
+    /// The page.
+    pub fn html(&self) -> String {
+        page::render(&self.run)
+    }
+
+    /// Writes the page to `path`; an earlier one is replaced as a whole.
+    ///
+    /// # Errors
+    /// An unwritable folder or a full disk.
+    pub fn write(&self, path: &Path) -> Result<(), TrackError> {
+        files::write_beside(path, self.html().as_bytes())
+    }
+}

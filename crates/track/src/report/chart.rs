@@ -1,0 +1,335 @@
+//! Line charts as inline SVG.
+
+use super::page::{escape, short};
+
+/// About the width of a column of the page, so that text keeps its size.
+const WIDTH: f64 = 370.0;
+const HEIGHT: f64 = 220.0;
+/// Space around the plot: left, right, top, bottom.
+const MARGIN: (f64, f64, f64, f64) = (46.0, 14.0, 8.0, 34.0);
+/// Points drawn of one series; more than the plot has pixels cannot be told apart.
+const POINTS: usize = 600;
+/// Series that get a colour of their own; more are coloured along their order.
+const COLOURS: usize = 8;
+
+/// One line of a chart.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Series {
+    pub label: String,
+    /// Horizontal place and value; values that are not finite leave a gap.
+    pub points: Vec<(f64, f64)>,
+    /// For controls, which are to be told from what they control without colour.
+    pub dashed: bool,
+}
+
+/// What stands along the horizontal axis.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Axis {
+    /// Optimizer steps.
+    Steps,
+    /// Names, at 0, 1, 2, ….
+    Names(Vec<String>),
+}
+
+/// Draws a chart with its title and legend.
+pub fn line_chart(title: &str, axis: &Axis, series: &[Series]) -> String {
+    let all = || {
+        series
+            .iter()
+            .flat_map(|s| &s.points)
+            .filter(|p| p.1.is_finite())
+    };
+    let missing = series
+        .iter()
+        .flat_map(|s| &s.points)
+        .filter(|p| !p.1.is_finite())
+        .count();
+    let mut note = String::new();
+    if missing > 0 {
+        note = format!("<p class=note>Not drawn, NaN or infinite: {missing}</p>");
+    }
+    let plot = if all().next().is_none() {
+        "<p class=note>No finite values.</p>".to_owned()
+    } else {
+        let x = span(all().map(|p| p.0));
+        let y = padded(span(all().map(|p| p.1)));
+        plot(title, axis, series, Frame { x, y })
+    };
+    format!(
+        "<figure><figcaption>{}</figcaption>{plot}{}{note}</figure>",
+        escape(title),
+        legend(series)
+    )
+}
+
+/// Maps values to pixels.
+#[derive(Clone, Copy)]
+struct Frame {
+    x: (f64, f64),
+    y: (f64, f64),
+}
+
+impl Frame {
+    fn left(&self, x: f64) -> f64 {
+        let share = if self.x.1 > self.x.0 {
+            (x - self.x.0) / (self.x.1 - self.x.0)
+        } else {
+            0.5
+        };
+        MARGIN.0 + share * (WIDTH - MARGIN.0 - MARGIN.1)
+    }
+
+    fn top(&self, y: f64) -> f64 {
+        let share = (y - self.y.0) / (self.y.1 - self.y.0);
+        HEIGHT - MARGIN.3 - share * (HEIGHT - MARGIN.2 - MARGIN.3)
+    }
+}
+
+fn plot(title: &str, axis: &Axis, series: &[Series], frame: Frame) -> String {
+    let mut svg = format!(
+        "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=img aria-label=\"{}\">",
+        escape(title)
+    );
+    let (right, bottom) = (WIDTH - MARGIN.1, HEIGHT - MARGIN.3);
+    for tick in ticks(frame.y, 5) {
+        let top = frame.top(tick);
+        svg += &format!(
+            "<path class=rule d=\"M{} {top:.1}H{right}\"/><text x={} y={:.1} class=y>{}</text>",
+            MARGIN.0,
+            MARGIN.0 - 6.0,
+            top + 4.0,
+            short(tick)
+        );
+    }
+    svg += &match axis {
+        Axis::Steps => step_axis(frame, bottom),
+        Axis::Names(names) => name_axis(frame, bottom, names),
+    };
+    for (index, one) in series.iter().enumerate() {
+        svg += &line(one, &colour(index, series.len()), frame);
+    }
+    svg + "</svg>"
+}
+
+fn step_axis(frame: Frame, bottom: f64) -> String {
+    let mut svg = String::new();
+    for tick in ticks(frame.x, 5)
+        .into_iter()
+        .filter(|tick| tick.fract() == 0.0)
+    {
+        svg += &format!(
+            "<text x={:.1} y={} class=x>{}</text>",
+            frame.left(tick),
+            bottom + 16.0,
+            short(tick)
+        );
+    }
+    svg + &format!(
+        "<text x={} y={} class=y>step</text>",
+        WIDTH - MARGIN.1,
+        HEIGHT - 4.0
+    )
+}
+
+fn name_axis(frame: Frame, bottom: f64, names: &[String]) -> String {
+    // Names of sites are long; numbered places keep them readable, and hovering tells the name.
+    let every = names.len().div_ceil(16).max(1);
+    let mut svg = String::new();
+    for (index, name) in names.iter().enumerate().step_by(every) {
+        svg += &format!(
+            "<text x={:.1} y={} class=x>{}<title>{}</title></text>",
+            frame.left(index as f64),
+            bottom + 16.0,
+            index + 1,
+            escape(name)
+        );
+    }
+    svg + &format!(
+        "<text x={} y={} class=y>layer, from input to output</text>",
+        WIDTH - MARGIN.1,
+        HEIGHT - 4.0
+    )
+}
+
+fn line(series: &Series, colour: &str, frame: Frame) -> String {
+    let points = thinned(&series.points);
+    let mut path = String::new();
+    let mut dots = String::new();
+    let mut pen_down = false;
+    let alone = |i: usize| {
+        let gap = |j: Option<&(f64, f64)>| j.is_none_or(|p| !p.1.is_finite());
+        gap(i.checked_sub(1).and_then(|j| points.get(j))) && gap(points.get(i + 1))
+    };
+    for (index, &(x, y)) in points.iter().enumerate() {
+        if !y.is_finite() {
+            pen_down = false;
+            continue;
+        }
+        let (left, top) = (frame.left(x), frame.top(y));
+        path += &format!("{}{left:.1} {top:.1}", if pen_down { "L" } else { "M" });
+        pen_down = true;
+        // A lone value would be an invisible line.
+        if points.len() <= 60 || alone(index) {
+            dots += &format!(
+                "<circle cx={left:.1} cy={top:.1} r=2.2 fill=\"{colour}\"><title>{}: {} at {}</title></circle>",
+                escape(&series.label),
+                short(y),
+                short(x)
+            );
+        }
+    }
+    let dash = if series.dashed {
+        " stroke-dasharray=\"5 4\""
+    } else {
+        ""
+    };
+    format!(
+        "<path class=line stroke=\"{colour}\"{dash} d=\"{path}\"><title>{}</title></path>{dots}",
+        escape(&series.label)
+    )
+}
+
+fn legend(series: &[Series]) -> String {
+    if series.len() < 2 {
+        return String::new();
+    }
+    let mut html = "<ul class=legend>".to_owned();
+    for index in 0..series.len() {
+        let one = &series[index];
+        let kind = if one.dashed { "dashed" } else { "solid" };
+        html += &format!(
+            "<li><i style=\"border-top:2.5px {kind} {}\"></i>{}</li>",
+            colour(index, series.len()),
+            escape(&one.label)
+        );
+    }
+    html + "</ul>"
+}
+
+/// The colour of series `index` of `count`: named in the style sheet for few series, a scale from
+/// blue to red along their order for many.
+pub fn colour(index: usize, count: usize) -> String {
+    if count <= COLOURS {
+        return format!("var(--c{index})");
+    }
+    let share = index as f64 / (count - 1) as f64;
+    format!("hsl({:.0} 65% 52%)", 250.0 - 250.0 * share)
+}
+
+/// Keeps the smallest and the largest value of each stretch, so that spikes stay.
+fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    if points.len() <= POINTS {
+        return points.to_vec();
+    }
+    let stretch = points.len().div_ceil(POINTS / 2);
+    let mut kept = Vec::with_capacity(POINTS);
+    for part in points.chunks(stretch) {
+        let finite = || part.iter().enumerate().filter(|(_, p)| p.1.is_finite());
+        let low = finite().min_by(|a, b| a.1.1.total_cmp(&b.1.1));
+        let high = finite().max_by(|a, b| a.1.1.total_cmp(&b.1.1));
+        match (low, high) {
+            (Some((i, low)), Some((j, high))) if i < j => kept.extend([*low, *high]),
+            (Some((i, low)), Some((j, high))) if j < i => kept.extend([*high, *low]),
+            (Some((_, only)), _) => kept.push(*only),
+            _ => kept.push((part[0].0, f64::NAN)),
+        }
+    }
+    kept
+}
+
+fn span(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {
+        (low.min(v), high.max(v))
+    })
+}
+
+/// Leaves some air above and below; a constant gets a range around it.
+fn padded((low, high): (f64, f64)) -> (f64, f64) {
+    let air = if high > low {
+        (high - low) * 0.05
+    } else {
+        low.abs().max(1.0) * 0.1
+    };
+    (low - air, high + air)
+}
+
+/// Round numbers in `range`, about `count` of them: multiples of 1, 2 or 5 times a power of ten.
+pub fn ticks(range: (f64, f64), count: usize) -> Vec<f64> {
+    let width = range.1 - range.0;
+    if !(width.is_finite() && width > 0.0) {
+        return vec![range.0];
+    }
+    let rough = width / count as f64;
+    let power = 10f64.powf(rough.log10().floor());
+    let unit = [1.0, 2.0, 5.0, 10.0]
+        .into_iter()
+        .find(|m| m * power >= rough)
+        .unwrap_or(10.0)
+        * power;
+    let first = (range.0 / unit).ceil();
+    let last = (range.1 / unit).floor();
+    (0..=((last - first).clamp(0.0, 50.0) as usize))
+        .map(|i| (first + i as f64) * unit)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_round_and_inside() {
+        let close = |a: Vec<f64>, b: &[f64]| {
+            a.len() == b.len() && a.iter().zip(b).all(|(x, y)| (x - y).abs() < 1e-9)
+        };
+        assert!(close(ticks((0.0, 1.0), 5), &[0.0, 0.2, 0.4, 0.6, 0.8, 1.0]));
+        assert!(close(ticks((-3.0, 12.0), 4), &[0.0, 5.0, 10.0]));
+        assert_eq!(ticks((2.0, 2.0), 5), [2.0]);
+    }
+
+    #[test]
+    fn a_spike_survives_thinning() {
+        let mut points: Vec<(f64, f64)> = (0..10_000).map(|i| (f64::from(i), 0.0)).collect();
+        points[7777].1 = 9.0;
+        let kept = thinned(&points);
+        assert!(kept.len() <= POINTS && kept.contains(&(7777.0, 9.0)));
+        assert!(kept.windows(2).all(|w| w[0].0 < w[1].0));
+    }
+
+    #[test]
+    fn what_is_not_finite_leaves_a_gap_and_a_note() {
+        let points = vec![(0.0, 1.0), (1.0, 2.0), (2.0, f64::NAN), (3.0, 1.5)];
+        let series = Series {
+            label: "a<b".to_owned(),
+            points,
+            dashed: false,
+        };
+        let html = line_chart("t", &Axis::Steps, &[series]);
+        let path = html.split("class=line").nth(1).unwrap_or_default();
+        let path = path
+            .split("d=\"")
+            .nth(1)
+            .and_then(|d| d.split('"').next())
+            .unwrap_or_default();
+        assert_eq!(
+            (path.matches('M').count(), path.matches('L').count()),
+            (2, 1),
+            "{path}"
+        );
+        let svg = html.split("</svg>").next().unwrap_or_default();
+        assert!(html.contains("infinite: 1<"), "{html}");
+        assert!(!html.contains("a<b") && !svg.contains("NaN"), "{html}");
+    }
+
+    #[test]
+    fn a_constant_and_an_empty_series_are_drawn_without_nan() {
+        let constant = Series {
+            label: "c".to_owned(),
+            points: vec![(5.0, 2.0)],
+            dashed: true,
+        };
+        let html = line_chart("t", &Axis::Steps, &[constant]);
+        assert!(html.contains("<circle") && !html.contains("NaN"), "{html}");
+        assert!(line_chart("t", &Axis::Steps, &[]).contains("No finite values"));
+    }
+}

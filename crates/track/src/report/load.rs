@@ -1,0 +1,233 @@
+//! What the report knows about a run.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use afterimage_hooks::Table;
+
+use crate::files::{CONFIG, HISTOGRAMS, IMAGES, MANIFEST, METRICS, TABLES, TIMINGS};
+use crate::tables::files_in;
+use crate::{
+    HistogramLine, ScalarLine, TrackError, read_histograms, read_images, read_scalars, read_table,
+};
+
+/// Pictures of one tag that are put on the page: a page with hundreds would not open.
+const PICTURES: usize = 4;
+
+/// A scalar over time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scalar {
+    pub tag: String,
+    /// Step and value, in the order of the record.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// A picture as PNG.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Picture {
+    pub epoch: u32,
+    pub width: u32,
+    pub height: u32,
+    pub png: Vec<u8>,
+}
+
+/// The table of one tag at its last epoch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snapshot {
+    /// The folder's name: the tag with dots for slashes.
+    pub name: String,
+    pub file: String,
+    pub table: Table,
+}
+
+/// A run as it is found on disk.
+#[derive(Debug, Default)]
+pub struct Run {
+    pub name: String,
+    pub config: Option<String>,
+    pub manifest: Option<serde_json::Value>,
+    /// In the order in which the tags were first put on record, which for sites is their order in
+    /// the model.
+    pub scalars: Vec<Scalar>,
+    pub timings: Vec<Scalar>,
+    pub histograms: BTreeMap<String, Vec<HistogramLine>>,
+    pub pictures: BTreeMap<String, Vec<Picture>>,
+    pub tables: Vec<Snapshot>,
+    /// The last step and epoch on record.
+    pub last: Option<(u64, u32)>,
+    /// What could not be read.
+    pub damaged: Vec<String>,
+}
+
+impl Run {
+    /// Reads the run directory `dir`.
+    ///
+    /// # Errors
+    /// Neither metrics nor a configuration there.
+    pub fn read(dir: &Path) -> Result<Self, TrackError> {
+        if !dir.join(METRICS).exists() && !dir.join(CONFIG).exists() {
+            return Err(TrackError::NoRun {
+                path: dir.to_owned(),
+                missing: METRICS,
+            });
+        }
+        let mut damaged = Vec::new();
+        let mut run = Self {
+            name: name_of(dir),
+            ..Self::default()
+        };
+        run.config = fs::read_to_string(dir.join(CONFIG)).ok();
+        run.manifest = fs::read(dir.join(MANIFEST)).ok().and_then(|bytes| {
+            let parsed = serde_json::from_slice(&bytes);
+            parsed
+                .map_err(|error| damaged.push(format!("{MANIFEST}: {error}")))
+                .ok()
+        });
+        let metrics = noted(read_scalars(&dir.join(METRICS)), &mut damaged);
+        run.last = metrics.iter().map(|line| (line.step, line.epoch)).max();
+        run.scalars = by_tag(metrics);
+        run.timings = by_tag(noted(read_scalars(&dir.join(TIMINGS)), &mut damaged));
+        for line in noted(read_histograms(&dir.join(HISTOGRAMS)), &mut damaged) {
+            run.histograms
+                .entry(line.tag.clone())
+                .or_default()
+                .push(line);
+        }
+        run.pictures = pictures(dir, &mut damaged);
+        run.tables = tables(dir, &mut damaged);
+        run.damaged = damaged;
+        Ok(run)
+    }
+
+    /// The scalars whose tags start with `prefix`, with the rest of their tags.
+    pub fn below<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a Scalar)> {
+        self.scalars
+            .iter()
+            .filter_map(move |scalar| scalar.tag.strip_prefix(prefix).map(|rest| (rest, scalar)))
+    }
+
+    /// The scalar of this tag.
+    pub fn scalar(&self, tag: &str) -> Option<&Scalar> {
+        self.scalars.iter().find(|scalar| scalar.tag == tag)
+    }
+}
+
+impl Scalar {
+    /// The last value; NaN without values.
+    pub fn last(&self) -> f64 {
+        self.points.last().map_or(f64::NAN, |point| point.1)
+    }
+}
+
+/// `evenly(n, k)` of `0..n`: the first, the last and evenly spaced ones between, `k` at most.
+pub fn evenly(n: usize, k: usize) -> Vec<usize> {
+    if n <= k {
+        return (0..n).collect();
+    }
+    if k < 2 {
+        return (n - k..n).collect();
+    }
+    (0..k).map(|i| i * (n - 1) / (k - 1)).collect()
+}
+
+fn name_of(dir: &Path) -> String {
+    let full = fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
+    let mut parts: Vec<_> = full
+        .iter()
+        .rev()
+        .take(2)
+        .map(|part| part.to_string_lossy())
+        .collect();
+    parts.reverse();
+    parts.join("/")
+}
+
+fn noted<T>(read: Result<Vec<T>, TrackError>, damaged: &mut Vec<String>) -> Vec<T> {
+    read.unwrap_or_else(|error| {
+        damaged.push(error.to_string());
+        Vec::new()
+    })
+}
+
+fn by_tag(lines: Vec<ScalarLine>) -> Vec<Scalar> {
+    let mut scalars: Vec<Scalar> = Vec::new();
+    let mut index: BTreeMap<String, usize> = BTreeMap::new();
+    for line in lines {
+        let at = *index.entry(line.tag.clone()).or_insert_with(|| {
+            scalars.push(Scalar {
+                tag: line.tag,
+                points: Vec::new(),
+            });
+            scalars.len() - 1
+        });
+        scalars[at].points.push((line.step as f64, line.value.0));
+    }
+    scalars
+}
+
+fn pictures(dir: &Path, damaged: &mut Vec<String>) -> BTreeMap<String, Vec<Picture>> {
+    let mut latest = BTreeMap::new();
+    for line in noted(read_images(dir), damaged) {
+        // A later picture of the same epoch replaced the file of the earlier one.
+        latest.insert((line.tag.clone(), line.epoch), line);
+    }
+    let mut by_tag: BTreeMap<String, Vec<_>> = BTreeMap::new();
+    for ((tag, _), line) in latest {
+        by_tag.entry(tag).or_default().push(line);
+    }
+    let mut shown: BTreeMap<String, Vec<Picture>> = BTreeMap::new();
+    for (tag, lines) in by_tag {
+        for index in evenly(lines.len(), PICTURES) {
+            let line = &lines[index];
+            match fs::read(dir.join(IMAGES).join(&line.file)) {
+                Ok(png) => shown.entry(tag.clone()).or_default().push(Picture {
+                    epoch: line.epoch,
+                    width: line.width,
+                    height: line.height,
+                    png,
+                }),
+                Err(error) => damaged.push(format!("{IMAGES}/{}: {error}", line.file)),
+            }
+        }
+    }
+    shown
+}
+
+fn tables(dir: &Path, damaged: &mut Vec<String>) -> Vec<Snapshot> {
+    let mut last = BTreeMap::new();
+    // Files are in order, so the last one of a folder stays.
+    for path in noted(files_in(&dir.join(TABLES)), damaged) {
+        if let Some(folder) = path.parent().and_then(Path::file_name) {
+            last.insert(folder.to_string_lossy().into_owned(), path.clone());
+        }
+    }
+    let mut found = Vec::new();
+    for (name, path) in last {
+        match read_table(&path) {
+            Ok(table) => {
+                let file = path
+                    .strip_prefix(dir)
+                    .unwrap_or(&path)
+                    .display()
+                    .to_string();
+                found.push(Snapshot { name, file, table });
+            }
+            Err(error) => damaged.push(error.to_string()),
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::evenly;
+
+    #[test]
+    fn a_choice_keeps_both_ends() {
+        assert_eq!(evenly(10, 4), [0, 3, 6, 9]);
+        assert_eq!(evenly(3, 4), [0, 1, 2]);
+        assert_eq!(evenly(5, 1), [4]);
+        assert!(evenly(0, 4).is_empty());
+    }
+}

@@ -1,0 +1,120 @@
+//! The report of a small run.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::fs;
+use std::path::Path;
+
+use afterimage_hooks::{Column, Measurement, Record, Table};
+use afterimage_track::{Report, Sinks, TrackError};
+
+fn write_run(run: &Path) {
+    let mut sinks = Sinks::for_run(run, None, &[]);
+    for step in [0, 10, 20] {
+        let record = |tag: &str, value| {
+            let epoch = (step / 10) as u32;
+            Record {
+                tag: tag.to_owned(),
+                epoch,
+                step,
+                author: "test".to_owned(),
+                value,
+            }
+        };
+        let columns = vec![
+            (
+                "site".to_owned(),
+                Column::Text(vec!["a<b".to_owned(), "c".to_owned()]),
+            ),
+            ("unitmem".to_owned(), Column::F64(vec![0.125, 0.875])),
+        ];
+        sinks.write_all(&[
+            record("loss/train", Measurement::Scalar(5.0 - step as f64 / 10.0)),
+            record("eval/knn", Measurement::Scalar(0.4321)),
+            record("unitmem/mean/train/layer.<1>", Measurement::Scalar(0.5)),
+            record("unitmem/mean/held_out/layer.<1>", Measurement::Scalar(0.25)),
+            record(
+                "unitmem/train/layer.<1>",
+                Measurement::Histogram(vec![0.1, 0.2, 0.9]),
+            ),
+            record(
+                "unitmem/owners/layer.<1>",
+                Measurement::Image {
+                    width: 2,
+                    height: 2,
+                    rgb: vec![9; 12],
+                },
+            ),
+            record("unitmem/units", Measurement::Table(Table { columns })),
+            record("odd/thing", Measurement::Scalar(f64::NAN)),
+            record("overhead/unitmem", Measurement::Scalar(0.0625)),
+        ]);
+    }
+    sinks.flush();
+    assert_eq!(sinks.disabled(), []);
+}
+
+#[test]
+fn the_page_shows_every_part_and_needs_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    write_run(dir.path());
+    fs::write(dir.path().join("config.toml"), "name = \"<script>\"\n").unwrap();
+    fs::write(dir.path().join("manifest.json"), "{\"outcome\": \"done\"}").unwrap();
+    let path = dir.path().join("report.html");
+    Report::from_run(dir.path()).unwrap().write(&path).unwrap();
+    let html = fs::read_to_string(&path).unwrap();
+    for part in [
+        "2 epochs, 20 steps",
+        "<td>outcome</td><td>done</td>",
+        "aria-label=\"loss\"",
+        "knn",
+        "layer.&lt;1&gt;",
+        "data:image/png;base64,iVBOR",
+        "<summary>earlier epochs</summary>",
+        "2 of 2 rows",
+        "<td class=number>0.875</td></tr><tr>",
+        "overhead/unitmem",
+        "infinite: 3<",
+        "name = &quot;&lt;script&gt;&quot;",
+    ] {
+        assert!(html.contains(part), "`{part}` is missing");
+    }
+    for foreign in [
+        "http://",
+        "https://",
+        "<script",
+        "<link",
+        "@import",
+        "url(",
+        "layer.<1>",
+        "NaN\"",
+    ] {
+        assert!(!html.contains(foreign), "`{foreign}` is on the page");
+    }
+}
+
+#[test]
+fn damage_is_named_and_the_rest_is_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    write_run(dir.path());
+    fs::write(
+        dir.path().join("tables/unitmem.units/epoch-0002.parquet"),
+        b"PAR1",
+    )
+    .unwrap();
+    fs::write(dir.path().join("manifest.json"), "{").unwrap();
+    let html = Report::from_run(dir.path()).unwrap().html();
+    assert!(
+        html.contains("manifest.json: ") && html.contains("epoch-0002.parquet: "),
+        "{html}"
+    );
+    assert!(html.contains("aria-label=\"loss\""));
+}
+
+#[test]
+fn a_folder_without_a_run_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(matches!(
+        Report::from_run(dir.path()),
+        Err(TrackError::NoRun { .. })
+    ));
+}

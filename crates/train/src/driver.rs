@@ -1,0 +1,313 @@
+//! One training step up to the gradients, for models that show the inside of it and for others.
+
+use std::collections::BTreeSet;
+
+use afterimage_hooks::{
+    Clock, Desk, Fault, ForwardDone, ForwardDoneCx, GradReady, GradReadyCx, Hooks, HostReadings,
+    LossReady, LossReadyCx, LossWrites, Observation, Readings, RunInfo, SampleId, Scope, Site,
+    TapMode, TapPlan,
+};
+use afterimage_model::{Masks, Taps};
+use burn::module::{Module, ParamId};
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use burn::train::{LearnerModel, TrainStep};
+
+use crate::error::TrainError;
+use crate::gradients::PathGradients;
+use crate::hooked::HookedModel;
+
+/// What a step hands to the loop before the update.
+pub(crate) struct Gradiented<O> {
+    pub(crate) gradients: GradientsParams,
+    pub(crate) output: O,
+    pub(crate) loss: Option<f64>,
+    pub(crate) per_sample_loss: Option<Vec<f32>>,
+    pub(crate) fetched: HostReadings,
+}
+
+/// Everything that the events inside a step need.
+pub(crate) struct Inside<'s> {
+    pub(crate) hooks: &'s mut Hooks,
+    pub(crate) desk: &'s mut Desk,
+    pub(crate) run: &'s RunInfo,
+    pub(crate) clock: Clock,
+    pub(crate) ids: &'s [SampleId],
+    /// Loss weights of the plan, or `None` if all are 1.
+    pub(crate) weights: Option<&'s [f32]>,
+    pub(crate) masks: &'s Masks,
+    pub(crate) parameters: &'s [(String, ParamId, Vec<usize>)],
+}
+
+/// How the loop drives one kind of model.
+pub(crate) trait Driver<M> {
+    /// Whether forward, loss and gradients are visible to plugins.
+    fn is_open(&self) -> bool;
+
+    /// Sites of the model.
+    fn sites(&self, model: &M) -> Vec<Site>;
+
+    /// Views a sample.
+    fn views(&self, model: &M) -> usize;
+
+    /// Ids of the samples of a batch, where the model knows them.
+    fn ids(&self, model: &M, input: &<M as TrainStep>::Input) -> Vec<SampleId>
+    where
+        M: TrainStep;
+
+    /// The views of a batch, where the model shows them.
+    fn images<'i>(
+        &self,
+        model: &M,
+        input: &'i mut <M as TrainStep>::Input,
+    ) -> Option<&'i mut Tensor<4>>
+    where
+        M: TrainStep;
+
+    /// Forward and backward, with the events inside.
+    fn step(
+        &self,
+        model: &M,
+        input: <M as TrainStep>::Input,
+        inside: &mut Inside<'_>,
+    ) -> Result<Gradiented<<M as TrainStep>::Output>, TrainError>
+    where
+        M: TrainStep;
+
+    /// A forward pass of the encoder in evaluation mode.
+    fn observe(
+        &self,
+        evaluation: &M,
+        images: Tensor<4>,
+        taps: &TapPlan,
+        masks: &Masks,
+    ) -> Result<Observation, Fault>;
+}
+
+/// Drives a model with burn's own `TrainStep` alone.
+pub(crate) struct Opaque;
+
+impl<M: LearnerModel> Driver<M> for Opaque {
+    fn is_open(&self) -> bool {
+        false
+    }
+
+    fn sites(&self, _model: &M) -> Vec<Site> {
+        Vec::new()
+    }
+
+    fn views(&self, _model: &M) -> usize {
+        1
+    }
+
+    fn ids(&self, _model: &M, _input: &<M as TrainStep>::Input) -> Vec<SampleId> {
+        Vec::new()
+    }
+
+    fn images<'i>(
+        &self,
+        _model: &M,
+        _input: &'i mut <M as TrainStep>::Input,
+    ) -> Option<&'i mut Tensor<4>> {
+        None
+    }
+
+    fn step(
+        &self,
+        model: &M,
+        input: <M as TrainStep>::Input,
+        _inside: &mut Inside<'_>,
+    ) -> Result<Gradiented<<M as TrainStep>::Output>, TrainError> {
+        let out = TrainStep::step(model, input);
+        Ok(Gradiented {
+            gradients: out.grads,
+            output: out.item,
+            loss: None,
+            per_sample_loss: None,
+            fetched: HostReadings::default(),
+        })
+    }
+
+    fn observe(
+        &self,
+        _evaluation: &M,
+        _images: Tensor<4>,
+        _taps: &TapPlan,
+        _masks: &Masks,
+    ) -> Result<Observation, Fault> {
+        Err(Fault::new(
+            "this model was attached without taps; implement `HookedModel` for it and attach it \
+             with `Afterimage::open`",
+        ))
+    }
+}
+
+/// Drives a model that shows the inside of its step.
+pub(crate) struct Open;
+
+impl<M: HookedModel> Driver<M> for Open {
+    fn is_open(&self) -> bool {
+        true
+    }
+
+    fn sites(&self, model: &M) -> Vec<Site> {
+        HookedModel::sites(model)
+    }
+
+    fn views(&self, model: &M) -> usize {
+        HookedModel::views(model)
+    }
+
+    fn ids(&self, model: &M, input: &<M as TrainStep>::Input) -> Vec<SampleId> {
+        model.sample_ids(input)
+    }
+
+    fn images<'i>(
+        &self,
+        model: &M,
+        input: &'i mut <M as TrainStep>::Input,
+    ) -> Option<&'i mut Tensor<4>> {
+        HookedModel::images(model, input)
+    }
+
+    fn step(
+        &self,
+        model: &M,
+        input: <M as TrainStep>::Input,
+        inside: &mut Inside<'_>,
+    ) -> Result<Gradiented<<M as TrainStep>::Output>, TrainError> {
+        let clock = inside.clock;
+        let plan = inside.hooks.taps(&clock, &inside.run.sites);
+        let mut taps = Taps::new(&plan).with_masks(inside.masks);
+        let forward = model.forward(input, &mut taps);
+        let readings = taps.readings();
+
+        let mut wanted = BTreeSet::new();
+        inside.hooks.fire::<ForwardDone>(
+            &clock,
+            &mut ForwardDoneCx {
+                scope: Scope::new(clock, inside.run, inside.desk),
+                ids: inside.ids,
+                views: inside.run.views,
+                embeddings: forward.embeddings.as_ref(),
+                readings: &readings,
+                wanted: &mut wanted,
+            },
+        )?;
+
+        let mut writes = LossWrites::default();
+        inside.hooks.fire::<LossReady>(
+            &clock,
+            &mut LossReadyCx::new(
+                Scope::new(clock, inside.run, inside.desk),
+                inside.ids,
+                forward.per_sample.as_ref(),
+                &mut writes,
+            ),
+        )?;
+        let loss = weigh(forward.loss, forward.per_sample.as_ref(), inside.weights, &writes)?;
+
+        let mut raw = loss.backward();
+        let saliency = taps.saliency(&raw);
+        let mut gradients = GradientsParams::from_module(&mut raw, model);
+        inside.hooks.fire::<GradReady>(
+            &clock,
+            &mut GradReadyCx::new(
+                Scope::new(clock, inside.run, inside.desk),
+                inside.ids,
+                &mut PathGradients {
+                    gradients: &mut gradients,
+                    parameters: inside.parameters,
+                },
+                &saliency,
+            ),
+        )?;
+
+        let per_sample_loss = match (&forward.per_sample, writes.fetch_per_sample) {
+            (Some(losses), true) => Some(host(losses.clone())?),
+            _ => None,
+        };
+        Ok(Gradiented {
+            gradients,
+            output: forward.output,
+            loss: Some(host(loss)?.first().copied().map_or(f64::NAN, f64::from)),
+            per_sample_loss,
+            fetched: fetch(&readings, wanted)?,
+        })
+    }
+
+    fn observe(
+        &self,
+        evaluation: &M,
+        images: Tensor<4>,
+        taps: &TapPlan,
+        masks: &Masks,
+    ) -> Result<Observation, Fault> {
+        let mut taps = Taps::new(taps).with_masks(masks);
+        let embeddings = evaluation.encode(images, &mut taps);
+        Ok(Observation { embeddings, readings: taps.readings() })
+    }
+}
+
+/// The loss with the plan's weights, plugins' weights and extra terms. Without any of them it is
+/// the objective's own mean, to the bit.
+fn weigh(
+    mean: Tensor<1>,
+    per_sample: Option<&Tensor<1>>,
+    plan: Option<&[f32]>,
+    writes: &LossWrites,
+) -> Result<Tensor<1>, TrainError> {
+    let plan = match (plan, per_sample) {
+        (None, _) => None,
+        (Some(weights), Some(losses)) => {
+            Some(Tensor::<1>::from_floats(weights, &losses.device()))
+        }
+        (Some(_), None) => {
+            return Err(TrainError::Attach(
+                "the plan has sample weights, but this model has no per-sample loss; \
+                 return `per_sample` from its forward"
+                    .to_owned(),
+            ));
+        }
+    };
+    let weights = match (plan, writes.weights.clone()) {
+        (Some(plan), Some(written)) => Some(plan * written),
+        (plan, written) => plan.or(written),
+    };
+    let mut loss = match (weights, per_sample) {
+        (Some(weights), Some(losses)) => (losses.clone() * weights).mean(),
+        _ => mean,
+    };
+    for (_, term) in &writes.terms {
+        loss = loss + term.clone();
+    }
+    Ok(loss)
+}
+
+fn fetch(
+    readings: &Readings,
+    wanted: BTreeSet<(String, TapMode)>,
+) -> Result<HostReadings, TrainError> {
+    let mut fetched = HostReadings::default();
+    for (site, mode) in wanted {
+        if let Some(reading) = readings.get(&site, mode) {
+            let elements = reading.shape().num_elements();
+            fetched.insert(site, mode, host(reading.clone().reshape([elements]))?);
+        }
+    }
+    Ok(fetched)
+}
+
+pub(crate) fn host(tensor: Tensor<1>) -> Result<Vec<f32>, TrainError> {
+    tensor
+        .try_into_vec_as::<f32>()
+        .map_err(|error| TrainError::Record { what: "tensor", reason: error.to_string() })
+}
+
+/// Parameters of a model for [`RunInfo`].
+pub(crate) fn parameters<M: Module>(model: &M) -> Vec<afterimage_hooks::Parameter> {
+    crate::canonical::parameter_ids(model)
+        .into_iter()
+        .map(|(path, _, shape)| afterimage_hooks::Parameter { path, shape })
+        .collect()
+}

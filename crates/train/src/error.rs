@@ -1,0 +1,98 @@
+//! What can go wrong in training.
+
+use std::path::PathBuf;
+
+use afterimage_data::DataError;
+use afterimage_hooks::{Fault, HooksError, StopRun};
+use afterimage_ssl::SslError;
+use afterimage_track::TrackError;
+use thiserror::Error;
+
+/// An error of the training loop, in the user's terms.
+#[derive(Debug, Error)]
+pub enum TrainError {
+    /// Plugins that cannot run together.
+    #[error("the plugins cannot run:\n{}", list(.0))]
+    Plugins(Vec<HooksError>),
+    /// A plugin's state does not fit, or cannot be saved.
+    #[error(transparent)]
+    Hooks(#[from] HooksError),
+    /// A plugin whose policy is to stop the run failed.
+    #[error(transparent)]
+    Stopped(#[from] StopRun),
+    /// The data cannot be used.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A setting of objective, optimizer or schedule.
+    #[error(transparent)]
+    Ssl(#[from] SslError),
+    /// A setting of the model.
+    #[error(transparent)]
+    Model(#[from] afterimage_model::ModelError),
+    /// A file of the run that is not a checkpoint's.
+    #[error(transparent)]
+    Track(#[from] TrackError),
+    /// An evaluation failed.
+    #[error("evaluation failed: {0}")]
+    Evaluation(Fault),
+    /// A file could not be read or written.
+    #[error("{path}: cannot {verb}: {source}")]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// What was tried.
+        verb: &'static str,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A checkpoint that is incomplete or damaged.
+    #[error("{path}: {what}; delete this checkpoint to resume from the one before")]
+    Checkpoint {
+        /// Which file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// Nothing to resume from.
+    #[error("{path}: no checkpoint to resume from")]
+    NoCheckpoint {
+        /// The folder that was searched.
+        path: PathBuf,
+    },
+    /// A record of burn that could not be encoded.
+    #[error("the {what} could not be recorded: {reason}")]
+    Record {
+        /// Model, optimizer or schedule.
+        what: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// burn-train stopped the run.
+    #[error("burn-train stopped the run: {0}")]
+    Burn(String),
+    /// Fewer samples than a batch.
+    #[error("{samples} training samples do not fill one batch of {batch}; lower `batch_size`")]
+    TooFewSamples {
+        /// Samples of the plan.
+        samples: usize,
+        /// Batch size.
+        batch: usize,
+    },
+    /// The loop was attached in a way that cannot work.
+    #[error("{0}")]
+    Attach(String),
+}
+
+fn list(errors: &[HooksError]) -> String {
+    errors.iter().map(|e| format!("  {e}")).collect::<Vec<_>>().join("\n")
+}
+
+impl TrainError {
+    pub(crate) fn io(
+        path: impl Into<PathBuf>,
+        verb: &'static str,
+    ) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { path, verb, source }
+    }
+}

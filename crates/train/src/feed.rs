@@ -1,0 +1,97 @@
+//! Where the loop gets its batches from: planned by the loop, or by a loader of burn.
+
+use std::sync::Arc;
+
+use afterimage_hooks::{Plan, SampleId};
+use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
+use burn::data::dataset::DatasetError;
+use burn::tensor::Device;
+
+use crate::error::TrainError;
+
+/// Renders batches that the loop plans.
+pub trait Feed<I> {
+    /// Opens an epoch: `batches` are the coming ones in order, for rendering ahead.
+    ///
+    /// # Errors
+    /// Data that cannot be rendered.
+    fn open(
+        &self,
+        epoch: u32,
+        batches: Vec<Vec<SampleId>>,
+    ) -> Result<Box<dyn Batches<I>>, TrainError>;
+}
+
+/// The batches of an epoch in order.
+pub trait Batches<I> {
+    /// Renders the next batch. `batch` is what the plan said, or what plugins made of it.
+    ///
+    /// # Errors
+    /// Data that cannot be rendered.
+    fn next(&mut self, batch: &Plan) -> Result<I, TrainError>;
+}
+
+/// The order of the samples of an epoch when no plugin sets a plan.
+pub fn default_plan(seed: u64, epoch: u32, samples: usize) -> Plan {
+    Plan::uniform(afterimage_data::order(seed, epoch, samples))
+}
+
+/// Cuts a plan into batches of `size`; a last batch that is not full is left out, because
+/// contrastive losses depend on the batch size.
+pub fn batches(plan: &Plan, size: usize) -> Result<Vec<Plan>, TrainError> {
+    let cut: Result<Vec<Plan>, _> = plan
+        .ids()
+        .chunks_exact(size)
+        .zip(plan.weights().chunks_exact(size))
+        .map(|(ids, weights)| Plan::weighted(ids.to_vec(), weights.to_vec()))
+        .collect();
+    let cut = cut.map_err(|fault| TrainError::Attach(fault.to_string()))?;
+    if cut.is_empty() {
+        return Err(TrainError::TooFewSamples { samples: plan.ids().len(), batch: size });
+    }
+    Ok(cut)
+}
+
+/// Stands in where burn-train asks for a loader although the loop plans its own batches.
+pub struct NoLoader<I>(std::marker::PhantomData<fn() -> I>);
+
+impl<I: Send + 'static> NoLoader<I> {
+    /// A loader of nothing.
+    pub fn shared() -> Arc<dyn DataLoader<I>> {
+        Arc::new(Self(std::marker::PhantomData))
+    }
+}
+
+struct Nothing<I>(std::marker::PhantomData<fn() -> I>);
+
+impl<I> Iterator for Nothing<I> {
+    type Item = Result<I, DatasetError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        None
+    }
+}
+
+impl<I> DataLoaderIterator<I> for Nothing<I> {
+    fn progress(&self) -> Progress {
+        Progress::new(0, 0, None)
+    }
+}
+
+impl<I: Send + 'static> DataLoader<I> for NoLoader<I> {
+    fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<I> + 'a> {
+        Box::new(Nothing(std::marker::PhantomData))
+    }
+
+    fn num_items(&self) -> usize {
+        0
+    }
+
+    fn to_device(&self, _device: &Device) -> Arc<dyn DataLoader<I>> {
+        Self::shared()
+    }
+
+    fn slice(&self, _start: usize, _end: usize) -> Arc<dyn DataLoader<I>> {
+        Self::shared()
+    }
+}

@@ -1,0 +1,54 @@
+//! The one small trait through which a model shows the inside of its training step.
+
+use afterimage_hooks::{SampleId, Site};
+use afterimage_model::Taps;
+use burn::tensor::Tensor;
+use burn::train::{LearnerModel, TrainStep};
+
+/// What a forward pass in training mode shows.
+pub struct Forward<O> {
+    /// Encoder output `[V·B, D]`, where there is one.
+    pub embeddings: Option<Tensor<2>>,
+    /// Loss of each sample `[B]`, where the objective has one.
+    pub per_sample: Option<Tensor<1>>,
+    /// Mean loss `[1]`, unweighted.
+    pub loss: Tensor<1>,
+    /// What burn-train's metrics take.
+    pub output: O,
+}
+
+/// A model whose training step the loop can open, so that plugins see forward, loss and gradients.
+///
+/// burn's [`TrainStep::step`] holds forward and backward in one call. A model without this trait
+/// still trains under the loop, but a plugin that needs what is inside a step is refused.
+pub trait HookedModel: LearnerModel {
+    /// The model's sites in forward order; empty if it has no taps.
+    fn sites(&self) -> Vec<Site>;
+
+    /// Ids of the samples in a batch `[B]`.
+    fn sample_ids(&self, input: &<Self as TrainStep>::Input) -> Vec<SampleId>;
+
+    /// Views of each sample in a batch.
+    fn views(&self) -> usize {
+        1
+    }
+
+    /// The views `[V·B, C, H, W]` of a batch, where plugins may see and replace them.
+    fn images<'i>(
+        &self,
+        input: &'i mut <Self as TrainStep>::Input,
+    ) -> Option<&'i mut Tensor<4>> {
+        let _ = input;
+        None
+    }
+
+    /// Runs the forward pass up to the loss, with `taps` along the way.
+    fn forward(
+        &self,
+        input: <Self as TrainStep>::Input,
+        taps: &mut Taps,
+    ) -> Forward<<Self as TrainStep>::Output>;
+
+    /// Runs the encoder alone on `images` `[B, C, H, W]` → `[B, D]`; called in evaluation mode.
+    fn encode(&self, images: Tensor<4>, taps: &mut Taps) -> Tensor<2>;
+}

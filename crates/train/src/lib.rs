@@ -1,0 +1,39 @@
+//! The training loop on burn-train: events, requests, checkpoints, exact resume and evaluation.
+//!
+//! [`Afterimage`] attaches plugins to a burn `SupervisedTraining`. The loop itself is one file,
+//! `training.rs`, to be read from top to bottom.
+
+mod attach;
+mod canonical;
+mod checkpoint;
+mod driver;
+mod error;
+mod evaluate;
+mod feed;
+mod gradients;
+mod hooked;
+mod judge;
+mod knn;
+mod lifecycle;
+mod linear_probe;
+mod live;
+mod pretrain;
+mod records;
+mod signals;
+mod strategy;
+mod training;
+mod view_feed;
+
+pub use attach::{Afterimage, RunReport};
+pub use checkpoint::{Checkpoints, LoopState, read_model, read_state};
+pub use error::TrainError;
+pub use evaluate::Evaluator;
+pub use feed::{Batches, Feed, NoLoader, batches, default_plan};
+pub use hooked::{Forward, HookedModel};
+pub use judge::{Judge, JudgeConfig};
+pub use knn::{Embeddings, accuracy};
+pub use lifecycle::host_of_runs;
+pub use linear_probe::LinearProbe;
+pub use pretrain::{SslBatch, SslModel, SslOutput};
+pub use signals::listen;
+pub use view_feed::{Ahead, ViewFeed};

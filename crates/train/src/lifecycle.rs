@@ -1,0 +1,423 @@
+//! What surrounds the loop: setting out, resuming, the commit point, checkpoints and closing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+use afterimage_hooks::{
+    Clock, Decision, Desk, EventKind, Hooks, Host, Outcome, Request, RequestKind, Requested, RunInfo,
+};
+use afterimage_model::Masks;
+use afterimage_track::{EpochLine, Sinks};
+use burn::data::dataloader::Progress;
+use burn::optim::OptimizerRecord;
+use burn::lr_scheduler::LrSchedulerRecord;
+use burn::store::ModuleRecord;
+use burn::tensor::{Bytes, Device};
+use burn::train::{EventProcessorTraining, Learner, LearnerEvent, LearnerModel};
+
+use crate::attach::{Parts, decision_line};
+use crate::canonical::parameter_ids;
+use crate::checkpoint::{Checkpoint, LoopState};
+use crate::driver::parameters;
+use crate::error::TrainError;
+use crate::records::{LearnerBytes, Records};
+use crate::strategy::Burn;
+use crate::training::Training;
+
+impl<M: LearnerModel> Training<M> {
+    pub(crate) fn new(
+        parts: Parts<M>,
+        records: Option<Records>,
+        burn: Burn<M>,
+        learner: Learner<M>,
+        device: Device,
+    ) -> Self {
+        let model = learner.model();
+        let items =
+            if parts.feed.is_some() { parts.train_samples } else { burn.train.num_items() };
+        let per_epoch = match parts.feed {
+            Some(_) => items / parts.batch_size,
+            None => items.div_ceil(parts.batch_size),
+        };
+        let epochs = burn.components.epochs;
+        let clock =
+            Clock { epoch: 0, step: 0, epochs, steps: per_epoch as u64 * u64::from(epochs) };
+        let run = RunInfo {
+            seed: parts.seed,
+            config: parts.config.clone(),
+            sites: parts.driver.sites(&model),
+            parameters: parameters(&model),
+            batch_size: parts.batch_size,
+            views: parts.driver.views(&model),
+            train_samples: items,
+            held_out_samples: parts.held_out_samples,
+        };
+        Self {
+            parameters: parameter_ids(&model),
+            parts,
+            records,
+            burn,
+            learner,
+            device,
+            hooks: Hooks::default(),
+            desk: Desk::default(),
+            sinks: Sinks::new(),
+            run,
+            state: LoopState {
+                clock,
+                batches_done: 0,
+                plan: None,
+                loss_sum: 0.0,
+                masks: Masks::default(),
+                latest: BTreeMap::new(),
+                best: None,
+                finished: false,
+            },
+            evaluate: false,
+            stop: None,
+            began: Instant::now(),
+            first_step: 0,
+            warned: Vec::new(),
+        }
+    }
+
+    /// What this host offers to plugins.
+    fn host(&self) -> Host {
+        let mut missing_events = BTreeMap::new();
+        if !self.parts.driver.is_open() {
+            let why = "it has burn's `TrainStep` alone; implement `HookedModel` for it and attach \
+                       it with `Afterimage::open`";
+            for event in [EventKind::ForwardDone, EventKind::LossReady, EventKind::GradReady] {
+                missing_events.insert(event, why.to_owned());
+            }
+        }
+        let mut requests =
+            BTreeSet::from([RequestKind::Stop, RequestKind::Evaluate, RequestKind::Mask]);
+        if self.parts.feed.is_some() {
+            requests.insert(RequestKind::SetPlan);
+        } else {
+            let why = "batches come from a loader of burn, which plans them itself; give the loop \
+                       a feed with `Afterimage::feed`";
+            missing_events.insert(EventKind::BatchPlanned, why.to_owned());
+        }
+        if self.run.sites.is_empty() {
+            requests.remove(&RequestKind::Mask);
+        }
+        if self.parts.evaluation.is_none() {
+            requests.remove(&RequestKind::Evaluate);
+        }
+        Host { missing_events, requests, sites: self.run.sites.clone() }
+    }
+
+    /// Orders the plugins, opens the sinks and takes a checkpoint back.
+    pub(crate) fn start(&mut self) -> Result<(), TrainError> {
+        let plugins = std::mem::take(&mut self.parts.plugins);
+        self.hooks = Hooks::new(plugins, &self.host(), &mut self.desk.resources)
+            .map_err(TrainError::Plugins)?;
+        let resume = self.resume()?;
+        let open = std::mem::replace(&mut self.parts.sinks, Box::new(|_| Sinks::new()));
+        self.sinks = open(resume);
+        self.truncate_decisions(resume)?;
+        self.first_step = self.state.clock.step;
+        if let Some(progress) = &mut self.parts.progress {
+            progress.start(&self.state.clock);
+        }
+        self.began = Instant::now();
+        Ok(())
+    }
+
+    fn resume(&mut self) -> Result<Option<u64>, TrainError> {
+        let Some(saving) = self.parts.saving.as_ref().filter(|saving| saving.resume) else {
+            return Ok(None);
+        };
+        let checkpoint = saving.checkpoints.read_last()?;
+        load_learner(&mut self.learner, checkpoint.learner)?;
+        // Loading puts the checkpoint's ids in place of those of the fresh model.
+        self.parameters = parameter_ids(&self.learner.model());
+        self.hooks.restore(checkpoint.hooks, &mut self.desk.resources)?;
+        self.state = checkpoint.state;
+        self.desk.recorder.restore_latest(self.state.latest.clone());
+        Ok(Some(self.state.clock.step))
+    }
+
+    /// The one place where requests become effects.
+    pub(crate) fn commit(&mut self) -> Result<(), TrainError> {
+        let mut decisions = self.hooks.drain_faults();
+        for Requested { plugin, request } in std::mem::take(&mut self.desk.requests) {
+            let (kind, what) = (request.kind().to_string(), request.describe());
+            let outcome = match self.apply(request) {
+                Ok(()) => "applied".to_owned(),
+                Err(reason) => format!("refused: {reason}"),
+            };
+            let Clock { epoch, step, .. } = self.state.clock;
+            decisions.push(Decision { epoch, step, plugin, kind, what, outcome });
+        }
+        self.log_decisions(&decisions)?;
+        let records = self.desk.recorder.drain();
+        self.sinks.write_all(&records);
+        Ok(())
+    }
+
+    fn apply(&mut self, request: Request) -> Result<(), String> {
+        match request {
+            Request::SetPlan(plan) => {
+                let known = self.parts.train_samples;
+                if let Some(id) = plan.ids().iter().find(|id| id.0 as usize >= known) {
+                    return Err(format!("sample {} is none of the {known} samples", id.0));
+                }
+                if plan.ids().len() < self.parts.batch_size {
+                    return Err(format!(
+                        "{} samples do not fill one batch of {}",
+                        plan.ids().len(),
+                        self.parts.batch_size
+                    ));
+                }
+                self.state.plan = Some(plan);
+                Ok(())
+            }
+            Request::Mask { site, units } => {
+                let site = self
+                    .run
+                    .sites
+                    .iter()
+                    .find(|known| known.name == site)
+                    .ok_or_else(|| format!("there is no site {site:?}"))?;
+                self.state.masks.prune(site, &units).map_err(|error| error.to_string())?;
+                Ok(())
+            }
+            Request::Evaluate => {
+                self.evaluate = true;
+                Ok(())
+            }
+            Request::Stop { reason } => {
+                self.stop.get_or_insert(Outcome::Stopped(reason));
+                Ok(())
+            }
+            Request::Freeze { .. } | Request::Compact => {
+                Err("this run cannot apply it".to_owned())
+            }
+        }
+    }
+
+    fn log_decisions(&self, decisions: &[Decision]) -> Result<(), TrainError> {
+        let Some(path) = self.parts.decisions.as_ref().filter(|_| !decisions.is_empty()) else {
+            return Ok(());
+        };
+        let lines: String = decisions.iter().map(decision_line).collect();
+        fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path)
+            .and_then(|mut file| file.write_all(lines.as_bytes()))
+            .map_err(TrainError::io(path, "write"))
+    }
+
+    /// Removes decisions that were made after the checkpoint, so that they are not there twice.
+    fn truncate_decisions(&self, resume: Option<u64>) -> Result<(), TrainError> {
+        let (Some(path), Some(step)) = (&self.parts.decisions, resume) else { return Ok(()) };
+        if !path.exists() {
+            return Ok(());
+        }
+        let text = fs::read_to_string(path).map_err(TrainError::io(path, "read"))?;
+        let kept: String = text
+            .lines()
+            .filter_map(|line| Some((serde_json::from_str::<Decision>(line).ok()?, line)))
+            .filter(|(decision, _)| decision.step <= step)
+            .map(|(_, line)| format!("{line}\n"))
+            .collect();
+        afterimage_track::files::write_beside(path, kept.as_bytes())?;
+        Ok(())
+    }
+
+    /// Writes a checkpoint, if checkpoints are on.
+    pub(crate) fn save(&mut self) -> Result<(), TrainError> {
+        self.sinks.flush();
+        let (Some(saving), Some(records)) = (&self.parts.saving, &self.records) else {
+            return Ok(());
+        };
+        let components = &mut self.burn.components;
+        let Some(checkpointer) = &mut components.checkpointer else { return Ok(()) };
+        self.state.latest = self.desk.recorder.latest().clone();
+        // Clock-dependent figures would make equal runs unequal.
+        self.state.latest.retain(|tag, _| !afterimage_track::is_clock_dependent(tag));
+        let checkpoint = Checkpoint {
+            learner: records.take(&self.learner, checkpointer, &components.store)?,
+            state: self.state.clone(),
+            hooks: self.hooks.state(&self.desk.resources)?,
+        };
+        let written = saving.checkpoints.write(&checkpoint)?;
+        self.parts.report.borrow_mut().checkpoint = Some(written);
+        Ok(())
+    }
+
+    /// Costs, progress, checkpoint and early stopping after an epoch.
+    pub(crate) fn after_epoch(&mut self, loss: Option<f64>) -> Result<(), TrainError> {
+        let clock = self.state.clock;
+        self.report_costs(&clock);
+        let latest = self.desk.recorder.latest();
+        let headline: Vec<(&str, f64)> = latest
+            .iter()
+            .filter_map(|(tag, (step, value))| {
+                let name = tag.strip_prefix("eval/")?;
+                (*step == clock.step).then_some((name, *value))
+            })
+            .collect();
+        if let Some(progress) = &mut self.parts.progress {
+            let learning_rate = self.learner.lr_current().base();
+            let loss = loss.unwrap_or(f64::NAN);
+            progress.epoch(&clock, &EpochLine { loss, learning_rate, headline: &headline });
+        }
+        self.commit()?;
+        self.burn.tell(LearnerEvent::EndEpoch(clock.epoch as usize));
+        let components = &mut self.burn.components;
+        if let Some(early_stopping) = &mut components.early_stopping {
+            let flushed = components.processor.flush();
+            components.interrupter.fail_on_error(flushed);
+            if early_stopping.should_stop(clock.epoch as usize, &components.store) {
+                self.stop.get_or_insert(Outcome::Stopped("burn's early stopping".to_owned()));
+            }
+        }
+        let due = self
+            .parts
+            .saving
+            .as_ref()
+            .is_some_and(|saving| clock.epoch.is_multiple_of(saving.every_epochs));
+        let interrupted = matches!(self.stop, Some(Outcome::Interrupted(_)));
+        // The last epoch's checkpoint is written at the end of the run, with everything in it.
+        if (due && !self.is_last_epoch()) || interrupted {
+            self.save()?;
+        }
+        Ok(())
+    }
+
+    fn report_costs(&mut self, clock: &Clock) {
+        let elapsed = self.began.elapsed();
+        let totals: Vec<(String, Duration)> = self
+            .hooks
+            .costs()
+            .by_plugin()
+            .into_iter()
+            .map(|(plugin, time)| (plugin.to_owned(), time))
+            .collect();
+        for (plugin, time) in totals {
+            let share = time.as_secs_f64() / elapsed.as_secs_f64().max(f64::MIN_POSITIVE);
+            self.desk.recorder.record(
+                "loop",
+                clock,
+                format!("time/overhead/{plugin}"),
+                afterimage_hooks::Measurement::Scalar(share),
+            );
+            if share > self.parts.overhead_warn && !self.warned.contains(&plugin) {
+                tracing::warn!(
+                    "plugin {plugin:?} takes {:.0} % of the run's time (limit {:.0} %, \
+                     `overhead.warn`); give it a longer cadence or fewer points",
+                    share * 100.0,
+                    self.parts.overhead_warn * 100.0
+                );
+                self.warned.push(plugin);
+            }
+        }
+    }
+
+    /// After an error: keeps the last good step if the model still is at one.
+    pub(crate) fn fail(&mut self, error: TrainError) -> TrainError {
+        if let TrainError::Stopped(stop) = &error {
+            // Inside a step the parameters are still those of the step before.
+            if stop.event.in_step() && stop.event != EventKind::StepDone {
+                self.state.clock.step = self.state.clock.step.saturating_sub(1);
+            }
+            let mid_epoch = self.state.plan.is_some() && !self.epoch_is_done();
+            if mid_epoch && let Err(second) = self.save() {
+                tracing::error!("the last good step could not be kept: {second}");
+            }
+        }
+        error
+    }
+
+    /// Closes the sinks and fills in the report.
+    pub(crate) fn close(&mut self) {
+        for decision in self.hooks.drain_faults() {
+            if let Err(error) = self.log_decisions(&[decision]) {
+                tracing::error!("{error}");
+            }
+        }
+        let records = self.desk.recorder.drain();
+        self.sinks.write_all(&records);
+        self.sinks.flush();
+        if let Some(progress) = &self.parts.progress {
+            progress.finish();
+        }
+        let mut report = self.parts.report.borrow_mut();
+        report.disabled_plugins = self.hooks.disabled().iter().map(|id| (*id).to_owned()).collect();
+        report.disabled_sinks =
+            self.sinks.disabled().iter().map(|d| format!("{}: {}", d.sink, d.reason)).collect();
+        report.scalars =
+            self.desk.recorder.latest().iter().map(|(tag, (_, v))| (tag.clone(), *v)).collect();
+        report.costs = self
+            .hooks
+            .costs()
+            .iter()
+            .map(|(plugin, event, cost)| {
+                (plugin.to_owned(), event.to_string(), cost.calls, cost.time.as_secs_f64())
+            })
+            .collect();
+        report.seconds = self.began.elapsed().as_secs_f64();
+        report.steps = self.state.clock.step - self.first_step;
+    }
+
+    pub(crate) fn is_last_epoch(&self) -> bool {
+        self.state.clock.epoch >= self.state.clock.epochs || self.stop.is_some()
+    }
+
+    /// Whether all batches of the epoch under way are done.
+    pub(crate) fn epoch_is_done(&self) -> bool {
+        self.state.batches_done >= self.samples_in_epoch() / self.parts.batch_size
+    }
+
+    pub(crate) fn samples_in_epoch(&self) -> usize {
+        match &self.state.plan {
+            Some(plan) if self.parts.feed.is_some() => plan.ids().len(),
+            _ => self.run.train_samples,
+        }
+    }
+
+    pub(crate) fn burn_progress(&self) -> Progress {
+        let total = self.samples_in_epoch();
+        let done = (self.state.batches_done * self.parts.batch_size).min(total);
+        Progress::new(done, total, None)
+    }
+}
+
+fn load_learner<M: LearnerModel>(
+    learner: &mut Learner<M>,
+    bytes: LearnerBytes,
+) -> Result<(), TrainError> {
+    let failed = |what| {
+        move |error: burn::store::RecordError| TrainError::Record { what, reason: error.to_string() }
+    };
+    let pack = Bytes::from_bytes_vec;
+    learner.load_model(ModuleRecord::from_bytes(pack(bytes.model)).map_err(failed("model"))?);
+    learner.load_optim(
+        OptimizerRecord::from_bytes(pack(bytes.optimizer)).map_err(failed("optimizer"))?,
+    );
+    learner.load_scheduler(
+        LrSchedulerRecord::from_bytes(pack(bytes.schedule)).map_err(failed("schedule"))?,
+    );
+    Ok(())
+}
+
+/// What a run described by a config offers to plugins, for checks before it starts.
+pub fn host_of_runs(sites: Vec<afterimage_hooks::Site>) -> Host {
+    Host {
+        missing_events: BTreeMap::new(),
+        requests: BTreeSet::from([
+            RequestKind::SetPlan,
+            RequestKind::Mask,
+            RequestKind::Evaluate,
+            RequestKind::Stop,
+        ]),
+        sites,
+    }
+}
