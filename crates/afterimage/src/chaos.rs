@@ -21,13 +21,19 @@ pub struct ChaosConfig {
 
 impl Default for ChaosConfig {
     fn default() -> Self {
-        Self { step: 1, panic: true, intervenes: false }
+        Self {
+            step: 1,
+            panic: true,
+            intervenes: false,
+        }
     }
 }
 
 impl ChaosConfig {
     pub(crate) fn check(&self, report: &mut Report<'_>) {
-        report.check(self.step > 0, "step", || "steps are counted from 1".to_owned());
+        report.check(self.step > 0, "step", || {
+            "steps are counted from 1".to_owned()
+        });
     }
 }
 

@@ -29,7 +29,10 @@ pub fn open_device(name: &str) -> Result<Device, RunError> {
         None => (name, None),
     };
     let number = |index: Option<&str>| {
-        index.unwrap_or("0").parse::<usize>().map_err(|_| unknown(name))
+        index
+            .unwrap_or("0")
+            .parse::<usize>()
+            .map_err(|_| unknown(name))
     };
     match kind {
         "cpu" if index.is_none() => cpu(name),

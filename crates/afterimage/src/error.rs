@@ -70,7 +70,9 @@ impl RunError {
     /// The exit code of the command line: 2 for mistakes in the config, else 1.
     pub fn exit_code(&self) -> u8 {
         match self {
-            RunError::Config(_) | RunError::Device(_) | RunError::Train(TrainError::Plugins(_)) => 2,
+            RunError::Config(_) | RunError::Device(_) | RunError::Train(TrainError::Plugins(_)) => {
+                2
+            }
             _ => 1,
         }
     }

@@ -100,7 +100,10 @@ pub struct LoaderConfig {
 
 impl Default for LoaderConfig {
     fn default() -> Self {
-        Self { depth: 4, threads: 2 }
+        Self {
+            depth: 4,
+            threads: 2,
+        }
     }
 }
 
@@ -160,7 +163,10 @@ pub struct CheckpointsConfig {
 
 impl Default for CheckpointsConfig {
     fn default() -> Self {
-        Self { every: 1, keep_last: 2 }
+        Self {
+            every: 1,
+            keep_last: 2,
+        }
     }
 }
 
@@ -207,12 +213,20 @@ impl PluginEntry {
 impl Validate for Experiment {
     fn validate(&self, report: &mut Report<'_>) {
         let named = !self.name.is_empty()
-            && self.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+            && self
+                .name
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
             && !self.name.starts_with('.');
         report.check(named, "name", || {
-            format!("{:?} must be letters, digits, '-', '_' and '.'; it names a folder", self.name)
+            format!(
+                "{:?} must be letters, digits, '-', '_' and '.'; it names a folder",
+                self.name
+            )
         });
-        report.check(self.epochs > 0, "epochs", || "must be at least 1".to_owned());
+        report.check(self.epochs > 0, "epochs", || {
+            "must be at least 1".to_owned()
+        });
         report.check(self.batch_size > 1, "batch_size", || {
             "must be at least 2; a contrastive loss needs other samples".to_owned()
         });
@@ -237,29 +251,50 @@ impl Validate for Experiment {
         for error in self.schedule.problems() {
             report.error("schedule", error.to_string());
         }
-        report.check(self.schedule.warmup_epochs <= f64::from(self.epochs), "schedule.warmup_epochs", || {
-            format!("{} epochs of warm-up do not fit into {}", self.schedule.warmup_epochs, self.epochs)
+        report.check(
+            self.schedule.warmup_epochs <= f64::from(self.epochs),
+            "schedule.warmup_epochs",
+            || {
+                format!(
+                    "{} epochs of warm-up do not fit into {}",
+                    self.schedule.warmup_epochs, self.epochs
+                )
+            },
+        );
+        report.check(self.loader.depth > 0, "loader.depth", || {
+            "must be at least 1".to_owned()
         });
-        report.check(self.loader.depth > 0, "loader.depth", || "must be at least 1".to_owned());
-        report.check(self.loader.threads > 0, "loader.threads", || "must be at least 1".to_owned());
+        report.check(self.loader.threads > 0, "loader.threads", || {
+            "must be at least 1".to_owned()
+        });
         let evaluation = &self.evaluation;
-        report.check(evaluation.k > 0, "evaluation.k", || "must be at least 1".to_owned());
-        report.check(evaluation.temperature > 0.0, "evaluation.temperature", || {
-            "must be above 0".to_owned()
+        report.check(evaluation.k > 0, "evaluation.k", || {
+            "must be at least 1".to_owned()
         });
-        report.check(evaluation.bank > 0, "evaluation.bank", || "must be at least 1".to_owned());
+        report.check(
+            evaluation.temperature > 0.0,
+            "evaluation.temperature",
+            || "must be above 0".to_owned(),
+        );
+        report.check(evaluation.bank > 0, "evaluation.bank", || {
+            "must be at least 1".to_owned()
+        });
         report.check(evaluation.batch_size > 0, "evaluation.batch_size", || {
             "must be at least 1".to_owned()
         });
         report.check(self.checkpoints.every > 0, "checkpoints.every", || {
             "must be at least 1".to_owned()
         });
-        report.check(self.checkpoints.keep_last > 0, "checkpoints.keep_last", || {
-            "must be at least 1".to_owned()
-        });
-        report.check((0.0..=1.0).contains(&self.overhead.warn), "overhead.warn", || {
-            "must be a share between 0 and 1".to_owned()
-        });
+        report.check(
+            self.checkpoints.keep_last > 0,
+            "checkpoints.keep_last",
+            || "must be at least 1".to_owned(),
+        );
+        report.check(
+            (0.0..=1.0).contains(&self.overhead.warn),
+            "overhead.warn",
+            || "must be a share between 0 and 1".to_owned(),
+        );
         Registry::standard().attach(&self.plugins, report, |_| None);
     }
 }

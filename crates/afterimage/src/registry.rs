@@ -38,7 +38,9 @@ impl PluginKind {
             name,
             about,
             defaults: toml::to_string(&C::default()).unwrap_or_default(),
-            manifest: Attached::new(name, name, make(C::default())).manifest().clone(),
+            manifest: Attached::new(name, name, make(C::default()))
+                .manifest()
+                .clone(),
             make: Box::new(move |id, settings, report, key| {
                 let config: C = report.decode(key, settings)?;
                 report.within(key, |report| check(&config, report));
@@ -64,11 +66,26 @@ impl PluginKind {
 
     /// Events, resources, fault policy, and keys with their defaults, for people.
     pub fn describe(&self) -> String {
-        let Manifest { events, reads, provides, writes, requests, on_fault, .. } = &self.manifest;
+        let Manifest {
+            events,
+            reads,
+            provides,
+            writes,
+            requests,
+            on_fault,
+            ..
+        } = &self.manifest;
         let list = |items: Vec<String>| {
-            if items.is_empty() { "none".to_owned() } else { items.join(", ") }
+            if items.is_empty() {
+                "none".to_owned()
+            } else {
+                items.join(", ")
+            }
         };
-        let events = events.iter().map(|(event, every)| format!("{event} ({every})")).collect();
+        let events = events
+            .iter()
+            .map(|(event, every)| format!("{event} ({every})"))
+            .collect();
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let effects = writes
             .iter()
@@ -105,13 +122,12 @@ pub struct Registry {
 impl Registry {
     /// Every plugin of the project.
     pub fn standard() -> Self {
-        Self::default()
-            .with(PluginKind::new(
-                "chaos",
-                "fails on purpose, to see what a broken plugin does to a run",
-                ChaosConfig::check,
-                Chaos::new,
-            ))
+        Self::default().with(PluginKind::new(
+            "chaos",
+            "fails on purpose, to see what a broken plugin does to a run",
+            ChaosConfig::check,
+            Chaos::new,
+        ))
     }
 
     /// Adds a kind.

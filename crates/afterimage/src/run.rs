@@ -70,7 +70,9 @@ impl Finished {
             Outcome::Completed | Outcome::Stopped(_) if self.disabled_plugins.is_empty() => 0,
             Outcome::Completed | Outcome::Stopped(_) => 3,
             Outcome::Diverged => 4,
-            Outcome::Interrupted(signal) => signal.parse::<u8>().map_or(130, |n| n.saturating_add(128)),
+            Outcome::Interrupted(signal) => {
+                signal.parse::<u8>().map_or(130, |n| n.saturating_add(128))
+            }
             Outcome::Failed(_) if matches!(self.error, Some(TrainError::Plugins(_))) => 2,
             Outcome::Failed(_) => 1,
         }
@@ -82,7 +84,10 @@ impl Finished {
 /// # Errors
 /// Anything that keeps the run from starting. A run that started and failed is [`Finished`].
 pub fn run(loaded: &Loaded<Experiment>, options: Options) -> Result<Finished, RunError> {
-    let path = options.out.clone().unwrap_or_else(|| default_directory(loaded));
+    let path = options
+        .out
+        .clone()
+        .unwrap_or_else(|| default_directory(loaded));
     let prepared = Prepared::new(loaded)?;
     let directory = RunDir::create(path)?;
     directory.write_config(&loaded.resolved)?;
@@ -101,7 +106,9 @@ pub fn resume(path: &Path, options: Options) -> Result<Finished, RunError> {
     let resume = match checkpoints.last() {
         Ok(last) => {
             if afterimage_train::read_state(&last)?.finished {
-                return Err(RunError::Complete { path: path.to_owned() });
+                return Err(RunError::Complete {
+                    path: path.to_owned(),
+                });
             }
             true
         }
@@ -156,8 +163,11 @@ pub fn dry_run(loaded: &Loaded<Experiment>, with_data: bool) -> Result<String, R
 }
 
 fn describe(manifest: &afterimage_hooks::Manifest) -> String {
-    let events: Vec<String> =
-        manifest.events.iter().map(|(event, every)| format!("{event} ({every})")).collect();
+    let events: Vec<String> = manifest
+        .events
+        .iter()
+        .map(|(event, every)| format!("{event} ({every})"))
+        .collect();
     let mut text = format!("{} [{}]: {}", manifest.id, manifest.kind, events.join(", "));
     if !manifest.reads.is_empty() {
         text.push_str(&format!("; reads {}", manifest.reads.join(", ")));
@@ -171,13 +181,17 @@ fn describe(manifest: &afterimage_hooks::Manifest) -> String {
 /// Where a run lies unless told: `runs/<name>/<seed>-<hash of the config>`.
 pub fn default_directory(loaded: &Loaded<Experiment>) -> PathBuf {
     let Experiment { name, seed, .. } = &loaded.value;
-    Path::new("runs").join(name).join(format!("{seed}-{}", loaded.short_digest()))
+    Path::new("runs")
+        .join(name)
+        .join(format!("{seed}-{}", loaded.short_digest()))
 }
 
 fn attach(loaded: &Loaded<Experiment>) -> Result<Vec<Attached>, RunError> {
     let mut report = loaded.locations.report();
     let origin = |index: usize| {
-        let at = loaded.locations.nearest(&KeyPath::root().key("plugins").index(index));
+        let at = loaded
+            .locations
+            .nearest(&KeyPath::root().key("plugins").index(index));
         at.line.map(|line| Origin {
             file: at.file.clone(),
             line: usize::try_from(line).unwrap_or_default(),
@@ -234,7 +248,15 @@ impl Prepared {
             experiment.seed,
             &device.clone().autodiff(),
         )?;
-        Ok(Self { device, data, views, plain, schedule, plugins, model })
+        Ok(Self {
+            device,
+            data,
+            views,
+            plain,
+            schedule,
+            plugins,
+            model,
+        })
     }
 
     fn launch(
@@ -244,7 +266,15 @@ impl Prepared {
         options: Options,
         resume: bool,
     ) -> Result<Finished, RunError> {
-        let Self { device, data, views, plain, schedule, plugins, model } = self;
+        let Self {
+            device,
+            data,
+            views,
+            plain,
+            schedule,
+            plugins,
+            model,
+        } = self;
         let experiment = &loaded.value;
         let ids: Vec<String> = plugins.iter().map(|p| p.manifest().id.clone()).collect();
         let data_digest = data.digest();
@@ -261,8 +291,15 @@ impl Prepared {
         (options.started)(&directory);
 
         let training_device = device.clone().autodiff();
-        let source = Arc::new(ViewSource::new(Arc::clone(&data), Split::Train, views.clone()));
-        let ahead = Ahead { depth: experiment.loader.depth, threads: experiment.loader.threads };
+        let source = Arc::new(ViewSource::new(
+            Arc::clone(&data),
+            Split::Train,
+            views.clone(),
+        ));
+        let ahead = Ahead {
+            depth: experiment.loader.depth,
+            threads: experiment.loader.threads,
+        };
         let views_a_sample = experiment.objective.init()?.views();
         let feed = ViewFeed::new(source, views_a_sample, ahead, training_device);
         let store = SampleStore::new(Arc::clone(&data), views, device.clone());
@@ -313,7 +350,8 @@ impl Prepared {
         .metric_train_numeric(LossMetric::new());
         match (experiment.renderer, options.quiet) {
             (Renderer::Tui, false) => {
-                let tui = burn::train::renderer::tui::TuiMetricsRendererWrapper::new(interrupter, None);
+                let tui =
+                    burn::train::renderer::tui::TuiMetricsRendererWrapper::new(interrupter, None);
                 training = training.renderer(Box::new(tui));
             }
             (renderer, quiet) => {
@@ -352,11 +390,23 @@ fn open_sinks(run: &Path, resume_step: Option<u64>, sites: &[afterimage_hooks::S
 }
 
 fn finish(run: RunDir, report: RunReport) -> Finished {
-    let RunReport { outcome, error, disabled_plugins, disabled_sinks, scalars, .. } = report;
-    let untrained = afterimage_track::read_scalars(&run.path().join(afterimage_track::files::METRICS))
-        .ok()
-        .and_then(|lines| lines.into_iter().find(|line| line.tag == "eval/knn" && line.step == 0))
-        .map(|line| line.value.0);
+    let RunReport {
+        outcome,
+        error,
+        disabled_plugins,
+        disabled_sinks,
+        scalars,
+        ..
+    } = report;
+    let untrained =
+        afterimage_track::read_scalars(&run.path().join(afterimage_track::files::METRICS))
+            .ok()
+            .and_then(|lines| {
+                lines
+                    .into_iter()
+                    .find(|line| line.tag == "eval/knn" && line.step == 0)
+            })
+            .map(|line| line.value.0);
     let mut text = summary(&scalars, untrained);
     match HtmlReport::from_run(run.path()).and_then(|html| html.write(&run.report())) {
         Ok(()) => text.push_str(&format!("report:         {}\n", run.report().display())),
@@ -368,13 +418,16 @@ fn finish(run: RunDir, report: RunReport) -> Finished {
         run.tensorboard().display()
     ));
     for plugin in &disabled_plugins {
-        text.push_str(&format!("plugin {plugin:?} failed and was switched off; see log.txt\n"));
+        text.push_str(&format!(
+            "plugin {plugin:?} failed and was switched off; see log.txt\n"
+        ));
     }
     for sink in disabled_sinks {
         text.push_str(&format!("a sink was closed: {sink}\n"));
     }
     Finished {
-        outcome: outcome.unwrap_or_else(|| Outcome::Failed("burn-train did not start the loop".to_owned())),
+        outcome: outcome
+            .unwrap_or_else(|| Outcome::Failed("burn-train did not start the loop".to_owned())),
         run,
         summary: text,
         scalars,

@@ -39,7 +39,10 @@ impl RunDir {
             Ok(run)
         } else {
             let what = format!("it has no {}", files::CONFIG);
-            Err(RunError::NoRun { path: run.path, what })
+            Err(RunError::NoRun {
+                path: run.path,
+                what,
+            })
         }
     }
 
@@ -92,7 +95,10 @@ impl RunDir {
     /// A file that cannot be written.
     pub fn write_manifest(&self, manifest: &Manifest<'_>) -> Result<(), RunError> {
         let text = format!("{:#}\n", manifest.json());
-        Ok(files::write_beside(&self.path.join(files::MANIFEST), text.as_bytes())?)
+        Ok(files::write_beside(
+            &self.path.join(files::MANIFEST),
+            text.as_bytes(),
+        )?)
     }
 }
 

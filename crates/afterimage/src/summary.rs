@@ -17,17 +17,30 @@ pub(crate) fn summary(scalars: &BTreeMap<String, f64>, untrained_knn: Option<f64
         ]);
     }
     if let Some(probe) = scalars.get("eval/linear_probe") {
-        accuracy.row(["linear probe".to_owned(), TextTable::number(*probe, 3), String::new()]);
+        accuracy.row([
+            "linear probe".to_owned(),
+            TextTable::number(*probe, 3),
+            String::new(),
+        ]);
     }
     if !accuracy.is_empty() {
         text.push_str(&format!("{accuracy}\n"));
     }
     let mut layers = TextTable::new(
         "Mean UnitMem by layer: 0 = all points alike, 1 = one point only",
-        &["layer", "train", "held-out", "at init", "train − held-out", "train − at init"],
+        &[
+            "layer",
+            "train",
+            "held-out",
+            "at init",
+            "train − held-out",
+            "train − at init",
+        ],
     );
     let prefix = "unitmem/mean/train/";
-    for (tag, train) in scalars.range(prefix.to_owned()..).take_while(|(t, _)| t.starts_with(prefix))
+    for (tag, train) in scalars
+        .range(prefix.to_owned()..)
+        .take_while(|(t, _)| t.starts_with(prefix))
     {
         let site = &tag[prefix.len()..];
         let of = |kind: &str| {

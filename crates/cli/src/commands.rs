@@ -34,7 +34,10 @@ fn start(run: &Run) -> Result<u8, RunError> {
         return Ok(0);
     }
     let log = logging::start();
-    let out = run.out.clone().unwrap_or_else(|| afterimage::default_directory(&loaded));
+    let out = run
+        .out
+        .clone()
+        .unwrap_or_else(|| afterimage::default_directory(&loaded));
     let options = options(Some(out.clone()), log, out)?;
     Ok(conclude(&afterimage::run(&loaded, options)?, run.json))
 }
@@ -45,13 +48,12 @@ fn go_on(path: &Path, json: bool) -> Result<u8, RunError> {
     Ok(conclude(&afterimage::resume(path, options)?, json))
 }
 
-fn options(
-    out: Option<PathBuf>,
-    log: logging::LogFile,
-    run: PathBuf,
-) -> Result<Options, RunError> {
-    let signal = afterimage::train::listen()
-        .map_err(|source| RunError::Io { path: run, verb: "listen for signals in", source })?;
+fn options(out: Option<PathBuf>, log: logging::LogFile, run: PathBuf) -> Result<Options, RunError> {
+    let signal = afterimage::train::listen().map_err(|source| RunError::Io {
+        path: run,
+        verb: "listen for signals in",
+        source,
+    })?;
     Ok(Options {
         out,
         progress: Box::new(|| Box::new(io::stderr())),

@@ -65,6 +65,9 @@ pub fn start() -> LogFile {
         .with_writer(move || file.clone())
         .with_filter(LevelFilter::INFO);
     // Another subscriber can only be there in tests of this process; then it stays.
-    let _ = tracing_subscriber::registry().with(on_terminal).with(in_file).try_init();
+    let _ = tracing_subscriber::registry()
+        .with(on_terminal)
+        .with(in_file)
+        .try_init();
     log
 }

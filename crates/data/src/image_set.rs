@@ -169,8 +169,8 @@ impl ImageSet {
 
     /// The first `limit` images that keep the classes balanced, in file order.
     ///
-    /// Each class gives its first `limit / classes` images; where that leaves a rest, the first
-    /// classes give one more.
+    /// Each class that has images gives its first `limit / classes`; where that leaves a rest, the
+    /// first classes give one more.
     ///
     /// # Errors
     /// A sentence, where the limit is 0 or a class has too few images.
@@ -178,10 +178,16 @@ impl ImageSet {
         if limit == 0 {
             return Err("a limit of 0 leaves nothing".to_owned());
         }
-        let classes = self.classes.len();
-        let mut open: Vec<usize> = (0..classes)
-            .map(|class| limit / classes + usize::from(class < limit % classes))
-            .collect();
+        let mut have = vec![0usize; self.classes.len()];
+        self.labels
+            .iter()
+            .for_each(|&label| have[label as usize] += 1);
+        let present: Vec<usize> = (0..have.len()).filter(|&class| have[class] > 0).collect();
+        let (each, rest) = (limit / present.len(), limit % present.len());
+        let mut open = vec![0usize; have.len()];
+        for (at, &class) in present.iter().enumerate() {
+            open[class] = each + usize::from(at < rest);
+        }
         let mut kept = Vec::with_capacity(limit);
         for (at, &label) in self.labels.iter().enumerate() {
             let left = &mut open[label as usize];
@@ -191,12 +197,12 @@ impl ImageSet {
             }
         }
         if let Some(class) = open.iter().position(|&left| left > 0) {
-            let have = self.labels.iter().filter(|&&l| l as usize == class).count();
             return Err(format!(
-                "a balanced choice of {limit} images needs {} of class {:?}, which has {have} of the {} \
+                "a balanced choice of {limit} images needs {} of class {:?}, which has {} of the {} \
                  images; lower the limit or leave it out",
-                have + open[class],
+                have[class] + open[class],
                 self.classes[class],
+                have[class],
                 self.len()
             ));
         }
@@ -252,6 +258,8 @@ mod tests {
             "{error}"
         );
         assert!(all.first_balanced(0).is_err());
+        let gap = set(&[2, 0, 2, 0], 3, 1);
+        assert_eq!(gap.first_balanced(3).unwrap().labels(), [2, 0, 0]);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use afterimage_hooks::{
-    Every, EventKind, Fault, Host, HooksError, Manifest, OnFault, Origin, RequestKind, Site,
+    EventKind, Every, Fault, HooksError, Host, Manifest, OnFault, Origin, RequestKind, Site,
     SiteKind, TapSpec, Write, order,
 };
 use proptest::prelude::*;
@@ -266,8 +266,10 @@ fn writers_of_different_things_need_no_order() {
 #[test]
 fn an_event_that_the_host_lacks_is_refused() {
     let mut host = Host::default();
-    host.missing_events
-        .insert(EventKind::ForwardDone, "implement the tapped forward".into());
+    host.missing_events.insert(
+        EventKind::ForwardDone,
+        "implement the tapped forward".into(),
+    );
     let mut probe = plugin("stream", 11);
     probe.events.push((EventKind::ForwardDone, Every::Always));
     probe.events.push((EventKind::EpochEnd, Every::Always));

@@ -173,6 +173,15 @@ fn a_seed_and_a_path_make_an_initial_value() -> AnyResult {
             assert!((variance / (bound * bound / 3.0) - 1.0).abs() < 0.05);
         }
     }
+    let weight = |block: &str| {
+        let path = format!("encoder.{block}.conv.weight");
+        first.iter().find(|(p, _)| *p == path).map(|(_, v)| v)
+    };
+    assert_eq!(weight("res2a").map(|v| v.is_some()), Some(true));
+    assert!(
+        weight("res2a") != weight("res2b"),
+        "equal shapes draw apart"
+    );
     let biases = first
         .iter()
         .filter(|(path, _)| path.ends_with("bias"))

@@ -224,19 +224,11 @@ fn passes_of_several_views_stack_their_rows() -> AnyResult {
         let rows = s![(2 * v)..(2 * v + 2)];
         for (site, value) in one.readings().of_mode(read) {
             let stacked = readings.get(site, read).ok_or(site)?.clone();
-            assert_eq!(
-                bits(stacked.slice(rows))?,
-                bits(value.clone())?,
-                "{site}"
-            );
+            assert_eq!(bits(stacked.slice(rows))?, bits(value.clone())?, "{site}");
         }
         for (site, value) in one.saliency(&gradients).of_mode(TapMode::Gate) {
             let stacked = saliency.get(site, TapMode::Gate).ok_or(site)?.clone();
-            assert_eq!(
-                bits(stacked.slice(rows))?,
-                bits(value.clone())?,
-                "{site}"
-            );
+            assert_eq!(bits(stacked.slice(rows))?, bits(value.clone())?, "{site}");
         }
     }
     Ok(())

@@ -8,9 +8,7 @@ use std::sync::atomic::AtomicUsize;
 
 use afterimage_hooks::{Attached, Decision, Outcome, Samples, Sink};
 use afterimage_track::{Progress, Sinks};
-use burn::train::{
-    LearnerModel, SupervisedTraining, TrainStep, TrainingStrategy,
-};
+use burn::train::{LearnerModel, SupervisedTraining, TrainStep, TrainingStrategy};
 
 use crate::checkpoint::Checkpoints;
 use crate::driver::{Driver, Opaque, Open};
@@ -205,9 +203,18 @@ impl<M: LearnerModel> Afterimage<M> {
 
     /// Writes checkpoints every `every_epochs` epochs, at a signal and at the end; with `resume`,
     /// goes on from the last one.
-    pub fn checkpoints(mut self, checkpoints: Checkpoints, every_epochs: u32, resume: bool) -> Self {
+    pub fn checkpoints(
+        mut self,
+        checkpoints: Checkpoints,
+        every_epochs: u32,
+        resume: bool,
+    ) -> Self {
         let every_epochs = every_epochs.max(1);
-        self.parts.saving = Some(Saving { checkpoints, every_epochs, resume });
+        self.parts.saving = Some(Saving {
+            checkpoints,
+            every_epochs,
+            resume,
+        });
         self
     }
 
@@ -220,7 +227,11 @@ impl<M: LearnerModel> Afterimage<M> {
         best: impl Into<String>,
     ) -> Self {
         let every = every.max(1);
-        self.parts.evaluation = Some(Evaluation { every, evaluator, best: best.into() });
+        self.parts.evaluation = Some(Evaluation {
+            every,
+            evaluator,
+            best: best.into(),
+        });
         self
     }
 

@@ -28,7 +28,10 @@ pub(crate) fn parameter_numbers<M: Module>(model: &M) -> BTreeMap<u64, u64> {
             self.found.insert(self.path.join("."), param.id.val());
         }
     }
-    let mut paths = Paths { path: Vec::new(), found: BTreeMap::new() };
+    let mut paths = Paths {
+        path: Vec::new(),
+        found: BTreeMap::new(),
+    };
     model.visit(&mut paths);
     paths.found.into_values().zip(0u64..).collect()
 }
@@ -52,7 +55,10 @@ pub(crate) fn model(bytes: Vec<u8>) -> Result<Vec<u8>, TrainError> {
             burn_pack::Tensor::new(path, dtype, shape, Some(number), bytes)
         })
         .collect();
-    Writer::new(numbered).into_bytes().map(|bytes| bytes.to_vec()).map_err(failed)
+    Writer::new(numbered)
+        .into_bytes()
+        .map(|bytes| bytes.to_vec())
+        .map_err(failed)
 }
 
 /// An optimizer record with parameters' numbers in place of burn's ids.
@@ -60,7 +66,10 @@ pub(crate) fn optimizer(
     bytes: Vec<u8>,
     numbers: &BTreeMap<u64, u64>,
 ) -> Result<Vec<u8>, TrainError> {
-    let wrong = |reason: String| TrainError::Record { what: "optimizer", reason };
+    let wrong = |reason: String| TrainError::Record {
+        what: "optimizer",
+        reason,
+    };
     let failed = |reason: burn_pack::Error| wrong(reason.to_string());
     let rename = |key: &str| -> Result<String, TrainError> {
         let (id, rest) = key.split_once('.').unwrap_or((key, ""));
@@ -69,7 +78,11 @@ pub(crate) fn optimizer(
             .ok()
             .and_then(|id| numbers.get(&id))
             .ok_or_else(|| wrong(format!("state {key:?} belongs to no parameter")))?;
-        Ok(if rest.is_empty() { number.to_string() } else { format!("{number}.{rest}") })
+        Ok(if rest.is_empty() {
+            number.to_string()
+        } else {
+            format!("{number}.{rest}")
+        })
     };
     let reader = Reader::from_bytes(Bytes::from_bytes_vec(bytes)).map_err(failed)?;
     let scalars = reader.scalars().clone();
@@ -88,7 +101,10 @@ pub(crate) fn optimizer(
     for (key, value) in metadata {
         writer = writer.with_metadata(&rename(&key)?, &value);
     }
-    writer.into_bytes().map(|bytes| bytes.to_vec()).map_err(failed)
+    writer
+        .into_bytes()
+        .map(|bytes| bytes.to_vec())
+        .map_err(failed)
 }
 
 /// Parameter ids by path, for reading and writing gradients.
@@ -109,7 +125,10 @@ pub(crate) fn parameter_ids<M: Module>(model: &M) -> Vec<(String, ParamId, Vec<u
             self.found.push((self.path.join("."), param.id, shape));
         }
     }
-    let mut ids = Ids { path: Vec::new(), found: Vec::new() };
+    let mut ids = Ids {
+        path: Vec::new(),
+        found: Vec::new(),
+    };
     model.visit(&mut ids);
     ids.found
 }

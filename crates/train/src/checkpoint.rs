@@ -73,7 +73,11 @@ impl Checkpoints {
     /// Checkpoints in `folder`, keeping the last `keep_last` and the best one. `config_digest`
     /// names the config, so that a resume with another one is refused.
     pub fn new(folder: impl Into<PathBuf>, keep_last: usize, config_digest: String) -> Self {
-        Self { folder: folder.into(), keep_last: keep_last.max(1), config_digest }
+        Self {
+            folder: folder.into(),
+            keep_last: keep_last.max(1),
+            config_digest,
+        }
     }
 
     /// Writes a checkpoint, then removes those that need not be kept.
@@ -86,7 +90,10 @@ impl Checkpoints {
         }
         fs::create_dir_all(&beside).map_err(TrainError::io(&beside, "create"))?;
         let encode = |what, bytes: Result<Vec<u8>, postcard::Error>| {
-            bytes.map_err(|error| TrainError::Record { what, reason: error.to_string() })
+            bytes.map_err(|error| TrainError::Record {
+                what,
+                reason: error.to_string(),
+            })
         };
         let state = encode("loop", postcard::to_stdvec(&checkpoint.state))?;
         let hooks = encode("plugins", postcard::to_stdvec(&checkpoint.hooks))?;
@@ -109,8 +116,10 @@ impl Checkpoints {
             config_digest: self.config_digest.clone(),
             sha256,
         };
-        let text = serde_json::to_string_pretty(&contents)
-            .map_err(|e| TrainError::Record { what: "contents", reason: e.to_string() })?;
+        let text = serde_json::to_string_pretty(&contents).map_err(|e| TrainError::Record {
+            what: "contents",
+            reason: e.to_string(),
+        })?;
         write_synced(&beside.join(CONTENTS), text.as_bytes())?;
         if place.exists() {
             fs::remove_dir_all(&place).map_err(TrainError::io(&place, "replace"))?;
@@ -127,7 +136,11 @@ impl Checkpoints {
     fn prune(&self, best: Option<u64>) -> Result<(), TrainError> {
         let mut steps = self.steps()?;
         steps.reverse();
-        for step in steps.into_iter().skip(self.keep_last).filter(|s| Some(*s) != best) {
+        for step in steps
+            .into_iter()
+            .skip(self.keep_last)
+            .filter(|s| Some(*s) != best)
+        {
             let old = self.folder.join(name(step));
             fs::remove_dir_all(&old).map_err(TrainError::io(&old, "remove"))?;
         }
@@ -147,8 +160,9 @@ impl Checkpoints {
         for entry in entries {
             let entry = entry.map_err(TrainError::io(&self.folder, "read"))?;
             let file_name = entry.file_name();
-            let step: Option<u64> =
-                file_name.to_str().and_then(|n| n.strip_prefix("step-")?.parse().ok());
+            let step: Option<u64> = file_name
+                .to_str()
+                .and_then(|n| n.strip_prefix("step-")?.parse().ok());
             steps.extend(step);
         }
         steps.sort_unstable();
@@ -163,7 +177,9 @@ impl Checkpoints {
         self.steps()?
             .last()
             .map(|step| self.folder.join(name(*step)))
-            .ok_or_else(|| TrainError::NoCheckpoint { path: self.folder.clone() })
+            .ok_or_else(|| TrainError::NoCheckpoint {
+                path: self.folder.clone(),
+            })
     }
 
     /// Reads the last complete checkpoint and checks every file's hash.
@@ -189,7 +205,10 @@ pub fn read_state(path: &Path) -> Result<LoopState, TrainError> {
 }
 
 fn read(path: &Path, config_digest: Option<&str>) -> Result<Checkpoint, TrainError> {
-    let damaged = |file: &str, what: String| TrainError::Checkpoint { path: path.join(file), what };
+    let damaged = |file: &str, what: String| TrainError::Checkpoint {
+        path: path.join(file),
+        what,
+    };
     let text = fs::read_to_string(path.join(CONTENTS))
         .map_err(TrainError::io(path.join(CONTENTS), "read"))?;
     let contents: Contents =
@@ -197,7 +216,10 @@ fn read(path: &Path, config_digest: Option<&str>) -> Result<Checkpoint, TrainErr
     if contents.layout != LAYOUT {
         return Err(damaged(
             CONTENTS,
-            format!("layout {} is not layout {LAYOUT}, which this program reads", contents.layout),
+            format!(
+                "layout {} is not layout {LAYOUT}, which this program reads",
+                contents.layout
+            ),
         ));
     }
     if let Some(digest) = config_digest.filter(|digest| *digest != contents.config_digest) {
@@ -213,8 +235,14 @@ fn read(path: &Path, config_digest: Option<&str>) -> Result<Checkpoint, TrainErr
         let bytes = fs::read(path.join(name)).map_err(TrainError::io(path.join(name), "read"))?;
         match contents.sha256.get(name) {
             Some(expected) if *expected == digest(&bytes) => Ok(bytes),
-            Some(_) => Err(damaged(name, "its bytes do not match their hash".to_owned())),
-            None => Err(damaged(name, "it is not listed in contents.json".to_owned())),
+            Some(_) => Err(damaged(
+                name,
+                "its bytes do not match their hash".to_owned(),
+            )),
+            None => Err(damaged(
+                name,
+                "it is not listed in contents.json".to_owned(),
+            )),
         }
     };
     let state = postcard::from_bytes(&file(LOOP)?).map_err(|e| damaged(LOOP, e.to_string()))?;
@@ -225,7 +253,11 @@ fn read(path: &Path, config_digest: Option<&str>) -> Result<Checkpoint, TrainErr
         optimizer: file(OPTIMIZER)?,
         schedule: file(SCHEDULE)?,
     };
-    Ok(Checkpoint { learner, state, hooks })
+    Ok(Checkpoint {
+        learner,
+        state,
+        hooks,
+    })
 }
 
 fn name(step: u64) -> String {
@@ -233,7 +265,10 @@ fn name(step: u64) -> String {
 }
 
 fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {

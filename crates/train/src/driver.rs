@@ -205,7 +205,12 @@ impl<M: HookedModel> Driver<M> for Open {
                 &mut writes,
             ),
         )?;
-        let loss = weigh(forward.loss, forward.per_sample.as_ref(), inside.weights, &writes)?;
+        let loss = weigh(
+            forward.loss,
+            forward.per_sample.as_ref(),
+            inside.weights,
+            &writes,
+        )?;
 
         let mut raw = loss.backward();
         let saliency = taps.saliency(&raw);
@@ -245,7 +250,10 @@ impl<M: HookedModel> Driver<M> for Open {
     ) -> Result<Observation, Fault> {
         let mut taps = Taps::new(taps).with_masks(masks);
         let embeddings = evaluation.encode(images, &mut taps);
-        Ok(Observation { embeddings, readings: taps.readings() })
+        Ok(Observation {
+            embeddings,
+            readings: taps.readings(),
+        })
     }
 }
 
@@ -259,9 +267,7 @@ fn weigh(
 ) -> Result<Tensor<1>, TrainError> {
     let plan = match (plan, per_sample) {
         (None, _) => None,
-        (Some(weights), Some(losses)) => {
-            Some(Tensor::<1>::from_floats(weights, &losses.device()))
-        }
+        (Some(weights), Some(losses)) => Some(Tensor::<1>::from_floats(weights, &losses.device())),
         (Some(_), None) => {
             return Err(TrainError::Attach(
                 "the plan has sample weights, but this model has no per-sample loss; \
@@ -301,7 +307,10 @@ fn fetch(
 pub(crate) fn host(tensor: Tensor<1>) -> Result<Vec<f32>, TrainError> {
     tensor
         .try_into_vec_as::<f32>()
-        .map_err(|error| TrainError::Record { what: "tensor", reason: error.to_string() })
+        .map_err(|error| TrainError::Record {
+            what: "tensor",
+            reason: error.to_string(),
+        })
 }
 
 /// Parameters of a model for [`RunInfo`].

@@ -84,7 +84,11 @@ pub enum TrainError {
 }
 
 fn list(errors: &[HooksError]) -> String {
-    errors.iter().map(|e| format!("  {e}")).collect::<Vec<_>>().join("\n")
+    errors
+        .iter()
+        .map(|e| format!("  {e}"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 impl TrainError {

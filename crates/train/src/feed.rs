@@ -47,7 +47,10 @@ pub fn batches(plan: &Plan, size: usize) -> Result<Vec<Plan>, TrainError> {
         .collect();
     let cut = cut.map_err(|fault| TrainError::Attach(fault.to_string()))?;
     if cut.is_empty() {
-        return Err(TrainError::TooFewSamples { samples: plan.ids().len(), batch: size });
+        return Err(TrainError::TooFewSamples {
+            samples: plan.ids().len(),
+            batch: size,
+        });
     }
     Ok(cut)
 }

@@ -64,7 +64,9 @@ impl Gradients for PathGradients<'_> {
     }
 
     fn set(&mut self, path: &str, gradient: Tensor<1>) -> bool {
-        let Some((_, id, shape)) = self.find(path).cloned() else { return false };
+        let Some((_, id, shape)) = self.find(path).cloned() else {
+            return false;
+        };
         let elements: usize = shape.iter().product();
         if gradient.shape().num_elements() != elements || self.get(path).is_none() {
             return false;

@@ -34,10 +34,7 @@ pub trait HookedModel: LearnerModel {
     }
 
     /// The views `[V·B, C, H, W]` of a batch, where plugins may see and replace them.
-    fn images<'i>(
-        &self,
-        input: &'i mut <Self as TrainStep>::Input,
-    ) -> Option<&'i mut Tensor<4>> {
+    fn images<'i>(&self, input: &'i mut <Self as TrainStep>::Input) -> Option<&'i mut Tensor<4>> {
         let _ = input;
         None
     }

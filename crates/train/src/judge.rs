@@ -30,7 +30,13 @@ pub struct JudgeConfig {
 
 impl Default for JudgeConfig {
     fn default() -> Self {
-        Self { k: 20, temperature: 0.07, bank: 5000, batch_size: 250, linear_probe: true }
+        Self {
+            k: 20,
+            temperature: 0.07,
+            bank: 5000,
+            batch_size: 250,
+            linear_probe: true,
+        }
     }
 }
 
@@ -53,7 +59,13 @@ impl Judge {
         seed: u64,
         device: Device,
     ) -> Self {
-        Self { config, train, held_out, seed, device }
+        Self {
+            config,
+            train,
+            held_out,
+            seed,
+            device,
+        }
     }
 
     fn embed(
@@ -117,8 +129,14 @@ impl Evaluator for Judge {
         }
         let (bank, queries) = (bank.normalized(), queries.normalized());
         let Self { config, .. } = self;
-        let right =
-            accuracy(&bank, &bank_labels, &queries, &labels, config.k, config.temperature);
+        let right = accuracy(
+            &bank,
+            &bank_labels,
+            &queries,
+            &labels,
+            config.k,
+            config.temperature,
+        );
         figures.insert("knn".to_owned(), right);
         Ok(figures)
     }

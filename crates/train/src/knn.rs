@@ -12,7 +12,10 @@ pub struct Embeddings {
 impl Embeddings {
     /// Embeddings of `values.len() / width` samples.
     pub fn new(values: Vec<f32>, width: usize) -> Self {
-        Self { values, width: width.max(1) }
+        Self {
+            values,
+            width: width.max(1),
+        }
     }
 
     /// Number of samples.
@@ -43,9 +46,14 @@ impl Embeddings {
     /// Every row scaled to length 1; a row of zeros stays.
     pub fn normalized(mut self) -> Self {
         for row in self.values.chunks_exact_mut(self.width) {
-            let norm = row.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+            let norm = row
+                .iter()
+                .map(|&x| f64::from(x).powi(2))
+                .sum::<f64>()
+                .sqrt();
             if norm > 0.0 {
-                row.iter_mut().for_each(|x| *x = (f64::from(*x) / norm) as f32);
+                row.iter_mut()
+                    .for_each(|x| *x = (f64::from(*x) / norm) as f32);
             }
         }
         self
@@ -73,21 +81,27 @@ pub fn accuracy(
     let right: usize = (0..queries.len())
         .into_par_iter()
         .map(|q| {
-            let mut near: Vec<(f32, usize)> =
-                (0..bank.len()).map(|b| (dot(queries.row(q), bank.row(b)), b)).collect();
-            let order = |a: &(f32, usize), b: &(f32, usize)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
+            let mut near: Vec<(f32, usize)> = (0..bank.len())
+                .map(|b| (dot(queries.row(q), bank.row(b)), b))
+                .collect();
+            let order =
+                |a: &(f32, usize), b: &(f32, usize)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
             near.select_nth_unstable_by(k - 1, order);
             near.truncate(k);
             near.sort_unstable_by(order);
             let mut votes = vec![0.0f64; classes];
             for (similarity, b) in near {
                 // Cosines are at most 1, so the exponent of the difference cannot overflow.
-                votes[bank_labels[b] as usize] += ((f64::from(similarity) - 1.0) / temperature).exp();
+                votes[bank_labels[b] as usize] +=
+                    ((f64::from(similarity) - 1.0) / temperature).exp();
             }
             let best = votes
                 .iter()
                 .enumerate()
-                .fold((0, f64::MIN), |best, (class, &v)| if v > best.1 { (class, v) } else { best });
+                .fold(
+                    (0, f64::MIN),
+                    |best, (class, &v)| if v > best.1 { (class, v) } else { best },
+                );
             usize::from(best.0 as u32 == query_labels[q])
         })
         .sum();
@@ -98,7 +112,12 @@ pub fn accuracy(
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut lanes = [0.0f32; 8];
     let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));
-    let tail: f32 = a8.remainder().iter().zip(b8.remainder()).map(|(x, y)| x * y).sum();
+    let tail: f32 = a8
+        .remainder()
+        .iter()
+        .zip(b8.remainder())
+        .map(|(x, y)| x * y)
+        .sum();
     for (x, y) in a8.zip(b8) {
         for lane in 0..8 {
             lanes[lane] += x[lane] * y[lane];
@@ -119,8 +138,14 @@ mod tests {
     fn a_query_takes_the_label_of_its_neighbours() {
         let bank = plane(&[[1.0, 0.0], [0.9, 0.1], [0.0, 1.0], [0.1, 0.9]]);
         let queries = plane(&[[5.0, 0.2], [0.2, 5.0]]);
-        assert_eq!(accuracy(&bank, &[0, 0, 1, 1], &queries, &[0, 1], 2, 0.07), 1.0);
-        assert_eq!(accuracy(&bank, &[0, 0, 1, 1], &queries, &[1, 1], 2, 0.07), 0.5);
+        assert_eq!(
+            accuracy(&bank, &[0, 0, 1, 1], &queries, &[0, 1], 2, 0.07),
+            1.0
+        );
+        assert_eq!(
+            accuracy(&bank, &[0, 0, 1, 1], &queries, &[1, 1], 2, 0.07),
+            0.5
+        );
     }
 
     #[test]

@@ -6,13 +6,14 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use afterimage_hooks::{
-    Clock, Decision, Desk, EventKind, Hooks, Host, Outcome, Request, RequestKind, Requested, RunInfo,
+    Clock, Decision, Desk, EventKind, Hooks, Host, Outcome, Request, RequestKind, Requested,
+    RunInfo,
 };
 use afterimage_model::Masks;
 use afterimage_track::{EpochLine, Sinks};
 use burn::data::dataloader::Progress;
-use burn::optim::OptimizerRecord;
 use burn::lr_scheduler::LrSchedulerRecord;
+use burn::optim::OptimizerRecord;
 use burn::store::ModuleRecord;
 use burn::tensor::{Bytes, Device};
 use burn::train::{EventProcessorTraining, Learner, LearnerEvent, LearnerModel};
@@ -35,15 +36,22 @@ impl<M: LearnerModel> Training<M> {
         device: Device,
     ) -> Self {
         let model = learner.model();
-        let items =
-            if parts.feed.is_some() { parts.train_samples } else { burn.train.num_items() };
+        let items = if parts.feed.is_some() {
+            parts.train_samples
+        } else {
+            burn.train.num_items()
+        };
         let per_epoch = match parts.feed {
             Some(_) => items / parts.batch_size,
             None => items.div_ceil(parts.batch_size),
         };
         let epochs = burn.components.epochs;
-        let clock =
-            Clock { epoch: 0, step: 0, epochs, steps: per_epoch as u64 * u64::from(epochs) };
+        let clock = Clock {
+            epoch: 0,
+            step: 0,
+            epochs,
+            steps: per_epoch as u64 * u64::from(epochs),
+        };
         let run = RunInfo {
             seed: parts.seed,
             config: parts.config.clone(),
@@ -89,7 +97,11 @@ impl<M: LearnerModel> Training<M> {
         if !self.parts.driver.is_open() {
             let why = "it has burn's `TrainStep` alone; implement `HookedModel` for it and attach \
                        it with `Afterimage::open`";
-            for event in [EventKind::ForwardDone, EventKind::LossReady, EventKind::GradReady] {
+            for event in [
+                EventKind::ForwardDone,
+                EventKind::LossReady,
+                EventKind::GradReady,
+            ] {
                 missing_events.insert(event, why.to_owned());
             }
         }
@@ -108,7 +120,11 @@ impl<M: LearnerModel> Training<M> {
         if self.parts.evaluation.is_none() {
             requests.remove(&RequestKind::Evaluate);
         }
-        Host { missing_events, requests, sites: self.run.sites.clone() }
+        Host {
+            missing_events,
+            requests,
+            sites: self.run.sites.clone(),
+        }
     }
 
     /// Orders the plugins, opens the sinks and takes a checkpoint back.
@@ -136,7 +152,8 @@ impl<M: LearnerModel> Training<M> {
         load_learner(&mut self.learner, checkpoint.learner)?;
         // Loading puts the checkpoint's ids in place of those of the fresh model.
         self.parameters = parameter_ids(&self.learner.model());
-        self.hooks.restore(checkpoint.hooks, &mut self.desk.resources)?;
+        self.hooks
+            .restore(checkpoint.hooks, &mut self.desk.resources)?;
         self.state = checkpoint.state;
         self.desk.recorder.restore_latest(self.state.latest.clone());
         Ok(Some(self.state.clock.step))
@@ -152,7 +169,14 @@ impl<M: LearnerModel> Training<M> {
                 Err(reason) => format!("refused: {reason}"),
             };
             let Clock { epoch, step, .. } = self.state.clock;
-            decisions.push(Decision { epoch, step, plugin, kind, what, outcome });
+            decisions.push(Decision {
+                epoch,
+                step,
+                plugin,
+                kind,
+                what,
+                outcome,
+            });
         }
         self.log_decisions(&decisions)?;
         let records = self.desk.recorder.drain();
@@ -184,7 +208,10 @@ impl<M: LearnerModel> Training<M> {
                     .iter()
                     .find(|known| known.name == site)
                     .ok_or_else(|| format!("there is no site {site:?}"))?;
-                self.state.masks.prune(site, &units).map_err(|error| error.to_string())?;
+                self.state
+                    .masks
+                    .prune(site, &units)
+                    .map_err(|error| error.to_string())?;
                 Ok(())
             }
             Request::Evaluate => {
@@ -195,14 +222,17 @@ impl<M: LearnerModel> Training<M> {
                 self.stop.get_or_insert(Outcome::Stopped(reason));
                 Ok(())
             }
-            Request::Freeze { .. } | Request::Compact => {
-                Err("this run cannot apply it".to_owned())
-            }
+            Request::Freeze { .. } | Request::Compact => Err("this run cannot apply it".to_owned()),
         }
     }
 
     fn log_decisions(&self, decisions: &[Decision]) -> Result<(), TrainError> {
-        let Some(path) = self.parts.decisions.as_ref().filter(|_| !decisions.is_empty()) else {
+        let Some(path) = self
+            .parts
+            .decisions
+            .as_ref()
+            .filter(|_| !decisions.is_empty())
+        else {
             return Ok(());
         };
         let lines: String = decisions.iter().map(decision_line).collect();
@@ -216,7 +246,9 @@ impl<M: LearnerModel> Training<M> {
 
     /// Removes decisions that were made after the checkpoint, so that they are not there twice.
     fn truncate_decisions(&self, resume: Option<u64>) -> Result<(), TrainError> {
-        let (Some(path), Some(step)) = (&self.parts.decisions, resume) else { return Ok(()) };
+        let (Some(path), Some(step)) = (&self.parts.decisions, resume) else {
+            return Ok(());
+        };
         if !path.exists() {
             return Ok(());
         }
@@ -238,10 +270,14 @@ impl<M: LearnerModel> Training<M> {
             return Ok(());
         };
         let components = &mut self.burn.components;
-        let Some(checkpointer) = &mut components.checkpointer else { return Ok(()) };
+        let Some(checkpointer) = &mut components.checkpointer else {
+            return Ok(());
+        };
         self.state.latest = self.desk.recorder.latest().clone();
         // Clock-dependent figures would make equal runs unequal.
-        self.state.latest.retain(|tag, _| !afterimage_track::is_clock_dependent(tag));
+        self.state
+            .latest
+            .retain(|tag, _| !afterimage_track::is_clock_dependent(tag));
         let checkpoint = Checkpoint {
             learner: records.take(&self.learner, checkpointer, &components.store)?,
             state: self.state.clone(),
@@ -267,7 +303,14 @@ impl<M: LearnerModel> Training<M> {
         if let Some(progress) = &mut self.parts.progress {
             let learning_rate = self.learner.lr_current().base();
             let loss = loss.unwrap_or(f64::NAN);
-            progress.epoch(&clock, &EpochLine { loss, learning_rate, headline: &headline });
+            progress.epoch(
+                &clock,
+                &EpochLine {
+                    loss,
+                    learning_rate,
+                    headline: &headline,
+                },
+            );
         }
         self.commit()?;
         self.burn.tell(LearnerEvent::EndEpoch(clock.epoch as usize));
@@ -276,7 +319,8 @@ impl<M: LearnerModel> Training<M> {
             let flushed = components.processor.flush();
             components.interrupter.fail_on_error(flushed);
             if early_stopping.should_stop(clock.epoch as usize, &components.store) {
-                self.stop.get_or_insert(Outcome::Stopped("burn's early stopping".to_owned()));
+                self.stop
+                    .get_or_insert(Outcome::Stopped("burn's early stopping".to_owned()));
             }
         }
         let due = self
@@ -350,25 +394,46 @@ impl<M: LearnerModel> Training<M> {
             progress.finish();
         }
         let mut report = self.parts.report.borrow_mut();
-        report.disabled_plugins = self.hooks.disabled().iter().map(|id| (*id).to_owned()).collect();
-        report.disabled_sinks =
-            self.sinks.disabled().iter().map(|d| format!("{}: {}", d.sink, d.reason)).collect();
-        report.scalars =
-            self.desk.recorder.latest().iter().map(|(tag, (_, v))| (tag.clone(), *v)).collect();
+        report.disabled_plugins = self
+            .hooks
+            .disabled()
+            .iter()
+            .map(|id| (*id).to_owned())
+            .collect();
+        report.disabled_sinks = self
+            .sinks
+            .disabled()
+            .iter()
+            .map(|d| format!("{}: {}", d.sink, d.reason))
+            .collect();
+        report.scalars = self
+            .desk
+            .recorder
+            .latest()
+            .iter()
+            .map(|(tag, (_, v))| (tag.clone(), *v))
+            .collect();
         report.costs = self
             .hooks
             .costs()
             .iter()
             .map(|(plugin, event, cost)| {
-                (plugin.to_owned(), event.to_string(), cost.calls, cost.time.as_secs_f64())
+                (
+                    plugin.to_owned(),
+                    event.to_string(),
+                    cost.calls,
+                    cost.time.as_secs_f64(),
+                )
             })
             .collect();
         report.seconds = self.began.elapsed().as_secs_f64();
         report.steps = self.state.clock.step - self.first_step;
     }
 
+    /// Whether no epoch follows: an interrupted run goes on later, a stopped one does not.
     pub(crate) fn is_last_epoch(&self) -> bool {
-        self.state.clock.epoch >= self.state.clock.epochs || self.stop.is_some()
+        self.state.clock.epoch >= self.state.clock.epochs
+            || matches!(self.stop, Some(Outcome::Stopped(_)))
     }
 
     /// Whether all batches of the epoch under way are done.
@@ -395,7 +460,10 @@ fn load_learner<M: LearnerModel>(
     bytes: LearnerBytes,
 ) -> Result<(), TrainError> {
     let failed = |what| {
-        move |error: burn::store::RecordError| TrainError::Record { what, reason: error.to_string() }
+        move |error: burn::store::RecordError| TrainError::Record {
+            what,
+            reason: error.to_string(),
+        }
     };
     let pack = Bytes::from_bytes_vec;
     learner.load_model(ModuleRecord::from_bytes(pack(bytes.model)).map_err(failed("model"))?);

@@ -22,7 +22,11 @@ pub struct LinearProbe {
 
 impl Default for LinearProbe {
     fn default() -> Self {
-        Self { steps: 300, rate: 0.05, weight_decay: 1e-4 }
+        Self {
+            steps: 300,
+            rate: 0.05,
+            weight_decay: 1e-4,
+        }
     }
 }
 
@@ -43,12 +47,20 @@ impl LinearProbe {
         let device = device.clone().autodiff();
         let scale = Scale::of(train.0);
         let width = train.0.width();
-        let classes = train.1.iter().chain(test.1).max().map_or(1, |&class| class as usize + 1);
+        let classes = train
+            .1
+            .iter()
+            .chain(test.1)
+            .max()
+            .map_or(1, |&class| class as usize + 1);
         let x = tensor(&scale.apply(train.0), width, &device);
         let targets = labels(train.1, &device);
-        let mut probe: Linear =
-            seeded(&device, seed, || LinearConfig::new(width, classes).init(&device));
-        let mut optimizer = AdamWConfig::new().with_weight_decay(self.weight_decay).init();
+        let mut probe: Linear = seeded(&device, seed, || {
+            LinearConfig::new(width, classes).init(&device)
+        });
+        let mut optimizer = AdamWConfig::new()
+            .with_weight_decay(self.weight_decay)
+            .init();
         let loss = CrossEntropyLossConfig::new().init(&device);
         for step in 0..self.steps {
             let rate = self.rate * (1.0 - step as f64 / self.steps as f64);
@@ -62,7 +74,11 @@ impl LinearProbe {
             .argmax(1)
             .try_into_vec_as::<i64>()
             .map_err(|error| Fault::new(error.to_string()))?;
-        let right = named.iter().zip(test.1).filter(|(a, b)| **a == i64::from(**b)).count();
+        let right = named
+            .iter()
+            .zip(test.1)
+            .filter(|(a, b)| **a == i64::from(**b))
+            .count();
         Ok(right as f64 / test.1.len().max(1) as f64)
     }
 }
@@ -88,7 +104,10 @@ impl Scale {
             }
         }
         // A dimension that never changes stays at 0 instead of being divided by nothing.
-        let deviation = square.into_iter().map(|v| if v > 1e-12 { v.sqrt() } else { 1.0 }).collect();
+        let deviation = square
+            .into_iter()
+            .map(|v| if v > 1e-12 { v.sqrt() } else { 1.0 })
+            .collect();
         Self { mean, deviation }
     }
 
@@ -121,8 +140,9 @@ mod tests {
 
     #[test]
     fn separable_classes_are_named_and_shuffled_labels_are_not() -> Result<(), Fault> {
-        let points: Vec<f32> =
-            (0..200).flat_map(|i| [if i % 2 == 0 { 1.0 } else { -1.0 }, (i as f32).sin(), 3.0]).collect();
+        let points: Vec<f32> = (0..200)
+            .flat_map(|i| [if i % 2 == 0 { 1.0 } else { -1.0 }, (i as f32).sin(), 3.0])
+            .collect();
         let x = Embeddings::new(points, 3);
         let right: Vec<u32> = (0..200).map(|i| i % 2).collect();
         let wrong: Vec<u32> = (0..200).map(|i| (i / 2) % 2).collect();

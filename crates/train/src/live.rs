@@ -24,7 +24,13 @@ impl<'a, M> LiveModel<'a, M> {
         masks: &'a Masks,
         model: M,
     ) -> Self {
-        Self { driver, sites, masks, model, evaluation: OnceCell::new() }
+        Self {
+            driver,
+            sites,
+            masks,
+            model,
+            evaluation: OnceCell::new(),
+        }
     }
 }
 

@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use afterimage_hooks::{SampleId, Site};
-use afterimage_model::{AnyEncoder, Encoder, EncoderConfig, ProjectionHead, ProjectionHeadConfig, Taps, seeded};
+use afterimage_model::{
+    AnyEncoder, Encoder, EncoderConfig, ProjectionHead, ProjectionHeadConfig, Taps, seeded,
+};
 use afterimage_ssl::{Objective, ObjectiveConfig};
 use burn::module::Module;
 use burn::optim::GradientsParams;
@@ -79,7 +81,11 @@ impl SslModel {
         let width = encoder.embedding_dim();
         // Another seed than the encoder's, so that a wider head leaves the encoder as it is.
         let projection = seeded(device, seed ^ 1, || projection.init(width, device));
-        Ok(Self { encoder, projection, objective: Shared(Arc::from(objective.init()?)) })
+        Ok(Self {
+            encoder,
+            projection,
+            objective: Shared(Arc::from(objective.init()?)),
+        })
     }
 
     /// The encoder alone.
@@ -92,8 +98,15 @@ impl SslModel {
         let projected = self.projection.forward(embeddings.clone());
         let per_sample = self.objective.0.per_sample(projected);
         let loss = per_sample.clone().mean();
-        let output = SslOutput { loss: loss.clone().without_autodiff() };
-        Forward { embeddings: Some(embeddings), per_sample: Some(per_sample), loss, output }
+        let output = SslOutput {
+            loss: loss.clone().without_autodiff(),
+        };
+        Forward {
+            embeddings: Some(embeddings),
+            per_sample: Some(per_sample),
+            loss,
+            output,
+        }
     }
 }
 
@@ -105,7 +118,10 @@ impl TrainStep for SslModel {
         let forward = self.run(batch, &mut Taps::none());
         let mut gradients = forward.loss.backward();
         let grads = GradientsParams::from_module(&mut gradients, self);
-        TrainOutput { grads, item: forward.output }
+        TrainOutput {
+            grads,
+            item: forward.output,
+        }
     }
 }
 

@@ -33,7 +33,9 @@ impl<R: Checkpoint> Checkpointer<R> for Tap {
             .map(|bytes| bytes.to_vec())
             .map_err(|error| error.to_string());
         let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        sender.send(bytes).map_err(|error| CheckpointerError::Unknown(error.to_string()))
+        sender
+            .send(bytes)
+            .map_err(|error| CheckpointerError::Unknown(error.to_string()))
     }
 
     fn delete(&self, _epoch: usize) -> Result<(), CheckpointerError> {
@@ -41,7 +43,9 @@ impl<R: Checkpoint> Checkpointer<R> for Tap {
     }
 
     fn restore(&self, _epoch: usize) -> Result<R, CheckpointerError> {
-        Err(CheckpointerError::Unknown("the loop restores its own checkpoints".to_owned()))
+        Err(CheckpointerError::Unknown(
+            "the loop restores its own checkpoints".to_owned(),
+        ))
     }
 }
 
@@ -72,7 +76,14 @@ impl Records {
         let (to_optimizer, optimizer) = sync_channel(1);
         let (to_schedule, schedule) = sync_channel(1);
         let taps = [to_model, to_optimizer, to_schedule].map(|s| Tap(Mutex::new(s)));
-        (taps, Self { model, optimizer, schedule })
+        (
+            taps,
+            Self {
+                model,
+                optimizer,
+                schedule,
+            },
+        )
     }
 
     /// The bytes of `learner`, keyed by parameter path instead of by burn's random ids.
@@ -102,6 +113,9 @@ fn receive(
     what: &'static str,
 ) -> Result<Vec<u8>, TrainError> {
     from.recv()
-        .map_err(|error| TrainError::Record { what, reason: error.to_string() })?
+        .map_err(|error| TrainError::Record {
+            what,
+            reason: error.to_string(),
+        })?
         .map_err(|reason| TrainError::Record { what, reason })
 }

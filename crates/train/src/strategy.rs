@@ -21,7 +21,9 @@ pub(crate) struct HookedStrategy<M: LearnerModel> {
 
 impl<M: LearnerModel> HookedStrategy<M> {
     pub(crate) fn new(parts: Parts<M>, records: Option<Records>) -> Self {
-        Self { parts: RefCell::new(Some((parts, records))) }
+        Self {
+            parts: RefCell::new(Some((parts, records))),
+        }
     }
 }
 
@@ -56,9 +58,10 @@ impl<M: LearnerModel> Burn<M> {
             return;
         }
         let processor = &mut self.components.processor;
-        interrupter.fail_on_error(
-            processor.process_valid(LearnerEvent::StartSplit { epoch_number: epoch, total_items }),
-        );
+        interrupter.fail_on_error(processor.process_valid(LearnerEvent::StartSplit {
+            epoch_number: epoch,
+            total_items,
+        }));
         let evaluation = model.valid();
         let mut batches = self.valid.iter();
         let mut iteration = 0;
@@ -92,8 +95,17 @@ impl<M: LearnerModel> SupervisedLearningStrategy<M> for HookedStrategy<M> {
         valid: ValidLoader<M>,
         _starting_epoch: usize,
     ) -> (M, SupervisedTrainingEventProcessor<M>) {
-        let device = learner.model().devices().into_iter().next().unwrap_or_default();
-        let device = if device.is_autodiff() { device } else { device.autodiff() };
+        let device = learner
+            .model()
+            .devices()
+            .into_iter()
+            .next()
+            .unwrap_or_default();
+        let device = if device.is_autodiff() {
+            device
+        } else {
+            device.autodiff()
+        };
         learner.fork(&device);
         let burn = Burn {
             train: train.to_device(&device),
@@ -108,7 +120,9 @@ impl<M: LearnerModel> SupervisedLearningStrategy<M> for HookedStrategy<M> {
             },
         };
         let Some((parts, records)) = self.parts.borrow_mut().take() else {
-            burn.components.interrupter.stop(Some("the loop was already run"));
+            burn.components
+                .interrupter
+                .stop(Some("the loop was already run"));
             return (learner.model(), burn.components.processor);
         };
         let report = std::rc::Rc::clone(&parts.report);

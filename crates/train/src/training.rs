@@ -7,8 +7,8 @@ use std::time::Instant;
 use afterimage_hooks::random::{RandomKey, Stream};
 use afterimage_hooks::{
     BatchPlanned, BatchPlannedCx, BatchReady, BatchReadyCx, Clock, Desk, EpochEnd, EpochEndCx,
-    EpochStart, EpochStartCx, EvalDone, EvalDoneCx, Hooks, Outcome, Plan, RunEnd, RunEndCx, RunInfo,
-    RunStart, RunStartCx, SampleId, Scope, StepDone, StepDoneCx,
+    EpochStart, EpochStartCx, EvalDone, EvalDoneCx, Hooks, Outcome, Plan, RunEnd, RunEndCx,
+    RunInfo, RunStart, RunStartCx, SampleId, Scope, StepDone, StepDoneCx,
 };
 use afterimage_track::Sinks;
 use burn::module::ParamId;
@@ -68,7 +68,10 @@ macro_rules! live {
 impl<M: LearnerModel> Training<M> {
     /// The whole run; burn's learner and processor come back whatever happens.
     pub(crate) fn run(mut self) -> (Learner<M>, Burn<M>, Result<Outcome, TrainError>) {
-        let outcome = self.start().and_then(|()| self.epochs()).and_then(|()| self.end());
+        let outcome = self
+            .start()
+            .and_then(|()| self.epochs())
+            .and_then(|()| self.end());
         let outcome = outcome.map_err(|error| self.fail(error));
         self.close();
         (self.learner, self.burn, outcome)
@@ -112,7 +115,10 @@ impl<M: LearnerModel> Training<M> {
         self.state.plan = Some(plan.clone());
         self.hooks.fire::<EpochStart>(
             &clock,
-            &mut EpochStartCx { scope: scope!(self), plan: &plan },
+            &mut EpochStartCx {
+                scope: scope!(self),
+                plan: &plan,
+            },
         )?;
         self.commit()
     }
@@ -126,7 +132,11 @@ impl<M: LearnerModel> Training<M> {
         });
         match self.parts.feed.take() {
             Some(feed) => {
-                let plan = self.state.plan.clone().unwrap_or_else(|| Plan::uniform(Vec::new()));
+                let plan = self
+                    .state
+                    .plan
+                    .clone()
+                    .unwrap_or_else(|| Plan::uniform(Vec::new()));
                 let planned = batches(&plan, self.parts.batch_size)?;
                 let left = planned.get(self.state.batches_done..).unwrap_or_default();
                 let ids = left.iter().map(|batch| batch.ids().to_vec()).collect();
@@ -153,12 +163,14 @@ impl<M: LearnerModel> Training<M> {
             self.state.clock.step += 1;
             let clock = self.state.clock;
             let mut batch = planned.clone();
-            self.hooks.fire::<BatchPlanned>(
-                &clock,
-                &mut BatchPlannedCx::new(scope!(self), &mut batch),
-            )?;
+            self.hooks
+                .fire::<BatchPlanned>(&clock, &mut BatchPlannedCx::new(scope!(self), &mut batch))?;
             let input = rendered.next(&batch)?;
-            let weights = batch.weights().iter().any(|&w| w != 1.0).then(|| batch.weights());
+            let weights = batch
+                .weights()
+                .iter()
+                .any(|&w| w != 1.0)
+                .then(|| batch.weights());
             self.step(input, batch.ids(), weights)?;
             if self.should_leave() {
                 break;
@@ -174,7 +186,7 @@ impl<M: LearnerModel> Training<M> {
         for _ in 0..self.state.batches_done {
             loaded.next();
         }
-        while let Some(input) = loaded.next() {
+        for input in loaded.by_ref() {
             let input = input.map_err(|error| TrainError::Burn(error.to_string()))?;
             self.state.clock.step += 1;
             let ids = self.parts.driver.ids(&self.learner.model(), &input);
@@ -199,7 +211,11 @@ impl<M: LearnerModel> Training<M> {
         self.hooks
             .fire::<BatchReady>(&clock, &mut BatchReadyCx::new(scope!(self), ids, images))?;
 
-        self.device.seed(RandomKey::new(self.parts.seed, Stream::Device).step(clock.step).bits());
+        self.device.seed(
+            RandomKey::new(self.parts.seed, Stream::Device)
+                .step(clock.step)
+                .bits(),
+        );
         let stepped = self.parts.driver.step(
             &model,
             input,
@@ -223,15 +239,19 @@ impl<M: LearnerModel> Training<M> {
 
         self.state.batches_done += 1;
         self.state.loss_sum += stepped.loss.unwrap_or(f64::NAN);
-        self.burn.tell(LearnerEvent::ProcessedItem(TrainingItem::new(
-            stepped.output,
-            self.burn_progress(),
-            Some(self.state.batches_done),
-            Some(self.learner.lr_current()),
-        )));
+        self.burn
+            .tell(LearnerEvent::ProcessedItem(TrainingItem::new(
+                stepped.output,
+                self.burn_progress(),
+                Some(self.state.batches_done),
+                Some(self.learner.lr_current()),
+            )));
         let mut scope = scope!(self);
         scope.scalar("lr", self.learner.lr_current().base());
-        stepped.loss.into_iter().for_each(|loss| scope.scalar("loss/step", loss));
+        stepped
+            .loss
+            .into_iter()
+            .for_each(|loss| scope.scalar("loss/step", loss));
         self.hooks.fire::<StepDone>(
             &clock,
             &mut StepDoneCx {
@@ -260,8 +280,10 @@ impl<M: LearnerModel> Training<M> {
         let done = self.state.batches_done.max(1) as f64;
         let loss = Some(self.state.loss_sum / done).filter(|loss| loss.is_finite());
         // burn-train's own validation may use the model on other threads; it changes nothing.
-        self.burn.validate(&self.learner.model(), clock.epoch as usize);
-        loss.into_iter().for_each(|loss| scope!(self).scalar("loss/train", loss));
+        self.burn
+            .validate(&self.learner.model(), clock.epoch as usize);
+        loss.into_iter()
+            .for_each(|loss| scope!(self).scalar("loss/train", loss));
         if self.evaluation_is_due(&clock) {
             self.evaluate(self.is_last_epoch())?;
         }
@@ -285,7 +307,9 @@ impl<M: LearnerModel> Training<M> {
 
     /// Runs the evaluation and tells everybody.
     fn evaluate(&mut self, last: bool) -> Result<(), TrainError> {
-        let Some(evaluation) = &self.parts.evaluation else { return Ok(()) };
+        let Some(evaluation) = &self.parts.evaluation else {
+            return Ok(());
+        };
         let clock = self.state.clock;
         let figures: BTreeMap<String, f64> = evaluation
             .evaluator
@@ -298,7 +322,9 @@ impl<M: LearnerModel> Training<M> {
             self.state.best = Some((figure, clock.step));
         }
         let mut scope = scope!(self);
-        figures.iter().for_each(|(name, figure)| scope.scalar(format!("eval/{name}"), *figure));
+        figures
+            .iter()
+            .for_each(|(name, figure)| scope.scalar(format!("eval/{name}"), *figure));
         self.hooks.fire::<EvalDone>(
             &clock,
             &mut EvalDoneCx {
@@ -348,7 +374,9 @@ impl<M: LearnerModel> Training<M> {
             return Err(TrainError::Burn(error.to_string()));
         }
         if let Some(interruption) = interrupter.interruption() {
-            let reason = interruption.reason.unwrap_or_else(|| "interrupted".to_owned());
+            let reason = interruption
+                .reason
+                .unwrap_or_else(|| "interrupted".to_owned());
             self.stop.get_or_insert(Outcome::Stopped(reason));
         }
         // Between the last step of an epoch and its end no checkpoint is written, so that a

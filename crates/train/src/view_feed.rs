@@ -30,7 +30,12 @@ pub struct ViewFeed {
 impl ViewFeed {
     /// `views` views of each sample of `source` on `device`.
     pub fn new(source: Arc<ViewSource>, views: usize, ahead: Ahead, device: Device) -> Self {
-        Self { source, views, ahead, device }
+        Self {
+            source,
+            views,
+            ahead,
+            device,
+        }
     }
 }
 
@@ -69,6 +74,9 @@ impl Batches<SslBatch> for Rendered {
             Some(rendered) if rendered.ids == batch.ids() => rendered,
             _ => self.source.batch(batch.ids(), self.epoch, self.views)?,
         };
-        Ok(SslBatch { ids: rendered.ids.clone(), images: rendered.into_tensor(&self.device) })
+        Ok(SslBatch {
+            ids: rendered.ids.clone(),
+            images: rendered.into_tensor(&self.device),
+        })
     }
 }

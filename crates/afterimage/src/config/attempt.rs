@@ -81,7 +81,9 @@ pub(super) fn culprit<T: DeserializeOwned>(tree: &Value, failure: &Failure) -> K
             .map(|(path, _)| path.clone())
     };
     match &failure.complaint {
-        Complaint::UnknownKey { name, .. } => find(&|path, _| path.name() == Some(name)),
+        // The path may end in the unknown key itself, and a key inside of it may have the same name.
+        Complaint::UnknownKey { name, .. } => find(&|path, _| path.name() == Some(name))
+            .filter(|path| at.name() != Some(name) || hangs_on::<T>(tree, failure, path)),
         Complaint::UnknownChoice { name, .. } => find(&|_, value| value.as_str() == Some(name))
             .or_else(|| find(&|path, _| path.name() == Some(name))),
         Complaint::Missing { .. } => None,
@@ -149,23 +151,27 @@ fn without_content<T: DeserializeOwned>(tree: &Value, path: &KeyPath) -> Option<
     attempt::<T>(&emptied).result.err()
 }
 
+/// Whether the attempt goes another way without the key at `path`, other than to miss that key.
+fn hangs_on<T: DeserializeOwned>(tree: &Value, failure: &Failure, path: &KeyPath) -> bool {
+    let mut without = tree.clone();
+    tree::remove(&mut without, path);
+    match attempt::<T>(&without).result {
+        Ok(_) => true,
+        Err(Failure {
+            complaint: Complaint::Missing { name },
+            ..
+        }) => path.name() != Some(&name),
+        Err(other) => other != *failure,
+    }
+}
+
 /// The deepest key inside `path` that the failure hangs on.
 fn innermost<T: DeserializeOwned>(tree: &Value, failure: &Failure, path: &KeyPath) -> KeyPath {
     let inside = tree::get(tree, path)
         .map(|value| tree::children(path, value))
         .unwrap_or_default();
     for (child, _) in inside {
-        let mut without = tree.clone();
-        tree::remove(&mut without, &child);
-        let elsewhere = match attempt::<T>(&without).result {
-            Ok(_) => true,
-            Err(Failure {
-                complaint: Complaint::Missing { name },
-                ..
-            }) => child.name() != Some(&name),
-            Err(other) => other != *failure,
-        };
-        if elsewhere {
+        if hangs_on::<T>(tree, failure, &child) {
             return innermost::<T>(tree, failure, &child);
         }
     }

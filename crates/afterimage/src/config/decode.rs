@@ -8,7 +8,7 @@ use toml::Value;
 
 use super::attempt::{Attempt, Failure, attempt, culprit};
 use super::complaint::Complaint;
-use super::fill::{fill, table_that_misses};
+use super::fill::{fill, is_read, table_that_misses};
 use super::key::{KeyPath, Segment};
 use super::suggest;
 use super::tree;
@@ -39,8 +39,7 @@ pub(super) struct Decoded<T> {
 
 /// Makes a `T` of `tree`: tries, notes what was wrong, takes it out, and tries again.
 ///
-/// A key of a table that the finished value does not write back was read by nothing, and is a mistake too; so a type
-/// must write every key that it reads (no `alias`, no `skip_serializing` on what may be set).
+/// A key that the finished value does not write back, and that may hold anything, was read by nothing: a mistake too.
 pub(super) fn decode<T: DeserializeOwned + Serialize>(tree: &Value) -> Decoded<T> {
     let mut repair = Repair::new(tree);
     let mut unread = BTreeSet::new();
@@ -52,7 +51,7 @@ pub(super) fn decode<T: DeserializeOwned + Serialize>(tree: &Value) -> Decoded<T
         match result {
             Ok(value) => {
                 if let Ok(written) = Value::try_from(&value) {
-                    repair.unread(&KeyPath::root(), &written, &ignored);
+                    repair.unread::<T>(&KeyPath::root(), &written, &ignored);
                 }
                 return Decoded {
                     value: Some(value),
@@ -215,8 +214,13 @@ impl Repair {
         self.take_out(&table)
     }
 
-    /// Notes the keys that stand in the tree and are ignored or not written back.
-    fn unread(&mut self, path: &KeyPath, written: &Value, ignored: &[KeyPath]) {
+    /// Notes the keys that stand in the tree and are ignored, or neither written back nor read.
+    fn unread<T: DeserializeOwned>(
+        &mut self,
+        path: &KeyPath,
+        written: &Value,
+        ignored: &[KeyPath],
+    ) {
         let Some(read) = tree::get(&self.tree, path).cloned() else {
             return;
         };
@@ -226,13 +230,13 @@ impl Repair {
                 Segment::Index(index) => written.get(*index),
             });
             match (back, written.as_table()) {
-                (None, Some(table)) if read.is_table() => {
+                (None, Some(table)) if read.is_table() && !is_read::<T>(&self.tree, &child) => {
                     let known: Vec<String> = table.keys().cloned().collect();
                     self.unknown_key(self.original(&child), &known);
                 }
                 _ if ignored.contains(&child) => self.unknown_key(self.original(&child), &[]),
                 (Some(back), _) if value.is_table() || value.is_array() => {
-                    self.unread(&child, back, ignored)
+                    self.unread::<T>(&child, back, ignored)
                 }
                 _ => {}
             }

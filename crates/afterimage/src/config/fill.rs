@@ -130,3 +130,13 @@ fn concerns(failure: &Failure, at: &KeyPath) -> bool {
         matches!(&failure.complaint, Complaint::Missing { name } if at.name() != Some(name));
     at.is_within(&failure.at) && !missing_other
 }
+
+/// Whether the type reads the key at `path`: then there is something that it does not take there.
+///
+/// Tells a key that is read and not written back (an alias, an empty list that is left out) from one that is ignored.
+pub(super) fn is_read<T: DeserializeOwned>(tree: &Value, path: &KeyPath) -> bool {
+    stand_ins().into_iter().any(|value| {
+        let mut tried = tree.clone();
+        tree::insert(&mut tried, path, value) && attempt::<T>(&tried).result.is_err()
+    })
+}

@@ -5,7 +5,6 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::attempt::attempt;
 use super::decode::{Decoded, Fault, MOST, decode};
 use super::error::{ConfigError, ConfigErrors};
 use super::extends::read_layers;
@@ -179,15 +178,8 @@ where
         resolved::text(&value).map_err(|why| fail(format!("cannot be written as TOML: {why}")))?;
     let again: toml::Table =
         toml::from_str(&text).map_err(|why| fail(format!("is not valid TOML: {why}")))?;
-    let again = attempt::<T>(&toml::Value::Table(again))
-        .result
-        .map_err(|failure| {
-            fail(format!(
-                "cannot be read back: {}: {}",
-                failure.at,
-                failure.complaint.message()
-            ))
-        })?;
+    let again = T::deserialize(toml::Value::Table(again))
+        .map_err(|why| fail(format!("cannot be read back: {}", why.message())))?;
     if resolved::text(&again).ok().as_deref() != Some(text.as_str()) {
         return Err(fail(
             "changes when it is read back; its types must read what they write".to_owned(),

@@ -12,7 +12,7 @@
 //! - What is loaded is written back as one sorted text, the *resolved* config, which loads to itself; its digest names
 //!   the run.
 //!
-//! The types are the caller's. They must write every key that they read, `deny_unknown_fields` makes for the best
+//! The types are the caller's. They must read back what they write, `deny_unknown_fields` makes for the best
 //! suggestions, and `f64` rather than `f32` keeps numbers as they were written.
 
 mod attempt;

@@ -18,6 +18,22 @@ fn a_key_that_does_not_exist() {
 }
 
 #[test]
+fn an_unknown_table_with_keys_that_have_its_name() {
+    let listed = "known here: `crop`, `limits`, `loose`, `name`, `objective`, `optimizer`, `plugins`, `precision`, `seed`";
+    assert_eq!(
+        messages("name = \"x\"\n[foobar]\nfoobar = 1", &[]),
+        [format!("a.toml:2: foobar: unknown key; {listed}")]
+    );
+    assert_eq!(
+        messages(
+            "name = \"x\"\n[objective]\nkind = \"simclr\"\nobjective = 1",
+            &[]
+        ),
+        ["a.toml:4: objective.objective: unknown key; known here: `temperature`"]
+    );
+}
+
+#[test]
 fn a_key_that_the_type_would_let_pass() {
     assert_eq!(
         messages("name = \"x\"\n[loose]\nfoldr = \"a\"", &[]),

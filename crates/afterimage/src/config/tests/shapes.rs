@@ -225,6 +225,10 @@ fn tables_named_by_their_variant() {
             "a.toml:4: stages[2].hold: expected a whole number from 0 to 4294967295; got \"x\"",
         ]
     );
+    assert_eq!(
+        says_after_right("stages = [{ hodl = 1 }]"),
+        ["a.toml:4: stages[0].hodl: there is no \"hodl\"; did you mean \"hold\"?"]
+    );
 }
 
 #[test]
@@ -263,5 +267,26 @@ fn meaning_is_checked_beside_types() {
             "a.toml:4: budget: data did not match any variant of untagged enum Budget",
             "a.toml:5: budgte: unknown key; did you mean `budget`?",
         ]
+    );
+}
+
+#[test]
+fn keys_that_are_read_and_not_written_back_are_known() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Loader {
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        sites: Vec<String>,
+        #[serde(default, alias = "threads")]
+        workers: u32,
+    }
+    impl Validate for Loader {
+        fn validate(&self, _: &mut Report<'_>) {}
+    }
+    let loaded = load_text::<Loader>("a.toml", "sites = []\nthreads = 3", &[]).unwrap();
+    assert_eq!(loaded.resolved, "workers = 3\n");
+    let errors = load_text::<Loader>("a.toml", "sites = []\nthread = []", &[]).unwrap_err();
+    assert_eq!(
+        errors.to_string(),
+        "a.toml:2: thread: unknown key; known here: `workers`"
     );
 }
