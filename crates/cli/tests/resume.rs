@@ -1,0 +1,241 @@
+//! A run that is killed or interrupted, and goes on as if nothing had been.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod run;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use run::{
+    EPOCH, Files, Place, TINY, afterimage, assert_same, call, checkpoints, ends, last_checkpoint,
+    resume, with_every_observer,
+};
+
+/// Six epochs with every observer: long enough to be hit in the middle.
+fn long() -> String {
+    with_every_observer().replace("epochs = 3", "epochs = 6")
+}
+
+const END: u64 = 6 * EPOCH;
+
+fn start(config: &Path, out: &Path) -> Child {
+    let mut command = afterimage();
+    command.arg("run").arg(config).arg("--out").arg(out);
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the run starts")
+}
+
+/// Waits until `reached`; false if the run ended before.
+fn wait(child: &mut Child, reached: impl Fn() -> bool) -> bool {
+    let patience = Instant::now() + Duration::from_secs(120);
+    while !reached() {
+        if child.try_wait().expect("the run can be asked").is_some() {
+            return false;
+        }
+        assert!(Instant::now() < patience, "the run hangs");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    true
+}
+
+/// A number below `bound` that depends on `seed` alone.
+fn draw(seed: u64, bound: u64) -> u64 {
+    // The finaliser of SplitMix64.
+    let mut x = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (x ^ (x >> 31)) % bound
+}
+
+/// Starts a run and kills it `delay` after its checkpoint of `step` appears. Whether it was alive.
+fn killed(config: &Path, out: &Path, step: u64, delay: Duration) -> bool {
+    let mut child = start(config, out);
+    let mut alive = wait(&mut child, || checkpoints(out).last().is_some_and(|&last| last >= step));
+    if alive {
+        std::thread::sleep(delay);
+        alive = child.try_wait().unwrap().is_none();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    alive
+}
+
+fn straight(place: &Place) -> (PathBuf, Files) {
+    let run = place.run("straight", &long(), 3);
+    assert_eq!(checkpoints(&run).last(), Some(&END));
+    (place.path("straight.toml"), ends(&run))
+}
+
+#[test]
+fn a_killed_run_ends_as_a_straight_one() {
+    let place = Place::new();
+    let (config, expected) = straight(&place);
+    let mut hits = 0;
+    // Moments that come too late on a fast machine are made up for by others.
+    for seed in 0..12 {
+        let out = place.path(&format!("killed-{seed}"));
+        let (step, delay) = (EPOCH * (1 + draw(seed, 4)), draw(seed + 100, 200));
+        if !killed(&config, &out, step, Duration::from_millis(delay)) {
+            continue;
+        }
+        assert!(checkpoints(&out).last().is_some_and(|&last| last < END));
+        resume(&out).expect(3, &[]);
+        assert_same(&expected, &ends(&out), &format!("killed {delay} ms after step {step}"));
+        hits += 1;
+        if hits == 3 {
+            return;
+        }
+    }
+    panic!("only {hits} of 12 runs were alive when they were to be killed");
+}
+
+#[test]
+fn a_run_killed_twice_ends_as_a_straight_one() {
+    let place = Place::new();
+    let (config, expected) = straight(&place);
+    let out = place.path("killed");
+    assert!(killed(&config, &out, EPOCH, Duration::from_millis(20)));
+    let mut second = afterimage();
+    second.arg("resume").arg(&out).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut second = second.spawn().unwrap();
+    assert!(wait(&mut second, || checkpoints(&out).last().is_some_and(|&last| last >= 3 * EPOCH)));
+    second.kill().unwrap();
+    second.wait().unwrap();
+    resume(&out).expect(3, &[]);
+    assert_same(&expected, &ends(&out), "killed twice");
+}
+
+#[test]
+fn a_run_killed_before_its_first_checkpoint_starts_again() {
+    let place = Place::new();
+    let (config, expected) = straight(&place);
+    for delay in [0, 30] {
+        let out = place.path(&format!("killed-{delay}"));
+        let mut child = start(&config, &out);
+        assert!(wait(&mut child, || out.join("metrics.jsonl").exists()));
+        std::thread::sleep(Duration::from_millis(delay));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(checkpoints(&out), [0; 0], "the first epoch took less than {delay} ms");
+        resume(&out).expect(3, &[]);
+        assert_same(&expected, &ends(&out), &format!("killed {delay} ms after its start"));
+    }
+}
+
+#[test]
+fn a_signal_leaves_a_checkpoint_from_which_the_run_ends_the_same() {
+    let place = Place::new();
+    let (config, expected) = straight(&place);
+    for (signal, number) in [("INT", 2), ("TERM", 15)] {
+        let out = place.path(signal);
+        let mut command = afterimage();
+        command.arg("run").arg(&config).arg("--out").arg(&out);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        assert!(wait(&mut child, || !checkpoints(&out).is_empty()));
+        std::thread::sleep(Duration::from_millis(15));
+        let sent = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+        let ended = child.wait_with_output().unwrap();
+        let message = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(128 + number), "{message}");
+        assert!(message.contains(&format!("interrupted by signal {number} after a checkpoint")));
+        assert!(message.contains(&format!("afterimage resume {}", out.display())), "{message}");
+        let last = *checkpoints(&out).last().unwrap();
+        assert!((EPOCH..END).contains(&last), "{last}");
+        let manifest = fs::read_to_string(out.join("manifest.json")).unwrap();
+        assert!(manifest.contains(&format!("interrupted by signal {number}")), "{manifest}");
+
+        resume(&out).expect(3, &[]);
+        assert_same(&expected, &ends(&out), &format!("interrupted in step {last}"));
+        let manifest = fs::read_to_string(out.join("manifest.json")).unwrap();
+        assert!(manifest.contains("\"completed\""), "{manifest}");
+    }
+}
+
+#[test]
+fn what_cannot_be_resumed_is_told_and_left_as_it_is() {
+    let place = Place::new();
+    let run = place.run("run", TINY, 0);
+    let before = ends(&run);
+    resume(&run).expect(1, &["this run is complete; there is nothing to resume"]);
+    assert_same(&before, &ends(&run), "a refused resume");
+
+    let empty = place.path("empty");
+    fs::create_dir(&empty).unwrap();
+    resume(&empty).expect(1, &["this is no run directory: it has no config.toml"]);
+    assert_eq!(fs::read_dir(&empty).unwrap().count(), 0, "nothing is made in a foreign folder");
+    resume(&place.path("nowhere")).expect(1, &["nowhere", "this is no run directory"]);
+    assert!(!place.path("nowhere").exists());
+
+    let out = run.to_str().unwrap();
+    let again = place.path("run.toml");
+    call(["run", again.to_str().unwrap(), "--out", out])
+        .expect(1, &["this run directory is not empty", &format!("afterimage resume {out}")]);
+}
+
+/// A run that stopped after its second epoch.
+fn stopped(place: &Place) -> PathBuf {
+    // An intervention that fails stops the run with a checkpoint of its step.
+    let text = TINY.to_owned() + "\n[[plugins]]\nkind = \"chaos\"\nstep = 25\nintervenes = true\n";
+    let run = place.run("stopped", &text, 1);
+    assert_eq!(checkpoints(&run).last(), Some(&25));
+    run
+}
+
+#[test]
+fn a_changed_config_is_refused_in_words() {
+    let place = Place::new();
+    let run = stopped(&place);
+    let config = run.join("config.toml");
+    let text = fs::read_to_string(&config).unwrap();
+
+    fs::write(&config, text.replace("peak = 0.002", "peak = 0.003")).unwrap();
+    let refused = resume(&run).expect(1, &["another config", "schedule.peak"]);
+    assert!(!refused.err.contains("delete this checkpoint"), "no advice to lose it: {refused:?}");
+
+    let without = &text[..text.find("[[plugins]]").unwrap()];
+    let rest = text.find("\n[checkpoints]").unwrap();
+    fs::write(&config, format!("{without}{}", &text[rest..]).replace("[[plugins]]", "")).unwrap();
+    resume(&run).expect(1, &["another config", "plugins"]);
+
+    fs::write(&config, &text).unwrap();
+    resume(&run).expect(0, &[]);
+}
+
+#[test]
+fn a_damaged_checkpoint_is_refused_by_its_file() {
+    let place = Place::new();
+    let run = stopped(&place);
+    let last = last_checkpoint(&run);
+    for file in ["model.bpk", "optimizer.bpk", "schedule.bpk", "loop.bin", "plugins.bin"] {
+        let path = last.join(file);
+        let bytes = fs::read(&path).unwrap();
+        let mut damaged = bytes.clone();
+        damaged[bytes.len() / 2] ^= 1;
+        fs::write(&path, damaged).unwrap();
+        resume(&run).expect(1, &[path.to_str().unwrap(), "do not match their hash"]);
+        fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+        resume(&run).expect(1, &[path.to_str().unwrap(), "do not match their hash"]);
+        fs::remove_file(&path).unwrap();
+        resume(&run).expect(1, &[path.to_str().unwrap(), "cannot read"]);
+        fs::write(&path, bytes).unwrap();
+    }
+    let contents = last.join("contents.json");
+    let text = fs::read(&contents).unwrap();
+    fs::write(&contents, &text[..text.len() / 2]).unwrap();
+    resume(&run).expect(1, &[contents.to_str().unwrap(), "delete this checkpoint"]);
+
+    // The advice holds: without the damaged checkpoint the one before it serves.
+    fs::remove_dir_all(&last).unwrap();
+    assert_eq!(checkpoints(&run), [EPOCH, 2 * EPOCH][..][checkpoints_kept_before(&run)..]);
+    resume(&run).expect(1, &["plugin \"chaos\" failed"]);
+    fs::remove_dir_all(last_checkpoint(&run)).unwrap();
+}
+
+/// How many of the first two checkpoints were removed to keep two.
+fn checkpoints_kept_before(run: &Path) -> usize {
+    2 - checkpoints(run).len()
+}
