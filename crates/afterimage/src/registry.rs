@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use afterimage_hooks::{Attached, Manifest, Origin, Plugin};
+use afterimage_memory::{StreamingConfig, UnitMemConfig, UnitMemProbe, UnitMemStreaming};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -122,12 +123,28 @@ pub struct Registry {
 impl Registry {
     /// Every plugin of the project.
     pub fn standard() -> Self {
-        Self::default().with(PluginKind::new(
-            "chaos",
-            "fails on purpose, to see what a broken plugin does to a run",
-            ChaosConfig::check,
-            Chaos::new,
-        ))
+        fn tell(problems: Vec<(&'static str, String)>, report: &mut Report<'_>) {
+            problems.into_iter().for_each(|(key, advice)| report.error(key, advice));
+        }
+        Self::default()
+            .with(PluginKind::new(
+                "unitmem",
+                "UnitMem of every unit before training and every few epochs, with its nulls",
+                |config: &UnitMemConfig, report| tell(config.problems(), report),
+                UnitMemProbe::new,
+            ))
+            .with(PluginKind::new(
+                "unitmem-streaming",
+                "UnitMem from the training views, at no extra forward: shows changes, not levels",
+                |_: &StreamingConfig, _| {},
+                UnitMemStreaming::new,
+            ))
+            .with(PluginKind::new(
+                "chaos",
+                "fails on purpose, to see what a broken plugin does to a run",
+                ChaosConfig::check,
+                Chaos::new,
+            ))
     }
 
     /// Adds a kind.

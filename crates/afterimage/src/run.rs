@@ -102,7 +102,7 @@ pub fn run(loaded: &Loaded<Experiment>, options: Options) -> Result<Finished, Ru
 pub fn resume(path: &Path, options: Options) -> Result<Finished, RunError> {
     let directory = RunDir::open(path)?;
     let loaded = load_file::<Experiment>(&directory.config(), &[])?;
-    let checkpoints = Checkpoints::new(directory.checkpoints(), 1, loaded.digest.clone());
+    let checkpoints = Checkpoints::new(directory.checkpoints(), 1, loaded.resolved.clone());
     let resume = match checkpoints.last() {
         Ok(last) => {
             if afterimage_train::read_state(&last)?.finished {
@@ -316,7 +316,7 @@ impl Prepared {
                 Checkpoints::new(
                     directory.checkpoints(),
                     experiment.checkpoints.keep_last,
-                    loaded.digest.clone(),
+                    loaded.resolved.clone(),
                 ),
                 experiment.checkpoints.every,
                 resume,

@@ -1,7 +1,7 @@
 //! Messages of a run: warnings on standard error, everything in the run's `log.txt`.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -58,6 +58,7 @@ pub fn start() -> LogFile {
     let on_terminal = tracing_subscriber::fmt::layer()
         .without_time()
         .with_target(false)
+        .with_ansi(io::stderr().is_terminal())
         .with_writer(io::stderr)
         .with_filter(terminal);
     let in_file = tracing_subscriber::fmt::layer()

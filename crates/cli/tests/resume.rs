@@ -196,10 +196,8 @@ fn a_changed_config_is_refused_in_words() {
     let refused = resume(&run).expect(1, &["another config", "schedule.peak"]);
     assert!(!refused.err.contains("delete this checkpoint"), "no advice to lose it: {refused:?}");
 
-    let without = &text[..text.find("[[plugins]]").unwrap()];
-    let rest = text.find("\n[checkpoints]").unwrap();
-    fs::write(&config, format!("{without}{}", &text[rest..]).replace("[[plugins]]", "")).unwrap();
-    resume(&run).expect(1, &["another config", "plugins"]);
+    fs::write(&config, text.replace("step = 25", "step = 26")).unwrap();
+    resume(&run).expect(1, &["another config", "plugins[0].step"]);
 
     fs::write(&config, &text).unwrap();
     resume(&run).expect(0, &[]);
@@ -230,12 +228,7 @@ fn a_damaged_checkpoint_is_refused_by_its_file() {
 
     // The advice holds: without the damaged checkpoint the one before it serves.
     fs::remove_dir_all(&last).unwrap();
-    assert_eq!(checkpoints(&run), [EPOCH, 2 * EPOCH][..][checkpoints_kept_before(&run)..]);
+    assert_eq!(checkpoints(&run).last(), Some(&(2 * EPOCH)));
     resume(&run).expect(1, &["plugin \"chaos\" failed"]);
-    fs::remove_dir_all(last_checkpoint(&run)).unwrap();
-}
-
-/// How many of the first two checkpoints were removed to keep two.
-fn checkpoints_kept_before(run: &Path) -> usize {
-    2 - checkpoints(run).len()
+    assert_eq!(checkpoints(&run).last(), Some(&25));
 }

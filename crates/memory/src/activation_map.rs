@@ -1,5 +1,7 @@
 //! What counts as a unit's activation.
 
+use std::fmt;
+
 use afterimage_hooks::Reduce;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +19,16 @@ pub enum ActMap {
     Relu,
     /// |a|.
     Abs,
+}
+
+impl fmt::Display for ActMap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Raw => "raw",
+            Self::Relu => "relu",
+            Self::Abs => "abs",
+        })
+    }
 }
 
 impl ActMap {

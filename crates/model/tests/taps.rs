@@ -97,6 +97,7 @@ fn readings_are_means_of_the_true_forward_at_every_site() -> AnyResult {
                 .get(&site, TapMode::Read(reduce))
                 .ok_or(site.clone())?;
             assert_eq!(reading.dims(), [rows, units], "{site}");
+            assert!(!reading.is_autodiff(), "{site} is off the graph");
             let expected = values.chunks(height * width).map(|map_hw| {
                 map_hw.iter().map(|&a| map(f64::from(a))).sum::<f64>() / map_hw.len() as f64
             });

@@ -10,6 +10,7 @@ use afterimage_model::Masks;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::config_difference::difference;
 use crate::error::TrainError;
 use crate::records::LearnerBytes;
 
@@ -59,6 +60,7 @@ const OPTIMIZER: &str = "optimizer.bpk";
 const SCHEDULE: &str = "schedule.bpk";
 const LOOP: &str = "loop.bin";
 const PLUGINS: &str = "plugins.bin";
+const CONFIG: &str = "config.toml";
 const CONTENTS: &str = "contents.json";
 
 /// The checkpoints of a run directory.
@@ -66,17 +68,17 @@ const CONTENTS: &str = "contents.json";
 pub struct Checkpoints {
     folder: PathBuf,
     keep_last: usize,
-    config_digest: String,
+    config: String,
 }
 
 impl Checkpoints {
-    /// Checkpoints in `folder`, keeping the last `keep_last` and the best one. `config_digest`
-    /// names the config, so that a resume with another one is refused.
-    pub fn new(folder: impl Into<PathBuf>, keep_last: usize, config_digest: String) -> Self {
+    /// Checkpoints in `folder`, keeping the last `keep_last` and the best one. `config` is the
+    /// resolved config; a resume with another one is refused.
+    pub fn new(folder: impl Into<PathBuf>, keep_last: usize, config: impl Into<String>) -> Self {
         Self {
             folder: folder.into(),
             keep_last: keep_last.max(1),
-            config_digest,
+            config: config.into(),
         }
     }
 
@@ -97,12 +99,13 @@ impl Checkpoints {
         };
         let state = encode("loop", postcard::to_stdvec(&checkpoint.state))?;
         let hooks = encode("plugins", postcard::to_stdvec(&checkpoint.hooks))?;
-        let files: [(&str, &[u8]); 5] = [
+        let files: [(&str, &[u8]); 6] = [
             (MODEL, &checkpoint.learner.model),
             (OPTIMIZER, &checkpoint.learner.optimizer),
             (SCHEDULE, &checkpoint.learner.schedule),
             (LOOP, &state),
             (PLUGINS, &hooks),
+            (CONFIG, self.config.as_bytes()),
         ];
         let mut sha256 = BTreeMap::new();
         for (file, bytes) in files {
@@ -113,7 +116,7 @@ impl Checkpoints {
             layout: LAYOUT,
             step,
             epoch: checkpoint.state.clock.epoch,
-            config_digest: self.config_digest.clone(),
+            config_digest: digest(self.config.as_bytes()),
             sha256,
         };
         let text = serde_json::to_string_pretty(&contents).map_err(|e| TrainError::Record {
@@ -184,7 +187,7 @@ impl Checkpoints {
 
     /// Reads the last complete checkpoint and checks every file's hash.
     pub(crate) fn read_last(&self) -> Result<Checkpoint, TrainError> {
-        read(&self.last()?, Some(&self.config_digest))
+        read(&self.last()?, Some(&self.config))
     }
 }
 
@@ -204,7 +207,7 @@ pub fn read_state(path: &Path) -> Result<LoopState, TrainError> {
     read(path, None).map(|checkpoint| checkpoint.state)
 }
 
-fn read(path: &Path, config_digest: Option<&str>) -> Result<Checkpoint, TrainError> {
+fn read(path: &Path, config: Option<&str>) -> Result<Checkpoint, TrainError> {
     let damaged = |file: &str, what: String| TrainError::Checkpoint {
         path: path.join(file),
         what,
@@ -222,15 +225,6 @@ fn read(path: &Path, config_digest: Option<&str>) -> Result<Checkpoint, TrainErr
             ),
         ));
     }
-    if let Some(digest) = config_digest.filter(|digest| *digest != contents.config_digest) {
-        return Err(damaged(
-            CONTENTS,
-            format!(
-                "it was written under another config (sha256 {} instead of {digest})",
-                contents.config_digest
-            ),
-        ));
-    }
     let file = |name: &str| -> Result<Vec<u8>, TrainError> {
         let bytes = fs::read(path.join(name)).map_err(TrainError::io(path.join(name), "read"))?;
         match contents.sha256.get(name) {
@@ -245,6 +239,15 @@ fn read(path: &Path, config_digest: Option<&str>) -> Result<Checkpoint, TrainErr
             )),
         }
     };
+    if let Some(config) = config
+        && digest(config.as_bytes()) != contents.config_digest
+    {
+        let was = file(CONFIG)?;
+        return Err(TrainError::OtherConfig {
+            path: path.to_owned(),
+            difference: difference(&String::from_utf8_lossy(&was), config),
+        });
+    }
     let state = postcard::from_bytes(&file(LOOP)?).map_err(|e| damaged(LOOP, e.to_string()))?;
     let hooks =
         postcard::from_bytes(&file(PLUGINS)?).map_err(|e| damaged(PLUGINS, e.to_string()))?;

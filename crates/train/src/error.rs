@@ -53,6 +53,17 @@ pub enum TrainError {
         /// What is wrong with it.
         what: String,
     },
+    /// A checkpoint of another config.
+    #[error(
+        "{path}: this checkpoint was written under another config: {difference}; put the config \
+         back, or start a new run"
+    )]
+    OtherConfig {
+        /// The checkpoint's folder.
+        path: PathBuf,
+        /// Keys that differ, with both values.
+        difference: String,
+    },
     /// Nothing to resume from.
     #[error("{path}: no checkpoint to resume from")]
     NoCheckpoint {

@@ -246,17 +246,19 @@ impl<M: LearnerModel> Training<M> {
 
     /// Removes decisions that were made after the checkpoint, so that they are not there twice.
     fn truncate_decisions(&self, resume: Option<u64>) -> Result<(), TrainError> {
-        let (Some(path), Some(step)) = (&self.parts.decisions, resume) else {
+        let Some(path) = self.parts.decisions.as_ref().filter(|_| resume.is_some()) else {
             return Ok(());
         };
         if !path.exists() {
             return Ok(());
         }
+        // At the start of an epoch the step is still that of the checkpoint before it.
+        let Clock { epoch, step, .. } = self.state.clock;
         let text = fs::read_to_string(path).map_err(TrainError::io(path, "read"))?;
         let kept: String = text
             .lines()
             .filter_map(|line| Some((serde_json::from_str::<Decision>(line).ok()?, line)))
-            .filter(|(decision, _)| decision.step <= step)
+            .filter(|(decision, _)| decision.epoch <= epoch && decision.step <= step)
             .map(|(_, line)| format!("{line}\n"))
             .collect();
         afterimage_track::files::write_beside(path, kept.as_bytes())?;
@@ -329,6 +331,10 @@ impl<M: LearnerModel> Training<M> {
             .as_ref()
             .is_some_and(|saving| clock.epoch.is_multiple_of(saving.every_epochs));
         let interrupted = matches!(self.stop, Some(Outcome::Interrupted(_)));
+        if let (None, Some(checkpointer)) = (&self.parts.saving, &mut components.checkpointer) {
+            // The program's own checkpoints of burn, which the loop takes no part in.
+            checkpointer.checkpoint(&self.learner, clock.epoch as usize, &components.store);
+        }
         // The last epoch's checkpoint is written at the end of the run, with everything in it.
         if (due && !self.is_last_epoch()) || interrupted {
             self.save()?;
@@ -438,7 +444,13 @@ impl<M: LearnerModel> Training<M> {
 
     /// Whether all batches of the epoch under way are done.
     pub(crate) fn epoch_is_done(&self) -> bool {
-        self.state.batches_done >= self.samples_in_epoch() / self.parts.batch_size
+        let samples = self.samples_in_epoch();
+        let batches = match self.parts.feed {
+            Some(_) => samples / self.parts.batch_size,
+            // burn's loaders hand out a last batch that is not full.
+            None => samples.div_ceil(self.parts.batch_size),
+        };
+        self.state.batches_done >= batches
     }
 
     pub(crate) fn samples_in_epoch(&self) -> usize {

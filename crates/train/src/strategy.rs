@@ -11,6 +11,7 @@ use burn::train::{
 };
 
 use crate::attach::Parts;
+use crate::error::TrainError;
 use crate::records::Records;
 use crate::training::Training;
 
@@ -86,6 +87,22 @@ impl<M: LearnerModel> Burn<M> {
     }
 }
 
+/// What was set on burn's `SupervisedTraining` that this loop would otherwise pass over in silence.
+fn refusal(grad_accumulation: Option<usize>, starting_epoch: usize) -> Option<TrainError> {
+    let words = match (grad_accumulation, starting_epoch) {
+        (Some(_), _) => {
+            "`grads_accumulation` is set, but the loop updates after every batch; remove it, and \
+             raise the batch size of the loader instead"
+        }
+        (None, 2..) => {
+            "`checkpoint` is set, but the loop does not go on from burn's checkpoints; use \
+             `Afterimage::checkpoints` with `resume`"
+        }
+        _ => return None,
+    };
+    Some(TrainError::Attach(words.to_owned()))
+}
+
 impl<M: LearnerModel> SupervisedLearningStrategy<M> for HookedStrategy<M> {
     fn fit(
         &self,
@@ -93,7 +110,7 @@ impl<M: LearnerModel> SupervisedLearningStrategy<M> for HookedStrategy<M> {
         mut learner: Learner<M>,
         train: TrainLoader<M>,
         valid: ValidLoader<M>,
-        _starting_epoch: usize,
+        starting_epoch: usize,
     ) -> (M, SupervisedTrainingEventProcessor<M>) {
         let device = learner
             .model()
@@ -107,6 +124,7 @@ impl<M: LearnerModel> SupervisedLearningStrategy<M> for HookedStrategy<M> {
             device.autodiff()
         };
         learner.fork(&device);
+        let refused = refusal(components.grad_accumulation, starting_epoch);
         let burn = Burn {
             train: train.to_device(&device),
             valid: valid.to_device(&device.clone().inner()),
@@ -126,8 +144,10 @@ impl<M: LearnerModel> SupervisedLearningStrategy<M> for HookedStrategy<M> {
             return (learner.model(), burn.components.processor);
         };
         let report = std::rc::Rc::clone(&parts.report);
-        let training = Training::new(parts, records, burn, learner, device);
-        let (learner, burn, outcome) = training.run();
+        let (learner, burn, outcome) = match refused {
+            Some(refused) => (learner, burn, Err(refused)),
+            None => Training::new(parts, records, burn, learner, device).run(),
+        };
         let mut report = report.borrow_mut();
         match outcome {
             Ok(outcome) => report.outcome = Some(outcome),

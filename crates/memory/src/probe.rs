@@ -1,0 +1,278 @@
+//! The plugin `unitmem`: exact probes of the network in evaluation mode.
+
+use std::collections::BTreeMap;
+
+use afterimage_hooks::{
+    Declare, EpochEnd, EpochEndCx, Every, Fault, ModelView, Plugin, PluginState, RunStart,
+    RunStartCx, SampleId, Samples, Scope, SiteKind, Split, TapMode, TapSpec,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::activation_map::ActMap;
+use crate::measure::{Measured, Probe};
+use crate::probe_points::probe_points;
+use crate::publish::{Publisher, SiteReport};
+use crate::unit_scores::{SiteScores, UnitScores};
+use crate::unitmem::{Form, UnitMem};
+
+/// Version of the layout of the plugin's state.
+const STATE: u32 = 1;
+
+/// Settings of [`UnitMemProbe`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UnitMemConfig {
+    /// At the end of which epochs to probe; default `"1 epochs"`. The untrained network is probed
+    /// in any case.
+    pub every: Every,
+    /// Training points, and as many held-out points; default 1000, at least 2. UnitMem grows with
+    /// it, so keep it when runs are compared.
+    pub points: usize,
+    /// Augmented views of each point; default 10 as in the paper, at least 1. UnitMem falls with
+    /// it.
+    pub views: usize,
+    /// Points in one forward pass, `batch · views` images; default 16, at least 1. It changes time
+    /// and memory alone.
+    pub batch: usize,
+    /// Glob over site names; default `"encoder.*"`.
+    pub sites: String,
+    /// Kinds of sites; default `["activation"]`, the outputs of blocks; empty for all.
+    pub kinds: Vec<SiteKind>,
+    /// What is done to activations before the mean over positions; default `"raw"`.
+    pub map: ActMap,
+    /// Mean or median over the other points; default `"paper"`, the mean.
+    pub form: Form,
+    /// Pictures of the owners of so many top units of each site; default 8, 0 for none.
+    pub top_images: usize,
+}
+
+impl Default for UnitMemConfig {
+    fn default() -> Self {
+        Self {
+            every: Every::Epochs(1),
+            points: 1000,
+            views: 10,
+            batch: 16,
+            sites: "encoder.*".to_owned(),
+            kinds: vec![SiteKind::Activation],
+            map: ActMap::Raw,
+            form: Form::Paper,
+            top_images: 8,
+        }
+    }
+}
+
+impl UnitMemConfig {
+    /// What is wrong with the settings: keys, each with a sentence.
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        let limits = [
+            (
+                "points",
+                self.points,
+                2,
+                "a unit's maximum is compared with the other points",
+            ),
+            ("views", self.views, 1, "activations are means over views"),
+            ("batch", self.batch, 1, "a forward pass needs a point"),
+        ];
+        limits
+            .iter()
+            .filter(|(_, value, least, _)| value < least)
+            .map(|(key, value, least, why)| {
+                (
+                    *key,
+                    format!("{value} is too few; {why}, so give at least {least}"),
+                )
+            })
+            .collect()
+    }
+
+    fn tap(&self) -> TapSpec {
+        TapSpec {
+            pattern: self.sites.clone(),
+            kinds: self.kinds.clone(),
+            mode: TapMode::Read(self.map.reduce()),
+        }
+    }
+}
+
+/// Probes UnitMem exactly: the same training points and as many held-out points, each in the same
+/// augmented views, through the network in evaluation mode at its initial parameters and then every
+/// so many epochs.
+///
+/// Beside each curve stand its nulls: the untrained network on the same points, and the held-out
+/// points. Tags: `unitmem/mean/{train,held_out,initial}/<site>`,
+/// `unitmem/excess/{held_out,initial}/<site>` (train minus null), `unitmem/ownership/<site>` (share
+/// of units whose maximum lies on a training point; one half without memorization),
+/// `unitmem/turnover/<site>` (share of units with another owner than in the last probe),
+/// `unitmem/{dead,invalid}/<site>` (numbers of units), the histogram `unitmem/train/<site>`, the
+/// pictures `unitmem/owners/<site>`, and the table `unitmem/units` with a row a unit. Scalars exist
+/// for all sites together under the name `all`. It provides [`UnitScores`] and reads no labels.
+///
+/// Source: arXiv 2409.19069, equations 5 to 8.
+#[derive(Debug)]
+pub struct UnitMemProbe {
+    config: UnitMemConfig,
+    memory: Memory,
+}
+
+/// What later probes are compared with, by site.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Memory {
+    initial: BTreeMap<String, UnitMem>,
+    last: BTreeMap<String, UnitMem>,
+}
+
+impl UnitMemProbe {
+    /// A probe that has seen nothing.
+    pub fn new(config: UnitMemConfig) -> Self {
+        Self {
+            config,
+            memory: Memory::default(),
+        }
+    }
+
+    fn start(&mut self, cx: &mut RunStartCx<'_>) -> Result<(), Fault> {
+        if let Some((key, problem)) = self.config.problems().into_iter().next() {
+            return Err(Fault::new(format!("`{key}`: {problem}")));
+        }
+        let (model, samples) = (cx.model, cx.samples);
+        self.look(&mut cx.scope, model, samples)
+    }
+
+    fn epoch(&mut self, cx: &mut EpochEndCx<'_>) -> Result<(), Fault> {
+        let (model, samples) = (cx.model, cx.samples);
+        self.look(&mut cx.scope, model, samples)
+    }
+
+    fn look(
+        &mut self,
+        scope: &mut Scope<'_>,
+        model: &dyn ModelView,
+        samples: Option<&dyn Samples>,
+    ) -> Result<(), Fault> {
+        let samples = samples.ok_or_else(|| {
+            Fault::new("unitmem needs samples to look at, which this model's host does not show; use `unitmem-streaming`")
+        })?;
+        let probe = Probe {
+            tap: self.config.tap(),
+            form: self.config.form,
+            views: self.config.views,
+            batch: self.config.batch,
+        };
+        let measure = |split| {
+            let ids = self.points(scope.run().seed, split, samples)?;
+            probe.measure(model, samples, split, &ids)
+        };
+        let (train, held_out) = (measure(Split::Train)?, measure(Split::HeldOut)?);
+        let scores: Vec<SiteScores> = train
+            .iter()
+            .zip(&held_out)
+            .map(|(train, held_out)| SiteScores {
+                site: train.site.clone(),
+                train: train.points.unitmem(),
+                held_out: held_out.points.unitmem(),
+            })
+            .collect();
+        if scope.clock().step == 0 {
+            self.memory.initial = by_site(&scores);
+        }
+        self.publish(scope, samples, &train, &held_out, &scores)?;
+        self.memory.last = by_site(&scores);
+        scope.provide(UnitScores {
+            epoch: scope.clock().epoch,
+            step: scope.clock().step,
+            sites: scores,
+        })
+    }
+
+    /// The points of `split`: always the same, and as many in both splits.
+    fn points(
+        &self,
+        seed: u64,
+        split: Split,
+        samples: &dyn Samples,
+    ) -> Result<Vec<SampleId>, Fault> {
+        let (wanted, available) = (self.config.points, samples.len(split));
+        if available >= wanted {
+            return Ok(probe_points(seed, split, available, wanted));
+        }
+        let name = match split {
+            Split::Train => "training",
+            Split::HeldOut => "held-out",
+        };
+        Err(Fault::new(format!(
+            "unitmem is to look at {wanted} {name} points, but there are {available} {name} \
+             samples; set `points` to at most that (the null needs as many held-out points)"
+        )))
+    }
+
+    fn publish(
+        &self,
+        scope: &mut Scope<'_>,
+        samples: &dyn Samples,
+        train: &[Measured],
+        held_out: &[Measured],
+        scores: &[SiteScores],
+    ) -> Result<(), Fault> {
+        let reports: Vec<SiteReport<'_>> = scores
+            .iter()
+            .zip(train.iter().zip(held_out))
+            .map(|(scores, (train, held_out))| SiteReport {
+                site: &scores.site,
+                points: &train.points,
+                scores: &scores.train,
+                held_out: Some((&held_out.points, &scores.held_out)),
+                initial: same_units(&self.memory.initial, &scores.site, &scores.train),
+                last: same_units(&self.memory.last, &scores.site, &scores.train),
+            })
+            .collect();
+        let publisher = Publisher {
+            prefix: "unitmem",
+            map: self.config.map,
+            views: self.config.views,
+            pictures: Some((samples, self.config.top_images)),
+        };
+        publisher.publish(scope, &reports)
+    }
+}
+
+fn by_site(scores: &[SiteScores]) -> BTreeMap<String, UnitMem> {
+    scores
+        .iter()
+        .map(|scores| (scores.site.clone(), scores.train.clone()))
+        .collect()
+}
+
+/// The earlier probe of `site`, unless the site has other units since: after a compaction unit
+/// numbers name other units, and there is nothing left to compare one by one.
+pub(crate) fn same_units<'a>(
+    earlier: &'a BTreeMap<String, UnitMem>,
+    site: &str,
+    now: &UnitMem,
+) -> Option<&'a UnitMem> {
+    earlier
+        .get(site)
+        .filter(|earlier| earlier.scores().len() == now.scores().len())
+}
+
+impl Plugin for UnitMemProbe {
+    fn declare(&self, d: &mut Declare<'_, Self>) {
+        // The tap is never on in a training step, since no handler is due there; declared, a
+        // pattern that matches no site is refused before the run.
+        d.taps(self.config.tap())
+            .on::<RunStart>(Every::Always, Self::start)
+            .on::<EpochEnd>(self.config.every, Self::epoch)
+            .provides::<UnitScores>()
+            .state_version(STATE);
+    }
+
+    fn state(&self) -> Result<PluginState, Fault> {
+        PluginState::encode(STATE, &self.memory)
+    }
+
+    fn restore(&mut self, state: PluginState) -> Result<(), Fault> {
+        self.memory = state.decode(STATE)?;
+        Ok(())
+    }
+}
