@@ -31,6 +31,16 @@ pub enum RunError {
     /// A file of the run could not be written.
     #[error(transparent)]
     Track(#[from] TrackError),
+    /// Views that the encoder cannot take.
+    #[error(
+        "views are {side} pixels high or wide; the encoder needs at least {least}; set `views.size`"
+    )]
+    SmallViews {
+        /// The shorter side.
+        side: usize,
+        /// The least side.
+        least: usize,
+    },
     /// A run directory that already holds something.
     #[error(
         "{path}: this run directory is not empty; go on with `afterimage resume {path}`, or choose \
@@ -70,9 +80,10 @@ impl RunError {
     /// The exit code of the command line: 2 for mistakes in the config, else 1.
     pub fn exit_code(&self) -> u8 {
         match self {
-            RunError::Config(_) | RunError::Device(_) | RunError::Train(TrainError::Plugins(_)) => {
-                2
-            }
+            RunError::Config(_)
+            | RunError::Device(_)
+            | RunError::SmallViews { .. }
+            | RunError::Train(TrainError::Plugins(_)) => 2,
             _ => 1,
         }
     }

@@ -1,9 +1,9 @@
 //! The schema of an experiment config.
 
-use afterimage_data::{DataSource, Limits, ViewConfig};
+use afterimage_data::{DataError, DataSource, Limits, ViewConfig};
 use afterimage_hooks::OnFault;
-use afterimage_model::{EncoderConfig, ProjectionHeadConfig};
-use afterimage_ssl::{ObjectiveConfig, OptimizerConfig, ScheduleConfig};
+use afterimage_model::{EncoderConfig, ModelError, ProjectionHeadConfig};
+use afterimage_ssl::{ObjectiveConfig, OptimizerConfig, ScheduleConfig, SslError};
 use afterimage_train::JudgeConfig;
 use serde::{Deserialize, Serialize};
 
@@ -210,6 +210,32 @@ impl PluginEntry {
     }
 }
 
+/// Reports what is wrong in `table` at the very key, so that the place where it was set is shown.
+fn tell_model(report: &mut Report<'_>, table: &str, checked: Result<(), ModelError>) {
+    match checked {
+        Ok(()) => {}
+        Err(ModelError::Config { key, value, reason }) => {
+            report.error(
+                &format!("{table}.{key}"),
+                format!("{value} is not possible: {reason}"),
+            );
+        }
+        Err(error) => report.error(table, error.to_string()),
+    }
+}
+
+/// As [`tell_model`], for objective, optimizer and schedule.
+fn tell_ssl(report: &mut Report<'_>, table: &str, problems: Vec<SslError>) {
+    for problem in problems {
+        match problem {
+            SslError::OutOfRange { key, value, rule } => {
+                report.error(&format!("{table}.{key}"), format!("is {value}; {rule}"));
+            }
+            other => report.error(table, other.to_string()),
+        }
+    }
+}
+
 impl Validate for Experiment {
     fn validate(&self, report: &mut Report<'_>) {
         let named = !self.name.is_empty()
@@ -233,24 +259,16 @@ impl Validate for Experiment {
         if let Err(error) = open_device(&self.device) {
             report.error("device", error.to_string());
         }
-        if let Err(error) = self.views.recipe() {
-            report.error("views", error.to_string());
+        match self.views.recipe() {
+            Ok(_) => {}
+            Err(DataError::Config { key, reason }) => report.error(&key, reason),
+            Err(error) => report.error("views", error.to_string()),
         }
-        if let Err(error) = self.encoder.validate() {
-            report.error("encoder", error.to_string());
-        }
-        if let Err(error) = self.projection.validate() {
-            report.error("projection", error.to_string());
-        }
-        for error in self.objective.problems() {
-            report.error("objective", error.to_string());
-        }
-        for error in self.optimizer.problems() {
-            report.error("optimizer", error.to_string());
-        }
-        for error in self.schedule.problems() {
-            report.error("schedule", error.to_string());
-        }
+        tell_model(report, "encoder", self.encoder.validate());
+        tell_model(report, "projection", self.projection.validate());
+        tell_ssl(report, "objective", self.objective.problems());
+        tell_ssl(report, "optimizer", self.optimizer.problems());
+        tell_ssl(report, "schedule", self.schedule.problems());
         report.check(
             self.schedule.warmup_epochs <= f64::from(self.epochs),
             "schedule.warmup_epochs",

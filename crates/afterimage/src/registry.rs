@@ -124,7 +124,9 @@ impl Registry {
     /// Every plugin of the project.
     pub fn standard() -> Self {
         fn tell(problems: Vec<(&'static str, String)>, report: &mut Report<'_>) {
-            problems.into_iter().for_each(|(key, advice)| report.error(key, advice));
+            problems
+                .into_iter()
+                .for_each(|(key, advice)| report.error(key, advice));
         }
         Self::default()
             .with(PluginKind::new(

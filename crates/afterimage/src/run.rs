@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use afterimage_data::{DataSet, SampleStore, ViewConfig, ViewSource, Views};
-use afterimage_hooks::{Attached, Origin, Outcome, Split};
-use afterimage_model::Encoder as _;
+use afterimage_hooks::{Attached, Origin, Outcome, RequestKind, Split};
+use afterimage_model::{Encoder as _, ResNet9Config};
 use afterimage_ssl::{Schedule, StepScheduler};
 use afterimage_track::{Mode, Progress, Report as HtmlReport, Sinks, unitmem_layout};
 use afterimage_train::{
@@ -149,17 +149,29 @@ pub fn dry_run(loaded: &Loaded<Experiment>, with_data: bool) -> Result<String, R
         ));
     }
     let plugins = attach(loaded)?;
-    let manifests: Vec<_> = plugins.iter().map(Attached::manifest).collect();
-    let host = afterimage_train::host_of_runs(sites(experiment)?);
-    let order = afterimage_hooks::order(&manifests, &host).map_err(TrainError::Plugins)?;
+    let order = in_order(experiment, &plugins, sites(experiment)?)?;
     text.push_str("plugins in order:\n");
     if order.is_empty() {
         text.push_str("  none\n");
     }
     for index in order {
-        text.push_str(&format!("  {}\n", describe(manifests[index])));
+        text.push_str(&format!("  {}\n", describe(plugins[index].manifest())));
     }
     Ok(text)
+}
+
+/// The order of `plugins` in a run of `experiment` on a model with `sites`.
+fn in_order(
+    experiment: &Experiment,
+    plugins: &[Attached],
+    sites: Vec<afterimage_hooks::Site>,
+) -> Result<Vec<usize>, RunError> {
+    let manifests: Vec<_> = plugins.iter().map(Attached::manifest).collect();
+    let mut host = afterimage_train::host_of_runs(sites);
+    if experiment.evaluation.every == 0 {
+        host.requests.remove(&RequestKind::Evaluate);
+    }
+    Ok(afterimage_hooks::order(&manifests, &host).map_err(TrainError::Plugins)?)
 }
 
 fn describe(manifest: &afterimage_hooks::Manifest) -> String {
@@ -215,6 +227,8 @@ struct Prepared {
     plain: Views,
     schedule: Schedule,
     plugins: Vec<Attached>,
+    /// Their ids in the order of dispatch.
+    plugin_ids: Vec<String>,
     model: SslModel,
 }
 
@@ -240,6 +254,11 @@ impl Prepared {
             }
             .into());
         }
+        let least = ResNet9Config::MIN_SIDE;
+        let side = views.shape().height.min(views.shape().width);
+        if side < least {
+            return Err(RunError::SmallViews { side, least });
+        }
         let schedule = experiment.schedule.init(steps, experiment.epochs)?;
         let model = SslModel::init(
             &experiment.encoder.clone().with_channels(shape.channels),
@@ -248,6 +267,10 @@ impl Prepared {
             experiment.seed,
             &device.clone().autodiff(),
         )?;
+        let plugin_ids = in_order(experiment, &plugins, model.encoder().sites())?
+            .into_iter()
+            .map(|index| plugins[index].manifest().id.clone())
+            .collect();
         Ok(Self {
             device,
             data,
@@ -255,6 +278,7 @@ impl Prepared {
             plain,
             schedule,
             plugins,
+            plugin_ids,
             model,
         })
     }
@@ -273,17 +297,17 @@ impl Prepared {
             plain,
             schedule,
             plugins,
+            plugin_ids,
             model,
         } = self;
         let experiment = &loaded.value;
-        let ids: Vec<String> = plugins.iter().map(|p| p.manifest().id.clone()).collect();
         let data_digest = data.digest();
         let manifest = |outcome: &str| {
             directory.write_manifest(&Manifest {
                 config_digest: &loaded.digest,
                 device: &experiment.device,
                 data_digest: &data_digest,
-                plugins: &ids,
+                plugins: &plugin_ids,
                 outcome,
             })
         };
@@ -304,6 +328,7 @@ impl Prepared {
         let feed = ViewFeed::new(source, views_a_sample, ahead, training_device);
         let store = SampleStore::new(Arc::clone(&data), views, device.clone());
         let sites = model.encoder().sites();
+        let site_list = sites.clone();
         let run_path = directory.path().to_owned();
         let mut afterimage = Afterimage::<SslModel>::open(experiment.batch_size)
             .seed(experiment.seed)
@@ -374,9 +399,13 @@ impl Prepared {
         );
         drop(afterimage.attach(training).launch(learner));
         let report = report.take();
-        let finished = finish(directory.clone(), report);
-        manifest(&outcome_word(&finished.outcome))?;
-        Ok(finished)
+        let outcome = report
+            .outcome
+            .clone()
+            .unwrap_or_else(|| Outcome::Failed("burn-train did not start the loop".to_owned()));
+        // Before the HTML report, which shows it.
+        manifest(&outcome_word(&outcome))?;
+        Ok(finish(directory.clone(), outcome, report, &site_list))
     }
 }
 
@@ -389,9 +418,13 @@ fn open_sinks(run: &Path, resume_step: Option<u64>, sites: &[afterimage_hooks::S
     Sinks::for_run(run, resume_step, &unitmem_layout(&names))
 }
 
-fn finish(run: RunDir, report: RunReport) -> Finished {
+fn finish(
+    run: RunDir,
+    outcome: Outcome,
+    report: RunReport,
+    sites: &[afterimage_hooks::Site],
+) -> Finished {
     let RunReport {
-        outcome,
         error,
         disabled_plugins,
         disabled_sinks,
@@ -407,7 +440,7 @@ fn finish(run: RunDir, report: RunReport) -> Finished {
                     .find(|line| line.tag == "eval/knn" && line.step == 0)
             })
             .map(|line| line.value.0);
-    let mut text = summary(&scalars, untrained);
+    let mut text = summary(&scalars, untrained, sites);
     match HtmlReport::from_run(run.path()).and_then(|html| html.write(&run.report())) {
         Ok(()) => text.push_str(&format!("report:         {}\n", run.report().display())),
         Err(error) => tracing::warn!("the report could not be written: {error}"),
@@ -426,8 +459,7 @@ fn finish(run: RunDir, report: RunReport) -> Finished {
         text.push_str(&format!("a sink was closed: {sink}\n"));
     }
     Finished {
-        outcome: outcome
-            .unwrap_or_else(|| Outcome::Failed("burn-train did not start the loop".to_owned())),
+        outcome,
         run,
         summary: text,
         scalars,

@@ -2,10 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use afterimage_hooks::Site;
 use afterimage_track::TextTable;
 
 /// Evaluation figures, and UnitMem per layer with its nulls, as plain text.
-pub(crate) fn summary(scalars: &BTreeMap<String, f64>, untrained_knn: Option<f64>) -> String {
+pub(crate) fn summary(
+    scalars: &BTreeMap<String, f64>,
+    untrained_knn: Option<f64>,
+    sites: &[Site],
+) -> String {
     let mut text = String::new();
     let mut accuracy = TextTable::new("Held-out accuracy", &["probe", "trained", "untrained"]);
     if let Some(knn) = scalars.get("eval/knn") {
@@ -37,12 +42,11 @@ pub(crate) fn summary(scalars: &BTreeMap<String, f64>, untrained_knn: Option<f64
             "train − at init",
         ],
     );
-    let prefix = "unitmem/mean/train/";
-    for (tag, train) in scalars
-        .range(prefix.to_owned()..)
-        .take_while(|(t, _)| t.starts_with(prefix))
-    {
-        let site = &tag[prefix.len()..];
+    let names = sites.iter().map(|site| site.name.as_str()).chain(["all"]);
+    for site in names {
+        let Some(train) = scalars.get(&format!("unitmem/mean/train/{site}")) else {
+            continue;
+        };
         let of = |kind: &str| {
             let value = scalars.get(&format!("unitmem/{kind}/{site}")).copied();
             TextTable::number(value.unwrap_or(f64::NAN), 3)

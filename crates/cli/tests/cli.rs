@@ -12,7 +12,11 @@ use run::{Ended, Place, TINY, afterimage, call, checkpoints, finish, plugin};
 /// `run` with `--out` in `place`, and `settings`.
 fn start(place: &Place, config: &Path, settings: &[&str]) -> Ended {
     let mut command = afterimage();
-    command.arg("run").arg(config).arg("--out").arg(place.path("run"));
+    command
+        .arg("run")
+        .arg(config)
+        .arg("--out")
+        .arg(place.path("run"));
     for set in settings {
         command.arg("--set").arg(set);
     }
@@ -27,8 +31,14 @@ fn assert_nothing_written(place: &Place) {
 #[test]
 fn a_mistake_in_a_config_is_told_with_file_line_and_suggestion() {
     let place = Place::new();
-    let config = place.write("mistake.toml", &TINY.replace("temperature", "").replace("peak", "peek"));
-    let line = 1 + TINY.lines().position(|line| line.starts_with("peak")).unwrap();
+    let config = place.write(
+        "mistake.toml",
+        &TINY.replace("temperature", "").replace("peak", "peek"),
+    );
+    let line = 1 + TINY
+        .lines()
+        .position(|line| line.starts_with("peak"))
+        .unwrap();
     let place_and_key = format!("{}:{line}: schedule.peek: unknown key", config.display());
     start(&place, &config, &[]).expect(2, &[&place_and_key, "did you mean `peak`?"]);
     assert_nothing_written(&place);
@@ -45,14 +55,25 @@ fn all_mistakes_are_told_at_once() {
     let config = place.write("mistakes.toml", &text);
     let ended = call(["check", config.to_str().unwrap()]).expect(
         2,
-        &["batch_size: expected a whole number", "encoder.depth: unknown key"],
+        &[
+            "batch_size: expected a whole number",
+            "encoder.depth: unknown key",
+        ],
     );
     assert!(ended.err.lines().count() >= 2, "{}", ended.err);
     // Values can be checked once all of them can be read.
-    let config = place.write("values.toml", &text.replace("\"many\"", "1").replace("depth = 9", ""));
+    let config = place.write(
+        "values.toml",
+        &text.replace("\"many\"", "1").replace("depth = 9", ""),
+    );
     call(["check", config.to_str().unwrap()]).expect(
         2,
-        &["epochs: must be at least 1", "batch_size: must be at least 2", "plugins[0].kind: there is no plugin \"chaso\"", "did you mean \"chaos\"?"],
+        &[
+            "epochs: must be at least 1",
+            "batch_size: must be at least 2",
+            "plugins[0].kind: there is no plugin \"chaso\"",
+            "did you mean \"chaos\"?",
+        ],
     );
 }
 
@@ -69,16 +90,37 @@ fn settings_of_the_command_line_go_over_the_file() {
     let place = Place::new();
     let config = place.write("config.toml", TINY);
     let config_text = config.to_str().unwrap();
-    let shown = call(["run", config_text, "--dry-run", "--set", "epochs=9", "--set", "batch_size=64"])
-        .expect(0, &[]);
-    assert!(shown.out.contains("9 epochs, batches of 64"), "{}", shown.out);
+    let shown = call([
+        "run",
+        config_text,
+        "--dry-run",
+        "--set",
+        "epochs=9",
+        "--set",
+        "batch_size=64",
+    ])
+    .expect(0, &[]);
+    assert!(
+        shown.out.contains("9 epochs, batches of 64"),
+        "{}",
+        shown.out
+    );
     for (set, words) in [
         ("epochs", vec!["--set epochs", "key=value"]),
-        ("epochs=many", vec!["--set epochs=many", "epochs: expected a whole number"]),
+        (
+            "epochs=many",
+            vec!["--set epochs=many", "epochs: expected a whole number"],
+        ),
         ("epoch=4", vec!["--set epoch=4", "did you mean `epochs`?"]),
-        ("plugins.unitmen.every=2", vec!["--set plugins.unitmen.every=2"]),
+        (
+            "plugins.unitmen.every=2",
+            vec!["--set plugins.unitmen.every=2"],
+        ),
         ("schedule.peak=-1", vec!["--set schedule.peak=-1"]),
-        ("device=cuda:0", vec!["cuda:0", "not compiled in", "--features cuda"]),
+        (
+            "device=cuda:0",
+            vec!["cuda:0", "not compiled in", "--features cuda"],
+        ),
         ("device=gpu", vec!["\"gpu\" is no device"]),
     ] {
         start(&place, &config, &[set]).expect(2, &words);
@@ -95,7 +137,10 @@ fn a_folder_that_holds_something_is_left_alone() {
     start(&place, &config, &[]).expect(1, &["not empty", "--out"]);
     let left: Vec<_> = fs::read_dir(place.path("run")).unwrap().collect();
     assert_eq!(left.len(), 1);
-    assert_eq!(fs::read_to_string(place.path("run").join("thesis.tex")).unwrap(), "mine");
+    assert_eq!(
+        fs::read_to_string(place.path("run").join("thesis.tex")).unwrap(),
+        "mine"
+    );
 }
 
 #[test]
@@ -103,10 +148,13 @@ fn missing_data_is_told_before_anything_is_written() {
     let place = Place::new();
     for kind in ["cifar10", "cifar100", "idx"] {
         let data = format!("kind = \"{kind}\"\ndir = \"no/such/{kind}\"");
-        let text = TINY.replace("kind = \"embedded\"", &data).replace("[limits]\ntrain = 320\nheld_out = 100\n", "");
+        let text = TINY
+            .replace("kind = \"embedded\"", &data)
+            .replace("[limits]\ntrain = 320\nheld_out = 100\n", "");
         let config = place.write("config.toml", &text);
         start(&place, &config, &[]).expect(1, &[&format!("no/such/{kind}")]);
-        call(["run", config.to_str().unwrap(), "--dry-run"]).expect(1, &[&format!("no/such/{kind}")]);
+        call(["run", config.to_str().unwrap(), "--dry-run"])
+            .expect(1, &[&format!("no/such/{kind}")]);
     }
     let config = place.write("config.toml", TINY);
     start(&place, &config, &["batch_size=400"]).expect(1, &["320", "400", "batch_size"]);
@@ -119,7 +167,10 @@ fn shipped() -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = fs::read_dir(root.join("configs"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "toml")
+        })
         .collect();
     found.sort();
     assert!(found.len() >= 2, "{found:?}");
@@ -132,13 +183,20 @@ fn every_config_of_the_project_is_valid() {
     let mut command = afterimage();
     let ended = finish(command.arg("check").args(&configs)).expect(0, &[]);
     for config in &configs {
-        assert!(ended.out.contains(&format!("{}: ok", config.display())), "{}", ended.out);
+        assert!(
+            ended.out.contains(&format!("{}: ok", config.display())),
+            "{}",
+            ended.out
+        );
     }
 }
 
 #[test]
 fn the_cifar_config_names_the_folder_that_it_lacks() {
-    let config = shipped().into_iter().find(|path| path.to_str().unwrap().contains("cifar10")).unwrap();
+    let config = shipped()
+        .into_iter()
+        .find(|path| path.to_str().unwrap().contains("cifar10"))
+        .unwrap();
     let place = Place::new();
     let missing = place.path("no-cifar");
     let set = format!("data.dir={}", missing.display());
@@ -153,10 +211,24 @@ fn check_tells_the_good_from_the_bad() {
     let bad = place.write("bad.toml", &TINY.replace("seed = 7", "seed = -7"));
     let ended = finish(afterimage().arg("check").args([&good, &bad]))
         .expect(2, &[&format!("{}:", bad.display()), "seed"]);
-    assert!(ended.out.contains(&format!("{}: ok", good.display())), "{}", ended.out);
-    assert!(ended.out.contains("chaos [chaos]: StepDone"), "{}", ended.out);
+    assert!(
+        ended.out.contains(&format!("{}: ok", good.display())),
+        "{}",
+        ended.out
+    );
+    assert!(
+        ended.out.contains("chaos [chaos]: StepDone"),
+        "{}",
+        ended.out
+    );
     assert!(!ended.out.contains("bad.toml: ok"));
-    finish(afterimage().arg("check").arg(&good).args(["--set", "seed=-1"])).expect(2, &["seed"]);
+    finish(
+        afterimage()
+            .arg("check")
+            .arg(&good)
+            .args(["--set", "seed=-1"]),
+    )
+    .expect(2, &["seed"]);
 }
 
 #[test]
@@ -164,7 +236,11 @@ fn a_dry_run_tells_what_would_run_and_writes_nothing() {
     let place = Place::new();
     let config = place.write("config.toml", &(TINY.to_owned() + &plugin("chaos")));
     let mut command = afterimage();
-    command.arg("run").arg(&config).arg("--dry-run").current_dir(place.path("."));
+    command
+        .arg("run")
+        .arg(&config)
+        .arg("--dry-run")
+        .current_dir(place.path("."));
     let ended = finish(&mut command).expect(0, &[]);
     for words in [
         "tiny: 3 epochs, batches of 32, device cpu",
@@ -174,7 +250,11 @@ fn a_dry_run_tells_what_would_run_and_writes_nothing() {
     ] {
         assert!(ended.out.contains(words), "no {words:?} in\n{}", ended.out);
     }
-    assert_eq!(fs::read_dir(place.path(".")).unwrap().count(), 1, "only the config is there");
+    assert_eq!(
+        fs::read_dir(place.path(".")).unwrap().count(),
+        1,
+        "only the config is there"
+    );
 }
 
 #[test]
@@ -184,13 +264,25 @@ fn the_order_of_plugins_is_checked_before_anything_runs() {
         format!("\n[[plugins]]\nkind = \"chaos\"\nid = \"{id}\"\nafter = [\"{after}\"]\n")
     };
     let line = |text: &str, id: &str| {
-        1 + text.lines().position(|line| line.contains(&format!("id = \"{id}\""))).unwrap() - 2
+        1 + text
+            .lines()
+            .position(|line| line.contains(&format!("id = \"{id}\"")))
+            .unwrap()
+            - 2
     };
     let cycle = TINY.to_owned() + &chaos("first", "second") + &chaos("second", "first");
     let config = place.write("cycle.toml", &cycle);
     let at = |id: &str| format!("{}:{}", config.display(), line(&cycle, id));
-    call(["check", config.to_str().unwrap()])
-        .expect(2, &["wait for each other", "first", "second", &at("first"), &at("second")]);
+    call(["check", config.to_str().unwrap()]).expect(
+        2,
+        &[
+            "wait for each other",
+            "first",
+            "second",
+            &at("first"),
+            &at("second"),
+        ],
+    );
     start(&place, &config, &[]).expect(2, &["wait for each other"]);
 
     let twice = TINY.to_owned() + &plugin("chaos") + &plugin("chaos");
@@ -205,10 +297,24 @@ fn the_order_of_plugins_is_checked_before_anything_runs() {
 #[test]
 fn plugins_are_listed_and_described() {
     let listed = call(["plugins"]).expect(0, &[]).out;
-    assert!(listed.lines().any(|line| line.starts_with("chaos ")), "{listed}");
-    for kind in listed.lines().filter_map(|line| line.split_whitespace().next()) {
+    assert!(
+        listed.lines().any(|line| line.starts_with("chaos ")),
+        "{listed}"
+    );
+    for kind in listed
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+    {
         let shown = call(["plugins", kind]).expect(0, &[]).out;
-        for words in [kind, "events:", "reads:", "provides:", "effects:", "on fault:", "[[plugins]]"] {
+        for words in [
+            kind,
+            "events:",
+            "reads:",
+            "provides:",
+            "effects:",
+            "on fault:",
+            "[[plugins]]",
+        ] {
             assert!(shown.contains(words), "no {words:?} in\n{shown}");
         }
         // The description ends with a table that can be pasted into a config as it is.
@@ -217,7 +323,10 @@ fn plugins_are_listed_and_described() {
         let config = place.write("pasted.toml", &pasted);
         let checked = call(["check", config.to_str().unwrap()]);
         // A plugin that reads what another provides cannot be alone, but its keys must be right.
-        assert!(checked.code == Some(0) || checked.err.contains("which no plugin provides"), "{checked:#?}");
+        assert!(
+            checked.code == Some(0) || checked.err.contains("which no plugin provides"),
+            "{checked:#?}"
+        );
     }
     call(["plugins", "chaso"]).expect(2, &["there is no plugin \"chaso\"", "chaos"]);
 }
@@ -227,19 +336,32 @@ fn the_last_line_of_json_is_the_result() {
     let place = Place::new();
     let config = place.write("config.toml", TINY);
     let mut command = afterimage();
-    command.arg("run").arg(&config).arg("--out").arg(place.path("run")).arg("--json");
+    command
+        .arg("run")
+        .arg(&config)
+        .arg("--out")
+        .arg(place.path("run"))
+        .arg("--json");
     let ended = finish(&mut command).expect(0, &[]);
-    let result: serde_json::Value = serde_json::from_str(ended.out.lines().last().unwrap()).unwrap();
+    let result: serde_json::Value =
+        serde_json::from_str(ended.out.lines().last().unwrap()).unwrap();
     assert_eq!(result["exit_code"], 0);
     assert_eq!(result["steps"], 30);
     assert_eq!(result["outcome"], "Completed");
-    assert_eq!(Path::new(result["run"].as_str().unwrap()), place.path("run"));
+    assert_eq!(
+        Path::new(result["run"].as_str().unwrap()),
+        place.path("run")
+    );
     let knn = result["metrics"]["eval/knn"].as_f64().unwrap();
     assert!((0.0..=1.0).contains(&knn), "{knn}");
     for words in ["kNN", "run directory:", "tensorboard --logdir"] {
         assert!(ended.out.contains(words), "no {words:?} in\n{}", ended.out);
     }
-    assert!(!ended.err.contains('\u{1b}'), "colours only on a terminal: {}", ended.err);
+    assert!(
+        !ended.err.contains('\u{1b}'),
+        "colours only on a terminal: {}",
+        ended.err
+    );
     assert_eq!(checkpoints(&place.path("run")).last(), Some(&30));
     // The resolved config runs as it is, and says the same about itself.
     let resolved = place.path("run").join("config.toml");
@@ -252,7 +374,10 @@ fn a_report_can_be_written_again() {
     let run = place.run("run", TINY, 0);
     let report = run.join("report.html");
     let page = fs::read_to_string(&report).unwrap();
-    assert!(page.contains("eval/knn") || page.contains("kNN"), "the report shows the accuracy");
+    assert!(
+        page.contains("eval/knn") || page.contains("kNN"),
+        "the report shows the accuracy"
+    );
     fs::remove_file(&report).unwrap();
     let ended = call(["report", run.to_str().unwrap()]).expect(0, &[]);
     assert!(ended.out.contains("report.html"), "{}", ended.out);

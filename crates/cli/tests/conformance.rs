@@ -22,7 +22,10 @@ fn learned(run: &Path) -> Files {
 /// The loop's own measurements.
 fn loop_lines(run: &Path) -> String {
     let text = String::from_utf8(records(run).remove("metrics.jsonl").unwrap()).unwrap();
-    text.lines().filter(|line| line.contains("\"author\":\"loop\"")).collect::<Vec<_>>().join("\n")
+    text.lines()
+        .filter(|line| line.contains("\"author\":\"loop\""))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[test]
@@ -70,7 +73,12 @@ fn the_same_config_gives_the_same_bytes_on_any_number_of_threads() {
         out
     };
     let first = run("first", None);
-    for (name, threads) in [("again", None), ("one", Some("1")), ("two", Some("2")), ("three", Some("3"))] {
+    for (name, threads) in [
+        ("again", None),
+        ("one", Some("1")),
+        ("two", Some("2")),
+        ("three", Some("3")),
+    ] {
         let other = run(name, threads);
         assert_same(&ends(&first), &ends(&other), name);
         assert_same(
@@ -80,7 +88,14 @@ fn the_same_config_gives_the_same_bytes_on_any_number_of_threads() {
         );
     }
     // How far views are rendered ahead is part of the config, and still changes no number.
-    let loader = place.run("loader", &(text + "\n[loader]\nthreads = 1\ndepth = 1\n"), 3);
+    let loader = place.run(
+        "loader",
+        &(text + "\n[loader]\nthreads = 1\ndepth = 1\n"),
+        3,
+    );
     assert_same(&learned(&first), &learned(&loader), "one loader thread");
-    assert_eq!(records(&first)["metrics.jsonl"], records(&loader)["metrics.jsonl"]);
+    assert_eq!(
+        records(&first)["metrics.jsonl"],
+        records(&loader)["metrics.jsonl"]
+    );
 }

@@ -15,7 +15,11 @@ const CHAOS: &str = "\n[[plugins]]\nkind = \"chaos\"\nstep = 15\n";
 fn start(place: &Place, plugins: &str, settings: &[&str]) -> Ended {
     let config = place.write("config.toml", &(TINY.to_owned() + plugins));
     let mut command = afterimage();
-    command.arg("run").arg(config).arg("--out").arg(place.path("run"));
+    command
+        .arg("run")
+        .arg(config)
+        .arg("--out")
+        .arg(place.path("run"));
     settings.iter().for_each(|set| {
         command.args(["--set", set]);
     });
@@ -27,7 +31,10 @@ fn text(run: &Path, name: &str) -> String {
 }
 
 fn decisions(run: &Path) -> Vec<serde_json::Value> {
-    text(run, "decisions.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    text(run, "decisions.jsonl")
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 #[test]
@@ -35,7 +42,12 @@ fn an_observer_that_panics_is_switched_off_and_the_run_ends() {
     let place = Place::new();
     let run = place.path("run");
     let ended = start(&place, CHAOS, &[]).expect(3, &["plugin \"chaos\" failed", "step 15"]);
-    assert!(ended.out.contains("plugin \"chaos\" failed and was switched off"), "{ended:#?}");
+    assert!(
+        ended
+            .out
+            .contains("plugin \"chaos\" failed and was switched off"),
+        "{ended:#?}"
+    );
     assert_eq!(checkpoints(&run).last(), Some(&STEPS));
 
     let decisions = decisions(&run);
@@ -43,10 +55,16 @@ fn an_observer_that_panics_is_switched_off_and_the_run_ends() {
     let decision = &decisions[0];
     assert_eq!(decision["plugin"], "chaos");
     assert_eq!(decision["kind"], "disable_plugin");
-    assert_eq!((&decision["epoch"], &decision["step"]), (&2.into(), &15.into()));
+    assert_eq!(
+        (&decision["epoch"], &decision["step"]),
+        (&2.into(), &15.into())
+    );
     let what = decision["what"].as_str().unwrap();
     assert!(what.contains("panicked: chaos, as configured"), "{what}");
-    assert!(text(&run, "log.txt").contains("plugin \"chaos\" failed"), "the log has it");
+    assert!(
+        text(&run, "log.txt").contains("plugin \"chaos\" failed"),
+        "the log has it"
+    );
     assert!(text(&run, "manifest.json").contains("\"completed\""));
 }
 
@@ -70,8 +88,14 @@ fn an_intervention_that_fails_stops_the_run_with_its_last_good_step() {
         start(&place, CHAOS, &settings).expect(1, &["plugin \"chaos\" failed", words]);
         // It failed after the update of step 15, so that this step is done.
         assert_eq!(checkpoints(&run).last(), Some(&15));
-        assert!(text(&run, "manifest.json").contains("failed: plugin"), "the outcome is recorded");
-        assert!(text(&run, "metrics.jsonl").contains("\"step\":15,"), "what was measured is kept");
+        assert!(
+            text(&run, "manifest.json").contains("failed: plugin"),
+            "the outcome is recorded"
+        );
+        assert!(
+            text(&run, "metrics.jsonl").contains("\"step\":15,"),
+            "what was measured is kept"
+        );
         // The step is past now; what it left is whole.
         resume(&run).expect(0, &[]);
         assert_eq!(checkpoints(&run).last(), Some(&STEPS));
@@ -105,18 +129,31 @@ fn a_failure_in_the_first_and_in_the_last_step_is_handled_alike() {
 fn a_loss_that_explodes_stops_the_run_with_a_checkpoint() {
     let place = Place::new();
     let run = place.path("run");
-    let settings =
-        ["optimizer.kind=sgd", "schedule.peak=1e30", "schedule.warmup_epochs=0"];
-    let words = ["the loss became infinite or not a number", "schedule.peak", "checkpoints"];
+    let settings = [
+        "optimizer.kind=sgd",
+        "schedule.peak=1e30",
+        "schedule.warmup_epochs=0",
+    ];
+    let words = [
+        "the loss became infinite or not a number",
+        "schedule.peak",
+        "checkpoints",
+    ];
     start(&place, "", &settings).expect(4, &words);
     let last = *checkpoints(&run).last().unwrap();
     assert!(last < STEPS, "{last}");
     assert!(text(&run, "manifest.json").contains("diverged"));
     let log = text(&run, "log.txt");
-    assert!(log.contains(&format!("the loss is not finite in step {}", last + 1)), "{log}");
+    assert!(
+        log.contains(&format!("the loss is not finite in step {}", last + 1)),
+        "{log}"
+    );
     // Nothing that was measured is not a number.
     let metrics = text(&run, "metrics.jsonl");
-    assert!(!metrics.contains("NaN") && !metrics.contains("inf"), "{metrics}");
+    assert!(
+        !metrics.contains("NaN") && !metrics.contains("inf"),
+        "{metrics}"
+    );
     assert!(metrics.contains(&format!("\"step\":{last},")));
 
     // From there it goes the same way again, and says so.

@@ -25,7 +25,11 @@ const END: u64 = 6 * EPOCH;
 fn start(config: &Path, out: &Path) -> Child {
     let mut command = afterimage();
     command.arg("run").arg(config).arg("--out").arg(out);
-    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the run starts")
+    command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the run starts")
 }
 
 /// Waits until `reached`; false if the run ended before.
@@ -53,7 +57,9 @@ fn draw(seed: u64, bound: u64) -> u64 {
 /// Starts a run and kills it `delay` after its checkpoint of `step` appears. Whether it was alive.
 fn killed(config: &Path, out: &Path, step: u64, delay: Duration) -> bool {
     let mut child = start(config, out);
-    let mut alive = wait(&mut child, || checkpoints(out).last().is_some_and(|&last| last >= step));
+    let mut alive = wait(&mut child, || {
+        checkpoints(out).last().is_some_and(|&last| last >= step)
+    });
     if alive {
         std::thread::sleep(delay);
         alive = child.try_wait().unwrap().is_none();
@@ -83,7 +89,11 @@ fn a_killed_run_ends_as_a_straight_one() {
         }
         assert!(checkpoints(&out).last().is_some_and(|&last| last < END));
         resume(&out).expect(3, &[]);
-        assert_same(&expected, &ends(&out), &format!("killed {delay} ms after step {step}"));
+        assert_same(
+            &expected,
+            &ends(&out),
+            &format!("killed {delay} ms after step {step}"),
+        );
         hits += 1;
         if hits == 3 {
             return;
@@ -99,9 +109,15 @@ fn a_run_killed_twice_ends_as_a_straight_one() {
     let out = place.path("killed");
     assert!(killed(&config, &out, EPOCH, Duration::from_millis(20)));
     let mut second = afterimage();
-    second.arg("resume").arg(&out).stdout(Stdio::null()).stderr(Stdio::null());
+    second
+        .arg("resume")
+        .arg(&out)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     let mut second = second.spawn().unwrap();
-    assert!(wait(&mut second, || checkpoints(&out).last().is_some_and(|&last| last >= 3 * EPOCH)));
+    assert!(wait(&mut second, || checkpoints(&out)
+        .last()
+        .is_some_and(|&last| last >= 3 * EPOCH)));
     second.kill().unwrap();
     second.wait().unwrap();
     resume(&out).expect(3, &[]);
@@ -119,9 +135,17 @@ fn a_run_killed_before_its_first_checkpoint_starts_again() {
         std::thread::sleep(Duration::from_millis(delay));
         child.kill().unwrap();
         child.wait().unwrap();
-        assert_eq!(checkpoints(&out), [0; 0], "the first epoch took less than {delay} ms");
+        assert_eq!(
+            checkpoints(&out),
+            [0; 0],
+            "the first epoch took less than {delay} ms"
+        );
         resume(&out).expect(3, &[]);
-        assert_same(&expected, &ends(&out), &format!("killed {delay} ms after its start"));
+        assert_same(
+            &expected,
+            &ends(&out),
+            &format!("killed {delay} ms after its start"),
+        );
     }
 }
 
@@ -133,23 +157,41 @@ fn a_signal_leaves_a_checkpoint_from_which_the_run_ends_the_same() {
         let out = place.path(signal);
         let mut command = afterimage();
         command.arg("run").arg(&config).arg("--out").arg(&out);
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         assert!(wait(&mut child, || !checkpoints(&out).is_empty()));
         std::thread::sleep(Duration::from_millis(15));
-        let sent = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status();
+        let sent = Command::new("kill")
+            .args(["-s", signal, &child.id().to_string()])
+            .status();
         assert!(sent.unwrap().success());
         let ended = child.wait_with_output().unwrap();
         let message = String::from_utf8(ended.stderr).unwrap();
         assert_eq!(ended.status.code(), Some(128 + number), "{message}");
-        assert!(message.contains(&format!("interrupted by signal {number} after a checkpoint")));
-        assert!(message.contains(&format!("afterimage resume {}", out.display())), "{message}");
+        assert!(message.contains(&format!(
+            "interrupted by signal {number} after a checkpoint"
+        )));
+        assert!(
+            message.contains(&format!("afterimage resume {}", out.display())),
+            "{message}"
+        );
         let last = *checkpoints(&out).last().unwrap();
         assert!((EPOCH..END).contains(&last), "{last}");
         let manifest = fs::read_to_string(out.join("manifest.json")).unwrap();
-        assert!(manifest.contains(&format!("interrupted by signal {number}")), "{manifest}");
+        assert!(
+            manifest.contains(&format!("interrupted by signal {number}")),
+            "{manifest}"
+        );
 
         resume(&out).expect(3, &[]);
-        assert_same(&expected, &ends(&out), &format!("interrupted in step {last}"));
+        assert_same(
+            &expected,
+            &ends(&out),
+            &format!("interrupted in step {last}"),
+        );
         let manifest = fs::read_to_string(out.join("manifest.json")).unwrap();
         assert!(manifest.contains("\"completed\""), "{manifest}");
     }
@@ -166,14 +208,23 @@ fn what_cannot_be_resumed_is_told_and_left_as_it_is() {
     let empty = place.path("empty");
     fs::create_dir(&empty).unwrap();
     resume(&empty).expect(1, &["this is no run directory: it has no config.toml"]);
-    assert_eq!(fs::read_dir(&empty).unwrap().count(), 0, "nothing is made in a foreign folder");
+    assert_eq!(
+        fs::read_dir(&empty).unwrap().count(),
+        0,
+        "nothing is made in a foreign folder"
+    );
     resume(&place.path("nowhere")).expect(1, &["nowhere", "this is no run directory"]);
     assert!(!place.path("nowhere").exists());
 
     let out = run.to_str().unwrap();
     let again = place.path("run.toml");
-    call(["run", again.to_str().unwrap(), "--out", out])
-        .expect(1, &["this run directory is not empty", &format!("afterimage resume {out}")]);
+    call(["run", again.to_str().unwrap(), "--out", out]).expect(
+        1,
+        &[
+            "this run directory is not empty",
+            &format!("afterimage resume {out}"),
+        ],
+    );
 }
 
 /// A run that stopped after its second epoch.
@@ -194,7 +245,10 @@ fn a_changed_config_is_refused_in_words() {
 
     fs::write(&config, text.replace("peak = 0.002", "peak = 0.003")).unwrap();
     let refused = resume(&run).expect(1, &["another config", "schedule.peak"]);
-    assert!(!refused.err.contains("delete this checkpoint"), "no advice to lose it: {refused:?}");
+    assert!(
+        !refused.err.contains("delete this checkpoint"),
+        "no advice to lose it: {refused:?}"
+    );
 
     fs::write(&config, text.replace("step = 25", "step = 26")).unwrap();
     resume(&run).expect(1, &["another config", "plugins[0].step"]);
@@ -208,7 +262,13 @@ fn a_damaged_checkpoint_is_refused_by_its_file() {
     let place = Place::new();
     let run = stopped(&place);
     let last = last_checkpoint(&run);
-    for file in ["model.bpk", "optimizer.bpk", "schedule.bpk", "loop.bin", "plugins.bin"] {
+    for file in [
+        "model.bpk",
+        "optimizer.bpk",
+        "schedule.bpk",
+        "loop.bin",
+        "plugins.bin",
+    ] {
         let path = last.join(file);
         let bytes = fs::read(&path).unwrap();
         let mut damaged = bytes.clone();

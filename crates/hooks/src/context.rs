@@ -312,14 +312,6 @@ macro_rules! requests {
                 })
             }
 
-            /// Asks for an evaluation.
-            ///
-            /// # Errors
-            /// A request that the manifest does not declare.
-            pub fn evaluate(&mut self) -> Result<(), Fault> {
-                self.scope.request(Request::Evaluate)
-            }
-
             /// Asks for the end of the run.
             ///
             /// # Errors
@@ -378,6 +370,24 @@ pub struct EpochEndCx<'a> {
 requests!(StepDoneCx);
 requests!(EvalDoneCx);
 requests!(EpochEndCx);
+
+macro_rules! evaluations {
+    ($cx:ident) => {
+        impl $cx<'_> {
+            /// Asks for an evaluation.
+            ///
+            /// # Errors
+            /// A request that the manifest does not declare.
+            pub fn evaluate(&mut self) -> Result<(), Fault> {
+                self.scope.request(Request::Evaluate)
+            }
+        }
+    };
+}
+
+// Not at `EvalDone`, where the evaluation that was just done would ask for itself for ever.
+evaluations!(StepDoneCx);
+evaluations!(EpochEndCx);
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -170,12 +170,14 @@ impl Hooks {
             }
             let start = Instant::now();
             E::scope(cx).enter(&slot.manifest);
+            let waiting = E::scope(cx).requests_waiting();
             let plugin: &mut dyn Any = slot.plugin.as_mut();
             let result = catch_unwind(AssertUnwindSafe(|| (entry.call)(plugin, cx)))
                 .unwrap_or_else(|panic| Err(Fault::new(format!("panicked: {}", words(&*panic)))));
             E::scope(cx).leave();
             self.costs.add(entry.slot, E::KIND, start.elapsed());
             if let Err(fault) = result {
+                E::scope(cx).withdraw_requests(waiting);
                 let stop = StopRun {
                     plugin: slot.manifest.id.clone(),
                     event: E::KIND,

@@ -71,6 +71,16 @@ impl<'a> Scope<'a> {
         self.caller = None;
     }
 
+    /// Number of requests that wait for the engine.
+    pub(crate) fn requests_waiting(&self) -> usize {
+        self.desk.requests.len()
+    }
+
+    /// Takes back the requests made since `waiting` were there: a call that failed asks nothing.
+    pub(crate) fn withdraw_requests(&mut self, waiting: usize) {
+        self.desk.requests.truncate(waiting);
+    }
+
     pub(crate) fn caller_id(&self) -> &str {
         self.caller.as_ref().map_or("loop", |m| m.id.as_str())
     }

@@ -113,11 +113,6 @@ impl Publisher<'_> {
         let text = |of: &dyn Fn(&SiteReport<'_>) -> String| {
             Column::Text(units().map(|(r, _)| of(r)).collect())
         };
-        let map = match self.map {
-            ActMap::Raw => "raw",
-            ActMap::Relu => "relu",
-            ActMap::Abs => "abs",
-        };
         let columns = [
             ("site", text(&|r| r.site.to_owned())),
             ("unit", whole(&|_, unit| unit as i64)),
@@ -139,7 +134,7 @@ impl Publisher<'_> {
             ("mean_of_others", number(&mean_of_others)),
             ("points", whole(&|r, _| r.scores.points() as i64)),
             ("views", whole(&|_, _| self.views as i64)),
-            ("map", text(&|_| map.to_owned())),
+            ("map", text(&|_| self.map.to_string())),
             ("form", text(&|r| r.scores.form().to_string())),
         ];
         Table {

@@ -273,7 +273,7 @@ fn owners_stand_in_a_row_the_highest_score_first() {
         top_images: 0,
         ..config()
     });
-    assert!(none.tags().iter().all(|tag| !tag.contains("owners")));
+    assert!(none.tags().iter().all(|tag| !tag.contains("/owners/")));
 }
 
 #[test]

@@ -177,6 +177,8 @@ fn a_kill_in_the_middle_of_an_epoch_leaves_no_trace() {
         let mut straight = rig(config(), &model);
         first_epoch(&mut straight);
         finish(&mut straight, 0);
+        // Compared as text, since the NaN of a missing null is equal to none.
+        let expected = format!("{:?}", straight.records());
         for killed_after in 0..=4 {
             let mut killed = rig(config(), &model);
             first_epoch(&mut killed);
@@ -191,13 +193,9 @@ fn a_kill_in_the_middle_of_an_epoch_leaves_no_trace() {
                 .restore(saved, &mut resumed.desk.resources)
                 .unwrap();
             finish(&mut resumed, killed_after);
-            // Compared as text, since the NaN of a missing null is equal to none.
-            let mut copy = rig(config(), &model);
-            first_epoch(&mut copy);
-            finish(&mut copy, 0);
             assert_eq!(
                 format!("{:?}", resumed.records()),
-                format!("{:?}", copy.records()),
+                expected,
                 "killed after {killed_after}"
             );
             assert_eq!(

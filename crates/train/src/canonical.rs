@@ -61,6 +61,16 @@ pub(crate) fn model(bytes: Vec<u8>) -> Result<Vec<u8>, TrainError> {
         .map_err(failed)
 }
 
+/// The record of a model that burn's `Learner` does not hold, as [`model`] writes it.
+pub(crate) fn model_of<M: Module>(module: &M) -> Result<Vec<u8>, TrainError> {
+    let bytes = module.clone().into_record().into_bytes();
+    let bytes = bytes.map_err(|error| TrainError::Record {
+        what: "model",
+        reason: error.to_string(),
+    })?;
+    model(bytes.to_vec())
+}
+
 /// An optimizer record with parameters' numbers in place of burn's ids.
 pub(crate) fn optimizer(
     bytes: Vec<u8>,

@@ -124,10 +124,14 @@ impl Checkpoints {
             reason: e.to_string(),
         })?;
         write_synced(&beside.join(CONTENTS), text.as_bytes())?;
+        let aside = self.folder.join(format!(".{}.replaced", name(step)));
         if place.exists() {
-            fs::remove_dir_all(&place).map_err(TrainError::io(&place, "replace"))?;
+            fs::rename(&place, &aside).map_err(TrainError::io(&place, "replace"))?;
         }
         fs::rename(&beside, &place).map_err(TrainError::io(&place, "rename into place"))?;
+        if aside.exists() {
+            fs::remove_dir_all(&aside).map_err(TrainError::io(&aside, "remove"))?;
+        }
         // The rename lasts through a power cut only once the folder itself is on disk.
         fs::File::open(&self.folder)
             .and_then(|folder| folder.sync_all())

@@ -64,7 +64,9 @@ mod tests {
 
     #[test]
     fn every_changed_key_is_named_with_both_values() {
-        let is = WAS.replace("0.002", "0.003").replace("count = 3", "count = 4");
+        let is = WAS
+            .replace("0.002", "0.003")
+            .replace("count = 3", "count = 4");
         assert_eq!(
             difference(WAS, &is),
             "plugins[0].points.count is 4, was 3; schedule.peak is 0.003, was 0.002"
@@ -74,7 +76,9 @@ mod tests {
 
     #[test]
     fn keys_that_came_or_went_are_named() {
-        let is = WAS.replace("\n[[plugins]]\nkind = \"b\"\n", "").replace("seed = 1", "name = \"x\"");
+        let is = WAS
+            .replace("\n[[plugins]]\nkind = \"b\"\n", "")
+            .replace("seed = 1", "name = \"x\"");
         assert_eq!(
             difference(WAS, &is),
             "name is \"x\", was not there; plugins[1].kind is not there, was \"b\"; \

@@ -116,8 +116,15 @@ impl<M: LearnerModel> Driver<M> for Opaque {
         &self,
         model: &M,
         input: <M as TrainStep>::Input,
-        _inside: &mut Inside<'_>,
+        inside: &mut Inside<'_>,
     ) -> Result<Gradiented<<M as TrainStep>::Output>, TrainError> {
+        if inside.weights.is_some() {
+            return Err(TrainError::Attach(
+                "the plan has sample weights, but this model has burn's `TrainStep` alone; \
+                 implement `HookedModel` for it"
+                    .to_owned(),
+            ));
+        }
         let out = TrainStep::step(model, input);
         Ok(Gradiented {
             gradients: out.grads,

@@ -19,7 +19,7 @@ use burn::tensor::{Bytes, Device};
 use burn::train::{EventProcessorTraining, Learner, LearnerEvent, LearnerModel};
 
 use crate::attach::{Parts, decision_line};
-use crate::canonical::parameter_ids;
+use crate::canonical::{self, parameter_ids};
 use crate::checkpoint::{Checkpoint, LoopState};
 use crate::driver::parameters;
 use crate::error::TrainError;
@@ -88,6 +88,8 @@ impl<M: LearnerModel> Training<M> {
             began: Instant::now(),
             first_step: 0,
             warned: Vec::new(),
+            save_due: false,
+            before: None,
         }
     }
 
@@ -280,8 +282,12 @@ impl<M: LearnerModel> Training<M> {
         self.state
             .latest
             .retain(|tag, _| !afterimage_track::is_clock_dependent(tag));
+        let mut learner = records.take(&self.learner, checkpointer, &components.store)?;
+        if let Some(before) = &self.before {
+            learner.model = canonical::model_of(before)?;
+        }
         let checkpoint = Checkpoint {
-            learner: records.take(&self.learner, checkpointer, &components.store)?,
+            learner,
             state: self.state.clone(),
             hooks: self.hooks.state(&self.desk.resources)?,
         };
@@ -336,7 +342,8 @@ impl<M: LearnerModel> Training<M> {
             checkpointer.checkpoint(&self.learner, clock.epoch as usize, &components.store);
         }
         // The last epoch's checkpoint is written at the end of the run, with everything in it.
-        if (due && !self.is_last_epoch()) || interrupted {
+        self.save_due = due && !self.is_last_epoch() && !interrupted;
+        if interrupted {
             self.save()?;
         }
         Ok(())

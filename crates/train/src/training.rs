@@ -44,6 +44,11 @@ pub(crate) struct Training<M: LearnerModel> {
     pub(crate) began: Instant,
     pub(crate) first_step: u64,
     pub(crate) warned: Vec<String>,
+    /// A checkpoint of the epoch that ended waits for the next one to start.
+    pub(crate) save_due: bool,
+    /// The model before the step under way, apart from the training model: a forward pass already
+    /// changes the running statistics of batch norms.
+    pub(crate) before: Option<M>,
 }
 
 /// A scope for the next event; a macro, because it borrows fields apart from the hooks.
@@ -81,7 +86,10 @@ impl<M: LearnerModel> Training<M> {
         if self.state.clock.step == 0 {
             let clock = self.state.clock;
             let mut taps = Vec::new();
-            self.evaluate(false)?;
+            if !self.run.config.is_empty() {
+                let text = afterimage_track::code_block(&self.run.config);
+                scope!(self).text("config", text);
+            }
             self.hooks.fire::<RunStart>(
                 &clock,
                 &mut RunStartCx {
@@ -93,6 +101,7 @@ impl<M: LearnerModel> Training<M> {
             )?;
             self.hooks.register_taps(taps);
             self.commit()?;
+            self.evaluate(false)?;
         }
         while self.stop.is_none() && !self.state.finished {
             if self.state.plan.is_none() {
@@ -100,6 +109,11 @@ impl<M: LearnerModel> Training<M> {
                     break;
                 }
                 self.epoch_start()?;
+                // Only now, so that what was recorded at the start of the epoch is in the
+                // checkpoint and not recorded again by a resumed run.
+                if std::mem::take(&mut self.save_due) {
+                    self.save()?;
+                }
             }
             self.epoch()?;
         }
@@ -216,6 +230,7 @@ impl<M: LearnerModel> Training<M> {
                 .step(clock.step)
                 .bits(),
         );
+        self.before = Some(model.valid());
         let stepped = self.parts.driver.step(
             &model,
             input,
@@ -234,6 +249,7 @@ impl<M: LearnerModel> Training<M> {
         if stepped.loss.is_some_and(|loss| !loss.is_finite()) {
             return self.diverge();
         }
+        self.before = None;
         self.learner.lr_step();
         self.learner.optimizer_step(stepped.gradients);
 
@@ -381,7 +397,7 @@ impl<M: LearnerModel> Training<M> {
         }
         // Between the last step of an epoch and its end no checkpoint is written, so that a
         // resumed run never repeats half of an epoch's end.
-        if self.stop.is_some() && !self.epoch_is_done() {
+        if matches!(self.stop, Some(Outcome::Interrupted(_))) && !self.epoch_is_done() {
             self.save()?;
         }
         Ok(())

@@ -19,7 +19,10 @@ pub const STEPS: u64 = 3 * EPOCH;
 /// The command, deaf to the tester's own settings.
 pub fn afterimage() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_afterimage"));
-    command.env_remove("AFTERIMAGE_LOG").env("RUST_BACKTRACE", "0").stdin(Stdio::null());
+    command
+        .env_remove("AFTERIMAGE_LOG")
+        .env("RUST_BACKTRACE", "0")
+        .stdin(Stdio::null());
     command
 }
 
@@ -37,7 +40,11 @@ impl Ended {
     pub fn expect(self, code: i32, words: &[&str]) -> Self {
         assert_eq!(self.code, Some(code), "{self:#?}");
         for word in words {
-            assert!(self.err.contains(word), "no {word:?} in the message:\n{}", self.err);
+            assert!(
+                self.err.contains(word),
+                "no {word:?} in the message:\n{}",
+                self.err
+            );
         }
         self
     }
@@ -93,9 +100,19 @@ pub fn resume(run: &Path) -> Ended {
 
 /// Steps of the checkpoints of a run, ascending.
 pub fn checkpoints(run: &Path) -> Vec<u64> {
-    let Ok(entries) = fs::read_dir(run.join("checkpoints")) else { return Vec::new() };
+    let Ok(entries) = fs::read_dir(run.join("checkpoints")) else {
+        return Vec::new();
+    };
     let mut steps: Vec<u64> = entries
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_prefix("step-")?.parse().ok())
+        .filter_map(|entry| {
+            entry
+                .ok()?
+                .file_name()
+                .to_str()?
+                .strip_prefix("step-")?
+                .parse()
+                .ok()
+        })
         .collect();
     steps.sort_unstable();
     steps
@@ -113,7 +130,9 @@ pub type Files = BTreeMap<String, Vec<u8>>;
 /// All files under `folder`; none if it is missing.
 pub fn files_under(folder: &Path) -> Files {
     fn walk(folder: &Path, name: &str, files: &mut Files) {
-        let Ok(entries) = fs::read_dir(folder) else { return };
+        let Ok(entries) = fs::read_dir(folder) else {
+            return;
+        };
         for entry in entries {
             let entry = entry.expect("a folder entry");
             let name = format!("{name}{}", entry.file_name().to_str().expect("UTF-8"));
@@ -133,8 +152,16 @@ pub fn files_under(folder: &Path) -> Files {
 /// file as an empty one.
 pub fn records(run: &Path) -> Files {
     let mut files = Files::new();
-    for name in ["config.toml", "metrics.jsonl", "histograms.jsonl", "decisions.jsonl"] {
-        files.insert(name.to_owned(), fs::read(run.join(name)).unwrap_or_default());
+    for name in [
+        "config.toml",
+        "metrics.jsonl",
+        "histograms.jsonl",
+        "decisions.jsonl",
+    ] {
+        files.insert(
+            name.to_owned(),
+            fs::read(run.join(name)).unwrap_or_default(),
+        );
     }
     for folder in ["tables", "images"] {
         for (name, bytes) in files_under(&run.join(folder)) {
@@ -150,7 +177,10 @@ pub fn ends(run: &Path) -> Files {
     let mut files = records(run);
     let last = last_checkpoint(run);
     for (name, bytes) in files_under(&last) {
-        files.insert(format!("{}/{name}", last.file_name().unwrap().to_str().unwrap()), bytes);
+        files.insert(
+            format!("{}/{name}", last.file_name().unwrap().to_str().unwrap()),
+            bytes,
+        );
     }
     files
 }
@@ -164,7 +194,11 @@ pub fn assert_same(straight: &Files, other: &Files, what: &str) {
         };
         if a != b {
             let (a, b) = (String::from_utf8_lossy(a), String::from_utf8_lossy(b));
-            let lines = a.lines().zip(b.lines()).enumerate().find(|(_, (a, b))| a != b);
+            let lines = a
+                .lines()
+                .zip(b.lines())
+                .enumerate()
+                .find(|(_, (a, b))| a != b);
             let show = |text: &str| text.chars().take(300).collect::<String>();
             match lines {
                 Some((at, (a, b))) if name.ends_with(".jsonl") || name.ends_with(".json") => {
@@ -180,8 +214,11 @@ pub fn assert_same(straight: &Files, other: &Files, what: &str) {
 /// can run alone.
 pub fn observers() -> Vec<(String, bool)> {
     let listed = call(["plugins"]).expect(0, &[]);
-    let kinds: Vec<&str> =
-        listed.out.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    let kinds: Vec<&str> = listed
+        .out
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
     assert!(!kinds.is_empty(), "no plugins listed:\n{}", listed.out);
     kinds
         .into_iter()
@@ -189,7 +226,9 @@ pub fn observers() -> Vec<(String, bool)> {
             let shown = call(["plugins", kind]).expect(0, &[]).out;
             let of = |key: &str| {
                 let line = shown.lines().find_map(|line| line.strip_prefix(key));
-                line.expect("the plugin's description has this line").trim().to_owned()
+                line.expect("the plugin's description has this line")
+                    .trim()
+                    .to_owned()
             };
             (of("effects:") == "none").then(|| (kind.to_owned(), of("reads:") == "none"))
         })
@@ -201,6 +240,7 @@ pub fn plugin(kind: &str) -> String {
     let settings = match kind {
         // In the middle of the second epoch.
         "chaos" => "step = 15",
+        "unitmem" => "points = 40\nviews = 2",
         _ => "",
     };
     format!("\n[[plugins]]\nkind = \"{kind}\"\n{settings}\n")
@@ -208,5 +248,7 @@ pub fn plugin(kind: &str) -> String {
 
 /// [`TINY`] with every observer of the registry, one of which fails midway.
 pub fn with_every_observer() -> String {
-    observers().iter().fold(TINY.to_owned(), |text, (kind, _)| text + &plugin(kind))
+    observers()
+        .iter()
+        .fold(TINY.to_owned(), |text, (kind, _)| text + &plugin(kind))
 }
