@@ -80,18 +80,6 @@ def kill_after(process, seconds):
         return True
 
 
-def last_step(run):
-    """The last step on record, which is past the last checkpoint if buffers were written."""
-    steps = [-1]
-    metrics = run / "metrics.jsonl"
-    if metrics.exists():
-        for line in metrics.read_text().splitlines():
-            head, _, tail = line.partition('"step":')
-            digits = tail.split(",")[0]
-            steps.append(int(digits) if digits.isdigit() and head else -1)
-    return max(steps)
-
-
 def main():
     options = arguments()
     if not options.binary.exists():
@@ -125,13 +113,19 @@ def main():
         trial += 1
         steps = checkpoints(run)
         at = str(steps[-1]) if steps else "none"
-        again = "no"
+        again, resumed = "no", None
         if trial % 3 == 0:
-            more = draw.uniform(0.02, 0.6) * length
-            if kill_after(start(options.binary, "resume", run), more):
+            second = start(options.binary, "resume", run)
+            if kill_after(second, draw.uniform(0.02, 0.6) * length):
                 steps = checkpoints(run)
                 again = f"at {steps[-1]}" if steps else "at none"
-        resumed = start(options.binary, "resume", run).wait() if again != "no" or alive else code
+            else:
+                resumed = second.returncode
+        if resumed is None:
+            over = checkpoints(run)[-1:] == checkpoints(straight)[-1:]
+            resumed = start(options.binary, "resume", run).wait()
+            # Killed after its last checkpoint, a run is complete, and resuming it is an error.
+            resumed = code if over and resumed == 1 else resumed
         got = ends(run) if checkpoints(run) else {}
         different = sorted(
             name for name in expected.keys() | got.keys() if expected.get(name) != got.get(name)

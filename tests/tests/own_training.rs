@@ -30,8 +30,8 @@ fn an_existing_program_gains_unitmem_and_tensorboard() {
 
     let events = events(&place.path().join("tensorboard"));
     for tag in [
-        "unitmem_streaming/mean/train/conv1",
-        "unitmem_streaming/mean/train/conv2",
+        "unitmem_streaming/mean/train/encoder.conv1",
+        "unitmem_streaming/mean/train/encoder.conv2",
         "loss/train",
         "lr",
     ] {

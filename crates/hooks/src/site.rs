@@ -55,3 +55,16 @@ pub struct Site {
     /// Paths of the parameters whose columns read the units.
     pub consumed_by: Vec<String>,
 }
+
+impl Site {
+    /// A site that says nothing about the parameters around it.
+    pub fn new(name: impl Into<String>, kind: SiteKind, units: usize) -> Self {
+        Self {
+            name: name.into(),
+            kind,
+            units,
+            produced_by: Vec::new(),
+            consumed_by: Vec::new(),
+        }
+    }
+}

@@ -17,6 +17,34 @@ pub struct Forward<O> {
     pub output: O,
 }
 
+impl<O> Forward<O> {
+    /// A forward pass that shows its mean loss `[1]` and burn-train's output.
+    pub fn new(loss: Tensor<1>, output: O) -> Self {
+        Self {
+            embeddings: None,
+            per_sample: None,
+            loss,
+            output,
+        }
+    }
+
+    /// Shows the encoder's output `[V·B, D]`, too.
+    pub fn with_embeddings(self, embeddings: Tensor<2>) -> Self {
+        Self {
+            embeddings: Some(embeddings),
+            ..self
+        }
+    }
+
+    /// Shows the loss of each sample `[B]`, too.
+    pub fn with_per_sample(self, per_sample: Tensor<1>) -> Self {
+        Self {
+            per_sample: Some(per_sample),
+            ..self
+        }
+    }
+}
+
 /// A model whose training step the loop can open, so that plugins see forward, loss and gradients.
 ///
 /// burn's [`TrainStep::step`] holds forward and backward in one call. A model without this trait

@@ -15,14 +15,9 @@ use program::{Batch, Net, loader, mean};
 
 impl HookedModel for Net {
     fn sites(&self) -> Vec<Site> {
-        let site = |name: &str, units| Site {
-            name: name.to_owned(),
-            kind: SiteKind::Activation,
-            units,
-            produced_by: Vec::new(),
-            consumed_by: Vec::new(),
-        };
-        vec![site("conv1", 4), site("conv2", 8)]
+        [("encoder.conv1", 4), ("encoder.conv2", 8)]
+            .map(|(name, units)| Site::new(name, SiteKind::Activation, units))
+            .to_vec()
     }
 
     fn sample_ids(&self, batch: &Batch) -> Vec<SampleId> {
@@ -32,45 +27,29 @@ impl HookedModel for Net {
     fn forward(&self, batch: Batch, taps: &mut Taps) -> Forward<ClassificationOutput> {
         let embeddings = self.encode(batch.images, taps);
         let output = self.classify(embeddings.clone(), batch.classes);
-        Forward {
-            embeddings: Some(embeddings),
-            per_sample: None,
-            loss: output.loss.clone(),
-            output,
-        }
+        Forward::new(output.loss.clone(), output).with_embeddings(embeddings)
     }
 
     fn encode(&self, images: Tensor<4>, taps: &mut Taps) -> Tensor<2> {
-        let x = taps.visit4("conv1", relu(self.conv1.forward(images)));
-        mean(taps.visit4("conv2", relu(self.conv2.forward(x))))
+        let x = taps.visit4("encoder.conv1", relu(self.conv1.forward(images)));
+        mean(taps.visit4("encoder.conv2", relu(self.conv2.forward(x))))
     }
 }
 
 /// Trains in `directory` and leaves TensorBoard's files in `directory/tensorboard`.
 pub fn train(directory: &Path, epochs: usize) -> LearningResult<Net> {
-    let unitmem = StreamingConfig {
-        sites: "conv*".to_owned(),
-        ..StreamingConfig::default()
-    };
+    let unitmem = UnitMemStreaming::new(StreamingConfig::default());
+    let plugin = Attached::new("unitmem", "unitmem-streaming", unitmem);
+    let board = TensorBoard::create(&directory.join("tensorboard"), None);
     let afterimage = Afterimage::open(16)
-        .plugin(Attached::new(
-            "unitmem",
-            "unitmem-streaming",
-            UnitMemStreaming::new(unitmem),
-        ))
-        .sink(
-            "tensorboard",
-            TensorBoard::create(&directory.join("tensorboard"), None),
-        );
+        .plugin(plugin)
+        .sink("tensorboard", board);
 
     let training = SupervisedTraining::new(directory, loader(128, 16), loader(32, 16))
         .metrics((AccuracyMetric::new(), LossMetric::new()))
         .num_epochs(epochs);
-    let learner = Learner::new(
-        Net::new(&Device::default().autodiff()),
-        AdamConfig::new().init(),
-        1e-2,
-    );
+    let model = Net::new(&Device::default().autodiff());
+    let learner = Learner::new(model, AdamConfig::new().init(), 1e-2);
     afterimage.attach(training).launch(learner)
 }
 

@@ -17,8 +17,11 @@ const SIDE: usize = 8;
 /// An image of stripes with its number and its class: 0 for rows, 1 for columns.
 #[derive(Debug, Clone)]
 pub struct Stripes {
+    /// Number of the image.
     pub number: u32,
+    /// Brightness, row by row.
     pub pixels: Vec<f32>,
+    /// 0 for rows, 1 for columns.
     pub class: i32,
 }
 
@@ -28,8 +31,8 @@ impl Stripes {
         let class = (number % 2) as i32;
         let pixel = |at: usize| {
             let along = if class == 0 { at / SIDE } else { at % SIDE };
-            let stripe = (along + number as usize / 2) % 3 == 0;
-            let speck = (at as u32 * 31 + number * 17) % 7 == 0;
+            let stripe = (along + number as usize / 2).is_multiple_of(3);
+            let speck = (at as u32 * 31 + number * 17).is_multiple_of(7);
             f32::from(u8::from(stripe)) + 0.5 * f32::from(u8::from(speck))
         };
         Self {
@@ -43,8 +46,11 @@ impl Stripes {
 /// What the model is trained on.
 #[derive(Debug, Clone)]
 pub struct Batch {
+    /// Numbers of the images.
     pub numbers: Vec<u32>,
+    /// Images `[B, 1, H, W]`.
     pub images: Tensor<4>,
+    /// Classes `[B]`.
     pub classes: Tensor<1, Int>,
 }
 
@@ -76,8 +82,11 @@ pub fn loader(images: u32, batch: usize) -> Arc<dyn DataLoader<Batch>> {
 /// Two convolutions and a linear classifier.
 #[derive(Module, Debug)]
 pub struct Net {
+    /// First convolution.
     pub conv1: Conv2d,
+    /// Second convolution.
     pub conv2: Conv2d,
+    /// Classifier.
     pub head: Linear,
 }
 
