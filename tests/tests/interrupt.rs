@@ -105,7 +105,7 @@ impl Planner {
             .sum::<u64>();
         cx.scalar("planner/sum", sum as f64);
         if cx.clock().step == 6 {
-            cx.mask("conv1", vec![2])?;
+            cx.mask("encoder.conv1", vec![2])?;
         }
         Ok(())
     }
@@ -161,10 +161,7 @@ impl Batches<Batch> for Pictures {
 fn train(run: &Path, resume: bool, interrupt: Option<u64>) -> RunReport {
     let device = Device::default().autodiff();
     let signal = Arc::new(AtomicUsize::new(0));
-    let unitmem = StreamingConfig {
-        sites: "conv*".to_owned(),
-        ..StreamingConfig::default()
-    };
+    let unitmem = StreamingConfig::default();
     let sinks = run.to_owned();
     let afterimage = Afterimage::open(BATCH)
         .seed(5)

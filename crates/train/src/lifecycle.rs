@@ -157,6 +157,8 @@ impl<M: LearnerModel> Training<M> {
         self.hooks
             .restore(checkpoint.hooks, &mut self.desk.resources)?;
         self.state = checkpoint.state;
+        // An interrupt between two epochs: its checkpoint knows nothing of the next epoch's start.
+        self.save_due = self.state.plan.is_none();
         self.desk.recorder.restore_latest(self.state.latest.clone());
         Ok(Some(self.state.clock.step))
     }
