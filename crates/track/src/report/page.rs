@@ -66,6 +66,11 @@ fn summary(run: &Run) -> String {
                 }
                 serde_json::Value::Null | serde_json::Value::Object(_) => continue,
             };
+            let text = if key.ends_with("sha256") {
+                shortened(&text)
+            } else {
+                text
+            };
             rows.push(vec![key.clone(), text]);
         }
     }
@@ -85,6 +90,15 @@ fn summary(run: &Run) -> String {
             table(&[], &rows)
         },
     )
+}
+
+/// The first digits of each digest; the manifest has them whole.
+fn shortened(digests: &str) -> String {
+    let parts: Vec<String> = digests
+        .split('+')
+        .map(|digest| digest.chars().take(16).collect())
+        .collect();
+    parts.join(" + ")
 }
 
 fn configuration(run: &Run) -> String {

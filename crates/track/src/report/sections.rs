@@ -92,16 +92,22 @@ pub fn memorization(run: &Run) -> String {
     if sites.is_empty() {
         return String::new();
     }
-    let names: Vec<String> = sites.iter().map(|&site| site.to_owned()).collect();
     let last = |prefix: &str, site: &str| {
         run.scalar(&format!("{prefix}{site}"))
             .map_or(f64::NAN, Scalar::last)
     };
+    // All sites together are no layer, and have no place on an axis of layers.
+    let layers: Vec<&str> = sites
+        .iter()
+        .copied()
+        .filter(|site| *site != "all")
+        .collect();
+    let names: Vec<String> = layers.iter().map(|&site| site.to_owned()).collect();
     let profile: Vec<Series> = MEANS
         .iter()
         .filter(|mean| run.below(mean.0).next().is_some())
         .map(|&(prefix, label, dashed)| {
-            let points = sites
+            let points = layers
                 .iter()
                 .enumerate()
                 .map(|(i, site)| (i as f64, last(prefix, site)))
