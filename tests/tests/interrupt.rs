@@ -27,7 +27,7 @@ use burn::tensor::Device;
 use burn::train::metric::LossMetric;
 use burn::train::renderer::CliMetricsRenderer;
 use burn::train::{Learner, SupervisedTraining};
-use own_training::program::{Batch, Net, Pack, Stripes, loader};
+use own_training::program::{Batch, Net, Pack, Stripes};
 use tempfile::TempDir;
 
 const SAMPLES: u32 = 48;
@@ -157,23 +157,16 @@ impl Batches<Batch> for Pictures {
     }
 }
 
-/// Where batches come from.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Source {
-    /// The loop plans them.
-    Loop,
-    /// A loader of burn, which shuffles by itself; its last batch is not full.
-    Loader,
-}
-
 /// Trains in `run`, interrupted in a step if one is given.
-fn train(source: Source, run: &Path, resume: bool, interrupt: Option<u64>) -> RunReport {
+fn train(run: &Path, resume: bool, interrupt: Option<u64>) -> RunReport {
     let device = Device::default().autodiff();
     let signal = Arc::new(AtomicUsize::new(0));
     let unitmem = StreamingConfig::default();
     let sinks = run.to_owned();
     let afterimage = Afterimage::open(BATCH)
         .seed(5)
+        .feed(Box::new(Pictures(device.clone())), SAMPLES as usize, 0)
+        .plugin(Attached::new("planner", "planner", Planner::default()))
         .plugin(Attached::new(
             "unitmem",
             "unitmem-streaming",
@@ -195,17 +188,8 @@ fn train(source: Source, run: &Path, resume: bool, interrupt: Option<u64>) -> Ru
             1,
             resume,
         );
-    let (afterimage, batches) = match source {
-        Source::Loop => {
-            let planner = Attached::new("planner", "planner", Planner::default());
-            let feed = Box::new(Pictures(device.clone()));
-            let afterimage = afterimage.feed(feed, SAMPLES as usize, 0).plugin(planner);
-            (afterimage, NoLoader::shared())
-        }
-        Source::Loader => (afterimage, loader(SAMPLES - 8, BATCH)),
-    };
     let report = afterimage.report();
-    let training = SupervisedTraining::new(run, batches, NoLoader::shared())
+    let training = SupervisedTraining::new(run, NoLoader::shared(), NoLoader::shared())
         .metric_train_numeric(LossMetric::new())
         .with_metric_logger(burn::train::logger::InMemoryMetricLogger::new())
         .renderer(Box::new(CliMetricsRenderer::new()))
@@ -247,26 +231,32 @@ fn left(run: &Path) -> BTreeMap<String, Vec<u8>> {
     files
 }
 
-/// Interrupts a run in each of its steps, resumes it, and compares it with a straight one, whose
-/// files it returns.
-fn interrupt_everywhere(source: Source) -> BTreeMap<String, Vec<u8>> {
+#[test]
+fn a_run_interrupted_at_any_step_ends_as_a_straight_one() {
     let place = TempDir::new().unwrap();
     let straight = place.path().join("straight");
-    let report = train(source, &straight, false, None);
+    let report = train(&straight, false, None);
     assert!(
         matches!(report.outcome, Some(Outcome::Completed)),
         "{report:?}"
     );
     let expected = left(&straight);
+    let decisions = String::from_utf8(expected["decisions.jsonl"].clone()).unwrap();
+    assert_eq!(
+        decisions.lines().count() as u64,
+        EPOCHS + 1,
+        "a plan an epoch and a mask"
+    );
     assert!(expected.contains_key(&format!("checkpoints/step-{STEPS:08}/model.bpk")));
+
     for step in 1..=STEPS {
         let run = place.path().join(format!("interrupted-{step}"));
-        let report = train(source, &run, false, Some(step));
+        let report = train(&run, false, Some(step));
         assert!(
             matches!(report.outcome, Some(Outcome::Interrupted(_))),
             "{step}: {report:?}"
         );
-        let report = train(source, &run, true, None);
+        let report = train(&run, true, None);
         assert!(
             matches!(report.outcome, Some(Outcome::Completed)),
             "{step}: {report:?}"
@@ -274,46 +264,30 @@ fn interrupt_everywhere(source: Source) -> BTreeMap<String, Vec<u8>> {
         let got = left(&run);
         let names = |files: &BTreeMap<String, Vec<u8>>| files.keys().cloned().collect::<Vec<_>>();
         assert_eq!(names(&expected), names(&got), "interrupted in step {step}");
-        assert_same(&expected, &got, &format!("interrupted in step {step}"));
-    }
-    expected
-}
-
-/// Fails the test unless all `expected` files are there with the same bytes.
-fn assert_same(expected: &BTreeMap<String, Vec<u8>>, got: &BTreeMap<String, Vec<u8>>, what: &str) {
-    for (name, bytes) in expected {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        assert!(got.contains_key(name), "{name} is missing, {what}");
-        if name.ends_with(".jsonl") {
-            assert_eq!(text(bytes), text(&got[name]), "{name}, {what}");
+        for (name, bytes) in &expected {
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            if name.ends_with(".jsonl") {
+                assert_eq!(
+                    text(bytes),
+                    text(&got[name]),
+                    "{name}, interrupted in step {step}"
+                );
+            }
+            assert!(bytes == &got[name], "{name}, interrupted in step {step}");
         }
-        assert!(bytes == &got[name], "{name}, {what}");
     }
-}
-
-#[test]
-fn a_run_interrupted_at_any_step_ends_as_a_straight_one() {
-    let files = interrupt_everywhere(Source::Loop);
-    let decisions = String::from_utf8(files["decisions.jsonl"].clone()).unwrap();
-    let made = decisions.lines().count() as u64;
-    assert_eq!(made, EPOCHS + 1, "a plan an epoch and a mask");
-}
-
-#[test]
-fn a_run_on_burns_loader_interrupted_at_any_step_ends_as_a_straight_one() {
-    interrupt_everywhere(Source::Loader);
 }
 
 #[test]
 fn a_run_that_dies_after_a_checkpoint_does_not_say_things_twice() {
     let place = TempDir::new().unwrap();
     let straight = place.path().join("straight");
-    train(Source::Loop, &straight, false, None);
+    train(&straight, false, None);
     let expected = left(&straight);
     // What a kill in the second epoch leaves: all that was written by then, and the checkpoint of
     // the first epoch as the last one.
     let killed = place.path().join("killed");
-    train(Source::Loop, &killed, false, Some(STEPS / EPOCHS + 2));
+    train(&killed, false, Some(STEPS / EPOCHS + 2));
     let checkpoints = killed.join("checkpoints");
     fs::remove_dir_all(checkpoints.join(format!("step-{:08}", STEPS / EPOCHS + 2))).unwrap();
     assert!(
@@ -321,7 +295,14 @@ fn a_run_that_dies_after_a_checkpoint_does_not_say_things_twice() {
             .join(format!("step-{:08}", STEPS / EPOCHS))
             .exists()
     );
-    train(Source::Loop, &killed, true, None);
+    train(&killed, true, None);
     let got = left(&killed);
-    assert_same(&expected, &got, "killed in the second epoch");
+    for (name, bytes) in &expected {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert!(got.contains_key(name), "{name} is missing");
+        if name.ends_with(".jsonl") {
+            assert_eq!(text(bytes), text(&got[name]), "{name}");
+        }
+        assert!(bytes == &got[name], "{name}");
+    }
 }
