@@ -1,6 +1,7 @@
 //! The block that ResNet-9 is made of.
 
 use afterimage_hooks::{Site, SiteKind};
+use afterimage_kernels::{batch_norm, conv_norm_relu, conv2d, max_pool2d};
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
@@ -74,12 +75,20 @@ impl ConvBlock {
 
     /// `[B, C_in, H, W]` to `[B, C_out, H, W]`, or half of each side with pooling.
     pub fn forward(&self, x: Tensor<4>, taps: &mut Taps) -> Tensor<4> {
-        let x = taps.visit4(self.sites.conv, self.conv.forward(x));
-        let x = taps.visit4(self.sites.norm, self.norm.forward(x));
-        let x = taps.visit4(self.sites.act, relu(x));
+        let convolution = taps.convolution();
+        let x = if taps.stops_at(self.sites.norm) {
+            let x = taps.visit4(self.sites.conv, conv2d(&self.conv, x, convolution));
+            relu(taps.visit4(self.sites.norm, batch_norm(&self.norm, x, false)))
+        } else if taps.stops_at(self.sites.conv) {
+            let x = taps.visit4(self.sites.conv, conv2d(&self.conv, x, convolution));
+            batch_norm(&self.norm, x, true)
+        } else {
+            conv_norm_relu(&self.conv, &self.norm, x, convolution)
+        };
+        let x = taps.visit4(self.sites.act, x);
         match &self.pool {
             None => x,
-            Some(pool) => taps.visit4(self.sites.pool, pool.forward(x)),
+            Some(pool) => taps.visit4(self.sites.pool, max_pool2d(pool, x)),
         }
     }
 

@@ -1,6 +1,7 @@
 //! ResNet-9 as in the unit and layer memorization papers.
 
 use afterimage_hooks::{Site, SiteKind};
+use afterimage_kernels::add;
 use burn::module::Module;
 use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
@@ -146,12 +147,12 @@ impl ResNet9 {
         let a = self.layer1.forward(x, taps);
         let branch = self.res1a.forward(a.clone(), taps);
         let branch = self.res1b.forward(branch, taps);
-        let x = taps.visit4(RES1, branch + a);
+        let x = taps.visit4(RES1, add(branch, a));
         let x = self.layer2.forward(x, taps);
         let b = self.layer3.forward(x, taps);
         let branch = self.res2a.forward(b.clone(), taps);
         let branch = self.res2b.forward(branch, taps);
-        let x = taps.visit4(RES2, branch + b);
+        let x = taps.visit4(RES2, add(branch, b));
         let [rows, units, height, width] = x.dims();
         max_pool2d(x, MaxPoolOptions::new([height, width])).reshape([rows, units])
     }

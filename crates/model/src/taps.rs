@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use afterimage_hooks::{Readings, Reduce, TapMode, TapPlan};
+use afterimage_kernels::{Convolution, space_mean};
 use burn::tensor::{Gradients, Tensor, activation::relu};
 
 use crate::Masks;
@@ -20,6 +21,7 @@ pub struct Taps {
     sites: BTreeMap<String, SiteTap>,
     masks: Masks,
     active: bool,
+    convolution: Convolution,
 }
 
 /// The taps of one site and what they saw.
@@ -58,6 +60,7 @@ impl Taps {
             active: !sites.is_empty(),
             sites,
             masks: Masks::default(),
+            convolution: Convolution::default(),
         }
     }
 
@@ -68,16 +71,28 @@ impl Taps {
         self
     }
 
+    /// The same recorder for a pass whose convolutions are computed in this way.
+    pub fn with_convolution(mut self, convolution: Convolution) -> Self {
+        self.convolution = convolution;
+        self
+    }
+
+    /// How the convolutions of this pass are computed.
+    pub fn convolution(&self) -> Convolution {
+        self.convolution
+    }
+
+    /// Whether `site` is read, gated or masked, so that its value has to exist.
+    pub fn stops_at(&self, site: &str) -> bool {
+        self.active && (self.sites.contains_key(site) || self.masks.get(site).is_some())
+    }
+
     /// Passes a feature map `[B, C, H, W]` through the taps of `site`.
     pub fn visit4(&mut self, site: &str, x: Tensor<4>) -> Tensor<4> {
         if !self.active {
             return x;
         }
-        self.visit(site, x, 1, |x_bchw| {
-            let [b, c, h, w] = x_bchw.dims();
-            // One contiguous row a unit: the layout in which a sum over rows is one SIMD loop.
-            x_bchw.reshape([b * c, h * w]).mean_dim(1).reshape([b, c])
-        })
+        self.visit(site, x, 1, space_mean)
     }
 
     /// Passes a token sequence `[B, T, C]` through the taps of `site`.

@@ -1,0 +1,26 @@
+//! Kernels on slices for the CPU. Maps lie in the order batch, height, width, channel.
+//!
+//! Work is cut into blocks whose sizes depend on the shapes alone, and sums over blocks are added in
+//! the order of the blocks: the bits do not depend on the number of threads.
+
+pub(crate) mod channels_last;
+pub(crate) mod convolution;
+mod direct;
+mod gemm;
+mod geometry;
+mod lanes;
+pub(crate) mod norm;
+pub(crate) mod pool;
+pub(crate) mod rows;
+mod scratch;
+mod winograd;
+
+pub(crate) use geometry::Geometry;
+
+/// How many partial sums of `size` floats are kept: many enough for the threads of a large machine,
+/// few enough for its memory.
+fn groups(size: usize) -> usize {
+    /// Floats of all partial sums: 64 MiB.
+    const FLOATS: usize = 16 * 1024 * 1024;
+    (FLOATS / size.max(1)).clamp(4, 32)
+}
