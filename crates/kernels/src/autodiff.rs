@@ -17,7 +17,7 @@ use crate::Convolution;
 use crate::cpu::channels_last::{channels_last, contiguous, plain, sizes, tensor};
 use crate::cpu::convolution::{input_gradient, weight_gradient};
 use crate::cpu::norm::{self, Normalized};
-use crate::cpu::rows;
+use crate::cpu::{Buffer, rows};
 use crate::cpu::pool::{Windows, max_pool, max_pool_gradient};
 use crate::extension::{KernelOps, geometry, windows};
 
@@ -255,7 +255,7 @@ struct Pool;
 
 #[derive(Debug, Clone)]
 struct PoolState {
-    winners: Arc<Vec<u8>>,
+    winners: Arc<Buffer>,
     windows: Windows,
     shape: [usize; 4],
 }
@@ -300,11 +300,17 @@ impl Backward<Flex, 1> for SpaceMean {
         let [node] = ops.parents;
         if let Some(node) = node {
             let share = 1.0 / (height * width) as f32;
-            let gradient = contiguous(&errors)
-                .chunks(channels)
-                .flat_map(|row| std::iter::repeat_n(row, height * width))
-                .flat_map(|row| row.iter().map(|value| value * share))
-                .collect();
+            let mut gradient = Buffer::take(batch * height * width * channels);
+            for (map, errors) in gradient
+                .chunks_mut(height * width * channels)
+                .zip(contiguous(&errors).chunks(channels))
+            {
+                for row in map.chunks_mut(channels) {
+                    for (value, error) in row.iter_mut().zip(errors) {
+                        *value = error * share;
+                    }
+                }
+            }
             grads.register::<Flex>(node.id, tensor(gradient, [batch, channels, height, width]));
         }
     }

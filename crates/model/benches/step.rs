@@ -16,6 +16,7 @@ use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Distribution, Tensor, activation::relu};
 
+
 fn main() {
     let mut runs: BTreeMap<String, Run> = BTreeMap::new();
     for line in std::io::stdin().lock().lines() {

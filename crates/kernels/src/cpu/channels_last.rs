@@ -6,8 +6,10 @@
 use std::borrow::Cow;
 
 use burn::backend::flex::{FlexTensor, Layout};
-use burn::tensor::{Bytes, DType, Shape};
+use burn::tensor::{AllocationProperty, Bytes, DType, Shape};
 use rayon::prelude::*;
+
+use super::Buffer;
 
 /// Sizes `[B, C, H, W]`.
 pub(crate) fn sizes(tensor: &FlexTensor) -> [usize; 4] {
@@ -30,14 +32,16 @@ pub(crate) fn channels_last(map: &FlexTensor) -> Cow<'_, [f32]> {
 }
 
 /// A tensor `[B, C, H, W]` over values in the order B, H, W, C.
-pub(crate) fn tensor(values: Vec<f32>, [batch, channels, height, width]: [usize; 4]) -> FlexTensor {
+pub(crate) fn tensor(values: Buffer, [batch, channels, height, width]: [usize; 4]) -> FlexTensor {
     debug_assert_eq!(values.len(), batch * channels * height * width);
     let layout = Layout::new(
         Shape::new([batch, channels, height, width]),
         strides(channels, height, width).to_vec(),
         0,
     );
-    FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
+    let bytes = bytes::Bytes::from_owner(values);
+    let bytes = Bytes::from_shared(bytes, AllocationProperty::Other);
+    FlexTensor::new(bytes, layout, DType::F32)
 }
 
 /// The values of a tensor in logical order; copied unless they already lie so.
@@ -101,7 +105,9 @@ mod tests {
         let planes = plain(values.clone(), [batch, channels, height, width]);
         let rows = channels_last(&planes).into_owned();
         assert_eq!(rows[..channels], [0.0, 99.0, 198.0]);
-        let map = tensor(rows, [batch, channels, height, width]);
+        let mut buffer = Buffer::take(rows.len());
+        buffer.copy_from_slice(&rows);
+        let map = tensor(buffer, [batch, channels, height, width]);
         assert!(matches!(channels_last(&map), Cow::Borrowed(_)));
         assert_eq!(contiguous(&map).as_ref(), values.as_slice());
     }

@@ -1,7 +1,7 @@
 //! The kernel for each shape.
 
 use super::winograd::{self, Direction, Size};
-use super::{Geometry, direct};
+use super::{Buffer, Geometry, direct};
 use crate::Convolution;
 
 /// `[B, H, W, C_in]` to `[B, H', W', C_out]` with the weight `[C_out, C_in, k, k]`.
@@ -12,7 +12,7 @@ pub(crate) fn forward(
     relu: bool,
     geometry: &Geometry,
     convolution: Convolution,
-) -> Vec<f32> {
+) -> Buffer {
     convolve(input, weight, bias, relu, geometry, convolution, Direction::Forward)
 }
 
@@ -22,7 +22,7 @@ pub(crate) fn input_gradient(
     weight: &[f32],
     geometry: &Geometry,
     convolution: Convolution,
-) -> Vec<f32> {
+) -> Buffer {
     match geometry.adjoint() {
         Some(adjoint) => convolve(
             gradient,
@@ -58,7 +58,7 @@ fn convolve(
     geometry: &Geometry,
     convolution: Convolution,
     direction: Direction,
-) -> Vec<f32> {
+) -> Buffer {
     match tile(geometry, convolution) {
         Some(size) => {
             winograd::convolve(size, input, weight, bias, relu, geometry, direction)

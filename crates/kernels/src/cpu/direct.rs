@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::gemm::{Into, Matrix, product};
 use super::scratch::with_scratch;
 use super::winograd::Direction;
-use super::{Geometry, groups};
+use super::{Buffer, Geometry, groups};
 
 /// Rows of a block, so that its matrix stays in the second cache.
 fn block_rows(geometry: &Geometry) -> usize {
@@ -16,10 +16,10 @@ fn block_rows(geometry: &Geometry) -> usize {
 
 /// The weight `[C_out, C_in, k, k]` as a matrix `[k · k · C_in, C_out]`; for the adjoint the weight
 /// `[C_in, C_out, k, k]` of the forward convolution, turned by 180°.
-fn kernel_matrix(weight: &[f32], geometry: &Geometry, direction: Direction) -> Vec<f32> {
+fn kernel_matrix(weight: &[f32], geometry: &Geometry, direction: Direction) -> Buffer {
     let (inputs, outputs) = (geometry.inputs, geometry.outputs);
     let positions = geometry.kernel[0] * geometry.kernel[1];
-    let mut matrix = vec![0.0; weight.len()];
+    let mut matrix = Buffer::take(weight.len());
     matrix
         .par_chunks_mut(outputs)
         .enumerate()
@@ -77,11 +77,11 @@ pub(crate) fn convolve(
     relu: bool,
     geometry: &Geometry,
     direction: Direction,
-) -> Vec<f32> {
+) -> Buffer {
     let (taps, outputs) = (geometry.taps(), geometry.outputs);
     let kernel = kernel_matrix(weight, geometry, direction);
     let block = block_rows(geometry);
-    let mut result = vec![0.0; geometry.batch * geometry.positions() * outputs];
+    let mut result = Buffer::take(geometry.batch * geometry.positions() * outputs);
     result
         .par_chunks_mut(block * outputs)
         .enumerate()
@@ -119,20 +119,21 @@ pub(crate) fn weight_gradient(input: &[f32], gradient: &[f32], geometry: &Geomet
     let rows = geometry.batch * geometry.positions();
     let block = block_rows(geometry);
     let share = rows.div_ceil(groups(size)).next_multiple_of(block).min(rows);
-    let mut sums = vec![0.0; rows.div_ceil(share) * size];
+    let mut sums = Buffer::take(rows.div_ceil(share) * size);
     sums.par_chunks_mut(size).enumerate().for_each(|(group, sum)| {
         let end = ((group + 1) * share).min(rows);
         for start in (group * share..end).step_by(block) {
             let count = block.min(end - start);
+            let into = if start == group * share { Into::Overwrite } else { Into::Add };
             let errors = Matrix::new(&gradient[start * outputs..(start + count) * outputs], count, outputs);
             if geometry.is_pointwise() {
                 let matrix = &input[start * taps..(start + count) * taps];
-                product(sum, Matrix::new(matrix, count, taps).transposed(), errors, Into::Add);
+                product(sum, Matrix::new(matrix, count, taps).transposed(), errors, into);
             } else {
                 with_scratch(count * taps, |matrix| {
                     fill(matrix, start, input, geometry);
                     let matrix = Matrix::new(matrix, count, taps).transposed();
-                    product(sum, matrix, errors, Into::Add);
+                    product(sum, matrix, errors, into);
                 });
             }
         }
@@ -154,16 +155,17 @@ pub(crate) fn weight_gradient(input: &[f32], gradient: &[f32], geometry: &Geomet
 
 /// `[B, H, W, C_in]` from the gradient of the output where no adjoint convolution exists: the
 /// matrix of gradients is added back to where [`fill`] took the inputs from.
-pub(crate) fn input_gradient(gradient: &[f32], weight: &[f32], geometry: &Geometry) -> Vec<f32> {
+pub(crate) fn input_gradient(gradient: &[f32], weight: &[f32], geometry: &Geometry) -> Buffer {
     let (taps, outputs, positions) = (geometry.taps(), geometry.outputs, geometry.positions());
     let kernel = kernel_matrix(weight, geometry, Direction::Forward);
     let block = block_rows(geometry);
     let image = geometry.height * geometry.width * geometry.inputs;
-    let mut result = vec![0.0; geometry.batch * image];
+    let mut result = Buffer::take(geometry.batch * image);
     result
         .par_chunks_mut(image)
         .zip(gradient.par_chunks(positions * outputs))
         .for_each(|(result, gradient)| {
+            result.fill(0.0);
             with_scratch(block * taps, |matrix| {
                 for start in (0..positions).step_by(block) {
                     let count = block.min(positions - start);

@@ -3,6 +3,7 @@
 //! Work is cut into blocks whose sizes depend on the shapes alone, and sums over blocks are added in
 //! the order of the blocks: the bits do not depend on the number of threads.
 
+mod buffer;
 pub(crate) mod channels_last;
 pub(crate) mod convolution;
 mod direct;
@@ -15,12 +16,13 @@ pub(crate) mod rows;
 mod scratch;
 mod winograd;
 
+pub(crate) use buffer::Buffer;
 pub(crate) use geometry::Geometry;
 
 /// How many partial sums of `size` floats are kept: many enough for the threads of a large machine,
 /// few enough for its memory.
 fn groups(size: usize) -> usize {
-    /// Floats of all partial sums: 64 MiB.
-    const FLOATS: usize = 16 * 1024 * 1024;
+    /// Floats of all partial sums: 16 MiB.
+    const FLOATS: usize = 4 * 1024 * 1024;
     (FLOATS / size.max(1)).clamp(4, 32)
 }

@@ -3,6 +3,7 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::Buffer;
 use super::lanes::{load, store, vectorized};
 
 /// Rows that one task works on: few enough to be read twice from the second cache.
@@ -111,10 +112,10 @@ impl WithSimd for Moments<'_> {
 }
 
 /// `[rows, channels]` through an affine map, and through a ReLU if `relu`.
-pub(crate) fn apply(rows: &[f32], affine: &Affine, relu: bool) -> Vec<f32> {
+pub(crate) fn apply(rows: &[f32], affine: &Affine, relu: bool) -> Buffer {
     let channels = affine.scale.len();
     let block = block_rows(channels) * channels;
-    let mut result = vec![0.0; rows.len()];
+    let mut result = Buffer::take(rows.len());
     result
         .par_chunks_mut(block)
         .zip(rows.par_chunks(block))
@@ -167,7 +168,7 @@ pub(crate) struct Normalized {
 
 /// Gradients of a batch norm.
 pub(crate) struct NormGradient {
-    pub(crate) input: Vec<f32>,
+    pub(crate) input: Buffer,
     pub(crate) gamma: Vec<f32>,
     pub(crate) beta: Vec<f32>,
 }
@@ -224,7 +225,7 @@ pub(crate) fn gradient(rows: &[f32], errors: &[f32], forward: &Normalized) -> No
     let offset: Vec<f32> = (0..channels)
         .map(|c| -affine.scale[c] * beta[c] * share)
         .collect();
-    let mut input = vec![0.0; rows.len()];
+    let mut input = Buffer::take(rows.len());
     input
         .par_chunks_mut(block)
         .zip(rows.par_chunks(block).zip(errors.par_chunks(block)))

@@ -1,6 +1,10 @@
 //! Max pooling over windows that touch, but do not overlap.
 
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
+
+use super::Buffer;
+use super::lanes::{load, store, vectorized};
 
 /// The sizes of a pooling: windows of `window` positions down and across, one beside the other.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +29,19 @@ impl Windows {
         height * width * self.channels
     }
 
+    /// Positions of a window.
+    fn size(&self) -> usize {
+        self.window[0] * self.window[1]
+    }
+
+    /// Whether some positions of the map are in no window.
+    fn leaves_positions(&self) -> bool {
+        let [height, width] = self.output();
+        [height * self.window[0], width * self.window[1]] != self.map
+    }
+
     /// Where the channels of a position of the window of an output position begin.
+    #[inline(always)]
     fn offset(&self, output: usize, position: usize) -> usize {
         let [_, width] = self.output();
         let y = output / width * self.window[0] + position / self.window[1];
@@ -34,68 +50,112 @@ impl Windows {
     }
 }
 
-/// The maxima of `[B, H, W, C]` as `[B, H', W', C]`, and which position of the window each is; the
-/// first of equal ones.
-pub(crate) fn max_pool(input: &[f32], windows: Windows) -> (Vec<f32>, Vec<u8>) {
-    let (channels, length) = (windows.channels, windows.output_len());
+/// The maxima of `[B, H, W, C]` as `[B, H', W', C]`, NaN where a window has one, and which position
+/// of the window each is: the first of equal ones, as a whole number.
+pub(crate) fn max_pool(input: &[f32], windows: Windows) -> (Buffer, Buffer) {
+    let length = windows.output_len();
     let images = input.len() / windows.input_len();
-    let mut maxima = vec![0.0; images * length];
-    let mut winners = vec![0u8; images * length];
+    let mut maxima = Buffer::take(images * length);
+    let mut winners = Buffer::take(images * length);
     maxima
         .par_chunks_mut(length)
         .zip(winners.par_chunks_mut(length))
         .zip(input.par_chunks(windows.input_len()))
         .for_each(|((maxima, winners), input)| {
-            for (output, (maxima, winners)) in maxima
-                .chunks_mut(channels)
-                .zip(winners.chunks_mut(channels))
-                .enumerate()
-            {
-                let start = windows.offset(output, 0);
-                maxima.copy_from_slice(&input[start..start + channels]);
-                for position in 1..windows.window[0] * windows.window[1] {
-                    let start = windows.offset(output, position);
-                    let values = &input[start..start + channels];
-                    for ((maximum, winner), value) in
-                        maxima.iter_mut().zip(winners.iter_mut()).zip(values)
-                    {
-                        // NaN wins, as in burn, so that a diverged map is not hidden.
-                        let wins = *value > *maximum || (value.is_nan() && !maximum.is_nan());
-                        *winner = if wins { position as u8 } else { *winner };
-                        *maximum = if wins { *value } else { *maximum };
-                    }
-                }
-            }
+            vectorized(Maxima { input, windows, maxima, winners });
         });
     (maxima, winners)
 }
 
+struct Maxima<'a> {
+    input: &'a [f32],
+    windows: Windows,
+    maxima: &'a mut [f32],
+    winners: &'a mut [f32],
+}
+
+impl WithSimd for Maxima<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let channels = self.windows.channels;
+        for (output, (maxima, winners)) in self
+            .maxima
+            .chunks_exact_mut(channels)
+            .zip(self.winners.chunks_exact_mut(channels))
+            .enumerate()
+        {
+            for start in (0..channels).step_by(S::F32_LANES) {
+                let at = |position: usize| {
+                    let offset = self.windows.offset(output, position);
+                    load(simd, &self.input[offset + start..offset + channels])
+                };
+                let mut maximum = at(0);
+                let mut winner = simd.splat_f32s(0.0);
+                for position in 1..self.windows.size() {
+                    let value = at(position);
+                    // No comparison with NaN is true: a NaN that came stays, and a new one enters.
+                    let number = simd.equal_f32s(value, value);
+                    let stays = simd.not_m32s(simd.greater_than_f32s(value, maximum));
+                    let stays = simd.and_m32s(stays, number);
+                    maximum = simd.select_f32s(stays, maximum, value);
+                    winner = simd.select_f32s(stays, winner, simd.splat_f32s(position as f32));
+                }
+                store(simd, &mut maxima[start..], maximum);
+                store(simd, &mut winners[start..], winner);
+            }
+        }
+    }
+}
+
 /// The gradient of the input from the gradient of the maxima: each goes to the position that won.
-pub(crate) fn max_pool_gradient(gradient: &[f32], winners: &[u8], windows: Windows) -> Vec<f32> {
-    let (channels, length) = (windows.channels, windows.output_len());
-    let images = gradient.len() / length;
-    let mut result = vec![0.0; images * windows.input_len()];
+pub(crate) fn max_pool_gradient(gradient: &[f32], winners: &[f32], windows: Windows) -> Buffer {
+    let length = windows.output_len();
+    let mut result = Buffer::take(gradient.len() / length * windows.input_len());
     result
         .par_chunks_mut(windows.input_len())
         .zip(gradient.par_chunks(length))
         .zip(winners.par_chunks(length))
         .for_each(|((result, gradient), winners)| {
-            for (output, (gradient, winners)) in gradient
-                .chunks(channels)
-                .zip(winners.chunks(channels))
-                .enumerate()
-            {
-                for position in 0..windows.window[0] * windows.window[1] {
-                    let start = windows.offset(output, position);
-                    for ((target, value), winner) in result[start..start + channels]
-                        .iter_mut()
-                        .zip(gradient)
-                        .zip(winners)
-                    {
-                        *target = if *winner == position as u8 { *value } else { 0.0 };
-                    }
-                }
+            if windows.leaves_positions() {
+                result.fill(0.0);
             }
+            vectorized(Spread { gradient, winners, windows, result });
         });
     result
+}
+
+struct Spread<'a> {
+    gradient: &'a [f32],
+    winners: &'a [f32],
+    windows: Windows,
+    result: &'a mut [f32],
+}
+
+impl WithSimd for Spread<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let channels = self.windows.channels;
+        let zero = simd.splat_f32s(0.0);
+        for (output, (gradient, winners)) in self
+            .gradient
+            .chunks_exact(channels)
+            .zip(self.winners.chunks_exact(channels))
+            .enumerate()
+        {
+            for start in (0..channels).step_by(S::F32_LANES) {
+                let gradient = load(simd, &gradient[start..]);
+                let winner = load(simd, &winners[start..]);
+                for position in 0..self.windows.size() {
+                    let won = simd.equal_f32s(winner, simd.splat_f32s(position as f32));
+                    let offset = self.windows.offset(output, position);
+                    let target = &mut self.result[offset + start..offset + channels];
+                    store(simd, target, simd.select_f32s(won, gradient, zero));
+                }
+            }
+        }
+    }
 }

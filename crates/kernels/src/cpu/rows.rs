@@ -3,6 +3,7 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::Buffer;
 use super::lanes::{load, store, vectorized};
 
 /// The sums over `[rows, channels]`: the gradient of a bias.
@@ -24,10 +25,10 @@ pub(crate) fn means(maps: &[f32], positions: usize, channels: usize) -> Vec<f32>
 }
 
 /// The sum of two maps.
-pub(crate) fn add(left: &[f32], right: &[f32]) -> Vec<f32> {
+pub(crate) fn add(left: &[f32], right: &[f32]) -> Buffer {
     /// Values of a task: 256 KiB.
     const BLOCK: usize = 64 * 1024;
-    let mut sum = vec![0.0; left.len()];
+    let mut sum = Buffer::take(left.len());
     sum.par_chunks_mut(BLOCK)
         .zip(left.par_chunks(BLOCK).zip(right.par_chunks(BLOCK)))
         .for_each(|(sum, (left, right))| {

@@ -6,6 +6,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::Tile;
+use crate::cpu::Buffer;
 use crate::cpu::lanes::{load, store, vectorized};
 
 /// Which convolution a kernel is made for.
@@ -22,13 +23,13 @@ pub(crate) fn filter<T: Tile<A>, const A: usize>(
     weight: &[f32],
     [outputs, inputs]: [usize; 2],
     direction: Direction,
-) -> Vec<f32> {
+) -> Buffer {
     let (rows, columns, row_stride, column_stride) = match direction {
         Direction::Forward => (inputs, outputs, 9, inputs * 9),
         Direction::Adjoint => (outputs, inputs, inputs * 9, 9),
     };
     // Half of the way, `G g`, as [row, A · 3, column].
-    let mut half = vec![0.0; rows * A * 3 * columns];
+    let mut half = Buffer::take(rows * A * 3 * columns);
     half.par_chunks_mut(A * 3 * columns)
         .enumerate()
         .for_each(|(row, half)| {
@@ -46,7 +47,7 @@ pub(crate) fn filter<T: Tile<A>, const A: usize>(
                 }
             }
         });
-    let mut full = vec![0.0; A * A * rows * columns];
+    let mut full = Buffer::take(A * A * rows * columns);
     full.par_chunks_mut(rows * columns)
         .enumerate()
         .for_each(|(product, plane)| {
@@ -93,7 +94,7 @@ pub(crate) fn filter_gradient<T: Tile<A>, const A: usize>(
     [outputs, inputs]: [usize; 2],
 ) -> Vec<f32> {
     let size = A * A * inputs * outputs;
-    let mut by_input = vec![0.0; inputs * 9 * outputs];
+    let mut by_input = Buffer::take(inputs * 9 * outputs);
     by_input
         .par_chunks_mut(9 * outputs)
         .enumerate()

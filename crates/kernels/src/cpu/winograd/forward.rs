@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::{
     Data, Direction, Four, Size, Tile, ToOutputs, ToProducts, Two, block_tiles, filter, grid,
 };
-use crate::cpu::Geometry;
+use crate::cpu::{Buffer, Geometry};
 use crate::cpu::gemm::{Into, Matrix, product};
 use crate::cpu::lanes::vectorized;
 use crate::cpu::scratch::with_scratch;
@@ -22,7 +22,7 @@ pub(crate) fn convolve(
     relu: bool,
     geometry: &Geometry,
     direction: Direction,
-) -> Vec<f32> {
+) -> Buffer {
     match size {
         Size::Two => tiled::<Two, 4>(input, weight, bias, relu, geometry, direction),
         Size::Four => tiled::<Four, 6>(input, weight, bias, relu, geometry, direction),
@@ -36,7 +36,7 @@ fn tiled<T: Tile<A>, const A: usize>(
     relu: bool,
     geometry: &Geometry,
     direction: Direction,
-) -> Vec<f32> {
+) -> Buffer {
     let (inputs, outputs) = (geometry.inputs, geometry.outputs);
     let channels = match direction {
         Direction::Forward => [outputs, inputs],
@@ -50,7 +50,7 @@ fn tiled<T: Tile<A>, const A: usize>(
     let block = block_tiles(A * A * (inputs + outputs));
     // The group of maps that one task works on: at least one block of tiles.
     let images = block.div_ceil(reads.count());
-    let mut result = vec![0.0; geometry.batch * geometry.positions() * outputs];
+    let mut result = Buffer::take(geometry.batch * geometry.positions() * outputs);
     result
         .par_chunks_mut(images * geometry.positions() * outputs)
         .zip(input.par_chunks(images * geometry.height * geometry.width * inputs))

@@ -10,7 +10,7 @@ use super::{
 use crate::cpu::gemm::{Into, Matrix, product};
 use crate::cpu::lanes::vectorized;
 use crate::cpu::scratch::with_scratch;
-use crate::cpu::{Geometry, groups};
+use crate::cpu::{Buffer, Geometry, groups};
 
 /// `[C_out, C_in, 3, 3]` from the input `[B, H, W, C_in]` and the gradient of the output
 /// `[B, H', W', C_out]`.
@@ -41,7 +41,7 @@ fn tiled<T: Tile<A>, const A: usize>(
     let size = A * A * inputs * outputs;
     // Each group of tiles has a sum of its own; the sums are added in the order of the groups.
     let share = tiles.div_ceil(groups(size)).next_multiple_of(block).min(tiles);
-    let mut sums = vec![0.0; tiles.div_ceil(share) * size];
+    let mut sums = Buffer::take(tiles.div_ceil(share) * size);
     sums.par_chunks_mut(size).enumerate().for_each(|(group, sums)| {
         let end = ((group + 1) * share).min(tiles);
         with_scratch(A * A * block * (inputs + outputs), |scratch| {
@@ -65,6 +65,7 @@ fn tiled<T: Tile<A>, const A: usize>(
                     products: errors,
                     positions: PhantomData,
                 });
+                let into = if start == group * share { Into::Overwrite } else { Into::Add };
                 for ((sum, data), errors) in sums
                     .chunks_mut(inputs * outputs)
                     .zip(data.chunks(rows * inputs))
@@ -74,7 +75,7 @@ fn tiled<T: Tile<A>, const A: usize>(
                         sum,
                         Matrix::new(data, rows, inputs).transposed(),
                         Matrix::new(errors, rows, outputs),
-                        Into::Add,
+                        into,
                     );
                 }
             }
