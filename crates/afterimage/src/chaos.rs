@@ -17,6 +17,8 @@ pub struct ChaosConfig {
     pub panic: bool,
     /// Whether it declares that it may stop the run, which makes it an intervention; default false.
     pub intervenes: bool,
+    /// Whether it needs arithmetic that is exact to rounding; default false.
+    pub exact: bool,
 }
 
 impl Default for ChaosConfig {
@@ -25,6 +27,7 @@ impl Default for ChaosConfig {
             step: 1,
             panic: true,
             intervenes: false,
+            exact: false,
         }
     }
 }
@@ -66,6 +69,9 @@ impl Plugin for Chaos {
         d.on::<StepDone>(Every::Always, Self::fail);
         if self.config.intervenes {
             d.requests(RequestKind::Stop);
+        }
+        if self.config.exact {
+            d.exact();
         }
     }
 

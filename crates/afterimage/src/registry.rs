@@ -74,6 +74,7 @@ impl PluginKind {
             writes,
             requests,
             on_fault,
+            exact,
             ..
         } = &self.manifest;
         let list = |items: Vec<String>| {
@@ -92,6 +93,7 @@ impl PluginKind {
             .iter()
             .map(|write| format!("writes {write}"))
             .chain(requests.iter().map(|request| format!("requests {request}")))
+            .chain(exact.then(|| "computes convolutions directly".to_owned()))
             .collect();
         format!(
             "{}: {}\n\nevents:    {}\nreads:     {}\nprovides:  {}\neffects:   {}\non fault:  \

@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicUsize;
 
 use afterimage_data::{DataSet, SampleStore, ViewConfig, ViewSource, Views};
 use afterimage_hooks::{Attached, Origin, Outcome, RequestKind, Split};
+use afterimage_kernels::Convolution;
 use afterimage_model::{Encoder as _, ResNet9Config};
 use afterimage_ssl::{Schedule, StepScheduler};
 use afterimage_track::{Mode, Progress, Report as HtmlReport, Sinks, unitmem_layout};
@@ -260,8 +261,12 @@ impl Prepared {
             return Err(RunError::SmallViews { side, least });
         }
         let schedule = experiment.schedule.init(steps, experiment.epochs)?;
+        let mut encoder = experiment.encoder.clone().with_channels(shape.channels);
+        if plugins.iter().any(|plugin| plugin.manifest().exact) {
+            encoder = encoder.with_convolution(Convolution::Direct);
+        }
         let model = SslModel::init(
-            &experiment.encoder.clone().with_channels(shape.channels),
+            &encoder,
             &experiment.projection,
             &experiment.objective,
             experiment.seed,

@@ -48,6 +48,25 @@ fn observers_do_not_change_a_bit_of_the_training() {
 }
 
 #[test]
+fn a_plugin_that_needs_exactness_turns_winograd_off() {
+    let place = Place::new();
+    let direct = TINY.replace("[encoder]", "[encoder]\nconvolution = \"direct\"");
+    let exact = TINY.to_owned() + &plugin("chaos") + "exact = true\n";
+    let approximate = place.run("approximate", TINY, 0);
+    let direct = place.run("direct", &direct, 0);
+    let exact = place.run("exact", &exact, 3);
+    assert_same(
+        &learned(&direct),
+        &learned(&exact),
+        "direct by key and by plugin",
+    );
+    assert_ne!(
+        learned(&approximate)["model.bpk"],
+        learned(&direct)["model.bpk"]
+    );
+}
+
+#[test]
 fn another_seed_is_another_training() {
     let place = Place::new();
     let one = place.run("one", TINY, 0);

@@ -78,6 +78,9 @@ pub struct Manifest {
     pub after: Vec<String>,
     /// What happens to the run when it fails.
     pub on_fault: OnFault,
+    /// Whether it needs arithmetic that is exact to rounding; faster approximations, such as
+    /// Winograd convolutions, are off in a run with such a plugin.
+    pub exact: bool,
     /// Where it was asked for.
     pub origin: Option<Origin>,
 }

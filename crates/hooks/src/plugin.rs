@@ -131,6 +131,12 @@ impl<P: Plugin> Declare<'_, P> {
         self
     }
 
+    /// Needs arithmetic that is exact to rounding: Winograd convolutions are off in its runs.
+    pub fn exact(&mut self) -> &mut Self {
+        self.manifest.exact = true;
+        self
+    }
+
     /// The version of the layout of the plugin's state.
     pub fn state_version(&mut self, version: u32) -> &mut Self {
         self.manifest.state_version = version;
@@ -161,6 +167,7 @@ impl Attached {
             requests: Vec::new(),
             after: Vec::new(),
             on_fault: OnFault::Disable,
+            exact: false,
             origin: None,
         };
         let mut tables = Tables::default();

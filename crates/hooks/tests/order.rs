@@ -25,6 +25,7 @@ fn plugin(id: &str, line: usize) -> Manifest {
         requests: Vec::new(),
         after: Vec::new(),
         on_fault: OnFault::Disable,
+        exact: false,
         origin: Some(Origin {
             file: "run.toml".to_owned(),
             line,

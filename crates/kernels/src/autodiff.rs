@@ -17,8 +17,8 @@ use crate::Convolution;
 use crate::cpu::channels_last::{channels_last, contiguous, plain, sizes, tensor};
 use crate::cpu::convolution::{input_gradient, weight_gradient};
 use crate::cpu::norm::{self, Normalized};
-use crate::cpu::{Buffer, rows};
 use crate::cpu::pool::{Windows, max_pool, max_pool_gradient};
+use crate::cpu::{Buffer, rows};
 use crate::extension::{KernelOps, geometry, windows};
 
 type Tracked<C> = FloatTensor<Autodiff<Flex, C>>;
@@ -43,7 +43,10 @@ impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
                     convolution,
                 };
                 let (input, weight) = (input.into_primitive(), weight.into_primitive());
-                prep.finish(state, Flex::kernel_conv2d(input, weight, options, convolution))
+                prep.finish(
+                    state,
+                    Flex::kernel_conv2d(input, weight, options, convolution),
+                )
             }
             OpsKind::UnTracked(prep) => {
                 let (input, weight) = (input.into_primitive(), weight.into_primitive());
@@ -93,7 +96,13 @@ impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
         options: ConvOptions<2>,
         convolution: Convolution,
     ) -> Tracked<C> {
-        Self::relu(Self::kernel_conv2d_bias(input, weight, bias, options, convolution))
+        Self::relu(Self::kernel_conv2d_bias(
+            input,
+            weight,
+            bias,
+            options,
+            convolution,
+        ))
     }
 
     fn kernel_norm_train(
@@ -130,7 +139,11 @@ impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
                 (prep.finish(output), mean, variance)
             }
         };
-        (output, FloatTensor::<Self>::new(mean), FloatTensor::<Self>::new(variance))
+        (
+            output,
+            FloatTensor::<Self>::new(mean),
+            FloatTensor::<Self>::new(variance),
+        )
     }
 
     fn kernel_max_pool(input: Tracked<C>, window: [usize; 2]) -> Tracked<C> {
@@ -165,7 +178,10 @@ impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
     }
 
     fn kernel_space_mean(input: Tracked<C>) -> Tracked<C> {
-        let prepared = SpaceMean.prepare::<C>([input.node()]).compute_bound().stateful();
+        let prepared = SpaceMean
+            .prepare::<C>([input.node()])
+            .compute_bound()
+            .stateful();
         let input = input.into_primitive();
         let shape = sizes(&input);
         let means = Flex::kernel_space_mean(input);
@@ -265,7 +281,11 @@ impl Backward<Flex, 1> for Pool {
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
         let errors = grads.consume::<Flex>(&ops.node);
-        let PoolState { winners, windows, shape } = ops.state;
+        let PoolState {
+            winners,
+            windows,
+            shape,
+        } = ops.state;
         let [node] = ops.parents;
         if let Some(node) = node {
             let gradient = max_pool_gradient(&channels_last(&errors), &winners, windows);

@@ -100,7 +100,13 @@ impl KernelOps for Flex {
         let [batch, channels, height, width] = sizes(&input);
         let rows = channels_last(&input);
         let (mean, variance) = norm::statistics(&rows, channels);
-        let affine = Affine::new(&mean, &variance, &contiguous(&gamma), &contiguous(&beta), epsilon);
+        let affine = Affine::new(
+            &mean,
+            &variance,
+            &contiguous(&gamma),
+            &contiguous(&beta),
+            epsilon,
+        );
         let output = norm::apply(&rows, &affine, relu);
         (
             tensor(output, [batch, channels, height, width]),
@@ -130,7 +136,11 @@ impl KernelOps for Flex {
 ///
 /// # Panics
 /// If there is no kernel: callers asked [`Geometry::new`] before.
-pub(crate) fn geometry(input: &FlexTensor, weight: &FlexTensor, options: &ConvOptions<2>) -> Geometry {
+pub(crate) fn geometry(
+    input: &FlexTensor,
+    weight: &FlexTensor,
+    options: &ConvOptions<2>,
+) -> Geometry {
     match Geometry::new(sizes(input), sizes(weight), options) {
         Some(geometry) => geometry,
         None => unreachable!("a convolution without a kernel is left to burn"),
@@ -162,7 +172,11 @@ pub(crate) fn convolve(
 /// The windows of a pooling, and the shape of its output.
 pub(crate) fn windows(input: &FlexTensor, window: [usize; 2]) -> (Windows, [usize; 4]) {
     let [batch, channels, height, width] = sizes(input);
-    let windows = Windows { channels, map: [height, width], window };
+    let windows = Windows {
+        channels,
+        map: [height, width],
+        window,
+    };
     let [height, width] = windows.output();
     (windows, [batch, channels, height, width])
 }

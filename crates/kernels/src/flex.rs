@@ -117,8 +117,10 @@ pub(crate) fn batch_norm(
         let batch: Tensor<1> = Tensor::from_dispatch(batch);
         (state * (1.0 - norm.momentum) + batch.detach() * norm.momentum).detach()
     };
-    norm.running_mean.update(blend(norm.running_mean.value_sync(), mean));
-    norm.running_var.update(blend(norm.running_var.value_sync(), variance));
+    norm.running_mean
+        .update(blend(norm.running_mean.value_sync(), mean));
+    norm.running_var
+        .update(blend(norm.running_var.value_sync(), variance));
     Some(Tensor::from_dispatch(output))
 }
 

@@ -36,10 +36,13 @@ mod extension;
 mod flex;
 mod modules;
 
+use serde::{Deserialize, Serialize};
+
 pub use modules::{add, batch_norm, conv_norm_relu, conv2d, max_pool2d, space_mean};
 
 /// How 3×3 convolutions with stride 1 are computed on the CPU.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Convolution {
     /// Winograd's minimal filtering, within 1e-4 of the direct sum relative to the largest output:
     /// up to four times fewer products.

@@ -48,17 +48,19 @@ fn shapes() -> impl Strategy<Value = Shape> {
         [0..3_usize, 0..3_usize, 0..3_usize, 0..3_usize],
         any::<bool>(),
     )
-        .prop_map(|(batch, inputs, outputs, map, kernel, stride, padding, bias)| Shape {
-            batch,
-            inputs,
-            outputs,
-            // A map that the kernel fits into.
-            map: [map[0].max(kernel[0]), map[1].max(kernel[1])],
-            kernel,
-            stride,
-            padding,
-            bias,
-        })
+        .prop_map(
+            |(batch, inputs, outputs, map, kernel, stride, padding, bias)| Shape {
+                batch,
+                inputs,
+                outputs,
+                // A map that the kernel fits into.
+                map: [map[0].max(kernel[0]), map[1].max(kernel[1])],
+                kernel,
+                stride,
+                padding,
+                bias,
+            },
+        )
 }
 
 /// Output and gradients (input, weight, bias) of one convolution under a random linear loss.
@@ -75,7 +77,9 @@ fn convolved(
         y.inner(),
         x.grad(&gradients).unwrap(),
         conv.weight.val().grad(&gradients).unwrap(),
-        conv.bias.as_ref().map(|bias| bias.val().grad(&gradients).unwrap()),
+        conv.bias
+            .as_ref()
+            .map(|bias| bias.val().grad(&gradients).unwrap()),
     )
 }
 
@@ -87,7 +91,10 @@ fn check(shape: &Shape, convolution: Convolution, bound: f32) {
         .with_padding(PaddingConfig2d::Explicit(top, left, bottom, right))
         .with_bias(shape.bias)
         .init(&device);
-    let x = random([shape.batch, shape.inputs, shape.map[0], shape.map[1]], &device);
+    let x = random(
+        [shape.batch, shape.inputs, shape.map[0], shape.map[1]],
+        &device,
+    );
     let loss = random(conv.forward(x.clone()).dims(), &device);
     let expected = convolved(&conv, &x, &loss, Conv2d::forward);
     let actual = convolved(&conv, &x, &loss, |conv, x| conv2d(conv, x, convolution));
@@ -194,6 +201,115 @@ proptest! {
     }
 }
 
+/// Losses and gradients of a block of each kind of operation on `threads` threads.
+fn bits(threads: usize, convolution: Convolution) -> Vec<Vec<f32>> {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .unwrap();
+    pool.install(|| {
+        let device = Device::flex().autodiff();
+        let values = |shape: [usize; 4], step: f32| {
+            let count = shape.iter().product::<usize>();
+            let values: Vec<f32> = (0..count).map(|i| (i as f32 * step).sin()).collect();
+            Tensor::<4>::from_data(burn::tensor::TensorData::new(values, shape), &device)
+        };
+        let conv = |step, [outputs, inputs]: [usize; 2]| {
+            let mut conv = Conv2dConfig::new([inputs, outputs], [3, 3])
+                .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
+                .with_bias(false)
+                .init(&device);
+            conv.weight = Param::from_tensor(values([outputs, inputs, 3, 3], step));
+            conv
+        };
+        let (wide, deep) = (conv(0.37, [48, 32]), conv(0.53, [48, 48]));
+        let norm = BatchNormConfig::new(48).init(&device);
+        let pool = MaxPool2dConfig::new([2, 2]).with_strides([2, 2]).init();
+        let x = values([67, 32, 11, 11], 0.71).require_grad();
+        let y = batch_norm(&norm, conv2d(&wide, x.clone(), convolution), true);
+        let y = max_pool2d(&pool, y);
+        let y = add(conv2d(&deep, y.clone(), convolution), y);
+        let gradients = (y.clone() * y.clone()).mean().backward();
+        let plain = |tensor: Tensor<4>| tensor.into_data().try_to_vec::<f32>().unwrap();
+        vec![
+            plain(y.inner()),
+            plain(x.grad(&gradients).unwrap()),
+            plain(wide.weight.val().grad(&gradients).unwrap()),
+            plain(deep.weight.val().grad(&gradients).unwrap()),
+            norm.gamma
+                .val()
+                .grad(&gradients)
+                .unwrap()
+                .into_data()
+                .try_to_vec::<f32>()
+                .unwrap(),
+            norm.running_var
+                .value_sync()
+                .into_data()
+                .try_to_vec::<f32>()
+                .unwrap(),
+        ]
+    })
+}
+
+#[test]
+fn one_two_and_four_threads_give_the_same_bits() {
+    for convolution in [Convolution::Winograd, Convolution::Direct] {
+        let one = bits(1, convolution);
+        for threads in [1, 2, 4] {
+            assert!(
+                one == bits(threads, convolution),
+                "{convolution:?} on {threads} threads"
+            );
+        }
+    }
+}
+
+/// The derivative along a direction against the difference quotient, for the whole kernel chain.
+#[test]
+fn gradients_are_the_slopes_of_the_loss() {
+    let device = Device::flex().autodiff();
+    for (convolution, shape) in [
+        (Convolution::Winograd, [3, 12, 6, 5]),
+        (Convolution::Direct, [3, 5, 6, 5]),
+    ] {
+        let inputs = shape[1];
+        let conv = Conv2dConfig::new([inputs, 10], [3, 3])
+            .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
+            .init(&device);
+        let norm = BatchNormConfig::new(10).init(&device);
+        let (x, along) = (random(shape, &device), random(shape, &device));
+        let (w, turn) = (conv.weight.val(), random([10, inputs, 3, 3], &device));
+        let target = random([3, 10, 6, 5], &device);
+        // Without the ReLU, whose kinks no difference quotient sees.
+        let loss = |x: Tensor<4>, w: Tensor<4>| {
+            let mut conv = conv.clone();
+            conv.weight = Param::from_tensor(w.detach());
+            let y = batch_norm(&norm, conv2d(&conv, x, convolution), false);
+            (y * target.clone()).mean()
+        };
+        let tracked = x.clone().require_grad();
+        let y = batch_norm(&norm, conv2d(&conv, tracked.clone(), convolution), false);
+        let gradients = (y * target.clone()).mean().backward();
+        let slope = (tracked.grad(&gradients).unwrap() * along.clone().inner()).sum()
+            + (w.grad(&gradients).unwrap() * turn.clone().inner()).sum();
+        let slope = slope.into_scalar::<f32>();
+        let step = 2e-3_f32;
+        let at = |sign: f32| {
+            let (x, w) = (
+                x.clone() + along.clone() * (sign * step),
+                w.clone() + turn.clone() * (sign * step),
+            );
+            loss(x, w).into_scalar::<f32>()
+        };
+        let quotient = (at(1.0) - at(-1.0)) / (2.0 * step);
+        assert!(
+            (slope - quotient).abs() <= 2e-2 * slope.abs().max(1e-2),
+            "{convolution:?}: slope {slope}, difference quotient {quotient}"
+        );
+    }
+}
+
 #[test]
 fn shapes_at_the_edges_agree() {
     let plain = Shape {
@@ -208,14 +324,54 @@ fn shapes_at_the_edges_agree() {
     };
     let shapes = [
         plain.clone(),
-        Shape { inputs: 16, outputs: 24, ..plain.clone() },
-        Shape { inputs: 32, outputs: 32, map: [2, 2], batch: 33, ..plain.clone() },
-        Shape { inputs: 24, outputs: 20, map: [28, 28], batch: 3, ..plain.clone() },
+        Shape {
+            inputs: 16,
+            outputs: 24,
+            ..plain.clone()
+        },
+        Shape {
+            inputs: 32,
+            outputs: 32,
+            map: [2, 2],
+            batch: 33,
+            ..plain.clone()
+        },
+        Shape {
+            inputs: 24,
+            outputs: 20,
+            map: [28, 28],
+            batch: 3,
+            ..plain.clone()
+        },
         // A patch embedding.
-        Shape { inputs: 3, outputs: 48, map: [16, 16], kernel: [4, 4], stride: [4, 4], padding: [0; 4], ..plain.clone() },
+        Shape {
+            inputs: 3,
+            outputs: 48,
+            map: [16, 16],
+            kernel: [4, 4],
+            stride: [4, 4],
+            padding: [0; 4],
+            ..plain.clone()
+        },
         // A strided projection and a strided 3×3 of a residual network.
-        Shape { inputs: 16, outputs: 32, map: [8, 8], kernel: [1, 1], stride: [2, 2], padding: [0; 4], bias: false, ..plain.clone() },
-        Shape { inputs: 16, outputs: 32, map: [9, 8], stride: [2, 2], bias: false, ..plain },
+        Shape {
+            inputs: 16,
+            outputs: 32,
+            map: [8, 8],
+            kernel: [1, 1],
+            stride: [2, 2],
+            padding: [0; 4],
+            bias: false,
+            ..plain.clone()
+        },
+        Shape {
+            inputs: 16,
+            outputs: 32,
+            map: [9, 8],
+            stride: [2, 2],
+            bias: false,
+            ..plain
+        },
     ];
     for shape in shapes {
         check(&shape, Convolution::Direct, 1e-5);

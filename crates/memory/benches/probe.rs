@@ -75,6 +75,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = ResNet9Config {
         channels: 3,
         width: 1.0,
+        ..ResNet9Config::default()
     };
     let encoder = seeded(&device, 1, || config.init(&device));
     let model = EncoderView::new(&encoder, &Masks::default());

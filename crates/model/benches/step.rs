@@ -16,7 +16,6 @@ use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Distribution, Tensor, activation::relu};
 
-
 fn main() {
     let mut runs: BTreeMap<String, Run> = BTreeMap::new();
     for line in std::io::stdin().lock().lines() {
@@ -44,7 +43,15 @@ impl Run {
         let size = |text: &str| text.parse::<usize>().expect("a whole number");
         let training = mode == "train";
         let device = Device::flex().autodiff();
-        let model = seeded(&device, 1, || ResNet9Config::default().init(&device));
+        let convolution = match arm {
+            "direct" => Convolution::Direct,
+            _ => Convolution::Winograd,
+        };
+        let config = ResNet9Config {
+            convolution,
+            ..ResNet9Config::default()
+        };
+        let model = seeded(&device, 1, || config.init(&device));
         let model = if training { model } else { evaluation(&model) };
         let device = if training { device } else { device.inner() };
         let shape = [size(batch), 3, size(side), size(side)];
@@ -65,12 +72,7 @@ impl Run {
         let start = Instant::now();
         let embeddings = match self.arm.as_str() {
             "plain" => plain(&model, images),
-            "direct" => {
-                model.forward(images, &mut Taps::none().with_convolution(Convolution::Direct))
-            }
-            "winograd" => {
-                model.forward(images, &mut Taps::none().with_convolution(Convolution::Winograd))
-            }
+            "direct" | "winograd" => model.forward(images, &mut Taps::none()),
             arm => panic!("unknown arm {arm:?}"),
         };
         let model = if self.training {

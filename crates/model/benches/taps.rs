@@ -29,6 +29,7 @@ fn compare(channels: usize, side: usize, rounds: usize) {
     let config = ResNet9Config {
         channels,
         width: 1.0,
+        ..ResNet9Config::default()
     };
     let model = seeded(&device, 1, || config.init(&device));
     let shape = [BATCH, channels, side, side];

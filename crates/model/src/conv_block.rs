@@ -1,7 +1,7 @@
 //! The block that ResNet-9 is made of.
 
 use afterimage_hooks::{Site, SiteKind};
-use afterimage_kernels::{batch_norm, conv_norm_relu, conv2d, max_pool2d};
+use afterimage_kernels::{Convolution, batch_norm, conv_norm_relu, conv2d, max_pool2d};
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
@@ -24,6 +24,9 @@ pub struct ConvBlock {
     /// The names of this block's sites.
     #[module(skip)]
     pub sites: BlockSites,
+    /// How the convolution is computed on the CPU.
+    #[module(skip)]
+    pub convolution: Convolution,
 }
 
 /// The names of a block's sites.
@@ -61,6 +64,7 @@ impl ConvBlock {
         [input, output]: [usize; 2],
         pooled: bool,
         sites: BlockSites,
+        convolution: Convolution,
         device: &Device,
     ) -> Self {
         Self {
@@ -70,16 +74,17 @@ impl ConvBlock {
             norm: BatchNormConfig::new(output).init(device),
             pool: pooled.then(|| MaxPool2dConfig::new([2, 2]).init()),
             sites,
+            convolution,
         }
     }
 
     /// `[B, C_in, H, W]` to `[B, C_out, H, W]`, or half of each side with pooling.
     pub fn forward(&self, x: Tensor<4>, taps: &mut Taps) -> Tensor<4> {
-        let convolution = taps.convolution();
-        let x = if taps.stops_at(self.sites.norm) {
+        let (convolution, autodiff) = (self.convolution, x.is_autodiff());
+        let x = if taps.stops_at(self.sites.norm, autodiff) {
             let x = taps.visit4(self.sites.conv, conv2d(&self.conv, x, convolution));
             relu(taps.visit4(self.sites.norm, batch_norm(&self.norm, x, false)))
-        } else if taps.stops_at(self.sites.conv) {
+        } else if taps.stops_at(self.sites.conv, autodiff) {
             let x = taps.visit4(self.sites.conv, conv2d(&self.conv, x, convolution));
             batch_norm(&self.norm, x, true)
         } else {

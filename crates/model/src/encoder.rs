@@ -1,6 +1,7 @@
 //! What an encoder is, and the choice of one at run time.
 
 use afterimage_hooks::Site;
+use afterimage_kernels::Convolution;
 use burn::module::{
     Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor,
 };
@@ -46,6 +47,16 @@ impl EncoderConfig {
     pub fn with_channels(self, channels: usize) -> Self {
         match self {
             Self::ResNet9(config) => Self::ResNet9(ResNet9Config { channels, ..config }),
+        }
+    }
+
+    /// The same encoder with another way to compute its convolutions on the CPU.
+    pub fn with_convolution(self, convolution: Convolution) -> Self {
+        match self {
+            Self::ResNet9(config) => Self::ResNet9(ResNet9Config {
+                convolution,
+                ..config
+            }),
         }
     }
 

@@ -11,7 +11,7 @@
 //! use burn::tensor::{Device, Tensor};
 //!
 //! let device = Device::flex();
-//! let config = ResNet9Config { channels: 1, width: 0.125 };
+//! let config = ResNet9Config { channels: 1, width: 0.125, ..ResNet9Config::default() };
 //! let encoder = seeded(&device, 7, || config.init(&device));
 //! let plan = TapPlan::new(&[TapSpec::units("encoder.*.act")], &encoder.sites());
 //! let mut taps = Taps::new(&plan);

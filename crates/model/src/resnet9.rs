@@ -1,7 +1,7 @@
 //! ResNet-9 as in the unit and layer memorization papers.
 
 use afterimage_hooks::{Site, SiteKind};
-use afterimage_kernels::add;
+use afterimage_kernels::{Convolution, add};
 use burn::module::Module;
 use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
@@ -26,6 +26,10 @@ pub struct ResNet9Config {
     /// Factor of every width, over 0; a width is rounded and at least 1. By default 1.
     #[serde(default = "one")]
     pub width: f64,
+    /// How 3×3 convolutions are computed on the CPU: `winograd` (default), or `direct`, which is
+    /// slower and exact to rounding.
+    #[serde(default)]
+    pub convolution: Convolution,
 }
 
 fn three() -> usize {
@@ -41,6 +45,7 @@ impl Default for ResNet9Config {
         Self {
             channels: three(),
             width: one(),
+            convolution: Convolution::default(),
         }
     }
 }
@@ -117,8 +122,9 @@ impl ResNet9Config {
     /// [`seeded`](crate::seeded).
     pub fn init(&self, device: &Device) -> ResNet9 {
         let [prep, layer1, res1a, res1b, layer2, layer3, res2a, res2b] = self.widths();
-        let block =
-            |input, output, pooled, sites| ConvBlock::new([input, output], pooled, sites, device);
+        let block = |input, output, pooled, sites| {
+            ConvBlock::new([input, output], pooled, sites, self.convolution, device)
+        };
         ResNet9 {
             prep: block(self.channels, prep, true, block_sites!("prep")),
             layer1: block(prep, layer1, true, block_sites!("layer1")),

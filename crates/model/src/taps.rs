@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use afterimage_hooks::{Readings, Reduce, TapMode, TapPlan};
-use afterimage_kernels::{Convolution, space_mean};
+use afterimage_kernels::space_mean;
 use burn::tensor::{Gradients, Tensor, activation::relu};
 
 use crate::Masks;
@@ -21,7 +21,6 @@ pub struct Taps {
     sites: BTreeMap<String, SiteTap>,
     masks: Masks,
     active: bool,
-    convolution: Convolution,
 }
 
 /// The taps of one site and what they saw.
@@ -60,7 +59,6 @@ impl Taps {
             active: !sites.is_empty(),
             sites,
             masks: Masks::default(),
-            convolution: Convolution::default(),
         }
     }
 
@@ -71,20 +69,11 @@ impl Taps {
         self
     }
 
-    /// The same recorder for a pass whose convolutions are computed in this way.
-    pub fn with_convolution(mut self, convolution: Convolution) -> Self {
-        self.convolution = convolution;
-        self
-    }
-
-    /// How the convolutions of this pass are computed.
-    pub fn convolution(&self) -> Convolution {
-        self.convolution
-    }
-
-    /// Whether `site` is read, gated or masked, so that its value has to exist.
-    pub fn stops_at(&self, site: &str) -> bool {
-        self.active && (self.sites.contains_key(site) || self.masks.get(site).is_some())
+    /// Whether `site` is read, masked, or gated in a pass with autodiff, so that its value has to
+    /// exist.
+    pub fn stops_at(&self, site: &str, autodiff: bool) -> bool {
+        let seen = |tap: &SiteTap| !tap.reads.is_empty() || (tap.gated && autodiff);
+        self.active && (self.sites.get(site).is_some_and(seen) || self.masks.get(site).is_some())
     }
 
     /// Passes a feature map `[B, C, H, W]` through the taps of `site`.

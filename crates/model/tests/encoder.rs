@@ -23,6 +23,7 @@ fn small(channels: usize) -> ResNet9Config {
     ResNet9Config {
         channels,
         width: 0.125,
+        ..ResNet9Config::default()
     }
 }
 
@@ -293,7 +294,8 @@ fn configurations_are_strict() -> AnyResult {
         config,
         EncoderConfig::ResNet9(ResNet9Config {
             channels: 3,
-            width: 0.5
+            width: 0.5,
+            ..ResNet9Config::default()
         })
     );
     assert_eq!(
@@ -312,16 +314,21 @@ fn configurations_are_strict() -> AnyResult {
         (3, 0.0, "width"),
         (3, f64::NAN, "width"),
     ] {
-        let error = ResNet9Config { channels, width }
-            .validate()
-            .map_err(|e| e.to_string())
-            .err();
+        let error = ResNet9Config {
+            channels,
+            width,
+            ..ResNet9Config::default()
+        }
+        .validate()
+        .map_err(|e| e.to_string())
+        .err();
         assert!(error.is_some_and(|m| m.contains(key)), "{channels} {width}");
     }
     assert_eq!(
         ResNet9Config {
             channels: 1,
-            width: 0.001
+            width: 0.001,
+            ..ResNet9Config::default()
         }
         .widths(),
         [1; 8]
@@ -329,7 +336,8 @@ fn configurations_are_strict() -> AnyResult {
     assert_eq!(
         ResNet9Config {
             channels: 1,
-            width: 0.1
+            width: 0.1,
+            ..ResNet9Config::default()
         }
         .widths()[..2],
         [3, 6]

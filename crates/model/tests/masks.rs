@@ -18,6 +18,7 @@ fn model(device: &Device) -> ResNet9 {
     let config = ResNet9Config {
         channels: 1,
         width: 0.125,
+        ..ResNet9Config::default()
     };
     seeded(device, 3, || config.init(device))
 }

@@ -106,6 +106,7 @@ fn forward_and_sites_are_those_of_the_reference() -> AnyResult {
         let config = ResNet9Config {
             channels: case.channels,
             width: 0.0625,
+            ..ResNet9Config::default()
         };
         let model = config.init(&device).map(&mut Formulas(Vec::new()));
         let shape = [3, case.channels, case.side, case.side];

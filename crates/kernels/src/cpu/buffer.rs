@@ -115,7 +115,12 @@ mod tests {
 
     #[test]
     fn memory_is_used_again_and_never_exceeds_the_peak() {
-        let mut pool = Pool { free: VecDeque::new(), idle: 0, live: 0, peak: 0 };
+        let mut pool = Pool {
+            free: VecDeque::new(),
+            idle: 0,
+            live: 0,
+            peak: 0,
+        };
         assert!(pool.take(100).is_none());
         pool.give(vec![1.0; 100]);
         assert_eq!(pool.take(100), Some(vec![1.0; 100]));

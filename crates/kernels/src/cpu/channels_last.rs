@@ -101,7 +101,9 @@ mod tests {
     #[test]
     fn a_map_survives_the_way_there_and_back() {
         let [batch, channels, height, width] = [2, 3, 9, 11];
-        let values: Vec<f32> = (0..batch * channels * height * width).map(|i| i as f32).collect();
+        let values: Vec<f32> = (0..batch * channels * height * width)
+            .map(|i| i as f32)
+            .collect();
         let planes = plain(values.clone(), [batch, channels, height, width]);
         let rows = channels_last(&planes).into_owned();
         assert_eq!(rows[..channels], [0.0, 99.0, 198.0]);

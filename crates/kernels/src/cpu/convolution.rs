@@ -13,7 +13,15 @@ pub(crate) fn forward(
     geometry: &Geometry,
     convolution: Convolution,
 ) -> Buffer {
-    convolve(input, weight, bias, relu, geometry, convolution, Direction::Forward)
+    convolve(
+        input,
+        weight,
+        bias,
+        relu,
+        geometry,
+        convolution,
+        Direction::Forward,
+    )
 }
 
 /// The gradient of the input `[B, H, W, C_in]` from the gradient of the output.
@@ -60,9 +68,7 @@ fn convolve(
     direction: Direction,
 ) -> Buffer {
     match tile(geometry, convolution) {
-        Some(size) => {
-            winograd::convolve(size, input, weight, bias, relu, geometry, direction)
-        }
+        Some(size) => winograd::convolve(size, input, weight, bias, relu, geometry, direction),
         None => direct::convolve(input, weight, bias, relu, geometry, direction),
     }
 }

@@ -51,7 +51,9 @@ fn fill(rows: &mut [f32], first: usize, input: &[f32], geometry: &Geometry) {
         );
         // The part of the kernel's columns that lies inside of the map.
         let left = x * geometry.stride[1];
-        let skip = geometry.before[1].saturating_sub(left).min(geometry.kernel[1]);
+        let skip = geometry.before[1]
+            .saturating_sub(left)
+            .min(geometry.kernel[1]);
         let start = (left + skip).saturating_sub(geometry.before[1]);
         let count = (geometry.kernel[1] - skip).min(geometry.width.saturating_sub(start));
         for (ky, target) in row.chunks_mut(span).enumerate() {
@@ -89,7 +91,9 @@ pub(crate) fn convolve(
             let rows = result.len() / outputs;
             let into = match bias {
                 Some(bias) => {
-                    result.chunks_mut(outputs).for_each(|row| row.copy_from_slice(bias));
+                    result
+                        .chunks_mut(outputs)
+                        .for_each(|row| row.copy_from_slice(bias));
                     Into::Add
                 }
                 None => Into::Overwrite,
@@ -118,26 +122,44 @@ pub(crate) fn weight_gradient(input: &[f32], gradient: &[f32], geometry: &Geomet
     let size = taps * outputs;
     let rows = geometry.batch * geometry.positions();
     let block = block_rows(geometry);
-    let share = rows.div_ceil(groups(size)).next_multiple_of(block).min(rows);
+    let share = rows
+        .div_ceil(groups(size))
+        .next_multiple_of(block)
+        .min(rows);
     let mut sums = Buffer::take(rows.div_ceil(share) * size);
-    sums.par_chunks_mut(size).enumerate().for_each(|(group, sum)| {
-        let end = ((group + 1) * share).min(rows);
-        for start in (group * share..end).step_by(block) {
-            let count = block.min(end - start);
-            let into = if start == group * share { Into::Overwrite } else { Into::Add };
-            let errors = Matrix::new(&gradient[start * outputs..(start + count) * outputs], count, outputs);
-            if geometry.is_pointwise() {
-                let matrix = &input[start * taps..(start + count) * taps];
-                product(sum, Matrix::new(matrix, count, taps).transposed(), errors, into);
-            } else {
-                with_scratch(count * taps, |matrix| {
-                    fill(matrix, start, input, geometry);
-                    let matrix = Matrix::new(matrix, count, taps).transposed();
-                    product(sum, matrix, errors, into);
-                });
+    sums.par_chunks_mut(size)
+        .enumerate()
+        .for_each(|(group, sum)| {
+            let end = ((group + 1) * share).min(rows);
+            for start in (group * share..end).step_by(block) {
+                let count = block.min(end - start);
+                let into = if start == group * share {
+                    Into::Overwrite
+                } else {
+                    Into::Add
+                };
+                let errors = Matrix::new(
+                    &gradient[start * outputs..(start + count) * outputs],
+                    count,
+                    outputs,
+                );
+                if geometry.is_pointwise() {
+                    let matrix = &input[start * taps..(start + count) * taps];
+                    product(
+                        sum,
+                        Matrix::new(matrix, count, taps).transposed(),
+                        errors,
+                        into,
+                    );
+                } else {
+                    with_scratch(count * taps, |matrix| {
+                        fill(matrix, start, input, geometry);
+                        let matrix = Matrix::new(matrix, count, taps).transposed();
+                        product(sum, matrix, errors, into);
+                    });
+                }
             }
-        }
-    });
+        });
     let positions = geometry.kernel[0] * geometry.kernel[1];
     let mut weight = vec![0.0; size];
     weight

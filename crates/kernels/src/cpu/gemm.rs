@@ -106,7 +106,12 @@ mod tests {
         let (left, right) = (Matrix::new(&a, 2, 3), Matrix::new(&b, 3, 2));
         product(&mut c, left, right, Into::Add);
         assert_eq!(c, [9.0, 17.5, 9.0, 28.0]);
-        product(&mut c, left, Matrix::new(&b, 2, 3).transposed(), Into::Overwrite);
+        product(
+            &mut c,
+            left,
+            Matrix::new(&b, 2, 3).transposed(),
+            Into::Overwrite,
+        );
         assert_eq!(c, [-1.0, 5.0, 0.5, 14.0]);
     }
 
@@ -115,6 +120,11 @@ mod tests {
     fn refuses_a_matrix_beyond_its_data() {
         let mut c = [0.0; 4];
         let a = [0.0; 3];
-        product(&mut c, Matrix::new(&a, 2, 2), Matrix::new(&a, 2, 2), Into::Add);
+        product(
+            &mut c,
+            Matrix::new(&a, 2, 2),
+            Matrix::new(&a, 2, 2),
+            Into::Add,
+        );
     }
 }

@@ -43,7 +43,16 @@ impl Geometry {
         let fits = options.groups == 1
             && options.dilation == [1, 1]
             && inputs == weight_inputs
-            && ![batch, inputs, height, width, outputs, kernel_height, kernel_width].contains(&0)
+            && ![
+                batch,
+                inputs,
+                height,
+                width,
+                outputs,
+                kernel_height,
+                kernel_width,
+            ]
+            .contains(&0)
             && height + top + bottom >= kernel_height
             && width + left + right >= kernel_width;
         fits.then_some(geometry)

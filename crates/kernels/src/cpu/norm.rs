@@ -44,7 +44,9 @@ impl Affine {
 }
 
 fn inverse_deviation(variance: &[f32], epsilon: f64) -> impl Iterator<Item = f32> {
-    variance.iter().map(move |variance| 1.0 / (variance + epsilon as f32).sqrt())
+    variance
+        .iter()
+        .map(move |variance| 1.0 / (variance + epsilon as f32).sqrt())
 }
 
 /// Mean and biased variance of each channel of `[rows, channels]`.
@@ -56,13 +58,20 @@ pub(crate) fn statistics(rows: &[f32], channels: usize) -> (Vec<f32>, Vec<f32>) 
         .par_chunks(block_rows(channels) * channels)
         .map(|rows| {
             let mut moments = vec![0.0; 2 * channels];
-            vectorized(Moments { rows, channels, moments: &mut moments });
+            vectorized(Moments {
+                rows,
+                channels,
+                moments: &mut moments,
+            });
             moments
         })
         .collect();
     let (mut mean, mut squares) = (vec![0f64; channels], vec![0f64; channels]);
     let mut seen = 0.0;
-    for (block, rows) in blocks.iter().zip(rows.chunks(block_rows(channels) * channels)) {
+    for (block, rows) in blocks
+        .iter()
+        .zip(rows.chunks(block_rows(channels) * channels))
+    {
         let count = (rows.len() / channels) as f64;
         let total = seen + count;
         for channel in 0..channels {
@@ -75,7 +84,10 @@ pub(crate) fn statistics(rows: &[f32], channels: usize) -> (Vec<f32>, Vec<f32>) 
     }
     (
         mean.into_iter().map(|value| value as f32).collect(),
-        squares.into_iter().map(|value| (value / seen) as f32).collect(),
+        squares
+            .into_iter()
+            .map(|value| (value / seen) as f32)
+            .collect(),
     )
 }
 
@@ -119,7 +131,14 @@ pub(crate) fn apply(rows: &[f32], affine: &Affine, relu: bool) -> Buffer {
     result
         .par_chunks_mut(block)
         .zip(rows.par_chunks(block))
-        .for_each(|(result, rows)| vectorized(Apply { rows, affine, relu, result }));
+        .for_each(|(result, rows)| {
+            vectorized(Apply {
+                rows,
+                affine,
+                relu,
+                result,
+            })
+        });
     result
 }
 
@@ -328,7 +347,11 @@ impl WithSimd for InputGradient<'_> {
                 let output = simd.mul_add_e_f32s(x, scale, shift);
                 let error = passed(simd, self.relu, load(simd, &error[start..]), output);
                 let value = simd.mul_add_e_f32s(slope, simd.sub_f32s(x, mean), offset);
-                store(simd, &mut result[start..], simd.mul_add_e_f32s(scale, error, value));
+                store(
+                    simd,
+                    &mut result[start..],
+                    simd.mul_add_e_f32s(scale, error, value),
+                );
             }
         }
     }

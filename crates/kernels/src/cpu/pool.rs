@@ -62,7 +62,12 @@ pub(crate) fn max_pool(input: &[f32], windows: Windows) -> (Buffer, Buffer) {
         .zip(winners.par_chunks_mut(length))
         .zip(input.par_chunks(windows.input_len()))
         .for_each(|((maxima, winners), input)| {
-            vectorized(Maxima { input, windows, maxima, winners });
+            vectorized(Maxima {
+                input,
+                windows,
+                maxima,
+                winners,
+            });
         });
     (maxima, winners)
 }
@@ -121,7 +126,12 @@ pub(crate) fn max_pool_gradient(gradient: &[f32], winners: &[f32], windows: Wind
             if windows.leaves_positions() {
                 result.fill(0.0);
             }
-            vectorized(Spread { gradient, winners, windows, result });
+            vectorized(Spread {
+                gradient,
+                winners,
+                windows,
+                result,
+            });
         });
     result
 }

@@ -42,7 +42,11 @@ pub(crate) fn add(left: &[f32], right: &[f32]) -> Buffer {
 /// The sum over rows, times `factor`.
 fn sum(rows: &[f32], channels: usize, factor: f32) -> Vec<f32> {
     let mut sums = vec![0.0; channels];
-    vectorized(Sum { rows, factor, sums: &mut sums });
+    vectorized(Sum {
+        rows,
+        factor,
+        sums: &mut sums,
+    });
     sums
 }
 

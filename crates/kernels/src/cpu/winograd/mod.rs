@@ -33,9 +33,8 @@ impl Size {
             return None;
         }
         let [height, width] = geometry.output();
-        let products = |side: usize| {
-            height.div_ceil(side) * width.div_ceil(side) * (side + 2) * (side + 2)
-        };
+        let products =
+            |side: usize| height.div_ceil(side) * width.div_ceil(side) * (side + 2) * (side + 2);
         let (two, four) = (products(2), products(4));
         match height * width * 9 {
             direct if direct <= two.min(four) => None,
@@ -53,7 +52,13 @@ fn block_tiles(values: usize) -> usize {
 }
 
 /// The tiles that read (`before` rows and columns outside of the map) or write a map.
-fn grid(map: [usize; 2], channels: usize, output: [usize; 2], step: usize, before: [usize; 2]) -> Grid {
+fn grid(
+    map: [usize; 2],
+    channels: usize,
+    output: [usize; 2],
+    step: usize,
+    before: [usize; 2],
+) -> Grid {
     Grid {
         map,
         channels,

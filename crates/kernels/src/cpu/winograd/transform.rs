@@ -172,12 +172,18 @@ impl<T: Tile<A>, const A: usize> WithSimd for ToOutputs<'_, T, A> {
                 for i in 0..T::OUTPUTS {
                     let row = T::output(simd, half[i]);
                     for j in 0..T::OUTPUTS {
-                        let Some(offset) = offsets[i][j] else { continue };
+                        let Some(offset) = offsets[i][j] else {
+                            continue;
+                        };
                         let mut value = simd.add_f32s(row[j], bias);
                         if self.relu {
                             value = simd.max_f32s(value, zero);
                         }
-                        store(simd, &mut self.map[offset + start..offset + channels], value);
+                        store(
+                            simd,
+                            &mut self.map[offset + start..offset + channels],
+                            value,
+                        );
                     }
                 }
             }
