@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicUsize;
 use afterimage_data::{DataSet, SampleStore, ViewConfig, ViewSource, Views};
 use afterimage_hooks::{Attached, Origin, Outcome, RequestKind, Split};
 use afterimage_kernels::Convolution;
-use afterimage_model::{Encoder as _, ResNet9Config};
+use afterimage_model::Encoder as _;
 use afterimage_ssl::{Schedule, StepScheduler};
 use afterimage_track::{Mode, Progress, Report as HtmlReport, Sinks, unitmem_layout};
 use afterimage_train::{
@@ -255,13 +255,13 @@ impl Prepared {
             }
             .into());
         }
-        let least = ResNet9Config::MIN_SIDE;
+        let least = experiment.encoder.min_side();
         let side = views.shape().height.min(views.shape().width);
         if side < least {
             return Err(RunError::SmallViews { side, least });
         }
         let schedule = experiment.schedule.init(steps, experiment.epochs)?;
-        let mut encoder = experiment.encoder.clone().with_channels(shape.channels);
+        let mut encoder = experiment.encoder.clone().for_images(shape.channels, side);
         if plugins.iter().any(|plugin| plugin.manifest().exact) {
             encoder = encoder.with_convolution(Convolution::Direct);
         }

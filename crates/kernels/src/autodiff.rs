@@ -14,7 +14,7 @@ use burn::backend::{Autodiff, Flex};
 use burn::tensor::ops::ConvOptions;
 
 use crate::Convolution;
-use crate::cpu::channels_last::{channels_last, contiguous, plain, sizes, tensor};
+use crate::cpu::channels_last::{channels_last, contiguous, plain, pooled, sizes, tensor};
 use crate::cpu::convolution::{input_gradient, weight_gradient};
 use crate::cpu::norm::{self, Normalized};
 use crate::cpu::pool::{Windows, max_pool, max_pool_gradient};
@@ -165,14 +165,14 @@ impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
         }
     }
 
-    fn kernel_add(left: Tracked<C>, right: Tracked<C>) -> Tracked<C> {
+    fn kernel_add(left: Tracked<C>, right: Tracked<C>, relu: bool) -> Tracked<C> {
         let prepared = Add
             .prepare::<C>([left.node(), right.node()])
             .compute_bound()
             .stateful();
-        let sum = Flex::kernel_add(left.into_primitive(), right.into_primitive());
+        let sum = Flex::kernel_add(left.into_primitive(), right.into_primitive(), relu);
         match prepared {
-            OpsKind::Tracked(prep) => prep.finish((), sum),
+            OpsKind::Tracked(prep) => prep.finish(relu.then(|| sum.clone()), sum),
             OpsKind::UnTracked(prep) => prep.finish(sum),
         }
     }
@@ -227,7 +227,7 @@ impl<const N: usize> Backward<Flex, N> for Convolve {
         if let Some(Some(node)) = ops.parents.get(1) {
             let input = channels_last(&input);
             let gradient = weight_gradient(&input, &errors, &geometry, state.convolution);
-            grads.register::<Flex>(node.id, plain(gradient, sizes(&weight)));
+            grads.register::<Flex>(node.id, pooled(gradient, sizes(&weight)));
         }
         if let Some(Some(node)) = ops.parents.get(2) {
             let gradient = rows::sums(&errors, geometry.outputs);
@@ -297,11 +297,17 @@ impl Backward<Flex, 1> for Pool {
 #[derive(Debug)]
 struct Add;
 
+/// The state is the output of the ReLU, if there is one.
 impl Backward<Flex, 2> for Add {
-    type State = ();
+    type State = Option<FlexTensor>;
 
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let errors = grads.consume::<Flex>(&ops.node);
+        let mut errors = grads.consume::<Flex>(&ops.node);
+        if let Some(output) = ops.state {
+            let gradient =
+                rows::rectified_gradient(&channels_last(&errors), &channels_last(&output));
+            errors = tensor(gradient, sizes(&output));
+        }
         for node in ops.parents.into_iter().flatten() {
             grads.register::<Flex>(node.id, errors.clone());
         }

@@ -53,8 +53,12 @@ pub trait KernelOps: Backend {
     /// Max pooling with windows beside each other.
     fn kernel_max_pool(input: FloatTensor<Self>, window: [usize; 2]) -> FloatTensor<Self>;
 
-    /// The sum of two maps of one shape.
-    fn kernel_add(left: FloatTensor<Self>, right: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// The sum of two maps of one shape, then ReLU if `relu`.
+    fn kernel_add(
+        left: FloatTensor<Self>,
+        right: FloatTensor<Self>,
+        relu: bool,
+    ) -> FloatTensor<Self>;
 
     /// The mean over the positions of a map, `[B, C]`.
     fn kernel_space_mean(input: FloatTensor<Self>) -> FloatTensor<Self>;
@@ -120,8 +124,8 @@ impl KernelOps for Flex {
         tensor(max_pool(&channels_last(&input), windows).0, shape)
     }
 
-    fn kernel_add(left: FlexTensor, right: FlexTensor) -> FlexTensor {
-        let sum = rows::add(&channels_last(&left), &channels_last(&right));
+    fn kernel_add(left: FlexTensor, right: FlexTensor, relu: bool) -> FlexTensor {
+        let sum = rows::add(&channels_last(&left), &channels_last(&right), relu);
         tensor(sum, sizes(&left))
     }
 

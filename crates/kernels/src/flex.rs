@@ -12,7 +12,7 @@ use crate::cpu::Geometry;
 use crate::extension::KernelOps;
 
 /// Whether a tensor of 32-bit floats is on the `flex` device, with or without autodiff.
-fn is_ours<const D: usize>(tensor: &Tensor<D>) -> bool {
+pub(crate) fn is_ours<const D: usize>(tensor: &Tensor<D>) -> bool {
     #[allow(unreachable_patterns)] // Other devices are there only with their features.
     fn on_flex(kind: &DispatchTensorKind) -> bool {
         match kind {
@@ -35,7 +35,7 @@ fn pairs(padding: &PaddingConfig2d) -> Option<[(usize, usize); 2]> {
     }
 }
 
-fn dispatch<const D: usize>(tensor: &Tensor<D>) -> DispatchTensor {
+pub(crate) fn dispatch<const D: usize>(tensor: &Tensor<D>) -> DispatchTensor {
     tensor.clone().into_dispatch()
 }
 
@@ -69,11 +69,12 @@ pub(crate) fn conv2d(
     }))
 }
 
-pub(crate) fn conv_norm_relu(
+pub(crate) fn conv_norm(
     conv: &Conv2d,
     norm: &BatchNorm,
     input: &Tensor<4>,
     convolution: Convolution,
+    rectified: bool,
 ) -> Option<Tensor<4>> {
     let weight = conv.weight.val();
     let options = options(conv, input, &weight)?;
@@ -88,13 +89,12 @@ pub(crate) fn conv_norm_relu(
     let shift = shift * scale.clone() + norm.beta.val();
     let [outputs] = scale.dims();
     let weight = weight * scale.reshape([outputs, 1, 1, 1]);
-    Some(Tensor::from_dispatch(Dispatch::kernel_conv2d_bias_relu(
-        dispatch(input),
-        dispatch(&weight),
-        dispatch(&shift),
-        options,
-        convolution,
-    )))
+    let (input, weight, shift) = (dispatch(input), dispatch(&weight), dispatch(&shift));
+    Some(Tensor::from_dispatch(if rectified {
+        Dispatch::kernel_conv2d_bias_relu(input, weight, shift, options, convolution)
+    } else {
+        Dispatch::kernel_conv2d_bias(input, weight, shift, options, convolution)
+    }))
 }
 
 pub(crate) fn batch_norm(
@@ -139,9 +139,14 @@ pub(crate) fn max_pool2d(pool: &MaxPool2d, input: &Tensor<4>) -> Option<Tensor<4
     })
 }
 
-pub(crate) fn add(left: &Tensor<4>, right: &Tensor<4>) -> Option<Tensor<4>> {
-    (is_ours(left) && is_ours(right) && left.dims() == right.dims())
-        .then(|| Tensor::from_dispatch(Dispatch::kernel_add(dispatch(left), dispatch(right))))
+pub(crate) fn add(left: &Tensor<4>, right: &Tensor<4>, rectified: bool) -> Option<Tensor<4>> {
+    (is_ours(left) && is_ours(right) && left.dims() == right.dims()).then(|| {
+        Tensor::from_dispatch(Dispatch::kernel_add(
+            dispatch(left),
+            dispatch(right),
+            rectified,
+        ))
+    })
 }
 
 pub(crate) fn space_mean(input: &Tensor<4>) -> Option<Tensor<2>> {

@@ -1,4 +1,5 @@
-//! Convolution, batch norm and pooling at the CPU's speed, as an extension of burn's `flex` backend.
+//! Convolutions and their norms, and the layers of transformers, at the CPU's speed, as an extension
+//! of burn's `flex` backend.
 //!
 //! The functions take burn's own modules, so that configs, parameter names and records stay burn's:
 //! a checkpoint does not notice which of the two ran. On every other device, for every other element
@@ -35,10 +36,12 @@ mod extension;
 #[cfg(feature = "flex")]
 mod flex;
 mod modules;
+mod tokens;
 
 use serde::{Deserialize, Serialize};
 
-pub use modules::{add, batch_norm, conv_norm_relu, conv2d, max_pool2d, space_mean};
+pub use modules::{add, batch_norm, conv_norm, conv2d, max_pool2d, space_mean};
+pub use tokens::{add_tokens, attention, gelu, layer_norm, linear};
 
 /// How 3×3 convolutions with stride 1 are computed on the CPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]

@@ -32,23 +32,24 @@ pub fn batch_norm(norm: &BatchNorm, input: Tensor<4>, rectified: bool) -> Tensor
     if rectified { relu(output) } else { output }
 }
 
-/// A convolution, its batch norm and a ReLU, `[B, C_in, H, W]` to `[B, C_out, H', W']`, of which
-/// nobody needs what lies between.
+/// A convolution and its batch norm, and the ReLU of it if `rectified`, `[B, C_in, H, W]` to
+/// `[B, C_out, H', W']`, of which nobody needs what lies between.
 ///
 /// In evaluation on the CPU the norm is folded into the weights, which rounds differently: within
-/// 1e-5 of the three operations, relative to the largest output. In training it is [`conv2d`] and
+/// 1e-5 of the operations apart, relative to the largest output. In training it is [`conv2d`] and
 /// [`batch_norm`], to the bit.
-pub fn conv_norm_relu(
+pub fn conv_norm(
     conv: &Conv2d,
     norm: &BatchNorm,
     input: Tensor<4>,
     convolution: Convolution,
+    rectified: bool,
 ) -> Tensor<4> {
     #[cfg(feature = "flex")]
-    if let Some(output) = flex::conv_norm_relu(conv, norm, &input, convolution) {
+    if let Some(output) = flex::conv_norm(conv, norm, &input, convolution, rectified) {
         return output;
     }
-    batch_norm(norm, conv2d(conv, input, convolution), true)
+    batch_norm(norm, conv2d(conv, input, convolution), rectified)
 }
 
 /// [`MaxPool2d::forward`] on `[B, C, H, W]`.
@@ -60,13 +61,15 @@ pub fn max_pool2d(pool: &MaxPool2d, input: Tensor<4>) -> Tensor<4> {
     pool.forward(input)
 }
 
-/// The sum of two feature maps `[B, C, H, W]` of one shape: the end of a residual branch.
-pub fn add(left: Tensor<4>, right: Tensor<4>) -> Tensor<4> {
+/// The sum of two feature maps `[B, C, H, W]` of one shape, and the ReLU of it if `rectified`: the
+/// end of a residual branch.
+pub fn add(left: Tensor<4>, right: Tensor<4>, rectified: bool) -> Tensor<4> {
     #[cfg(feature = "flex")]
-    if let Some(sum) = flex::add(&left, &right) {
+    if let Some(sum) = flex::add(&left, &right, rectified) {
         return sum;
     }
-    left + right
+    let sum = left + right;
+    if rectified { relu(sum) } else { sum }
 }
 
 /// The mean over the positions of each feature map: `[B, C, H, W]` to `[B, C]`.

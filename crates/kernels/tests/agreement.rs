@@ -127,6 +127,7 @@ proptest! {
     fn pooling_and_sums_agree_to_the_bit(
         [batch, channels, height, width] in [1..4_usize, 1..20_usize, 2..9_usize, 2..9_usize],
         window in 1..3_usize,
+        rectified in any::<bool>(),
     ) {
         let device = Device::flex().autodiff();
         let pool = MaxPool2dConfig::new([window, window]).with_strides([window, window]).init();
@@ -136,9 +137,10 @@ proptest! {
         let run = |fast: bool| {
             let (x, other) = (x.clone().require_grad(), other.clone().require_grad());
             let y = if fast {
-                max_pool2d(&pool, add(x.clone(), other.clone()))
+                max_pool2d(&pool, add(x.clone(), other.clone(), rectified))
             } else {
-                pool.forward(x.clone() + other.clone())
+                let sum = x.clone() + other.clone();
+                pool.forward(if rectified { relu(sum) } else { sum })
             };
             let gradients = (y.clone() * loss.clone()).sum().backward();
             (y.inner(), x.grad(&gradients).unwrap(), other.grad(&gradients).unwrap())
@@ -228,7 +230,7 @@ fn bits(threads: usize, convolution: Convolution) -> Vec<Vec<f32>> {
         let x = values([67, 32, 11, 11], 0.71).require_grad();
         let y = batch_norm(&norm, conv2d(&wide, x.clone(), convolution), true);
         let y = max_pool2d(&pool, y);
-        let y = add(conv2d(&deep, y.clone(), convolution), y);
+        let y = add(conv2d(&deep, y.clone(), convolution), y, false);
         let gradients = (y.clone() * y.clone()).mean().backward();
         let plain = |tensor: Tensor<4>| tensor.into_data().try_to_vec::<f32>().unwrap();
         vec![

@@ -1,7 +1,9 @@
-//! The block that ResNet-9 is made of.
+//! The block that the ResNets are made of.
+
+use std::sync::Arc;
 
 use afterimage_hooks::{Site, SiteKind};
-use afterimage_kernels::{Convolution, batch_norm, conv_norm_relu, conv2d, max_pool2d};
+use afterimage_kernels::{Convolution, batch_norm, conv_norm, conv2d, max_pool2d};
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
@@ -10,90 +12,118 @@ use burn::tensor::{Device, Tensor, activation::relu};
 
 use crate::Taps;
 
-/// Convolution 3×3 with padding 1 and bias, batch norm, ReLU, and max pooling 2×2 in some blocks.
-///
-/// Source: arXiv 2409.19069, Table 8, and its released `model.py`.
+/// Convolution, batch norm, and in some blocks ReLU and max pooling.
 #[derive(Module, Debug)]
 pub struct ConvBlock {
-    /// 3×3, padding 1, with bias.
+    /// With as many zeros around the map as keep its size at stride 1.
     pub conv: Conv2d,
     /// ε = 1e-5, momentum 0.1.
     pub norm: BatchNorm,
-    /// 2×2 with stride 2; halves (rounding down) each side.
+    /// Max pooling.
     pub pool: Option<MaxPool2d>,
     /// The names of this block's sites.
     #[module(skip)]
-    pub sites: BlockSites,
+    pub sites: Arc<BlockSites>,
+    /// Whether a ReLU follows the norm.
+    #[module(skip)]
+    pub rectified: bool,
     /// How the convolution is computed on the CPU.
     #[module(skip)]
     pub convolution: Convolution,
 }
 
-/// The names of a block's sites.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a [`ConvBlock`] is made of.
+#[derive(Debug, Clone)]
+pub struct ConvBlockConfig {
+    /// The block's path, for example `encoder.layer1`.
+    pub path: String,
+    /// Input and output channels.
+    pub channels: [usize; 2],
+    /// Side of the kernel, odd.
+    pub kernel: usize,
+    /// Step between outputs.
+    pub stride: usize,
+    /// Whether the convolution adds a bias.
+    pub bias: bool,
+    /// Whether a ReLU follows the norm.
+    pub rectified: bool,
+    /// Max pooling at the end.
+    pub pool: Option<MaxPool2dConfig>,
+    /// How the convolution is computed on the CPU.
+    pub convolution: Convolution,
+}
+
+/// The names of a block's sites, made once so that a visit builds no text.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlockSites {
-    /// The block's path, `encoder.<block>`.
-    pub block: &'static str,
-    /// `encoder.<block>.conv`
-    pub conv: &'static str,
-    /// `encoder.<block>.norm`
-    pub norm: &'static str,
-    /// `encoder.<block>.act`
-    pub act: &'static str,
-    /// `encoder.<block>.pool`; a block without pooling has the name, but no such site.
-    pub pool: &'static str,
+    /// The block's path.
+    pub block: String,
+    /// `<block>.conv`
+    pub conv: String,
+    /// `<block>.norm`
+    pub norm: String,
+    /// `<block>.act`; a block without ReLU has the name, but no such site.
+    pub act: String,
+    /// `<block>.pool`; a block without pooling has the name, but no such site.
+    pub pool: String,
 }
 
-/// The site names of a block of the encoder, known at compile time so that a visit builds no text.
-macro_rules! block_sites {
-    ($block:literal) => {
-        $crate::BlockSites {
-            block: concat!("encoder.", $block),
-            conv: concat!("encoder.", $block, ".conv"),
-            norm: concat!("encoder.", $block, ".norm"),
-            act: concat!("encoder.", $block, ".act"),
-            pool: concat!("encoder.", $block, ".pool"),
-        }
-    };
-}
-pub(crate) use block_sites;
-
-impl ConvBlock {
-    /// A block from `input` to `output` channels.
-    pub fn new(
-        [input, output]: [usize; 2],
-        pooled: bool,
-        sites: BlockSites,
-        convolution: Convolution,
-        device: &Device,
-    ) -> Self {
+impl BlockSites {
+    fn new(block: &str) -> Self {
         Self {
-            conv: Conv2dConfig::new([input, output], [3, 3])
-                .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
-                .init(device),
-            norm: BatchNormConfig::new(output).init(device),
-            pool: pooled.then(|| MaxPool2dConfig::new([2, 2]).init()),
-            sites,
-            convolution,
+            block: block.to_owned(),
+            conv: format!("{block}.conv"),
+            norm: format!("{block}.norm"),
+            act: format!("{block}.act"),
+            pool: format!("{block}.pool"),
         }
     }
+}
 
-    /// `[B, C_in, H, W]` to `[B, C_out, H, W]`, or half of each side with pooling.
+impl ConvBlockConfig {
+    /// A block with its initial values; draw them under [`seeded`](crate::seeded).
+    pub fn init(&self, device: &Device) -> ConvBlock {
+        let (kernel, padding) = (self.kernel, self.kernel / 2);
+        ConvBlock {
+            conv: Conv2dConfig::new(self.channels, [kernel, kernel])
+                .with_stride([self.stride, self.stride])
+                .with_padding(PaddingConfig2d::Explicit(
+                    padding, padding, padding, padding,
+                ))
+                .with_bias(self.bias)
+                .init(device),
+            norm: BatchNormConfig::new(self.channels[1]).init(device),
+            pool: self.pool.as_ref().map(MaxPool2dConfig::init),
+            sites: Arc::new(BlockSites::new(&self.path)),
+            rectified: self.rectified,
+            convolution: self.convolution,
+        }
+    }
+}
+
+impl ConvBlock {
+    /// `[B, C_in, H, W]` to `[B, C_out, H', W']`.
     pub fn forward(&self, x: Tensor<4>, taps: &mut Taps) -> Tensor<4> {
         let (convolution, autodiff) = (self.convolution, x.is_autodiff());
-        let x = if taps.stops_at(self.sites.norm, autodiff) {
-            let x = taps.visit4(self.sites.conv, conv2d(&self.conv, x, convolution));
-            relu(taps.visit4(self.sites.norm, batch_norm(&self.norm, x, false)))
-        } else if taps.stops_at(self.sites.conv, autodiff) {
-            let x = taps.visit4(self.sites.conv, conv2d(&self.conv, x, convolution));
-            batch_norm(&self.norm, x, true)
+        let (sites, rectified) = (&self.sites, self.rectified);
+        let x = if taps.stops_at(&sites.norm, autodiff) {
+            let x = taps.visit4(&sites.conv, conv2d(&self.conv, x, convolution));
+            let x = taps.visit4(&sites.norm, batch_norm(&self.norm, x, false));
+            if rectified { relu(x) } else { x }
+        } else if taps.stops_at(&sites.conv, autodiff) {
+            let x = taps.visit4(&sites.conv, conv2d(&self.conv, x, convolution));
+            batch_norm(&self.norm, x, rectified)
         } else {
-            conv_norm_relu(&self.conv, &self.norm, x, convolution)
+            conv_norm(&self.conv, &self.norm, x, convolution, rectified)
         };
-        let x = taps.visit4(self.sites.act, x);
+        let x = if rectified {
+            taps.visit4(&sites.act, x)
+        } else {
+            x
+        };
         match &self.pool {
             None => x,
-            Some(pool) => taps.visit4(self.sites.pool, max_pool2d(pool, x)),
+            Some(pool) => taps.visit4(&sites.pool, max_pool2d(pool, x)),
         }
     }
 
@@ -105,18 +135,24 @@ impl ConvBlock {
     /// Paths of the parameters with one row a unit. The running statistics of the norm, which
     /// are no parameters, lie beside `norm.gamma` as `norm.running_mean` and `norm.running_var`.
     pub fn producers(&self) -> Vec<String> {
-        ["conv.weight", "conv.bias", "norm.gamma", "norm.beta"]
+        let bias = self.conv.bias.as_ref().map(|_| "conv.bias");
+        ["conv.weight"]
+            .into_iter()
+            .chain(bias)
+            .chain(["norm.gamma", "norm.beta"])
             .map(|name| format!("{}.{name}", self.sites.block))
-            .to_vec()
+            .collect()
+    }
+
+    /// The path of the parameter that reads the units of the block before.
+    pub fn reader(&self) -> String {
+        format!("{}.weight", self.sites.conv)
     }
 
     /// The block's sites in forward order, read by the convolutions of the blocks `readers`.
     pub fn sites(&self, readers: &[&ConvBlock]) -> Vec<Site> {
         let producers = self.producers();
-        let consumed_by: Vec<String> = readers
-            .iter()
-            .map(|reader| format!("{}.weight", reader.sites.conv))
-            .collect();
+        let consumed_by: Vec<String> = readers.iter().map(|reader| reader.reader()).collect();
         let site = |name: &str, kind, produced_by: &[String]| Site {
             name: name.to_owned(),
             kind,
@@ -124,13 +160,16 @@ impl ConvBlock {
             produced_by: produced_by.to_vec(),
             consumed_by: consumed_by.clone(),
         };
+        let of_conv = &producers[..producers.len() - 2];
         let mut sites = vec![
-            site(self.sites.conv, SiteKind::Conv, &producers[..2]),
-            site(self.sites.norm, SiteKind::Norm, &producers),
-            site(self.sites.act, SiteKind::Activation, &producers),
+            site(&self.sites.conv, SiteKind::Conv, of_conv),
+            site(&self.sites.norm, SiteKind::Norm, &producers),
         ];
+        if self.rectified {
+            sites.push(site(&self.sites.act, SiteKind::Activation, &producers));
+        }
         if self.pool.is_some() {
-            sites.push(site(self.sites.pool, SiteKind::Pool, &producers));
+            sites.push(site(&self.sites.pool, SiteKind::Pool, &producers));
         }
         sites
     }

@@ -8,7 +8,7 @@ use burn::module::{
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::{ModelError, ResNet9, ResNet9Config, Taps};
+use crate::{ModelError, ResNet, ResNet9, ResNet9Config, ResNetConfig, Taps, Vit, VitConfig};
 
 /// A network from images to embeddings with named sites.
 ///
@@ -29,11 +29,14 @@ pub trait Encoder: Module {
 
 /// The choice of an encoder, `kind = "resnet9"` and that encoder's own keys.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum EncoderConfig {
     /// ResNet-9.
-    #[serde(rename = "resnet9")]
     ResNet9(ResNet9Config),
+    /// ResNet-18, -34 or -50.
+    ResNet(ResNetConfig),
+    /// A vision transformer.
+    Vit(VitConfig),
 }
 
 impl Default for EncoderConfig {
@@ -43,20 +46,37 @@ impl Default for EncoderConfig {
 }
 
 impl EncoderConfig {
-    /// The same encoder for images with `channels` channels; not a setting, since the data decides.
-    pub fn with_channels(self, channels: usize) -> Self {
-        match self {
-            Self::ResNet9(config) => Self::ResNet9(ResNet9Config { channels, ..config }),
+    /// The same encoder for images with `channels` channels and `side` pixels a side; not settings,
+    /// since the data and the views decide.
+    pub fn for_images(mut self, channels: usize, side: usize) -> Self {
+        match &mut self {
+            Self::ResNet9(config) => config.channels = channels,
+            Self::ResNet(config) => config.channels = channels,
+            Self::Vit(config) => {
+                config.channels = channels;
+                config.side = side;
+            }
         }
+        self
     }
 
     /// The same encoder with another way to compute its convolutions on the CPU.
-    pub fn with_convolution(self, convolution: Convolution) -> Self {
+    pub fn with_convolution(mut self, convolution: Convolution) -> Self {
+        match &mut self {
+            Self::ResNet9(config) => config.convolution = convolution,
+            Self::ResNet(config) => config.convolution = convolution,
+            // Patches do not overlap: there is one way to embed them.
+            Self::Vit(_) => {}
+        }
+        self
+    }
+
+    /// The smallest side of an image in pixels.
+    pub fn min_side(&self) -> usize {
         match self {
-            Self::ResNet9(config) => Self::ResNet9(ResNet9Config {
-                convolution,
-                ..config
-            }),
+            Self::ResNet9(_) => ResNet9Config::MIN_SIDE,
+            Self::ResNet(_) => ResNetConfig::MIN_SIDE,
+            Self::Vit(config) => config.patch,
         }
     }
 
@@ -67,6 +87,8 @@ impl EncoderConfig {
     pub fn validate(&self) -> Result<(), ModelError> {
         match self {
             Self::ResNet9(config) => config.validate(),
+            Self::ResNet(config) => config.validate(),
+            Self::Vit(config) => config.validate(),
         }
     }
 
@@ -76,9 +98,14 @@ impl EncoderConfig {
     /// A value out of range, by its key.
     pub fn init(&self, seed: u64, device: &Device) -> Result<AnyEncoder, ModelError> {
         self.validate()?;
-        Ok(crate::seeded(device, seed, || match self {
-            Self::ResNet9(config) => AnyEncoder::ResNet9(config.init(device)),
-        }))
+        match self {
+            Self::ResNet9(config) => {
+                let init = || config.init(device);
+                Ok(AnyEncoder::ResNet9(crate::seeded(device, seed, init)))
+            }
+            Self::ResNet(config) => config.init(seed, device).map(AnyEncoder::ResNet),
+            Self::Vit(config) => config.init(seed, device).map(AnyEncoder::Vit),
+        }
     }
 }
 
@@ -91,6 +118,10 @@ impl EncoderConfig {
 pub enum AnyEncoder {
     /// ResNet-9.
     ResNet9(ResNet9),
+    /// ResNet-18, -34 or -50.
+    ResNet(ResNet),
+    /// A vision transformer.
+    Vit(Vit),
 }
 
 /// Runs an expression on the encoder within.
@@ -98,6 +129,8 @@ macro_rules! within {
     ($any:expr, $encoder:ident => $run:expr) => {
         match $any {
             AnyEncoder::ResNet9($encoder) => $run,
+            AnyEncoder::ResNet($encoder) => $run,
+            AnyEncoder::Vit($encoder) => $run,
         }
     };
 }
@@ -107,6 +140,8 @@ macro_rules! rewrapped {
     ($any:expr, $encoder:ident => $run:expr) => {
         match $any {
             AnyEncoder::ResNet9($encoder) => AnyEncoder::ResNet9($run),
+            AnyEncoder::ResNet($encoder) => AnyEncoder::ResNet($run),
+            AnyEncoder::Vit($encoder) => AnyEncoder::Vit($run),
         }
     };
 }

@@ -15,6 +15,17 @@ pub enum ModelError {
         /// What is possible.
         reason: &'static str,
     },
+    /// A transformer's patch that does not divide its images.
+    #[error(
+        "encoder: `patch = {patch}` is not possible: it has to divide the side of the views, \
+         {side} pixels"
+    )]
+    Patch {
+        /// Side of a patch in pixels.
+        patch: usize,
+        /// Side of an image in pixels.
+        side: usize,
+    },
     /// A mask for a site that the model does not have.
     #[error("mask: the model has no site `{site}`; it has {}", known.join(", "))]
     UnknownSite {
@@ -46,4 +57,30 @@ pub enum ModelError {
         /// Length of the mask.
         found: usize,
     },
+}
+
+impl ModelError {
+    /// Images have 1 or 3 channels.
+    pub(crate) fn check_channels(channels: usize) -> Result<(), Self> {
+        if [1, 3].contains(&channels) {
+            return Ok(());
+        }
+        Err(Self::Config {
+            key: "channels",
+            value: channels.to_string(),
+            reason: "images have 1 or 3 channels",
+        })
+    }
+
+    /// The factor of every width of a convolutional encoder.
+    pub(crate) fn check_width(width: f64) -> Result<(), Self> {
+        if width.is_finite() && width > 0.0 {
+            return Ok(());
+        }
+        Err(Self::Config {
+            key: "width",
+            value: width.to_string(),
+            reason: "the factor of every width is a finite number over 0",
+        })
+    }
 }

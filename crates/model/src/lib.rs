@@ -1,4 +1,4 @@
-//! Tapped encoders with named sites: ResNet-9 and the projection head.
+//! Tapped encoders with named sites (ResNets, vision transformers) and the projection head.
 //!
 //! An [`Encoder`] lists its [sites](afterimage_hooks::Site) and takes a recorder, [`Taps`], in its
 //! forward pass. Taps read or gate the units of a site without changing a bit of the loss or of
@@ -26,20 +26,28 @@ mod error;
 mod masks;
 mod paths;
 mod projection;
+mod residual_block;
+mod resnet;
 mod resnet9;
 mod seeded;
 mod snapshot;
 mod taps;
+mod token_block;
 mod view;
+mod vit;
 
-pub use conv_block::{BlockSites, ConvBlock};
+pub use conv_block::{BlockSites, ConvBlock, ConvBlockConfig};
 pub use encoder::{AnyEncoder, Encoder, EncoderConfig};
 pub use error::ModelError;
 pub use masks::Masks;
 pub use paths::{ParameterInfo, parameter_count, parameters};
 pub use projection::{ProjectionHead, ProjectionHeadConfig};
+pub use residual_block::{ResidualBlock, SumSites};
+pub use resnet::{ResNet, ResNetConfig, Stem};
 pub use resnet9::{ResNet9, ResNet9Config};
-pub use seeded::seeded;
+pub use seeded::{Initial, seeded, seeded_from};
 pub use snapshot::{evaluation, snapshot};
 pub use taps::Taps;
+pub use token_block::{TokenBlock, TokenNorm, TokenSites};
 pub use view::EncoderView;
+pub use vit::{Vit, VitConfig, VitSize};

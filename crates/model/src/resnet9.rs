@@ -3,13 +3,13 @@
 use afterimage_hooks::{Site, SiteKind};
 use afterimage_kernels::{Convolution, add};
 use burn::module::Module;
+use burn::nn::pool::MaxPool2dConfig;
 use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::conv_block::block_sites;
-use crate::{ConvBlock, Encoder, ModelError, Taps};
+use crate::{ConvBlock, ConvBlockConfig, Encoder, ModelError, Taps};
 
 /// Output channels of the eight convolutions at width 1; together 1120 units.
 const WIDTHS: [usize; 8] = [32, 64, 64, 64, 128, 256, 256, 256];
@@ -96,21 +96,8 @@ impl ResNet9Config {
     /// # Errors
     /// Channels other than 1 and 3; a width that is not finite and over 0.
     pub fn validate(&self) -> Result<(), ModelError> {
-        if ![1, 3].contains(&self.channels) {
-            return Err(ModelError::Config {
-                key: "channels",
-                value: self.channels.to_string(),
-                reason: "images have 1 or 3 channels",
-            });
-        }
-        if !(self.width.is_finite() && self.width > 0.0) {
-            return Err(ModelError::Config {
-                key: "width",
-                value: self.width.to_string(),
-                reason: "the factor of every width is a finite number over 0",
-            });
-        }
-        Ok(())
+        ModelError::check_channels(self.channels)?;
+        ModelError::check_width(self.width)
     }
 
     /// Output channels of the eight convolutions in forward order.
@@ -122,18 +109,28 @@ impl ResNet9Config {
     /// [`seeded`](crate::seeded).
     pub fn init(&self, device: &Device) -> ResNet9 {
         let [prep, layer1, res1a, res1b, layer2, layer3, res2a, res2b] = self.widths();
-        let block = |input, output, pooled, sites| {
-            ConvBlock::new([input, output], pooled, sites, self.convolution, device)
+        let block = |name: &str, input, output, pooled: bool| {
+            let config = ConvBlockConfig {
+                path: format!("encoder.{name}"),
+                channels: [input, output],
+                kernel: 3,
+                stride: 1,
+                bias: true,
+                rectified: true,
+                pool: pooled.then(|| MaxPool2dConfig::new([2, 2])),
+                convolution: self.convolution,
+            };
+            config.init(device)
         };
         ResNet9 {
-            prep: block(self.channels, prep, true, block_sites!("prep")),
-            layer1: block(prep, layer1, true, block_sites!("layer1")),
-            res1a: block(layer1, res1a, false, block_sites!("res1a")),
-            res1b: block(res1a, res1b, false, block_sites!("res1b")),
-            layer2: block(res1b, layer2, true, block_sites!("layer2")),
-            layer3: block(layer2, layer3, true, block_sites!("layer3")),
-            res2a: block(layer3, res2a, false, block_sites!("res2a")),
-            res2b: block(res2a, res2b, false, block_sites!("res2b")),
+            prep: block("prep", self.channels, prep, true),
+            layer1: block("layer1", prep, layer1, true),
+            res1a: block("res1a", layer1, res1a, false),
+            res1b: block("res1b", res1a, res1b, false),
+            layer2: block("layer2", res1b, layer2, true),
+            layer3: block("layer3", layer2, layer3, true),
+            res2a: block("res2a", layer3, res2a, false),
+            res2b: block("res2b", res2a, res2b, false),
         }
     }
 }
@@ -153,12 +150,12 @@ impl ResNet9 {
         let a = self.layer1.forward(x, taps);
         let branch = self.res1a.forward(a.clone(), taps);
         let branch = self.res1b.forward(branch, taps);
-        let x = taps.visit4(RES1, add(branch, a));
+        let x = taps.visit4(RES1, add(branch, a, false));
         let x = self.layer2.forward(x, taps);
         let b = self.layer3.forward(x, taps);
         let branch = self.res2a.forward(b.clone(), taps);
         let branch = self.res2b.forward(branch, taps);
-        let x = taps.visit4(RES2, add(branch, b));
+        let x = taps.visit4(RES2, add(branch, b, false));
         let [rows, units, height, width] = x.dims();
         max_pool2d(x, MaxPoolOptions::new([height, width])).reshape([rows, units])
     }
@@ -172,10 +169,7 @@ impl Encoder for ResNet9 {
                 kind: SiteKind::Residual,
                 units: branch.units(),
                 produced_by: [skip.producers(), branch.producers()].concat(),
-                consumed_by: reader
-                    .map(|reader| format!("{}.weight", reader.sites.conv))
-                    .into_iter()
-                    .collect(),
+                consumed_by: reader.map(ConvBlock::reader).into_iter().collect(),
             };
         let mut sites = self.prep.sites(&[&self.layer1]);
         sites.extend(self.layer1.sites(&[&self.res1a, &self.layer2]));

@@ -6,21 +6,42 @@ use afterimage_hooks::random::{RandomKey, Stream};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 
+/// The distribution that weights of convolutions and fully connected layers are drawn from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Initial {
+    /// Weights and biases uniform in ±1/√fan-in: the default of burn and PyTorch.
+    FanIn,
+    /// Weights normal with variance 2 / fan-out (He et al., ICCV 2015), biases 0.
+    FanOut,
+    /// Weights normal with this standard deviation, biases 0.
+    Normal(f64),
+}
+
 /// Makes a module with initial parameters that depend on `seed` and the parameters' paths alone.
 ///
-/// Weights and biases of convolutions and fully connected layers are drawn uniformly from
-/// ±1/√fan-in (the default of burn and PyTorch), each from its own sequence: neither the device nor
-/// other parameters have a say, and an encoder starts the same whatever head it gets. Other
-/// parameters keep the values that `init` gives them, drawn in visit order from the device's
-/// generator, which is seeded for that. All parameters exist when this returns; none is left to
-/// be drawn at first use.
+/// Weights and biases of convolutions and fully connected layers are drawn from [`Initial::FanIn`],
+/// each from its own sequence: neither the device nor other parameters have a say, and an encoder
+/// starts the same whatever head it gets. Other parameters keep the values that `init` gives them,
+/// drawn in visit order from the device's generator, which is seeded for that. All parameters exist
+/// when this returns; none is left to be drawn at first use.
 pub fn seeded<M: Module>(device: &Device, seed: u64, init: impl FnOnce() -> M) -> M {
+    seeded_from(Initial::FanIn, device, seed, init)
+}
+
+/// [`seeded`] with another distribution.
+pub fn seeded_from<M: Module>(
+    initial: Initial,
+    device: &Device,
+    seed: u64,
+    init: impl FnOnce() -> M,
+) -> M {
     // The device's generator is one for the process; two inits at a time would mix their draws.
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let key = RandomKey::new(seed, Stream::Init);
     device.seed(key.bits());
     init().map(&mut Draw {
+        initial,
         key,
         path: Vec::new(),
         fan_in: None,
@@ -29,6 +50,7 @@ pub fn seeded<M: Module>(device: &Device, seed: u64, init: impl FnOnce() -> M) -
 
 /// Draws parameters anew, by path.
 struct Draw {
+    initial: Initial,
     key: RandomKey,
     /// Field name and type of the owner, from the root down.
     path: Vec<(String, String)>,
@@ -59,6 +81,25 @@ impl Draw {
         self.fan_in = Some((owner_path, fan_in));
         Some(fan_in)
     }
+
+    /// The standard deviation of a weight or bias of this shape; `None` where values are uniform.
+    fn deviation(&self, shape: &[usize]) -> Option<f64> {
+        let is_bias = shape.len() == 1;
+        match self.initial {
+            Initial::FanIn => None,
+            Initial::FanOut | Initial::Normal(_) if is_bias => Some(0.0),
+            Initial::FanOut => {
+                let fan_out = match shape {
+                    // A fully connected layer keeps its outputs in columns.
+                    [_, outputs] => *outputs,
+                    [outputs, _, window @ ..] => outputs * window.iter().product::<usize>(),
+                    _ => 1,
+                };
+                Some((2.0 / fan_out as f64).sqrt())
+            }
+            Initial::Normal(deviation) => Some(deviation),
+        }
+    }
 }
 
 impl ModuleMapper for Draw {
@@ -77,10 +118,18 @@ impl ModuleMapper for Draw {
         };
         let names: Vec<&str> = self.path.iter().map(|(name, _)| name.as_str()).collect();
         let mut generator = self.key.step(fnv1a(&names.join("."))).generator();
-        let bound = 1.0 / (fan_in as f64).sqrt();
-        let values: Vec<f32> = (0..initial.shape().num_elements())
-            .map(|_| generator.between(-bound, bound) as f32)
-            .collect();
+        let count = initial.shape().num_elements();
+        let values: Vec<f32> = match self.deviation(&initial.dims()) {
+            None => {
+                let bound = 1.0 / (fan_in as f64).sqrt();
+                (0..count)
+                    .map(|_| generator.between(-bound, bound) as f32)
+                    .collect()
+            }
+            Some(deviation) => (0..count)
+                .map(|_| (deviation * generator.normal()) as f32)
+                .collect(),
+        };
         let drawn = Tensor::from_data(TensorData::new(values, initial.shape()), &initial.device());
         param.map(|initial| drawn.set_require_grad(initial.is_require_grad()))
     }

@@ -12,22 +12,24 @@ const POOLED: usize = 16 * 1024;
 
 /// Floats of unknown content, which go back to the pool when dropped.
 #[derive(Debug)]
-pub(crate) struct Buffer(Vec<f32>);
+pub(crate) struct Buffer {
+    memory: Vec<f32>,
+    /// The part in use: recycled memory may be a little longer.
+    len: usize,
+}
 
 impl Buffer {
     /// A buffer of `len` floats; whoever takes it writes every one.
     pub(crate) fn take(len: usize) -> Self {
-        if len < POOLED {
-            return Self(vec![0.0; len]);
-        }
-        let recycled = pool().take(len);
-        Self(recycled.unwrap_or_else(|| vec![0.0; len]))
+        let recycled = (len >= POOLED).then(|| pool().take(len)).flatten();
+        let memory = recycled.unwrap_or_else(|| vec![0.0; len]);
+        Self { memory, len }
     }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let memory = std::mem::take(&mut self.0);
+        let memory = std::mem::take(&mut self.memory);
         if memory.len() >= POOLED {
             pool().give(memory);
         }
@@ -38,19 +40,19 @@ impl Deref for Buffer {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        &self.0
+        &self.memory[..self.len]
     }
 }
 
 impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [f32] {
-        &mut self.0
+        &mut self.memory[..self.len]
     }
 }
 
 impl AsRef<[u8]> for Buffer {
     fn as_ref(&self) -> &[u8] {
-        bytemuck::cast_slice(&self.0)
+        bytemuck::cast_slice(self)
     }
 }
 
@@ -66,8 +68,8 @@ fn pool() -> MutexGuard<'static, Pool> {
     POOL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Idle memory, oldest first. Together with what is in use it never exceeds what once was in use
-/// at the same time: the pool does not raise the peak of a program.
+/// Idle memory, oldest first. Together with what is in use it stays within 5/4 of what once was in
+/// use at the same time: the pool hardly raises the peak of a program.
 struct Pool {
     free: VecDeque<Vec<f32>>,
     /// Floats in `free`.
@@ -79,14 +81,20 @@ struct Pool {
 }
 
 impl Pool {
+    /// Idle memory of at least `len` floats and at most a quarter more, which is then in use; if
+    /// there is none, the caller makes memory of `len` floats.
     fn take(&mut self, len: usize) -> Option<Vec<f32>> {
-        // The newest of the right size: it may still be in a cache.
-        let found = self.free.iter().rposition(|memory| memory.len() == len);
+        let fits = |memory: &Vec<f32>| (len..=len + len / 4).contains(&memory.len());
+        let found = (0..self.free.len())
+            // The newest of the best size: it may still be in a cache.
+            .rev()
+            .filter(|&index| fits(&self.free[index]))
+            .min_by_key(|&index| self.free[index].len());
         let memory = found.and_then(|index| self.free.remove(index));
-        if memory.is_some() {
-            self.idle -= len;
+        if let Some(memory) = &memory {
+            self.idle -= memory.len();
         }
-        self.live += len;
+        self.live += memory.as_ref().map_or(len, Vec::len);
         self.peak = self.peak.max(self.live);
         self.shrink();
         memory
@@ -100,7 +108,7 @@ impl Pool {
     }
 
     fn shrink(&mut self) {
-        while self.live + self.idle > self.peak {
+        while self.live + self.idle > self.peak + self.peak / 4 {
             match self.free.pop_front() {
                 Some(oldest) => self.idle -= oldest.len(),
                 None => return,
@@ -114,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_is_used_again_and_never_exceeds_the_peak() {
+    fn memory_is_used_again_and_stays_near_the_peak() {
         let mut pool = Pool {
             free: VecDeque::new(),
             idle: 0,
@@ -123,9 +131,9 @@ mod tests {
         };
         assert!(pool.take(100).is_none());
         pool.give(vec![1.0; 100]);
-        assert_eq!(pool.take(100), Some(vec![1.0; 100]));
+        assert_eq!(pool.take(90), Some(vec![1.0; 100]));
         pool.give(vec![1.0; 100]);
-        // Another size takes the place of the idle memory.
+        // Much smaller: new memory beside the idle one would exceed the bound, which then goes.
         assert!(pool.take(60).is_none());
         assert_eq!((pool.idle, pool.live, pool.peak), (0, 60, 100));
     }

@@ -39,6 +39,15 @@ pub(crate) fn tensor(values: Buffer, [batch, channels, height, width]: [usize; 4
         strides(channels, height, width).to_vec(),
         0,
     );
+    over(values, layout)
+}
+
+/// A contiguous tensor over memory of the pool.
+pub(crate) fn pooled(values: Buffer, shape: impl Into<Shape>) -> FlexTensor {
+    over(values, Layout::contiguous(shape.into()))
+}
+
+fn over(values: Buffer, layout: Layout) -> FlexTensor {
     let bytes = bytes::Bytes::from_owner(values);
     let bytes = Bytes::from_shared(bytes, AllocationProperty::Other);
     FlexTensor::new(bytes, layout, DType::F32)

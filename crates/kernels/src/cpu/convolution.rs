@@ -51,7 +51,7 @@ pub(crate) fn weight_gradient(
     gradient: &[f32],
     geometry: &Geometry,
     convolution: Convolution,
-) -> Vec<f32> {
+) -> Buffer {
     match tile(geometry, convolution) {
         Some(size) => winograd::weight_gradient(size, input, gradient, geometry),
         None => direct::weight_gradient(input, gradient, geometry),

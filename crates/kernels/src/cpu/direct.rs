@@ -117,7 +117,7 @@ pub(crate) fn convolve(
 }
 
 /// `[C_out, C_in, k, k]` from the input and the gradient of the output.
-pub(crate) fn weight_gradient(input: &[f32], gradient: &[f32], geometry: &Geometry) -> Vec<f32> {
+pub(crate) fn weight_gradient(input: &[f32], gradient: &[f32], geometry: &Geometry) -> Buffer {
     let (taps, inputs, outputs) = (geometry.taps(), geometry.inputs, geometry.outputs);
     let size = taps * outputs;
     let rows = geometry.batch * geometry.positions();
@@ -161,7 +161,7 @@ pub(crate) fn weight_gradient(input: &[f32], gradient: &[f32], geometry: &Geomet
             }
         });
     let positions = geometry.kernel[0] * geometry.kernel[1];
-    let mut weight = vec![0.0; size];
+    let mut weight = Buffer::take(size);
     weight
         .par_chunks_mut(taps)
         .enumerate()

@@ -23,6 +23,14 @@ impl<'a> Matrix<'a> {
         }
     }
 
+    /// `rows × columns` out of rows that lie `row_stride` apart.
+    pub(crate) fn strided(data: &'a [f32], [rows, columns]: [usize; 2], row_stride: usize) -> Self {
+        Self {
+            row_stride,
+            ..Self::new(data, rows, columns)
+        }
+    }
+
     /// The transpose, without moving data.
     pub(crate) fn transposed(self) -> Self {
         Self {
@@ -58,17 +66,35 @@ pub(crate) enum Into {
 /// # Panics
 /// If the sizes do not fit.
 pub(crate) fn product(c: &mut [f32], a: Matrix<'_>, b: Matrix<'_>, into: Into) {
+    product_strided(c, b.columns, a, b, into);
+}
+
+/// [`product`] into rows of `c` that lie `stride` apart.
+///
+/// # Panics
+/// If the sizes do not fit.
+pub(crate) fn product_strided(
+    c: &mut [f32],
+    stride: usize,
+    a: Matrix<'_>,
+    b: Matrix<'_>,
+    into: Into,
+) {
     let (m, n, k) = (a.rows, b.columns, a.columns);
     assert_eq!(k, b.rows, "a product needs equal inner sizes");
-    assert!(
-        c.len() >= m * n && a.data.len() >= a.end() && b.data.len() >= b.end(),
-        "a matrix is larger than its data"
-    );
     if m == 0 || n == 0 {
         return;
     }
-    // SAFETY: `c` holds m·n elements, and `end` bounds every index into `a` and `b`; both were
-    // compared with the slices above. Strides of slices fit into isize.
+    assert!(
+        stride >= n && c.len() >= (m - 1) * stride + n,
+        "a matrix is larger than its data"
+    );
+    assert!(
+        a.data.len() >= a.end() && b.data.len() >= b.end(),
+        "a matrix is larger than its data"
+    );
+    // SAFETY: `c` holds m rows of n elements, and `end` bounds every index into `a` and `b`; all
+    // were compared with the slices above. Strides of slices fit into isize.
     unsafe {
         gemm::gemm(
             m,
@@ -76,7 +102,7 @@ pub(crate) fn product(c: &mut [f32], a: Matrix<'_>, b: Matrix<'_>, into: Into) {
             k,
             c.as_mut_ptr(),
             1,
-            n as isize,
+            stride as isize,
             into == Into::Add,
             a.data.as_ptr(),
             a.column_stride as isize,

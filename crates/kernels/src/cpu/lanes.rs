@@ -24,3 +24,48 @@ pub(crate) fn store<S: Simd>(simd: S, data: &mut [f32], value: S::f32s) {
         None => simd.partial_store_f32s(data, value),
     }
 }
+
+/// Values that a reduction of [`sum`] or [`maximum`] takes at a time.
+const WIDTH: usize = 16;
+
+/// The sum of `term(index, value)` over `values`, in an order that depends on their number alone.
+#[inline(always)]
+pub(crate) fn sum(values: &[f32], term: impl Fn(usize, f32) -> f32) -> f32 {
+    let mut sums = [0.0; WIDTH];
+    let chunks = values.chunks_exact(WIDTH);
+    let rest = chunks.remainder();
+    let start = values.len() - rest.len();
+    for (chunk, values) in chunks.enumerate() {
+        for lane in 0..WIDTH {
+            sums[lane] += term(chunk * WIDTH + lane, values[lane]);
+        }
+    }
+    for (lane, value) in rest.iter().enumerate() {
+        sums[lane] += term(start + lane, *value);
+    }
+    let mut width = WIDTH / 2;
+    while width > 0 {
+        for lane in 0..width {
+            sums[lane] += sums[lane + width];
+        }
+        width /= 2;
+    }
+    sums[0]
+}
+
+/// The largest of `values`.
+#[inline(always)]
+pub(crate) fn maximum(values: &[f32]) -> f32 {
+    let mut largest = [f32::NEG_INFINITY; WIDTH];
+    let chunks = values.chunks_exact(WIDTH);
+    let rest = chunks.remainder();
+    for values in chunks {
+        for lane in 0..WIDTH {
+            largest[lane] = largest[lane].max(values[lane]);
+        }
+    }
+    for (lane, value) in rest.iter().enumerate() {
+        largest[lane] = largest[lane].max(*value);
+    }
+    largest.into_iter().fold(f32::NEG_INFINITY, f32::max)
+}

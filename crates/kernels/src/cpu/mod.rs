@@ -1,15 +1,21 @@
-//! Kernels on slices for the CPU. Maps lie in the order batch, height, width, channel.
+//! Kernels on slices for the CPU. Maps lie in the order batch, height, width, channel; tokens in the
+//! order batch, token, channel.
 //!
 //! Work is cut into blocks whose sizes depend on the shapes alone, and sums over blocks are added in
 //! the order of the blocks: the bits do not depend on the number of threads.
 
+pub(crate) mod attention;
 mod buffer;
 pub(crate) mod channels_last;
 pub(crate) mod convolution;
 mod direct;
+mod exponential;
+pub(crate) mod gelu;
 mod gemm;
 mod geometry;
 mod lanes;
+pub(crate) mod layer_norm;
+pub(crate) mod linear;
 pub(crate) mod norm;
 pub(crate) mod pool;
 pub(crate) mod rows;

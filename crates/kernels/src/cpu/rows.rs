@@ -24,19 +24,38 @@ pub(crate) fn means(maps: &[f32], positions: usize, channels: usize) -> Vec<f32>
         .collect()
 }
 
-/// The sum of two maps.
-pub(crate) fn add(left: &[f32], right: &[f32]) -> Buffer {
-    /// Values of a task: 256 KiB.
-    const BLOCK: usize = 64 * 1024;
+/// Values of a task of an elementwise operation: 256 KiB.
+const BLOCK: usize = 64 * 1024;
+
+/// The sum of two maps, then ReLU if `relu`.
+pub(crate) fn add(left: &[f32], right: &[f32], relu: bool) -> Buffer {
     let mut sum = Buffer::take(left.len());
     sum.par_chunks_mut(BLOCK)
         .zip(left.par_chunks(BLOCK).zip(right.par_chunks(BLOCK)))
         .for_each(|(sum, (left, right))| {
             for (sum, (left, right)) in sum.iter_mut().zip(left.iter().zip(right)) {
-                *sum = left + right;
+                let value = left + right;
+                // NaN stays, so that divergence is seen.
+                let kept = !relu || value > 0.0 || value.is_nan();
+                *sum = if kept { value } else { 0.0 };
             }
         });
     sum
+}
+
+/// The gradients in front of a ReLU from those behind it: zero where the ReLU put out zero.
+pub(crate) fn rectified_gradient(errors: &[f32], output: &[f32]) -> Buffer {
+    let mut gradient = Buffer::take(errors.len());
+    gradient
+        .par_chunks_mut(BLOCK)
+        .zip(errors.par_chunks(BLOCK).zip(output.par_chunks(BLOCK)))
+        .for_each(|(gradient, (errors, output))| {
+            for (gradient, (error, output)) in gradient.iter_mut().zip(errors.iter().zip(output)) {
+                let passed = *output > 0.0 || output.is_nan();
+                *gradient = if passed { *error } else { 0.0 };
+            }
+        });
+    gradient
 }
 
 /// The sum over rows, times `factor`.

@@ -92,7 +92,7 @@ impl WithSimd for Combine<'_> {
 pub(crate) fn filter_gradient<T: Tile<A>, const A: usize>(
     groups: &[f32],
     [outputs, inputs]: [usize; 2],
-) -> Vec<f32> {
+) -> Buffer {
     let size = A * A * inputs * outputs;
     let mut by_input = Buffer::take(inputs * 9 * outputs);
     by_input
@@ -109,7 +109,7 @@ pub(crate) fn filter_gradient<T: Tile<A>, const A: usize>(
                 tile: PhantomData,
             });
         });
-    let mut weight = vec![0.0; outputs * inputs * 9];
+    let mut weight = Buffer::take(outputs * inputs * 9);
     weight
         .par_chunks_mut(inputs * 9)
         .enumerate()

@@ -19,7 +19,7 @@ pub(crate) fn weight_gradient(
     input: &[f32],
     gradient: &[f32],
     geometry: &Geometry,
-) -> Vec<f32> {
+) -> Buffer {
     match size {
         Size::Two => tiled::<Two, 4>(input, gradient, geometry),
         Size::Four => tiled::<Four, 6>(input, gradient, geometry),
@@ -30,7 +30,7 @@ fn tiled<T: Tile<A>, const A: usize>(
     input: &[f32],
     gradient: &[f32],
     geometry: &Geometry,
-) -> Vec<f32> {
+) -> Buffer {
     let (inputs, outputs) = (geometry.inputs, geometry.outputs);
     let map = [geometry.height, geometry.width];
     let output = geometry.output();

@@ -1,0 +1,147 @@
+//! A residual block of a ResNet.
+
+use std::sync::Arc;
+
+use afterimage_hooks::{Site, SiteKind};
+use afterimage_kernels::{Convolution, add};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, activation::relu};
+
+use crate::{ConvBlock, ConvBlockConfig, Taps};
+
+/// `relu(branch(x) + shortcut(x))`: two convolutions 3×3, or a bottleneck of 1×1, 3×3 and 1×1.
+#[derive(Module, Debug)]
+pub struct ResidualBlock {
+    /// The convolutions of the branch; all but the last end in a ReLU.
+    pub branch: Vec<ConvBlock>,
+    /// A convolution 1×1 where the branch changes the shape; else the input itself.
+    pub shortcut: Option<ConvBlock>,
+    /// The names of the sites of the sum and of its ReLU.
+    #[module(skip)]
+    pub sites: Arc<SumSites>,
+}
+
+/// The names of the sites where a residual block ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SumSites {
+    /// `<block>.sum`
+    pub sum: String,
+    /// `<block>.act`
+    pub act: String,
+}
+
+/// What a [`ResidualBlock`] is made of.
+#[derive(Debug, Clone)]
+pub(crate) struct ResidualBlockConfig {
+    pub(crate) path: String,
+    /// Input, inner and output channels.
+    pub(crate) channels: [usize; 3],
+    pub(crate) stride: usize,
+    pub(crate) bottleneck: bool,
+    pub(crate) convolution: Convolution,
+}
+
+impl ResidualBlockConfig {
+    pub(crate) fn init(&self, device: &Device) -> ResidualBlock {
+        let [input, inner, output] = self.channels;
+        let block = |name: &str, channels, kernel, stride, rectified| {
+            let config = ConvBlockConfig {
+                path: format!("{}.{name}", self.path),
+                channels,
+                kernel,
+                stride,
+                bias: false,
+                rectified,
+                pool: None,
+                convolution: self.convolution,
+            };
+            config.init(device)
+        };
+        let branch = if self.bottleneck {
+            vec![
+                block("branch.0", [input, inner], 1, 1, true),
+                block("branch.1", [inner, inner], 3, self.stride, true),
+                block("branch.2", [inner, output], 1, 1, false),
+            ]
+        } else {
+            vec![
+                block("branch.0", [input, inner], 3, self.stride, true),
+                block("branch.1", [inner, output], 3, 1, false),
+            ]
+        };
+        let changes = self.stride != 1 || input != output;
+        ResidualBlock {
+            branch,
+            shortcut: changes.then(|| block("shortcut", [input, output], 1, self.stride, false)),
+            sites: Arc::new(SumSites {
+                sum: format!("{}.sum", self.path),
+                act: format!("{}.act", self.path),
+            }),
+        }
+    }
+}
+
+impl ResidualBlock {
+    /// `[B, C_in, H, W]` to `[B, C_out, H', W']`.
+    pub fn forward(&self, x: Tensor<4>, taps: &mut Taps) -> Tensor<4> {
+        let autodiff = x.is_autodiff();
+        let skip = match &self.shortcut {
+            Some(shortcut) => shortcut.forward(x.clone(), taps),
+            None => x.clone(),
+        };
+        let branch = self
+            .branch
+            .iter()
+            .fold(x, |x, block| block.forward(x, taps));
+        let x = if taps.stops_at(&self.sites.sum, autodiff) {
+            relu(taps.visit4(&self.sites.sum, add(branch, skip, false)))
+        } else {
+            add(branch, skip, true)
+        };
+        taps.visit4(&self.sites.act, x)
+    }
+
+    /// Number of output channels.
+    pub fn units(&self) -> usize {
+        self.branch.last().map_or(0, ConvBlock::units)
+    }
+
+    /// The convolutions that read the block's input.
+    pub(crate) fn readers(&self) -> Vec<&ConvBlock> {
+        self.shortcut.iter().chain(self.branch.first()).collect()
+    }
+
+    /// The block's sites in forward order, read by the convolutions `readers`.
+    ///
+    /// `writers` are the parameters that make the sum which flows into the block; they become
+    /// those of its output.
+    pub(crate) fn sites(&self, writers: &mut Vec<String>, readers: &[&ConvBlock]) -> Vec<Site> {
+        let mut sites = Vec::new();
+        if let Some(shortcut) = &self.shortcut {
+            *writers = shortcut.producers();
+            sites.extend(shortcut.sites(readers));
+        }
+        for (index, block) in self.branch.iter().enumerate() {
+            match self.branch.get(index + 1) {
+                Some(next) => sites.extend(block.sites(&[next])),
+                None => {
+                    writers.extend(block.producers());
+                    sites.extend(block.sites(readers));
+                }
+            }
+        }
+        for (name, kind) in [
+            (&self.sites.sum, SiteKind::Residual),
+            (&self.sites.act, SiteKind::Activation),
+        ] {
+            sites.push(Site {
+                name: name.clone(),
+                kind,
+                units: self.units(),
+                produced_by: writers.clone(),
+                consumed_by: readers.iter().map(|reader| reader.reader()).collect(),
+            });
+        }
+        sites
+    }
+}

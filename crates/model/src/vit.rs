@@ -1,0 +1,271 @@
+//! Vision transformers.
+
+use afterimage_hooks::{Site, SiteKind};
+use afterimage_kernels::{Convolution, conv2d};
+use burn::module::{Module, Param};
+use burn::nn::Initializer;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::tensor::module::interpolate;
+use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
+use burn::tensor::{Device, Tensor, s};
+use serde::{Deserialize, Serialize};
+
+use crate::{Encoder, Initial, ModelError, Taps, TokenBlock, TokenNorm, seeded_from};
+
+/// Standard deviation of initial weights.
+const DEVIATION: f64 = 0.02;
+const PATCH: &str = "encoder.patch";
+const NORM: &str = "encoder.norm";
+
+/// Width and heads of a [`Vit`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VitSize {
+    /// 192 channels, 3 heads.
+    #[default]
+    Tiny,
+    /// 384 channels, 6 heads.
+    Small,
+    /// 768 channels, 12 heads.
+    Base,
+}
+
+impl VitSize {
+    /// Heads of an attention.
+    pub fn heads(self) -> usize {
+        match self {
+            Self::Tiny => 3,
+            Self::Small => 6,
+            Self::Base => 12,
+        }
+    }
+
+    /// Channels of a token: 64 a head.
+    pub fn channels(self) -> usize {
+        64 * self.heads()
+    }
+}
+
+/// Configuration of [`Vit`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VitConfig {
+    /// Width and heads: `tiny` (default), `small` or `base`.
+    #[serde(default)]
+    pub size: VitSize,
+    /// Side of a patch in pixels, which divides the side of the images: 16 by default, 4 for
+    /// images of 32 pixels.
+    #[serde(default = "sixteen")]
+    pub patch: usize,
+    /// Number of blocks, over 0; 12 by default.
+    #[serde(default = "twelve")]
+    pub depth: usize,
+    /// Input channels: 1 or 3; 3 by default. Not a key of configs, because the data decides.
+    #[serde(skip, default = "three")]
+    pub channels: usize,
+    /// Side of the square images in pixels that positions are learned for; 32 by default. Not a
+    /// key of configs, because the views decide.
+    #[serde(skip, default = "thirty_two")]
+    pub side: usize,
+}
+
+fn sixteen() -> usize {
+    16
+}
+
+fn twelve() -> usize {
+    12
+}
+
+fn three() -> usize {
+    3
+}
+
+fn thirty_two() -> usize {
+    32
+}
+
+impl Default for VitConfig {
+    fn default() -> Self {
+        Self {
+            size: VitSize::default(),
+            patch: sixteen(),
+            depth: twelve(),
+            channels: three(),
+            side: thirty_two(),
+        }
+    }
+}
+
+/// Patches and a class token through blocks of attention and fully connected layers; the embedding
+/// `[B, C]` is the class token behind the last norm.
+///
+/// The class token comes first. Positions are learned, one a patch and one for the class token; for
+/// images of another size they are interpolated (bicubic). Norms come before what they feed, with
+/// ε = 1e-6. Weights of fully connected layers and positions start with normal values of standard
+/// deviation 0.02, biases at zero.
+///
+/// Source: Dosovitskiy et al., ICLR 2021 (arXiv 2010.11929), and for the sizes Touvron et al.,
+/// ICML 2021 (arXiv 2012.12877).
+#[derive(Module, Debug)]
+pub struct Vit {
+    /// Patches to tokens: a convolution whose stride is its kernel.
+    pub patch: Conv2d,
+    /// The token in front of the patches, `[1, 1, C]`.
+    pub class: Param<Tensor<3>>,
+    /// What is added to every token for its place, `[1, 1 + patches, C]`.
+    pub position: Param<Tensor<3>>,
+    /// The blocks in forward order.
+    pub blocks: Vec<TokenBlock>,
+    /// The norm of the last block's tokens.
+    pub norm: TokenNorm,
+}
+
+impl VitConfig {
+    /// Checks the values.
+    ///
+    /// # Errors
+    /// A patch that does not divide the side of the images; a depth of 0; channels other than 1
+    /// and 3.
+    pub fn validate(&self) -> Result<(), ModelError> {
+        ModelError::check_channels(self.channels)?;
+        if self.depth == 0 {
+            return Err(ModelError::Config {
+                key: "depth",
+                value: self.depth.to_string(),
+                reason: "a transformer has at least one block",
+            });
+        }
+        if self.patch == 0 || !self.side.is_multiple_of(self.patch) || self.side == 0 {
+            return Err(ModelError::Patch {
+                patch: self.patch,
+                side: self.side,
+            });
+        }
+        Ok(())
+    }
+
+    /// A network with its initial values drawn for `seed`: [`Initial::Normal`].
+    ///
+    /// # Errors
+    /// As [`validate`](Self::validate).
+    pub fn init(&self, seed: u64, device: &Device) -> Result<Vit, ModelError> {
+        self.validate()?;
+        Ok(seeded_from(
+            Initial::Normal(DEVIATION),
+            device,
+            seed,
+            || self.build(device),
+        ))
+    }
+
+    fn build(&self, device: &Device) -> Vit {
+        let channels = self.size.channels();
+        let patches = (self.side / self.patch).pow(2);
+        let normal = Initializer::Normal {
+            mean: 0.0,
+            std: DEVIATION,
+        };
+        Vit {
+            patch: Conv2dConfig::new([self.channels, channels], [self.patch, self.patch])
+                .with_stride([self.patch, self.patch])
+                .init(device),
+            class: normal.init([1, 1, channels], device),
+            position: normal.init([1, 1 + patches, channels], device),
+            blocks: (0..self.depth)
+                .map(|index| {
+                    let path = format!("encoder.blocks.{index}");
+                    TokenBlock::new(&path, channels, self.size.heads(), device)
+                })
+                .collect(),
+            norm: TokenNorm::new(channels, device),
+        }
+    }
+}
+
+impl Vit {
+    /// Embeddings `[B, C]` of `images` `[B, channels, H, W]`.
+    ///
+    /// # Panics
+    /// If an image is smaller than a patch.
+    pub fn forward(&self, images: Tensor<4>, taps: &mut Taps) -> Tensor<2> {
+        let x = self.tokens(images, taps);
+        let [batch, _, channels] = x.dims();
+        x.slice(s![.., 0..1]).reshape([batch, channels])
+    }
+
+    /// The tokens behind the last norm, `[B, 1 + patches, C]`, the class token first.
+    ///
+    /// # Panics
+    /// If an image is smaller than a patch.
+    pub fn tokens(&self, images: Tensor<4>, taps: &mut Taps) -> Tensor<3> {
+        let map = conv2d(&self.patch, images, Convolution::Direct);
+        let map = taps.visit4(PATCH, map);
+        let [batch, channels, height, width] = map.dims();
+        let patches = map
+            .reshape([batch, channels, height * width])
+            .swap_dims(1, 2);
+        let class = self.class.val().expand([batch, 1, channels]);
+        let x = Tensor::cat(vec![class, patches], 1) + self.positions([height, width]);
+        let x = self
+            .blocks
+            .iter()
+            .fold(x, |x, block| block.forward(x, taps));
+        taps.visit3(NORM, self.norm.forward(x))
+    }
+
+    /// Positions `[1, 1 + height · width, C]` for a grid of patches.
+    fn positions(&self, [height, width]: [usize; 2]) -> Tensor<3> {
+        let learned = self.position.val();
+        let [_, tokens, channels] = learned.dims();
+        let side = (tokens - 1).isqrt();
+        if [side, side] == [height, width] {
+            return learned;
+        }
+        let class = learned.clone().slice(s![.., 0..1]);
+        let grid = learned
+            .slice(s![.., 1..])
+            .swap_dims(1, 2)
+            .reshape([1, channels, side, side]);
+        let options = InterpolateOptions::new(InterpolateMode::Bicubic)
+            .with_align_corners(false)
+            .with_output_size([height, width]);
+        let grid = interpolate(grid, options)
+            .reshape([1, channels, height * width])
+            .swap_dims(1, 2);
+        Tensor::cat(vec![class, grid], 1)
+    }
+
+    /// Channels of a token.
+    pub fn channels(&self) -> usize {
+        self.position.lazy_shape()[2]
+    }
+}
+
+impl Encoder for Vit {
+    fn sites(&self) -> Vec<Site> {
+        let channels = self.channels();
+        let mut sites = vec![Site {
+            name: PATCH.to_owned(),
+            kind: SiteKind::Conv,
+            units: channels,
+            produced_by: ["weight", "bias"]
+                .map(|name| format!("{PATCH}.{name}"))
+                .to_vec(),
+            consumed_by: Vec::new(),
+        }];
+        for block in &self.blocks {
+            sites.extend(block.sites());
+        }
+        sites.push(Site::new(NORM, SiteKind::Token, channels));
+        sites
+    }
+
+    fn embedding_dim(&self) -> usize {
+        self.channels()
+    }
+
+    fn encode(&self, images: Tensor<4>, taps: &mut Taps) -> Tensor<2> {
+        self.forward(images, taps)
+    }
+}
