@@ -5,7 +5,7 @@ mod fixture;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use afterimage_hooks::{Reduce, SiteKind, TapPlan, TapSpec};
+use afterimage_hooks::{Reduce, SiteKind, TapMode, TapPlan, TapSpec};
 use afterimage_model::{
     AnyEncoder, Encoder, EncoderConfig, ModelError, ResNetConfig, Stem, Taps, VitConfig,
     evaluation, parameter_count, parameters,
@@ -133,7 +133,10 @@ fn sites_are_visited_and_name_parameters_by_their_units() -> AnyResult {
         let sites = encoder.sites();
         let names: BTreeSet<&str> = sites.iter().map(|site| site.name.as_str()).collect();
         assert_eq!(names.len(), sites.len(), "{name}: site names are unique");
-        let plan = TapPlan::new(&[TapSpec::units("encoder.*")], &sites);
+        let plan = TapPlan::new(
+            &[TapSpec::units("encoder.*").reduce(Reduce::MeanSpace)],
+            &sites,
+        );
         let mut taps = Taps::new(&plan);
         encoder.encode(chirped([2, 3, side, side], 0.0, &device), &mut taps);
         assert!(
@@ -141,7 +144,7 @@ fn sites_are_visited_and_name_parameters_by_their_units() -> AnyResult {
             "{name}: {:?}",
             taps.unvisited()
         );
-        for (site, _, value) in taps.readings().iter() {
+        for (site, value) in taps.readings().of_mode(TapMode::Read(Reduce::MeanSpace)) {
             let listed = sites.iter().find(|listed| listed.name == site);
             assert_eq!(
                 listed.map(|site| site.units),
@@ -186,7 +189,8 @@ fn a_token_site_is_averaged_over_tokens_and_not_over_channels() -> AnyResult {
     let tokens = model.tokens(images, &mut taps);
     assert_eq!(tokens.dims(), [2, 5, 192]);
     let readings = taps.readings();
-    let (_, _, value) = readings.iter().next().ok_or("a reading")?;
+    let mode = TapMode::Read(Reduce::MeanSpace);
+    let value = readings.get("encoder.norm", mode).ok_or("a reading")?;
     assert_eq!(value.dims(), [2, 192]);
     let expected = host(tokens.mean_dim(1).reshape([2, 192]))?;
     for (found, expected) in host(value.clone())?.iter().zip(expected) {
