@@ -1,4 +1,5 @@
 //! The kernels against burn's own operations, values and gradients, over shapes.
+#![allow(clippy::unwrap_used, reason = "a test may stop at once")]
 
 use afterimage_kernels::{Convolution, add, batch_norm, conv2d, max_pool2d};
 use burn::module::Param;

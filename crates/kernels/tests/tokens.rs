@@ -1,4 +1,5 @@
 //! The kernels of transformers against burn's own operations, values and gradients, over shapes.
+#![allow(clippy::unwrap_used, reason = "a test may stop at once")]
 
 use afterimage_kernels::{add_tokens, attention, gelu, layer_norm, linear};
 use burn::module::Param;

@@ -115,6 +115,10 @@ impl EncoderConfig {
 /// would be in a derived module, so that records and sites hold for both.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a model has one, and its parameters lie elsewhere"
+)]
 pub enum AnyEncoder {
     /// ResNet-9.
     ResNet9(ResNet9),

@@ -59,7 +59,7 @@ fn token_block(block: &TokenBlock, x: Tensor<3>) -> Tensor<3> {
         .reshape([batch, tokens, 3, block.heads, size])
         .permute([2, 0, 3, 1, 4]);
     let part = |index: usize| {
-        let part = parts.clone().slice([index..index + 1]);
+        let part = parts.clone().narrow(0, index, 1);
         part.reshape([batch, block.heads, tokens, size])
     };
     let scores = part(0).matmul(part(1).swap_dims(2, 3)) / (size as f64).sqrt();
