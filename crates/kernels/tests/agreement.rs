@@ -16,6 +16,12 @@ fn deviation<const D: usize>(actual: Tensor<D>, expected: Tensor<D>) -> f32 {
     (actual - expected).abs().max().into_scalar::<f32>() / scale
 }
 
+/// The same for sums of many values of about 1, which may cancel to nearly nothing.
+fn deviation_of_sums(actual: Tensor<1>, expected: Tensor<1>) -> f32 {
+    let scale = expected.clone().abs().max().into_scalar::<f32>();
+    deviation(actual, expected) * (scale.max(1e-6) / scale.max(1.0))
+}
+
 fn random<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
     Tensor::random(shape, Distribution::Normal(0.0, 1.0), device)
 }
@@ -107,7 +113,7 @@ fn check(shape: &Shape, convolution: Convolution, bound: f32) {
         assert!(value <= bound, "{what} is off by {value:e} for {shape:?}");
     }
     if let (Some(actual), Some(expected)) = (actual.3, expected.3) {
-        assert!(deviation(actual, expected) <= 1e-5);
+        assert!(deviation_of_sums(actual, expected) <= 1e-5);
     }
 }
 
@@ -196,8 +202,8 @@ proptest! {
         // leave a variance of nearly nothing to divide by.
         if !rectified && batch * height * width > 8 {
             prop_assert!(deviation(fast.1, plain.1) < 1e-4);
-            prop_assert!(deviation(fast.2, plain.2) < 1e-4);
-            prop_assert!(deviation(fast.3, plain.3) < 1e-5);
+            prop_assert!(deviation_of_sums(fast.2, plain.2) < 1e-4);
+            prop_assert!(deviation_of_sums(fast.3, plain.3) < 1e-5);
         }
         prop_assert!(deviation(fast.4, plain.4) < 1e-5);
         prop_assert!(deviation(fast.5, plain.5) < 1e-5);
