@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use afterimage_data::DataError;
+use afterimage_model::ModelError;
 use afterimage_ssl::SslError;
 use afterimage_track::TrackError;
 use afterimage_train::TrainError;
@@ -83,7 +84,10 @@ impl RunError {
             RunError::Config(_)
             | RunError::Device(_)
             | RunError::SmallViews { .. }
-            | RunError::Train(TrainError::Plugins(_)) => 2,
+            | RunError::Train(
+                TrainError::Plugins(_)
+                | TrainError::Model(ModelError::Config { .. } | ModelError::Patch { .. }),
+            ) => 2,
             _ => 1,
         }
     }

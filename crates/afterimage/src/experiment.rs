@@ -220,6 +220,12 @@ fn tell_model(report: &mut Report<'_>, table: &str, checked: Result<(), ModelErr
                 format!("{value} is not possible: {reason}"),
             );
         }
+        Err(ModelError::Patch { patch, side }) => {
+            report.error(
+                &format!("{table}.patch"),
+                format!("{patch} does not divide the side of the views, {side} pixels"),
+            );
+        }
         Err(error) => report.error(table, error.to_string()),
     }
 }
@@ -264,7 +270,12 @@ impl Validate for Experiment {
             Err(DataError::Config { key, reason }) => report.error(&key, reason),
             Err(error) => report.error("views", error.to_string()),
         }
-        tell_model(report, "encoder", self.encoder.validate());
+        // Without a size of its own, a view has that of the images, which are not read yet.
+        let encoder = match self.views.size {
+            Some(side) => self.encoder.clone().for_images(3, side),
+            None => self.encoder.clone(),
+        };
+        tell_model(report, "encoder", encoder.validate());
         tell_model(report, "projection", self.projection.validate());
         tell_ssl(report, "objective", self.objective.problems());
         tell_ssl(report, "optimizer", self.optimizer.problems());

@@ -1,6 +1,9 @@
 //! The kernels against burn's own operations, values and gradients, over shapes.
 #![allow(clippy::unwrap_used, reason = "a test may stop at once")]
 
+#[cfg(not(feature = "flex"))]
+compile_error!("without `--features flex` these tests would compare burn with burn");
+
 use afterimage_kernels::{Convolution, add, batch_norm, conv2d, max_pool2d};
 use burn::module::Param;
 use burn::nn::conv::{Conv2d, Conv2dConfig};

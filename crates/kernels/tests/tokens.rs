@@ -1,6 +1,9 @@
 //! The kernels of transformers against burn's own operations, values and gradients, over shapes.
 #![allow(clippy::unwrap_used, reason = "a test may stop at once")]
 
+#[cfg(not(feature = "flex"))]
+compile_error!("without `--features flex` these tests would compare burn with burn");
+
 use afterimage_kernels::{add_tokens, attention, gelu, layer_norm, linear};
 use burn::module::Param;
 use burn::nn::LinearConfig;

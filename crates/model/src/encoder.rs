@@ -54,7 +54,7 @@ impl EncoderConfig {
             Self::ResNet(config) => config.channels = channels,
             Self::Vit(config) => {
                 config.channels = channels;
-                config.side = side;
+                config.side = Some(side);
             }
         }
         self

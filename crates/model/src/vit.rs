@@ -63,10 +63,10 @@ pub struct VitConfig {
     /// Input channels: 1 or 3; 3 by default. Not a key of configs, because the data decides.
     #[serde(skip, default = "three")]
     pub channels: usize,
-    /// Side of the square images in pixels that positions are learned for; 32 by default. Not a
-    /// key of configs, because the views decide.
-    #[serde(skip, default = "thirty_two")]
-    pub side: usize,
+    /// Side of the square images in pixels that positions are learned for; 32 where it is not
+    /// told. Not a key of configs, because the views decide.
+    #[serde(skip)]
+    pub side: Option<usize>,
 }
 
 fn sixteen() -> usize {
@@ -81,10 +81,6 @@ fn three() -> usize {
     3
 }
 
-fn thirty_two() -> usize {
-    32
-}
-
 impl Default for VitConfig {
     fn default() -> Self {
         Self {
@@ -92,7 +88,7 @@ impl Default for VitConfig {
             patch: sixteen(),
             depth: twelve(),
             channels: three(),
-            side: thirty_two(),
+            side: None,
         }
     }
 }
@@ -125,8 +121,8 @@ impl VitConfig {
     /// Checks the values.
     ///
     /// # Errors
-    /// A patch that does not divide the side of the images; a depth of 0; channels other than 1
-    /// and 3.
+    /// A patch of 0, or one that does not divide the side of the images where that is told; a depth
+    /// of 0; channels other than 1 and 3.
     pub fn validate(&self) -> Result<(), ModelError> {
         ModelError::check_channels(self.channels)?;
         if self.depth == 0 {
@@ -136,13 +132,20 @@ impl VitConfig {
                 reason: "a transformer has at least one block",
             });
         }
-        if self.patch == 0 || !self.side.is_multiple_of(self.patch) || self.side == 0 {
-            return Err(ModelError::Patch {
-                patch: self.patch,
-                side: self.side,
+        if self.patch == 0 {
+            return Err(ModelError::Config {
+                key: "patch",
+                value: self.patch.to_string(),
+                reason: "a patch has at least one pixel",
             });
         }
-        Ok(())
+        match self.side {
+            Some(side) if side == 0 || !side.is_multiple_of(self.patch) => Err(ModelError::Patch {
+                patch: self.patch,
+                side,
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// A network with its initial values drawn for `seed`: [`Initial::Normal`].
@@ -150,18 +153,25 @@ impl VitConfig {
     /// # Errors
     /// As [`validate`](Self::validate).
     pub fn init(&self, seed: u64, device: &Device) -> Result<Vit, ModelError> {
-        self.validate()?;
+        /// Pixels of a side where it is not told.
+        const SIDE: usize = 32;
+        let side = self.side.unwrap_or(SIDE);
+        let told = Self {
+            side: Some(side),
+            ..self.clone()
+        };
+        told.validate()?;
         Ok(seeded_from(
             Initial::Normal(DEVIATION),
             device,
             seed,
-            || self.build(device),
+            || self.build(side, device),
         ))
     }
 
-    fn build(&self, device: &Device) -> Vit {
+    fn build(&self, side: usize, device: &Device) -> Vit {
         let channels = self.size.channels();
-        let patches = (self.side / self.patch).pow(2);
+        let patches = (side / self.patch).pow(2);
         let normal = Initializer::Normal {
             mean: 0.0,
             std: DEVIATION,

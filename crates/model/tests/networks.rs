@@ -26,7 +26,7 @@ fn vit(side: usize) -> EncoderConfig {
     EncoderConfig::Vit(VitConfig {
         patch: 8,
         depth: 2,
-        side,
+        side: Some(side),
         ..VitConfig::default()
     })
 }
@@ -118,7 +118,7 @@ fn parameters_are_as_many_as_in_the_papers_networks() -> AnyResult {
     }
     // timm's vit_tiny_patch16_224 without the classifier: 5,717,416 − 193,000.
     let config = VitConfig {
-        side: 224,
+        side: Some(224),
         ..VitConfig::default()
     };
     assert_eq!(parameter_count(&config.init(1, &device)?), 5_524_416);
