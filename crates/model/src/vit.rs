@@ -63,8 +63,8 @@ pub struct VitConfig {
     /// Input channels: 1 or 3; 3 by default. Not a key of configs, because the data decides.
     #[serde(skip, default = "three")]
     pub channels: usize,
-    /// Side of the square images in pixels that positions are learned for; 32 where it is not
-    /// told. Not a key of configs, because the views decide.
+    /// Side of the square images in pixels that positions are learned for; eight patches where
+    /// it is not told. Not a key of configs, because the views decide.
     #[serde(skip)]
     pub side: Option<usize>,
 }
@@ -153,9 +153,9 @@ impl VitConfig {
     /// # Errors
     /// As [`validate`](Self::validate).
     pub fn init(&self, seed: u64, device: &Device) -> Result<Vit, ModelError> {
-        /// Pixels of a side where it is not told.
-        const SIDE: usize = 32;
-        let side = self.side.unwrap_or(SIDE);
+        /// Patches of a side where it is not told.
+        const PATCHES: usize = 8;
+        let side = self.side.unwrap_or(self.patch.saturating_mul(PATCHES));
         let told = Self {
             side: Some(side),
             ..self.clone()
