@@ -78,6 +78,26 @@ fn all_mistakes_are_told_at_once() {
 }
 
 #[test]
+fn a_patch_that_does_not_divide_the_views_is_told() {
+    let place = Place::new();
+    let vit = TINY
+        .replace("kind = \"resnet9\"", "kind = \"vit\"\ndepth = 1")
+        .replace("width = 0.125", "patch = 5");
+    let line = 1 + vit.lines().position(|line| line == "patch = 5").unwrap();
+    // The size of the views is a key, and told by its line.
+    let config = place.write("sized.toml", &format!("{vit}\n[views]\nsize = 24\n"));
+    let words = format!(
+        "{}:{line}: encoder.patch: 5 does not divide",
+        config.display()
+    );
+    call(["check", config.to_str().unwrap()]).expect(2, &[&words, "24 pixels"]);
+    // It is that of the images, and known once they are read.
+    let config = place.write("images.toml", &vit);
+    start(&place, &config, &[]).expect(2, &["`patch = 5` is not possible", "28 pixels"]);
+    assert_nothing_written(&place);
+}
+
+#[test]
 fn text_that_is_no_toml_is_told_with_line_and_column() {
     let place = Place::new();
     let config = place.write("broken.toml", "name = \"x\"\nepochs = = 3\n");
@@ -200,7 +220,8 @@ fn the_cifar_config_names_the_folder_that_it_lacks() {
     let place = Place::new();
     let missing = place.path("no-cifar");
     let set = format!("data.dir={}", missing.display());
-    start(&place, &config, &[&set]).expect(1, &[missing.to_str().unwrap()]);
+    let words = [missing.to_str().unwrap(), "check the paths of `[data]`"];
+    start(&place, &config, &[&set]).expect(1, &words);
     assert_nothing_written(&place);
 }
 

@@ -10,7 +10,10 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum DataError {
     /// The operating system refused a file or folder.
-    #[error("{}: {source}", path.display())]
+    #[error(
+        "{}: {source}; check the paths of `[data]`, which are relative to the working directory",
+        path.display()
+    )]
     Read {
         /// The file or folder.
         path: PathBuf,

@@ -50,9 +50,11 @@ pub struct Site {
     pub kind: SiteKind,
     /// Number of units: channels of a feature map, neurons of a layer.
     pub units: usize,
-    /// Paths of the parameters whose rows make the units.
+    /// Paths of the parameters that make the units: a row each of a convolution's weight, an element
+    /// each of a vector, a column each of a fully connected layer's weight `[in, out]`.
     pub produced_by: Vec<String>,
-    /// Paths of the parameters whose columns read the units.
+    /// Paths of the parameters that read the units: by the columns of a convolution's weight, the
+    /// rows of a fully connected layer's.
     pub consumed_by: Vec<String>,
 }
 

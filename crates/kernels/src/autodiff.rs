@@ -251,17 +251,30 @@ impl Backward<Flex, 3> for Norm {
         let errors = grads.consume::<Flex>(&ops.node);
         let (input, forward) = ops.state;
         let input = checkpointer.retrieve_node_output::<FlexTensor>(input);
-        let [node_input, node_gamma, node_beta] = ops.parents;
         let channels = forward.mean.len();
         let gradient = norm::gradient(&channels_last(&input), &channels_last(&errors), &forward);
-        if let Some(node) = node_input {
-            grads.register::<Flex>(node.id, tensor(gradient.input, sizes(&input)));
-        }
-        if let Some(node) = node_gamma {
-            grads.register::<Flex>(node.id, plain(gradient.gamma, [channels]));
-        }
-        if let Some(node) = node_beta {
-            grads.register::<Flex>(node.id, plain(gradient.beta, [channels]));
+        let gradients = [
+            tensor(gradient.input, sizes(&input)),
+            plain(gradient.gamma, [channels]),
+            plain(gradient.beta, [channels]),
+        ];
+        register(
+            grads,
+            ops.parents.map(|node| node.map(|node| node.id)),
+            gradients,
+        );
+    }
+}
+
+/// Hands their gradients to the parents that are tracked.
+pub(crate) fn register<const N: usize>(
+    grads: &mut Gradients,
+    parents: [Option<NodeId>; N],
+    gradients: [FlexTensor; N],
+) {
+    for (parent, gradient) in parents.into_iter().zip(gradients) {
+        if let Some(id) = parent {
+            grads.register::<Flex>(id, gradient);
         }
     }
 }
@@ -294,10 +307,11 @@ impl Backward<Flex, 1> for Pool {
     }
 }
 
+/// The sum of two tensors of one shape.
 #[derive(Debug)]
-struct Add;
+pub(crate) struct Add;
 
-/// The state is the output of the ReLU, if there is one.
+/// The state is the output of the ReLU, if there is one; its tensor is a feature map.
 impl Backward<Flex, 2> for Add {
     type State = Option<FlexTensor>;
 

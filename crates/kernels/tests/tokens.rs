@@ -4,28 +4,14 @@
 #[cfg(not(feature = "flex"))]
 compile_error!("without `--features flex` these tests would compare burn with burn");
 
+mod measure;
+
 use afterimage_kernels::{add_tokens, attention, gelu, layer_norm, linear};
 use burn::module::Param;
 use burn::nn::LinearConfig;
-use burn::tensor::{Device, Distribution, Tensor, TensorData, activation, module};
+use burn::tensor::{Device, Tensor, TensorData, activation, module};
+use measure::{deviation, deviation_of_sums, random};
 use proptest::prelude::*;
-
-/// The largest difference, relative to the largest value of `expected`.
-fn deviation<const D: usize>(actual: Tensor<D>, expected: Tensor<D>) -> f32 {
-    assert_eq!(actual.dims(), expected.dims());
-    let scale = expected.clone().abs().max().into_scalar::<f32>().max(1e-6);
-    (actual - expected).abs().max().into_scalar::<f32>() / scale
-}
-
-/// The same for sums of many values of about 1, which may cancel to nearly nothing.
-fn deviation_of_sums(actual: Tensor<1>, expected: Tensor<1>) -> f32 {
-    let scale = expected.clone().abs().max().into_scalar::<f32>();
-    deviation(actual, expected) * (scale.max(1e-6) / scale.max(1.0))
-}
-
-fn random<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
-    Tensor::random(shape, Distribution::Normal(0.0, 1.0), device)
-}
 
 /// The output, and the gradients of `inputs`, of a function whose output is weighed at random.
 fn run<const N: usize>(

@@ -21,6 +21,7 @@
 //! ```
 
 mod conv_block;
+mod defaults;
 mod encoder;
 mod error;
 mod masks;

@@ -8,6 +8,7 @@ use burn::nn::pool::MaxPool2dConfig;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::defaults::{as_published, rgb};
 use crate::residual_block::{ResidualBlock, ResidualBlockConfig};
 use crate::{ConvBlock, ConvBlockConfig, Encoder, Initial, ModelError, Taps, seeded_from};
 
@@ -37,23 +38,15 @@ pub struct ResNetConfig {
     #[serde(default)]
     pub stem: Stem,
     /// Input channels: 1 or 3; 3 by default. Not a key of configs, because the data decides.
-    #[serde(skip, default = "three")]
+    #[serde(skip, default = "rgb")]
     pub channels: usize,
     /// Factor of every width, over 0; a width is rounded and at least 1. By default 1.
-    #[serde(default = "one")]
+    #[serde(default = "as_published")]
     pub width: f64,
     /// How 3×3 convolutions are computed on the CPU: `winograd` (default), or `direct`, which is
     /// slower and exact to rounding.
     #[serde(default)]
     pub convolution: Convolution,
-}
-
-fn three() -> usize {
-    3
-}
-
-fn one() -> f64 {
-    1.0
 }
 
 /// A stem, four stages of residual blocks, and the mean over the last map: `[B, D]`.
@@ -92,8 +85,8 @@ impl ResNetConfig {
         Self {
             depth,
             stem: Stem::default(),
-            channels: three(),
-            width: one(),
+            channels: rgb(),
+            width: as_published(),
             convolution: Convolution::default(),
         }
     }

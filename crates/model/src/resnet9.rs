@@ -9,6 +9,7 @@ use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::defaults::{as_published, rgb};
 use crate::{ConvBlock, ConvBlockConfig, Encoder, ModelError, Taps};
 
 /// Output channels of the eight convolutions at width 1; together 1120 units.
@@ -21,10 +22,10 @@ const RES2: &str = "encoder.res2";
 #[serde(deny_unknown_fields)]
 pub struct ResNet9Config {
     /// Input channels: 1 or 3; 3 by default. Not a key of configs, because the data decides.
-    #[serde(skip, default = "three")]
+    #[serde(skip, default = "rgb")]
     pub channels: usize,
     /// Factor of every width, over 0; a width is rounded and at least 1. By default 1.
-    #[serde(default = "one")]
+    #[serde(default = "as_published")]
     pub width: f64,
     /// How 3×3 convolutions are computed on the CPU: `winograd` (default), or `direct`, which is
     /// slower and exact to rounding.
@@ -32,19 +33,11 @@ pub struct ResNet9Config {
     pub convolution: Convolution,
 }
 
-fn three() -> usize {
-    3
-}
-
-fn one() -> f64 {
-    1.0
-}
-
 impl Default for ResNet9Config {
     fn default() -> Self {
         Self {
-            channels: three(),
-            width: one(),
+            channels: rgb(),
+            width: as_published(),
             convolution: Convolution::default(),
         }
     }

@@ -10,6 +10,7 @@ use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Device, Tensor, s};
 use serde::{Deserialize, Serialize};
 
+use crate::defaults::rgb;
 use crate::{Encoder, Initial, ModelError, Taps, TokenBlock, TokenNorm, seeded_from};
 
 /// Standard deviation of initial weights.
@@ -61,7 +62,7 @@ pub struct VitConfig {
     #[serde(default = "twelve")]
     pub depth: usize,
     /// Input channels: 1 or 3; 3 by default. Not a key of configs, because the data decides.
-    #[serde(skip, default = "three")]
+    #[serde(skip, default = "rgb")]
     pub channels: usize,
     /// Side of the square images in pixels that positions are learned for; eight patches where
     /// it is not told. Not a key of configs, because the views decide.
@@ -77,17 +78,13 @@ fn twelve() -> usize {
     12
 }
 
-fn three() -> usize {
-    3
-}
-
 impl Default for VitConfig {
     fn default() -> Self {
         Self {
             size: VitSize::default(),
             patch: sixteen(),
             depth: twelve(),
-            channels: three(),
+            channels: rgb(),
             side: None,
         }
     }
@@ -155,12 +152,8 @@ impl VitConfig {
     pub fn init(&self, seed: u64, device: &Device) -> Result<Vit, ModelError> {
         /// Patches of a side where it is not told.
         const PATCHES: usize = 8;
+        self.validate()?;
         let side = self.side.unwrap_or(self.patch.saturating_mul(PATCHES));
-        let told = Self {
-            side: Some(side),
-            ..self.clone()
-        };
-        told.validate()?;
         Ok(seeded_from(
             Initial::Normal(DEVIATION),
             device,

@@ -10,9 +10,8 @@ use afterimage_model::{
     AnyEncoder, Encoder, EncoderConfig, ModelError, ResNetConfig, Stem, Taps, VitConfig,
     evaluation, parameter_count, parameters,
 };
-use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{Device, Tensor, TensorData, s};
-use fixture::{AnyResult, bits, by_path, chirp, chirped, host, loss};
+use burn::tensor::{Device, s};
+use fixture::{AnyResult, bits, by_path, chirped, host, loss, with_formulas};
 
 fn resnet(depth: usize, stem: Stem) -> EncoderConfig {
     EncoderConfig::ResNet(ResNetConfig {
@@ -41,46 +40,26 @@ fn all() -> Vec<(&'static str, EncoderConfig, usize)> {
     ]
 }
 
-/// Gives every parameter the values of its formula, as the script does.
-struct Formulas(Vec<String>);
-
-impl ModuleMapper for Formulas {
-    fn enter_module(&mut self, name: &str, _: &str) {
-        self.0.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _: &str, _: &str) {
-        self.0.pop();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let path = self.0.join(".");
-        let shape = param.dims();
-        let name = path.rsplit('.').next().unwrap_or_default();
-        let (offset, scale) = match name {
-            "weight" => {
-                let fan_in: usize = match D {
-                    2 => shape[0],
-                    _ => shape[1..].iter().product(),
-                };
-                (0.0, (3.0 / fan_in as f64).sqrt())
-            }
-            "bias" | "running_mean" => (0.0, 0.1),
-            "gamma" => (1.0, 0.3),
-            "beta" => (0.0, 0.2),
-            "running_var" => (1.0, 0.5),
-            "class" => (0.0, 1.0),
-            "position" => (0.0, 0.5),
-            other => unreachable!("{other}"),
-        };
-        let phase = path.bytes().map(u64::from).sum::<u64>() % 97;
-        let values: Vec<f32> = chirp(shape.iter().product(), phase as f64 * 0.1)
-            .into_iter()
-            .map(|value| (offset + scale * value) as f32)
-            .collect();
-        let value = Tensor::from_data(TensorData::new(values, shape), &param.val().device());
-        param.map(|_| value)
-    }
+/// Offset, scale and phase of a parameter's formula, as in the script.
+fn formula(path: &str, shape: &[usize]) -> (f64, f64, f64) {
+    let (offset, scale) = match path.rsplit('.').next().unwrap_or_default() {
+        "weight" => {
+            let fan_in: usize = match shape {
+                [inputs, _] => *inputs,
+                _ => shape[1..].iter().product(),
+            };
+            (0.0, (3.0 / fan_in as f64).sqrt())
+        }
+        "bias" | "running_mean" => (0.0, 0.1),
+        "gamma" => (1.0, 0.3),
+        "beta" => (0.0, 0.2),
+        "running_var" => (1.0, 0.5),
+        "class" => (0.0, 1.0),
+        "position" => (0.0, 0.5),
+        other => unreachable!("{other}"),
+    };
+    let letters = path.bytes().map(u64::from).sum::<u64>() % 97;
+    (offset, scale, letters as f64 * 0.1)
 }
 
 #[test]
@@ -91,7 +70,7 @@ fn embeddings_are_those_of_pytorch() -> AnyResult {
     let mut cases = all();
     cases.push(("vit-tiny-interpolated", vit(16), 24));
     for (name, config, side) in cases {
-        let encoder = config.init(1, &device)?.map(&mut Formulas(Vec::new()));
+        let encoder = with_formulas(config.init(1, &device)?, formula);
         let images = chirped([2, 3, side, side], 0.0, &device);
         let found = host(encoder.encode(images, &mut Taps::none()))?;
         let expected: Vec<f32> = expected[name].concat();
@@ -100,6 +79,20 @@ fn embeddings_are_those_of_pytorch() -> AnyResult {
         for (found, expected) in found.iter().zip(&expected) {
             let error = (found - expected).abs() / scale;
             assert!(error < 1e-4, "{name}: {found} for {expected}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_resnet_takes_images_of_any_size() -> AnyResult {
+    let device = Device::flex();
+    for stem in [Stem::Cifar, Stem::Imagenet] {
+        let encoder = resnet(18, stem).init(1, &device)?;
+        for (height, width) in [(1, 1), (2, 5), (17, 31)] {
+            let images = chirped([2, 3, height, width], 0.0, &device);
+            let embeddings = encoder.encode(images, &mut Taps::none());
+            assert_eq!(embeddings.dims(), [2, 64], "{stem:?} {height}×{width}");
         }
     }
     Ok(())

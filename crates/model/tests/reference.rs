@@ -7,9 +7,8 @@ use std::collections::BTreeMap;
 
 use afterimage_hooks::{Reduce, TapMode, TapPlan, TapSpec};
 use afterimage_model::{Encoder, ResNet9, ResNet9Config, Taps, evaluation};
-use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{Device, Tensor, TensorData};
-use fixture::{AnyResult, by_path, chirp, chirped, host};
+use burn::tensor::{Device, Tensor};
+use fixture::{AnyResult, by_path, chirped, host, with_formulas};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -31,44 +30,22 @@ const BLOCKS: [&str; 8] = [
     "prep", "layer1", "res1a", "res1b", "layer2", "layer3", "res2a", "res2b",
 ];
 
-/// Gives every parameter the values of its formula.
-struct Formulas(Vec<String>);
-
-impl ModuleMapper for Formulas {
-    fn enter_module(&mut self, name: &str, _: &str) {
-        self.0.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _: &str, _: &str) {
-        self.0.pop();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let path = self.0.join(".");
-        let k = BLOCKS.iter().position(|b| path.starts_with(b)).unwrap() as f64;
-        let shape = param.dims();
-        let (offset, scale, phase) = match self.0.last().unwrap().as_str() {
-            "weight" => {
-                let fan_in: usize = shape[1..].iter().product();
-                (0.0, (3.0 / fan_in as f64).sqrt(), 0.0)
-            }
-            "bias" => (0.0, 0.1, 0.1),
-            "gamma" => (1.0, 0.3, 0.2),
-            "beta" => (0.0, 0.2, 0.3),
-            "running_mean" => (0.0, 0.1, 0.4),
-            "running_var" => (1.0, 0.5, 0.5),
-            other => unreachable!("{other}"),
-        };
-        let values: Vec<f32> = chirp(shape.iter().product(), k + phase)
-            .into_iter()
-            .map(|value| (offset + scale * value) as f32)
-            .collect();
-        let device = param.device();
-        param.map(|old| {
-            Tensor::from_data(TensorData::new(values, shape), &device)
-                .set_require_grad(old.is_require_grad())
-        })
-    }
+/// Offset, scale and phase of a parameter's formula.
+fn formula(path: &str, shape: &[usize]) -> (f64, f64, f64) {
+    let k = BLOCKS.iter().position(|b| path.starts_with(b)).unwrap() as f64;
+    let (offset, scale, phase) = match path.rsplit('.').next().unwrap() {
+        "weight" => {
+            let fan_in: usize = shape[1..].iter().product();
+            (0.0, (3.0 / fan_in as f64).sqrt(), 0.0)
+        }
+        "bias" => (0.0, 0.1, 0.1),
+        "gamma" => (1.0, 0.3, 0.2),
+        "beta" => (0.0, 0.2, 0.3),
+        "running_mean" => (0.0, 0.1, 0.4),
+        "running_var" => (1.0, 0.5, 0.5),
+        other => unreachable!("{other}"),
+    };
+    (offset, scale, k + phase)
 }
 
 fn close(what: &str, found: &[f32], expected: &[f32]) {
@@ -108,7 +85,7 @@ fn forward_and_sites_are_those_of_the_reference() -> AnyResult {
             width: 0.0625,
             ..ResNet9Config::default()
         };
-        let model = config.init(&device).map(&mut Formulas(Vec::new()));
+        let model = with_formulas(config.init(&device), formula);
         let shape = [3, case.channels, case.side, case.side];
         let images = chirped(shape, 0.0, &device);
         compare(&evaluation(&model), images.clone().inner(), &case.eval)?;

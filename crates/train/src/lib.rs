@@ -6,6 +6,7 @@
 mod attach;
 mod canonical;
 mod checkpoint;
+mod commit;
 mod config_difference;
 mod driver;
 mod error;

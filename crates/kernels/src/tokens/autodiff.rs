@@ -10,6 +10,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
 
 use super::extension::{TokenOps, heads, sizes};
+use crate::autodiff::{Add, register};
 use crate::cpu::channels_last::{contiguous, plain, pooled};
 use crate::cpu::{attention, gelu, layer_norm, linear, rows};
 
@@ -87,13 +88,13 @@ impl<C: CheckpointStrategy> TokenOps for Autodiff<Flex, C> {
     }
 
     fn kernel_token_add(left: Tracked<C>, right: Tracked<C>) -> Tracked<C> {
-        let prepared = Sum
+        let prepared = Add
             .prepare::<C>([left.node(), right.node()])
             .compute_bound()
             .stateful();
         let sum = Flex::kernel_token_add(left.into_primitive(), right.into_primitive());
         match prepared {
-            OpsKind::Tracked(prep) => prep.finish((), sum),
+            OpsKind::Tracked(prep) => prep.finish(None, sum),
             OpsKind::UnTracked(prep) => prep.finish(sum),
         }
     }
@@ -177,7 +178,6 @@ impl Backward<Flex, 3> for Norm {
         let (input, gamma, epsilon) = ops.state;
         let input = checkpointer.retrieve_node_output::<FlexTensor>(input);
         let gamma = checkpointer.retrieve_node_output::<FlexTensor>(gamma);
-        let [node_input, node_gamma, node_beta] = ops.parents;
         let [_, _, channels] = sizes(&input);
         let gradient = layer_norm::gradient(
             &contiguous(&input),
@@ -185,29 +185,16 @@ impl Backward<Flex, 3> for Norm {
             &contiguous(&gamma),
             epsilon,
         );
-        if let Some(node) = node_input {
-            grads.register::<Flex>(node.id, pooled(gradient.input, sizes(&input)));
-        }
-        if let Some(node) = node_gamma {
-            grads.register::<Flex>(node.id, plain(gradient.gamma, [channels]));
-        }
-        if let Some(node) = node_beta {
-            grads.register::<Flex>(node.id, plain(gradient.beta, [channels]));
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Sum;
-
-impl Backward<Flex, 2> for Sum {
-    type State = ();
-
-    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let errors = grads.consume::<Flex>(&ops.node);
-        for node in ops.parents.into_iter().flatten() {
-            grads.register::<Flex>(node.id, errors.clone());
-        }
+        let gradients = [
+            pooled(gradient.input, sizes(&input)),
+            plain(gradient.gamma, [channels]),
+            plain(gradient.beta, [channels]),
+        ];
+        register(
+            grads,
+            ops.parents.map(|node| node.map(|node| node.id)),
+            gradients,
+        );
     }
 }
 
