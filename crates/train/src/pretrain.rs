@@ -105,6 +105,7 @@ impl SslModel {
             embeddings: Some(embeddings),
             per_sample: Some(per_sample),
             loss,
+            reference: None,
             output,
         }
     }
