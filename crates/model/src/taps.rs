@@ -69,6 +69,12 @@ impl Taps {
         self
     }
 
+    /// A recorder with the same masks that neither reads nor gates: for passes beside the one that
+    /// is watched, such as a teacher's.
+    pub fn masks_alone(&self) -> Self {
+        Self::none().with_masks(&self.masks)
+    }
+
     /// Whether `site` is read, masked, or gated in a pass with autodiff, so that its value has to
     /// exist.
     pub fn stops_at(&self, site: &str, autodiff: bool) -> bool {

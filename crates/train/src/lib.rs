@@ -36,6 +36,6 @@ pub use judge::{Judge, JudgeConfig};
 pub use knn::{Embeddings, accuracy};
 pub use lifecycle::host_of_runs;
 pub use linear_probe::LinearProbe;
-pub use pretrain::{SslBatch, SslModel, SslOutput};
+pub use pretrain::{SslModel, SslOutput};
 pub use signals::listen;
 pub use view_feed::{Ahead, ViewFeed};
