@@ -171,8 +171,8 @@ impl LayerMemProbe {
         })?;
         let (Some(sets), Some(reference)) = (&scope.run().pair, model.reference()) else {
             return Err(Fault::new(
-                "layermem compares with a reference encoder, which this run does not train; add a \
-                 `[pair]` table with `candidates = N` to the config, or use `alignment-gap`",
+                "layermem compares with a reference encoder, which this host does not show; use \
+                 `alignment-gap`",
             ));
         };
         let points = Points::choose(scope.run().seed, sets, samples, self.config.points);
@@ -266,6 +266,7 @@ impl Plugin for LayerMemProbe {
         d.taps(self.config.probe().tap())
             .on::<RunStart>(Every::Always, Self::start)
             .on::<EpochEnd>(self.config.every, Self::epoch)
+            .reference()
             .provides::<LayerScores>();
     }
 
