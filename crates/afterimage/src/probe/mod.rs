@@ -108,7 +108,7 @@ pub fn probe(options: &ProbeOptions, say: &mut dyn FnMut(&str)) -> Result<Probed
     }
 
     let training_device = device.clone().autodiff();
-    let untrained = encoder.init(config.seed, &training_device)?;
+    let untrained = subject.untrained(&encoder, config.seed, &training_device)?;
     let opened = subject.load(&encoder, &training_device)?;
     let sites = untrained.sites();
     let untrained = EncoderView::new(&untrained, &Masks::none());

@@ -198,6 +198,20 @@ impl Subject {
         }
     }
 
+    /// The encoder, whose configuration is `encoder`, at random initial parameters on `device`: those
+    /// that a run began with, if it has this `seed`.
+    pub(super) fn untrained(
+        &self,
+        encoder: &EncoderConfig,
+        seed: u64,
+        device: &Device,
+    ) -> Result<AnyEncoder, RunError> {
+        Ok(match &self.origin {
+            Origin::Run { .. } => encoder.init(seed, device)?,
+            Origin::PyTorch(weights) => weights.untrained(encoder.convolution(), seed, device)?,
+        })
+    }
+
     /// Loads the encoder, whose configuration is `encoder`, onto `device`.
     pub(super) fn load(
         &self,

@@ -103,6 +103,8 @@ struct Plan {
     config: EncoderConfig,
     side: usize,
     embedding: &'static str,
+    /// Whether a ReLU follows the first norm of a ResNet.
+    stem_rectified: bool,
     /// The foreign key, without prefix, of a parameter of ours.
     key_of: Box<dyn Fn(&str) -> String>,
     /// Whether the first part of a key below the prefix names something outside of the encoder.
@@ -176,6 +178,25 @@ impl Weights {
         )
     }
 
+    /// The encoder at random initial parameters for `seed`, on `device`; `convolution` says how it is
+    /// computed on the CPU.
+    ///
+    /// # Errors
+    /// An architecture whose values are out of range.
+    pub fn untrained(
+        &self,
+        convolution: Convolution,
+        seed: u64,
+        device: &Device,
+    ) -> Result<AnyEncoder, ModelError> {
+        let config = self.plan.config.clone().with_convolution(convolution);
+        let mut encoder = config.init(seed, device)?;
+        if let AnyEncoder::ResNet(network) = &mut encoder {
+            network.stem.rectified = self.plan.stem_rectified;
+        }
+        Ok(encoder)
+    }
+
     /// Loads the encoder onto `device`; `convolution` says how it is computed on the CPU.
     ///
     /// Running statistics are loaded, weights of fully connected layers transposed, other float
@@ -192,9 +213,8 @@ impl Weights {
             ..
         } = self;
         let path = state.path.clone();
-        let config = plan.config.clone().with_convolution(convolution);
         // Every value is replaced, so that the seed has no say.
-        let mut encoder = config.init(0, device)?;
+        let mut encoder = self.untrained(convolution, 0, device)?;
         let mut wanted = Vec::new();
         let (mut missing, mut shapes) = (Vec::new(), Vec::new());
         for parameter in parameters(&encoder) {
@@ -218,7 +238,7 @@ impl Weights {
         if !(missing.is_empty() && shapes.is_empty() && rest.unknown.is_empty()) {
             return Err(ModelError::Weights {
                 path,
-                encoder: config.describe(),
+                encoder: plan.config.describe(),
                 missing,
                 shapes,
                 unknown: rest.unknown,

@@ -25,10 +25,7 @@ impl Names {
                 stages: [1, 2, 3, 4].map(|stage| format!("layer{stage}")),
             };
         }
-        // Between the norm and the first stage may stand a ReLU and a pooling, without weights.
-        let first = (2..5)
-            .find(|number| state.has(&format!("{prefix}{number}.0.conv1.weight")))
-            .unwrap_or(4);
+        let first = first_stage(state, prefix);
         Self {
             conv: "0",
             norm: "1",
@@ -66,11 +63,19 @@ impl Names {
         format!("{place}.{parameter}")
     }
 
-    fn stage(&self, ours: &str) -> &str {
+    fn stage<'a>(&'a self, ours: &'a str) -> &'a str {
         let number = ours.trim_start_matches("layer").parse::<usize>();
         let stage = number.ok().and_then(|n| self.stages.get(n.checked_sub(1)?));
         stage.map_or(ours, String::as_str)
     }
+}
+
+/// The number of the first stage in a sequence: behind the norm, 1, may stand a ReLU and a pooling,
+/// which have no weights.
+fn first_stage(state: &StateDict, prefix: &str) -> usize {
+    (2..5)
+        .find(|number| state.has(&format!("{prefix}{number}.0.conv1.weight")))
+        .unwrap_or(4)
 }
 
 /// The ResNet below `prefix`.
@@ -89,7 +94,25 @@ pub(super) fn plan(state: &StateDict, layout: Layout, prefix: &str) -> Result<Pl
         )));
     };
     let mut notes = Vec::new();
+    // In a sequence the numbers tell what stands between the first norm and the first stage.
+    let between = match layout {
+        Layout::ResNetSequence => first_stage(state, prefix) - 2,
+        _ => 2,
+    };
+    if between == 0 {
+        notes.push(
+            "the sequence has no ReLU between its first norm and its first stage (numbers 1 and \
+             2), as lightly's backbones of its own ResNets; the encoder has none there either"
+                .to_owned(),
+        );
+    }
     let stem = match kernel {
+        7 if between < 2 => {
+            return Err(failed(
+                "a first convolution of 7 pixels without a pooling behind it cannot be imported"
+                    .to_owned(),
+            ));
+        }
         3 => {
             notes.push(
                 "the stem was read as one for small images: 3×3, stride 1, no pooling; strides \
@@ -145,6 +168,7 @@ pub(super) fn plan(state: &StateDict, layout: Layout, prefix: &str) -> Result<Pl
             Stem::Imagenet => 224,
         },
         embedding: "the mean over the last map",
+        stem_rectified: between > 0,
         key_of: Box::new(move |path| names.key(path, shortcut)),
         is_outside,
         notes,

@@ -66,6 +66,7 @@ pub(super) fn plan(state: &StateDict, prefix: &str) -> Result<Plan, ModelError> 
         config: EncoderConfig::Vit(config),
         side,
         embedding: "the class token behind the last norm",
+        stem_rectified: false,
         key_of: Box::new(move |path| key(path, norm)),
         is_outside,
         notes,
