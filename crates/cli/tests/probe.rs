@@ -154,7 +154,7 @@ fn a_config_sets_views_and_their_normalisation() {
         &text.replace("views = 1", "views = 0\nevrey = 1"),
     );
     let arguments = ["--config", config.to_str().unwrap()];
-    let line = format!("{}:14: unitmem.evrey: unknown key", config.display());
+    let line = format!("{}:13: unitmem.evrey: unknown key", config.display());
     probe(&place, &weights(), "out2", &arguments).expect(2, &[&line, "did you mean `every`"]);
     assert_nothing(&place, "out2");
 }
@@ -241,7 +241,7 @@ fn files_that_are_no_weights_are_refused_before_anything_is_written() {
         &[
             "not those of a ResNet-18",
             "missing: bn1.weight, bn1.bias",
-            "and 83 more",
+            "and 81 more",
             "layer1.0.conv1.weight is [1] in place of [2, 2, 3, 3]",
         ],
     );
