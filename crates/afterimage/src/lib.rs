@@ -12,6 +12,7 @@ mod error;
 mod experiment;
 mod fine_tune;
 mod pair;
+mod probe;
 mod quiet;
 mod registry;
 mod run;
@@ -27,6 +28,7 @@ pub use experiment::{
 };
 pub use fine_tune::{FineTuneConfig, LayerChoice, LayerError};
 pub use pair::PairConfig;
+pub use probe::{ProbeConfig, ProbeOptions, Probed, probe};
 pub use registry::{PluginKind, Registry};
 pub use run::{Finished, Options, default_directory, dry_run, resume, run};
 pub use run_dir::RunDir;
