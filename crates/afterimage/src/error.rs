@@ -10,6 +10,7 @@ use afterimage_train::TrainError;
 use thiserror::Error;
 
 use crate::config::ConfigErrors;
+use crate::fine_tune::LayerError;
 
 /// An error of a whole run, in the user's terms.
 #[derive(Debug, Error)]
@@ -38,6 +39,17 @@ pub enum RunError {
     /// Candidates and independent points that the data set does not have.
     #[error("pair.candidates: {0}")]
     Pair(afterimage_hooks::Fault),
+    /// Layers that cannot be chosen for fine-tuning.
+    #[error("fine_tune.layers: {0}")]
+    Layers(#[from] LayerError),
+    /// An encoder that fine-tuning cannot start from.
+    #[error("fine_tune.from: {path}: {reason}")]
+    Start {
+        /// What `from` says.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// Views that the encoder cannot take.
     #[error(
         "views are {side} pixels high or wide; the encoder needs at least {least}; set `views.size`"
@@ -137,6 +149,8 @@ impl RunError {
             | RunError::Device(_)
             | RunError::SmallViews { .. }
             | RunError::Pair(_)
+            | RunError::Layers(_)
+            | RunError::Start { .. }
             | RunError::NoImages
             | RunError::DataFlag { .. }
             | RunError::ColourImages

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Report, Validate};
 use crate::device::open_device;
+use crate::fine_tune::FineTuneConfig;
 use crate::pair::PairConfig;
 use crate::registry::Registry;
 
@@ -39,6 +40,10 @@ pub struct Experiment {
     /// How views are augmented in training and in probes.
     #[serde(default)]
     pub views: ViewConfig,
+    /// An encoder to start from, and which of its layers are trained; without it a run starts from
+    /// random initial parameters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fine_tune: Option<FineTuneConfig>,
     /// A reference encoder trained in lock step; none unless told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pair: Option<PairConfig>,

@@ -17,6 +17,7 @@ mod quiet;
 mod registry;
 mod run;
 mod run_dir;
+mod start;
 mod summary;
 
 pub use chaos::{Chaos, ChaosConfig};

@@ -92,22 +92,26 @@ impl PluginKind {
             .iter()
             .map(|(event, every)| format!("{event} ({every})"))
             .collect();
+        let needs = reference
+            .then(|| "a reference encoder (`[pair]`)".to_owned())
+            .into_iter()
+            .collect();
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let effects = writes
             .iter()
             .map(|write| format!("writes {write}"))
             .chain(requests.iter().map(|request| format!("requests {request}")))
             .chain(exact.then(|| "computes convolutions directly".to_owned()))
-            .chain(reference.then(|| "needs a reference encoder (`[pair]`)".to_owned()))
             .collect();
         format!(
-            "{}: {}\n\nevents:    {}\nreads:     {}\nprovides:  {}\neffects:   {}\non fault:  \
-             {:?}\n\n[[plugins]]\nkind = \"{}\"\n{}",
+            "{}: {}\n\nevents:    {}\nreads:     {}\nprovides:  {}\nneeds:     {}\neffects:   {}\n\
+             on fault:  {:?}\n\n[[plugins]]\nkind = \"{}\"\n{}",
             self.name,
             self.about,
             list(events),
             list(names(reads)),
             list(names(provides)),
+            list(needs),
             list(effects),
             on_fault,
             self.name,

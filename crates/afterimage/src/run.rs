@@ -27,6 +27,7 @@ use crate::error::RunError;
 use crate::experiment::{Experiment, Renderer};
 use crate::registry::Registry;
 use crate::run_dir::{Manifest, RunDir};
+use crate::start::Start;
 use crate::summary::summary;
 
 /// How a run is started, apart from its config.
@@ -271,19 +272,23 @@ impl Prepared {
             steps_per_epoch: steps,
             epochs: experiment.epochs,
         };
-        let fresh = || {
-            SslModel::init(
-                &encoder,
-                experiment.projection.as_ref(),
-                &experiment.objective,
+        let on = device.clone().autodiff();
+        let start = Start::open(experiment, &encoder, &on)?;
+        let fresh = || -> Result<SslModel, RunError> {
+            let (head, objective) = (experiment.projection.as_ref(), &experiment.objective);
+            Ok(SslModel::new(
+                start.encoder()?,
+                head,
+                objective,
                 &facts,
-                &device.clone().autodiff(),
-            )
+                &on,
+            )?)
         };
         let model = match &pair {
             Some(_) => fresh()?.with_reference(fresh()?),
             None => fresh()?,
-        };
+        }
+        .freeze(&start.frozen()?);
         let plugin_ids = in_order(experiment, &plugins, model.encoder().sites())?
             .into_iter()
             .map(|index| plugins[index].manifest().id.clone())

@@ -30,7 +30,7 @@ use crate::summary::summary;
 pub use config::ProbeConfig;
 use features::{embeddings, write_npy};
 use pass::Pass;
-use subject::Subject;
+pub(crate) use subject::Subject;
 
 /// What is probed, on what, and where the result goes.
 #[derive(Debug, Clone, PartialEq, Eq)]

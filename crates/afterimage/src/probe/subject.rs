@@ -36,17 +36,17 @@ const ONCE: Clock = Clock {
 };
 
 /// An encoder that is there to be loaded.
-pub(super) struct Subject {
+pub(crate) struct Subject {
     /// What messages call the settings that it brings.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// These settings as TOML; config and flags go over them.
-    pub(super) defaults: String,
+    pub(crate) defaults: String,
     /// What it is, in a few words.
-    pub(super) description: String,
+    pub(crate) description: String,
     /// What an embedding is, in a few words.
-    pub(super) embedding: &'static str,
+    pub(crate) embedding: &'static str,
     /// What the user should know.
-    pub(super) notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
     origin: Origin,
 }
 
@@ -61,17 +61,17 @@ enum Origin {
 }
 
 /// An encoder in memory.
-pub(super) struct Opened {
-    pub(super) encoder: AnyEncoder,
-    pub(super) masks: Masks,
-    pub(super) clock: Clock,
+pub(crate) struct Opened {
+    pub(crate) encoder: AnyEncoder,
+    pub(crate) masks: Masks,
+    pub(crate) clock: Clock,
     /// Tensors outside of the encoder.
-    pub(super) left_out: Vec<String>,
+    pub(crate) left_out: Vec<String>,
 }
 
 impl Subject {
     /// Looks at what `path` is, and reads what it says about itself.
-    pub(super) fn open(path: &Path, import: &ImportOptions) -> Result<Self, RunError> {
+    pub(crate) fn open(path: &Path, import: &ImportOptions) -> Result<Self, RunError> {
         if path.is_dir() {
             return Self::of_run(checkpoint_in(path)?);
         }
@@ -135,12 +135,12 @@ impl Subject {
     }
 
     /// Whether its settings say where images are.
-    pub(super) fn brings_images(&self) -> bool {
+    pub(crate) fn brings_images(&self) -> bool {
         matches!(self.origin, Origin::Run { .. })
     }
 
     /// Side of the images in pixels that it is made for.
-    pub(super) fn side(&self) -> usize {
+    pub(crate) fn side(&self) -> usize {
         match &self.origin {
             Origin::Run { experiment, .. } => experiment.views.size.unwrap_or(SMALL),
             Origin::PyTorch(weights) => weights.side(),
@@ -148,7 +148,7 @@ impl Subject {
     }
 
     /// Channels of its images, where they do not follow from the data.
-    pub(super) fn channels(&self) -> Option<usize> {
+    pub(crate) fn channels(&self) -> Option<usize> {
         match &self.origin {
             Origin::Run { .. } => None,
             Origin::PyTorch(weights) => Some(weights.config().channels()),
@@ -159,7 +159,7 @@ impl Subject {
     ///
     /// # Errors
     /// Views that it cannot take.
-    pub(super) fn encoder(
+    pub(crate) fn encoder(
         &self,
         convolution: Convolution,
         channels: usize,
@@ -178,7 +178,7 @@ impl Subject {
     }
 
     /// What there is to say about views of `side` pixels.
-    pub(super) fn note_on(&self, encoder: &EncoderConfig, side: usize) -> Option<String> {
+    pub(crate) fn note_on(&self, encoder: &EncoderConfig, side: usize) -> Option<String> {
         match encoder {
             EncoderConfig::Vit(config) if config.side.is_some_and(|learned| learned != side) => {
                 let learned = config.side.unwrap_or_default();
@@ -200,7 +200,7 @@ impl Subject {
 
     /// The encoder, whose configuration is `encoder`, at random initial parameters on `device`: those
     /// that a run began with, if it has this `seed`.
-    pub(super) fn untrained(
+    pub(crate) fn untrained(
         &self,
         encoder: &EncoderConfig,
         seed: u64,
@@ -213,7 +213,7 @@ impl Subject {
     }
 
     /// Loads the encoder, whose configuration is `encoder`, onto `device`.
-    pub(super) fn load(
+    pub(crate) fn load(
         &self,
         encoder: &EncoderConfig,
         device: &Device,
