@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Report, Validate};
 use crate::device::open_device;
+use crate::pair::PairConfig;
 use crate::registry::Registry;
 
 /// A self-supervised training run.
@@ -38,12 +39,15 @@ pub struct Experiment {
     /// How views are augmented in training and in probes.
     #[serde(default)]
     pub views: ViewConfig,
+    /// A reference encoder trained in lock step; none unless told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pair: Option<PairConfig>,
     /// The network under training.
     #[serde(default)]
     pub encoder: EncoderConfig,
-    /// The head between encoder and objective.
-    #[serde(default)]
-    pub projection: ProjectionHeadConfig,
+    /// The head between encoder and objective; default as the objective's paper has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub projection: Option<ProjectionHeadConfig>,
     /// The loss.
     pub objective: ObjectiveConfig,
     /// How parameters are updated.
@@ -278,6 +282,11 @@ impl Validate for Experiment {
         report.check(self.batch_size > 1, "batch_size", || {
             "must be at least 2; a contrastive loss needs other samples".to_owned()
         });
+        report.check(
+            self.pair.is_none_or(|pair| pair.candidates > 0),
+            "pair.candidates",
+            || "must be at least 1".to_owned(),
+        );
         tell_device(report, &self.device);
         tell_views(report, &self.views);
         // Without a size of its own, a view has that of the images, which are not read yet.
@@ -286,7 +295,9 @@ impl Validate for Experiment {
             None => self.encoder.clone(),
         };
         tell_model(report, "encoder", encoder.validate());
-        tell_model(report, "projection", self.projection.validate());
+        if let Some(projection) = &self.projection {
+            tell_model(report, "projection", projection.validate());
+        }
         tell_ssl(report, "objective", self.objective.problems());
         tell_ssl(report, "optimizer", self.optimizer.problems());
         tell_ssl(report, "schedule", self.schedule.problems());

@@ -10,6 +10,7 @@ pub mod config;
 mod device;
 mod error;
 mod experiment;
+mod pair;
 mod probe;
 mod quiet;
 mod registry;
@@ -24,6 +25,7 @@ pub use experiment::{
     CheckpointsConfig, EvaluationConfig, Experiment, LoaderConfig, OverheadConfig, PluginEntry,
     Renderer,
 };
+pub use pair::PairConfig;
 pub use probe::{ProbeConfig, ProbeOptions, Probed, probe};
 pub use registry::{PluginKind, Registry};
 pub use run::{Finished, Options, default_directory, dry_run, resume, run};

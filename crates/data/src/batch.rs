@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use afterimage_hooks::random::{RandomKey, Stream};
-use afterimage_hooks::{SampleId, Split};
+use afterimage_hooks::{PairSets, SampleId, Split};
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 
@@ -56,12 +56,29 @@ pub struct ViewSource {
     data: Arc<DataSet>,
     split: Split,
     views: Views,
+    pair: Option<Arc<PairSets>>,
 }
 
 impl ViewSource {
     /// Views of the samples of `split`.
     pub fn new(data: Arc<DataSet>, split: Split, views: Views) -> Self {
-        Self { data, split, views }
+        Self {
+            data,
+            split,
+            views,
+            pair: None,
+        }
+    }
+
+    /// The same source for a reference encoder: independent points in the places of candidates.
+    ///
+    /// In training, an independent point is cropped, flipped and coloured as the candidate whose
+    /// place it takes, so that the batches of the two encoders differ in these pictures alone.
+    pub fn for_reference(self, sets: Arc<PairSets>) -> Self {
+        Self {
+            pair: Some(sets),
+            ..self
+        }
     }
 
     /// The images that views are made of.
@@ -166,7 +183,12 @@ impl ViewSource {
         out: &mut [f32],
     ) -> Result<(), DataError> {
         let (view, id) = (row / ids.len(), ids[row % ids.len()]);
-        let image = self.data.image(self.split, id)?;
+        let partner = self.pair.as_ref().and_then(|pair| pair.partner(id));
+        let shown = match purpose {
+            Purpose::Training { .. } => partner.unwrap_or(id),
+            Purpose::Probe | Purpose::Plain => id,
+        };
+        let image = self.data.image(self.split, shown)?;
         let key = |stream| {
             // The two splits count their ids from 0 each; the step keeps their views apart.
             let split = u64::from(self.split == Split::HeldOut);

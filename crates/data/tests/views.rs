@@ -9,7 +9,7 @@ use afterimage_data::{
     Shape, Solarize, ViewConfig, ViewSource, Views, batches, order,
 };
 use afterimage_hooks::random::{RandomKey, Stream};
-use afterimage_hooks::{SampleId, Samples, Split};
+use afterimage_hooks::{PairChoice, PairSets, SampleId, Samples, Split};
 use burn::tensor::Device;
 use proptest::prelude::*;
 
@@ -358,4 +358,47 @@ fn settings_that_do_not_fit_the_images_are_refused() {
     });
     let message = Views::new(&config, gray, 1).unwrap_err().to_string();
     assert!(message.starts_with("views.blur.kernel"), "{message}");
+}
+
+#[test]
+fn a_reference_batch_differs_in_the_places_of_candidates_alone() {
+    let shape = colour(10);
+    let data = Arc::new(DataSet {
+        train: set(12, shape, 1),
+        held_out: set(2, shape, 2),
+    });
+    let sets = Arc::new(PairSets::choose(12, 3, PairChoice::Random, 4).unwrap());
+    let of = |config: &ViewConfig| {
+        let views = Views::new(config, shape, 3).unwrap();
+        let source = ViewSource::new(Arc::clone(&data), Split::Train, views);
+        (source.clone(), source.for_reference(Arc::clone(&sets)))
+    };
+    let (studied, reference) = of(&everything());
+    let members = sets.members();
+    let ours = studied.batch(&members, 2, 2).unwrap();
+    let theirs = reference.batch(&members, 2, 2).unwrap();
+    assert_eq!(
+        reference.batch_on_this_thread(&members, 2, 2).unwrap(),
+        theirs
+    );
+    let row_len = ours.data.len() / (2 * members.len());
+    let rows = ours.data.chunks(row_len).zip(theirs.data.chunks(row_len));
+    for (row, (ours, theirs)) in rows.enumerate() {
+        let candidate = sets.partner(members[row % members.len()]).is_some();
+        assert_eq!(ours != theirs, candidate, "row {row}");
+    }
+    // Without augmentation the partner's own picture stands there.
+    let (studied, reference) = of(&ViewConfig {
+        preset: Preset::None,
+        ..ViewConfig::default()
+    });
+    assert_eq!(
+        reference.batch(&sets.candidates, 1, 1).unwrap().data,
+        studied.batch(&sets.independent, 1, 1).unwrap().data
+    );
+    // Probes and evaluation ask for a picture by its id and get that picture.
+    assert_eq!(
+        reference.plain_batch(&members).unwrap(),
+        studied.plain_batch(&members).unwrap()
+    );
 }

@@ -32,7 +32,7 @@ impl<M: LearnerModel> Training<M> {
     ) -> Self {
         let model = learner.model();
         let items = if parts.feed.is_some() {
-            parts.train_samples
+            parts.members.len()
         } else {
             burn.train.num_items()
         };
@@ -56,6 +56,7 @@ impl<M: LearnerModel> Training<M> {
             views: parts.driver.views(&model),
             train_samples: items,
             held_out_samples: parts.held_out_samples,
+            pair: parts.pair.clone(),
         };
         Self {
             parameters: parameter_ids(&model),
@@ -121,6 +122,7 @@ impl<M: LearnerModel> Training<M> {
             missing_events,
             requests,
             sites: self.run.sites.clone(),
+            reference: self.parts.driver.has_reference(&self.learner.model()),
         }
     }
 
@@ -387,8 +389,9 @@ fn load_learner<M: LearnerModel>(
 }
 
 /// What a run described by a config offers to plugins, for checks before it starts.
-pub fn host_of_runs(sites: Vec<afterimage_hooks::Site>) -> Host {
+pub fn host_of_runs(sites: Vec<afterimage_hooks::Site>, reference: bool) -> Host {
     Host {
+        reference,
         missing_events: BTreeMap::new(),
         requests: BTreeSet::from([
             RequestKind::SetPlan,

@@ -1,30 +1,19 @@
-//! Self-supervised pre-training: encoder, projection head and objective as one burn model.
-
-use std::fmt;
-use std::sync::Arc;
+//! Training an encoder for an objective: both as one burn model.
 
 use afterimage_hooks::{SampleId, Site};
-use afterimage_model::{
-    AnyEncoder, Encoder, EncoderConfig, ProjectionHead, ProjectionHeadConfig, Taps, seeded,
+use afterimage_model::{AnyEncoder, Encoder, EncoderConfig, ProjectionHeadConfig, Taps};
+use afterimage_ssl::{
+    AnyObjective, Objective, ObjectiveBatch, ObjectiveConfig, ObjectiveOutput, RunFacts,
 };
-use afterimage_ssl::{Objective, ObjectiveConfig};
+use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::Module;
-use burn::optim::GradientsParams;
+use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
 use burn::tensor::{Device, ExecutionError, Tensor};
 use burn::train::metric::{Adaptor, LossInput};
 use burn::train::{InferenceStep, ItemLazy, TrainOutput, TrainStep};
 
 use crate::error::TrainError;
-use crate::hooked::{Forward, HookedModel};
-
-/// A batch of augmented views on the training device.
-#[derive(Debug, Clone)]
-pub struct SslBatch {
-    /// The samples `[B]`.
-    pub ids: Vec<SampleId>,
-    /// Their views `[V·B, C, H, W]`, view-major.
-    pub images: Tensor<4>,
-}
+use crate::hooked::{Forward, HookedModel, ReferenceLoss};
 
 /// What burn-train's metrics see of a step.
 #[derive(Debug, Clone)]
@@ -45,47 +34,62 @@ impl Adaptor<LossInput> for SslOutput {
     }
 }
 
-/// An objective that a module can carry along.
-#[derive(Clone)]
-struct Shared(Arc<dyn Objective>);
-
-impl fmt::Debug for Shared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "objective of {} views", self.0.views())
-    }
+/// What the encoders of a model learn from in one step.
+#[derive(Debug, Clone)]
+pub struct SslBatch {
+    /// The batch of the encoder under study.
+    pub studied: ObjectiveBatch,
+    /// The batch of its reference: the same, but for independent points in the places of candidates.
+    pub reference: Option<ObjectiveBatch>,
 }
 
-/// An encoder under self-supervised training.
+/// An encoder under training, and what it is trained for.
 #[derive(Module, Debug)]
 pub struct SslModel {
     encoder: AnyEncoder,
-    projection: ProjectionHead,
-    #[module(skip)]
-    objective: Shared,
+    objective: AnyObjective,
+    reference: Option<Reference>,
+}
+
+/// The reference encoder of a pair with its own objective.
+#[derive(Module, Debug)]
+struct Reference {
+    encoder: AnyEncoder,
+    objective: AnyObjective,
 }
 
 impl SslModel {
-    /// A model whose random parameters depend on `seed` alone.
+    /// A model whose random parameters depend on the run's seed alone. Without `projection` the
+    /// objective's own default head is taken.
     ///
     /// # Errors
     /// A setting out of range.
     pub fn init(
         encoder: &EncoderConfig,
-        projection: &ProjectionHeadConfig,
+        projection: Option<&ProjectionHeadConfig>,
         objective: &ObjectiveConfig,
-        seed: u64,
+        run: &RunFacts,
         device: &Device,
     ) -> Result<Self, TrainError> {
-        let encoder = encoder.init(seed, device)?;
-        projection.validate()?;
-        let width = encoder.embedding_dim();
-        // Another seed than the encoder's, so that a wider head leaves the encoder as it is.
-        let projection = seeded(device, seed ^ 1, || projection.init(width, device));
+        let encoder = encoder.init(run.seed, device)?;
+        let objective = objective.init(projection, &encoder, run, device)?;
         Ok(Self {
             encoder,
-            projection,
-            objective: Shared(Arc::from(objective.init()?)),
+            objective,
+            reference: None,
         })
+    }
+
+    /// The same model with `twin` as its reference, trained in lock step: initialise both with the
+    /// same arguments. A clone would share the running statistics of batch norms.
+    pub fn with_reference(self, twin: Self) -> Self {
+        let Self {
+            encoder, objective, ..
+        } = twin;
+        Self {
+            reference: Some(Reference { encoder, objective }),
+            ..self
+        }
     }
 
     /// The encoder alone.
@@ -93,11 +97,25 @@ impl SslModel {
         &self.encoder
     }
 
+    /// What the encoder is trained for.
+    pub fn objective(&self) -> &AnyObjective {
+        &self.objective
+    }
+
     fn run(&self, batch: SslBatch, taps: &mut Taps) -> Forward<SslOutput> {
-        let embeddings = self.encoder.encode(batch.images, taps);
-        let projected = self.projection.forward(embeddings.clone());
-        let per_sample = self.objective.0.per_sample(projected);
-        let loss = per_sample.clone().mean();
+        let ObjectiveOutput {
+            embeddings,
+            per_sample,
+            loss,
+        } = self.objective.forward(&self.encoder, batch.studied, taps);
+        let reference = self.reference.as_ref().zip(batch.reference);
+        let reference = reference.map(|(Reference { encoder, objective }, batch)| {
+            let seen = objective.forward(encoder, batch, &mut Taps::none());
+            ReferenceLoss {
+                loss: seen.loss,
+                per_sample: Some(seen.per_sample),
+            }
+        });
         let output = SslOutput {
             loss: loss.clone().without_autodiff(),
         };
@@ -105,7 +123,27 @@ impl SslModel {
             embeddings: Some(embeddings),
             per_sample: Some(per_sample),
             loss,
+            reference,
             output,
+        }
+    }
+
+    /// The model after an optimizer step: the objective moves what no gradient moves.
+    fn after_step(self) -> Self {
+        let Self {
+            encoder,
+            objective,
+            reference,
+        } = self;
+        let objective = objective.after_step(&encoder);
+        let reference = reference.map(|Reference { encoder, objective }| {
+            let objective = objective.after_step(&encoder);
+            Reference { encoder, objective }
+        });
+        Self {
+            encoder,
+            objective,
+            reference,
         }
     }
 }
@@ -116,12 +154,34 @@ impl TrainStep for SslModel {
 
     fn step(&self, batch: SslBatch) -> TrainOutput<SslOutput> {
         let forward = self.run(batch, &mut Taps::none());
-        let mut gradients = forward.loss.backward();
+        let loss = match forward.reference {
+            Some(reference) => forward.loss + reference.loss,
+            None => forward.loss,
+        };
+        let mut gradients = loss.backward();
         let grads = GradientsParams::from_module(&mut gradients, self);
         TrainOutput {
             grads,
             item: forward.output,
         }
+    }
+
+    fn optimize(
+        self,
+        optimizer: &mut ModuleOptimizer,
+        rate: ModuleLearningRate,
+        gradients: GradientsParams,
+    ) -> Self {
+        optimizer.step(rate, self, gradients).after_step()
+    }
+
+    fn optimize_multi(
+        self,
+        optimizer: &mut ModuleOptimizer,
+        rate: ModuleLearningRate,
+        gradients: MultiGradientsParams,
+    ) -> Self {
+        optimizer.step_multi(rate, self, gradients).after_step()
     }
 }
 
@@ -140,15 +200,15 @@ impl HookedModel for SslModel {
     }
 
     fn sample_ids(&self, batch: &SslBatch) -> Vec<SampleId> {
-        batch.ids.clone()
+        batch.studied.ids.clone()
     }
 
     fn views(&self) -> usize {
-        self.objective.0.views()
+        self.objective.views()
     }
 
     fn images<'i>(&self, batch: &'i mut SslBatch) -> Option<&'i mut Tensor<4>> {
-        Some(&mut batch.images)
+        Some(&mut batch.studied.images)
     }
 
     fn forward(&self, batch: SslBatch, taps: &mut Taps) -> Forward<SslOutput> {
@@ -157,5 +217,14 @@ impl HookedModel for SslModel {
 
     fn encode(&self, images: Tensor<4>, taps: &mut Taps) -> Tensor<2> {
         self.encoder.encode(images, taps)
+    }
+
+    fn has_reference(&self) -> bool {
+        self.reference.is_some()
+    }
+
+    fn encode_reference(&self, images: Tensor<4>, taps: &mut Taps) -> Option<Tensor<2>> {
+        let reference = self.reference.as_ref()?;
+        Some(reference.encoder.encode(images, taps))
     }
 }

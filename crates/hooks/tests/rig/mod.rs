@@ -56,6 +56,7 @@ pub fn sites() -> Vec<Site> {
 
 pub fn host() -> Host {
     Host {
+        reference: false,
         requests: BTreeSet::from([RequestKind::Stop, RequestKind::SetPlan]),
         sites: sites(),
         ..Host::default()
@@ -87,6 +88,7 @@ impl Rig {
         let hooks = Hooks::new(plugins, &host(), &mut desk.resources)
             .unwrap_or_else(|errors| panic!("{errors:?}"));
         let run = RunInfo {
+            pair: None,
             seed: 5,
             config: String::new(),
             sites: sites(),
