@@ -1,9 +1,10 @@
 //! Memorization of an encoder that somebody already has.
 //!
 //! What is probed is a run's checkpoint or a file of PyTorch weights. The probe is that of a run: the
-//! plugin `unitmem` looks at the encoder at random initial parameters and at the encoder itself, over
-//! training points and as many held-out points, and its records go to a run's sinks.
+//! plugins `unitmem`, `alignment-gap` and `layermem` look at the encoder at random initial parameters
+//! and at the encoder itself, and their records go to a run's sinks.
 
+mod beside;
 mod config;
 mod features;
 mod pass;
@@ -15,9 +16,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use afterimage_data::{SampleStore, ViewSource, Views};
-use afterimage_hooks::{Samples as _, Split};
+use afterimage_hooks::{PairSets, SampleId, Samples as _, Split};
 use afterimage_memory::probe_points;
-use afterimage_model::{Encoder as _, EncoderView, ImportOptions, Masks};
+use afterimage_model::{Encoder as _, ImportOptions, Masks};
 use afterimage_track::Report as HtmlReport;
 use serde_json::json;
 
@@ -27,6 +28,7 @@ use crate::run::{open_sinks, plain_views, side_for};
 use crate::run_dir::{Manifest, RunDir};
 use crate::summary::summary;
 
+use beside::Beside;
 pub use config::ProbeConfig;
 use features::{embeddings, write_npy};
 use pass::Pass;
@@ -45,6 +47,11 @@ pub struct ProbeOptions {
     pub size: Option<usize>,
     /// Keys of the config, over everything else, as in `unitmem.points=500`.
     pub sets: Vec<String>,
+    /// Whether the alignment gap is measured even if no config has a table for it.
+    pub alignment: bool,
+    /// A checkpoint or weights of an encoder of the same architecture that never saw the training
+    /// images: the reference for LayerMem. A run with a pair brings its own.
+    pub reference: Option<PathBuf>,
     /// How PyTorch weights are named, where it cannot be found out.
     pub import: ImportOptions,
     /// Where embeddings of the points go, `[points, D]` in NumPy's format.
@@ -111,8 +118,25 @@ pub fn probe(options: &ProbeOptions, say: &mut dyn FnMut(&str)) -> Result<Probed
     let untrained = subject.untrained(&encoder, config.seed, &training_device)?;
     let opened = subject.load(&encoder, &training_device)?;
     let sites = untrained.sites();
-    let untrained = EncoderView::new(&untrained, &Masks::none());
-    let model = EncoderView::new(&opened.encoder, &opened.masks);
+    let (reference, pair) = match &options.reference {
+        Some(path) => {
+            let other = Subject::open(path, &options.import)?;
+            let config = other.encoder(config.convolution, shape.channels, side)?;
+            let other = other.load(&config, &training_device)?;
+            (Some(other.encoder), Some(all_candidates(train)))
+        }
+        None => match subject.pair(config, train)? {
+            Some(sets) => (
+                subject.load_reference(&encoder, &training_device)?,
+                Some(sets),
+            ),
+            None => (None, None),
+        },
+    };
+    // Before training an encoder and its reference are alike.
+    let twin = reference.is_some().then_some(&untrained);
+    let before = Beside::new(&untrained, &Masks::none(), twin);
+    let model = Beside::new(&opened.encoder, &opened.masks, reference.as_ref());
 
     let partial = partial_of(&options.out);
     let directory = RunDir::create(&partial)?;
@@ -129,10 +153,10 @@ pub fn probe(options: &ProbeOptions, say: &mut dyn FnMut(&str)) -> Result<Probed
         let source = |split| ViewSource::new(Arc::clone(&data), split, plain.clone());
         write_npy(path, &embeddings(&model, source, &ids, &device)?)?;
     }
-    let mut pass = Pass::new(config, &loaded.resolved, sites.clone(), &store)?;
+    let mut pass = Pass::new(config, &loaded.resolved, sites.clone(), pair, &store)?;
     pass.points(&ids);
     say("probing the encoder at random initial parameters");
-    pass.untrained(&untrained)?;
+    pass.untrained(&before)?;
     sinks.write_all(&pass.drain());
     say("probing the encoder");
     pass.trained(&model, opened.clock)?;
@@ -148,10 +172,11 @@ pub fn probe(options: &ProbeOptions, say: &mut dyn FnMut(&str)) -> Result<Probed
         config_digest: &loaded.digest,
         device: &config.device,
         data_digest: &data.digest(),
-        plugins: &["unitmem".to_owned()],
+        plugins: &pass.plugins(),
         outcome: "completed",
         probe: Some(json!({
             "checkpoint": options.checkpoint.display().to_string(),
+            "reference": options.reference.as_ref().map(|path| path.display().to_string()),
             "encoder": subject.description,
             "embedding": subject.embedding,
             "left_out": opened.left_out,
@@ -190,6 +215,15 @@ pub fn probe(options: &ProbeOptions, say: &mut dyn FnMut(&str)) -> Result<Probed
         summary: text,
         scalars,
     })
+}
+
+/// The sets of points where all that is known is that the reference saw no training image.
+fn all_candidates(samples: usize) -> PairSets {
+    PairSets {
+        shared: Vec::new(),
+        candidates: (0..samples as u32).map(SampleId).collect(),
+        independent: Vec::new(),
+    }
 }
 
 /// Refuses a directory that holds something, before anything is computed.

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use afterimage_hooks::{
-    Attached, Clock, Column, Desk, EpochEnd, EpochEndCx, Hooks, ModelView, OnFault, Record,
-    RunInfo, RunStart, RunStartCx, SampleId, Samples, Scope, Site, Split, Table,
+    Attached, Clock, Column, Desk, EpochEnd, EpochEndCx, Hooks, ModelView, OnFault, PairSets,
+    Plugin, Record, RunInfo, RunStart, RunStartCx, SampleId, Samples, Scope, Site, Split, Table,
 };
-use afterimage_memory::UnitMemProbe;
+use afterimage_memory::{AlignmentGap, LayerMemProbe, UnitMemProbe};
 use afterimage_train::{TrainError, host_of_runs};
 
 use super::ProbeConfig;
@@ -20,6 +20,11 @@ const BEFORE: Clock = Clock {
     steps: 1,
 };
 
+/// A plugin under the name of its kind; there is nothing to go on with when it fails.
+fn attached<P: Plugin>(kind: &str, plugin: P) -> Attached {
+    Attached::new(kind, kind, plugin).on_fault(OnFault::Stop)
+}
+
 /// One probe of an encoder and of its untrained twin.
 pub(super) struct Pass<'a> {
     hooks: Hooks,
@@ -30,7 +35,7 @@ pub(super) struct Pass<'a> {
 
 impl<'a> Pass<'a> {
     /// A probe with the settings `config`, whose resolved text is `resolved`, of an encoder with
-    /// `sites`.
+    /// `sites`; with the sets of points in `pair`, of it and a reference encoder.
     pub(super) fn new(
         config: &ProbeConfig,
         resolved: &str,
@@ -53,6 +58,7 @@ impl<'a> Pass<'a> {
             views: config.unitmem.views,
             train_samples: samples.len(Split::Train),
             held_out_samples: samples.len(Split::HeldOut),
+            pair,
         };
         Ok(Self {
             hooks,
@@ -110,6 +116,14 @@ impl<'a> Pass<'a> {
         };
         let fired = self.hooks.fire::<EpochEnd>(&clock, &mut cx);
         Ok(fired.map_err(TrainError::Stopped)?)
+    }
+
+    /// The plugins in order.
+    pub(super) fn plugins(&self) -> Vec<String> {
+        self.hooks
+            .manifests()
+            .map(|plugin| plugin.id.clone())
+            .collect()
     }
 
     /// Takes the records that no sink has seen.
