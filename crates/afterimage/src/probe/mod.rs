@@ -116,14 +116,20 @@ pub fn probe(options: &ProbeOptions, say: &mut dyn FnMut(&str)) -> Result<Probed
 
     let training_device = device.clone().autodiff();
     let untrained = subject.untrained(&encoder, config.seed, &training_device)?;
-    let opened = subject.load(&encoder, &training_device)?;
     let sites = untrained.sites();
+    let opened = subject.load(&encoder, &training_device)?;
     let (reference, pair) = match &options.reference {
         Some(path) => {
             let other = Subject::open(path, &options.import)?;
             let config = other.encoder(config.convolution, shape.channels, side)?;
-            let other = other.load(&config, &training_device)?;
-            (Some(other.encoder), Some(all_candidates(train)))
+            let loaded = other.load(&config, &training_device)?.encoder;
+            if loaded.sites() != sites || config.channels() != encoder.channels() {
+                return Err(RunError::OtherArchitecture {
+                    studied: encoder.describe(),
+                    reference: config.describe(),
+                });
+            }
+            (Some(loaded), Some(all_candidates(train)))
         }
         None => match subject.pair(config, train)? {
             Some(sets) => (
