@@ -10,6 +10,7 @@ pub mod config;
 mod device;
 mod error;
 mod experiment;
+mod fine_tune;
 mod pair;
 mod probe;
 mod quiet;
@@ -25,6 +26,7 @@ pub use experiment::{
     CheckpointsConfig, EvaluationConfig, Experiment, LoaderConfig, OverheadConfig, PluginEntry,
     Renderer,
 };
+pub use fine_tune::{FineTuneConfig, LayerChoice, LayerError};
 pub use pair::PairConfig;
 pub use probe::{ProbeConfig, ProbeOptions, Probed, probe};
 pub use registry::{PluginKind, Registry};

@@ -46,10 +46,11 @@ impl<'a> Pass<'a> {
         // There is nothing to go on with when the probe fails.
         let plugin = Attached::new("unitmem", "unitmem", plugin).on_fault(OnFault::Stop);
         let mut desk = Desk::default();
-        let host = host_of_runs(sites.clone());
+        let host = host_of_runs(sites.clone(), false);
         let hooks =
             Hooks::new(vec![plugin], &host, &mut desk.resources).map_err(TrainError::Plugins)?;
         let run = RunInfo {
+            pair: None,
             seed: config.seed,
             config: resolved.to_owned(),
             sites,
