@@ -1,4 +1,4 @@
-//! The plugin of a probe, driven without a training loop.
+//! The plugins of a probe, driven without a training loop.
 
 use std::collections::BTreeMap;
 
@@ -40,17 +40,29 @@ impl<'a> Pass<'a> {
         config: &ProbeConfig,
         resolved: &str,
         sites: Vec<Site>,
+        pair: Option<PairSets>,
         samples: &'a dyn Samples,
     ) -> Result<Self, RunError> {
-        let plugin = UnitMemProbe::new(config.unitmem.clone());
-        // There is nothing to go on with when the probe fails.
-        let plugin = Attached::new("unitmem", "unitmem", plugin).on_fault(OnFault::Stop);
+        let mut plugins = vec![attached(
+            "unitmem",
+            UnitMemProbe::new(config.unitmem.clone()),
+        )];
+        if let Some(alignment) = &config.alignment {
+            plugins.push(attached(
+                "alignment-gap",
+                AlignmentGap::new(alignment.clone()),
+            ));
+        }
+        if pair.is_some() {
+            plugins.push(attached(
+                "layermem",
+                LayerMemProbe::new(config.layermem.clone()),
+            ));
+        }
         let mut desk = Desk::default();
-        let host = host_of_runs(sites.clone(), false);
-        let hooks =
-            Hooks::new(vec![plugin], &host, &mut desk.resources).map_err(TrainError::Plugins)?;
+        let host = host_of_runs(sites.clone(), pair.is_some());
+        let hooks = Hooks::new(plugins, &host, &mut desk.resources).map_err(TrainError::Plugins)?;
         let run = RunInfo {
-            pair: None,
             seed: config.seed,
             config: resolved.to_owned(),
             sites,
