@@ -208,7 +208,7 @@ def main():
         worst = max(worst, error["pt"], error["safe"])
         print(f"| {name} | {expected.shape[1]} | {error['pt']:.1e} | {error['safe']:.1e} "
               f"| {error['winograd']:.1e} | {torch32:.1e} |", flush=True)
-    sys.exit(worst > BOUND)
+    sys.exit(int(worst > BOUND))
 
 
 if __name__ == "__main__":

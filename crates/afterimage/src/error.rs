@@ -110,6 +110,17 @@ pub enum RunError {
     /// Colour images for an encoder of gray ones.
     #[error("the images have 3 channels; this encoder takes 1")]
     ColourImages,
+    /// A reference encoder whose layers cannot be compared.
+    #[error(
+        "the reference ({reference}) is not of the architecture of the encoder ({studied}); \
+         LayerMem compares them layer by layer"
+    )]
+    OtherArchitecture {
+        /// The encoder under study, in a few words.
+        studied: String,
+        /// Its reference.
+        reference: String,
+    },
     /// Fewer images than points to look at.
     #[error(
         "{points} training points and as many held-out ones are to be looked at; there are {train} \
@@ -155,7 +166,9 @@ impl RunError {
             | RunError::DataFlag { .. }
             | RunError::ColourImages
             | RunError::FewImages { .. }
+            | RunError::OtherArchitecture { .. }
             | RunError::Model(ModelError::Config { .. } | ModelError::Patch { .. })
+            | RunError::Pair(_)
             | RunError::Train(
                 TrainError::Plugins(_)
                 | TrainError::Model(ModelError::Config { .. } | ModelError::Patch { .. }),

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use afterimage_hooks::Site;
+use afterimage_memory::EMBEDDING;
 use afterimage_track::TextTable;
 
-/// Evaluation figures, and UnitMem per layer with its nulls, as plain text.
+/// Evaluation figures, and memorization per layer with its controls, as plain text.
 pub(crate) fn summary(
     scalars: &BTreeMap<String, f64>,
     untrained_knn: Option<f64>,
@@ -31,76 +32,90 @@ pub(crate) fn summary(
     if !accuracy.is_empty() {
         text.push_str(&format!("{accuracy}\n"));
     }
-    let mut layers = TextTable::new(
+    let names: Vec<&str> = sites.iter().map(|site| site.name.as_str()).collect();
+    let unitmem = by_layer(
+        scalars,
         "Mean UnitMem by layer: 0 = all points alike, 1 = one point only",
         &[
-            "layer",
-            "train",
-            "held-out",
-            "at init",
-            "train − held-out",
-            "train − at init",
+            ("train", "unitmem/mean/train"),
+            ("held-out", "unitmem/mean/held_out"),
+            ("at init", "unitmem/mean/initial"),
+            ("train − held-out", "unitmem/excess/held_out"),
+            ("train − at init", "unitmem/excess/initial"),
         ],
+        &names,
+        "all",
     );
-    let names = sites.iter().map(|site| site.name.as_str()).chain(["all"]);
-    for site in names {
-        let Some(train) = scalars.get(&format!("unitmem/mean/train/{site}")) else {
-            continue;
-        };
-        let of = |kind: &str| {
-            let value = scalars.get(&format!("unitmem/{kind}/{site}")).copied();
-            TextTable::number(value.unwrap_or(f64::NAN), 3)
-        };
-        layers.row([
-            site.to_owned(),
-            TextTable::number(*train, 3),
-            of("mean/held_out"),
-            of("mean/initial"),
-            of("excess/held_out"),
-            of("excess/initial"),
-        ]);
+    let layermem = by_layer(
+        scalars,
+        "LayerMem by layer: above 0, the encoder aligns the views of the points better than its \
+         reference",
+        &[
+            ("candidates", "layermem/mean/candidates"),
+            ("± se", "layermem/se/candidates"),
+            ("Δ", "layermem/delta"),
+            ("independent", "layermem/mean/independent"),
+            ("shared", "layermem/mean/shared"),
+            ("held-out", "layermem/mean/external"),
+            ("calibrated", "layermem/calibrated"),
+        ],
+        &names,
+        EMBEDDING,
+    );
+    let gap = by_layer(
+        scalars,
+        "Alignment gap by layer: above 0, views of training points lie closer than those of \
+         held-out points",
+        &[
+            ("gap", "alignment/gap"),
+            ("± se", "alignment/se"),
+            ("gap − at init", "alignment/excess"),
+        ],
+        &names,
+        EMBEDDING,
+    );
+    for table in [unitmem, layermem, gap] {
+        if !table.is_empty() {
+            text.push_str(&format!("{table}\n"));
+        }
     }
-    if !layers.is_empty() {
-        text.push_str(&format!("{layers}\n"));
-    }
-    text.push_str(&layermem(scalars, sites));
     text
 }
 
-/// LayerMem per layer with its controls; nothing without a reference encoder.
-fn layermem(scalars: &BTreeMap<String, f64>, sites: &[Site]) -> String {
-    let mut layers = TextTable::new(
-        "LayerMem by layer: 0 = as a reference that never saw the points, 1 = views in one place",
-        &[
-            "layer",
-            "candidates",
-            "± se",
-            "shared",
-            "held-out",
-            "calibrated",
-            "± se",
-        ],
-    );
-    let names = sites.iter().map(|site| site.name.as_str());
-    for layer in names.chain([afterimage_memory::EMBEDDING]) {
-        let of = |what: &str| scalars.get(&format!("layermem/{what}/{layer}")).copied();
-        let Some(candidates) = of("mean/candidates") else {
-            continue;
-        };
-        let figure = |what: &str| TextTable::number(of(what).unwrap_or(f64::NAN), 3);
-        layers.row([
-            layer.to_owned(),
-            TextTable::number(candidates, 3),
-            figure("se/candidates"),
-            figure("mean/shared"),
-            figure("mean/external"),
-            figure("calibrated"),
-            figure("se/calibrated"),
-        ]);
+/// A row a layer that has the first of `columns`, pairs of a heading and a tag without its layer;
+/// `last` comes behind the sites `names`. A column without any number is left out.
+fn by_layer(
+    scalars: &BTreeMap<String, f64>,
+    title: &str,
+    columns: &[(&str, &str)],
+    names: &[&str],
+    last: &str,
+) -> TextTable {
+    let value = |tag: &str, layer: &str| scalars.get(&format!("{tag}/{layer}")).copied();
+    let layers: Vec<&str> = names
+        .iter()
+        .copied()
+        .chain([last])
+        .filter(|layer| {
+            columns
+                .first()
+                .is_some_and(|(_, tag)| value(tag, layer).is_some())
+        })
+        .collect();
+    let columns: Vec<&(&str, &str)> = columns
+        .iter()
+        .filter(|(_, tag)| layers.iter().any(|layer| value(tag, layer).is_some()))
+        .collect();
+    let header: Vec<&str> = ["layer"]
+        .into_iter()
+        .chain(columns.iter().map(|(heading, _)| *heading))
+        .collect();
+    let mut table = TextTable::new(title, &header);
+    for layer in layers {
+        let numbers = columns
+            .iter()
+            .map(|(_, tag)| TextTable::number(value(tag, layer).unwrap_or(f64::NAN), 3));
+        table.row([layer.to_owned()].into_iter().chain(numbers));
     }
-    if layers.is_empty() {
-        String::new()
-    } else {
-        format!("{layers}\n")
-    }
+    table
 }

@@ -24,7 +24,7 @@ pub struct Probe {
     #[arg(long, value_name = "KIND:PATH")]
     pub data: Option<String>,
     /// A file with the keys of a probe: seed, device, convolution, [data], [limits], [views],
-    /// [unitmem].
+    /// [unitmem], [alignment], [layermem].
     #[arg(long)]
     pub config: Option<PathBuf>,
     /// Set a key, as in `--set views.preset=simclr`; may be repeated.
@@ -43,6 +43,14 @@ pub struct Probe {
     /// default those of the run, or ImageNet's for PyTorch weights.
     #[arg(long)]
     pub normalize: Option<Normalize>,
+    /// Also measure the alignment gap of each layer, which needs no reference encoder
+    /// (`[alignment]`).
+    #[arg(long)]
+    pub alignment: bool,
+    /// A checkpoint or weights of an encoder of the same architecture that never saw the training
+    /// images: also measure LayerMem against it (`[layermem]`).
+    #[arg(long, value_name = "CHECKPOINT")]
+    pub reference: Option<PathBuf>,
     /// How the keys of PyTorch weights are named, if it is not found out: resnet, resnet-sequence
     /// or vit.
     #[arg(long)]
@@ -96,6 +104,8 @@ pub fn probe(arguments: Probe) -> Result<u8, RunError> {
         data: arguments.data,
         size: arguments.size,
         sets,
+        alignment: arguments.alignment,
+        reference: arguments.reference,
         import: ImportOptions {
             layout: arguments.layout,
             prefix: arguments.prefix,

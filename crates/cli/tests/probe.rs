@@ -4,6 +4,7 @@
 
 mod run;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -36,13 +37,26 @@ fn assert_nothing(place: &Place, out: &str) {
     assert!(!partial.exists(), "something was left beside");
 }
 
-/// Lines of `metrics.jsonl` about UnitMem at `step`.
-fn scores(run: &Path, step: u64) -> Vec<String> {
+/// Lines of `metrics.jsonl` at `step` about `score`, without what compares with the probe before.
+fn scores(run: &Path, step: u64, score: &str) -> Vec<String> {
     let text = fs::read_to_string(run.join("metrics.jsonl")).expect("metrics");
+    let at = format!("\"step\":{step},");
     text.lines()
-        .filter(|line| line.contains("unitmem/") && line.contains(&format!("\"step\":{step},")))
+        .filter(|line| line.contains(&format!("\"{score}/")) && line.contains(&at))
         .filter(|line| !line.contains("turnover"))
         .map(str::to_owned)
+        .collect()
+}
+
+/// The scalars of a probe with `--json` whose tags start with `prefix`.
+fn scalars(ended: &Ended, prefix: &str) -> BTreeMap<String, f64> {
+    let last = ended.out.lines().last().expect("a line");
+    let result: serde_json::Value = serde_json::from_str(last).expect("JSON");
+    let metrics = result["metrics"].as_object().expect("metrics");
+    metrics
+        .iter()
+        .filter(|(tag, _)| tag.starts_with(prefix))
+        .map(|(tag, value)| (tag.clone(), value.as_f64().expect("a number")))
         .collect()
 }
 
@@ -65,7 +79,7 @@ fn the_probe_of_a_run_is_the_last_one_that_the_run_made() {
     }
     assert!(!place.path(".of-run.partial").exists());
     for step in [0, 30] {
-        let (ours, theirs) = (scores(&out, step), scores(&run, step));
+        let (ours, theirs) = (scores(&out, step, "unitmem"), scores(&run, step, "unitmem"));
         assert!(theirs.len() > 20, "{theirs:?}");
         assert_eq!(ours, theirs, "step {step}");
     }
@@ -287,4 +301,77 @@ fn images_that_do_not_fit_are_refused_before_anything_is_written() {
         2,
         &["no.toml", "no such file"],
     );
+}
+
+#[test]
+fn the_probe_of_a_pair_is_the_last_one_that_the_run_made() {
+    let place = Place::new();
+    let text = TINY.to_owned()
+        + "\n[pair]\ncandidates = 40\n"
+        + &plugin("unitmem")
+        + "\n[[plugins]]\nkind = \"layermem\"\npoints = 12\nviews = 2\n"
+        + "\n[[plugins]]\nkind = \"alignment-gap\"\npoints = 12\nviews = 2\n";
+    let run = place.run("run", &text, 0);
+    let ended = probe(&place, &run, "out", &[]).expect(0, &[]);
+    for words in [
+        "LayerMem by layer",
+        "calibrated",
+        "Alignment gap by layer",
+        "embedding",
+    ] {
+        assert!(ended.out.contains(words), "no {words:?} in\n{}", ended.out);
+    }
+    let last = *run::checkpoints(&run).last().unwrap();
+    for score in ["unitmem", "layermem", "alignment"] {
+        let (ours, theirs) = (
+            scores(&place.path("out"), last, score),
+            scores(&run, last, score),
+        );
+        assert!(theirs.len() > 20, "{score}: {theirs:?}");
+        assert_eq!(ours, theirs, "{score}");
+    }
+}
+
+#[test]
+fn layermem_of_two_checkpoints_is_negated_when_they_change_places() {
+    let place = Place::new();
+    let one = place.run("one", TINY, 0);
+    let two = place.run("two", &TINY.replace("seed = 7", "seed = 8"), 0);
+    let flags = |reference: &Path| {
+        let reference = reference.to_str().unwrap().to_owned();
+        let text = "--json --alignment --points 20 --views 1 --set seed=7 --set layermem.points=10 \
+                    --set layermem.views=2 --set alignment.points=10 --reference";
+        let words = text.split_whitespace().map(str::to_owned);
+        words.chain([reference]).collect::<Vec<String>>()
+    };
+    let means = |out: &str, studied: &Path, reference: &Path| {
+        let flags = flags(reference);
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        let ended = probe(&place, studied, out, &flags).expect(0, &[]);
+        assert!(!scalars(&ended, "alignment/gap/").is_empty());
+        scalars(&ended, "layermem/mean/candidates/")
+    };
+    let there = means("there", &one, &two);
+    let back = means("back", &two, &one);
+    assert!(there.len() > 20, "{there:?}");
+    assert!(there.values().any(|mean| mean.abs() > 1e-3), "{there:?}");
+    for (tag, mean) in &there {
+        assert!(
+            (mean + back[tag]).abs() < 1e-9,
+            "{tag}: {mean} {}",
+            back[tag]
+        );
+    }
+    let same = means("same", &one, &one);
+    assert!(same.values().all(|mean| *mean == 0.0), "{same:?}");
+
+    let other = place.run("other", &TINY.replace("width = 0.125", "width = 0.0625"), 0);
+    let arguments = ["--points", "20", "--reference", other.to_str().unwrap()];
+    let words = [
+        "ResNet-9 of width 0.0625",
+        "not of the architecture",
+        "ResNet-9 of width 0.125",
+    ];
+    probe(&place, &one, "out", &arguments).expect(2, &words);
+    assert_nothing(&place, "out");
 }

@@ -3,7 +3,7 @@
 use afterimage_data::{DataSource, Limits, ViewConfig};
 use afterimage_hooks::Every;
 use afterimage_kernels::Convolution;
-use afterimage_memory::UnitMemConfig;
+use afterimage_memory::{AlignmentGapConfig, LayerMemConfig, UnitMemConfig};
 use serde::{Deserialize, Serialize};
 
 use super::ProbeOptions;
@@ -35,9 +35,15 @@ pub struct ProbeConfig {
     /// How views are augmented and normalised.
     #[serde(default)]
     pub views: ViewConfig,
-    /// The probe; `every` has no meaning, because there is one.
+    /// UnitMem. In this table and the next two, `every` has no meaning, because there is one probe.
     #[serde(default)]
     pub unitmem: UnitMemConfig,
+    /// The alignment gap, which needs no reference encoder; measured if this table is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alignment: Option<AlignmentGapConfig>,
+    /// LayerMem; measured if there is a reference encoder.
+    #[serde(default)]
+    pub layermem: LayerMemConfig,
 }
 
 fn direct() -> Convolution {
@@ -48,28 +54,31 @@ impl Validate for ProbeConfig {
     fn validate(&self, report: &mut Report<'_>) {
         tell_device(report, &self.device);
         tell_views(report, &self.views);
-        for (key, problem) in self.unitmem.problems() {
-            report.error(&format!("unitmem.{key}"), problem);
+        let mut table = |name: &str, problems: Vec<(&str, String)>, every: Every| {
+            for (key, problem) in problems {
+                report.error(&format!("{name}.{key}"), problem);
+            }
+            report.check(every == ONCE, &format!("{name}.every"), || {
+                "an encoder is probed once; remove this key".to_owned()
+            });
+        };
+        let unitmem = &self.unitmem;
+        table("unitmem", unitmem.problems(), unitmem.every);
+        if let Some(alignment) = &self.alignment {
+            table("alignment", alignment.problems(), alignment.every);
         }
-        report.check(
-            self.unitmem.every == UnitMemConfig::default().every,
-            "unitmem.every",
-            || "an encoder is probed once; remove this key".to_owned(),
-        );
+        table("layermem", self.layermem.problems(), self.layermem.every);
     }
 }
 
+/// The cadence that every plugin has unless told, and that a single probe fits.
+const ONCE: Every = Every::Epochs(1);
+
 /// The settings that the run `experiment` was, or would have been, probed with.
 pub(super) fn of_run(experiment: &Experiment) -> Result<String, String> {
-    let plugin = experiment
-        .plugins
-        .iter()
-        .find(|entry| entry.kind == "unitmem");
-    let unitmem = match plugin {
-        None => UnitMemConfig::default(),
-        Some(entry) => UnitMemConfig::deserialize(toml::Value::Table(entry.settings.clone()))
-            .map_err(|error| error.to_string())?,
-    };
+    let unitmem: Option<UnitMemConfig> = settings(experiment, "unitmem")?;
+    let alignment: Option<AlignmentGapConfig> = settings(experiment, "alignment-gap")?;
+    let layermem: Option<LayerMemConfig> = settings(experiment, "layermem")?;
     let config = ProbeConfig {
         seed: experiment.seed,
         device: experiment.device.clone(),
@@ -78,11 +87,29 @@ pub(super) fn of_run(experiment: &Experiment) -> Result<String, String> {
         limits: experiment.limits,
         views: experiment.views.clone(),
         unitmem: UnitMemConfig {
-            every: Every::Epochs(1),
-            ..unitmem
+            every: ONCE,
+            ..unitmem.unwrap_or_default()
+        },
+        alignment: alignment.map(|alignment| AlignmentGapConfig {
+            every: ONCE,
+            ..alignment
+        }),
+        layermem: LayerMemConfig {
+            every: ONCE,
+            ..layermem.unwrap_or_default()
         },
     };
     toml::to_string(&config).map_err(|error| error.to_string())
+}
+
+/// The settings of the first plugin of `kind` in a run.
+fn settings<C: for<'de> Deserialize<'de>>(
+    experiment: &Experiment,
+    kind: &str,
+) -> Result<Option<C>, String> {
+    let plugin = experiment.plugins.iter().find(|entry| entry.kind == kind);
+    let decoded = plugin.map(|entry| C::deserialize(toml::Value::Table(entry.settings.clone())));
+    decoded.transpose().map_err(|error| error.to_string())
 }
 
 /// The settings of a probe of `subject`: what the checkpoint says, the config over it, the flags over
@@ -101,6 +128,10 @@ pub(super) fn load_for(
     if let Some(data) = &options.data {
         let side = options.size.unwrap_or(subject.side());
         sets.extend(data_settings(data, side)?);
+    }
+    if options.alignment {
+        // A key that is what it is anyway: it makes the table be there and keeps what is in it.
+        sets.push(format!("alignment.every={ONCE}"));
     }
     sets.extend(options.size.map(|side| format!("views.size={side}")));
     sets.extend(options.sets.iter().cloned());

@@ -1,12 +1,14 @@
 //! Memorization of an encoder that somebody already has.
 //!
 //! What is probed is a run's checkpoint or a file of PyTorch weights. The probe is that of a run: the
-//! plugin `unitmem` looks at the encoder at random initial parameters and at the encoder itself, over
-//! training points and as many held-out points, and its records go to a run's sinks.
+//! plugins `unitmem`, `alignment-gap` and `layermem` look at the encoder at random initial parameters
+//! and at the encoder itself, and their records go to a run's sinks.
 
+mod beside;
 mod config;
 mod features;
 mod pass;
+mod prepared;
 mod subject;
 
 use std::collections::BTreeMap;
@@ -14,22 +16,23 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use afterimage_data::{SampleStore, ViewSource, Views};
+use afterimage_data::ViewSource;
 use afterimage_hooks::{Samples as _, Split};
 use afterimage_memory::probe_points;
-use afterimage_model::{Encoder as _, EncoderView, ImportOptions, Masks};
+use afterimage_model::ImportOptions;
 use afterimage_track::Report as HtmlReport;
 use serde_json::json;
 
-use crate::device::open_device;
+use crate::config::Loaded;
 use crate::error::RunError;
-use crate::run::{open_sinks, plain_views, side_for};
+use crate::run::open_sinks;
 use crate::run_dir::{Manifest, RunDir};
 use crate::summary::summary;
 
 pub use config::ProbeConfig;
 use features::{embeddings, write_npy};
 use pass::Pass;
+use prepared::Prepared;
 pub(crate) use subject::Subject;
 
 /// What is probed, on what, and where the result goes.
@@ -45,6 +48,11 @@ pub struct ProbeOptions {
     pub size: Option<usize>,
     /// Keys of the config, over everything else, as in `unitmem.points=500`.
     pub sets: Vec<String>,
+    /// Whether the alignment gap is measured even if no config has a table for it.
+    pub alignment: bool,
+    /// A checkpoint or weights of an encoder of the same architecture that never saw the training
+    /// images: the reference for LayerMem. A run with a pair brings its own.
+    pub reference: Option<PathBuf>,
     /// How PyTorch weights are named, where it cannot be found out.
     pub import: ImportOptions,
     /// Where embeddings of the points go, `[points, D]` in NumPy's format.
@@ -75,104 +83,29 @@ pub fn probe(options: &ProbeOptions, say: &mut dyn FnMut(&str)) -> Result<Probed
     refuse_full(&options.out)?;
     let subject = Subject::open(&options.checkpoint, &options.import)?;
     let loaded = config::load_for(&subject, options)?;
-    let config = &loaded.value;
-    let device = open_device(&config.device)?;
-    let mut notes = subject.notes.clone();
-    notes.extend(loaded.notes.iter().cloned());
-
-    let mut data = config.data.load(config.limits)?;
-    match (subject.channels(), data.train.shape().channels) {
-        (Some(3), 1) => {
-            data = data.in_colour();
-            notes.push("the images are gray; each went in as three equal channels".to_owned());
-        }
-        (Some(1), 3) => return Err(RunError::ColourImages),
-        _ => {}
-    }
-    let data = Arc::new(data);
-    let shape = data.train.shape();
-    let views = Views::new(&config.views, shape, config.seed)?;
-    let side = views.shape().height.min(views.shape().width);
-    let encoder = subject.encoder(config.convolution, shape.channels, side)?;
-    side_for(&encoder, &views)?;
-    notes.extend(subject.note_on(&encoder, side));
-    let points = config.unitmem.points;
-    let store = SampleStore::new(Arc::clone(&data), views, device.clone());
-    let (train, held_out) = (store.len(Split::Train), store.len(Split::HeldOut));
-    if train.min(held_out) < points {
-        return Err(RunError::FewImages {
-            points,
-            train,
-            held_out,
-        });
-    }
-
-    let training_device = device.clone().autodiff();
-    let untrained = subject.untrained(&encoder, config.seed, &training_device)?;
-    let opened = subject.load(&encoder, &training_device)?;
-    let sites = untrained.sites();
-    let untrained = EncoderView::new(&untrained, &Masks::none());
-    let model = EncoderView::new(&opened.encoder, &opened.masks);
-
+    let mut prepared = Prepared::new(&subject, &loaded.value, options)?;
+    prepared.notes.extend(loaded.notes.iter().cloned());
     let partial = partial_of(&options.out);
-    let directory = RunDir::create(&partial)?;
-    directory.write_config(&loaded.resolved)?;
-    let mut sinks = open_sinks(directory.path(), None, &sites);
-    let ids = |split| probe_points(config.seed, split, store.len(split), points);
-    let ids = [
-        (Split::Train, ids(Split::Train)),
-        (Split::HeldOut, ids(Split::HeldOut)),
-    ];
-    if let Some(path) = &options.features {
-        say("embedding the points");
-        let plain = plain_views(&config.views, shape, config.seed)?;
-        let source = |split| ViewSource::new(Arc::clone(&data), split, plain.clone());
-        write_npy(path, &embeddings(&model, source, &ids, &device)?)?;
+    let recorded = record(&partial, &subject, &loaded, &prepared, options, say);
+    if recorded.is_err() {
+        // What is in it is of no use; the error is what counts.
+        let _ = fs::remove_dir_all(&partial);
     }
-    let mut pass = Pass::new(config, &loaded.resolved, sites.clone(), &store)?;
-    pass.points(&ids);
-    say("probing the encoder at random initial parameters");
-    pass.untrained(&untrained)?;
-    sinks.write_all(&pass.drain());
-    say("probing the encoder");
-    pass.trained(&model, opened.clock)?;
-    sinks.write_all(&pass.drain());
-    sinks.flush();
-    let closed: Vec<String> = sinks
-        .disabled()
-        .iter()
-        .map(|sink| format!("{}: {}", sink.sink, sink.reason))
-        .collect();
-    drop(sinks);
-    directory.write_manifest(&Manifest {
-        config_digest: &loaded.digest,
-        device: &config.device,
-        data_digest: &data.digest(),
-        plugins: &["unitmem".to_owned()],
-        outcome: "completed",
-        probe: Some(json!({
-            "checkpoint": options.checkpoint.display().to_string(),
-            "encoder": subject.description,
-            "embedding": subject.embedding,
-            "left_out": opened.left_out,
-            "notes": notes,
-        })),
-    })?;
+    let Recorded { scalars, closed } = recorded?;
     let out = publish(&partial, &options.out)?;
 
-    let scalars = pass.scalars();
     let mut text = format!(
         "encoder:    {}\nembedding:  {}\n",
         subject.description, subject.embedding
     );
-    if !opened.left_out.is_empty() {
-        text.push_str(&format!("left out:   {}\n", opened.left_out.join(", ")));
+    if !prepared.left_out.is_empty() {
+        text.push_str(&format!("left out:   {}\n", prepared.left_out.join(", ")));
     }
-    for note in &notes {
+    for note in &prepared.notes {
         text.push_str(&format!("note:       {note}\n"));
     }
     text.push('\n');
-    text.push_str(&summary(&scalars, None, &sites));
+    text.push_str(&summary(&scalars, None, &prepared.sites));
     HtmlReport::from_run(out.path())?.write(&out.report())?;
     text.push_str(&format!(
         "report:     {}\nprobe:      {}\n",
@@ -189,6 +122,76 @@ pub fn probe(options: &ProbeOptions, say: &mut dyn FnMut(&str)) -> Result<Probed
         out,
         summary: text,
         scalars,
+    })
+}
+
+/// What a probe put on record.
+struct Recorded {
+    /// The last value of every scalar.
+    scalars: BTreeMap<String, f64>,
+    /// Sinks that could not write, with the reason.
+    closed: Vec<String>,
+}
+
+/// Looks at the encoders and writes everything but the report to the new directory `partial`.
+fn record(
+    partial: &Path,
+    subject: &Subject,
+    loaded: &Loaded<ProbeConfig>,
+    prepared: &Prepared,
+    options: &ProbeOptions,
+    say: &mut dyn FnMut(&str),
+) -> Result<Recorded, RunError> {
+    let config = &loaded.value;
+    let Prepared { data, store, .. } = prepared;
+    let directory = RunDir::create(partial)?;
+    directory.write_config(&loaded.resolved)?;
+    let mut sinks = open_sinks(directory.path(), None, &prepared.sites);
+    let of = |split| {
+        let count = config.unitmem.points;
+        (
+            split,
+            probe_points(config.seed, split, store.len(split), count),
+        )
+    };
+    let points = [of(Split::Train), of(Split::HeldOut)];
+    if let Some(path) = &options.features {
+        say("embedding the points");
+        let source = |split| ViewSource::new(Arc::clone(data), split, prepared.plain.clone());
+        let rows = embeddings(&prepared.model, source, &points, &prepared.device)?;
+        write_npy(path, &rows)?;
+    }
+    let (sites, pair) = (prepared.sites.clone(), prepared.pair.clone());
+    let mut pass = Pass::new(config, &loaded.resolved, sites, pair, store)?;
+    pass.points(&points);
+    say("probing the encoder at random initial parameters");
+    pass.untrained(&prepared.untrained)?;
+    sinks.write_all(&pass.drain());
+    say("probing the encoder");
+    pass.trained(&prepared.model, prepared.clock)?;
+    sinks.write_all(&pass.drain());
+    sinks.flush();
+    directory.write_manifest(&Manifest {
+        config_digest: &loaded.digest,
+        device: &config.device,
+        data_digest: &data.digest(),
+        plugins: &pass.plugins(),
+        outcome: "completed",
+        probe: Some(json!({
+            "checkpoint": options.checkpoint.display().to_string(),
+            "reference": options.reference.as_ref().map(|path| path.display().to_string()),
+            "encoder": subject.description,
+            "embedding": subject.embedding,
+            "left_out": prepared.left_out,
+            "notes": prepared.notes,
+        })),
+    })?;
+    let closed = sinks.disabled().iter();
+    Ok(Recorded {
+        scalars: pass.scalars(),
+        closed: closed
+            .map(|sink| format!("{}: {}", sink.sink, sink.reason))
+            .collect(),
     })
 }
 

@@ -1,12 +1,12 @@
-//! The plugin of a probe, driven without a training loop.
+//! The plugins of a probe, driven without a training loop.
 
 use std::collections::BTreeMap;
 
 use afterimage_hooks::{
-    Attached, Clock, Column, Desk, EpochEnd, EpochEndCx, Hooks, ModelView, OnFault, Record,
-    RunInfo, RunStart, RunStartCx, SampleId, Samples, Scope, Site, Split, Table,
+    Attached, Clock, Column, Desk, EpochEnd, EpochEndCx, Hooks, ModelView, OnFault, PairSets,
+    Plugin, Record, RunInfo, RunStart, RunStartCx, SampleId, Samples, Scope, Site, Split, Table,
 };
-use afterimage_memory::UnitMemProbe;
+use afterimage_memory::{AlignmentGap, LayerMemProbe, UnitMemProbe};
 use afterimage_train::{TrainError, host_of_runs};
 
 use super::ProbeConfig;
@@ -20,6 +20,11 @@ const BEFORE: Clock = Clock {
     steps: 1,
 };
 
+/// A plugin under the name of its kind; there is nothing to go on with when it fails.
+fn attached<P: Plugin>(kind: &str, plugin: P) -> Attached {
+    Attached::new(kind, kind, plugin).on_fault(OnFault::Stop)
+}
+
 /// One probe of an encoder and of its untrained twin.
 pub(super) struct Pass<'a> {
     hooks: Hooks,
@@ -30,22 +35,34 @@ pub(super) struct Pass<'a> {
 
 impl<'a> Pass<'a> {
     /// A probe with the settings `config`, whose resolved text is `resolved`, of an encoder with
-    /// `sites`.
+    /// `sites`; with the sets of points in `pair`, of it and a reference encoder.
     pub(super) fn new(
         config: &ProbeConfig,
         resolved: &str,
         sites: Vec<Site>,
+        pair: Option<PairSets>,
         samples: &'a dyn Samples,
     ) -> Result<Self, RunError> {
-        let plugin = UnitMemProbe::new(config.unitmem.clone());
-        // There is nothing to go on with when the probe fails.
-        let plugin = Attached::new("unitmem", "unitmem", plugin).on_fault(OnFault::Stop);
+        let mut plugins = vec![attached(
+            "unitmem",
+            UnitMemProbe::new(config.unitmem.clone()),
+        )];
+        if let Some(alignment) = &config.alignment {
+            plugins.push(attached(
+                "alignment-gap",
+                AlignmentGap::new(alignment.clone()),
+            ));
+        }
+        if pair.is_some() {
+            plugins.push(attached(
+                "layermem",
+                LayerMemProbe::new(config.layermem.clone()),
+            ));
+        }
         let mut desk = Desk::default();
-        let host = host_of_runs(sites.clone(), false);
-        let hooks =
-            Hooks::new(vec![plugin], &host, &mut desk.resources).map_err(TrainError::Plugins)?;
+        let host = host_of_runs(sites.clone(), pair.is_some());
+        let hooks = Hooks::new(plugins, &host, &mut desk.resources).map_err(TrainError::Plugins)?;
         let run = RunInfo {
-            pair: None,
             seed: config.seed,
             config: resolved.to_owned(),
             sites,
@@ -54,6 +71,7 @@ impl<'a> Pass<'a> {
             views: config.unitmem.views,
             train_samples: samples.len(Split::Train),
             held_out_samples: samples.len(Split::HeldOut),
+            pair,
         };
         Ok(Self {
             hooks,
@@ -111,6 +129,14 @@ impl<'a> Pass<'a> {
         };
         let fired = self.hooks.fire::<EpochEnd>(&clock, &mut cx);
         Ok(fired.map_err(TrainError::Stopped)?)
+    }
+
+    /// The plugins in order.
+    pub(super) fn plugins(&self) -> Vec<String> {
+        self.hooks
+            .manifests()
+            .map(|plugin| plugin.id.clone())
+            .collect()
     }
 
     /// Takes the records that no sink has seen.

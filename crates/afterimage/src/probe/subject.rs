@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use afterimage_hooks::Clock;
+use afterimage_hooks::{Clock, PairSets};
 use afterimage_kernels::Convolution;
 use afterimage_model::{
     AnyEncoder, EncoderConfig, ImportOptions, Masks, Stem, Weights, from_record,
@@ -10,10 +10,11 @@ use afterimage_model::{
 use afterimage_train::{Checkpoints, LoopState, read_model, read_state};
 use burn::tensor::Device;
 
-use super::config::of_run;
+use super::config::{ProbeConfig, of_run};
 use crate::config::load_file;
 use crate::error::RunError;
 use crate::experiment::Experiment;
+use crate::pair::PairConfig;
 use crate::run_dir::RunDir;
 
 /// Mean and standard deviation of ImageNet's channels, which torchvision, timm, lightly, DINO and
@@ -23,6 +24,9 @@ const IMAGENET: &str = "mean = [0.485, 0.456, 0.406], std = [0.229, 0.224, 0.225
 const CONTENTS: &str = "contents.json";
 const MODEL: &str = "model.bpk";
 const CONFIG: &str = "config.toml";
+/// Where the two encoders of a run lie in its model's record.
+const ENCODER: &str = "encoder";
+const REFERENCE: &str = "reference.encoder";
 /// Pixels a side that pictures of a folder are scaled to where nothing says more.
 const SMALL: usize = 32;
 /// Pixels a side under which the stem for large images leaves maps of one position.
@@ -224,7 +228,7 @@ impl Subject {
             } => {
                 let record = read_model(checkpoint)?;
                 Ok(Opened {
-                    encoder: from_record(record, encoder, device)?,
+                    encoder: from_record(record, ENCODER, encoder, device)?,
                     masks: state.masks.clone(),
                     // Epoch and step 0 stand for the encoder before training.
                     clock: Clock {
@@ -248,6 +252,48 @@ impl Subject {
                     left_out: imported.left_out.iter().map(count).collect(),
                 })
             }
+        }
+    }
+}
+
+impl Subject {
+    /// The sets of points of a run that trained a reference encoder beside, where it is probed on
+    /// the images of the run.
+    ///
+    /// # Errors
+    /// More candidates than there is room for.
+    pub(super) fn pair(
+        &self,
+        config: &ProbeConfig,
+        samples: usize,
+    ) -> Result<Option<PairSets>, RunError> {
+        match &self.origin {
+            Origin::Run { experiment, .. }
+                if experiment.data == config.data && experiment.limits == config.limits =>
+            {
+                let sets = |pair: PairConfig| pair.sets(samples, experiment.seed);
+                experiment.pair.map(sets).transpose()
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Loads the reference encoder of a run that trained one, onto `device`.
+    pub(super) fn load_reference(
+        &self,
+        encoder: &EncoderConfig,
+        device: &Device,
+    ) -> Result<Option<AnyEncoder>, RunError> {
+        match &self.origin {
+            Origin::Run {
+                checkpoint,
+                experiment,
+                ..
+            } if experiment.pair.is_some() => {
+                let record = read_model(checkpoint)?;
+                Ok(Some(from_record(record, REFERENCE, encoder, device)?))
+            }
+            _ => Ok(None),
         }
     }
 }

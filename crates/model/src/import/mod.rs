@@ -80,6 +80,21 @@ pub struct ImportOptions {
 }
 
 /// The weights of an encoder in a PyTorch file, recognised and not yet loaded.
+///
+/// # Examples
+/// ```no_run
+/// use std::path::Path;
+///
+/// use afterimage_kernels::Convolution;
+/// use afterimage_model::{ImportOptions, Weights};
+/// use burn::tensor::Device;
+///
+/// let weights = Weights::open(Path::new("resnet18.pth"), &ImportOptions::default())?;
+/// println!("{}", weights.describe());
+/// let imported = weights.load(Convolution::Direct, &Device::flex())?;
+/// println!("left out: {:?}", imported.left_out);
+/// # Ok::<(), afterimage_model::ModelError>(())
+/// ```
 pub struct Weights {
     state: StateDict,
     layout: Layout,

@@ -6,16 +6,15 @@ use burn_store::{ApplyResult, ModuleSnapshot as _};
 
 use crate::{AnyEncoder, EncoderConfig, ModelError};
 
-/// Where the encoder lies in a record of a training model.
-const PLACE: &str = "encoder.";
-
 /// Loads the encoder that `config` describes from a model's record, as in a checkpoint's
-/// `model.bpk`; whatever else the record holds (a head, a teacher) is passed over.
+/// `model.bpk`, where it lies at `place`: `encoder`, or `reference.encoder` for the reference of a
+/// pair. Whatever else the record holds (a head, a teacher) is passed over.
 ///
 /// # Errors
 /// Bytes that are no record, or one without every parameter of this encoder.
 pub fn from_record(
     record: Vec<u8>,
+    place: &str,
     config: &EncoderConfig,
     device: &Device,
 ) -> Result<AnyEncoder, ModelError> {
@@ -27,7 +26,8 @@ pub fn from_record(
         .map_err(|error| failed(error.to_string()))?
         .into_iter()
         .filter_map(|mut tensor| {
-            tensor.name = tensor.name.strip_prefix(PLACE)?.to_owned();
+            let name = tensor.name.strip_prefix(place)?.strip_prefix('.')?;
+            tensor.name = name.to_owned();
             Some(tensor)
         })
         .collect();

@@ -1,0 +1,131 @@
+//! A probe with everything read and checked, before anything is written.
+
+use std::sync::Arc;
+
+use afterimage_data::{DataSet, SampleStore, Views};
+use afterimage_hooks::{Clock, PairSets, SampleId, Samples as _, Site, Split};
+use afterimage_model::{Encoder as _, Masks};
+use burn::tensor::Device;
+
+use super::beside::Beside;
+use super::subject::Subject;
+use super::{ProbeConfig, ProbeOptions};
+use crate::device::open_device;
+use crate::error::RunError;
+use crate::run::{plain_views, side_for};
+
+/// What a probe looks at.
+pub(super) struct Prepared {
+    pub(super) device: Device,
+    pub(super) data: Arc<DataSet>,
+    /// Views without augmentation.
+    pub(super) plain: Views,
+    pub(super) store: SampleStore,
+    pub(super) sites: Vec<Site>,
+    /// The encoder at random initial parameters, and its reference.
+    pub(super) untrained: Beside,
+    /// The encoder, and its reference.
+    pub(super) model: Beside,
+    /// The time of the encoder's checkpoint.
+    pub(super) clock: Clock,
+    /// Sets of points, where there is a reference.
+    pub(super) pair: Option<PairSets>,
+    /// Tensors outside of the encoder, by name.
+    pub(super) left_out: Vec<String>,
+    /// What the user should know.
+    pub(super) notes: Vec<String>,
+}
+
+impl Prepared {
+    /// Reads the images and loads the encoders.
+    pub(super) fn new(
+        subject: &Subject,
+        config: &ProbeConfig,
+        options: &ProbeOptions,
+    ) -> Result<Self, RunError> {
+        let device = open_device(&config.device)?;
+        let mut notes = subject.notes.clone();
+        let mut data = config.data.load(config.limits)?;
+        match (subject.channels(), data.train.shape().channels) {
+            (Some(3), 1) => {
+                data = data.in_colour();
+                notes.push("the images are gray; each went in as three equal channels".to_owned());
+            }
+            (Some(1), 3) => return Err(RunError::ColourImages),
+            _ => {}
+        }
+        let data = Arc::new(data);
+        let shape = data.train.shape();
+        let views = Views::new(&config.views, shape, config.seed)?;
+        let plain = plain_views(&config.views, shape, config.seed)?;
+        let side = views.shape().height.min(views.shape().width);
+        let encoder = subject.encoder(config.convolution, shape.channels, side)?;
+        side_for(&encoder, &views)?;
+        notes.extend(subject.note_on(&encoder, side));
+        let store = SampleStore::new(Arc::clone(&data), views, device.clone());
+        check_count(config.unitmem.points, &store)?;
+
+        let training_device = device.clone().autodiff();
+        let untrained = subject.untrained(&encoder, config.seed, &training_device)?;
+        let sites = untrained.sites();
+        let opened = subject.load(&encoder, &training_device)?;
+        let (reference, pair) = match &options.reference {
+            Some(path) => {
+                let other = Subject::open(path, &options.import)?;
+                let like = other.encoder(config.convolution, shape.channels, side)?;
+                let reference = other.load(&like, &training_device)?.encoder;
+                if reference.sites() != sites || like.channels() != encoder.channels() {
+                    return Err(RunError::OtherArchitecture {
+                        studied: encoder.describe(),
+                        reference: like.describe(),
+                    });
+                }
+                (Some(reference), Some(all_candidates(data.train.len())))
+            }
+            None => match subject.pair(config, data.train.len())? {
+                Some(sets) => {
+                    let reference = subject.load_reference(&encoder, &training_device)?;
+                    (reference, Some(sets))
+                }
+                None => (None, None),
+            },
+        };
+        // Before training an encoder and its reference are alike.
+        let twin = reference.is_some().then_some(&untrained);
+        Ok(Self {
+            device,
+            plain,
+            store,
+            untrained: Beside::new(&untrained, &Masks::none(), twin),
+            model: Beside::new(&opened.encoder, &opened.masks, reference.as_ref()),
+            clock: opened.clock,
+            left_out: opened.left_out,
+            data,
+            sites,
+            pair,
+            notes,
+        })
+    }
+}
+
+/// The sets of points where all that is known is that the reference saw no training image.
+fn all_candidates(samples: usize) -> PairSets {
+    PairSets {
+        shared: Vec::new(),
+        candidates: (0..samples as u32).map(SampleId).collect(),
+        independent: Vec::new(),
+    }
+}
+
+/// Whether both splits have as many images as are to be looked at.
+fn check_count(points: usize, store: &SampleStore) -> Result<(), RunError> {
+    let (train, held_out) = (store.len(Split::Train), store.len(Split::HeldOut));
+    if train.min(held_out) < points {
+        return Err(RunError::FewImages {
+            points,
+            train,
+            held_out,
+        });
+    }
+    Ok(())
+}
