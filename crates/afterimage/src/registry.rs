@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use afterimage_hooks::{Attached, Manifest, Origin, Plugin};
-use afterimage_memory::{StreamingConfig, UnitMemConfig, UnitMemProbe, UnitMemStreaming};
+use afterimage_memory::{
+    ClassMemConfig, ClassMemProbe, StreamingConfig, UnitMemConfig, UnitMemProbe, UnitMemStreaming,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -70,6 +72,7 @@ impl PluginKind {
         let Manifest {
             events,
             reads,
+            reads_labels,
             provides,
             writes,
             requests,
@@ -96,12 +99,13 @@ impl PluginKind {
             .chain(exact.then(|| "computes convolutions directly".to_owned()))
             .collect();
         format!(
-            "{}: {}\n\nevents:    {}\nreads:     {}\nprovides:  {}\neffects:   {}\non fault:  \
-             {:?}\n\n[[plugins]]\nkind = \"{}\"\n{}",
+            "{}: {}\n\nevents:    {}\nreads:     {}\nlabels:    {}\nprovides:  {}\neffects:   {}\n\
+             on fault:  {:?}\n\n[[plugins]]\nkind = \"{}\"\n{}",
             self.name,
             self.about,
             list(events),
             list(names(reads)),
+            if *reads_labels { "read" } else { "not seen" },
             list(names(provides)),
             list(effects),
             on_fault,
@@ -136,6 +140,12 @@ impl Registry {
                 "UnitMem of every unit before training and every few epochs, with its nulls",
                 |config: &UnitMemConfig, report| tell(config.problems(), report),
                 UnitMemProbe::new,
+            ))
+            .with(PluginKind::new(
+                "classmem",
+                "ClassMem and class selectivity of every unit, with a null, beside UnitMem",
+                |config: &ClassMemConfig, report| tell(config.problems(), report),
+                ClassMemProbe::new,
             ))
             .with(PluginKind::new(
                 "unitmem-streaming",

@@ -20,6 +20,7 @@ fn plugin(id: &str, line: usize) -> Manifest {
         events: Vec::new(),
         taps: Vec::new(),
         reads: Vec::new(),
+        reads_labels: false,
         provides: Vec::new(),
         writes: Vec::new(),
         requests: Vec::new(),

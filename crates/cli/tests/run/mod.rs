@@ -240,7 +240,7 @@ pub fn plugin(kind: &str) -> String {
     let settings = match kind {
         // In the middle of the second epoch.
         "chaos" => "step = 15",
-        "unitmem" => "points = 40\nviews = 2",
+        "unitmem" | "classmem" => "points = 40\nviews = 2",
         _ => "",
     };
     format!("\n[[plugins]]\nkind = \"{kind}\"\n{settings}\n")
