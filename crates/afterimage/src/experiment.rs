@@ -41,9 +41,9 @@ pub struct Experiment {
     /// The network under training.
     #[serde(default)]
     pub encoder: EncoderConfig,
-    /// The head between encoder and objective.
-    #[serde(default)]
-    pub projection: ProjectionHeadConfig,
+    /// The head between encoder and objective; default as the objective's paper has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub projection: Option<ProjectionHeadConfig>,
     /// The loss.
     pub objective: ObjectiveConfig,
     /// How parameters are updated.
@@ -276,7 +276,9 @@ impl Validate for Experiment {
             None => self.encoder.clone(),
         };
         tell_model(report, "encoder", encoder.validate());
-        tell_model(report, "projection", self.projection.validate());
+        if let Some(projection) = &self.projection {
+            tell_model(report, "projection", projection.validate());
+        }
         tell_ssl(report, "objective", self.objective.problems());
         tell_ssl(report, "optimizer", self.optimizer.problems());
         tell_ssl(report, "schedule", self.schedule.problems());

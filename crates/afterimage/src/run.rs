@@ -10,7 +10,7 @@ use afterimage_data::{DataSet, SampleStore, ViewConfig, ViewSource, Views};
 use afterimage_hooks::{Attached, Origin, Outcome, RequestKind, Split};
 use afterimage_kernels::Convolution;
 use afterimage_model::Encoder as _;
-use afterimage_ssl::{Schedule, StepScheduler};
+use afterimage_ssl::{RunFacts, Schedule, StepScheduler};
 use afterimage_track::{Mode, Progress, Report as HtmlReport, Sinks, unitmem_layout};
 use afterimage_train::{
     Afterimage, Ahead, Checkpoints, Judge, NoLoader, RunReport, SslModel, TrainError, ViewFeed,
@@ -270,9 +270,14 @@ impl Prepared {
         }
         let model = SslModel::init(
             &encoder,
-            &experiment.projection,
+            experiment.projection.as_ref(),
             &experiment.objective,
-            experiment.seed,
+            &RunFacts {
+                seed: experiment.seed,
+                classes: data.train.classes().len(),
+                steps_per_epoch: steps,
+                epochs: experiment.epochs,
+            },
             &device.clone().autodiff(),
         )?;
         let plugin_ids = in_order(experiment, &plugins, model.encoder().sites())?
@@ -332,7 +337,7 @@ impl Prepared {
             depth: experiment.loader.depth,
             threads: experiment.loader.threads,
         };
-        let views_a_sample = experiment.objective.init()?.views();
+        let views_a_sample = experiment.objective.views();
         let feed = ViewFeed::new(source, views_a_sample, ahead, training_device);
         let store = SampleStore::new(Arc::clone(&data), views, device.clone());
         let sites = model.encoder().sites();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use afterimage_hooks::{
     Declare, EpochEnd, EpochEndCx, Every, Fault, LabelAccess, ModelView, Plugin, PluginState,
-    RunStart, RunStartCx, SampleId, Samples, Scope, SiteKind, Split,
+    RunInfo, RunStart, RunStartCx, SampleId, Samples, Scope, SiteKind, Split,
 };
 use serde::{Deserialize, Serialize};
 
@@ -138,8 +138,8 @@ impl ClassMemProbe {
             batch: config.batch,
         };
         let access = scope.label_access()?;
-        let seed = scope.run().seed;
-        let labels = |split| self.labels(seed, split, samples, &access);
+        let run = scope.run();
+        let labels = |split| self.labels(run, split, samples, &access);
         let (train, held_out) = (labels(Split::Train)?, labels(Split::HeldOut)?);
         let mut shuffled: Vec<u32> = train.values().copied().collect();
         scope.random().generator().shuffle(&mut shuffled);
@@ -175,13 +175,13 @@ impl ClassMemProbe {
     /// The points of `split` with their classes, at least two of them.
     fn labels(
         &self,
-        seed: u64,
+        run: &RunInfo,
         split: Split,
         samples: &dyn Samples,
         access: &LabelAccess,
     ) -> Result<Labelled, Fault> {
         let points = self.config.points;
-        let ids = points_to_probe("classmem", seed, split, samples, points)?;
+        let ids = points_to_probe("classmem", run, split, samples, points)?;
         let labels = samples.labels(split, access)?.of_samples;
         let labelled = ids
             .into_iter()

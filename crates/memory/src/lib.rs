@@ -1,4 +1,4 @@
-//! Memorization scores (UnitMem, ClassMem) as pure functions and as plugins.
+//! Memorization scores (UnitMem, ClassMem, LayerMem) as pure functions and as plugins.
 //!
 //! The way of a number: readings of augmented views become one activation per point and unit
 //! ([`point_means`]), which a [`UnitState`] or a [`UnitBuffer`] takes in any order; a [`UnitMem`]
@@ -13,17 +13,29 @@
 //! `classmem`) does the same for classes; [`UnitMemStreaming`] (kind `unitmem-streaming`) listens to
 //! the training forward pass.
 //!
+//! LayerMem goes another way: an [`AlignmentProbe`] measures how far apart a network maps the views of
+//! each point, layer by layer, and [`LayerMem`] compares that with a reference encoder that never saw
+//! the points. [`LayerMemProbe`] (kind `layermem`) does so in runs that train the reference beside;
+//! [`AlignmentGap`] (kind `alignment-gap`) needs no reference, and gives no score to single points.
+//!
 //! Source: Localizing Memorization in SSL Vision Encoders, NeurIPS 2024, arXiv 2409.19069.
 
 mod activation_map;
+mod agreement;
+mod alignment;
+mod alignment_gap;
 mod calibration;
 mod class_means;
 mod classmem;
 mod classmem_report;
 mod concentration;
 mod cross_fit;
+mod distance;
 mod error;
 mod exact_sum;
+mod layer_scores;
+mod layermem;
+mod layermem_probe;
 mod measure;
 mod owner_report;
 mod owner_strip;
@@ -32,6 +44,7 @@ mod ownership_test;
 mod probe;
 mod probe_points;
 mod publish;
+mod publish_layers;
 mod site_points;
 mod streaks;
 mod streaming;
@@ -47,19 +60,26 @@ mod unitmem;
 mod views;
 
 pub use activation_map::ActMap;
+pub use agreement::{kendall_tau, top_overlap};
+pub use alignment::{Alignment, AlignmentProbe, EMBEDDING};
+pub use alignment_gap::{AlignmentGap, AlignmentGapConfig};
 pub use calibration::{Excess, Ownership};
 pub use class_means::ClassMeans;
 pub use classmem::{ClassMemConfig, ClassMemProbe};
 pub use concentration::Concentration;
 pub use cross_fit::CrossFit;
+pub use distance::{Distance, Pairs};
 pub use error::MemoryError;
 pub use exact_sum::ExactSum;
+pub use layer_scores::{LayerScore, LayerScores};
+pub use layermem::{Calibrated, LayerForm, LayerMem, alignment_gap};
+pub use layermem_probe::{LayerMemConfig, LayerMemProbe, layer_mems};
 pub use measure::{Measured, Probe};
 pub use owner_strip::owner_strip;
 pub use owners::{owned_units, units_by_owner};
 pub use ownership_test::{Interval, OwnershipTest};
 pub use probe::{UnitMemConfig, UnitMemProbe};
-pub use probe_points::probe_points;
+pub use probe_points::{chosen_of, probe_points};
 pub use site_points::SitePoints;
 pub use streaks::Streaks;
 pub use streaming::{StreamingConfig, UnitMemStreaming};

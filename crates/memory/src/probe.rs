@@ -180,8 +180,8 @@ impl UnitMemProbe {
             batch: self.config.batch,
         };
         let measure = |split| {
-            let seed = scope.run().seed;
-            let ids = points_to_probe("unitmem", seed, split, samples, self.config.points)?;
+            let run = scope.run();
+            let ids = points_to_probe("unitmem", run, split, samples, self.config.points)?;
             probe.measure(model, samples, split, &ids)
         };
         let (train, held_out) = (measure(Split::Train)?, measure(Split::HeldOut)?);

@@ -1,12 +1,20 @@
 //! Which samples a probe looks at.
 
 use afterimage_hooks::random::{RandomKey, Stream};
-use afterimage_hooks::{Fault, SampleId, Samples, Split};
+use afterimage_hooks::{Fault, RunInfo, SampleId, Samples, Split};
 
 /// `count` of the `available` samples of `split` without repetition, in ascending order; all of
 /// them if there are fewer. A function of the run's seed alone.
 pub fn probe_points(seed: u64, split: Split, available: usize, count: usize) -> Vec<SampleId> {
-    let mut ids: Vec<SampleId> = (0..available as u32).map(SampleId).collect();
+    let ids: Vec<SampleId> = (0..available as u32).map(SampleId).collect();
+    chosen_of(seed, split, &ids, count)
+}
+
+/// `count` of the samples `from` of `split` without repetition, in ascending order; all of them if
+/// there are fewer. From lists of one length the same places are chosen.
+pub fn chosen_of(seed: u64, split: Split, from: &[SampleId], count: usize) -> Vec<SampleId> {
+    let mut ids = from.to_vec();
+    let available = ids.len();
     let count = count.min(available);
     // The sample counter keeps the choices of the two splits apart.
     let key = RandomKey::new(seed, Stream::ProbePoints).sample(u32::from(split == Split::HeldOut));
@@ -21,17 +29,21 @@ pub fn probe_points(seed: u64, split: Split, available: usize, count: usize) -> 
 }
 
 /// The `wanted` points of `split` that the plugin `kind` looks at, always the same; there must be as
-/// many.
+/// many. Training points are such that the encoder is trained on them.
 pub(crate) fn points_to_probe(
     kind: &str,
-    seed: u64,
+    run: &RunInfo,
     split: Split,
     samples: &dyn Samples,
     wanted: usize,
 ) -> Result<Vec<SampleId>, Fault> {
-    let available = samples.len(split);
+    let from: Vec<SampleId> = match (&run.pair, split) {
+        (Some(sets), Split::Train) => sets.members(),
+        _ => (0..samples.len(split) as u32).map(SampleId).collect(),
+    };
+    let available = from.len();
     if available >= wanted {
-        return Ok(probe_points(seed, split, available, wanted));
+        return Ok(chosen_of(run.seed, split, &from, wanted));
     }
     let name = match split {
         Split::Train => "training",

@@ -43,6 +43,12 @@ pub fn parameter_count<M: Module>(module: &M) -> usize {
         .sum()
 }
 
+/// Whether the tensor at `path` is a running statistic of a norm.
+pub(crate) fn is_statistic(path: &[String]) -> bool {
+    let name = path.last().map(String::as_str);
+    matches!(name, Some("running_mean" | "running_var"))
+}
+
 #[derive(Default)]
 struct Visitor {
     path: Vec<String>,
@@ -59,12 +65,11 @@ impl ModuleVisitor for Visitor {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let name = self.path.last().map(String::as_str);
         self.found.push(ParameterInfo {
             path: self.path.join("."),
             shape: param.lazy_shape().to_vec(),
             id: param.id,
-            statistic: matches!(name, Some("running_mean" | "running_var")),
+            statistic: is_statistic(&self.path),
         });
     }
 }

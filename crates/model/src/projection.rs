@@ -1,8 +1,9 @@
-//! The head between the embedding and a contrastive objective.
+//! The head between the embedding and an objective.
 
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
-use burn::tensor::{Device, Tensor, activation::relu};
+use burn::tensor::activation::{gelu, relu};
+use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::ModelError;
@@ -11,12 +12,15 @@ use crate::ModelError;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProjectionHeadConfig {
-    /// Width of the hidden layer; 512 by default.
+    /// Width of the hidden layers; 512 by default.
     pub hidden: usize,
     /// Length of a projection; 128 by default.
     pub output: usize,
-    /// Whether the hidden layer is batch normalised; it is by default.
+    /// Whether the hidden layers are batch normalised; they are by default.
     pub norm: bool,
+    /// Number of layers, over 1; by default as the objective's paper has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layers: Option<usize>,
 }
 
 impl Default for ProjectionHeadConfig {
@@ -25,28 +29,74 @@ impl Default for ProjectionHeadConfig {
             hidden: 512,
             output: 128,
             norm: true,
+            layers: None,
         }
     }
 }
 
-/// Linear, batch norm, ReLU, linear: the projection head of SimCLR (arXiv 2002.05709, §2.1).
+/// What an objective makes of a head, whatever its widths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeadForm {
+    /// Number of layers where the configuration does not say.
+    pub layers: usize,
+    /// What follows each hidden layer.
+    pub activation: HeadActivation,
+    /// Whether the projections are batch normalised, without scale and shift.
+    pub output_norm: bool,
+}
+
+impl HeadForm {
+    /// Two layers, ReLU, no norm at the end.
+    pub const SIMCLR: Self = Self {
+        layers: 2,
+        activation: HeadActivation::Relu,
+        output_norm: false,
+    };
+}
+
+/// The nonlinearity of a head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeadActivation {
+    /// max(x, 0).
+    Relu,
+    /// x · Φ(x).
+    Gelu,
+}
+
+/// Layers of linear, batch norm and nonlinearity, and a last linear layer: the projection head of
+/// SimCLR (arXiv 2002.05709, §2.1) and of its successors.
 ///
-/// With the norm the first layer has no bias, which the norm would take away again.
+/// With the norm the hidden layers have no bias, which the norm would take away again.
 #[derive(Module, Debug)]
 pub struct ProjectionHead {
     /// Embedding to hidden layer.
     pub first: Linear,
     /// Norm of the hidden layer.
     pub norm: Option<BatchNorm>,
+    /// Further hidden layers.
+    pub middle: Vec<HiddenLayer>,
     /// Hidden layer to projection.
     pub second: Linear,
+    /// Norm of the projections; its scale and shift are not trained.
+    pub output_norm: Option<BatchNorm>,
+    #[module(skip)]
+    activation: HeadActivation,
+}
+
+/// A hidden layer behind the first.
+#[derive(Module, Debug)]
+pub struct HiddenLayer {
+    /// Hidden layer to hidden layer.
+    pub linear: Linear,
+    /// Its norm.
+    pub norm: Option<BatchNorm>,
 }
 
 impl ProjectionHeadConfig {
     /// Checks the values.
     ///
     /// # Errors
-    /// A width of 0.
+    /// A width of 0, fewer than two layers.
     pub fn validate(&self) -> Result<(), ModelError> {
         for (key, width) in [("hidden", self.hidden), ("output", self.output)] {
             if width == 0 {
@@ -57,19 +107,47 @@ impl ProjectionHeadConfig {
                 });
             }
         }
-        Ok(())
+        match self.layers {
+            Some(layers @ 0..2) => Err(ModelError::Config {
+                key: "layers",
+                value: layers.to_string(),
+                reason: "the projection head has at least two layers",
+            }),
+            _ => Ok(()),
+        }
     }
 
-    /// A head for embeddings of length `input`, with burn's initial values.
+    /// A head of SimCLR's form for embeddings of length `input`, with burn's initial values.
     pub fn init(&self, input: usize, device: &Device) -> ProjectionHead {
-        ProjectionHead {
-            first: LinearConfig::new(input, self.hidden)
+        self.init_as(HeadForm::SIMCLR, input, device)
+    }
+
+    /// A head of another form.
+    pub fn init_as(&self, form: HeadForm, input: usize, device: &Device) -> ProjectionHead {
+        let hidden = |input| {
+            LinearConfig::new(input, self.hidden)
                 .with_bias(!self.norm)
-                .init(device),
-            norm: self
-                .norm
-                .then(|| BatchNormConfig::new(self.hidden).init(device)),
+                .init(device)
+        };
+        let norm = || {
+            let norm = || BatchNormConfig::new(self.hidden).init(device);
+            self.norm.then(norm)
+        };
+        let layers = self.layers.unwrap_or(form.layers);
+        ProjectionHead {
+            first: hidden(input),
+            norm: norm(),
+            middle: (2..layers)
+                .map(|_| HiddenLayer {
+                    linear: hidden(self.hidden),
+                    norm: norm(),
+                })
+                .collect(),
             second: LinearConfig::new(self.hidden, self.output).init(device),
+            output_norm: form
+                .output_norm
+                .then(|| BatchNormConfig::new(self.output).init(device).no_grad()),
+            activation: form.activation,
         }
     }
 }
@@ -77,11 +155,26 @@ impl ProjectionHeadConfig {
 impl ProjectionHead {
     /// Projections `[B, output]` of `embeddings` `[B, D]`; not normalised to length 1.
     pub fn forward(&self, embeddings: Tensor<2>) -> Tensor<2> {
-        let hidden = self.first.forward(embeddings);
-        let hidden = match &self.norm {
-            Some(norm) => norm.forward(hidden),
-            None => hidden,
+        let hidden = self.hidden(&self.first, self.norm.as_ref(), embeddings);
+        let hidden = self.middle.iter().fold(hidden, |hidden, layer| {
+            self.hidden(&layer.linear, layer.norm.as_ref(), hidden)
+        });
+        let projected = self.second.forward(hidden);
+        match &self.output_norm {
+            Some(norm) => norm.forward(projected),
+            None => projected,
+        }
+    }
+
+    fn hidden(&self, linear: &Linear, norm: Option<&BatchNorm>, x: Tensor<2>) -> Tensor<2> {
+        let x = linear.forward(x);
+        let x = match norm {
+            Some(norm) => norm.forward(x),
+            None => x,
         };
-        self.second.forward(relu(hidden))
+        match self.activation {
+            HeadActivation::Relu => relu(x),
+            HeadActivation::Gelu => gelu(x),
+        }
     }
 }

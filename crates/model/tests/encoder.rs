@@ -352,7 +352,7 @@ fn a_projection_head_is_two_layers_with_a_norm_between() -> AnyResult {
     let config = ProjectionHeadConfig {
         hidden: 7,
         output: 4,
-        norm: true,
+        ..ProjectionHeadConfig::default()
     };
     let head = seeded(&device, 1, || config.init(10, &device));
     assert_eq!(parameter_count(&head), 10 * 7 + 2 * 7 + 7 * 4 + 4);

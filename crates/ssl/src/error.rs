@@ -1,5 +1,6 @@
 //! What can be wrong with the settings of this crate.
 
+use afterimage_model::ModelError;
 use thiserror::Error;
 
 /// A setting of an objective, an optimizer or a schedule that cannot be used.
@@ -15,6 +16,9 @@ pub enum SslError {
         /// What is allowed.
         rule: &'static str,
     },
+    /// A projection head that cannot be made.
+    #[error(transparent)]
+    Head(#[from] ModelError),
     /// A warm-up that does not fit into the run.
     #[error(
         "`warmup_epochs` is {warmup_epochs} but the run has {epochs} epochs; \
@@ -74,6 +78,23 @@ impl Rules {
     pub(crate) fn rate(self, key: &'static str, value: f64) -> Self {
         let holds = (0.0..1.0).contains(&value);
         self.require(holds, key, value, "it must be at least 0 and below 1")
+    }
+
+    /// Requires a count of at least 1.
+    pub(crate) fn at_least_one(self, key: &'static str, value: usize) -> Self {
+        self.require(value > 0, key, value as f64, "it must be at least 1")
+    }
+
+    /// Requires the momentum of a moving average: at least 0 and at most 1.
+    pub(crate) fn momentum(self, key: &'static str, value: f64) -> Self {
+        let holds = (0.0..=1.0).contains(&value);
+        self.require(holds, key, value, "it must be at least 0 and at most 1")
+    }
+
+    /// Requires a share: above 0 and below 1.
+    pub(crate) fn share(self, key: &'static str, value: f64) -> Self {
+        let holds = value > 0.0 && value < 1.0;
+        self.require(holds, key, value, "it must be above 0 and below 1")
     }
 
     /// The rules that were broken.

@@ -1,22 +1,41 @@
 //! Self-supervised objectives, optimizers and schedules.
 //!
-//! - [`NtXent`] is SimCLR's loss; [`Objective`] is what the loop needs of any such loss.
+//! - [`Objective`] is what the loop needs of an objective, a burn module with heads and state of its
+//!   own; [`ObjectiveConfig`] chooses one.
 //! - [`Lars`] is an optimizer that burn lacks; [`OptimizerConfig`] chooses among it and burn's own.
 //! - [`Schedule`] is the learning rate as a pure function of the step; [`StepScheduler`] hands such
 //!   a function to burn.
 
+mod any_objective;
+mod barlow_twins;
+mod byol;
+mod directions;
 mod error;
 mod lars;
 mod nt_xent;
 mod objective;
+mod objective_config;
 mod optimizer;
+mod ramp;
 mod schedule;
 mod scheduler;
+mod sim_siam;
+mod simclr;
+mod state;
+mod statistics;
+mod vicreg;
 
+pub use any_objective::AnyObjective;
+pub use barlow_twins::{BarlowTwins, BarlowTwinsConfig};
+pub use byol::{Byol, ByolConfig};
 pub use error::SslError;
 pub use lars::{Lars, LarsConfig, LarsState};
 pub use nt_xent::NtXent;
-pub use objective::{Objective, ObjectiveConfig};
+pub use objective::{Objective, ObjectiveBatch, ObjectiveOutput, RunFacts};
+pub use objective_config::ObjectiveConfig;
 pub use optimizer::{AdamWConfig, OptimizerConfig, SgdConfig};
 pub use schedule::{Schedule, ScheduleConfig};
 pub use scheduler::StepScheduler;
+pub use sim_siam::{SimSiam, SimSiamConfig};
+pub use simclr::{SimClr, SimClrConfig};
+pub use vicreg::{VicReg, VicRegConfig};

@@ -4,16 +4,11 @@
 
 use burn::tensor::{Bool, Int, Tensor};
 
-use crate::objective::Objective;
-
-/// Added to norms, so that a projection of zeros has a finite direction and gradient.
-const NORM_EPSILON: f64 = 1e-6;
+use crate::directions::unit_rows;
 
 /// Takes a view's similarity with itself out of the softmax; far below any logit of a temperature
 /// of 1e-6 or more, and finite so that no `inf - inf` can arise.
 const EXCLUDED: f64 = -1e9;
-
-const VIEWS: usize = 2;
 
 /// SimCLR's loss: of all other views in the batch, find the other view of the same sample.
 ///
@@ -26,6 +21,9 @@ pub struct NtXent {
 }
 
 impl NtXent {
+    /// Views of a sample.
+    pub(crate) const VIEWS: usize = 2;
+
     /// Loss of each sample, `[B]`, at least 0: the mean over its two views as anchors.
     ///
     /// `z` is `[2·B, D]`, all samples of view 0 before all samples of view 1. Rows need not be
@@ -36,14 +34,14 @@ impl NtXent {
     pub fn per_sample(&self, z: Tensor<2>) -> Tensor<1> {
         let [rows, _] = z.dims();
         assert!(
-            rows.is_multiple_of(VIEWS),
+            rows.is_multiple_of(Self::VIEWS),
             "NT-Xent needs two views a sample; got {rows} rows"
         );
-        let samples = rows / VIEWS;
+        let samples = rows / Self::VIEWS;
         let device = z.device();
 
         // Dividing both factors by the root of the temperature costs [2B, D] and not [2B, 2B].
-        let z_rd = normalise(z).div_scalar(self.temperature.sqrt());
+        let z_rd = unit_rows(z).div_scalar(self.temperature.sqrt());
         let itself_rr = Tensor::<2, Bool>::diag_mask([rows, rows], 0, &device).bool_not();
         let logits_rr = z_rd
             .clone()
@@ -67,31 +65,10 @@ impl NtXent {
         let loss_r1 = (top_r1 - positive_r1) + rest_r1;
 
         loss_r1
-            .reshape([VIEWS, samples])
+            .reshape([Self::VIEWS, samples])
             .mean_dim(0)
             .reshape([samples])
     }
-}
-
-impl Objective for NtXent {
-    fn views(&self) -> usize {
-        VIEWS
-    }
-
-    fn per_sample(&self, projected: Tensor<2>) -> Tensor<1> {
-        NtXent::per_sample(self, projected)
-    }
-}
-
-/// Rows of unit length; a row much shorter than [`NORM_EPSILON`] stays short.
-fn normalise(z: Tensor<2>) -> Tensor<2> {
-    let norm_r1 = z
-        .clone()
-        .square()
-        .sum_dim(1)
-        .add_scalar(NORM_EPSILON * NORM_EPSILON)
-        .sqrt();
-    z / norm_r1
 }
 
 #[cfg(test)]

@@ -1,95 +1,100 @@
-//! What the training loop needs of a self-supervised loss, and the choice of one by name.
+//! What the training loop needs of an objective.
 
-use burn::tensor::Tensor;
-use serde::{Deserialize, Serialize};
+use afterimage_hooks::SampleId;
+use afterimage_model::{AnyEncoder, Taps};
+use burn::module::Module;
+use burn::tensor::{Int, Tensor};
 
-use crate::error::{Rules, SslError};
-use crate::nt_xent::NtXent;
-
-/// A loss over projected views that keeps the loss of every sample apart.
+/// What an encoder is trained for, with everything of its own: heads, teachers, centres, counters.
 ///
-/// Samples stay apart because plugins weight them and follow them over epochs; the loop takes the
-/// weighted mean. An objective with a state of its own (a teacher, a centre, a queue) implements
-/// this over that state.
-pub trait Objective: Send + Sync {
-    /// Number of augmented views of each sample in a batch.
+/// An objective is a burn module, so that heads are trained and state is in checkpoints. Parameters
+/// that nothing trains (a teacher, a centre) require no gradient: optimizers leave them alone,
+/// weight decay included, and [`after_step`](Self::after_step) moves them.
+pub trait Objective: Module {
+    /// Number of augmented views of each sample in a batch: V.
     fn views(&self) -> usize;
 
-    /// Loss of each sample, `[B]`, from projections `[views · B, D]` in view-major order: all
-    /// samples of view 0, then all samples of view 1, and so on.
+    /// The forward pass of `encoder` over a batch, with `taps` along the way, up to the loss.
+    ///
+    /// Taps see the views `[V · B, …]` in the batch's order, and nothing else that is encoded.
     ///
     /// # Panics
-    /// When the number of rows is no multiple of [`views`](Self::views).
-    fn per_sample(&self, projected: Tensor<2>) -> Tensor<1>;
-}
+    /// When the batch lacks what the objective needs: V views of each sample, local views, labels.
+    fn forward(
+        &self,
+        encoder: &AnyEncoder,
+        batch: ObjectiveBatch,
+        taps: &mut Taps,
+    ) -> ObjectiveOutput;
 
-/// Which objective, chosen by `kind`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum ObjectiveConfig {
-    /// SimCLR: two views attract each other and repel all other views of the batch.
-    Simclr {
-        /// Temperature of the softmax, above 0; small values look at the nearest neighbours only.
-        #[serde(default = "default_temperature")]
-        temperature: f64,
-    },
-}
-
-fn default_temperature() -> f64 {
-    0.5
-}
-
-impl ObjectiveConfig {
-    /// The objective.
-    ///
-    /// # Errors
-    /// The first setting out of range.
-    pub fn init(&self) -> Result<Box<dyn Objective>, SslError> {
-        if let Some(error) = self.problems().into_iter().next() {
-            return Err(error);
-        }
-        Ok(match *self {
-            Self::Simclr { temperature } => Box::new(NtXent { temperature }),
-        })
-    }
-
-    /// Every setting out of range; empty when the config can be used.
-    pub fn problems(&self) -> Vec<SslError> {
-        match *self {
-            Self::Simclr { temperature } => Rules::default()
-                .positive("temperature", temperature)
-                .broken(),
-        }
+    /// The objective after an optimizer step that left the encoder as `encoder`.
+    fn after_step(self, encoder: &AnyEncoder) -> Self {
+        let _ = encoder;
+        self
     }
 }
 
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
+/// A batch on the training device.
+#[derive(Debug, Clone)]
+pub struct ObjectiveBatch {
+    /// The samples `[B]`.
+    pub ids: Vec<SampleId>,
+    /// The epoch, from 1: random choices of an objective are pure functions of the run's seed, the
+    /// epoch and the sample, as views are.
+    pub epoch: u32,
+    /// Views `[V · B, C, H, W]`, view-major: all samples of view 0, then all samples of view 1.
+    pub images: Tensor<4>,
+    /// Smaller views `[L · B, C, h, w]`, view-major, for an objective with local views.
+    pub local: Option<Tensor<4>>,
+    /// Class of each sample `[B]`, for an objective that learns from labels.
+    pub labels: Option<Tensor<1, Int>>,
+}
 
-    #[test]
-    fn kinds_are_read_from_text_and_unknown_keys_are_refused() {
-        let config: ObjectiveConfig = toml::from_str("kind = \"simclr\"").unwrap();
-        assert_eq!(config, ObjectiveConfig::Simclr { temperature: 0.5 });
-        assert_eq!(config.init().unwrap().views(), 2);
-        for text in [
-            "kind = \"simclr\"\ntemperatur = 0.1",
-            "kind = \"simclrr\"",
-            "temperature = 0.1",
-        ] {
-            assert!(toml::from_str::<ObjectiveConfig>(text).is_err(), "{text}");
+/// What a forward pass up to the loss shows.
+#[derive(Debug, Clone)]
+pub struct ObjectiveOutput {
+    /// The encoder's output for the views `[V · B, D]`.
+    pub embeddings: Tensor<2>,
+    /// Each sample's part in the loss `[B]`; their mean is the loss. Samples stay apart because
+    /// plugins weight them and follow them over epochs.
+    pub per_sample: Tensor<1>,
+    /// The loss `[1]`.
+    pub loss: Tensor<1>,
+}
+
+impl ObjectiveOutput {
+    /// The output of an objective whose loss is the mean of `per_sample` `[B]`.
+    pub(crate) fn mean_of(embeddings: Tensor<2>, per_sample: Tensor<1>) -> Self {
+        Self {
+            embeddings,
+            loss: per_sample.clone().mean(),
+            per_sample,
         }
     }
+}
 
-    #[test]
-    fn a_temperature_that_divides_by_nothing_is_refused() {
-        for temperature in [0.0, -0.5, f64::NAN, f64::INFINITY] {
-            let error = ObjectiveConfig::Simclr { temperature }
-                .init()
-                .err()
-                .unwrap();
-            assert!(error.to_string().contains("temperature"), "{error}");
-        }
+/// What an objective must know of the run that it serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunFacts {
+    /// Seed of the run's random choices.
+    pub seed: u64,
+    /// Classes of the data set.
+    pub classes: usize,
+    /// Optimizer steps of an epoch.
+    pub steps_per_epoch: u64,
+    /// Epochs of the run.
+    pub epochs: u32,
+}
+
+impl RunFacts {
+    /// Optimizer steps of the run.
+    pub fn total_steps(&self) -> u64 {
+        self.steps_per_epoch * u64::from(self.epochs)
+    }
+
+    /// The seed of heads: another one than the encoder's, so that a wider head leaves the encoder
+    /// as it is.
+    pub(crate) fn head_seed(&self) -> u64 {
+        self.seed ^ 1
     }
 }

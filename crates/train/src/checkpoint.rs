@@ -15,7 +15,7 @@ use crate::error::TrainError;
 use crate::records::LearnerBytes;
 
 /// Version of the layout of a checkpoint directory.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 
 /// Where the loop stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,30 +1,19 @@
-//! Self-supervised pre-training: encoder, projection head and objective as one burn model.
-
-use std::fmt;
-use std::sync::Arc;
+//! Training an encoder for an objective: both as one burn model.
 
 use afterimage_hooks::{SampleId, Site};
-use afterimage_model::{
-    AnyEncoder, Encoder, EncoderConfig, ProjectionHead, ProjectionHeadConfig, Taps, seeded,
+use afterimage_model::{AnyEncoder, Encoder, EncoderConfig, ProjectionHeadConfig, Taps};
+use afterimage_ssl::{
+    AnyObjective, Objective, ObjectiveBatch, ObjectiveConfig, ObjectiveOutput, RunFacts,
 };
-use afterimage_ssl::{Objective, ObjectiveConfig};
+use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::Module;
-use burn::optim::GradientsParams;
+use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
 use burn::tensor::{Device, ExecutionError, Tensor};
 use burn::train::metric::{Adaptor, LossInput};
 use burn::train::{InferenceStep, ItemLazy, TrainOutput, TrainStep};
 
 use crate::error::TrainError;
 use crate::hooked::{Forward, HookedModel};
-
-/// A batch of augmented views on the training device.
-#[derive(Debug, Clone)]
-pub struct SslBatch {
-    /// The samples `[B]`.
-    pub ids: Vec<SampleId>,
-    /// Their views `[V·B, C, H, W]`, view-major.
-    pub images: Tensor<4>,
-}
 
 /// What burn-train's metrics see of a step.
 #[derive(Debug, Clone)]
@@ -45,47 +34,29 @@ impl Adaptor<LossInput> for SslOutput {
     }
 }
 
-/// An objective that a module can carry along.
-#[derive(Clone)]
-struct Shared(Arc<dyn Objective>);
-
-impl fmt::Debug for Shared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "objective of {} views", self.0.views())
-    }
-}
-
-/// An encoder under self-supervised training.
+/// An encoder under training, and what it is trained for.
 #[derive(Module, Debug)]
 pub struct SslModel {
     encoder: AnyEncoder,
-    projection: ProjectionHead,
-    #[module(skip)]
-    objective: Shared,
+    objective: AnyObjective,
 }
 
 impl SslModel {
-    /// A model whose random parameters depend on `seed` alone.
+    /// A model whose random parameters depend on the run's seed alone. Without `projection` the
+    /// objective's own default head is taken.
     ///
     /// # Errors
     /// A setting out of range.
     pub fn init(
         encoder: &EncoderConfig,
-        projection: &ProjectionHeadConfig,
+        projection: Option<&ProjectionHeadConfig>,
         objective: &ObjectiveConfig,
-        seed: u64,
+        run: &RunFacts,
         device: &Device,
     ) -> Result<Self, TrainError> {
-        let encoder = encoder.init(seed, device)?;
-        projection.validate()?;
-        let width = encoder.embedding_dim();
-        // Another seed than the encoder's, so that a wider head leaves the encoder as it is.
-        let projection = seeded(device, seed ^ 1, || projection.init(width, device));
-        Ok(Self {
-            encoder,
-            projection,
-            objective: Shared(Arc::from(objective.init()?)),
-        })
+        let encoder = encoder.init(run.seed, device)?;
+        let objective = objective.init(projection, &encoder, run, device)?;
+        Ok(Self { encoder, objective })
     }
 
     /// The encoder alone.
@@ -93,11 +64,17 @@ impl SslModel {
         &self.encoder
     }
 
-    fn run(&self, batch: SslBatch, taps: &mut Taps) -> Forward<SslOutput> {
-        let embeddings = self.encoder.encode(batch.images, taps);
-        let projected = self.projection.forward(embeddings.clone());
-        let per_sample = self.objective.0.per_sample(projected);
-        let loss = per_sample.clone().mean();
+    /// What the encoder is trained for.
+    pub fn objective(&self) -> &AnyObjective {
+        &self.objective
+    }
+
+    fn run(&self, batch: ObjectiveBatch, taps: &mut Taps) -> Forward<SslOutput> {
+        let ObjectiveOutput {
+            embeddings,
+            per_sample,
+            loss,
+        } = self.objective.forward(&self.encoder, batch, taps);
         let output = SslOutput {
             loss: loss.clone().without_autodiff(),
         };
@@ -105,16 +82,24 @@ impl SslModel {
             embeddings: Some(embeddings),
             per_sample: Some(per_sample),
             loss,
+            reference: None,
             output,
         }
+    }
+
+    /// The model after an optimizer step: the objective moves what no gradient moves.
+    fn after_step(self) -> Self {
+        let Self { encoder, objective } = self;
+        let objective = objective.after_step(&encoder);
+        Self { encoder, objective }
     }
 }
 
 impl TrainStep for SslModel {
-    type Input = SslBatch;
+    type Input = ObjectiveBatch;
     type Output = SslOutput;
 
-    fn step(&self, batch: SslBatch) -> TrainOutput<SslOutput> {
+    fn step(&self, batch: ObjectiveBatch) -> TrainOutput<SslOutput> {
         let forward = self.run(batch, &mut Taps::none());
         let mut gradients = forward.loss.backward();
         let grads = GradientsParams::from_module(&mut gradients, self);
@@ -123,13 +108,31 @@ impl TrainStep for SslModel {
             item: forward.output,
         }
     }
+
+    fn optimize(
+        self,
+        optimizer: &mut ModuleOptimizer,
+        rate: ModuleLearningRate,
+        gradients: GradientsParams,
+    ) -> Self {
+        optimizer.step(rate, self, gradients).after_step()
+    }
+
+    fn optimize_multi(
+        self,
+        optimizer: &mut ModuleOptimizer,
+        rate: ModuleLearningRate,
+        gradients: MultiGradientsParams,
+    ) -> Self {
+        optimizer.step_multi(rate, self, gradients).after_step()
+    }
 }
 
 impl InferenceStep for SslModel {
-    type Input = SslBatch;
+    type Input = ObjectiveBatch;
     type Output = SslOutput;
 
-    fn step(&self, batch: SslBatch) -> SslOutput {
+    fn step(&self, batch: ObjectiveBatch) -> SslOutput {
         self.run(batch, &mut Taps::none()).output
     }
 }
@@ -139,19 +142,19 @@ impl HookedModel for SslModel {
         self.encoder.sites()
     }
 
-    fn sample_ids(&self, batch: &SslBatch) -> Vec<SampleId> {
+    fn sample_ids(&self, batch: &ObjectiveBatch) -> Vec<SampleId> {
         batch.ids.clone()
     }
 
     fn views(&self) -> usize {
-        self.objective.0.views()
+        self.objective.views()
     }
 
-    fn images<'i>(&self, batch: &'i mut SslBatch) -> Option<&'i mut Tensor<4>> {
+    fn images<'i>(&self, batch: &'i mut ObjectiveBatch) -> Option<&'i mut Tensor<4>> {
         Some(&mut batch.images)
     }
 
-    fn forward(&self, batch: SslBatch, taps: &mut Taps) -> Forward<SslOutput> {
+    fn forward(&self, batch: ObjectiveBatch, taps: &mut Taps) -> Forward<SslOutput> {
         self.run(batch, taps)
     }
 

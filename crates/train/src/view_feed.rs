@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use afterimage_data::{Prefetcher, ViewBatch, ViewSource};
 use afterimage_hooks::{Plan, SampleId};
+use afterimage_ssl::ObjectiveBatch;
 use burn::tensor::Device;
 
 use crate::error::TrainError;
 use crate::feed::{Batches, Feed};
-use crate::pretrain::SslBatch;
 
 /// How far and on how many threads views are rendered ahead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,12 +47,12 @@ struct Rendered {
     device: Device,
 }
 
-impl Feed<SslBatch> for ViewFeed {
+impl Feed<ObjectiveBatch> for ViewFeed {
     fn open(
         &self,
         epoch: u32,
         batches: Vec<Vec<SampleId>>,
-    ) -> Result<Box<dyn Batches<SslBatch>>, TrainError> {
+    ) -> Result<Box<dyn Batches<ObjectiveBatch>>, TrainError> {
         let Ahead { depth, threads } = self.ahead;
         let source = Arc::clone(&self.source);
         Ok(Box::new(Rendered {
@@ -65,8 +65,8 @@ impl Feed<SslBatch> for ViewFeed {
     }
 }
 
-impl Batches<SslBatch> for Rendered {
-    fn next(&mut self, batch: &Plan) -> Result<SslBatch, TrainError> {
+impl Batches<ObjectiveBatch> for Rendered {
+    fn next(&mut self, batch: &Plan) -> Result<ObjectiveBatch, TrainError> {
         let planned: Option<ViewBatch> = self.ahead.next().transpose()?;
         // A plugin may have changed the batch after it was rendered; views are pure functions of
         // the sample, so the new one is simply rendered now.
@@ -74,9 +74,12 @@ impl Batches<SslBatch> for Rendered {
             Some(rendered) if rendered.ids == batch.ids() => rendered,
             _ => self.source.batch(batch.ids(), self.epoch, self.views)?,
         };
-        Ok(SslBatch {
+        Ok(ObjectiveBatch {
             ids: rendered.ids.clone(),
+            epoch: self.epoch,
             images: rendered.into_tensor(&self.device),
+            local: None,
+            labels: None,
         })
     }
 }
