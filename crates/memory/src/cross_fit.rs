@@ -114,7 +114,8 @@ impl CrossFit {
     ///
     /// Where nothing is memorized M and R have the same expectation. The ratio is concave in M, so
     /// that its own expectation is then a little below 0: by (relative variance of a view's
-    /// activation) / (4 · views). A unit that fires in single views only scores −1.
+    /// activation) / (4 · views). A unit that fires in single views only scores −1. A point that the
+    /// noise of a fold hides is not measured there: weak memorization is underrated.
     pub fn scores(&self) -> Vec<UnitScore> {
         (0..self.units()).map(|unit| self.score(unit)).collect()
     }

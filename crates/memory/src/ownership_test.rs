@@ -47,7 +47,7 @@ pub struct OwnershipTest {
 /// The spread of a share over resampled points.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
-    /// Standard error.
+    /// Standard error; NaN where fewer than two draws own units.
     pub standard_error: f64,
     /// The 2.5 % quantile.
     pub low: f64,
@@ -218,8 +218,13 @@ impl OwnershipTest {
         let n = shares.len() as f64;
         let mean = shares.iter().sum::<f64>() / n;
         let squares: f64 = shares.iter().map(|share| (share - mean).powi(2)).sum();
+        let variance = if n > 1.0 {
+            squares / (n - 1.0)
+        } else {
+            f64::NAN
+        };
         Interval {
-            standard_error: (squares / (n - 1.0)).sqrt(),
+            standard_error: variance.sqrt(),
             low: quantile(&shares, 0.025),
             high: quantile(&shares, 0.975),
         }
