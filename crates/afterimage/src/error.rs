@@ -32,6 +32,9 @@ pub enum RunError {
     /// A file of the run could not be written.
     #[error(transparent)]
     Track(#[from] TrackError),
+    /// Candidates and independent points that the data set does not have.
+    #[error("pair.candidates: {0}")]
+    Pair(afterimage_hooks::Fault),
     /// Views that the encoder cannot take.
     #[error(
         "views are {side} pixels high or wide; the encoder needs at least {least}; set `views.size`"
@@ -84,6 +87,7 @@ impl RunError {
             RunError::Config(_)
             | RunError::Device(_)
             | RunError::SmallViews { .. }
+            | RunError::Pair(_)
             | RunError::Train(
                 TrainError::Plugins(_)
                 | TrainError::Model(ModelError::Config { .. } | ModelError::Patch { .. }),

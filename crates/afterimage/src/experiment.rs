@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Report, Validate};
 use crate::device::open_device;
+use crate::pair::PairConfig;
 use crate::registry::Registry;
 
 /// A self-supervised training run.
@@ -38,6 +39,9 @@ pub struct Experiment {
     /// How views are augmented in training and in probes.
     #[serde(default)]
     pub views: ViewConfig,
+    /// A reference encoder trained in lock step; none unless told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pair: Option<PairConfig>,
     /// The network under training.
     #[serde(default)]
     pub encoder: EncoderConfig,
@@ -262,6 +266,11 @@ impl Validate for Experiment {
         report.check(self.batch_size > 1, "batch_size", || {
             "must be at least 2; a contrastive loss needs other samples".to_owned()
         });
+        report.check(
+            self.pair.is_none_or(|pair| pair.candidates > 0),
+            "pair.candidates",
+            || "must be at least 1".to_owned(),
+        );
         if let Err(error) = open_device(&self.device) {
             report.error("device", error.to_string());
         }

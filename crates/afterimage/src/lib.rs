@@ -10,6 +10,7 @@ pub mod config;
 mod device;
 mod error;
 mod experiment;
+mod pair;
 mod quiet;
 mod registry;
 mod run;
@@ -23,6 +24,7 @@ pub use experiment::{
     CheckpointsConfig, EvaluationConfig, Experiment, LoaderConfig, OverheadConfig, PluginEntry,
     Renderer,
 };
+pub use pair::PairConfig;
 pub use registry::{PluginKind, Registry};
 pub use run::{Finished, Options, default_directory, dry_run, resume, run};
 pub use run_dir::RunDir;

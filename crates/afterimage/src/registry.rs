@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use afterimage_hooks::{Attached, Manifest, Origin, Plugin};
 use afterimage_memory::{
-    ClassMemConfig, ClassMemProbe, StreamingConfig, UnitMemConfig, UnitMemProbe, UnitMemStreaming,
+    AlignmentGap, AlignmentGapConfig, ClassMemConfig, ClassMemProbe, LayerMemConfig, LayerMemProbe,
+    OwnershipConfig, OwnershipProbe, StreamingConfig, UnitMemConfig, UnitMemProbe,
+    UnitMemStreaming,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -78,6 +80,7 @@ impl PluginKind {
             requests,
             on_fault,
             exact,
+            reference,
             ..
         } = &self.manifest;
         let list = |items: Vec<String>| {
@@ -97,6 +100,7 @@ impl PluginKind {
             .map(|write| format!("writes {write}"))
             .chain(requests.iter().map(|request| format!("requests {request}")))
             .chain(exact.then(|| "computes convolutions directly".to_owned()))
+            .chain(reference.then(|| "needs a reference encoder (`[pair]`)".to_owned()))
             .collect();
         format!(
             "{}: {}\n\nevents:    {}\nreads:     {}\nlabels:    {}\nprovides:  {}\neffects:   {}\n\
@@ -152,6 +156,24 @@ impl Registry {
                 "UnitMem from the training views, at no extra forward: shows changes, not levels",
                 |_: &StreamingConfig, _| {},
                 UnitMemStreaming::new,
+            ))
+            .with(PluginKind::new(
+                "layermem",
+                "LayerMem of every layer against a reference encoder (`[pair]`), with its controls",
+                |config: &LayerMemConfig, report| tell(config.problems(), report),
+                LayerMemProbe::new,
+            ))
+            .with(PluginKind::new(
+                "ownership",
+                "share of units that belong to points trained on, in both encoders of a `[pair]`",
+                |config: &OwnershipConfig, report| tell(config.problems(), report),
+                OwnershipProbe::new,
+            ))
+            .with(PluginKind::new(
+                "alignment-gap",
+                "held-out less training distance between views, by layer; needs no reference",
+                |config: &AlignmentGapConfig, report| tell(config.problems(), report),
+                AlignmentGap::new,
             ))
             .with(PluginKind::new(
                 "chaos",

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use afterimage_data::{DataSet, SampleStore, ViewConfig, ViewSource, Views};
-use afterimage_hooks::{Attached, Origin, Outcome, RequestKind, Split};
+use afterimage_hooks::{Attached, Origin, Outcome, PairSets, RequestKind, Split};
 use afterimage_kernels::Convolution;
 use afterimage_model::Encoder as _;
 use afterimage_ssl::{RunFacts, Schedule, StepScheduler};
 use afterimage_track::{Mode, Progress, Report as HtmlReport, Sinks, unitmem_layout};
 use afterimage_train::{
-    Afterimage, Ahead, Checkpoints, Judge, NoLoader, RunReport, SslModel, TrainError, ViewFeed,
+    Afterimage, Ahead, Checkpoints, Judge, LockStep, NoLoader, RunReport, SslModel, TrainError,
+    ViewFeed,
 };
 use burn::tensor::Device;
 use burn::train::metric::LossMetric;
@@ -168,7 +169,7 @@ fn in_order(
     sites: Vec<afterimage_hooks::Site>,
 ) -> Result<Vec<usize>, RunError> {
     let manifests: Vec<_> = plugins.iter().map(Attached::manifest).collect();
-    let mut host = afterimage_train::host_of_runs(sites);
+    let mut host = afterimage_train::host_of_runs(sites, experiment.pair.is_some());
     if experiment.evaluation.every == 0 {
         host.requests.remove(&RequestKind::Evaluate);
     }
@@ -230,6 +231,7 @@ struct Prepared {
     views: Views,
     plain: Views,
     schedule: Schedule,
+    pair: Option<Arc<PairSets>>,
     plugins: Vec<Attached>,
     /// Their ids in the order of dispatch.
     plugin_ids: Vec<String>,
@@ -250,10 +252,17 @@ impl Prepared {
             ..ViewConfig::default()
         };
         let plain = Views::new(&plain_config, shape, experiment.seed)?;
-        let steps = (data.train.len() / experiment.batch_size) as u64;
+        let pair = match experiment.pair {
+            Some(pair) => Some(Arc::new(pair.sets(data.train.len(), experiment.seed)?)),
+            None => None,
+        };
+        let members = pair
+            .as_ref()
+            .map_or(data.train.len(), |sets| sets.members().len());
+        let steps = (members / experiment.batch_size) as u64;
         if steps == 0 {
             return Err(TrainError::TooFewSamples {
-                samples: data.train.len(),
+                samples: members,
                 batch: experiment.batch_size,
             }
             .into());
@@ -268,18 +277,25 @@ impl Prepared {
         if plugins.iter().any(|plugin| plugin.manifest().exact) {
             encoder = encoder.with_convolution(Convolution::Direct);
         }
-        let model = SslModel::init(
-            &encoder,
-            experiment.projection.as_ref(),
-            &experiment.objective,
-            &RunFacts {
-                seed: experiment.seed,
-                classes: data.train.classes().len(),
-                steps_per_epoch: steps,
-                epochs: experiment.epochs,
-            },
-            &device.clone().autodiff(),
-        )?;
+        let facts = RunFacts {
+            seed: experiment.seed,
+            classes: data.train.classes().len(),
+            steps_per_epoch: steps,
+            epochs: experiment.epochs,
+        };
+        let fresh = || {
+            SslModel::init(
+                &encoder,
+                experiment.projection.as_ref(),
+                &experiment.objective,
+                &facts,
+                &device.clone().autodiff(),
+            )
+        };
+        let model = match &pair {
+            Some(_) => fresh()?.with_reference(fresh()?),
+            None => fresh()?,
+        };
         let plugin_ids = in_order(experiment, &plugins, model.encoder().sites())?
             .into_iter()
             .map(|index| plugins[index].manifest().id.clone())
@@ -290,6 +306,7 @@ impl Prepared {
             views,
             plain,
             schedule,
+            pair,
             plugins,
             plugin_ids,
             model,
@@ -309,6 +326,7 @@ impl Prepared {
             views,
             plain,
             schedule,
+            pair,
             plugins,
             plugin_ids,
             model,
@@ -328,17 +346,20 @@ impl Prepared {
         (options.started)(&directory);
 
         let training_device = device.clone().autodiff();
-        let source = Arc::new(ViewSource::new(
-            Arc::clone(&data),
-            Split::Train,
-            views.clone(),
-        ));
+        let source = ViewSource::new(Arc::clone(&data), Split::Train, views.clone());
         let ahead = Ahead {
             depth: experiment.loader.depth,
             threads: experiment.loader.threads,
         };
         let views_a_sample = experiment.objective.views();
-        let feed = ViewFeed::new(source, views_a_sample, ahead, training_device);
+        let feed = |source| {
+            let device = training_device.clone();
+            ViewFeed::new(Arc::new(source), views_a_sample, ahead, device)
+        };
+        let reference = pair
+            .as_ref()
+            .map(|sets| feed(source.clone().for_reference(Arc::clone(sets))));
+        let feed = LockStep::new(feed(source), reference);
         let store = SampleStore::new(Arc::clone(&data), views, device.clone());
         let sites = model.encoder().sites();
         let site_list = sites.clone();
@@ -371,6 +392,9 @@ impl Prepared {
                 device.clone(),
             );
             afterimage = afterimage.evaluation(experiment.evaluation.every, Box::new(judge), "knn");
+        }
+        if let Some(sets) = pair {
+            afterimage = afterimage.pair(Arc::unwrap_or_clone(sets));
         }
         for plugin in plugins {
             afterimage = afterimage.plugin(plugin);

@@ -368,29 +368,37 @@ fn a_reference_batch_differs_in_the_places_of_candidates_alone() {
         held_out: set(2, shape, 2),
     });
     let sets = Arc::new(PairSets::choose(12, 3, PairChoice::Random, 4).unwrap());
-    let views = Views::new(&everything(), shape, 3).unwrap();
-    let plain = ViewSource::new(Arc::clone(&data), Split::Train, views);
-    let source = plain.clone().with_pair(Arc::clone(&sets));
+    let of = |config: &ViewConfig| {
+        let views = Views::new(config, shape, 3).unwrap();
+        let source = ViewSource::new(Arc::clone(&data), Split::Train, views);
+        (source.clone(), source.for_reference(Arc::clone(&sets)))
+    };
+    let (studied, reference) = of(&everything());
     let members = sets.members();
-    let batch = source.batch(&members, 2, 2).unwrap();
-    assert_eq!(batch.data, plain.batch(&members, 2, 2).unwrap().data);
-    let reference = batch.reference.clone().unwrap();
-    assert_eq!(source.batch_on_this_thread(&members, 2, 2).unwrap(), batch);
-    let row_len = batch.data.len() / (2 * members.len());
-    let rows = batch.data.chunks(row_len).zip(reference.chunks(row_len));
+    let ours = studied.batch(&members, 2, 2).unwrap();
+    let theirs = reference.batch(&members, 2, 2).unwrap();
+    assert_eq!(
+        reference.batch_on_this_thread(&members, 2, 2).unwrap(),
+        theirs
+    );
+    let row_len = ours.data.len() / (2 * members.len());
+    let rows = ours.data.chunks(row_len).zip(theirs.data.chunks(row_len));
     for (row, (ours, theirs)) in rows.enumerate() {
         let candidate = sets.partner(members[row % members.len()]).is_some();
         assert_eq!(ours != theirs, candidate, "row {row}");
     }
     // Without augmentation the partner's own picture stands there.
-    let still = ViewConfig {
+    let (studied, reference) = of(&ViewConfig {
         preset: Preset::None,
         ..ViewConfig::default()
-    };
-    let views = Views::new(&still, shape, 3).unwrap();
-    let source = ViewSource::new(data, Split::Train, views).with_pair(Arc::clone(&sets));
-    let candidates = source.batch(&sets.candidates, 1, 1).unwrap();
-    let independent = source.batch(&sets.independent, 1, 1).unwrap();
-    assert_eq!(candidates.reference.unwrap(), independent.data);
-    assert!(source.plain_batch(&members).unwrap().reference.is_none());
+    });
+    assert_eq!(
+        reference.batch(&sets.candidates, 1, 1).unwrap().data,
+        studied.batch(&sets.independent, 1, 1).unwrap().data
+    );
+    // Probes and evaluation ask for a picture by its id and get that picture.
+    assert_eq!(
+        reference.plain_batch(&members).unwrap(),
+        studied.plain_batch(&members).unwrap()
+    );
 }

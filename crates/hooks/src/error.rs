@@ -86,6 +86,15 @@ pub enum HooksError {
         /// The kind.
         request: RequestKind,
     },
+    /// A comparison with a reference encoder in a run that trains none.
+    #[error(
+        "plugin {plugin} compares the encoder with a reference encoder, which this run does not \
+         train; add a table `[pair]` with `candidates = N` to the config"
+    )]
+    NoReference {
+        /// Who compares.
+        plugin: String,
+    },
     /// A tap that finds no site.
     #[error(
         "plugin {plugin} taps {pattern:?}, which matches no site of the model; sites are: {sites}"

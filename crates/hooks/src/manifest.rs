@@ -83,6 +83,8 @@ pub struct Manifest {
     /// Whether it needs arithmetic that is exact to rounding; faster approximations, such as
     /// Winograd convolutions, are off in a run with such a plugin.
     pub exact: bool,
+    /// Whether it compares the encoder with a reference encoder, which a run must then train.
+    pub reference: bool,
     /// Where it was asked for.
     pub origin: Option<Origin>,
 }

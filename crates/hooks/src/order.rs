@@ -17,6 +17,8 @@ pub struct Host {
     pub requests: BTreeSet<RequestKind>,
     /// Sites of the model.
     pub sites: Vec<Site>,
+    /// Whether a reference encoder is trained in lock step.
+    pub reference: bool,
 }
 
 /// Sorts `manifests` (given in the order of the config) into the order of dispatch: providers
@@ -72,6 +74,11 @@ fn check_host(manifests: &[&Manifest], host: &Host, errors: &mut Vec<HooksError>
             errors.push(HooksError::UnsupportedRequest {
                 plugin: manifest.named(),
                 request: *request,
+            });
+        }
+        if manifest.reference && !host.reference {
+            errors.push(HooksError::NoReference {
+                plugin: manifest.named(),
             });
         }
         for tap in &manifest.taps {

@@ -143,6 +143,12 @@ impl<P: Plugin> Declare<'_, P> {
         self
     }
 
+    /// Compares the encoder with a reference encoder: a run that trains none refuses this plugin.
+    pub fn reference(&mut self) -> &mut Self {
+        self.manifest.reference = true;
+        self
+    }
+
     /// The version of the layout of the plugin's state.
     pub fn state_version(&mut self, version: u32) -> &mut Self {
         self.manifest.state_version = version;
@@ -175,6 +181,7 @@ impl Attached {
             after: Vec::new(),
             on_fault: OnFault::Disable,
             exact: false,
+            reference: false,
             origin: None,
         };
         let mut tables = Tables::default();

@@ -10,8 +10,9 @@
 //!
 //! A [`Probe`] carries a network's readings to them. The plugins are thin: [`UnitMemProbe`] (kind
 //! `unitmem`) probes at the end of epochs, with nulls beside each curve; [`ClassMemProbe`] (kind
-//! `classmem`) does the same for classes; [`UnitMemStreaming`] (kind `unitmem-streaming`) listens to
-//! the training forward pass.
+//! `classmem`) does the same for classes; [`OwnershipProbe`] (kind `ownership`) compares the two
+//! encoders of a pair; [`UnitMemStreaming`] (kind `unitmem-streaming`) listens to the training
+//! forward pass.
 //!
 //! LayerMem goes another way: an [`AlignmentProbe`] measures how far apart a network maps the views of
 //! each point, layer by layer, and [`LayerMem`] compares that with a reference encoder that never saw
@@ -40,6 +41,7 @@ mod measure;
 mod owner_report;
 mod owner_strip;
 mod owners;
+mod ownership_probe;
 mod ownership_test;
 mod probe;
 mod probe_points;
@@ -77,6 +79,7 @@ pub use layermem_probe::{LayerMemConfig, LayerMemProbe, layer_mems};
 pub use measure::{Measured, Probe};
 pub use owner_strip::owner_strip;
 pub use owners::{owned_units, units_by_owner};
+pub use ownership_probe::{OwnershipConfig, OwnershipProbe};
 pub use ownership_test::{Interval, OwnershipTest};
 pub use probe::{UnitMemConfig, UnitMemProbe};
 pub use probe_points::{chosen_of, probe_points};

@@ -98,6 +98,11 @@ impl OwnershipTest {
         Ok(test)
     }
 
+    /// Points in each of the two sets.
+    pub fn points(&self) -> u64 {
+        self.points
+    }
+
     /// Units that belong to candidates.
     pub fn owned(&self) -> u64 {
         self.candidates.values().copied().map(u64::from).sum()

@@ -201,7 +201,7 @@ fn a_run_without_a_reference_is_told_what_to_do() {
     let mut rig = rig(config(), &model);
     rig.start(&model, Some(&SAMPLES));
     let faults = rig.faults();
-    assert!(faults[0].contains("[pair]"), "{faults:?}");
+    assert!(faults[0].contains("alignment-gap"), "{faults:?}");
 }
 
 #[test]

@@ -122,6 +122,7 @@ impl<M: LearnerModel> Training<M> {
             missing_events,
             requests,
             sites: self.run.sites.clone(),
+            reference: self.parts.driver.has_reference(&self.learner.model()),
         }
     }
 
@@ -388,8 +389,9 @@ fn load_learner<M: LearnerModel>(
 }
 
 /// What a run described by a config offers to plugins, for checks before it starts.
-pub fn host_of_runs(sites: Vec<afterimage_hooks::Site>) -> Host {
+pub fn host_of_runs(sites: Vec<afterimage_hooks::Site>, reference: bool) -> Host {
     Host {
+        reference,
         missing_events: BTreeMap::new(),
         requests: BTreeSet::from([
             RequestKind::SetPlan,

@@ -13,7 +13,7 @@ use burn::train::metric::{Adaptor, LossInput};
 use burn::train::{InferenceStep, ItemLazy, TrainOutput, TrainStep};
 
 use crate::error::TrainError;
-use crate::hooked::{Forward, HookedModel};
+use crate::hooked::{Forward, HookedModel, ReferenceLoss};
 
 /// What burn-train's metrics see of a step.
 #[derive(Debug, Clone)]
@@ -34,9 +34,26 @@ impl Adaptor<LossInput> for SslOutput {
     }
 }
 
+/// What the encoders of a model learn from in one step.
+#[derive(Debug, Clone)]
+pub struct SslBatch {
+    /// The batch of the encoder under study.
+    pub studied: ObjectiveBatch,
+    /// The batch of its reference: the same, but for independent points in the places of candidates.
+    pub reference: Option<ObjectiveBatch>,
+}
+
 /// An encoder under training, and what it is trained for.
 #[derive(Module, Debug)]
 pub struct SslModel {
+    encoder: AnyEncoder,
+    objective: AnyObjective,
+    reference: Option<Reference>,
+}
+
+/// The reference encoder of a pair with its own objective.
+#[derive(Module, Debug)]
+struct Reference {
     encoder: AnyEncoder,
     objective: AnyObjective,
 }
@@ -56,7 +73,23 @@ impl SslModel {
     ) -> Result<Self, TrainError> {
         let encoder = encoder.init(run.seed, device)?;
         let objective = objective.init(projection, &encoder, run, device)?;
-        Ok(Self { encoder, objective })
+        Ok(Self {
+            encoder,
+            objective,
+            reference: None,
+        })
+    }
+
+    /// The same model with `twin` as its reference, trained in lock step: initialise both with the
+    /// same arguments. A clone would share the running statistics of batch norms.
+    pub fn with_reference(self, twin: Self) -> Self {
+        let Self {
+            encoder, objective, ..
+        } = twin;
+        Self {
+            reference: Some(Reference { encoder, objective }),
+            ..self
+        }
     }
 
     /// The encoder alone.
@@ -69,12 +102,20 @@ impl SslModel {
         &self.objective
     }
 
-    fn run(&self, batch: ObjectiveBatch, taps: &mut Taps) -> Forward<SslOutput> {
+    fn run(&self, batch: SslBatch, taps: &mut Taps) -> Forward<SslOutput> {
         let ObjectiveOutput {
             embeddings,
             per_sample,
             loss,
-        } = self.objective.forward(&self.encoder, batch, taps);
+        } = self.objective.forward(&self.encoder, batch.studied, taps);
+        let reference = self.reference.as_ref().zip(batch.reference);
+        let reference = reference.map(|(Reference { encoder, objective }, batch)| {
+            let seen = objective.forward(encoder, batch, &mut Taps::none());
+            ReferenceLoss {
+                loss: seen.loss,
+                per_sample: Some(seen.per_sample),
+            }
+        });
         let output = SslOutput {
             loss: loss.clone().without_autodiff(),
         };
@@ -82,26 +123,42 @@ impl SslModel {
             embeddings: Some(embeddings),
             per_sample: Some(per_sample),
             loss,
-            reference: None,
+            reference,
             output,
         }
     }
 
     /// The model after an optimizer step: the objective moves what no gradient moves.
     fn after_step(self) -> Self {
-        let Self { encoder, objective } = self;
+        let Self {
+            encoder,
+            objective,
+            reference,
+        } = self;
         let objective = objective.after_step(&encoder);
-        Self { encoder, objective }
+        let reference = reference.map(|Reference { encoder, objective }| {
+            let objective = objective.after_step(&encoder);
+            Reference { encoder, objective }
+        });
+        Self {
+            encoder,
+            objective,
+            reference,
+        }
     }
 }
 
 impl TrainStep for SslModel {
-    type Input = ObjectiveBatch;
+    type Input = SslBatch;
     type Output = SslOutput;
 
-    fn step(&self, batch: ObjectiveBatch) -> TrainOutput<SslOutput> {
+    fn step(&self, batch: SslBatch) -> TrainOutput<SslOutput> {
         let forward = self.run(batch, &mut Taps::none());
-        let mut gradients = forward.loss.backward();
+        let loss = match forward.reference {
+            Some(reference) => forward.loss + reference.loss,
+            None => forward.loss,
+        };
+        let mut gradients = loss.backward();
         let grads = GradientsParams::from_module(&mut gradients, self);
         TrainOutput {
             grads,
@@ -129,10 +186,10 @@ impl TrainStep for SslModel {
 }
 
 impl InferenceStep for SslModel {
-    type Input = ObjectiveBatch;
+    type Input = SslBatch;
     type Output = SslOutput;
 
-    fn step(&self, batch: ObjectiveBatch) -> SslOutput {
+    fn step(&self, batch: SslBatch) -> SslOutput {
         self.run(batch, &mut Taps::none()).output
     }
 }
@@ -142,23 +199,32 @@ impl HookedModel for SslModel {
         self.encoder.sites()
     }
 
-    fn sample_ids(&self, batch: &ObjectiveBatch) -> Vec<SampleId> {
-        batch.ids.clone()
+    fn sample_ids(&self, batch: &SslBatch) -> Vec<SampleId> {
+        batch.studied.ids.clone()
     }
 
     fn views(&self) -> usize {
         self.objective.views()
     }
 
-    fn images<'i>(&self, batch: &'i mut ObjectiveBatch) -> Option<&'i mut Tensor<4>> {
-        Some(&mut batch.images)
+    fn images<'i>(&self, batch: &'i mut SslBatch) -> Option<&'i mut Tensor<4>> {
+        Some(&mut batch.studied.images)
     }
 
-    fn forward(&self, batch: ObjectiveBatch, taps: &mut Taps) -> Forward<SslOutput> {
+    fn forward(&self, batch: SslBatch, taps: &mut Taps) -> Forward<SslOutput> {
         self.run(batch, taps)
     }
 
     fn encode(&self, images: Tensor<4>, taps: &mut Taps) -> Tensor<2> {
         self.encoder.encode(images, taps)
+    }
+
+    fn has_reference(&self) -> bool {
+        self.reference.is_some()
+    }
+
+    fn encode_reference(&self, images: Tensor<4>, taps: &mut Taps) -> Option<Tensor<2>> {
+        let reference = self.reference.as_ref()?;
+        Some(reference.encoder.encode(images, taps))
     }
 }

@@ -56,6 +56,7 @@ pub fn sites() -> Vec<Site> {
 
 pub fn host() -> Host {
     Host {
+        reference: false,
         requests: BTreeSet::from([RequestKind::Stop, RequestKind::SetPlan]),
         sites: sites(),
         ..Host::default()

@@ -192,6 +192,7 @@ impl Rig {
     pub fn new(plugin: Attached, sites: &[Site]) -> Self {
         let host = Host {
             sites: sites.to_vec(),
+            reference: true,
             ..Host::default()
         };
         let mut desk = Desk::default();
