@@ -10,6 +10,7 @@ use afterimage_train::TrainError;
 use thiserror::Error;
 
 use crate::config::ConfigErrors;
+use crate::fine_tune::LayerError;
 
 /// An error of a whole run, in the user's terms.
 #[derive(Debug, Error)]
@@ -29,12 +30,26 @@ pub enum RunError {
     /// Training failed.
     #[error(transparent)]
     Train(#[from] TrainError),
+    /// A setting of the model, or weights that cannot be used.
+    #[error(transparent)]
+    Model(#[from] ModelError),
     /// A file of the run could not be written.
     #[error(transparent)]
     Track(#[from] TrackError),
     /// Candidates and independent points that the data set does not have.
     #[error("pair.candidates: {0}")]
     Pair(afterimage_hooks::Fault),
+    /// Layers that cannot be chosen for fine-tuning.
+    #[error("fine_tune.layers: {0}")]
+    Layers(#[from] LayerError),
+    /// An encoder that fine-tuning cannot start from.
+    #[error("fine_tune.from: {path}: {reason}")]
+    Start {
+        /// What `from` says.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// Views that the encoder cannot take.
     #[error(
         "views are {side} pixels high or wide; the encoder needs at least {least}; set `views.size`"
@@ -62,6 +77,52 @@ pub enum RunError {
         /// What is missing.
         what: String,
     },
+    /// A directory that a probe is to write and that holds something.
+    #[error("{path}: this is there already; choose another directory with --out")]
+    OutExists {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A directory that holds no encoder.
+    #[error(
+        "{path}: this folder is neither a run nor one of its checkpoints; name a run directory, a \
+         folder checkpoints/step-… in it, or a file of PyTorch weights"
+    )]
+    NoCheckpoint {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Weights that come without images.
+    #[error(
+        "a file of weights does not say on which images to probe; give --data KIND:PATH, or a \
+         [data] table with --config"
+    )]
+    NoImages,
+    /// A `--data` flag that says nothing.
+    #[error(
+        "--data {given}: write embedded, idx:DIR, cifar10:DIR, cifar100:DIR or folder:DIR; for \
+         everything else write a [data] table and give it with --config"
+    )]
+    DataFlag {
+        /// What was given.
+        given: String,
+    },
+    /// Colour images for an encoder of gray ones.
+    #[error("the images have 3 channels; this encoder takes 1")]
+    ColourImages,
+    /// Fewer images than points to look at.
+    #[error(
+        "{points} training points and as many held-out ones are to be looked at; there are {train} \
+         training and {held_out} held-out images; lower --points (`unitmem.points`)"
+    )]
+    FewImages {
+        /// Points of each split.
+        points: usize,
+        /// Training images.
+        train: usize,
+        /// Held-out images.
+        held_out: usize,
+    },
     /// A run that is already over.
     #[error("{path}: this run is complete; there is nothing to resume")]
     Complete {
@@ -88,6 +149,13 @@ impl RunError {
             | RunError::Device(_)
             | RunError::SmallViews { .. }
             | RunError::Pair(_)
+            | RunError::Layers(_)
+            | RunError::Start { .. }
+            | RunError::NoImages
+            | RunError::DataFlag { .. }
+            | RunError::ColourImages
+            | RunError::FewImages { .. }
+            | RunError::Model(ModelError::Config { .. } | ModelError::Patch { .. })
             | RunError::Train(
                 TrainError::Plugins(_)
                 | TrainError::Model(ModelError::Config { .. } | ModelError::Patch { .. }),

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Report, Validate};
 use crate::device::open_device;
+use crate::fine_tune::FineTuneConfig;
 use crate::pair::PairConfig;
 use crate::registry::Registry;
 
@@ -39,6 +40,10 @@ pub struct Experiment {
     /// How views are augmented in training and in probes.
     #[serde(default)]
     pub views: ViewConfig,
+    /// An encoder to start from, and which of its layers are trained; without it a run starts from
+    /// random initial parameters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fine_tune: Option<FineTuneConfig>,
     /// A reference encoder trained in lock step; none unless told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pair: Option<PairConfig>,
@@ -71,7 +76,7 @@ pub struct Experiment {
     pub plugins: Vec<PluginEntry>,
 }
 
-fn default_device() -> String {
+pub(crate) fn default_device() -> String {
     "cpu".to_owned()
 }
 
@@ -246,6 +251,22 @@ fn tell_ssl(report: &mut Report<'_>, table: &str, problems: Vec<SslError>) {
     }
 }
 
+/// Reports a device that cannot be opened.
+pub(crate) fn tell_device(report: &mut Report<'_>, device: &str) {
+    if let Err(error) = open_device(device) {
+        report.error("device", error.to_string());
+    }
+}
+
+/// Reports what is wrong with the views, at the very key.
+pub(crate) fn tell_views(report: &mut Report<'_>, views: &ViewConfig) {
+    match views.recipe() {
+        Ok(_) => {}
+        Err(DataError::Config { key, reason }) => report.error(&key, reason),
+        Err(error) => report.error("views", error.to_string()),
+    }
+}
+
 impl Validate for Experiment {
     fn validate(&self, report: &mut Report<'_>) {
         let named = !self.name.is_empty()
@@ -271,14 +292,8 @@ impl Validate for Experiment {
             "pair.candidates",
             || "must be at least 1".to_owned(),
         );
-        if let Err(error) = open_device(&self.device) {
-            report.error("device", error.to_string());
-        }
-        match self.views.recipe() {
-            Ok(_) => {}
-            Err(DataError::Config { key, reason }) => report.error(&key, reason),
-            Err(error) => report.error("views", error.to_string()),
-        }
+        tell_device(report, &self.device);
+        tell_views(report, &self.views);
         // Without a size of its own, a view has that of the images, which are not read yet.
         let encoder = match self.views.size {
             Some(side) => self.encoder.clone().for_images(3, side),

@@ -10,11 +10,14 @@ pub mod config;
 mod device;
 mod error;
 mod experiment;
+mod fine_tune;
 mod pair;
+mod probe;
 mod quiet;
 mod registry;
 mod run;
 mod run_dir;
+mod start;
 mod summary;
 
 pub use chaos::{Chaos, ChaosConfig};
@@ -24,7 +27,9 @@ pub use experiment::{
     CheckpointsConfig, EvaluationConfig, Experiment, LoaderConfig, OverheadConfig, PluginEntry,
     Renderer,
 };
+pub use fine_tune::{FineTuneConfig, LayerChoice, LayerError};
 pub use pair::PairConfig;
+pub use probe::{ProbeConfig, ProbeOptions, Probed, probe};
 pub use registry::{PluginKind, Registry};
 pub use run::{Finished, Options, default_directory, dry_run, resume, run};
 pub use run_dir::RunDir;

@@ -94,16 +94,20 @@ impl PluginKind {
             .iter()
             .map(|(event, every)| format!("{event} ({every})"))
             .collect();
+        let needs = reference
+            .then(|| "a reference encoder (`[pair]`)".to_owned())
+            .into_iter()
+            .collect();
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let effects = writes
             .iter()
             .map(|write| format!("writes {write}"))
             .chain(requests.iter().map(|request| format!("requests {request}")))
             .chain(exact.then(|| "computes convolutions directly".to_owned()))
-            .chain(reference.then(|| "needs a reference encoder (`[pair]`)".to_owned()))
             .collect();
         format!(
-            "{}: {}\n\nevents:    {}\nreads:     {}\nlabels:    {}\nprovides:  {}\neffects:   {}\n\
+            "{}: {}\n\nevents:    {}\nreads:     {}\nlabels:    {}\nprovides:  {}\nneeds:     {}\n\
+             effects:   {}\n\
              on fault:  {:?}\n\n[[plugins]]\nkind = \"{}\"\n{}",
             self.name,
             self.about,
@@ -111,6 +115,7 @@ impl PluginKind {
             list(names(reads)),
             if *reads_labels { "read" } else { "not seen" },
             list(names(provides)),
+            list(needs),
             list(effects),
             on_fault,
             self.name,

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use afterimage_data::{DataSet, SampleStore, ViewConfig, ViewSource, Views};
+use afterimage_data::{DataError, DataSet, SampleStore, Shape, ViewConfig, ViewSource, Views};
 use afterimage_hooks::{Attached, Origin, Outcome, PairSets, RequestKind, Split};
 use afterimage_kernels::Convolution;
-use afterimage_model::Encoder as _;
+use afterimage_model::{Encoder as _, EncoderConfig};
 use afterimage_ssl::{RunFacts, Schedule, StepScheduler};
 use afterimage_track::{Mode, Progress, Report as HtmlReport, Sinks, unitmem_layout};
 use afterimage_train::{
@@ -27,6 +27,7 @@ use crate::error::RunError;
 use crate::experiment::{Experiment, Renderer};
 use crate::registry::Registry;
 use crate::run_dir::{Manifest, RunDir};
+use crate::start::Start;
 use crate::summary::summary;
 
 /// How a run is started, apart from its config.
@@ -246,12 +247,7 @@ impl Prepared {
         let data = Arc::new(experiment.data.load(experiment.limits)?);
         let shape = data.train.shape();
         let views = Views::new(&experiment.views, shape, experiment.seed)?;
-        let plain_config = ViewConfig {
-            size: experiment.views.size,
-            normalize: experiment.views.normalize.clone(),
-            ..ViewConfig::default()
-        };
-        let plain = Views::new(&plain_config, shape, experiment.seed)?;
+        let plain = plain_views(&experiment.views, shape, experiment.seed)?;
         let pair = match experiment.pair {
             Some(pair) => Some(Arc::new(pair.sets(data.train.len(), experiment.seed)?)),
             None => None,
@@ -267,11 +263,7 @@ impl Prepared {
             }
             .into());
         }
-        let least = experiment.encoder.min_side();
-        let side = views.shape().height.min(views.shape().width);
-        if side < least {
-            return Err(RunError::SmallViews { side, least });
-        }
+        let side = side_for(&experiment.encoder, &views)?;
         let schedule = experiment.schedule.init(steps, experiment.epochs)?;
         let mut encoder = experiment.encoder.clone().for_images(shape.channels, side);
         if plugins.iter().any(|plugin| plugin.manifest().exact) {
@@ -283,19 +275,23 @@ impl Prepared {
             steps_per_epoch: steps,
             epochs: experiment.epochs,
         };
-        let fresh = || {
-            SslModel::init(
-                &encoder,
-                experiment.projection.as_ref(),
-                &experiment.objective,
+        let on = device.clone().autodiff();
+        let start = Start::open(experiment, &encoder, &on)?;
+        let fresh = || -> Result<SslModel, RunError> {
+            let (head, objective) = (experiment.projection.as_ref(), &experiment.objective);
+            Ok(SslModel::new(
+                start.encoder()?,
+                head,
+                objective,
                 &facts,
-                &device.clone().autodiff(),
-            )
+                &on,
+            )?)
         };
         let model = match &pair {
             Some(_) => fresh()?.with_reference(fresh()?),
             None => fresh()?,
-        };
+        }
+        .freeze(&start.frozen()?);
         let plugin_ids = in_order(experiment, &plugins, model.encoder().sites())?
             .into_iter()
             .map(|index| plugins[index].manifest().id.clone())
@@ -340,6 +336,7 @@ impl Prepared {
                 data_digest: &data_digest,
                 plugins: &plugin_ids,
                 outcome,
+                probe: None,
             })
         };
         manifest("running")?;
@@ -446,7 +443,35 @@ impl Prepared {
     }
 }
 
-fn open_sinks(run: &Path, resume_step: Option<u64>, sites: &[afterimage_hooks::Site]) -> Sinks {
+/// Views without augmentation, as evaluation sees an image: of the size and normalisation of `config`.
+pub(crate) fn plain_views(
+    config: &ViewConfig,
+    image: Shape,
+    seed: u64,
+) -> Result<Views, DataError> {
+    let plain = ViewConfig {
+        size: config.size,
+        normalize: config.normalize.clone(),
+        ..ViewConfig::default()
+    };
+    Views::new(&plain, image, seed)
+}
+
+/// The shorter side of `views`, which `encoder` must be able to take.
+pub(crate) fn side_for(encoder: &EncoderConfig, views: &Views) -> Result<usize, RunError> {
+    let side = views.shape().height.min(views.shape().width);
+    let least = encoder.min_side();
+    if side < least {
+        return Err(RunError::SmallViews { side, least });
+    }
+    Ok(side)
+}
+
+pub(crate) fn open_sinks(
+    run: &Path,
+    resume_step: Option<u64>,
+    sites: &[afterimage_hooks::Site],
+) -> Sinks {
     let names: Vec<String> = sites
         .iter()
         .filter(|site| site.kind == afterimage_hooks::SiteKind::Activation)

@@ -115,11 +115,13 @@ pub struct Manifest<'a> {
     pub plugins: &'a [String],
     /// `running`, or how the run ended.
     pub outcome: &'a str,
+    /// What was probed, where the run is a probe.
+    pub probe: Option<Value>,
 }
 
 impl Manifest<'_> {
     fn json(&self) -> Value {
-        json!({
+        let mut manifest = json!({
             "afterimage": env!("CARGO_PKG_VERSION"),
             "burn": "0.22.1",
             "git": option_env!("AFTERIMAGE_GIT"),
@@ -128,6 +130,10 @@ impl Manifest<'_> {
             "data_sha256": self.data_digest,
             "plugins": self.plugins,
             "outcome": self.outcome,
-        })
+        });
+        if let (Some(probe), Some(entries)) = (&self.probe, manifest.as_object_mut()) {
+            entries.insert("probe".to_owned(), probe.clone());
+        }
+        manifest
     }
 }

@@ -63,5 +63,44 @@ pub(crate) fn summary(
     if !layers.is_empty() {
         text.push_str(&format!("{layers}\n"));
     }
+    text.push_str(&layermem(scalars, sites));
     text
+}
+
+/// LayerMem per layer with its controls; nothing without a reference encoder.
+fn layermem(scalars: &BTreeMap<String, f64>, sites: &[Site]) -> String {
+    let mut layers = TextTable::new(
+        "LayerMem by layer: 0 = as a reference that never saw the points, 1 = views in one place",
+        &[
+            "layer",
+            "candidates",
+            "± se",
+            "shared",
+            "held-out",
+            "calibrated",
+            "± se",
+        ],
+    );
+    let names = sites.iter().map(|site| site.name.as_str());
+    for layer in names.chain([afterimage_memory::EMBEDDING]) {
+        let of = |what: &str| scalars.get(&format!("layermem/{what}/{layer}")).copied();
+        let Some(candidates) = of("mean/candidates") else {
+            continue;
+        };
+        let figure = |what: &str| TextTable::number(of(what).unwrap_or(f64::NAN), 3);
+        layers.row([
+            layer.to_owned(),
+            TextTable::number(candidates, 3),
+            figure("se/candidates"),
+            figure("mean/shared"),
+            figure("mean/external"),
+            figure("calibrated"),
+            figure("se/calibrated"),
+        ]);
+    }
+    if layers.is_empty() {
+        String::new()
+    } else {
+        format!("{layers}\n")
+    }
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::probe::Probe;
+
 /// Shows what a self-supervised vision encoder memorizes while it trains, and acts on it.
 #[derive(Debug, Parser)]
 #[command(name = "afterimage", version, propagate_version = true)]
@@ -40,6 +42,8 @@ pub enum Command {
         /// Name of a plugin.
         name: Option<String>,
     },
+    /// Measure the memorization of an encoder that is already trained.
+    Probe(Probe),
     /// Write the HTML report of runs again.
     Report {
         /// Run directories.

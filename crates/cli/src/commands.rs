@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::arguments::{Arguments, Command, Run};
 use crate::logging;
+use crate::probe::probe;
 
 /// Runs a command; its result is the exit code.
 pub fn execute(arguments: Arguments) -> u8 {
@@ -18,6 +19,7 @@ pub fn execute(arguments: Arguments) -> u8 {
         Command::Resume { run, json } => go_on(&run, json),
         Command::Check { configs, sets } => check(&configs, &sets),
         Command::Plugins { name } => plugins(name.as_deref()),
+        Command::Probe(arguments) => probe(arguments),
         Command::Report { runs } => report(&runs),
     };
     result.unwrap_or_else(|error| {
@@ -149,13 +151,13 @@ fn report(runs: &[PathBuf]) -> Result<u8, RunError> {
 }
 
 /// Writes to standard output; a closed pipe is the reader's choice.
-fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     let mut out = io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// Writes a line to standard error.
-fn complain(text: &str) {
+pub(crate) fn complain(text: &str) {
     let mut err = io::stderr().lock();
     let _ = writeln!(err, "{}", text.trim_end());
 }

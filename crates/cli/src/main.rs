@@ -3,6 +3,7 @@
 mod arguments;
 mod commands;
 mod logging;
+mod probe;
 
 use std::process::ExitCode;
 

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use run::{
     Files, Place, TINY, afterimage, assert_same, ends, files_under, finish, last_checkpoint,
-    observers, plugin, records, with_every_observer,
+    observers, plugin, records, tiny_pair, with_every_observer,
 };
 
 /// What training made, apart from the plugins' own state.
@@ -117,4 +117,28 @@ fn the_same_config_gives_the_same_bytes_on_any_number_of_threads() {
         records(&first)["metrics.jsonl"],
         records(&loader)["metrics.jsonl"]
     );
+}
+
+#[test]
+fn probing_a_pair_does_not_change_a_bit_of_either_encoder() {
+    let place = Place::new();
+    let bare = place.run("bare", &tiny_pair(), 0);
+    let plugins = plugin("layermem") + &plugin("ownership");
+    let watched = place.run("watched", &(tiny_pair() + &plugins), 0);
+    assert_same(
+        &learned(&bare),
+        &learned(&watched),
+        "layermem and ownership",
+    );
+    assert_eq!(loop_lines(&bare), loop_lines(&watched));
+}
+
+#[test]
+fn a_plugin_that_compares_encoders_is_refused_without_a_pair() {
+    let place = Place::new();
+    let config = place.write("config.toml", &(TINY.to_owned() + &plugin("layermem")));
+    let out = place.path("run");
+    let mut command = afterimage();
+    command.arg("run").arg(&config).arg("--out").arg(&out);
+    finish(&mut command).expect(2, &["layermem", "config.toml:", "[pair]", "candidates"]);
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use run::{
     EPOCH, Files, Place, TINY, afterimage, assert_same, call, checkpoints, ends, last_checkpoint,
-    resume, with_every_observer,
+    plugin, resume, tiny_pair, with_every_observer,
 };
 
 /// Six epochs with every observer: long enough to be hit in the middle.
@@ -291,4 +291,20 @@ fn a_damaged_checkpoint_is_refused_by_its_file() {
     assert_eq!(checkpoints(&run).last(), Some(&(2 * EPOCH)));
     resume(&run).expect(1, &["plugin \"chaos\" failed"]);
     assert_eq!(checkpoints(&run).last(), Some(&25));
+}
+
+#[test]
+fn a_killed_pair_ends_as_a_straight_one() {
+    let place = Place::new();
+    let plugins = plugin("layermem") + &plugin("ownership");
+    let text = (tiny_pair() + &plugins).replace("epochs = 3", "epochs = 4");
+    let straight = place.run("straight", &text, 0);
+    let config = place.path("straight.toml");
+    let steps = EPOCH - 1;
+    for delay in [5, 40] {
+        let out = place.path(&format!("killed-{delay}"));
+        assert!(killed(&config, &out, steps, Duration::from_millis(delay)));
+        resume(&out).expect(0, &[]);
+        assert_same(&ends(&straight), &ends(&out), "a pair");
+    }
 }

@@ -36,6 +36,14 @@ impl DataSet {
         })
     }
 
+    /// The same data in three channels; gray images have three equal ones.
+    pub fn in_colour(self) -> Self {
+        Self {
+            train: self.train.in_colour(),
+            held_out: self.held_out.in_colour(),
+        }
+    }
+
     /// Both splits' digests as one text, for the run's manifest.
     pub fn digest(&self) -> String {
         format!("{}+{}", self.train.digest(), self.held_out.digest())

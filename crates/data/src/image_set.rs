@@ -146,6 +146,22 @@ impl ImageSet {
         Some((0..plane).flat_map(rgb).collect())
     }
 
+    /// The same images in three channels; gray ones have three equal ones.
+    pub fn in_colour(self) -> Self {
+        if self.shape.channels == 3 {
+            return self;
+        }
+        let planes = self.pixels.chunks_exact(self.shape.len());
+        Self {
+            pixels: planes.flat_map(|plane| plane.repeat(3)).collect(),
+            shape: Shape {
+                channels: 3,
+                ..self.shape
+            },
+            ..self
+        }
+    }
+
     /// SHA-256 of shape, pixels and labels, in hexadecimal: names the data in the run's manifest.
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
@@ -236,6 +252,19 @@ mod tests {
         let pixels = (0..labels.len() * shape.len()).map(|i| i as u8).collect();
         let names = (0..classes).map(|c| format!("c{c}")).collect();
         ImageSet::new(pixels, labels.to_vec(), names, shape).unwrap()
+    }
+
+    #[test]
+    fn gray_images_in_colour_have_three_equal_planes() {
+        let gray = set(&[0, 1], 2, 1);
+        let colour = gray.clone().in_colour();
+        assert_eq!(colour.shape().channels, 3);
+        for id in [0, 1].map(SampleId) {
+            let plane = gray.image(id).unwrap().pixels;
+            assert_eq!(colour.image(id).unwrap().pixels, plane.repeat(3));
+            assert_eq!(colour.picture(id), gray.picture(id));
+        }
+        assert_eq!(colour.clone().in_colour(), colour);
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub enum Stream {
     LinearProbe = 7,
     /// The split of the training samples into shared, candidates and independent points.
     Pair = 9,
+    /// The layers that fine-tuning trains, where they are chosen at random.
+    Layers = 10,
     /// Reserved for plugins; tell plugins apart by [`RandomKey::sample`] or [`RandomKey::view`].
     Plugin = 8,
 }

@@ -27,6 +27,7 @@ fn plugin(id: &str, line: usize) -> Manifest {
         after: Vec::new(),
         on_fault: OnFault::Disable,
         exact: false,
+        reference: false,
         origin: Some(Origin {
             file: "run.toml".to_owned(),
             line,

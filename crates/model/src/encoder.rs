@@ -71,6 +71,24 @@ impl EncoderConfig {
         self
     }
 
+    /// Channels of the images.
+    pub fn channels(&self) -> usize {
+        match self {
+            Self::ResNet9(config) => config.channels,
+            Self::ResNet(config) => config.channels,
+            Self::Vit(config) => config.channels,
+        }
+    }
+
+    /// How the encoder's convolutions are computed on the CPU.
+    pub fn convolution(&self) -> Convolution {
+        match self {
+            Self::ResNet9(config) => config.convolution,
+            Self::ResNet(config) => config.convolution,
+            Self::Vit(_) => Convolution::default(),
+        }
+    }
+
     /// The smallest side of an image in pixels.
     pub fn min_side(&self) -> usize {
         match self {

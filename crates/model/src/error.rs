@@ -1,4 +1,6 @@
-//! What can be wrong with an encoder's configuration or with masks.
+//! What can be wrong with an encoder's configuration, with masks, or with weights from elsewhere.
+
+use std::path::PathBuf;
 
 use thiserror::Error;
 
@@ -57,6 +59,64 @@ pub enum ModelError {
         /// Length of the mask.
         found: usize,
     },
+    /// A file that cannot be read as PyTorch weights.
+    #[error(
+        "{}: this file cannot be read as weights of PyTorch (safetensors, .pt, .pth): {reason}",
+        path.display()
+    )]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// Weights of no encoder that this project has.
+    #[error("{}: {reason}", path.display())]
+    Layout {
+        /// The file.
+        path: PathBuf,
+        /// What was looked for and what was found.
+        reason: String,
+    },
+    /// Weights that do not fit the encoder which their keys speak of.
+    #[error(
+        "{}: the weights are not those of a {encoder}{}{}{}",
+        path.display(),
+        listed("missing", missing),
+        listed("of another shape", shapes),
+        listed("unknown", unknown)
+    )]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// The encoder that the keys and shapes speak of.
+        encoder: String,
+        /// Keys that the encoder needs and the file lacks.
+        missing: Vec<String>,
+        /// Keys with another shape than the encoder's, with both shapes.
+        shapes: Vec<String>,
+        /// Keys among the encoder's that have no place in it.
+        unknown: Vec<String>,
+    },
+    /// A record of this project that does not hold the encoder.
+    #[error("the record does not hold this encoder: {reason}")]
+    Record {
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// A line of an error that names at most so many `items`; nothing without any.
+fn listed(what: &str, items: &[String]) -> String {
+    const SHOWN: usize = 10;
+    let shown: Vec<&str> = items.iter().take(SHOWN).map(String::as_str).collect();
+    match items.len() {
+        0 => String::new(),
+        all if all > SHOWN => {
+            format!("\n  {what}: {} and {} more", shown.join(", "), all - SHOWN)
+        }
+        _ => format!("\n  {what}: {}", shown.join(", ")),
+    }
 }
 
 impl ModelError {

@@ -2,7 +2,7 @@
 //!
 //! An [`Encoder`] lists its [sites](afterimage_hooks::Site) and takes a recorder, [`Taps`], in its
 //! forward pass. Taps read or gate the units of a site without changing a bit of the loss or of
-//! any gradient; [`Masks`] hold units at zero.
+//! any gradient; [`Masks`] hold units at zero. [`Weights`] makes an encoder of PyTorch's.
 //!
 //! # Examples
 //! ```
@@ -22,8 +22,11 @@
 
 mod conv_block;
 mod defaults;
+mod describe;
 mod encoder;
 mod error;
+mod import;
+mod layer;
 mod masks;
 mod paths;
 mod projection;
@@ -41,6 +44,8 @@ mod vit;
 pub use conv_block::{BlockSites, ConvBlock, ConvBlockConfig};
 pub use encoder::{AnyEncoder, Encoder, EncoderConfig};
 pub use error::ModelError;
+pub use import::{ImportOptions, Imported, Layout, Weights, from_record};
+pub use layer::{Layer, layers};
 pub use masks::Masks;
 pub use paths::{ParameterInfo, parameter_count, parameters};
 pub use projection::{HeadActivation, HeadForm, HiddenLayer, ProjectionHead, ProjectionHeadConfig};

@@ -1,6 +1,7 @@
 //! One self-contained HTML page about a run.
 
 mod chart;
+mod layers;
 mod load;
 mod page;
 mod ridges;

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use afterimage_data::ViewSource;
-use afterimage_hooks::{Clock, Fault, ModelView, SampleId, TapPlan};
+use afterimage_hooks::{Clock, Fault, ModelView, SampleId};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
+use crate::embed::embed;
 use crate::evaluate::Evaluator;
 use crate::knn::{Embeddings, accuracy};
 use crate::linear_probe::LinearProbe;
@@ -76,19 +77,9 @@ impl Judge {
     ) -> Result<(Embeddings, Vec<u32>), Fault> {
         let labels = source.images().labels();
         let ids = balanced(labels, source.images().classes().len(), limit);
-        let mut values = Vec::new();
-        let mut width = 1;
-        for ids in ids.chunks(self.config.batch_size.max(1)) {
-            let images = source
-                .plain_batch(ids)
-                .map_err(|error| Fault::caused_by("images cannot be rendered", error))?;
-            let seen = model.observe(images.into_tensor(&self.device), &TapPlan::default())?;
-            width = seen.embeddings.dims()[1];
-            let rows = seen.embeddings.try_into_vec_as::<f32>();
-            values.extend(rows.map_err(|error| Fault::new(error.to_string()))?);
-        }
+        let embeddings = embed(model, source, &ids, self.config.batch_size, &self.device)?;
         let labels = ids.iter().map(|id| labels[id.0 as usize]).collect();
-        Ok((Embeddings::new(values, width), labels))
+        Ok((embeddings, labels))
     }
 }
 

@@ -9,6 +9,7 @@ mod checkpoint;
 mod commit;
 mod config_difference;
 mod driver;
+mod embed;
 mod error;
 mod evaluate;
 mod feed;
@@ -29,6 +30,7 @@ mod view_feed;
 
 pub use attach::{Afterimage, RunReport};
 pub use checkpoint::{Checkpoints, LoopState, read_model, read_state};
+pub use embed::embed;
 pub use error::TrainError;
 pub use evaluate::Evaluator;
 pub use feed::{Batches, Feed, NoLoader, batches, default_plan};

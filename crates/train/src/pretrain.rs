@@ -1,12 +1,12 @@
 //! Training an encoder for an objective: both as one burn model.
 
 use afterimage_hooks::{SampleId, Site};
-use afterimage_model::{AnyEncoder, Encoder, EncoderConfig, ProjectionHeadConfig, Taps};
+use afterimage_model::{AnyEncoder, Encoder, ProjectionHeadConfig, Taps};
 use afterimage_ssl::{
     AnyObjective, Objective, ObjectiveBatch, ObjectiveConfig, ObjectiveOutput, RunFacts,
 };
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
-use burn::module::Module;
+use burn::module::{Module, ParamGroup};
 use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
 use burn::tensor::{Device, ExecutionError, Tensor};
 use burn::train::metric::{Adaptor, LossInput};
@@ -59,19 +59,18 @@ struct Reference {
 }
 
 impl SslModel {
-    /// A model whose random parameters depend on the run's seed alone. Without `projection` the
-    /// objective's own default head is taken.
+    /// `encoder` with an objective whose random parameters depend on the run's seed alone, and whose
+    /// teachers start as the encoder. Without `projection` the objective's own default head is taken.
     ///
     /// # Errors
     /// A setting out of range.
-    pub fn init(
-        encoder: &EncoderConfig,
+    pub fn new(
+        encoder: AnyEncoder,
         projection: Option<&ProjectionHeadConfig>,
         objective: &ObjectiveConfig,
         run: &RunFacts,
         device: &Device,
     ) -> Result<Self, TrainError> {
-        let encoder = encoder.init(run.seed, device)?;
         let objective = objective.init(projection, &encoder, run, device)?;
         Ok(Self {
             encoder,
@@ -100,6 +99,20 @@ impl SslModel {
     /// What the encoder is trained for.
     pub fn objective(&self) -> &AnyObjective {
         &self.objective
+    }
+
+    /// The same model with the values at these paths of an encoder frozen, in the reference encoder
+    /// as well: parameters without gradient, so that no optimizer moves them or keeps a state for
+    /// them, and batch norms that use their running statistics and leave them as they are.
+    pub fn freeze(self, paths: &[String]) -> Self {
+        let flags = paths.iter().filter_map(|path| {
+            let norm = path.strip_suffix(".gamma")?;
+            Some(format!("{norm}.training"))
+        });
+        let paths: Vec<String> = paths.iter().cloned().chain(flags).collect();
+        let references = paths.iter().map(|path| format!("reference.{path}"));
+        let all: Vec<String> = paths.iter().cloned().chain(references).collect();
+        self.freeze_group(ParamGroup::from_paths(all))
     }
 
     fn run(&self, batch: SslBatch, taps: &mut Taps) -> Forward<SslOutput> {

@@ -105,10 +105,17 @@ fn main() -> Any<()> {
                 pairs: Pairs::Views,
             };
             let models: [&dyn ModelView; 2] = [&studied, reference];
-            layer_mems(&probe, LayerForm::Paper, models, &samples, Split::Train, &ids)?
-                .into_iter()
-                .map(|(layer, mem)| (layer, mem.scores))
-                .collect()
+            layer_mems(
+                &probe,
+                LayerForm::Paper,
+                models,
+                &samples,
+                Split::Train,
+                &ids,
+            )?
+            .into_iter()
+            .map(|(layer, mem)| (layer, mem.scores))
+            .collect()
         }
     };
     let report = json!({

@@ -13,6 +13,10 @@ use tempfile::TempDir;
 pub const TINY: &str = include_str!("../configs/tiny.toml");
 /// Steps of an epoch of [`TINY`]: 320 samples in batches of 32.
 pub const EPOCH: u64 = 10;
+/// [`TINY`] with a reference encoder, on 300 of its samples: nine steps an epoch.
+pub fn tiny_pair() -> String {
+    format!("{TINY}\n[pair]\ncandidates = 20\n")
+}
 /// Steps of [`TINY`].
 pub const STEPS: u64 = 3 * EPOCH;
 
@@ -210,8 +214,8 @@ pub fn assert_same(straight: &Files, other: &Files, what: &str) {
     }
 }
 
-/// Kinds of plugins in the registry that only observe, as the command lists them, and whether each
-/// can run alone.
+/// Kinds of plugins in the registry that only observe any encoder, as the command lists them, and
+/// whether each can run alone.
 pub fn observers() -> Vec<(String, bool)> {
     let listed = call(["plugins"]).expect(0, &[]);
     let kinds: Vec<&str> = listed
@@ -230,7 +234,8 @@ pub fn observers() -> Vec<(String, bool)> {
                     .trim()
                     .to_owned()
             };
-            (of("effects:") == "none").then(|| (kind.to_owned(), of("reads:") == "none"))
+            let observes = of("effects:") == "none" && of("needs:") == "none";
+            observes.then(|| (kind.to_owned(), of("reads:") == "none"))
         })
         .collect()
 }
@@ -241,6 +246,9 @@ pub fn plugin(kind: &str) -> String {
         // In the middle of the second epoch.
         "chaos" => "step = 15",
         "unitmem" | "classmem" => "points = 40\nviews = 2",
+        "ownership" => "points = 30\nviews = 2\ndraws = 50",
+        "layermem" => "points = 10\nviews = 3",
+        "alignment-gap" => "points = 20\nviews = 2",
         _ => "",
     };
     format!("\n[[plugins]]\nkind = \"{kind}\"\n{settings}\n")

@@ -1,7 +1,7 @@
 //! The frame of the page, and the pieces of HTML that the sections are made of.
 
 use super::load::Run;
-use super::sections;
+use super::{layers, sections};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -18,6 +18,7 @@ pub fn render(run: &Run) -> String {
         sections::training,
         sections::evaluation,
         sections::memorization,
+        layers::layers,
         sections::histograms,
         sections::pictures,
         sections::others,

@@ -19,7 +19,7 @@ const MEANS: [(&str, &str, bool); 3] = [
     ("unitmem/mean/initial/", "untrained encoder", true),
 ];
 
-fn series(label: &str, scalar: &Scalar, dashed: bool) -> Series {
+pub(super) fn series(label: &str, scalar: &Scalar, dashed: bool) -> Series {
     Series {
         label: label.to_owned(),
         points: scalar.points.clone(),
@@ -28,7 +28,7 @@ fn series(label: &str, scalar: &Scalar, dashed: bool) -> Series {
 }
 
 /// All scalars below `prefix` in one chart; nothing if there is none.
-fn together(run: &Run, title: &str, prefix: &str) -> String {
+pub(super) fn together(run: &Run, title: &str, prefix: &str) -> String {
     let lines: Vec<Series> = run
         .below(prefix)
         .map(|(rest, scalar)| series(rest, scalar, false))
@@ -252,7 +252,7 @@ pub fn pictures(run: &Run) -> String {
 
 /// The scalars that no other section shows, so that nothing on record is hidden.
 pub fn others(run: &Run) -> String {
-    const SHOWN: [&str; 8] = [
+    const SHOWN: [&str; 13] = [
         "loss/",
         "lr/",
         "eval/",
@@ -261,6 +261,11 @@ pub fn others(run: &Run) -> String {
         "unitmem/mean/initial/",
         "unitmem/excess/",
         "unitmem/turnover/",
+        "layermem/mean/",
+        "layermem/se/",
+        "layermem/calibrated/",
+        "layermem/delta/",
+        "alignment/gap/",
     ];
     let rest = run
         .scalars
@@ -370,7 +375,7 @@ fn cell(column: &Column, row: usize) -> String {
     }
 }
 
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     if value.is_nan() {
         "–".to_owned()
     } else {

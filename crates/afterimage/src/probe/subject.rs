@@ -1,0 +1,264 @@
+//! What is probed: a checkpoint of a run, or PyTorch weights.
+
+use std::path::{Path, PathBuf};
+
+use afterimage_hooks::Clock;
+use afterimage_kernels::Convolution;
+use afterimage_model::{
+    AnyEncoder, EncoderConfig, ImportOptions, Masks, Stem, Weights, from_record,
+};
+use afterimage_train::{Checkpoints, LoopState, read_model, read_state};
+use burn::tensor::Device;
+
+use super::config::of_run;
+use crate::config::load_file;
+use crate::error::RunError;
+use crate::experiment::Experiment;
+use crate::run_dir::RunDir;
+
+/// Mean and standard deviation of ImageNet's channels, which torchvision, timm, lightly, DINO and
+/// MAE normalise by.
+const IMAGENET: &str = "mean = [0.485, 0.456, 0.406], std = [0.229, 0.224, 0.225]";
+/// Files of a checkpoint's folder that tell it.
+const CONTENTS: &str = "contents.json";
+const MODEL: &str = "model.bpk";
+const CONFIG: &str = "config.toml";
+/// Pixels a side that pictures of a folder are scaled to where nothing says more.
+const SMALL: usize = 32;
+/// Pixels a side under which the stem for large images leaves maps of one position.
+const LARGE: usize = 64;
+/// When an encoder without a history is probed: after one step of one epoch.
+const ONCE: Clock = Clock {
+    epoch: 1,
+    step: 1,
+    epochs: 1,
+    steps: 1,
+};
+
+/// An encoder that is there to be loaded.
+pub(crate) struct Subject {
+    /// What messages call the settings that it brings.
+    pub(crate) name: String,
+    /// These settings as TOML; config and flags go over them.
+    pub(crate) defaults: String,
+    /// What it is, in a few words.
+    pub(crate) description: String,
+    /// What an embedding is, in a few words.
+    pub(crate) embedding: &'static str,
+    /// What the user should know.
+    pub(crate) notes: Vec<String>,
+    origin: Origin,
+}
+
+enum Origin {
+    Run {
+        checkpoint: PathBuf,
+        /// Boxed, since it is the larger by far.
+        experiment: Box<Experiment>,
+        state: Box<LoopState>,
+    },
+    PyTorch(Box<Weights>),
+}
+
+/// An encoder in memory.
+pub(crate) struct Opened {
+    pub(crate) encoder: AnyEncoder,
+    pub(crate) masks: Masks,
+    pub(crate) clock: Clock,
+    /// Tensors outside of the encoder.
+    pub(crate) left_out: Vec<String>,
+}
+
+impl Subject {
+    /// Looks at what `path` is, and reads what it says about itself.
+    pub(crate) fn open(path: &Path, import: &ImportOptions) -> Result<Self, RunError> {
+        if path.is_dir() {
+            return Self::of_run(checkpoint_in(path)?);
+        }
+        match path.parent() {
+            Some(folder) if path.ends_with(MODEL) && folder.join(CONTENTS).is_file() => {
+                Self::of_run(folder.to_owned())
+            }
+            _ => Self::of_weights(path, import),
+        }
+    }
+
+    fn of_weights(path: &Path, import: &ImportOptions) -> Result<Self, RunError> {
+        let weights = Weights::open(path, import)?;
+        let mut defaults = "convolution = \"direct\"\n[views]\n".to_owned();
+        if let EncoderConfig::Vit(_) = weights.config() {
+            defaults.push_str(&format!("size = {}\n", weights.side()));
+        }
+        if weights.config().channels() == 3 {
+            defaults.push_str(&format!("normalize = {{ {IMAGENET} }}\n"));
+        }
+        Ok(Self {
+            name: path.display().to_string(),
+            defaults,
+            description: weights.describe(),
+            embedding: weights.embedding(),
+            notes: weights.notes().to_vec(),
+            origin: Origin::PyTorch(Box::new(weights)),
+        })
+    }
+
+    fn of_run(checkpoint: PathBuf) -> Result<Self, RunError> {
+        let config = checkpoint.join(CONFIG);
+        let experiment = load_file::<Experiment>(&config, &[])?.value;
+        let defaults = of_run(&experiment).map_err(|what| RunError::NoRun {
+            path: checkpoint.clone(),
+            what,
+        })?;
+        let state = read_state(&checkpoint)?;
+        Ok(Self {
+            name: config.display().to_string(),
+            defaults,
+            description: format!(
+                "{} of the run {:?}, epoch {}, step {}",
+                experiment.encoder.describe(),
+                experiment.name,
+                state.clock.epoch,
+                state.clock.step
+            ),
+            embedding: match experiment.encoder {
+                EncoderConfig::ResNet9(_) => "the maximum over the last map",
+                EncoderConfig::ResNet(_) => "the mean over the last map",
+                EncoderConfig::Vit(_) => "the class token behind the last norm",
+            },
+            notes: Vec::new(),
+            origin: Origin::Run {
+                checkpoint,
+                experiment: Box::new(experiment),
+                state: Box::new(state),
+            },
+        })
+    }
+
+    /// Whether its settings say where images are.
+    pub(crate) fn brings_images(&self) -> bool {
+        matches!(self.origin, Origin::Run { .. })
+    }
+
+    /// Side of the images in pixels that it is made for.
+    pub(crate) fn side(&self) -> usize {
+        match &self.origin {
+            Origin::Run { experiment, .. } => experiment.views.size.unwrap_or(SMALL),
+            Origin::PyTorch(weights) => weights.side(),
+        }
+    }
+
+    /// Channels of its images, where they do not follow from the data.
+    pub(crate) fn channels(&self) -> Option<usize> {
+        match &self.origin {
+            Origin::Run { .. } => None,
+            Origin::PyTorch(weights) => Some(weights.config().channels()),
+        }
+    }
+
+    /// The encoder's configuration for views with `channels` channels and `side` pixels a side.
+    ///
+    /// # Errors
+    /// Views that it cannot take.
+    pub(crate) fn encoder(
+        &self,
+        convolution: Convolution,
+        channels: usize,
+        side: usize,
+    ) -> Result<EncoderConfig, RunError> {
+        let encoder = match &self.origin {
+            Origin::Run { experiment, .. } => {
+                // A transformer's positions are those of the run, whatever the views are now.
+                let learned = experiment.views.size.unwrap_or(side);
+                experiment.encoder.clone().for_images(channels, learned)
+            }
+            Origin::PyTorch(weights) => weights.config().clone(),
+        };
+        encoder.clone().for_images(channels, side).validate()?;
+        Ok(encoder.with_convolution(convolution))
+    }
+
+    /// What there is to say about views of `side` pixels.
+    pub(crate) fn note_on(&self, encoder: &EncoderConfig, side: usize) -> Option<String> {
+        match encoder {
+            EncoderConfig::Vit(config) if config.side.is_some_and(|learned| learned != side) => {
+                let learned = config.side.unwrap_or_default();
+                Some(format!(
+                    "its positions, learned for {learned}×{learned} pixels, are interpolated to \
+                     {side}×{side}"
+                ))
+            }
+            EncoderConfig::ResNet(config) if config.stem == Stem::Imagenet && side < LARGE => {
+                Some(format!(
+                    "views are {side}×{side}; with the stem for large images the last maps are \
+                     {last}×{last}; give --size to scale them up",
+                    last = side.div_ceil(32)
+                ))
+            }
+            _ => None,
+        }
+    }
+
+    /// The encoder, whose configuration is `encoder`, at random initial parameters on `device`: those
+    /// that a run began with, if it has this `seed`.
+    pub(crate) fn untrained(
+        &self,
+        encoder: &EncoderConfig,
+        seed: u64,
+        device: &Device,
+    ) -> Result<AnyEncoder, RunError> {
+        Ok(match &self.origin {
+            Origin::Run { .. } => encoder.init(seed, device)?,
+            Origin::PyTorch(weights) => weights.untrained(encoder.convolution(), seed, device)?,
+        })
+    }
+
+    /// Loads the encoder, whose configuration is `encoder`, onto `device`.
+    pub(crate) fn load(
+        &self,
+        encoder: &EncoderConfig,
+        device: &Device,
+    ) -> Result<Opened, RunError> {
+        match &self.origin {
+            Origin::Run {
+                checkpoint, state, ..
+            } => {
+                let record = read_model(checkpoint)?;
+                Ok(Opened {
+                    encoder: from_record(record, encoder, device)?,
+                    masks: state.masks.clone(),
+                    // Epoch and step 0 stand for the encoder before training.
+                    clock: Clock {
+                        epoch: state.clock.epoch.max(1),
+                        step: state.clock.step.max(1),
+                        ..state.clock
+                    },
+                    left_out: Vec::new(),
+                })
+            }
+            Origin::PyTorch(weights) => {
+                let imported = weights.load(encoder.convolution(), device)?;
+                let count = |(name, count): &(String, usize)| match count {
+                    1 => name.clone(),
+                    count => format!("{name} ({count} tensors)"),
+                };
+                Ok(Opened {
+                    encoder: imported.encoder,
+                    masks: Masks::none(),
+                    clock: ONCE,
+                    left_out: imported.left_out.iter().map(count).collect(),
+                })
+            }
+        }
+    }
+}
+
+/// The folder of the checkpoint that a directory is, or the last one of the run that it is.
+fn checkpoint_in(path: &Path) -> Result<PathBuf, RunError> {
+    if path.join(CONTENTS).is_file() {
+        return Ok(path.to_owned());
+    }
+    let run = RunDir::open(path).map_err(|_| RunError::NoCheckpoint {
+        path: path.to_owned(),
+    })?;
+    Ok(Checkpoints::new(run.checkpoints(), 1, "").last()?)
+}

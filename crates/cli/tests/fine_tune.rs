@@ -1,0 +1,140 @@
+//! Fine-tuning: what starts where, what is trained, and what is frozen.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod run;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use afterimage::train::read_model;
+use run::{
+    Place, TINY, afterimage, assert_same, checkpoints, ends, finish, last_checkpoint, plugin,
+    resume, tiny_pair,
+};
+
+/// Tensors of the encoder in a checkpoint, by path.
+fn encoder(checkpoint: &Path) -> BTreeMap<String, Vec<u8>> {
+    let record = read_model(checkpoint).unwrap();
+    let bytes = burn::tensor::Bytes::from_bytes_vec(record);
+    let reader = burn_pack::Reader::from_bytes(bytes).unwrap();
+    let tensors = reader.into_tensors().unwrap().into_iter();
+    tensors
+        .map(|tensor| tensor.into_parts().unwrap())
+        .map(|(name, _, _, _, bytes)| (name, bytes.to_vec()))
+        .filter(|(name, _)| name.starts_with("encoder."))
+        .collect()
+}
+
+fn fine_tune(from: &Path, layers: &str) -> String {
+    let from = from.display();
+    format!("{TINY}\n[fine_tune]\nfrom = \"{from}\"\nlayers = {layers}\n")
+        .replace("seed = 7", "seed = 8")
+}
+
+#[test]
+fn frozen_layers_stay_to_the_bit_and_trained_ones_move() {
+    let place = Place::new();
+    let first = place.run("first", TINY, 0);
+    let before = encoder(&last_checkpoint(&first));
+    for (name, layers, trained) in [
+        ("last", "\"last:2\"", vec!["res2a", "res2b"]),
+        ("named", "[\"encoder.layer1\"]", vec!["layer1"]),
+        ("none", "\"none\"", vec![]),
+    ] {
+        let run = place.run(name, &fine_tune(&first, layers), 0);
+        let after = encoder(&last_checkpoint(&run));
+        assert_eq!(before.len(), after.len());
+        for (path, value) in &before {
+            let block = path.split('.').nth(1).unwrap();
+            let moved = &after[path] != value;
+            // The flag that says whether a norm gathers statistics is a setting, not a value.
+            if !path.ends_with(".training") {
+                assert_eq!(moved, trained.contains(&block), "{name}: {path}");
+            }
+        }
+        // The optimizer keeps no state for what it does not train.
+        let optimizer = last_checkpoint(&run).join("optimizer.bpk");
+        let size = |path: &Path| std::fs::metadata(path).unwrap().len();
+        assert!(size(&optimizer) < size(&last_checkpoint(&first).join("optimizer.bpk")));
+    }
+}
+
+#[test]
+fn fine_tuning_goes_on_after_an_interrupt_as_if_nothing_had_been() {
+    let place = Place::new();
+    let first = place.run("first", TINY, 0);
+    let text = fine_tune(&first, "\"last:1\"") + &plugin("unitmem");
+    let straight = place.run("straight", &text, 0);
+    let cut = place.run("cut", &text, 0);
+    // As after a kill behind the second epoch's checkpoint.
+    let last = last_checkpoint(&cut);
+    std::fs::remove_dir_all(&last).unwrap();
+    assert!(!checkpoints(&cut).is_empty());
+    resume(&cut).expect(0, &[]);
+    assert_same(&ends(&straight), &ends(&cut), "fine-tuning");
+}
+
+#[test]
+fn layers_are_chosen_by_the_layermem_of_the_run_it_starts_from() {
+    let place = Place::new();
+    let pair = place.run("pair", &(tiny_pair() + &plugin("layermem")), 0);
+    let before = encoder(&last_checkpoint(&pair));
+    let run = place.run("top", &fine_tune(&pair, "\"top-delta-layermem:1\""), 0);
+    let after = encoder(&last_checkpoint(&run));
+    let mut moved: Vec<&str> = before
+        .iter()
+        .filter(|(path, value)| path.ends_with("conv.weight") && &after[*path] != *value)
+        .map(|(path, _)| path.as_str())
+        .collect();
+    moved.dedup();
+    assert_eq!(moved.len(), 1, "{moved:?}");
+}
+
+#[test]
+fn what_cannot_be_fine_tuned_is_told_before_anything_is_written() {
+    let place = Place::new();
+    let first = place.run("first", TINY, 0);
+    for (name, text, words) in [
+        (
+            "many",
+            fine_tune(&first, "\"last:9\""),
+            vec!["fine_tune.layers", "at most 8"],
+        ),
+        (
+            "unknown",
+            fine_tune(&first, "[\"encoder.layer9\"]"),
+            vec!["fine_tune.layers", "encoder.layer1.conv"],
+        ),
+        (
+            "no-layermem",
+            fine_tune(&first, "\"top-delta-layermem:1\""),
+            vec!["layermem", "fine_tune.layermem"],
+        ),
+        (
+            "nowhere",
+            fine_tune(&place.path("nowhere"), "\"all\""),
+            vec!["nowhere"],
+        ),
+        (
+            "other",
+            fine_tune(&first, "\"all\"").replace("width = 0.125", "width = 0.25"),
+            vec!["fine_tune.from", "encoder"],
+        ),
+        (
+            "word",
+            fine_tune(&first, "\"top\""),
+            vec!["fine_tune.layers", "last:N"],
+        ),
+    ] {
+        let config = place.write(&format!("{name}.toml"), &text);
+        let out = place.path(name);
+        let mut command = afterimage();
+        command.arg("run").arg(&config).arg("--out").arg(&out);
+        let ended = finish(&mut command);
+        assert_ne!(ended.code, Some(0), "{name}");
+        let code = ended.code.unwrap();
+        ended.expect(code, &words);
+        assert!(!out.exists(), "{name} left something behind");
+    }
+}

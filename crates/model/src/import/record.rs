@@ -1,0 +1,56 @@
+//! The encoder of one of this project's own records.
+
+use burn::tensor::{Bytes, Device};
+use burn_store::burn_pack::Reader;
+use burn_store::{ApplyResult, ModuleSnapshot as _};
+
+use crate::{AnyEncoder, EncoderConfig, ModelError};
+
+/// Where the encoder lies in a record of a training model.
+const PLACE: &str = "encoder.";
+
+/// Loads the encoder that `config` describes from a model's record, as in a checkpoint's
+/// `model.bpk`; whatever else the record holds (a head, a teacher) is passed over.
+///
+/// # Errors
+/// Bytes that are no record, or one without every parameter of this encoder.
+pub fn from_record(
+    record: Vec<u8>,
+    config: &EncoderConfig,
+    device: &Device,
+) -> Result<AnyEncoder, ModelError> {
+    let failed = |reason: String| ModelError::Record { reason };
+    let reader = Reader::from_bytes(Bytes::from_bytes_vec(record))
+        .map_err(|error| failed(error.to_string()))?;
+    let tensors = reader
+        .into_tensors()
+        .map_err(|error| failed(error.to_string()))?
+        .into_iter()
+        .filter_map(|mut tensor| {
+            tensor.name = tensor.name.strip_prefix(PLACE)?.to_owned();
+            Some(tensor)
+        })
+        .collect();
+    let mut encoder = config.init(0, device)?;
+    let applied = encoder.apply(tensors, None, None, false);
+    match applied.unused.as_slice() {
+        [] => complete(&applied).map_err(failed)?,
+        unknown => return Err(failed(format!("it has values for {}", unknown.join(", ")))),
+    }
+    Ok(encoder)
+}
+
+/// Whether every parameter was loaded; else why not.
+pub(super) fn complete(applied: &ApplyResult) -> Result<(), String> {
+    if let Some(error) = applied.errors.first() {
+        return Err(error.to_string());
+    }
+    if applied.missing.is_empty() {
+        return Ok(());
+    }
+    let paths = applied.missing.iter().map(|(path, _)| path.as_str());
+    Err(format!(
+        "there are no values for {}",
+        paths.collect::<Vec<_>>().join(", ")
+    ))
+}
