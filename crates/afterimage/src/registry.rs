@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use afterimage_hooks::{Attached, Manifest, Origin, Plugin};
 use afterimage_memory::{
-    AlignmentGap, AlignmentGapConfig, LayerMemConfig, LayerMemProbe, StreamingConfig,
-    UnitMemConfig, UnitMemProbe, UnitMemStreaming,
+    AlignmentGap, AlignmentGapConfig, ClassMemConfig, ClassMemProbe, LayerMemConfig, LayerMemProbe,
+    OwnershipConfig, OwnershipProbe, StreamingConfig, UnitMemConfig, UnitMemProbe,
+    UnitMemStreaming,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -73,6 +74,7 @@ impl PluginKind {
         let Manifest {
             events,
             reads,
+            reads_labels,
             provides,
             writes,
             requests,
@@ -104,12 +106,14 @@ impl PluginKind {
             .chain(exact.then(|| "computes convolutions directly".to_owned()))
             .collect();
         format!(
-            "{}: {}\n\nevents:    {}\nreads:     {}\nprovides:  {}\nneeds:     {}\neffects:   {}\n\
+            "{}: {}\n\nevents:    {}\nreads:     {}\nlabels:    {}\nprovides:  {}\nneeds:     {}\n\
+             effects:   {}\n\
              on fault:  {:?}\n\n[[plugins]]\nkind = \"{}\"\n{}",
             self.name,
             self.about,
             list(events),
             list(names(reads)),
+            if *reads_labels { "read" } else { "not seen" },
             list(names(provides)),
             list(needs),
             list(effects),
@@ -147,6 +151,12 @@ impl Registry {
                 UnitMemProbe::new,
             ))
             .with(PluginKind::new(
+                "classmem",
+                "ClassMem and class selectivity of every unit, with a null, beside UnitMem",
+                |config: &ClassMemConfig, report| tell(config.problems(), report),
+                ClassMemProbe::new,
+            ))
+            .with(PluginKind::new(
                 "unitmem-streaming",
                 "UnitMem from the training views, at no extra forward: shows changes, not levels",
                 |_: &StreamingConfig, _| {},
@@ -157,6 +167,12 @@ impl Registry {
                 "LayerMem of every layer against a reference encoder (`[pair]`), with its controls",
                 |config: &LayerMemConfig, report| tell(config.problems(), report),
                 LayerMemProbe::new,
+            ))
+            .with(PluginKind::new(
+                "ownership",
+                "share of units that belong to points trained on, in both encoders of a `[pair]`",
+                |config: &OwnershipConfig, report| tell(config.problems(), report),
+                OwnershipProbe::new,
             ))
             .with(PluginKind::new(
                 "alignment-gap",

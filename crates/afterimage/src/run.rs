@@ -187,6 +187,9 @@ fn describe(manifest: &afterimage_hooks::Manifest) -> String {
     if !manifest.reads.is_empty() {
         text.push_str(&format!("; reads {}", manifest.reads.join(", ")));
     }
+    if manifest.reads_labels {
+        text.push_str("; reads labels");
+    }
     if !manifest.provides.is_empty() {
         text.push_str(&format!("; provides {}", manifest.provides.join(", ")));
     }

@@ -123,8 +123,13 @@ fn the_same_config_gives_the_same_bytes_on_any_number_of_threads() {
 fn probing_a_pair_does_not_change_a_bit_of_either_encoder() {
     let place = Place::new();
     let bare = place.run("bare", &tiny_pair(), 0);
-    let watched = place.run("watched", &(tiny_pair() + &plugin("layermem")), 0);
-    assert_same(&learned(&bare), &learned(&watched), "layermem");
+    let plugins = plugin("layermem") + &plugin("ownership");
+    let watched = place.run("watched", &(tiny_pair() + &plugins), 0);
+    assert_same(
+        &learned(&bare),
+        &learned(&watched),
+        "layermem and ownership",
+    );
     assert_eq!(loop_lines(&bare), loop_lines(&watched));
 }
 

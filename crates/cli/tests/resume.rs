@@ -296,7 +296,8 @@ fn a_damaged_checkpoint_is_refused_by_its_file() {
 #[test]
 fn a_killed_pair_ends_as_a_straight_one() {
     let place = Place::new();
-    let text = (tiny_pair() + &plugin("layermem")).replace("epochs = 3", "epochs = 4");
+    let plugins = plugin("layermem") + &plugin("ownership");
+    let text = (tiny_pair() + &plugins).replace("epochs = 3", "epochs = 4");
     let straight = place.run("straight", &text, 0);
     let config = place.path("straight.toml");
     let steps = EPOCH - 1;

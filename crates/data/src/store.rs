@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use afterimage_hooks::random::{RandomKey, Stream};
-use afterimage_hooks::{Fault, SampleId, Samples, Split};
+use afterimage_hooks::{Fault, LabelAccess, Labels, SampleId, Samples, Split};
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 
@@ -95,5 +95,12 @@ impl Samples for SampleStore {
         let shape = images.shape();
         let rgb = images.picture(id).unwrap_or_default();
         Ok((shape.width as u32, shape.height as u32, rgb))
+    }
+    fn labels(&self, split: Split, _access: &LabelAccess) -> Result<Labels<'_>, Fault> {
+        let images = self.data.split(split);
+        Ok(Labels {
+            of_samples: images.labels(),
+            classes: images.classes(),
+        })
     }
 }

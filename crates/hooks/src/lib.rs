@@ -50,7 +50,7 @@ pub use pair::{PairChoice, PairSets};
 pub use plugin::{Attached, Declare, Plugin};
 pub use request::{Decision, Request, RequestKind, Requested};
 pub use resource::{Resource, Resources};
-pub use sample::{Plan, SampleId, Samples, Split};
+pub use sample::{LabelAccess, Labels, Plan, SampleId, Samples, Split};
 pub use scope::{Desk, RunInfo, Scope};
 pub use site::{Site, SiteKind};
 pub use state::PluginState;

@@ -68,6 +68,8 @@ pub struct Manifest {
     pub taps: Vec<TapSpec>,
     /// Names of the resources that it reads.
     pub reads: Vec<&'static str>,
+    /// Whether it reads the labels of samples.
+    pub reads_labels: bool,
     /// Names of the resources that it provides.
     pub provides: Vec<&'static str>,
     /// What it writes inside events.

@@ -99,6 +99,12 @@ impl<P: Plugin> Declare<'_, P> {
         self
     }
 
+    /// Reads the labels of samples, which are shown to nobody else.
+    pub fn reads_labels(&mut self) -> &mut Self {
+        self.manifest.reads_labels = true;
+        self
+    }
+
     /// Provides a resource; whoever reads it comes after.
     pub fn provides<R: Resource>(&mut self) -> &mut Self {
         self.manifest.provides.push(R::NAME);
@@ -168,6 +174,7 @@ impl Attached {
             events: Vec::new(),
             taps: Vec::new(),
             reads: Vec::new(),
+            reads_labels: false,
             provides: Vec::new(),
             writes: Vec::new(),
             requests: Vec::new(),

@@ -66,6 +66,20 @@ impl Plan {
     }
 }
 
+/// Permission to see labels, given by [`Scope::label_access`](crate::Scope::label_access) to plugins
+/// that declare that they read them.
+#[derive(Debug)]
+pub struct LabelAccess(pub(crate) ());
+
+/// The classes of a split's samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Labels<'a> {
+    /// Class of every sample by id, an index of `classes`.
+    pub of_samples: &'a [u32],
+    /// Name of every class.
+    pub classes: &'a [String],
+}
+
 /// Where plugins get pictures and augmented views from; the same for every caller and time.
 pub trait Samples: Send + Sync {
     /// Number of samples in `split`; ids run from 0.
@@ -96,4 +110,13 @@ pub trait Samples: Send + Sync {
     /// # Errors
     /// An id outside the split.
     fn picture(&self, split: Split, id: SampleId) -> Result<(u32, u32, Vec<u8>), Fault>;
+
+    /// The labels of `split` as training has them: where some were made wrong on purpose, the wrong
+    /// ones.
+    ///
+    /// # Errors
+    /// Samples without labels.
+    fn labels(&self, _split: Split, _access: &LabelAccess) -> Result<Labels<'_>, Fault> {
+        Err(Fault::new("these samples have no labels"))
+    }
 }

@@ -11,6 +11,7 @@ use crate::pair::PairSets;
 use crate::random::{RandomKey, Stream};
 use crate::request::{Request, RequestKind, Requested};
 use crate::resource::{Resource, Resources};
+use crate::sample::LabelAccess;
 use crate::site::Site;
 
 /// Facts of a run that never change.
@@ -148,6 +149,19 @@ impl<'a> Scope<'a> {
             )));
         }
         Ok(self.desk.resources.get())
+    }
+
+    /// Permission to see labels, for [`Samples::labels`](crate::Samples::labels).
+    ///
+    /// # Errors
+    /// A plugin whose manifest does not declare that it reads labels.
+    pub fn label_access(&self) -> Result<LabelAccess, Fault> {
+        match &self.caller {
+            Some(manifest) if !manifest.reads_labels => Err(Fault::new(
+                "labels are read but not declared; add `.reads_labels()` to the manifest",
+            )),
+            _ => Ok(LabelAccess(())),
+        }
     }
 
     /// Puts a new value of a resource in place.

@@ -68,6 +68,24 @@ fn what_is_not_declared_is_a_fault_and_changes_nothing() -> Result<(), StopRun> 
         "request stop is not declared; add `.requests(RequestKind::Stop)` to the manifest"
     ));
 
+    let mut rig = Rig::new(vec![doer::<StepDone>(
+        |_| {},
+        |cx| cx.label_access().map(|_| ()),
+    )]);
+    rig.step(1)?;
+    assert!(
+        rig.fault()
+            .contains("labels are read but not declared; add `.reads_labels()` to the manifest")
+    );
+    let mut rig = Rig::new(vec![doer::<StepDone>(
+        |d| {
+            d.reads_labels();
+        },
+        |cx| cx.label_access().map(|_| ()),
+    )]);
+    rig.step(1)?;
+    assert!(rig.hooks.drain_faults().is_empty());
+
     let mut rig = Rig::new(vec![doer::<EpochStart>(
         |_| {},
         |cx| cx.set_plan(Plan::uniform(Vec::new())),

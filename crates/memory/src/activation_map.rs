@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use afterimage_hooks::Reduce;
+use afterimage_hooks::{Reduce, SiteKind, TapMode, TapSpec};
 use serde::{Deserialize, Serialize};
 
 /// The map applied to every position of a feature map before the mean over positions.
@@ -38,6 +38,15 @@ impl ActMap {
             Self::Raw => Reduce::MeanSpace,
             Self::Relu => Reduce::MeanSpaceRelu,
             Self::Abs => Reduce::MeanSpaceAbs,
+        }
+    }
+
+    /// The tap that reads the sites of these `kinds`, or of any kind, whose name matches `pattern`.
+    pub(crate) fn tap(self, pattern: &str, kinds: &[SiteKind]) -> TapSpec {
+        TapSpec {
+            pattern: pattern.to_owned(),
+            kinds: kinds.to_vec(),
+            mode: TapMode::Read(self.reduce()),
         }
     }
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::alignment::{Alignment, AlignmentProbe};
 use crate::distance::{Distance, Pairs};
 use crate::layermem::{alignment_gap, standard_error};
-use crate::probe_points::chosen_of;
+use crate::probe_points::{chosen_of, too_few};
 
 /// Settings of [`AlignmentGap`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,20 +53,11 @@ impl Default for AlignmentGapConfig {
 impl AlignmentGapConfig {
     /// What is wrong with the settings: keys, each with a sentence.
     pub fn problems(&self) -> Vec<(&'static str, String)> {
-        [
+        too_few(&[
             ("points", self.points, 2, "a standard error needs two"),
             ("views", self.views, 2, "a distance is between two views"),
             ("batch", self.batch, 1, "a forward pass needs a point"),
-        ]
-        .into_iter()
-        .filter(|(_, value, least, _)| value < least)
-        .map(|(key, value, least, why)| {
-            (
-                key,
-                format!("{value} is too few; {why}, so give at least {least}"),
-            )
-        })
-        .collect()
+        ])
     }
 
     /// The probe that these settings describe.

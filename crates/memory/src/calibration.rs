@@ -1,9 +1,12 @@
 //! UnitMem against its null: what is left when the value without memorization is taken away.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::MemoryError;
 use crate::unit_max::UnitState;
+use crate::unit_score::UnitScore;
 use crate::unitmem::UnitMem;
 
 /// How far a probe's scores lie above those of a null probe, unit by unit.
@@ -26,19 +29,41 @@ impl UnitMem {
     /// Probes of another form, site or number of points.
     pub fn excess_over(&self, null: &Self) -> Result<Excess, MemoryError> {
         self.comparable(null)?;
-        let pairs = self.scores().iter().zip(null.scores());
+        Ok(Excess::between(self.scores(), null.scores()))
+    }
+}
+
+impl Excess {
+    /// Of `scores` over those of a null, unit by unit.
+    pub(crate) fn between(scores: &[UnitScore], null: &[UnitScore]) -> Self {
+        let pairs = scores.iter().zip(null);
         let differences: Vec<f64> = pairs
             .filter_map(|(a, b)| Some(a.value()? - b.value()?))
             .collect();
         let units = differences.len();
         let higher = differences.iter().filter(|d| **d > 0.0).count() as f64;
         let equal = differences.iter().filter(|d| **d == 0.0).count() as f64;
-        Ok(Excess {
+        Self {
             units,
             mean: differences.iter().sum::<f64>() / units as f64,
             share_higher: (higher + 0.5 * equal) / units as f64,
-        })
+        }
     }
+}
+
+/// For each unit with a score in both probes, how its largest activation in `left` compares with
+/// that in `right`.
+pub(crate) fn compare_maxima(
+    left: &UnitState,
+    right: &UnitState,
+) -> Result<Vec<Option<Ordering>>, MemoryError> {
+    let scored = [UnitMem::paper(left), UnitMem::paper(right)];
+    scored[0].comparable(&scored[1])?;
+    let has_score = |unit: usize| scored.iter().all(|s| s.scores()[unit].value().is_some());
+    let compare = |unit: usize| left.highest()[unit].total_cmp(&right.highest()[unit]);
+    Ok((0..left.units())
+        .map(|unit| has_score(unit).then(|| compare(unit)))
+        .collect())
 }
 
 /// Which of two equally large sets of points holds the largest activation of each unit.
@@ -62,27 +87,16 @@ impl Ownership {
     /// # Errors
     /// Probes of another site or number of points.
     pub fn new(train: &UnitState, held_out: &UnitState) -> Result<Self, MemoryError> {
-        let scored = [UnitMem::paper(train), UnitMem::paper(held_out)];
-        scored[0].comparable(&scored[1])?;
         let mut ownership = Self {
             train: 0,
             held_out: 0,
             tied: 0,
         };
-        for unit in 0..train.units() {
-            if scored
-                .iter()
-                .any(|probe| probe.scores()[unit].value().is_none())
-            {
-                continue;
-            }
-            let (ours, theirs) = (train.highest()[unit], held_out.highest()[unit]);
-            if ours > theirs {
-                ownership.train += 1;
-            } else if theirs > ours {
-                ownership.held_out += 1;
-            } else {
-                ownership.tied += 1;
+        for order in compare_maxima(train, held_out)?.into_iter().flatten() {
+            match order {
+                Ordering::Greater => ownership.train += 1,
+                Ordering::Less => ownership.held_out += 1,
+                Ordering::Equal => ownership.tied += 1,
             }
         }
         Ok(ownership)

@@ -10,7 +10,7 @@ use crate::alignment::{Alignment, AlignmentProbe};
 use crate::distance::{Distance, Pairs};
 use crate::layer_scores::{LayerScore, LayerScores};
 use crate::layermem::{LayerForm, LayerMem};
-use crate::probe_points::chosen_of;
+use crate::probe_points::{chosen_of, too_few};
 use crate::publish_layers::publish;
 
 /// Settings of [`LayerMemProbe`].
@@ -67,7 +67,7 @@ impl LayerMemConfig {
             Pairs::Views => 2,
             Pairs::Original => 1,
         };
-        [
+        too_few(&[
             ("points", self.points, 2, "a standard error needs two"),
             (
                 "views",
@@ -76,16 +76,7 @@ impl LayerMemConfig {
                 "a distance is between two images",
             ),
             ("batch", self.batch, 1, "a forward pass needs a point"),
-        ]
-        .into_iter()
-        .filter(|(_, value, least, _)| value < least)
-        .map(|(key, value, least, why)| {
-            (
-                key,
-                format!("{value} is too few; {why}, so give at least {least}"),
-            )
-        })
-        .collect()
+        ])
     }
 
     /// The probe that these settings describe.

@@ -10,9 +10,12 @@ use afterimage_hooks::{
 };
 use burn::tensor::Transaction;
 
+use crate::cross_fit::CrossFit;
+use crate::error::MemoryError;
 use crate::site_points::SitePoints;
+use crate::top_points::TopPoints;
 use crate::unitmem::Form;
-use crate::views::{RowOrder, point_means};
+use crate::views::{RowOrder, fold_means, point_means};
 
 /// How a probe looks at a network.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,17 +37,59 @@ pub struct Measured {
     pub site: String,
     /// Activations of the points.
     pub points: SitePoints,
+    /// The points in two folds of their views; nothing with one view.
+    pub folds: Option<CrossFit>,
+    /// The points that each unit answers to most.
+    pub top: TopPoints,
+}
+
+impl Measured {
+    fn new(site: &Site, probe: &Probe) -> Self {
+        Self {
+            site: site.name.clone(),
+            points: SitePoints::new(probe.form, site.units),
+            folds: (probe.views > 1).then(|| CrossFit::new(site.units)),
+            top: TopPoints::new(site.units),
+        }
+    }
+
+    /// Takes the rows of all views of some points, sample-major, and gives the points' mean
+    /// activations.
+    pub(crate) fn take(
+        &mut self,
+        ids: &[SampleId],
+        views: usize,
+        rows: &[f32],
+    ) -> Result<Vec<f32>, MemoryError> {
+        let (units, order) = (self.points.state().units(), RowOrder::SampleMajor);
+        let means = point_means(rows, ids.len(), views, units, order)?;
+        self.points.update(ids, &means)?;
+        self.top.update(ids, &means)?;
+        if let Some(folds) = &mut self.folds {
+            let [first, second] = fold_means(rows, ids.len(), views, units, order)?;
+            folds.update(ids, [&first, &second])?;
+        }
+        Ok(means)
+    }
 }
 
 impl Probe {
+    /// The sites of `model` that are looked at, in forward order.
+    pub fn sites<'m>(&self, model: &'m dyn ModelView) -> Vec<&'m Site> {
+        let sites = model.sites().iter();
+        sites.filter(|site| self.tap.matches(site)).collect()
+    }
+
+    /// What is seen at each of these sites before any point.
+    pub(crate) fn nothing(&self, model: &dyn ModelView) -> Vec<Measured> {
+        let sites = self.sites(model).into_iter();
+        sites.map(|site| Measured::new(site, self)).collect()
+    }
+
     /// Looks at the samples `ids` of `split`; sites in forward order.
     ///
-    /// The views of the next points are rendered on another thread while the network works, and
-    /// readings are awaited only after the next forward pass is under way.
-    ///
     /// # Errors
-    /// Samples that cannot be rendered, a model without tapped forward, readings of another shape
-    /// than the sites promise, a device that fails.
+    /// As for [`scan`](Self::scan); a sample that is given twice.
     pub fn measure(
         &self,
         model: &dyn ModelView,
@@ -52,16 +97,33 @@ impl Probe {
         split: Split,
         ids: &[SampleId],
     ) -> Result<Vec<Measured>, Fault> {
-        let matching = model.sites().iter().filter(|site| self.tap.matches(site));
-        let sites: Vec<&Site> = matching.collect();
+        let mut measured = self.nothing(model);
+        self.scan(model, samples, split, ids, |site, ids, rows| {
+            measured[site].take(ids, self.views, rows).map(drop)
+        })?;
+        Ok(measured)
+    }
+
+    /// Hands the readings of the samples `ids` of `split` to `take`, forward pass by forward pass and
+    /// site by site: the site's place in [`sites`](Self::sites), the samples of the pass, and their
+    /// readings `[ids · views, units]`, all views of the first sample first.
+    ///
+    /// The views of the next points are rendered on another thread while the network works, and
+    /// readings are awaited only after the next forward pass is under way.
+    ///
+    /// # Errors
+    /// Samples that cannot be rendered, a model without tapped forward, readings of another shape
+    /// than the sites promise, a device that fails; what `take` refuses.
+    pub fn scan(
+        &self,
+        model: &dyn ModelView,
+        samples: &dyn Samples,
+        split: Split,
+        ids: &[SampleId],
+        mut take: impl FnMut(usize, &[SampleId], &[f32]) -> Result<(), MemoryError>,
+    ) -> Result<(), Fault> {
+        let sites = self.sites(model);
         let plan = TapPlan::new([&self.tap], model.sites());
-        let mut measured: Vec<Measured> = sites
-            .iter()
-            .map(|site| Measured {
-                site: site.name.clone(),
-                points: SitePoints::new(self.form, site.units),
-            })
-            .collect();
         let batch = self.batch.max(1);
         thread::scope(|scope| {
             let (sender, rendered) = sync_channel(1);
@@ -79,7 +141,7 @@ impl Probe {
             while let (Some(ids), Ok(views)) = (chunks.next(), rendered.recv()) {
                 let seen = model.observe(views?, &plan)?;
                 if let Some((ids, readings)) = waiting.replace((ids, seen.readings)) {
-                    self.take(&sites, ids, &readings, &mut measured)?;
+                    self.arrive(&sites, ids, &readings, &mut take)?;
                 }
             }
             // The renderer ends early only by an error, which was met above, or by a panic.
@@ -87,20 +149,19 @@ impl Probe {
                 resume_unwind(panic);
             }
             match waiting {
-                Some((ids, readings)) => self.take(&sites, ids, &readings, &mut measured),
+                Some((ids, readings)) => self.arrive(&sites, ids, &readings, &mut take),
                 None => Ok(()),
             }
-        })?;
-        Ok(measured)
+        })
     }
 
-    /// Waits for the readings of one forward pass and adds its points.
-    fn take(
+    /// Waits for the readings of one forward pass and hands them on.
+    fn arrive(
         &self,
         sites: &[&Site],
         ids: &[SampleId],
         readings: &Readings,
-        measured: &mut [Measured],
+        take: &mut impl FnMut(usize, &[SampleId], &[f32]) -> Result<(), MemoryError>,
     ) -> Result<(), Fault> {
         let mut transaction = Transaction::default();
         for site in sites {
@@ -124,20 +185,13 @@ impl Probe {
         let values = transaction
             .try_execute()
             .map_err(|e| failed(e.to_string()))?;
-        for (values, (site, measured)) in values.into_iter().zip(sites.iter().zip(measured)) {
+        for (at, (values, site)) in values.into_iter().zip(sites).enumerate() {
             let rows = values
                 .convert::<f32>()
                 .try_into_vec::<f32>()
                 .map_err(|e| failed(e.to_string()))?;
-            point_means(
-                &rows,
-                ids.len(),
-                self.views,
-                site.units,
-                RowOrder::SampleMajor,
-            )
-            .and_then(|means| measured.points.update(ids, &means))
-            .map_err(|e| Fault::caused_by(format!("site {:?}", site.name), e))?;
+            take(at, ids, &rows)
+                .map_err(|e| Fault::caused_by(format!("site {:?}", site.name), e))?;
         }
         Ok(())
     }

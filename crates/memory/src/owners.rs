@@ -27,6 +27,12 @@ impl UnitMem {
     }
 }
 
+/// Number of units that each point owns, by point; points that own none are left out.
+pub fn units_by_owner<'a>(sites: impl IntoIterator<Item = &'a UnitMem>) -> BTreeMap<SampleId, u32> {
+    let sites: Vec<&UnitMem> = sites.into_iter().collect();
+    count_owned(&sites, f64::NEG_INFINITY)
+}
+
 /// Number of highly memorizing units that each point owns, by point; points that own none are left
 /// out.
 ///
@@ -39,10 +45,14 @@ pub fn owned_units<'a>(sites: impl IntoIterator<Item = &'a UnitMem>) -> BTreeMap
         .flat_map(|site| site.scores())
         .copied()
         .collect();
-    let threshold = quantile(&ascending_values(&scores), 0.9);
+    count_owned(&sites, quantile(&ascending_values(&scores), 0.9))
+}
+
+fn count_owned(sites: &[&UnitMem], threshold: f64) -> BTreeMap<SampleId, u32> {
+    let scores = sites.iter().flat_map(|site| site.scores());
     let owners = sites.iter().flat_map(|site| site.owners());
     let mut counts = BTreeMap::new();
-    for (score, owner) in scores.iter().zip(owners) {
+    for (score, owner) in scores.zip(owners) {
         if let (Some(value), Some(owner)) = (score.value(), owner)
             && value >= threshold
         {
@@ -109,5 +119,8 @@ mod tests {
             BTreeMap::from([(SampleId(0), 20)])
         );
         assert!(owned_units([&probe(&[None; 3], &[1.0; 3])]).is_empty());
+        let all = units_by_owner([&site]);
+        assert_eq!(all[&SampleId(0)], 16);
+        assert_eq!(all.values().sum::<u32>(), 19);
     }
 }

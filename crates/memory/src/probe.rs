@@ -4,19 +4,27 @@ use std::collections::BTreeMap;
 
 use afterimage_hooks::{
     Declare, EpochEnd, EpochEndCx, Every, Fault, ModelView, Plugin, PluginState, RunStart,
-    RunStartCx, SampleId, Samples, Scope, SiteKind, Split, TapMode, TapSpec,
+    RunStartCx, Samples, Scope, SiteKind, Split, TapSpec,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::activation_map::ActMap;
 use crate::measure::{Measured, Probe};
-use crate::probe_points::probe_points;
+use crate::owner_report::{Detail, Side, point_table};
+use crate::probe_points::{points_to_probe, too_few};
 use crate::publish::{Publisher, SiteReport};
+use crate::streaks::Streaks;
+use crate::unit_score::UnitScore;
 use crate::unit_scores::{SiteScores, UnitScores};
 use crate::unitmem::{Form, UnitMem};
+#[cfg(doc)]
+use crate::{
+    concentration::Concentration, cross_fit::CrossFit, ownership_test::OwnershipTest,
+    top_points::TopPoints,
+};
 
 /// Version of the layout of the plugin's state.
-const STATE: u32 = 1;
+const STATE: u32 = 2;
 
 /// Settings of [`UnitMemProbe`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,7 +73,7 @@ impl Default for UnitMemConfig {
 impl UnitMemConfig {
     /// What is wrong with the settings: keys, each with a sentence.
     pub fn problems(&self) -> Vec<(&'static str, String)> {
-        let limits = [
+        too_few(&[
             (
                 "points",
                 self.points,
@@ -74,25 +82,11 @@ impl UnitMemConfig {
             ),
             ("views", self.views, 1, "activations are means over views"),
             ("batch", self.batch, 1, "a forward pass needs a point"),
-        ];
-        limits
-            .iter()
-            .filter(|(_, value, least, _)| value < least)
-            .map(|(key, value, least, why)| {
-                (
-                    *key,
-                    format!("{value} is too few; {why}, so give at least {least}"),
-                )
-            })
-            .collect()
+        ])
     }
 
     fn tap(&self) -> TapSpec {
-        TapSpec {
-            pattern: self.sites.clone(),
-            kinds: self.kinds.clone(),
-            mode: TapMode::Read(self.map.reduce()),
-        }
+        self.map.tap(&self.sites, &self.kinds)
     }
 }
 
@@ -101,13 +95,28 @@ impl UnitMemConfig {
 /// so many epochs.
 ///
 /// Beside each curve stand its nulls: the untrained network on the same points, and the held-out
-/// points. Tags: `unitmem/mean/{train,held_out,initial}/<site>`,
-/// `unitmem/excess/{held_out,initial}/<site>` (train minus null), `unitmem/ownership/<site>` (share
-/// of units whose maximum lies on a training point; one half without memorization),
-/// `unitmem/turnover/<site>` (share of units with another owner than in the last probe),
-/// `unitmem/{dead,invalid}/<site>` (numbers of units), the histogram `unitmem/train/<site>`, the
-/// pictures `unitmem/owners/<site>`, and the table `unitmem/units` with a row a unit. Scalars exist
-/// for all sites together under the name `all`. It provides [`UnitScores`] and reads no labels.
+/// points. Below, `<site>` is a site's name, or `all` for the units of all sites together.
+///
+/// | tag | what it is |
+/// |---|---|
+/// | `unitmem/mean/{train,held_out,initial}/<site>` | mean UnitMem |
+/// | `unitmem/excess/{held_out,initial}/<site>` | mean over the units of train minus null |
+/// | `unitmem/crossfit/{train,held_out,initial}/<site>` | mean [cross-fitted](CrossFit) UnitMem, near 0 for noise |
+/// | `unitmem/crossfit/excess/<site>` | mean over the units of train minus held-out |
+/// | `unitmem/crossfit/agreement/<site>` | share of units with the same owner in both folds of views |
+/// | `unitmem/ownership/<site>` | share of units whose maximum lies on a training point; one half without memorization |
+/// | `unitmem/ownership_z/<site>` | the same in [standard deviations](OwnershipTest::z) over one half |
+/// | `unitmem/turnover/<site>` | share of units with another owner than in the last probe |
+/// | `unitmem/streak/{train,held_out}/<site>` | mean number of probes in a row with the same owner |
+/// | `unitmem/gap/{train,held_out}/<site>` | mean of (largest − second) / (largest + second) |
+/// | `unitmem/{gini,entropy,owning_points}/{train,held_out}/<site>` | how few points own the units ([`Concentration`]) |
+/// | `unitmem/{dead,invalid}/<site>` | numbers of units |
+/// | `unitmem/train/<site>` | histogram of the scores |
+/// | `unitmem/owners/<site>` | pictures of owners |
+/// | `unitmem/units` | table with a row a unit: scores, the [points](TopPoints) with the largest activations, streak, epoch since which its owner owns it |
+/// | `unitmem/points` | table with a row for each training point that owns units: their number, and of these the ones in the top decile of all scores |
+///
+/// It provides [`UnitScores`] and reads no labels.
 ///
 /// Source: arXiv 2409.19069, equations 5 to 8.
 #[derive(Debug)]
@@ -120,7 +129,17 @@ pub struct UnitMemProbe {
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Memory {
     initial: BTreeMap<String, UnitMem>,
+    /// Cross-fitted scores; no sites where points have one view.
+    initial_cross_fit: BTreeMap<String, Vec<UnitScore>>,
     last: BTreeMap<String, UnitMem>,
+    streaks: BTreeMap<String, SiteStreaks>,
+}
+
+/// For how long the units of a site have had their owners.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct SiteStreaks {
+    train: Streaks,
+    held_out: Streaks,
 }
 
 impl UnitMemProbe {
@@ -161,7 +180,8 @@ impl UnitMemProbe {
             batch: self.config.batch,
         };
         let measure = |split| {
-            let ids = self.points(scope.run().seed, split, samples)?;
+            let run = scope.run();
+            let ids = points_to_probe("unitmem", run, split, samples, self.config.points)?;
             probe.measure(model, samples, split, &ids)
         };
         let (train, held_out) = (measure(Split::Train)?, measure(Split::HeldOut)?);
@@ -176,6 +196,17 @@ impl UnitMemProbe {
             .collect();
         if scope.clock().step == 0 {
             self.memory.initial = by_site(&scores);
+            let folds = train
+                .iter()
+                .filter_map(|site| Some((site, site.folds.as_ref()?)));
+            self.memory.initial_cross_fit = folds
+                .map(|(site, folds)| (site.site.clone(), folds.scores()))
+                .collect();
+        }
+        for site in &scores {
+            let streaks = self.memory.streaks.entry(site.site.clone()).or_default();
+            streaks.train.add(scope.clock().epoch, &site.train);
+            streaks.held_out.add(scope.clock().epoch, &site.held_out);
         }
         self.publish(scope, samples, &train, &held_out, &scores)?;
         self.memory.last = by_site(&scores);
@@ -186,27 +217,6 @@ impl UnitMemProbe {
         })
     }
 
-    /// The points of `split`: always the same, and as many in both splits.
-    fn points(
-        &self,
-        seed: u64,
-        split: Split,
-        samples: &dyn Samples,
-    ) -> Result<Vec<SampleId>, Fault> {
-        let (wanted, available) = (self.config.points, samples.len(split));
-        if available >= wanted {
-            return Ok(probe_points(seed, split, available, wanted));
-        }
-        let name = match split {
-            Split::Train => "training",
-            Split::HeldOut => "held-out",
-        };
-        Err(Fault::new(format!(
-            "unitmem is to look at {wanted} {name} points, but there are {available} {name} \
-             samples; set `points` to at most that (the null needs as many held-out points)"
-        )))
-    }
-
     fn publish(
         &self,
         scope: &mut Scope<'_>,
@@ -215,16 +225,28 @@ impl UnitMemProbe {
         held_out: &[Measured],
         scores: &[SiteScores],
     ) -> Result<(), Fault> {
+        let memory = &self.memory;
+        let none = SiteStreaks::default();
         let reports: Vec<SiteReport<'_>> = scores
             .iter()
             .zip(train.iter().zip(held_out))
-            .map(|(scores, (train, held_out))| SiteReport {
-                site: &scores.site,
-                points: &train.points,
-                scores: &scores.train,
-                held_out: Some((&held_out.points, &scores.held_out)),
-                initial: same_units(&self.memory.initial, &scores.site, &scores.train),
-                last: same_units(&self.memory.last, &scores.site, &scores.train),
+            .map(|(scores, (train, held_out))| {
+                let site = &scores.site;
+                let streaks = memory.streaks.get(site).unwrap_or(&none);
+                SiteReport {
+                    site,
+                    points: &train.points,
+                    scores: &scores.train,
+                    held_out: Some((&held_out.points, &scores.held_out)),
+                    initial: same_units(&memory.initial, site, &scores.train),
+                    last: same_units(&memory.last, site, &scores.train),
+                    detail: Some(Detail::new(
+                        Side::new(train, &scores.train, &streaks.train),
+                        Side::new(held_out, &scores.held_out, &streaks.held_out),
+                        memory.initial_cross_fit.get(site),
+                        train,
+                    )),
+                }
             })
             .collect();
         let publisher = Publisher {
@@ -233,7 +255,11 @@ impl UnitMemProbe {
             views: self.config.views,
             pictures: Some((samples, self.config.top_images)),
         };
-        publisher.publish(scope, &reports)
+        publisher.publish(scope, &reports)?;
+        if let Some(table) = point_table(scores.iter().map(|site| &site.train)) {
+            scope.table("unitmem/points", table);
+        }
+        Ok(())
     }
 }
 

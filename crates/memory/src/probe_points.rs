@@ -1,7 +1,7 @@
 //! Which samples a probe looks at.
 
 use afterimage_hooks::random::{RandomKey, Stream};
-use afterimage_hooks::{SampleId, Split};
+use afterimage_hooks::{Fault, RunInfo, SampleId, Samples, Split};
 
 /// `count` of the `available` samples of `split` without repetition, in ascending order; all of
 /// them if there are fewer. A function of the run's seed alone.
@@ -26,6 +26,49 @@ pub fn chosen_of(seed: u64, split: Split, from: &[SampleId], count: usize) -> Ve
     ids.truncate(count);
     ids.sort_unstable();
     ids
+}
+
+/// The `wanted` points of `split` that the plugin `kind` looks at, always the same; there must be as
+/// many. Training points are such that the encoder is trained on them.
+pub(crate) fn points_to_probe(
+    kind: &str,
+    run: &RunInfo,
+    split: Split,
+    samples: &dyn Samples,
+    wanted: usize,
+) -> Result<Vec<SampleId>, Fault> {
+    let from: Vec<SampleId> = match (&run.pair, split) {
+        (Some(sets), Split::Train) => sets.members(),
+        _ => (0..samples.len(split) as u32).map(SampleId).collect(),
+    };
+    let available = from.len();
+    if available >= wanted {
+        return Ok(chosen_of(run.seed, split, &from, wanted));
+    }
+    let name = match split {
+        Split::Train => "training",
+        Split::HeldOut => "held-out",
+    };
+    Err(Fault::new(format!(
+        "{kind} is to look at {wanted} {name} points, but there are {available} {name} samples; \
+         set `points` to at most that (the null needs as many held-out points)"
+    )))
+}
+
+/// What is wrong with settings that have a least value: key, value, least value, reason.
+pub(crate) fn too_few(
+    limits: &[(&'static str, usize, usize, &str)],
+) -> Vec<(&'static str, String)> {
+    limits
+        .iter()
+        .filter(|(_, value, least, _)| value < least)
+        .map(|(key, value, least, why)| {
+            (
+                *key,
+                format!("{value} is too few; {why}, so give at least {least}"),
+            )
+        })
+        .collect()
 }
 
 #[cfg(test)]

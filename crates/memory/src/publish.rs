@@ -1,14 +1,16 @@
 //! What is put on record of a probe or of an epoch's stream.
 
-use afterimage_hooks::{Column, Fault, Measurement, Samples, Scope, Table};
+use afterimage_hooks::{Fault, Measurement, Samples, Scope};
 
 use crate::activation_map::ActMap;
 use crate::calibration::{Excess, Ownership};
 use crate::error::MemoryError;
+use crate::owner_report::{Detail, owner_figures};
 use crate::owner_strip::owner_strip;
 use crate::site_points::SitePoints;
 use crate::summary::Summary;
 use crate::unit_score::UnitScore;
+use crate::unit_table::unit_table;
 use crate::unitmem::UnitMem;
 
 /// One site's scores with everything that they are compared with.
@@ -19,6 +21,8 @@ pub(crate) struct SiteReport<'a> {
     pub(crate) held_out: Option<(&'a SitePoints, &'a UnitMem)>,
     pub(crate) initial: Option<&'a UnitMem>,
     pub(crate) last: Option<&'a UnitMem>,
+    /// What only exact probes know.
+    pub(crate) detail: Option<Detail<'a>>,
 }
 
 /// Where records go and what they say about how they were made.
@@ -57,7 +61,7 @@ impl Publisher<'_> {
             .map_err(|e| Fault::caused_by("all sites together", e))?;
         scope.record(
             format!("{prefix}/units"),
-            Measurement::Table(self.table(reports)),
+            Measurement::Table(unit_table(reports, self.map, self.views)),
         );
         Ok(())
     }
@@ -93,72 +97,11 @@ impl Publisher<'_> {
         scalar("excess/initial", initial);
         scalar("ownership", ownership(reports)?);
         scalar("turnover", turnover(reports)?);
+        for (what, value) in owner_figures(reports)? {
+            scalar(what, value);
+        }
         Ok(())
     }
-
-    /// A row a unit.
-    fn table(&self, reports: &[SiteReport<'_>]) -> Table {
-        let units = || {
-            reports
-                .iter()
-                .flat_map(|r| (0..r.scores.scores().len()).map(move |unit| (r, unit)))
-        };
-        let number = |of: &dyn Fn(&SiteReport<'_>, usize) -> Option<f64>| {
-            let or_nan = |(r, unit)| of(r, unit).filter(|v| v.is_finite()).unwrap_or(f64::NAN);
-            Column::F64(units().map(or_nan).collect())
-        };
-        let whole = |of: &dyn Fn(&SiteReport<'_>, usize) -> i64| {
-            Column::I64(units().map(|(r, unit)| of(r, unit)).collect())
-        };
-        let text = |of: &dyn Fn(&SiteReport<'_>) -> String| {
-            Column::Text(units().map(|(r, _)| of(r)).collect())
-        };
-        let columns = [
-            ("site", text(&|r| r.site.to_owned())),
-            ("unit", whole(&|_, unit| unit as i64)),
-            ("unitmem", number(&|r, unit| score(Some(r.scores), unit))),
-            (
-                "unitmem_held_out",
-                number(&|r, unit| score(r.held_out.map(|h| h.1), unit)),
-            ),
-            ("unitmem_initial", number(&|r, unit| score(r.initial, unit))),
-            ("owner", whole(&owner)),
-            (
-                "max",
-                number(&|r, unit| Some(f64::from(r.points.state().highest()[unit]))),
-            ),
-            (
-                "second",
-                number(&|r, unit| Some(f64::from(r.points.state().second()[unit]))),
-            ),
-            ("mean_of_others", number(&mean_of_others)),
-            ("points", whole(&|r, _| r.scores.points() as i64)),
-            ("views", whole(&|_, _| self.views as i64)),
-            ("map", text(&|_| self.map.to_string())),
-            ("form", text(&|r| r.scores.form().to_string())),
-        ];
-        Table {
-            columns: columns
-                .into_iter()
-                .map(|(name, column)| (name.to_owned(), column))
-                .collect(),
-        }
-    }
-}
-
-fn score(probe: Option<&UnitMem>, unit: usize) -> Option<f64> {
-    probe?.scores()[unit].value()
-}
-
-/// The owner's id, −1 where there is none.
-fn owner(report: &SiteReport<'_>, unit: usize) -> i64 {
-    report.scores.owners()[unit].map_or(-1, |id| i64::from(id.0))
-}
-
-fn mean_of_others(report: &SiteReport<'_>, unit: usize) -> Option<f64> {
-    let state = report.points.state();
-    let others = state.points().checked_sub(1)? as f64;
-    Some((state.sum(unit) - f64::from(state.highest()[unit])) / others)
 }
 
 /// The summary over the units of several probes, if all of them are there.

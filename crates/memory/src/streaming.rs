@@ -54,11 +54,7 @@ impl StreamingConfig {
     }
 
     fn tap(&self) -> TapSpec {
-        TapSpec {
-            pattern: self.sites.clone(),
-            kinds: self.kinds.clone(),
-            mode: self.mode(),
-        }
+        self.map.tap(&self.sites, &self.kinds)
     }
 }
 
@@ -152,6 +148,7 @@ impl UnitMemStreaming {
                 held_out: None,
                 initial: None,
                 last: same_units(&self.last, site, scores),
+                detail: None,
             })
             .collect();
         let publisher = Publisher {

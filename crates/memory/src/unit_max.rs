@@ -146,14 +146,18 @@ impl UnitState {
         (0..self.units()).map(|unit| self.score(unit)).collect()
     }
 
-    fn score(&self, unit: usize) -> UnitScore {
-        let extent = Extent {
+    /// What decides about the score of `unit`.
+    pub(crate) fn extent(&self, unit: usize) -> Extent {
+        Extent {
             points: self.points,
             not_finite: self.not_finite[unit],
             lowest: self.lowest[unit],
             highest: self.highest[unit],
-        };
-        extent.score(|| {
+        }
+    }
+
+    fn score(&self, unit: usize) -> UnitScore {
+        self.extent(unit).score(|| {
             let (n, max, sum) = (
                 self.points as f64,
                 f64::from(self.highest[unit]),

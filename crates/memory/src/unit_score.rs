@@ -9,7 +9,7 @@ const EPSILON: f64 = 1e-12;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UnitScore {
-    /// (μ_max − μ_rest) / (μ_max + μ_rest), in [0, 1].
+    /// (μ_max − μ_rest) / (μ_max + μ_rest), in [0, 1]; cross-fitted, in [−1, 1].
     Valid(f64),
     /// Silent for every point; its score is 0 by the paper's convention.
     Dead,

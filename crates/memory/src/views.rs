@@ -1,5 +1,7 @@
 //! From readings of augmented views to one activation per point: μ_u(x), the mean over views.
 
+use std::ops::Range;
+
 use crate::error::MemoryError;
 
 /// How the rows of a reading run over points and views.
@@ -25,6 +27,36 @@ pub fn point_means(
     units: usize,
     order: RowOrder,
 ) -> Result<Vec<f32>, MemoryError> {
+    means_over(rows, points, views, 0..views, units, order)
+}
+
+/// Means over the first half of the views (the larger half of an odd number) and over the rest, each
+/// as [`point_means`] gives it. One view leaves the second half without numbers: NaN.
+///
+/// # Errors
+/// A number of values that is not points · views · units.
+pub fn fold_means(
+    rows: &[f32],
+    points: usize,
+    views: usize,
+    units: usize,
+    order: RowOrder,
+) -> Result<[Vec<f32>; 2], MemoryError> {
+    let half = views.div_ceil(2);
+    Ok([
+        means_over(rows, points, views, 0..half, units, order)?,
+        means_over(rows, points, views, half..views, units, order)?,
+    ])
+}
+
+fn means_over(
+    rows: &[f32],
+    points: usize,
+    views: usize,
+    which: Range<usize>,
+    units: usize,
+    order: RowOrder,
+) -> Result<Vec<f32>, MemoryError> {
     if rows.len() != points * views * units {
         return Err(MemoryError::BlockSize {
             rows: points * views,
@@ -34,9 +66,10 @@ pub fn point_means(
     }
     let mut means = Vec::with_capacity(points * units);
     let mut sums = vec![0.0f64; units];
+    let count = which.len() as f64;
     for point in 0..points {
         sums.fill(0.0);
-        for view in 0..views {
+        for view in which.clone() {
             let row = match order {
                 RowOrder::SampleMajor => point * views + view,
                 RowOrder::ViewMajor => view * points + point,
@@ -45,7 +78,7 @@ pub fn point_means(
                 *sum += f64::from(*value);
             }
         }
-        means.extend(sums.iter().map(|sum| (sum / views as f64) as f32));
+        means.extend(sums.iter().map(|sum| (sum / count) as f32));
     }
     Ok(means)
 }
@@ -88,6 +121,16 @@ mod tests {
             RowOrder::SampleMajor,
         )?;
         assert_ne!(mixed[0], 1.0);
+        Ok(())
+    }
+
+    #[test]
+    fn folds_are_the_means_of_the_first_and_the_last_views() -> Result<(), MemoryError> {
+        for order in [RowOrder::SampleMajor, RowOrder::ViewMajor] {
+            let [first, second] = fold_means(&reading(order), 2, 3, 4, order)?;
+            assert_eq!(first, [0.5, 10.5, 20.5, 30.5, 100.5, 110.5, 120.5, 130.5]);
+            assert_eq!(second, [2.0, 12.0, 22.0, 32.0, 102.0, 112.0, 122.0, 132.0]);
+        }
         Ok(())
     }
 

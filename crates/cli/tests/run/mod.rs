@@ -245,7 +245,8 @@ pub fn plugin(kind: &str) -> String {
     let settings = match kind {
         // In the middle of the second epoch.
         "chaos" => "step = 15",
-        "unitmem" => "points = 40\nviews = 2",
+        "unitmem" | "classmem" => "points = 40\nviews = 2",
+        "ownership" => "points = 30\nviews = 2\ndraws = 50",
         "layermem" => "points = 10\nviews = 3",
         "alignment-gap" => "points = 20\nviews = 2",
         _ => "",

@@ -3,14 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use afterimage_hooks::random::{RandomKey, Stream};
 use afterimage_hooks::{
     Attached, Clock, Column, Desk, EpochEnd, EpochEndCx, Fault, ForwardDone, ForwardDoneCx, Hooks,
-    Host, HostReadings, Measurement, ModelView, Observation, Readings, Record, Reduce, RunInfo,
-    RunStart, RunStartCx, SampleId, Samples, Scope, Site, SiteKind, Split, StepDone, StepDoneCx,
-    StopRun, Table, TapMode, TapPlan,
+    Host, HostReadings, LabelAccess, Labels, Measurement, ModelView, Observation, Readings, Record,
+    Reduce, RunInfo, RunStart, RunStartCx, SampleId, Samples, Scope, Site, SiteKind, Split,
+    StepDone, StepDoneCx, StopRun, Table, TapMode, TapPlan,
 };
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -101,6 +101,13 @@ impl ModelView for Linear {
     }
 }
 
+/// Classes of the first samples of both splits, in no order.
+pub const LABELS: [u32; 40] = [
+    2, 0, 1, 1, 0, 2, 2, 1, 0, 0, 2, 1, 1, 1, 0, 2, 0, 2, 1, 0, 2, 2, 0, 1, 0, 1, 2, 0, 1, 2, 0, 0,
+    1, 2, 1, 0, 2, 1, 1, 2,
+];
+static CLASSES: OnceLock<Vec<String>> = OnceLock::new();
+
 /// Views are noise around a point of their own; pictures are of one colour that tells the id.
 pub struct Noise {
     pub train: usize,
@@ -155,6 +162,13 @@ impl Samples for Noise {
 
     fn picture(&self, _split: Split, id: SampleId) -> Result<(u32, u32, Vec<u8>), Fault> {
         Ok((3, 2, Self::colour(id).repeat(6)))
+    }
+
+    fn labels(&self, split: Split, _access: &LabelAccess) -> Result<Labels<'_>, Fault> {
+        Ok(Labels {
+            of_samples: &LABELS[..self.len(split)],
+            classes: CLASSES.get_or_init(|| ["cat", "dog", "ship"].map(str::to_owned).to_vec()),
+        })
     }
 }
 
