@@ -168,7 +168,6 @@ impl RunError {
             | RunError::FewImages { .. }
             | RunError::OtherArchitecture { .. }
             | RunError::Model(ModelError::Config { .. } | ModelError::Patch { .. })
-            | RunError::Pair(_)
             | RunError::Train(
                 TrainError::Plugins(_)
                 | TrainError::Model(ModelError::Config { .. } | ModelError::Patch { .. }),
