@@ -50,6 +50,12 @@ pub enum RunError {
         /// Why not.
         reason: String,
     },
+    /// A share of units that is none.
+    #[error("--fraction {given}: give a share above 0 and below 1")]
+    Fraction {
+        /// What was given.
+        given: f64,
+    },
     /// Views that the encoder cannot take.
     #[error(
         "views are {side} pixels high or wide; the encoder needs at least {least}; set `views.size`"
@@ -161,6 +167,7 @@ impl RunError {
             | RunError::SmallViews { .. }
             | RunError::Pair(_)
             | RunError::Layers(_)
+            | RunError::Fraction { .. }
             | RunError::Start { .. }
             | RunError::NoImages
             | RunError::DataFlag { .. }

@@ -59,6 +59,22 @@ enum Written {
     Names(Vec<String>),
 }
 
+impl std::str::FromStr for LayerChoice {
+    type Err = String;
+
+    /// Reads a choice as on a command line: one of the words, or names with commas between.
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::try_from(Written::Word(text.to_owned())).or_else(|error| {
+            if text.contains('.') {
+                let names = text.split(',').map(|name| name.trim().to_owned());
+                Ok(Self::Named(names.collect()))
+            } else {
+                Err(error)
+            }
+        })
+    }
+}
+
 impl TryFrom<Written> for LayerChoice {
     type Error = String;
 
@@ -145,6 +161,23 @@ impl FineTuneConfig {
     /// # Errors
     /// More layers than there are, an unknown name, a run without LayerMem.
     pub fn trained(&self, layers: &[Layer], seed: u64) -> Result<Vec<Layer>, LayerError> {
+        let layermem = self.layermem.as_ref().unwrap_or(&self.from);
+        self.layers.choose(layers, seed, layermem)
+    }
+}
+
+impl LayerChoice {
+    /// The chosen ones of `layers` (in forward order), in forward order. `layermem` is the run whose
+    /// ΔLayerMem decides, where it does.
+    ///
+    /// # Errors
+    /// More layers than there are, an unknown name, a run without LayerMem.
+    pub fn choose(
+        &self,
+        layers: &[Layer],
+        seed: u64,
+        layermem: &Path,
+    ) -> Result<Vec<Layer>, LayerError> {
         let enough = |count: usize, among: usize, of| {
             if count <= among {
                 Ok(count)
@@ -157,7 +190,7 @@ impl FineTuneConfig {
             }
         };
         let all = layers.len();
-        let mut chosen: Vec<usize> = match &self.layers {
+        let mut chosen: Vec<usize> = match self {
             LayerChoice::All => (0..all).collect(),
             LayerChoice::None => Vec::new(),
             LayerChoice::First(count) => (0..enough(*count, all, HAS)?).collect(),
@@ -170,11 +203,11 @@ impl FineTuneConfig {
                 places
             }
             LayerChoice::TopDelta(count) | LayerChoice::BottomDelta(count) => {
-                let sign = match self.layers {
+                let sign = match self {
                     LayerChoice::BottomDelta(_) => -1.0,
                     _ => 1.0,
                 };
-                let deltas = deltas(self.layermem.as_ref().unwrap_or(&self.from))?;
+                let deltas = deltas(layermem)?;
                 let mut ranked: Vec<(f64, usize)> = layers
                     .iter()
                     .enumerate()

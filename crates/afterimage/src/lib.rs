@@ -11,6 +11,7 @@ mod device;
 mod error;
 mod experiment;
 mod fine_tune;
+mod intervene;
 mod pair;
 mod probe;
 mod quiet;
@@ -28,6 +29,7 @@ pub use experiment::{
     Renderer,
 };
 pub use fine_tune::{FineTuneConfig, LayerChoice, LayerError};
+pub use intervene::{AblateOptions, Arm, Arms, ExchangeOptions, Grain, Which, ablate, exchange};
 pub use pair::PairConfig;
 pub use probe::{ProbeConfig, ProbeOptions, Probed, probe};
 pub use registry::{PluginKind, Registry};

@@ -85,7 +85,8 @@ impl UnitMemConfig {
         ])
     }
 
-    fn tap(&self) -> TapSpec {
+    /// The sites that these settings name, and how their units are read.
+    pub fn tap(&self) -> TapSpec {
         self.map.tap(&self.sites, &self.kinds)
     }
 }

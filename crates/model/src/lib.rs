@@ -38,6 +38,7 @@ mod snapshot;
 mod taps;
 mod teacher;
 mod token_block;
+mod transplant;
 mod view;
 mod vit;
 
@@ -57,5 +58,6 @@ pub use snapshot::{evaluation, snapshot};
 pub use taps::Taps;
 pub use teacher::{moved_towards, teacher};
 pub use token_block::{TokenBlock, TokenNorm, TokenSites};
+pub use transplant::transplant;
 pub use view::EncoderView;
 pub use vit::{Vit, VitConfig, VitSize};

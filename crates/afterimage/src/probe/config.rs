@@ -114,7 +114,7 @@ fn settings<C: for<'de> Deserialize<'de>>(
 
 /// The settings of a probe of `subject`: what the checkpoint says, the config over it, the flags over
 /// both.
-pub(super) fn load_for(
+pub(crate) fn load_for(
     subject: &Subject,
     options: &ProbeOptions,
 ) -> Result<Loaded<ProbeConfig>, RunError> {

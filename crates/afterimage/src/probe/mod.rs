@@ -30,13 +30,14 @@ use crate::run_dir::{Manifest, RunDir};
 use crate::summary::summary;
 
 pub use config::ProbeConfig;
+pub(crate) use config::load_for;
 use features::{embeddings, write_npy};
 use pass::Pass;
-use prepared::Prepared;
+pub(crate) use prepared::Prepared;
 pub(crate) use subject::Subject;
 
 /// What is probed, on what, and where the result goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ProbeOptions {
     /// A run directory, a checkpoint in one, or a file of PyTorch weights.
     pub checkpoint: PathBuf,

@@ -15,12 +15,12 @@ use crate::error::RunError;
 use crate::run::{plain_views, side_for};
 
 /// What a probe looks at.
-pub(super) struct Prepared {
-    pub(super) device: Device,
-    pub(super) data: Arc<DataSet>,
+pub(crate) struct Prepared {
+    pub(crate) device: Device,
+    pub(crate) data: Arc<DataSet>,
     /// Views without augmentation.
-    pub(super) plain: Views,
-    pub(super) store: SampleStore,
+    pub(crate) plain: Views,
+    pub(crate) store: SampleStore,
     pub(super) sites: Vec<Site>,
     /// The encoder at random initial parameters, and its reference.
     pub(super) untrained: Beside,
@@ -38,7 +38,7 @@ pub(super) struct Prepared {
 
 impl Prepared {
     /// Reads the images and loads the encoders.
-    pub(super) fn new(
+    pub(crate) fn new(
         subject: &Subject,
         config: &ProbeConfig,
         options: &ProbeOptions,

@@ -1,0 +1,82 @@
+//! Exchanging layers between two encoders.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use afterimage_model::{AnyEncoder, Layer, transplant};
+
+use super::arms::Arms;
+use super::subject::Operated;
+use crate::error::RunError;
+use crate::fine_tune::LayerChoice;
+use crate::probe::ProbeOptions;
+
+/// Which layers of which encoder take the places of one's own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExchangeOptions {
+    /// The encoder that gets layers, and the images that all arms are judged on.
+    pub subject: ProbeOptions,
+    /// The encoder that gives them: a run, a checkpoint, or PyTorch weights.
+    pub donor: PathBuf,
+    /// The layers.
+    pub layers: LayerChoice,
+    /// Random choices of as many layers that are exchanged beside.
+    pub controls: u64,
+}
+
+/// Puts layers of the donor in the places of the encoder's own and judges the result; a layer is
+/// exchanged whole: weights, biases, norms and running statistics.
+///
+/// The more an encoder's layers have memorized of its own data, the more it should lose (*Localizing
+/// Memorization in SSL Vision Encoders*, NeurIPS 2024, Tables 21 to 24); the random arms tell that
+/// from what any exchange does.
+///
+/// # Errors
+/// Encoders that cannot be read or differ in architecture, layers that cannot be chosen.
+pub fn exchange(options: &ExchangeOptions, say: &mut dyn FnMut(&str)) -> Result<Arms, RunError> {
+    let operated = Operated::open(&options.subject)?;
+    let donor = operated.donor(&options.donor, &options.subject)?;
+    let layers = operated.layers();
+    let seed = operated.config.seed;
+    let choose = |choice: &LayerChoice, seed| {
+        choice
+            .choose(&layers, seed, &options.subject.checkpoint)
+            .map_err(RunError::Layers)
+    };
+    let chosen = choose(&options.layers, seed)?;
+    say("judging the encoder as it is");
+    let original = operated.arm("as it is", Vec::new(), &operated.encoder, &operated.masks)?;
+    let swapped = |name: &str, layers: Vec<Layer>| {
+        let encoder = exchanged(&operated.encoder, &donor, &layers);
+        let names = layers.into_iter().map(|layer| layer.site).collect();
+        operated.arm(name, names, &encoder, &operated.masks)
+    };
+    say("judging the exchange");
+    let count = chosen.len();
+    let arm = swapped("layers exchanged", chosen)?;
+    let random = LayerChoice::Random(count);
+    let controls = (1..=options.controls)
+        .map(|draw| {
+            say(&format!("judging random control {draw}"));
+            // Another seed for each draw, and none of them the run's own.
+            swapped(
+                "random layers exchanged",
+                choose(&random, seed ^ (draw << 32))?,
+            )
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(Arms {
+        original,
+        chosen: arm,
+        controls,
+    })
+}
+
+fn exchanged(encoder: &AnyEncoder, donor: &AnyEncoder, layers: &[Layer]) -> AnyEncoder {
+    let paths: BTreeSet<String> = layers
+        .iter()
+        .flat_map(|layer| &layer.parameters)
+        .filter_map(|path| path.strip_prefix("encoder.").map(str::to_owned))
+        .collect();
+    transplant(encoder.clone(), donor, &paths)
+}

@@ -1,0 +1,126 @@
+//! The encoder under the knife, and the judge of every arm.
+
+use std::sync::Arc;
+
+use afterimage_data::ViewSource;
+use afterimage_hooks::{Clock, Split};
+use afterimage_model::{
+    AnyEncoder, Encoder as _, EncoderConfig, EncoderView, Layer, Masks, layers, parameters,
+};
+use afterimage_train::{Evaluator as _, Judge, JudgeConfig, TrainError};
+use burn::tensor::Device;
+
+use super::arms::Arm;
+use crate::error::RunError;
+use crate::probe::{Prepared, ProbeConfig, ProbeOptions, Subject, load_for};
+
+/// When an arm is judged: an encoder that is there has no clock.
+const ONCE: Clock = Clock {
+    epoch: 1,
+    step: 1,
+    epochs: 1,
+    steps: 1,
+};
+
+/// An encoder with the images that it is judged on.
+pub(super) struct Operated {
+    pub(super) config: ProbeConfig,
+    pub(super) prepared: Prepared,
+    pub(super) encoder: AnyEncoder,
+    /// Units that the run pruned already.
+    pub(super) masks: Masks,
+    description: EncoderConfig,
+    device: Device,
+    judge: Judge,
+}
+
+impl Operated {
+    /// Reads the images and loads the encoder.
+    pub(super) fn open(options: &ProbeOptions) -> Result<Self, RunError> {
+        let subject = Subject::open(&options.checkpoint, &options.import)?;
+        let loaded = load_for(&subject, options)?;
+        let config = loaded.value;
+        let prepared = Prepared::new(&subject, &config, options)?;
+        let shape = prepared.plain.shape();
+        let side = shape.height.min(shape.width);
+        let description = subject.encoder(config.convolution, shape.channels, side)?;
+        let device = prepared.device.clone().autodiff();
+        let opened = subject.load(&description, &device)?;
+        let source = |split| {
+            let (data, plain) = (Arc::clone(&prepared.data), prepared.plain.clone());
+            Arc::new(ViewSource::new(data, split, plain))
+        };
+        let judge = Judge::new(
+            JudgeConfig::default(),
+            source(Split::Train),
+            source(Split::HeldOut),
+            config.seed,
+            prepared.device.clone(),
+        );
+        Ok(Self {
+            encoder: opened.encoder,
+            masks: opened.masks,
+            config,
+            description,
+            device,
+            judge,
+            prepared,
+        })
+    }
+
+    /// Another encoder of the same architecture.
+    pub(super) fn donor(
+        &self,
+        path: &std::path::Path,
+        options: &ProbeOptions,
+    ) -> Result<AnyEncoder, RunError> {
+        let subject = Subject::open(path, &options.import)?;
+        let shape = self.prepared.plain.shape();
+        let side = shape.height.min(shape.width);
+        let description = subject.encoder(self.config.convolution, shape.channels, side)?;
+        let encoder = subject.load(&description, &self.device)?.encoder;
+        let shapes = |encoder: &AnyEncoder| -> Vec<(String, Vec<usize>)> {
+            let all = parameters(encoder).into_iter();
+            all.map(|parameter| (parameter.path, parameter.shape))
+                .collect()
+        };
+        if shapes(&encoder) != shapes(&self.encoder) {
+            return Err(RunError::OtherArchitecture {
+                studied: self.description.describe(),
+                reference: description.describe(),
+            });
+        }
+        Ok(encoder)
+    }
+
+    /// The layers of the encoder; paths start with `encoder.`.
+    pub(super) fn layers(&self) -> Vec<Layer> {
+        let paths: Vec<String> = parameters(&self.encoder)
+            .into_iter()
+            .map(|parameter| format!("encoder.{}", parameter.path))
+            .collect();
+        layers(&self.encoder.sites(), &paths)
+    }
+
+    /// Judges `encoder` with `masks`.
+    pub(super) fn arm(
+        &self,
+        name: impl Into<String>,
+        what: Vec<String>,
+        encoder: &AnyEncoder,
+        masks: &Masks,
+    ) -> Result<Arm, RunError> {
+        let view = EncoderView::new(encoder, masks);
+        let figures = self
+            .judge
+            .evaluate(&view, &ONCE, true)
+            .map_err(TrainError::Evaluation)?;
+        let figure = |name: &str| figures.get(name).copied().unwrap_or(f64::NAN);
+        Ok(Arm {
+            name: name.into(),
+            what,
+            knn: figure("knn"),
+            linear_probe: figure("linear_probe"),
+        })
+    }
+}
