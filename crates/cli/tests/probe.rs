@@ -190,7 +190,7 @@ fn a_transformer_brings_its_size_and_a_map_for_its_activations() {
     let vit = transformer(&place);
     let ended = probe(&place, &vit, "out", &SMALL).expect(0, &[]);
     for words in [
-        "1 blocks, patches of 4 pixels and positions for 8×8",
+        "1 block, patches of 4 pixels and positions for 8×8",
         "encoder.blocks.0.act",
     ] {
         assert!(ended.out.contains(words), "no {words:?} in\n{}", ended.out);
@@ -205,14 +205,15 @@ fn a_transformer_brings_its_size_and_a_map_for_its_activations() {
     let uneven = [&SMALL[..], &["--size", "10"]].concat();
     probe(&place, &vit, "uneven", &uneven).expect(2, &["`patch = 4`", "10 pixels"]);
     assert_nothing(&place, "uneven");
-    let first = [
-        "--set",
-        "unitmem.map=raw",
-        "--set",
-        "unitmem.kinds=[\"fully_connected\"]",
-    ];
-    let raw = [&SMALL[..], &first].concat();
-    probe(&place, &vit, "raw", &raw).expect(0, &[]);
+}
+
+#[test]
+fn units_without_a_score_are_told() {
+    let place = Place::new();
+    let norms = [&SMALL[..], &["--set", "unitmem.kinds=[\"norm\"]"]].concat();
+    let ended = probe(&place, &weights(), "out", &norms).expect(0, &[]);
+    let words = "units have no UnitMem, since their activations are negative on average";
+    assert!(ended.out.contains(words), "{}", ended.out);
 }
 
 #[test]
