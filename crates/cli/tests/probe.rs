@@ -142,6 +142,80 @@ fn weights_of_pytorch_are_probed_on_images_that_the_flags_name() {
     assert_same(&before, &records(&place.path("out")), "after the refusal");
 }
 
+/// A vision transformer of one block for 8×8 images in a safetensors file, all values equal.
+fn transformer(place: &Place) -> PathBuf {
+    const WIDTH: usize = 192;
+    let mut keys = vec![
+        ("cls_token".to_owned(), vec![1, 1, WIDTH]),
+        ("pos_embed".to_owned(), vec![1, 5, WIDTH]),
+        ("patch_embed.proj.weight".to_owned(), vec![WIDTH, 3, 4, 4]),
+    ];
+    for (layer, inputs, outputs) in [
+        ("attn.qkv", WIDTH, 3 * WIDTH),
+        ("attn.proj", WIDTH, WIDTH),
+        ("mlp.fc1", WIDTH, 4 * WIDTH),
+        ("mlp.fc2", 4 * WIDTH, WIDTH),
+    ] {
+        keys.push((format!("blocks.0.{layer}.weight"), vec![outputs, inputs]));
+        keys.push((format!("blocks.0.{layer}.bias"), vec![outputs]));
+    }
+    for norm in ["blocks.0.norm1", "blocks.0.norm2", "norm"] {
+        keys.push((format!("{norm}.weight"), vec![WIDTH]));
+        keys.push((format!("{norm}.bias"), vec![WIDTH]));
+    }
+    keys.push(("patch_embed.proj.bias".to_owned(), vec![WIDTH]));
+    let (mut header, mut data) = (serde_json::Map::new(), Vec::new());
+    for (key, shape) in keys {
+        let start = data.len();
+        for _ in 0..shape.iter().product::<usize>() {
+            data.extend_from_slice(&0.01f32.to_le_bytes());
+        }
+        let entry = serde_json::json!({
+            "dtype": "F32", "shape": shape, "data_offsets": [start, data.len()],
+        });
+        header.insert(key, entry);
+    }
+    let header = serde_json::to_string(&header).unwrap();
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend_from_slice(header.as_bytes());
+    bytes.extend_from_slice(&data);
+    let path = place.path("vit.safetensors");
+    fs::write(&path, bytes).unwrap();
+    path
+}
+
+#[test]
+fn a_transformer_brings_its_size_and_a_map_for_its_activations() {
+    let place = Place::new();
+    let vit = transformer(&place);
+    let ended = probe(&place, &vit, "out", &SMALL).expect(0, &[]);
+    for words in [
+        "1 block, patches of 4 pixels and positions for 8×8",
+        "encoder.blocks.0.act",
+    ] {
+        assert!(ended.out.contains(words), "no {words:?} in\n{}", ended.out);
+    }
+    let config = fs::read_to_string(place.path("out/config.toml")).unwrap();
+    for words in ["map = \"relu\"", "size = 8"] {
+        assert!(config.contains(words), "no {words:?} in\n{config}");
+    }
+    let larger = [&SMALL[..], &["--size", "12"]].concat();
+    let ended = probe(&place, &vit, "larger", &larger).expect(0, &[]);
+    assert!(ended.out.contains("interpolated to 12×12"), "{}", ended.out);
+    let uneven = [&SMALL[..], &["--size", "10"]].concat();
+    probe(&place, &vit, "uneven", &uneven).expect(2, &["`patch = 4`", "10 pixels"]);
+    assert_nothing(&place, "uneven");
+}
+
+#[test]
+fn units_without_a_score_are_told() {
+    let place = Place::new();
+    let norms = [&SMALL[..], &["--set", "unitmem.kinds=[\"norm\"]"]].concat();
+    let ended = probe(&place, &weights(), "out", &norms).expect(0, &[]);
+    let words = "units have no UnitMem, since their activations are negative on average";
+    assert!(ended.out.contains(words), "{}", ended.out);
+}
+
 #[test]
 fn a_config_sets_views_and_their_normalisation() {
     let place = Place::new();

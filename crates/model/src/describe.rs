@@ -40,11 +40,12 @@ fn vit(config: &VitConfig) -> String {
         VitSize::Base => "base",
     };
     let VitConfig { depth, patch, .. } = config;
+    let blocks = if *depth == 1 { "block" } else { "blocks" };
     let places = match config.side {
         Some(side) => format!(" and positions for {side}×{side}"),
         None => String::new(),
     };
-    format!("vision transformer ({size}), {depth} blocks, patches of {patch} pixels{places}")
+    format!("vision transformer ({size}), {depth} {blocks}, patches of {patch} pixels{places}")
 }
 
 #[cfg(test)]

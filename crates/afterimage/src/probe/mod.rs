@@ -105,6 +105,15 @@ pub fn probe(options: &ProbeOptions, say: &mut dyn FnMut(&str)) -> Result<Probed
     for note in &prepared.notes {
         text.push_str(&format!("note:       {note}\n"));
     }
+    if let Some(units) = scalars
+        .get("unitmem/invalid/all")
+        .filter(|units| **units > 0.0)
+    {
+        text.push_str(&format!(
+            "note:       {units} units have no UnitMem, since their activations are negative on \
+             average; give --set unitmem.map=relu\n"
+        ));
+    }
     text.push('\n');
     text.push_str(&summary(&scalars, None, &prepared.sites));
     HtmlReport::from_run(out.path())?.write(&out.report())?;

@@ -89,8 +89,14 @@ impl Subject {
 
     fn of_weights(path: &Path, import: &ImportOptions) -> Result<Self, RunError> {
         let weights = Weights::open(path, import)?;
-        let mut defaults = "convolution = \"direct\"\n[views]\n".to_owned();
-        if let EncoderConfig::Vit(_) = weights.config() {
+        let mut defaults = "convolution = \"direct\"\n".to_owned();
+        let transformer = matches!(weights.config(), EncoderConfig::Vit(_));
+        if transformer {
+            // GELU lets negative values pass, and units with a negative mean have no score.
+            defaults.push_str("[unitmem]\nmap = \"relu\"\n");
+        }
+        defaults.push_str("[views]\n");
+        if transformer {
             defaults.push_str(&format!("size = {}\n", weights.side()));
         }
         if weights.config().channels() == 3 {
