@@ -83,7 +83,7 @@ pub struct Probed {
 pub fn probe(options: &ProbeOptions, say: &mut dyn FnMut(&str)) -> Result<Probed, RunError> {
     refuse_full(&options.out)?;
     let subject = Subject::open(&options.checkpoint, &options.import)?;
-    let loaded = config::load_for(&subject, options)?;
+    let loaded = load_for(&subject, options)?;
     let mut prepared = Prepared::new(&subject, &loaded.value, options)?;
     prepared.notes.extend(loaded.notes.iter().cloned());
     let partial = partial_of(&options.out);
