@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::intervene::{Ablate, Exchange};
 use crate::probe::Probe;
 
 /// Shows what a self-supervised vision encoder memorizes while it trains, and acts on it.
@@ -44,6 +45,10 @@ pub enum Command {
     },
     /// Measure the memorization of an encoder that is already trained.
     Probe(Probe),
+    /// Put layers of one encoder in the places of another's, and judge what is left of it.
+    Exchange(Exchange),
+    /// Hold the units that memorize most or least at zero, and judge what is left of the encoder.
+    Ablate(Ablate),
     /// Write the HTML report of runs again.
     Report {
         /// Run directories.

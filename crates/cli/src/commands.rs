@@ -20,6 +20,8 @@ pub fn execute(arguments: Arguments) -> u8 {
         Command::Check { configs, sets } => check(&configs, &sets),
         Command::Plugins { name } => plugins(name.as_deref()),
         Command::Probe(arguments) => probe(arguments),
+        Command::Exchange(arguments) => crate::intervene::exchange_layers(arguments),
+        Command::Ablate(arguments) => crate::intervene::ablate_units(arguments),
         Command::Report { runs } => report(&runs),
     };
     result.unwrap_or_else(|error| {

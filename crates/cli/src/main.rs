@@ -2,8 +2,10 @@
 
 mod arguments;
 mod commands;
+mod intervene;
 mod logging;
 mod probe;
+mod source;
 
 use std::process::ExitCode;
 

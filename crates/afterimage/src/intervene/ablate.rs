@@ -5,7 +5,7 @@ use std::fmt;
 use afterimage_hooks::random::{RandomKey, Stream};
 use afterimage_hooks::{Site, Split};
 use afterimage_memory::{Probe, probe_points};
-use afterimage_model::{EncoderView, Masks};
+use afterimage_model::EncoderView;
 
 use super::arms::Arms;
 use super::subject::Operated;

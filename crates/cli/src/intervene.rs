@@ -1,0 +1,120 @@
+//! The commands `exchange` and `ablate`.
+
+use std::path::PathBuf;
+
+use afterimage::{
+    AblateOptions, Arms, ExchangeOptions, Grain, LayerChoice, RunError, Which, ablate, exchange,
+};
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use crate::commands::{complain, say};
+use crate::logging;
+use crate::source::Source;
+
+/// Arguments of `exchange`.
+#[derive(Debug, Args)]
+pub struct Exchange {
+    /// The encoder that gets layers: a run directory, a checkpoint in one, or PyTorch weights.
+    pub checkpoint: PathBuf,
+    /// The encoder of the same architecture that gives them.
+    #[arg(long, value_name = "CHECKPOINT")]
+    pub with: PathBuf,
+    /// Its layers: last:N, first:N, random:N, top-delta-layermem:N, bottom-delta-layermem:N, or
+    /// names with commas between, as in `encoder.layer2,encoder.res2a`.
+    #[arg(long, value_name = "LAYERS")]
+    pub layers: LayerChoice,
+    /// Random choices of as many layers that are exchanged beside.
+    #[arg(long, default_value_t = 5)]
+    pub controls: u64,
+    #[command(flatten)]
+    pub source: Source,
+    /// Print the result as one JSON object on the last line of standard output.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `ablate`.
+#[derive(Debug, Args)]
+pub struct Ablate {
+    /// A run directory, a checkpoint in one, or PyTorch weights.
+    pub checkpoint: PathBuf,
+    /// Which units are held at zero, by UnitMem on training points.
+    #[arg(long)]
+    pub units: Units,
+    /// Share of the units, above 0 and below 1.
+    #[arg(long, default_value_t = 0.1)]
+    pub fraction: f64,
+    /// Whether the share is taken of each layer or of all units together.
+    #[arg(long, default_value = "layer")]
+    pub per: Per,
+    /// Random choices of as many units that are held at zero beside.
+    #[arg(long, default_value_t = 5)]
+    pub controls: u64,
+    #[command(flatten)]
+    pub source: Source,
+    /// Print the result as one JSON object on the last line of standard output.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Units by UnitMem.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Units {
+    /// The highest.
+    Top,
+    /// The lowest.
+    Low,
+}
+
+/// Where units are counted.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Per {
+    /// The same share of each layer.
+    Layer,
+    /// A share of all units together.
+    Network,
+}
+
+/// Exchanges layers; its result is the exit code.
+pub fn exchange_layers(arguments: Exchange) -> Result<u8, RunError> {
+    let _log = logging::start();
+    let options = ExchangeOptions {
+        subject: arguments.source.options(arguments.checkpoint),
+        donor: arguments.with,
+        layers: arguments.layers,
+        controls: arguments.controls,
+    };
+    conclude(exchange(&options, &mut tell)?, arguments.json)
+}
+
+/// Holds units at zero; its result is the exit code.
+pub fn ablate_units(arguments: Ablate) -> Result<u8, RunError> {
+    let _log = logging::start();
+    let options = AblateOptions {
+        subject: arguments.source.options(arguments.checkpoint),
+        which: match arguments.units {
+            Units::Top => Which::Top,
+            Units::Low => Which::Low,
+        },
+        fraction: arguments.fraction,
+        grain: match arguments.per {
+            Per::Layer => Grain::Layer,
+            Per::Network => Grain::Network,
+        },
+        controls: arguments.controls,
+    };
+    conclude(ablate(&options, &mut tell)?, arguments.json)
+}
+
+fn tell(part: &str) {
+    complain(&format!("{part} …"));
+}
+
+fn conclude(arms: Arms, json: bool) -> Result<u8, RunError> {
+    say(&format!("{arms}\n"));
+    if json {
+        say(&format!("{}\n", json!({ "exit_code": 0, "arms": arms })));
+    }
+    Ok(0)
+}

@@ -1,0 +1,146 @@
+//! The commands `exchange` and `ablate` on small runs.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod run;
+
+use std::path::Path;
+
+use run::{Ended, Place, TINY, call};
+
+fn arms(ended: &Ended) -> serde_json::Value {
+    let last = ended.out.lines().last().unwrap();
+    serde_json::from_str::<serde_json::Value>(last).unwrap()["arms"].clone()
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+#[test]
+fn an_exchange_with_oneself_changes_nothing_and_with_another_much() {
+    let place = Place::new();
+    let one = place.run("one", TINY, 0);
+    let other = place.run("other", &TINY.replace("seed = 7", "seed = 8"), 0);
+    let exchange = |donor: &Path, layers: &str| {
+        let (one, donor) = (text(&one), text(donor));
+        call([
+            "exchange",
+            &one,
+            "--with",
+            &donor,
+            "--layers",
+            layers,
+            "--controls",
+            "2",
+            "--json",
+            "--points",
+            "40",
+        ])
+        .expect(0, &[])
+    };
+    let same = arms(&exchange(&one, "last:3"));
+    assert_eq!(same["original"]["knn"], same["chosen"]["knn"]);
+    assert_eq!(
+        same["original"]["linear_probe"],
+        same["chosen"]["linear_probe"]
+    );
+    // All layers of the other make the other.
+    let all = arms(&exchange(&other, "all"));
+    let (other, one) = (text(&other), text(&one));
+    let there = call([
+        "exchange",
+        &other,
+        "--with",
+        &one,
+        "--layers",
+        "none",
+        "--controls",
+        "0",
+        "--json",
+        "--set",
+        "seed=7",
+        "--points",
+        "40",
+    ])
+    .expect(0, &[]);
+    assert_eq!(all["chosen"]["knn"], arms(&there)["original"]["knn"]);
+    assert_eq!(all["controls"].as_array().unwrap().len(), 2);
+    assert_eq!(all["chosen"]["what"].as_array().unwrap().len(), 8);
+}
+
+#[test]
+fn an_ablation_names_the_units_and_has_as_many_random_ones_beside() {
+    let place = Place::new();
+    let one = text(&place.run("one", TINY, 0));
+    let ended = call([
+        "ablate",
+        &one,
+        "--units",
+        "top",
+        "--fraction",
+        "0.25",
+        "--controls",
+        "2",
+        "--json",
+        "--points",
+        "40",
+        "--views",
+        "2",
+    ])
+    .expect(0, &[]);
+    assert!(
+        ended.out.contains("random units at zero (2 draws)"),
+        "{}",
+        ended.out
+    );
+    let arms = arms(&ended);
+    let count = |arm: &serde_json::Value| -> Vec<usize> {
+        let sites = arm["what"].as_array().unwrap().iter();
+        sites
+            .map(|site| site.as_str().unwrap().matches(',').count() + 1)
+            .collect()
+    };
+    let chosen = count(&arms["chosen"]);
+    assert_eq!(chosen.len(), 8, "{arms}");
+    for control in arms["controls"].as_array().unwrap() {
+        assert_eq!(count(control), chosen);
+        assert_ne!(control["what"], arms["chosen"]["what"]);
+    }
+}
+
+#[test]
+fn mistakes_are_told_with_what_to_do() {
+    let place = Place::new();
+    let one = text(&place.run("one", TINY, 0));
+    let wide = place.run("wide", &TINY.replace("width = 0.125", "width = 0.25"), 0);
+    let wide = text(&wide);
+    for (arguments, words) in [
+        (
+            vec![
+                "exchange", &one, "--with", &wide, "--layers", "last:1", "--points", "40",
+            ],
+            vec!["resnet9"],
+        ),
+        (
+            vec![
+                "exchange", &one, "--with", &one, "--layers", "last:99", "--points", "40",
+            ],
+            vec!["at most 8"],
+        ),
+        (
+            vec!["exchange", &one, "--with", &one, "--layers", "lst:1"],
+            vec!["last:N"],
+        ),
+        (
+            vec!["ablate", &one, "--units", "top", "--fraction", "1.5"],
+            vec!["--fraction", "below 1"],
+        ),
+        (vec!["ablate", "nowhere", "--units", "low"], vec!["nowhere"]),
+    ] {
+        let ended = call(&arguments);
+        assert!(matches!(ended.code, Some(1 | 2)), "{arguments:?} {ended:?}");
+        let code = ended.code.unwrap();
+        ended.expect(code, &words);
+    }
+}
