@@ -177,7 +177,7 @@ pub(super) fn plan(state: &StateDict, layout: Layout, prefix: &str) -> Result<Pl
 
 /// Everything with a name, and what comes after the stages (which end at 7 at most).
 fn outside_of_sequence(part: &str) -> bool {
-    part.parse::<usize>().map_or(true, |number| number > 7)
+    !matches!(part.parse::<usize>(), Ok(0..=7))
 }
 
 #[cfg(test)]
