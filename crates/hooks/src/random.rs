@@ -27,6 +27,8 @@ pub enum Stream {
     LinearProbe = 7,
     /// Reserved for plugins; tell plugins apart by [`RandomKey::sample`] or [`RandomKey::view`].
     Plugin = 8,
+    /// Which patches of a view a masked autoencoder hides.
+    PatchMask = 9,
 }
 
 /// The full name of one sequence of random numbers.
