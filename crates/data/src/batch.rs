@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use afterimage_hooks::random::{RandomKey, Stream};
-use afterimage_hooks::{SampleId, Split};
+use afterimage_hooks::{PairSets, SampleId, Split};
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 
@@ -25,6 +25,9 @@ pub struct ViewBatch {
     pub shape: [usize; 4],
     /// Pixels, view-major: all samples of view 0, then all of view 1, and so on.
     pub data: Vec<f32>,
+    /// As `data`, for a reference encoder: independent points in the places of the candidates. From
+    /// a source [`with_pair`](ViewSource::with_pair) alone, and only in batches of training.
+    pub reference: Option<Vec<f32>>,
 }
 
 impl ViewBatch {
@@ -56,12 +59,29 @@ pub struct ViewSource {
     data: Arc<DataSet>,
     split: Split,
     views: Views,
+    pair: Option<Arc<PairSets>>,
 }
 
 impl ViewSource {
     /// Views of the samples of `split`.
     pub fn new(data: Arc<DataSet>, split: Split, views: Views) -> Self {
-        Self { data, split, views }
+        Self {
+            data,
+            split,
+            views,
+            pair: None,
+        }
+    }
+
+    /// The same source that also renders the batches of a reference encoder.
+    ///
+    /// An independent point is cropped, flipped and coloured as the candidate whose place it takes,
+    /// so that the batches of the two encoders differ in these pictures and in nothing else.
+    pub fn with_pair(self, sets: Arc<PairSets>) -> Self {
+        Self {
+            pair: Some(sets),
+            ..self
+        }
     }
 
     /// The images that views are made of.
@@ -101,8 +121,10 @@ impl ViewSource {
         let scratch = &mut Scratch::default();
         let purpose = Purpose::Training { epoch };
         for (row, out) in batch.data.chunks_exact_mut(row_len).enumerate() {
-            self.render_row(&batch.ids, row, purpose, scratch, out)?;
+            let id = batch.ids[row % batch.ids.len()];
+            self.render_row(&batch.ids, row, id, purpose, scratch, out)?;
         }
+        self.render_reference(&mut batch, purpose, scratch)?;
         Ok(batch)
     }
 
@@ -135,9 +157,31 @@ impl ViewSource {
             .par_chunks_exact_mut(row_len)
             .enumerate()
             .try_for_each_init(Scratch::default, |scratch, (row, out)| {
-                self.render_row(ids, row, purpose, scratch, out)
+                self.render_row(ids, row, ids[row % ids.len()], purpose, scratch, out)
             })?;
+        self.render_reference(&mut batch, purpose, &mut Scratch::default())?;
         Ok(batch)
+    }
+
+    /// Fills in what the reference encoder sees. Few rows differ, so that one thread does.
+    fn render_reference(
+        &self,
+        batch: &mut ViewBatch,
+        purpose: Purpose,
+        scratch: &mut Scratch,
+    ) -> Result<(), DataError> {
+        let (Some(pair), Purpose::Training { .. }) = (&self.pair, purpose) else {
+            return Ok(());
+        };
+        let mut pixels = batch.data.clone();
+        let row_len = self.views.shape().len();
+        for (row, out) in pixels.chunks_exact_mut(row_len).enumerate() {
+            if let Some(partner) = pair.partner(batch.ids[row % batch.ids.len()]) {
+                self.render_row(&batch.ids, row, partner, purpose, scratch, out)?;
+            }
+        }
+        batch.reference = Some(pixels);
+        Ok(())
     }
 
     /// An unpainted batch, after a check of all ids, and the length of a row.
@@ -153,20 +197,23 @@ impl ViewSource {
             views,
             shape: [rows, shape.channels, shape.height, shape.width],
             data: vec![0.0; rows * shape.len()],
+            reference: None,
         };
         Ok((batch, shape.len()))
     }
 
+    /// Renders the picture of `shown` as the view that belongs to `row`.
     fn render_row(
         &self,
         ids: &[SampleId],
         row: usize,
+        shown: SampleId,
         purpose: Purpose,
         scratch: &mut Scratch,
         out: &mut [f32],
     ) -> Result<(), DataError> {
         let (view, id) = (row / ids.len(), ids[row % ids.len()]);
-        let image = self.data.image(self.split, id)?;
+        let image = self.data.image(self.split, shown)?;
         let key = |stream| {
             // The two splits count their ids from 0 each; the step keeps their views apart.
             let split = u64::from(self.split == Split::HeldOut);

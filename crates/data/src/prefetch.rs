@@ -188,6 +188,7 @@ mod tests {
 
     fn blank(ids: &[SampleId]) -> ViewBatch {
         ViewBatch {
+            reference: None,
             ids: ids.to_vec(),
             weights: vec![1.0],
             views: 1,

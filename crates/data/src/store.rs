@@ -8,6 +8,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 
 use crate::dataset::DataSet;
+use crate::image_set::ImageRef;
 use crate::view::{Scratch, Views};
 
 /// Shows a data set to plugins: pictures as stored, and probe views on a device.
@@ -32,6 +33,19 @@ impl SampleStore {
     pub fn data(&self) -> &Arc<DataSet> {
         &self.data
     }
+
+    fn images(&self, split: Split, ids: &[SampleId]) -> Result<Vec<ImageRef<'_>>, Fault> {
+        ids.iter()
+            .map(|&id| self.data.image(split, id))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|e| Fault::caused_by("views for a probe cannot be made", e))
+    }
+
+    fn tensor(&self, data: Vec<f32>, rows: usize) -> Tensor<4> {
+        let shape = self.views.shape();
+        let shape = [rows, shape.channels, shape.height, shape.width];
+        Tensor::from_data(TensorData::new(data, shape), &self.device)
+    }
 }
 
 impl Samples for SampleStore {
@@ -45,11 +59,7 @@ impl Samples for SampleStore {
         ids: &[SampleId],
         views: usize,
     ) -> Result<Tensor<4>, Fault> {
-        let images = ids
-            .iter()
-            .map(|&id| self.data.image(split, id))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|e| Fault::caused_by("probe views cannot be made", e))?;
+        let images = self.images(split, ids)?;
         let shape = self.views.shape();
         let mut data = vec![0.0f32; ids.len() * views * shape.len()];
         // As in `ViewSource::probe_batch`: the step keeps the ids of the two splits apart.
@@ -62,11 +72,20 @@ impl Samples for SampleStore {
                 let key = key.sample(ids[at].0).view(view as u32);
                 self.views.render(images[at], key, scratch, out);
             });
-        let shape = [ids.len() * views, shape.channels, shape.height, shape.width];
-        Ok(Tensor::from_data(
-            TensorData::new(data, shape),
-            &self.device,
-        ))
+        Ok(self.tensor(data, ids.len() * views))
+    }
+
+    fn originals(&self, split: Split, ids: &[SampleId]) -> Result<Tensor<4>, Fault> {
+        let images = self.images(split, ids)?;
+        let pixels = self.views.shape().len();
+        let mut data = vec![0.0f32; ids.len() * pixels];
+        data.par_chunks_exact_mut(pixels).zip(images).for_each_init(
+            Scratch::default,
+            |scratch, (out, image)| {
+                self.views.plain(image, scratch, out);
+            },
+        );
+        Ok(self.tensor(data, ids.len()))
     }
 
     fn picture(&self, split: Split, id: SampleId) -> Result<(u32, u32, Vec<u8>), Fault> {

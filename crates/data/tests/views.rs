@@ -9,7 +9,7 @@ use afterimage_data::{
     Shape, Solarize, ViewConfig, ViewSource, Views, batches, order,
 };
 use afterimage_hooks::random::{RandomKey, Stream};
-use afterimage_hooks::{SampleId, Samples, Split};
+use afterimage_hooks::{PairChoice, PairSets, SampleId, Samples, Split};
 use burn::tensor::Device;
 use proptest::prelude::*;
 
@@ -358,4 +358,39 @@ fn settings_that_do_not_fit_the_images_are_refused() {
     });
     let message = Views::new(&config, gray, 1).unwrap_err().to_string();
     assert!(message.starts_with("views.blur.kernel"), "{message}");
+}
+
+#[test]
+fn a_reference_batch_differs_in_the_places_of_candidates_alone() {
+    let shape = colour(10);
+    let data = Arc::new(DataSet {
+        train: set(12, shape, 1),
+        held_out: set(2, shape, 2),
+    });
+    let sets = Arc::new(PairSets::choose(12, 3, PairChoice::Random, 4).unwrap());
+    let views = Views::new(&everything(), shape, 3).unwrap();
+    let plain = ViewSource::new(Arc::clone(&data), Split::Train, views);
+    let source = plain.clone().with_pair(Arc::clone(&sets));
+    let members = sets.members();
+    let batch = source.batch(&members, 2, 2).unwrap();
+    assert_eq!(batch.data, plain.batch(&members, 2, 2).unwrap().data);
+    let reference = batch.reference.clone().unwrap();
+    assert_eq!(source.batch_on_this_thread(&members, 2, 2).unwrap(), batch);
+    let row_len = batch.data.len() / (2 * members.len());
+    let rows = batch.data.chunks(row_len).zip(reference.chunks(row_len));
+    for (row, (ours, theirs)) in rows.enumerate() {
+        let candidate = sets.partner(members[row % members.len()]).is_some();
+        assert_eq!(ours != theirs, candidate, "row {row}");
+    }
+    // Without augmentation the partner's own picture stands there.
+    let still = ViewConfig {
+        preset: Preset::None,
+        ..ViewConfig::default()
+    };
+    let views = Views::new(&still, shape, 3).unwrap();
+    let source = ViewSource::new(data, Split::Train, views).with_pair(Arc::clone(&sets));
+    let candidates = source.batch(&sets.candidates, 1, 1).unwrap();
+    let independent = source.batch(&sets.independent, 1, 1).unwrap();
+    assert_eq!(candidates.reference.unwrap(), independent.data);
+    assert!(source.plain_batch(&members).unwrap().reference.is_none());
 }

@@ -49,6 +49,7 @@ fn main() {
     const FIRES: u64 = 1_000_000;
     const ROUNDS: usize = 9;
     let run = RunInfo {
+        pair: None,
         seed: 0,
         config: String::new(),
         sites: Vec::new(),

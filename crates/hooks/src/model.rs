@@ -35,4 +35,11 @@ pub trait ModelView {
     /// # Errors
     /// A model that was attached without a tapped forward.
     fn observe(&self, images: Tensor<4>, taps: &TapPlan) -> Result<Observation, Fault>;
+
+    /// The reference encoder, in a run that trains one in lock step: the same initial parameters,
+    /// order and view seeds, with independent points in the places of the candidates
+    /// ([`PairSets`](crate::PairSets)).
+    fn reference(&self) -> Option<&dyn ModelView> {
+        None
+    }
 }

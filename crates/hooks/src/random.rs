@@ -25,6 +25,8 @@ pub enum Stream {
     Device = 6,
     /// The linear probe's initial weights and order.
     LinearProbe = 7,
+    /// The split of the training samples into shared, candidates and independent points.
+    Pair = 9,
     /// Reserved for plugins; tell plugins apart by [`RandomKey::sample`] or [`RandomKey::view`].
     Plugin = 8,
     /// Which patches of a view a masked autoencoder hides.

@@ -84,6 +84,13 @@ pub trait Samples: Send + Sync {
     fn probe_views(&self, split: Split, ids: &[SampleId], views: usize)
     -> Result<Tensor<4>, Fault>;
 
+    /// The samples as evaluation sees them, `[ids, C, H, W]`: resized and normalised, with no
+    /// augmentation.
+    ///
+    /// # Errors
+    /// An id outside the split.
+    fn originals(&self, split: Split, ids: &[SampleId]) -> Result<Tensor<4>, Fault>;
+
     /// The picture as stored, 8-bit RGB in row-major order: (width, height, bytes).
     ///
     /// # Errors

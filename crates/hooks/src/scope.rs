@@ -7,6 +7,7 @@ use crate::fault::Fault;
 use crate::manifest::{Manifest, Write};
 use crate::measure::{Measurement, Recorder, Table};
 use crate::model::Parameter;
+use crate::pair::PairSets;
 use crate::random::{RandomKey, Stream};
 use crate::request::{Request, RequestKind, Requested};
 use crate::resource::{Resource, Resources};
@@ -31,6 +32,8 @@ pub struct RunInfo {
     pub train_samples: usize,
     /// Held-out samples.
     pub held_out_samples: usize,
+    /// Which training samples which encoder sees, where a reference encoder is trained beside.
+    pub pair: Option<PairSets>,
 }
 
 /// What plugins share and leave behind: resources, measurements and requests.

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::site::{Site, SiteKind};
 
-/// How a site's output `[B, C, H, W]` or `[B, T, C]` becomes `[B, C]`, on the device.
+/// How a site's output `[B, C, H, W]` or `[B, T, C]` becomes a row a view, on the device; `[B, C]`
+/// unless it says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reduce {
@@ -17,6 +18,9 @@ pub enum Reduce {
     MeanSpaceRelu,
     /// Mean over all positions of |a|.
     MeanSpaceAbs,
+    /// Nothing is reduced: `[B, C·H·W]` or `[B, T·C]`, for distances between whole outputs. Large;
+    /// read it from a [`ModelView`](crate::ModelView) in small batches.
+    Flatten,
 }
 
 /// Which sites a plugin reads or gates, by name pattern and kind.
@@ -108,7 +112,8 @@ impl TapPlan {
     }
 }
 
-/// Tap readings of one forward pass: `[rows, units]` by site and reduction.
+/// Tap readings of one forward pass: `[rows, units]` by site and reduction (`[rows, outputs]` for
+/// [`Reduce::Flatten`]).
 ///
 /// Rows are views: view-major, all samples of view 0, then all samples of view 1, and so on.
 #[derive(Debug, Clone, Default)]
@@ -168,6 +173,7 @@ fn mode_code(mode: TapMode) -> u8 {
         TapMode::Read(Reduce::MeanSpaceRelu) => 1,
         TapMode::Read(Reduce::MeanSpaceAbs) => 2,
         TapMode::Gate => 3,
+        TapMode::Read(Reduce::Flatten) => 4,
     }
 }
 

@@ -47,6 +47,9 @@ impl Samples for Ready {
         let views = ids.first().and_then(|first| self.0.get(first));
         views.cloned().ok_or_else(|| Fault::new("not rendered"))
     }
+    fn originals(&self, split: Split, ids: &[SampleId]) -> Result<Tensor<4>, Fault> {
+        self.probe_views(split, ids, 1)
+    }
     fn picture(&self, _split: Split, _id: SampleId) -> Result<(u32, u32, Vec<u8>), Fault> {
         Err(Fault::new("no pictures here"))
     }

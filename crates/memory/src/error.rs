@@ -42,6 +42,17 @@ pub enum MemoryError {
         /// Points on the right.
         right: u64,
     },
+    /// Distances of the two encoders for different points.
+    #[error(
+        "{studied} points were measured in the encoder and {reference} in its reference; measure \
+         the same points in both"
+    )]
+    Distances {
+        /// Points in the encoder under study.
+        studied: usize,
+        /// Points in the reference encoder.
+        reference: usize,
+    },
     /// Scores of different forms.
     #[error("scores of the form `{left}` cannot be compared with scores of the form `{right}`")]
     Forms {

@@ -6,7 +6,15 @@ use afterimage_hooks::{SampleId, Split};
 /// `count` of the `available` samples of `split` without repetition, in ascending order; all of
 /// them if there are fewer. A function of the run's seed alone.
 pub fn probe_points(seed: u64, split: Split, available: usize, count: usize) -> Vec<SampleId> {
-    let mut ids: Vec<SampleId> = (0..available as u32).map(SampleId).collect();
+    let ids: Vec<SampleId> = (0..available as u32).map(SampleId).collect();
+    chosen_of(seed, split, &ids, count)
+}
+
+/// `count` of the samples `from` of `split` without repetition, in ascending order; all of them if
+/// there are fewer. From lists of one length the same places are chosen.
+pub fn chosen_of(seed: u64, split: Split, from: &[SampleId], count: usize) -> Vec<SampleId> {
+    let mut ids = from.to_vec();
+    let available = ids.len();
     let count = count.min(available);
     // The sample counter keeps the choices of the two splits apart.
     let key = RandomKey::new(seed, Stream::ProbePoints).sample(u32::from(split == Split::HeldOut));

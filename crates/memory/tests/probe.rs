@@ -409,6 +409,9 @@ impl Samples for Rows {
         let data = TensorData::new(ids.iter().flat_map(row).collect::<Vec<f32>>(), shape);
         Ok(Tensor::from_data(data, &Device::flex()))
     }
+    fn originals(&self, split: Split, ids: &[SampleId]) -> Result<Tensor<4>, Fault> {
+        self.probe_views(split, ids, 1)
+    }
     fn picture(&self, _split: Split, _id: SampleId) -> Result<(u32, u32, Vec<u8>), Fault> {
         Ok((1, 1, vec![0; 3]))
     }

@@ -109,7 +109,8 @@ impl Taps {
         self.visit(site, x, 1, |x_bc| x_bc)
     }
 
-    /// The readings so far, `[rows, units]` by site and reduction; gates are not among them.
+    /// The readings so far, `[rows, units]` (all outputs for [`Reduce::Flatten`]) by site and
+    /// reduction; gates are not among them.
     pub fn readings(&self) -> Readings {
         let mut readings = Readings::default();
         for (site, tap) in &self.sites {
@@ -188,14 +189,22 @@ impl Taps {
         for (reduce, seen) in &mut tap.reads {
             // Off the graph: a reading can neither reach the loss nor keep its history alive.
             let a = x.clone().inner();
-            seen.push(mean(match reduce {
-                Reduce::MeanSpace => a,
-                Reduce::MeanSpaceRelu => relu(a),
-                Reduce::MeanSpaceAbs => a.abs(),
-            }));
+            seen.push(match reduce {
+                Reduce::MeanSpace => mean(a),
+                Reduce::MeanSpaceRelu => mean(relu(a)),
+                Reduce::MeanSpaceAbs => mean(a.abs()),
+                Reduce::Flatten => flattened(a),
+            });
         }
         x
     }
+}
+
+/// Everything that belongs to a row, in one row.
+fn flattened<const D: usize>(a: Tensor<D>) -> Tensor<2> {
+    let rows = a.dims()[0];
+    let outputs = a.dims()[1..].iter().product();
+    a.reshape([rows, outputs])
 }
 
 /// The rows of all passes below each other; nothing if there was no pass.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use afterimage_hooks::{Attached, Decision, Outcome, Samples, Sink};
+use afterimage_hooks::{Attached, Decision, Outcome, PairSets, SampleId, Samples, Sink};
 use afterimage_track::{Progress, Sinks};
 use burn::train::{LearnerModel, SupervisedTraining, TrainStep, TrainingStrategy};
 
@@ -61,6 +61,9 @@ pub(crate) struct Parts<M: LearnerModel> {
     pub(crate) driver: Box<dyn Driver<M>>,
     pub(crate) feed: Option<Box<dyn Feed<<M as TrainStep>::Input>>>,
     pub(crate) train_samples: usize,
+    /// The samples that an epoch runs over, where the loop plans it; in ascending order.
+    pub(crate) members: Vec<SampleId>,
+    pub(crate) pair: Option<PairSets>,
     pub(crate) held_out_samples: usize,
     pub(crate) batch_size: usize,
     pub(crate) seed: u64,
@@ -114,6 +117,8 @@ impl<M: LearnerModel> Afterimage<M> {
                 driver,
                 feed: None,
                 train_samples: 0,
+                members: Vec::new(),
+                pair: None,
                 held_out_samples: 0,
                 batch_size: batch_size.max(1),
                 seed: 0,
@@ -179,7 +184,17 @@ impl<M: LearnerModel> Afterimage<M> {
     ) -> Self {
         self.parts.feed = Some(feed);
         self.parts.train_samples = train;
+        self.parts.members = (0..train as u32).map(SampleId).collect();
         self.parts.held_out_samples = held_out;
+        self
+    }
+
+    /// Trains the encoder on shared points and candidates alone, and tells plugins the sets. The feed
+    /// puts independent points into the batches of the model's reference encoder. Call it after
+    /// [`feed`](Self::feed).
+    pub fn pair(mut self, sets: PairSets) -> Self {
+        self.parts.members = sets.members();
+        self.parts.pair = Some(sets);
         self
     }
 

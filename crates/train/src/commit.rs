@@ -39,9 +39,14 @@ impl<M: LearnerModel> Training<M> {
     fn apply(&mut self, request: Request) -> Result<(), String> {
         match request {
             Request::SetPlan(plan) => {
-                let known = self.parts.train_samples;
-                if let Some(id) = plan.ids().iter().find(|id| id.0 as usize >= known) {
-                    return Err(format!("sample {} is none of the {known} samples", id.0));
+                let members = &self.parts.members;
+                let known = |id| members.binary_search(id).is_ok();
+                if let Some(id) = plan.ids().iter().find(|id| !known(id)) {
+                    return Err(format!(
+                        "sample {} is none of the {} samples that this encoder is trained on",
+                        id.0,
+                        members.len()
+                    ));
                 }
                 if plan.ids().len() < self.parts.batch_size {
                     return Err(format!(

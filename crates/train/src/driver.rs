@@ -15,13 +15,15 @@ use burn::train::{LearnerModel, TrainStep};
 
 use crate::error::TrainError;
 use crate::gradients::PathGradients;
-use crate::hooked::HookedModel;
+use crate::hooked::{HookedModel, ReferenceLoss};
 
 /// What a step hands to the loop before the update.
 pub(crate) struct Gradiented<O> {
     pub(crate) gradients: GradientsParams,
     pub(crate) output: O,
     pub(crate) loss: Option<f64>,
+    /// Loss of the reference encoder, where there is one.
+    pub(crate) reference_loss: Option<f64>,
     pub(crate) per_sample_loss: Option<Vec<f32>>,
     pub(crate) fetched: HostReadings,
 }
@@ -37,6 +39,15 @@ pub(crate) struct Inside<'s> {
     pub(crate) weights: Option<&'s [f32]>,
     pub(crate) masks: &'s Masks,
     pub(crate) parameters: &'s [(String, ParamId, Vec<usize>)],
+}
+
+/// Which encoder of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Who {
+    /// The one that is trained for its own sake.
+    Studied,
+    /// Its reference, trained in lock step without the candidates.
+    Reference,
 }
 
 /// How the loop drives one kind of model.
@@ -74,10 +85,14 @@ pub(crate) trait Driver<M> {
     where
         M: TrainStep;
 
-    /// A forward pass of the encoder in evaluation mode.
+    /// Whether the model trains a reference encoder in lock step.
+    fn has_reference(&self, model: &M) -> bool;
+
+    /// A forward pass of an encoder in evaluation mode.
     fn observe(
         &self,
         evaluation: &M,
+        who: Who,
         images: Tensor<4>,
         taps: &TapPlan,
         masks: &Masks,
@@ -130,14 +145,20 @@ impl<M: LearnerModel> Driver<M> for Opaque {
             gradients: out.grads,
             output: out.item,
             loss: None,
+            reference_loss: None,
             per_sample_loss: None,
             fetched: HostReadings::default(),
         })
     }
 
+    fn has_reference(&self, _model: &M) -> bool {
+        false
+    }
+
     fn observe(
         &self,
         _evaluation: &M,
+        _who: Who,
         _images: Tensor<4>,
         _taps: &TapPlan,
         _masks: &Masks,
@@ -219,7 +240,22 @@ impl<M: HookedModel> Driver<M> for Open {
             &writes,
         )?;
 
-        let mut raw = loss.backward();
+        // The two encoders share no parameter, so that a sum gives each its own gradient, to the bit.
+        let (joint, reference) = match forward.reference {
+            None => (loss.clone(), None),
+            Some(ReferenceLoss {
+                loss: mean,
+                per_sample,
+            }) => {
+                let none = LossWrites {
+                    weights: writes.weights.clone(),
+                    ..LossWrites::default()
+                };
+                let theirs = weigh(mean, per_sample.as_ref(), inside.weights, &none)?;
+                (loss.clone() + theirs.clone(), Some(theirs))
+            }
+        };
+        let mut raw = joint.backward();
         let saliency = taps.saliency(&raw);
         let mut gradients = GradientsParams::from_module(&mut raw, model);
         inside.hooks.fire::<GradReady>(
@@ -242,21 +278,35 @@ impl<M: HookedModel> Driver<M> for Open {
         Ok(Gradiented {
             gradients,
             output: forward.output,
-            loss: Some(host(loss)?.first().copied().map_or(f64::NAN, f64::from)),
+            loss: Some(scalar(loss)?),
+            reference_loss: reference.map(scalar).transpose()?,
             per_sample_loss,
             fetched: fetch(&readings, wanted)?,
         })
     }
 
+    fn has_reference(&self, model: &M) -> bool {
+        HookedModel::has_reference(model)
+    }
+
     fn observe(
         &self,
         evaluation: &M,
+        who: Who,
         images: Tensor<4>,
         taps: &TapPlan,
         masks: &Masks,
     ) -> Result<Observation, Fault> {
-        let mut taps = Taps::new(taps).with_masks(masks);
-        let embeddings = evaluation.encode(images, &mut taps);
+        let mut taps = Taps::new(taps);
+        let embeddings = match who {
+            Who::Studied => {
+                taps = taps.with_masks(masks);
+                evaluation.encode(images, &mut taps)
+            }
+            Who::Reference => evaluation
+                .encode_reference(images, &mut taps)
+                .ok_or_else(|| Fault::new("this model trains no reference encoder"))?,
+        };
         Ok(Observation {
             embeddings,
             readings: taps.readings(),
@@ -309,6 +359,10 @@ fn fetch(
         }
     }
     Ok(fetched)
+}
+
+fn scalar(tensor: Tensor<1>) -> Result<f64, TrainError> {
+    Ok(host(tensor)?.first().copied().map_or(f64::NAN, f64::from))
 }
 
 pub(crate) fn host(tensor: Tensor<1>) -> Result<Vec<f32>, TrainError> {

@@ -31,9 +31,15 @@ pub trait Batches<I> {
     fn next(&mut self, batch: &Plan) -> Result<I, TrainError>;
 }
 
-/// The order of the samples of an epoch when no plugin sets a plan.
-pub fn default_plan(seed: u64, epoch: u32, samples: usize) -> Plan {
-    Plan::uniform(afterimage_data::order(seed, epoch, samples))
+/// The order of the samples `members` in an epoch when no plugin sets a plan.
+pub fn default_plan(seed: u64, epoch: u32, members: &[SampleId]) -> Plan {
+    let order = afterimage_data::order(seed, epoch, members.len());
+    Plan::uniform(
+        order
+            .iter()
+            .map(|place| members[place.0 as usize])
+            .collect(),
+    )
 }
 
 /// Cuts a plan into batches of `size`; a last batch that is not full is left out, because

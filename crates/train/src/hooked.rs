@@ -13,8 +13,18 @@ pub struct Forward<O> {
     pub per_sample: Option<Tensor<1>>,
     /// Mean loss `[1]`, unweighted.
     pub loss: Tensor<1>,
+    /// Losses of a reference encoder that is trained in lock step.
+    pub reference: Option<ReferenceLoss>,
     /// What burn-train's metrics take.
     pub output: O,
+}
+
+/// The losses of a reference encoder on its own batch; they reach its parameters alone.
+pub struct ReferenceLoss {
+    /// Mean loss `[1]`, unweighted.
+    pub loss: Tensor<1>,
+    /// Loss of each sample `[B]`, where the objective has one.
+    pub per_sample: Option<Tensor<1>>,
 }
 
 impl<O> Forward<O> {
@@ -24,6 +34,7 @@ impl<O> Forward<O> {
             embeddings: None,
             per_sample: None,
             loss,
+            reference: None,
             output,
         }
     }
@@ -76,4 +87,15 @@ pub trait HookedModel: LearnerModel {
 
     /// Runs the encoder alone on `images` `[B, C, H, W]` → `[B, D]`; called in evaluation mode.
     fn encode(&self, images: Tensor<4>, taps: &mut Taps) -> Tensor<2>;
+
+    /// Whether a reference encoder is trained in lock step.
+    fn has_reference(&self) -> bool {
+        false
+    }
+
+    /// As [`encode`](Self::encode), by the reference encoder, where there is one.
+    fn encode_reference(&self, images: Tensor<4>, taps: &mut Taps) -> Option<Tensor<2>> {
+        let _ = (images, taps);
+        None
+    }
 }

@@ -107,13 +107,8 @@ fn balanced(labels: &[u32], classes: usize, limit: usize) -> Vec<SampleId> {
         .collect()
 }
 
-impl Evaluator for Judge {
-    fn evaluate(
-        &self,
-        model: &dyn ModelView,
-        _clock: &Clock,
-        last: bool,
-    ) -> Result<BTreeMap<String, f64>, Fault> {
+impl Judge {
+    fn figures(&self, model: &dyn ModelView, last: bool) -> Result<BTreeMap<String, f64>, Fault> {
         let (bank, bank_labels) = self.embed(model, &self.train, self.config.bank)?;
         let (queries, labels) = self.embed(model, &self.held_out, usize::MAX)?;
         let mut figures = BTreeMap::new();
@@ -138,6 +133,26 @@ impl Evaluator for Judge {
             config.temperature,
         );
         figures.insert("knn".to_owned(), right);
+        Ok(figures)
+    }
+}
+
+impl Evaluator for Judge {
+    fn evaluate(
+        &self,
+        model: &dyn ModelView,
+        _clock: &Clock,
+        last: bool,
+    ) -> Result<BTreeMap<String, f64>, Fault> {
+        let mut figures = self.figures(model, last)?;
+        if let Some(reference) = model.reference() {
+            let theirs = self.figures(reference, last)?;
+            figures.extend(
+                theirs
+                    .into_iter()
+                    .map(|(name, figure)| (format!("reference_{name}"), figure)),
+            );
+        }
         Ok(figures)
     }
 }

@@ -31,7 +31,7 @@ pub use checkpoint::{Checkpoints, LoopState, read_model, read_state};
 pub use error::TrainError;
 pub use evaluate::Evaluator;
 pub use feed::{Batches, Feed, NoLoader, batches, default_plan};
-pub use hooked::{Forward, HookedModel};
+pub use hooked::{Forward, HookedModel, ReferenceLoss};
 pub use judge::{Judge, JudgeConfig};
 pub use knn::{Embeddings, accuracy};
 pub use lifecycle::host_of_runs;

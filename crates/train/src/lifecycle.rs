@@ -32,7 +32,7 @@ impl<M: LearnerModel> Training<M> {
     ) -> Self {
         let model = learner.model();
         let items = if parts.feed.is_some() {
-            parts.train_samples
+            parts.members.len()
         } else {
             burn.train.num_items()
         };
@@ -56,6 +56,7 @@ impl<M: LearnerModel> Training<M> {
             views: parts.driver.views(&model),
             train_samples: items,
             held_out_samples: parts.held_out_samples,
+            pair: parts.pair.clone(),
         };
         Self {
             parameters: parameter_ids(&model),

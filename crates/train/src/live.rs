@@ -6,7 +6,7 @@ use afterimage_hooks::{Fault, ModelView, Observation, Site, TapPlan};
 use afterimage_model::Masks;
 use burn::tensor::Tensor;
 
-use crate::driver::Driver;
+use crate::driver::{Driver, Who};
 
 /// A view of the training model in evaluation mode.
 pub(crate) struct LiveModel<'a, M> {
@@ -14,7 +14,9 @@ pub(crate) struct LiveModel<'a, M> {
     pub(crate) sites: &'a [Site],
     pub(crate) masks: &'a Masks,
     pub(crate) model: M,
+    who: Who,
     evaluation: OnceCell<M>,
+    reference: OnceCell<Box<LiveModel<'a, M>>>,
 }
 
 impl<'a, M> LiveModel<'a, M> {
@@ -29,7 +31,9 @@ impl<'a, M> LiveModel<'a, M> {
             sites,
             masks,
             model,
+            who: Who::Studied,
             evaluation: OnceCell::new(),
+            reference: OnceCell::new(),
         }
     }
 }
@@ -41,6 +45,21 @@ impl<M: burn::module::Module> ModelView for LiveModel<'_, M> {
 
     fn observe(&self, images: Tensor<4>, taps: &TapPlan) -> Result<Observation, Fault> {
         let evaluation = self.evaluation.get_or_init(|| self.model.valid());
-        self.driver.observe(evaluation, images, taps, self.masks)
+        self.driver
+            .observe(evaluation, self.who, images, taps, self.masks)
+    }
+
+    fn reference(&self) -> Option<&dyn ModelView> {
+        if self.who == Who::Reference || !self.driver.has_reference(&self.model) {
+            return None;
+        }
+        let reference = self.reference.get_or_init(|| {
+            let model = self.model.clone();
+            Box::new(Self {
+                who: Who::Reference,
+                ..Self::new(self.driver, self.sites, self.masks, model)
+            })
+        });
+        Some(reference.as_ref())
     }
 }

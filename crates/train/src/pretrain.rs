@@ -82,6 +82,7 @@ impl SslModel {
             embeddings: Some(embeddings),
             per_sample: Some(per_sample),
             loss,
+            reference: None,
             output,
         }
     }

@@ -125,7 +125,7 @@ impl<M: LearnerModel> Training<M> {
         self.state.batches_done = 0;
         self.state.loss_sum = 0.0;
         let clock = self.state.clock;
-        let plan = default_plan(self.parts.seed, clock.epoch, self.parts.train_samples);
+        let plan = default_plan(self.parts.seed, clock.epoch, &self.parts.members);
         self.state.plan = Some(plan.clone());
         self.hooks.fire::<EpochStart>(
             &clock,
@@ -246,7 +246,8 @@ impl<M: LearnerModel> Training<M> {
             },
         )?;
         drop(model);
-        if stepped.loss.is_some_and(|loss| !loss.is_finite()) {
+        let losses = [stepped.loss, stepped.reference_loss];
+        if losses.iter().flatten().any(|loss| !loss.is_finite()) {
             return self.diverge();
         }
         self.before = None;
@@ -264,10 +265,12 @@ impl<M: LearnerModel> Training<M> {
             )));
         let mut scope = scope!(self);
         scope.scalar("lr", self.learner.lr_current().base());
-        stepped
-            .loss
-            .into_iter()
-            .for_each(|loss| scope.scalar("loss/step", loss));
+        for (tag, loss) in [
+            ("loss/step", stepped.loss),
+            ("loss/reference", stepped.reference_loss),
+        ] {
+            loss.into_iter().for_each(|loss| scope.scalar(tag, loss));
+        }
         self.hooks.fire::<StepDone>(
             &clock,
             &mut StepDoneCx {

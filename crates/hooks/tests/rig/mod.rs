@@ -87,6 +87,7 @@ impl Rig {
         let hooks = Hooks::new(plugins, &host(), &mut desk.resources)
             .unwrap_or_else(|errors| panic!("{errors:?}"));
         let run = RunInfo {
+            pair: None,
             seed: 5,
             config: String::new(),
             sites: sites(),

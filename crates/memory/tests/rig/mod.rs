@@ -149,6 +149,10 @@ impl Samples for Noise {
         ))
     }
 
+    fn originals(&self, split: Split, ids: &[SampleId]) -> Result<Tensor<4>, Fault> {
+        self.probe_views(split, ids, 1)
+    }
+
     fn picture(&self, _split: Split, id: SampleId) -> Result<(u32, u32, Vec<u8>), Fault> {
         Ok((3, 2, Self::colour(id).repeat(6)))
     }
@@ -180,6 +184,7 @@ impl Rig {
         let hooks = Hooks::new(vec![plugin], &host, &mut desk.resources)
             .unwrap_or_else(|errors| panic!("{errors:?}"));
         let run = RunInfo {
+            pair: None,
             seed: 5,
             config: String::new(),
             sites: sites.to_vec(),

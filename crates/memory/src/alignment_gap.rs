@@ -1,0 +1,241 @@
+//! The plugin `alignment-gap`: how much better one encoder aligns the views of training points than
+//! those of held-out points.
+
+use std::collections::BTreeMap;
+
+use afterimage_hooks::{
+    Declare, EpochEnd, EpochEndCx, Every, Fault, ModelView, Plugin, PluginState, RunStart,
+    RunStartCx, SampleId, Samples, Scope, SiteKind, Split,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::alignment::{Alignment, AlignmentProbe};
+use crate::distance::{Distance, Pairs};
+use crate::layermem::{alignment_gap, standard_error};
+use crate::probe_points::chosen_of;
+
+/// Settings of [`AlignmentGap`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AlignmentGapConfig {
+    /// At the end of which epochs to probe; default `"1 epochs"`. The untrained network is probed
+    /// in any case.
+    pub every: Every,
+    /// Training points, and held-out points; all of a split that has fewer; default 500, at least
+    /// 2.
+    pub points: usize,
+    /// Augmented views of each point; default 4, at least 2.
+    pub views: usize,
+    /// Points in one forward pass; default 16, at least 1. It changes time and memory alone.
+    pub batch: usize,
+    /// Glob over site names; default `"encoder.*"`.
+    pub sites: String,
+    /// Kinds of sites; empty, the default, for all.
+    pub kinds: Vec<SiteKind>,
+    /// How outputs are compared; default `"l2"`, also `"l1"`, `"cosine"`, `"angular"`.
+    pub distance: Distance,
+}
+
+impl Default for AlignmentGapConfig {
+    fn default() -> Self {
+        Self {
+            every: Every::Epochs(1),
+            points: 500,
+            views: 4,
+            batch: 16,
+            sites: "encoder.*".to_owned(),
+            kinds: Vec::new(),
+            distance: Distance::L2,
+        }
+    }
+}
+
+impl AlignmentGapConfig {
+    /// What is wrong with the settings: keys, each with a sentence.
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        [
+            ("points", self.points, 2, "a standard error needs two"),
+            ("views", self.views, 2, "a distance is between two views"),
+            ("batch", self.batch, 1, "a forward pass needs a point"),
+        ]
+        .into_iter()
+        .filter(|(_, value, least, _)| value < least)
+        .map(|(key, value, least, why)| {
+            (
+                key,
+                format!("{value} is too few; {why}, so give at least {least}"),
+            )
+        })
+        .collect()
+    }
+
+    /// The probe that these settings describe.
+    pub fn probe(&self) -> AlignmentProbe {
+        AlignmentProbe {
+            sites: self.sites.clone(),
+            kinds: self.kinds.clone(),
+            skip: Vec::new(),
+            views: self.views,
+            batch: self.batch,
+            distance: self.distance,
+            pairs: Pairs::Views,
+        }
+    }
+}
+
+/// Probes the alignment gap (H − T) / (H + T) of every layer, H and T the mean distances between
+/// views of held-out and of training points: what one encoder alone tells of layer memorization.
+///
+/// Scalars `alignment/gap/<layer>`, its standard error over points `alignment/se/<layer>`, the gap
+/// less that of the untrained network `alignment/excess/<layer>` (which says what the two splits
+/// differ in from the start), and the distances `alignment/distance/{train,held_out}/<layer>`. In a
+/// run with a reference encoder the training points are candidates and shared points.
+///
+/// It costs one forward pass a view and no second training, and gives no score to a single point;
+/// see [`alignment_gap`](crate::alignment_gap).
+#[derive(Debug)]
+pub struct AlignmentGap {
+    config: AlignmentGapConfig,
+    initial: BTreeMap<String, f64>,
+}
+
+/// Version of the layout of the plugin's state.
+const STATE: u32 = 1;
+
+impl AlignmentGap {
+    /// A probe that has seen nothing.
+    pub fn new(config: AlignmentGapConfig) -> Self {
+        Self {
+            config,
+            initial: BTreeMap::new(),
+        }
+    }
+
+    fn start(&mut self, cx: &mut RunStartCx<'_>) -> Result<(), Fault> {
+        if let Some((key, problem)) = self.config.problems().into_iter().next() {
+            return Err(Fault::new(format!("`{key}`: {problem}")));
+        }
+        let (model, samples) = (cx.model, cx.samples);
+        self.look(&mut cx.scope, model, samples)
+    }
+
+    fn epoch(&mut self, cx: &mut EpochEndCx<'_>) -> Result<(), Fault> {
+        let (model, samples) = (cx.model, cx.samples);
+        self.look(&mut cx.scope, model, samples)
+    }
+
+    fn look(
+        &mut self,
+        scope: &mut Scope<'_>,
+        model: &dyn ModelView,
+        samples: Option<&dyn Samples>,
+    ) -> Result<(), Fault> {
+        let samples = samples.ok_or_else(|| {
+            Fault::new(
+                "alignment-gap needs samples to look at, which this model's host does not show",
+            )
+        })?;
+        let probe = self.config.probe();
+        let measure = |split, from: &[SampleId]| -> Result<Vec<Alignment>, Fault> {
+            let ids = chosen_of(scope.run().seed, split, from, self.config.points);
+            if ids.len() < 2 {
+                return Err(Fault::new(
+                    "alignment-gap compares training points with held-out points and needs two of \
+                     each; give the data set held-out images",
+                ));
+            }
+            let measured = probe.measure(&[model], samples, split, &ids)?;
+            Ok(measured.into_iter().flatten().collect())
+        };
+        let all =
+            |split| -> Vec<SampleId> { (0..samples.len(split) as u32).map(SampleId).collect() };
+        let members = match &scope.run().pair {
+            Some(pair) => pair.members(),
+            None => all(Split::Train),
+        };
+        let train = measure(Split::Train, &members)?;
+        let held_out = measure(Split::HeldOut, &all(Split::HeldOut))?;
+        let first = scope.clock().step == 0;
+        for (train, held_out) in train.iter().zip(&held_out) {
+            let (layer, h, t) = (&train.layer, &held_out.distances, &train.distances);
+            let gap = alignment_gap(t, h);
+            if first {
+                self.initial.insert(layer.clone(), gap);
+            }
+            let (mean_h, mean_t) = (crate::layermem::mean(h), crate::layermem::mean(t));
+            let mut scalar = |what: &str, value: f64| {
+                if value.is_finite() {
+                    scope.scalar(format!("alignment/{what}/{layer}"), value);
+                }
+            };
+            scalar("gap", gap);
+            scalar("se", gap_error(t, h));
+            if let Some(initial) = self.initial.get(layer) {
+                scalar("excess", gap - initial);
+            }
+            scalar("distance/train", mean_t);
+            scalar("distance/held_out", mean_h);
+        }
+        Ok(())
+    }
+}
+
+/// Standard error of the gap by the delta method: with s = H + T its slopes are 2T/s² and −2H/s².
+fn gap_error(train: &[f64], held_out: &[f64]) -> f64 {
+    let (t, h) = (
+        crate::layermem::mean(train),
+        crate::layermem::mean(held_out),
+    );
+    let square = (t + h).powi(2);
+    let of_held_out = 2.0 * t / square * standard_error(held_out);
+    let of_train = 2.0 * h / square * standard_error(train);
+    of_held_out.hypot(of_train)
+}
+
+impl Plugin for AlignmentGap {
+    fn declare(&self, d: &mut Declare<'_, Self>) {
+        d.taps(self.config.probe().tap())
+            .on::<RunStart>(Every::Always, Self::start)
+            .on::<EpochEnd>(self.config.every, Self::epoch)
+            .state_version(STATE);
+    }
+
+    fn state(&self) -> Result<PluginState, Fault> {
+        PluginState::encode(STATE, &self.initial)
+    }
+
+    fn restore(&mut self, state: PluginState) -> Result<(), Fault> {
+        self.initial = state.decode(STATE)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_error_of_the_gap_is_that_of_a_simulation() {
+        use afterimage_hooks::random::{RandomKey, Stream};
+        let draw = |key: u32| {
+            let mut generator = RandomKey::new(4, Stream::Plugin).sample(key).generator();
+            let mut around = |centre: f64| -> Vec<f64> {
+                (0..50).map(|_| centre + 0.1 * generator.normal()).collect()
+            };
+            (around(0.6), around(0.8))
+        };
+        let runs: Vec<(f64, f64)> = (0..2000)
+            .map(|key| {
+                let (train, held_out) = draw(key);
+                (
+                    alignment_gap(&train, &held_out),
+                    gap_error(&train, &held_out),
+                )
+            })
+            .collect();
+        let gaps: Vec<f64> = runs.iter().map(|run| run.0).collect();
+        let spread = standard_error(&gaps) * (gaps.len() as f64).sqrt();
+        let told = runs.iter().map(|run| run.1).sum::<f64>() / runs.len() as f64;
+        assert!((told / spread - 1.0).abs() < 0.05, "{told} {spread}");
+    }
+}
