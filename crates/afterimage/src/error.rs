@@ -42,6 +42,9 @@ pub enum RunError {
         /// The least side.
         least: usize,
     },
+    /// Local views that the encoder cannot take.
+    #[error("{0}; set `objective.local_size`")]
+    LocalViews(String),
     /// A run directory that already holds something.
     #[error(
         "{path}: this run directory is not empty; go on with `afterimage resume {path}`, or choose \
@@ -84,6 +87,7 @@ impl RunError {
             RunError::Config(_)
             | RunError::Device(_)
             | RunError::SmallViews { .. }
+            | RunError::LocalViews(_)
             | RunError::Train(
                 TrainError::Plugins(_)
                 | TrainError::Model(ModelError::Config { .. } | ModelError::Patch { .. }),

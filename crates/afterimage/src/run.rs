@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use afterimage_data::{DataSet, SampleStore, ViewConfig, ViewSource, Views};
+use afterimage_data::{Crop, DataSet, SampleStore, Shape, ViewConfig, ViewSource, Views};
 use afterimage_hooks::{Attached, Origin, Outcome, RequestKind, Split};
 use afterimage_kernels::Convolution;
 use afterimage_model::Encoder as _;
@@ -225,6 +225,8 @@ struct Prepared {
     device: Device,
     data: Arc<DataSet>,
     views: Views,
+    /// Views beside these, and how many of each sample.
+    local: Option<(Views, usize)>,
     plain: Views,
     schedule: Schedule,
     plugins: Vec<Attached>,
@@ -260,6 +262,7 @@ impl Prepared {
         if side < least {
             return Err(RunError::SmallViews { side, least });
         }
+        let local = local_views(experiment, shape, side)?;
         let schedule = experiment.schedule.init(steps, experiment.epochs)?;
         let mut encoder = experiment.encoder.clone().for_images(shape.channels, side);
         if plugins.iter().any(|plugin| plugin.manifest().exact) {
@@ -285,6 +288,7 @@ impl Prepared {
             device,
             data,
             views,
+            local,
             plain,
             schedule,
             plugins,
@@ -304,6 +308,7 @@ impl Prepared {
             device,
             data,
             views,
+            local,
             plain,
             schedule,
             plugins,
@@ -335,7 +340,15 @@ impl Prepared {
             threads: experiment.loader.threads,
         };
         let views_a_sample = experiment.objective.views();
-        let feed = ViewFeed::new(source, views_a_sample, ahead, training_device);
+        let mut feed = ViewFeed::new(source, views_a_sample, ahead, training_device);
+        if let Some((local, count)) = local {
+            let source = ViewSource::new(Arc::clone(&data), Split::Train, local)
+                .starting_at(views_a_sample as u32);
+            feed = feed.with_local(Arc::new(source), count);
+        }
+        if experiment.objective.needs_labels() {
+            feed = feed.with_labels();
+        }
         let store = SampleStore::new(Arc::clone(&data), views, device.clone());
         let sites = model.encoder().sites();
         let site_list = sites.clone();
@@ -417,6 +430,31 @@ impl Prepared {
         manifest(&outcome_word(&outcome))?;
         Ok(finish(directory.clone(), outcome, report, &site_list))
     }
+}
+
+/// How an objective's local views are made: as the others, but smaller and of smaller parts.
+fn local_views(
+    experiment: &Experiment,
+    image: Shape,
+    side: usize,
+) -> Result<Option<(Views, usize)>, RunError> {
+    let Some(local) = experiment.objective.local_views() else {
+        return Ok(None);
+    };
+    let size = local.size.unwrap_or(side / 2);
+    experiment.check_local(size).map_err(RunError::LocalViews)?;
+    let recipe = experiment.views.recipe()?;
+    let config = ViewConfig {
+        size: Some(size),
+        crop: Some(Crop {
+            scale: local.scale,
+            ratio: recipe.crop.map_or([0.75, 4.0 / 3.0], |crop| crop.ratio),
+            p: 1.0,
+        }),
+        ..experiment.views.clone()
+    };
+    let views = Views::new(&config, image, experiment.seed)?;
+    Ok(Some((views, local.count)))
 }
 
 fn open_sinks(run: &Path, resume_step: Option<u64>, sites: &[afterimage_hooks::Site]) -> Sinks {

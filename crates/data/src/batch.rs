@@ -60,6 +60,7 @@ pub struct ViewSource {
     split: Split,
     views: Views,
     pair: Option<Arc<PairSets>>,
+    first_view: u32,
 }
 
 impl ViewSource {
@@ -70,7 +71,14 @@ impl ViewSource {
             split,
             views,
             pair: None,
+            first_view: 0,
         }
+    }
+
+    /// The same source whose first view has this number, so that it draws other numbers than a
+    /// source of views before it.
+    pub fn starting_at(self, first_view: u32) -> Self {
+        Self { first_view, ..self }
     }
 
     /// The same source that also renders the batches of a reference encoder.
@@ -220,7 +228,7 @@ impl ViewSource {
             RandomKey::new(self.views.seed(), stream)
                 .step(split)
                 .sample(id.0)
-                .view(view as u32)
+                .view(self.first_view + view as u32)
         };
         match purpose {
             Purpose::Training { epoch } => {

@@ -30,7 +30,7 @@ pub enum Stream {
     /// Reserved for plugins; tell plugins apart by [`RandomKey::sample`] or [`RandomKey::view`].
     Plugin = 8,
     /// Which patches of a view a masked autoencoder hides.
-    PatchMask = 9,
+    PatchMask = 10,
 }
 
 /// The full name of one sequence of random numbers.
