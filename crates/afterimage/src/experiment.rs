@@ -107,7 +107,7 @@ impl Default for LoaderConfig {
     }
 }
 
-/// How the encoder is judged; labels are used here and nowhere else.
+/// How the encoder is judged; labels are used here, and by supervised training.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EvaluationConfig {

@@ -215,6 +215,7 @@ mod tests {
         close(&loss, &case, "loss", 1e-5);
         close(&gradient_of(loss, &z), &case, "gradient", 1e-4);
         // The parts are another way to write the loss, so that they have its gradient, too.
+        let (per_sample, _) = config.loss(z.clone());
         close(&gradient_of(per_sample.mean(), &z), &case, "gradient", 1e-4);
     }
 
