@@ -13,6 +13,7 @@ mod experiment;
 mod fine_tune;
 mod intervene;
 mod pair;
+mod prepared;
 mod probe;
 mod quiet;
 mod registry;
