@@ -1,0 +1,31 @@
+//! Values of the rows and cells of a table: how well models that have not seen a row predict its
+//! label, averaged over models (Data-OOB), and over those models that saw a column (2D-OOB).
+//!
+//! [`value`] fits a forest on bootstraps of the rows and random subsets of the columns of a
+//! [`Problem`], and returns a [`Valuation`], of which rows and blocks of cells are asked.
+//!
+//! Sources: Kwon and Zou, *Data-OOB: Out-of-bag Estimate as a Simple and Efficient Data Value*, ICML
+//! 2023, arXiv 2304.07718; Sun, Shen and Kwon, *2D-OOB: Attributing Data Contribution Through Joint
+//! Valuation Framework*, NeurIPS 2024.
+
+mod answers;
+mod bag;
+mod canonical;
+mod draw;
+mod error;
+mod forest;
+mod learn;
+mod problem;
+mod ranks;
+mod score;
+mod settings;
+mod tally;
+mod tree;
+mod valuation;
+
+pub use error::ValueError;
+pub use forest::value;
+pub use problem::{Cells, Column, NO_LEVEL, Problem, Target};
+pub use score::Score;
+pub use settings::{Candidates, Learner, Settings};
+pub use valuation::{CellBlock, Estimate, RowValue, Valuation};
