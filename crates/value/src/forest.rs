@@ -18,7 +18,7 @@ use crate::tree::{Limits, ManyClasses, Summed, TwoClasses, Variance};
 use crate::valuation::Valuation;
 
 /// Scores that learners wait with for their turn to be added: 64 MiB.
-const WAITING: usize = 1 << 24;
+pub(crate) const WAITING: usize = 1 << 24;
 
 /// A learner's scores by place; NaN in the bag.
 pub(crate) type Scores = Vec<f32>;

@@ -7,6 +7,9 @@ use rayon::prelude::*;
 use crate::canonical::Canonical;
 use crate::tally::{Moments, Tally};
 
+/// Rows that a thread takes at a time.
+const PART: usize = 64;
+
 /// A mean over learners, with what is known of its precision.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
@@ -146,29 +149,43 @@ impl Valuation {
 
     /// Values of the cells of `rows`.
     pub fn cells(&self, rows: Range<usize>) -> CellBlock {
-        let size = rows.len() * self.columns;
+        let (width, size) = (self.columns, rows.len() * self.columns);
         let mut block = CellBlock {
-            columns: self.columns,
+            columns: width,
             value: vec![f64::NAN; size],
             count: vec![0; size],
             error: vec![f64::NAN; size],
             contrast: vec![f64::NAN; size],
             contrast_error: vec![f64::NAN; size],
         };
-        let mut cells = vec![Moments::default(); self.tally.columns()];
-        for (at, row) in rows.enumerate() {
-            let (all, sharing) = self.moments(row, &mut cells);
-            for (&moments, &column) in cells.iter().zip(&self.usable) {
-                let cell = at * self.columns + column;
-                let with = Estimate::new(moments, sharing);
-                let without = Estimate::new(all.minus(moments), sharing);
-                block.value[cell] = with.value;
-                block.count[cell] = with.count;
-                block.error[cell] = with.error;
-                block.contrast[cell] = with.value - without.value;
-                block.contrast_error[cell] = with.error.hypot(without.error);
-            }
-        }
+        let part = PART * width;
+        self.pool.install(|| {
+            block
+                .value
+                .par_chunks_mut(part)
+                .zip(block.count.par_chunks_mut(part))
+                .zip(block.error.par_chunks_mut(part))
+                .zip(block.contrast.par_chunks_mut(part))
+                .zip(block.contrast_error.par_chunks_mut(part))
+                .enumerate()
+                .for_each(|(at, ((((value, count), error), contrast), contrast_error))| {
+                    let mut cells = vec![Moments::default(); self.tally.columns()];
+                    for row in 0..value.len() / width {
+                        let given = rows.start + at * PART + row;
+                        let (all, sharing) = self.moments(given, &mut cells);
+                        for (&moments, &column) in cells.iter().zip(&self.usable) {
+                            let cell = row * width + column;
+                            let with = Estimate::new(moments, sharing);
+                            let without = Estimate::new(all.minus(moments), sharing);
+                            value[cell] = with.value;
+                            count[cell] = with.count;
+                            error[cell] = with.error;
+                            contrast[cell] = with.value - without.value;
+                            contrast_error[cell] = with.error.hypot(without.error);
+                        }
+                    }
+                });
+        });
         block
     }
 
