@@ -15,6 +15,7 @@ mod registry;
 mod run;
 mod run_dir;
 mod summary;
+pub mod valuation;
 
 pub use chaos::{Chaos, ChaosConfig};
 pub use device::{available_devices, open_device};
@@ -46,3 +47,4 @@ pub use afterimage_model as model;
 pub use afterimage_ssl as ssl;
 pub use afterimage_track as track;
 pub use afterimage_train as train;
+pub use afterimage_value as value;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::value::Value;
+
 /// Shows what a self-supervised vision encoder memorizes while it trains, and acts on it.
 #[derive(Debug, Parser)]
 #[command(name = "afterimage", version, propagate_version = true)]
@@ -46,6 +48,9 @@ pub enum Command {
         #[arg(required = true)]
         runs: Vec<PathBuf>,
     },
+    /// Value the rows and cells of a table: how well models that have not seen a row predict its
+    /// label (Data-OOB), and how well those do that saw a column (2D-OOB).
+    Value(Box<Value>),
 }
 
 /// Arguments of `run`.

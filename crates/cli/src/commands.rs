@@ -9,7 +9,7 @@ use afterimage::{Experiment, Finished, Options, Registry, RunError};
 use serde_json::json;
 
 use crate::arguments::{Arguments, Command, Run};
-use crate::logging;
+use crate::{logging, value};
 
 /// Runs a command; its result is the exit code.
 pub fn execute(arguments: Arguments) -> u8 {
@@ -19,6 +19,7 @@ pub fn execute(arguments: Arguments) -> u8 {
         Command::Check { configs, sets } => check(&configs, &sets),
         Command::Plugins { name } => plugins(name.as_deref()),
         Command::Report { runs } => report(&runs),
+        Command::Value(arguments) => Ok(value::execute(*arguments)),
     };
     result.unwrap_or_else(|error| {
         complain(&error.to_string());
@@ -149,13 +150,13 @@ fn report(runs: &[PathBuf]) -> Result<u8, RunError> {
 }
 
 /// Writes to standard output; a closed pipe is the reader's choice.
-fn say(text: &str) {
+pub fn say(text: &str) {
     let mut out = io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// Writes a line to standard error.
-fn complain(text: &str) {
+pub fn complain(text: &str) {
     let mut err = io::stderr().lock();
     let _ = writeln!(err, "{}", text.trim_end());
 }

@@ -3,6 +3,7 @@
 mod arguments;
 mod commands;
 mod logging;
+mod value;
 
 use std::process::ExitCode;
 

@@ -48,6 +48,9 @@ mod tests {
             assert!(subset.len() == 5 && subset.is_sorted());
             subset.iter().for_each(|&c| counts[c] += 1);
         }
-        assert!(counts.iter().all(|&c: &i32| (c - 1000).abs() < 100), "{counts:?}");
+        assert!(
+            counts.iter().all(|&c: &i32| (c - 1000).abs() < 100),
+            "{counts:?}"
+        );
     }
 }

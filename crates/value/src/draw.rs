@@ -78,7 +78,10 @@ mod tests {
         let mut draws = Draws::new(3, Purpose::Learner, 0);
         let mut counts = [0u32; 6];
         (0..60_000).for_each(|_| counts[draws.below(6) as usize] += 1);
-        assert!(counts.iter().all(|c| c.abs_diff(10_000) < 400), "{counts:?}");
+        assert!(
+            counts.iter().all(|c| c.abs_diff(10_000) < 400),
+            "{counts:?}"
+        );
         assert_eq!(draws.below(0), 0);
         assert_eq!(draws.below(1), 0);
     }

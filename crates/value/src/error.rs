@@ -31,13 +31,17 @@ pub enum ValueError {
         rows: usize,
     },
     /// Labels that are all the same.
-    #[error("all labels are `{class}`; a value says how well others predict a label, so two are needed")]
+    #[error(
+        "all labels are `{class}`; a value says how well others predict a label, so two are needed"
+    )]
     OneClass {
         /// The label.
         class: String,
     },
     /// More classes than a model can tell apart.
-    #[error("the labels have {classes} classes; is the label column an id? For numbers use --task regression")]
+    #[error(
+        "the labels have {classes} classes; is the label column an id? For numbers use --task regression"
+    )]
     TooManyClasses {
         /// Number of classes.
         classes: usize,

@@ -57,7 +57,14 @@ pub fn write_fixes(
         })
         .collect();
     let fixed = folder.join(FIXED_CSV);
-    let mut out = Copy::create(&fixed, if Format::of(path) == Format::Csv { delimiter(path)? } else { b',' })?;
+    let mut out = Copy::create(
+        &fixed,
+        if Format::of(path) == Format::Csv {
+            delimiter(path)?
+        } else {
+            b','
+        },
+    )?;
     let mut log = Copy::create(&folder.join(FIXES_CSV), b',')?;
     log.write(["row", "column", "was", "is", "value", "value:se", "z"])?;
     let mut note = |cell: &Ranked, was: &str| {
@@ -100,7 +107,8 @@ pub fn write_fixes(
         let id = problem.ids().map(|_| table.id.as_deref().unwrap_or("id"));
         out.write(id.into_iter().chain(names).chain(["label"]))?;
         for row in 0..problem.rows() {
-            let mut fields: Vec<String> = problem.ids().iter().map(|ids| ids[row].clone()).collect();
+            let mut fields: Vec<String> =
+                problem.ids().iter().map(|ids| ids[row].clone()).collect();
             let first = fields.len();
             fields.extend(problem.columns().iter().map(|c| text(&c.cells, row)));
             for cell in by_row.get(&row).into_iter().flatten() {
@@ -184,13 +192,18 @@ impl Copy {
         })
     }
 
-    fn write<T: AsRef<[u8]>>(&mut self, fields: impl IntoIterator<Item = T>) -> Result<(), ValueError> {
+    fn write<T: AsRef<[u8]>>(
+        &mut self,
+        fields: impl IntoIterator<Item = T>,
+    ) -> Result<(), ValueError> {
         self.writer
             .write_record(fields)
             .map_err(|error| ValueError::io("write", &self.path)(io::Error::other(error)))
     }
 
     fn close(mut self) -> Result<(), ValueError> {
-        self.writer.flush().map_err(ValueError::io("write", &self.path))
+        self.writer
+            .flush()
+            .map_err(ValueError::io("write", &self.path))
     }
 }

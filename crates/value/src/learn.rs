@@ -32,12 +32,7 @@ pub(crate) struct Trees<'a, C> {
 }
 
 impl<'a, C: Criterion> Trees<'a, C> {
-    pub fn new(
-        criterion: C,
-        columns: &'a [Ranked],
-        classes: &'a [u16],
-        limits: Limits,
-    ) -> Self {
+    pub fn new(criterion: C, columns: &'a [Ranked], classes: &'a [u16], limits: Limits) -> Self {
         Self {
             grower: Grower::new(criterion),
             columns,

@@ -1,10 +1,10 @@
 //! How much memory a valuation takes, told before it starts.
 
+use crate::forest::WAITING;
 use crate::pass::BLOCK;
 use crate::problem::{Cells, Problem, Target};
 use crate::settings::{Learner, Settings};
 use crate::tally::are_hits;
-use crate::forest::WAITING;
 
 /// What the program itself takes, and the allocator beyond what is asked of it.
 const PROGRAM: usize = 48 << 20;
@@ -44,7 +44,9 @@ pub fn memory_bound(problem: &Problem, settings: &Settings) -> usize {
         Learner::Tree { .. } if settings.score != crate::score::Score::Distance => 0,
         _ => 4 * rows * crate::design::width(problem),
     };
-    let waiting = 4 * WAITING.min(rows * settings.learners as usize).max(rows * 2 * threads);
+    let waiting = 4 * WAITING
+        .min(rows * settings.learners as usize)
+        .max(rows * 2 * threads);
     let threads = threads * (rows * 26 + (2 << 20));
     let ranks = 2 * rows * usable;
     let block = BLOCK_CELL * BLOCK.min(rows * columns).max(columns);

@@ -45,9 +45,9 @@ impl Cells {
     /// True if all rows hold the same, or all are missing.
     pub fn is_constant(&self) -> bool {
         match self {
-            Cells::Numbers(values) => values.windows(2).all(|pair| {
-                pair[0] == pair[1] || (pair[0].is_nan() && pair[1].is_nan())
-            }),
+            Cells::Numbers(values) => values
+                .windows(2)
+                .all(|pair| pair[0] == pair[1] || (pair[0].is_nan() && pair[1].is_nan())),
             Cells::Levels { codes, .. } => codes.windows(2).all(|pair| pair[0] == pair[1]),
         }
     }

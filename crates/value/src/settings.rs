@@ -104,7 +104,9 @@ impl Settings {
     pub fn check(&self) -> Result<(), ValueError> {
         let wrong = |text: String| Err(ValueError::Setting(text));
         if self.learners == 0 {
-            return wrong("--learners is 0; give at least 1, some hundreds for useful values".into());
+            return wrong(
+                "--learners is 0; give at least 1, some hundreds for useful values".into(),
+            );
         }
         if !(self.ratio > 0.0 && self.ratio <= 1.0) {
             return wrong(format!(

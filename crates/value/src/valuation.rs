@@ -5,7 +5,9 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::canonical::Canonical;
+use crate::problem::Problem;
 use crate::tally::{Moments, Tally};
+use crate::zscore::ZScores;
 
 /// Rows that a thread takes at a time.
 const PART: usize = 64;
@@ -168,25 +170,32 @@ impl Valuation {
                 .zip(block.contrast.par_chunks_mut(part))
                 .zip(block.contrast_error.par_chunks_mut(part))
                 .enumerate()
-                .for_each(|(at, ((((value, count), error), contrast), contrast_error))| {
-                    let mut cells = vec![Moments::default(); self.tally.columns()];
-                    for row in 0..value.len() / width {
-                        let given = rows.start + at * PART + row;
-                        let (all, sharing) = self.moments(given, &mut cells);
-                        for (&moments, &column) in cells.iter().zip(&self.usable) {
-                            let cell = row * width + column;
-                            let with = Estimate::new(moments, sharing);
-                            let without = Estimate::new(all.minus(moments), sharing);
-                            value[cell] = with.value;
-                            count[cell] = with.count;
-                            error[cell] = with.error;
-                            contrast[cell] = with.value - without.value;
-                            contrast_error[cell] = with.error.hypot(without.error);
+                .for_each(
+                    |(at, ((((value, count), error), contrast), contrast_error))| {
+                        let mut cells = vec![Moments::default(); self.tally.columns()];
+                        for row in 0..value.len() / width {
+                            let given = rows.start + at * PART + row;
+                            let (all, sharing) = self.moments(given, &mut cells);
+                            for (&moments, &column) in cells.iter().zip(&self.usable) {
+                                let cell = row * width + column;
+                                let with = Estimate::new(moments, sharing);
+                                let without = Estimate::new(all.minus(moments), sharing);
+                                value[cell] = with.value;
+                                count[cell] = with.count;
+                                error[cell] = with.error;
+                                contrast[cell] = with.value - without.value;
+                                contrast_error[cell] = with.error.hypot(without.error);
+                            }
                         }
-                    }
-                });
+                    },
+                );
         });
         block
+    }
+
+    /// How far each cell of `problem`, the one that was valued, lies from its class's mean.
+    pub fn distances(&self, problem: &Problem) -> ZScores {
+        ZScores::in_order(problem, &self.canonical.row)
     }
 
     /// Moments of the row's cells and of the row, over all rows of its group, and how many these

@@ -19,7 +19,11 @@ impl ZScores {
     /// The moments of the columns of `problem`. Missing and infinite cells are left out; the
     /// deviation is that of the population.
     pub fn new(problem: &Problem) -> Self {
-        let order = Canonical::new(problem).row;
+        Self::in_order(problem, &Canonical::new(problem).row)
+    }
+
+    /// The same, with sums in the order of the rows `order`.
+    pub(crate) fn in_order(problem: &Problem, order: &[u32]) -> Self {
         let classes = match problem.target() {
             Target::Classes { names, .. } => names.len(),
             Target::Numbers(_) => 1,
@@ -28,7 +32,7 @@ impl ZScores {
             .columns()
             .iter()
             .flat_map(|column| match &column.cells {
-                Cells::Numbers(values) => moments(values, &order, problem.target(), classes),
+                Cells::Numbers(values) => moments(values, order, problem.target(), classes),
                 Cells::Levels { .. } => vec![(f64::NAN, f64::NAN); classes],
             })
             .collect();

@@ -64,7 +64,10 @@ impl Sheet {
             sheet.push(&format!("{name}:se"), single(&block.cells.error, at));
         }
         for (at, name) in names().enumerate() {
-            sheet.push(&format!("{name}:contrast"), single(&block.cells.contrast, at));
+            sheet.push(
+                &format!("{name}:contrast"),
+                single(&block.cells.contrast, at),
+            );
         }
         for (at, name) in names().enumerate() {
             sheet.push(&format!("{name}:z"), single(block.z, at));

@@ -239,7 +239,10 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
     for (name, column) in names.iter().zip(&columns) {
         column.check(name, &records)?;
     }
-    if columns.iter().any(|column| matches!(column, Reading::Late(_))) {
+    if columns
+        .iter()
+        .any(|column| matches!(column, Reading::Late(_)))
+    {
         read_late(path, options, &mut columns)?;
     }
     Ok(RawTable {

@@ -22,10 +22,7 @@ pub(crate) struct Labels {
 }
 
 /// Understands labels; none of them is missing. An error names the row, where it has one.
-pub(crate) fn target(
-    words: Words,
-    task: Option<Task>,
-) -> Result<Labels, (Option<usize>, String)> {
+pub(crate) fn target(words: Words, task: Option<Task>) -> Result<Labels, (Option<usize>, String)> {
     let rows = words.codes.len();
     let numbers: Option<Vec<f64>> = words
         .names
@@ -89,7 +86,11 @@ pub(crate) fn target(
             let (codes, names) = words.sorted();
             let numeric = numbers.is_some();
             let shown: Vec<&str> = names.iter().take(8).map(String::as_str).collect();
-            let more = if names.len() > shown.len() { ", …" } else { "" };
+            let more = if names.len() > shown.len() {
+                ", …"
+            } else {
+                ""
+            };
             let other = if numeric {
                 " (--task regression for numbers)"
             } else {

@@ -32,7 +32,12 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
     };
     let kind = match npy.dtype() {
         DType::Plain(kind) => kind.to_string(),
-        other => return Err(wrong(format!("its type is {}; save plain numbers", other.descr()))),
+        other => {
+            return Err(wrong(format!(
+                "its type is {}; save plain numbers",
+                other.descr()
+            )));
+        }
     };
     let matrix = Matrix {
         rows,
@@ -40,10 +45,14 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
         by_row: npy.header().order() == Order::C,
     };
     let names: Vec<String> = (1..=width).map(|n| n.to_string()).collect();
-    let roles = roles(path, &names, &ReadOptions {
-        header: false,
-        ..options.clone()
-    })?;
+    let roles = roles(
+        path,
+        &names,
+        &ReadOptions {
+            header: false,
+            ..options.clone()
+        },
+    )?;
     let failed = |error: std::io::Error| wrong(format!("damaged or too short: {error}"));
     let code: String = kind.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
     let columns = match code.as_str() {
@@ -57,7 +66,9 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
         "u4" => matrix.read::<u32, _>(npy, &roles, |v| (v as f32, f64::from(v))),
         "i8" => matrix.read::<i64, _>(npy, &roles, |v| (v as f32, v as f64)),
         "u8" => matrix.read::<u64, _>(npy, &roles, |v| (v as f32, v as f64)),
-        "b1" => matrix.read::<bool, _>(npy, &roles, |v| (f32::from(u8::from(v)), f64::from(u8::from(v)))),
+        "b1" => matrix.read::<bool, _>(npy, &roles, |v| {
+            (f32::from(u8::from(v)), f64::from(u8::from(v)))
+        }),
         _ => {
             return Err(wrong(format!(
                 "its type is {kind}; save it as numbers, as in numpy.save(path, x.astype('f4'))"

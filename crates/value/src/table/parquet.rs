@@ -104,13 +104,9 @@ fn read_column(
         ColumnReader::BoolColumnReader(r) => {
             cells(r, count, |v| number(v.map(|&v| f64::from(u8::from(v)))))
         }
-        ColumnReader::Int32ColumnReader(r) => {
-            cells(r, count, |v| number(v.map(|&v| f64::from(v))))
-        }
+        ColumnReader::Int32ColumnReader(r) => cells(r, count, |v| number(v.map(|&v| f64::from(v)))),
         ColumnReader::Int64ColumnReader(r) => cells(r, count, |v| number(v.map(|&v| v as f64))),
-        ColumnReader::FloatColumnReader(r) => {
-            cells(r, count, |v| number(v.map(|&v| f64::from(v))))
-        }
+        ColumnReader::FloatColumnReader(r) => cells(r, count, |v| number(v.map(|&v| f64::from(v)))),
         ColumnReader::DoubleColumnReader(r) => cells(r, count, |v| number(v.copied())),
         ColumnReader::ByteArrayColumnReader(r) => {
             let mut broken = None;

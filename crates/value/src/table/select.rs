@@ -10,7 +10,15 @@ use crate::problem::{Cells, Column, NO_LEVEL, Problem};
 
 /// Names of columns that number the rows where all their values differ.
 const ID_NAMES: [&str; 9] = [
-    "", "id", "index", "idx", "row", "rowid", "row_id", "unnamed: 0", "uuid",
+    "",
+    "id",
+    "index",
+    "idx",
+    "row",
+    "rowid",
+    "row_id",
+    "unnamed: 0",
+    "uuid",
 ];
 
 /// From this many rows on, a text column whose values nearly all differ is taken for an id.
@@ -82,7 +90,11 @@ fn find(
         return Ok(at);
     }
     let some: Vec<&str> = names.iter().take(12).map(String::as_str).collect();
-    let more = if names.len() > some.len() { ", …" } else { "" };
+    let more = if names.len() > some.len() {
+        ", …"
+    } else {
+        ""
+    };
     let there_are = if header {
         format!("its columns are {}{more}", some.join(", "))
     } else {

@@ -115,7 +115,9 @@ impl ManyClasses {
     /// The best place to cut the groups from `first` on: the group before the cut, its gain, and
     /// the weight before it.
     fn scan(&mut self, first: usize) -> Option<(usize, f64, u64)> {
-        let mut from = first.checked_sub(1).map_or(0, |before| self.groups[before].1);
+        let mut from = first
+            .checked_sub(1)
+            .map_or(0, |before| self.groups[before].1);
         let mut sides = self.start();
         let mut best: Option<(usize, f64, u64)> = None;
         for at in first..self.groups.len().saturating_sub(1) {

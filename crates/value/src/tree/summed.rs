@@ -137,7 +137,8 @@ impl Target for Variance<'_> {
 
     fn mixed(&self, rows: &[Entry], _: Weighted) -> bool {
         let first = rows.first().map(|row| self.target[row.place()]);
-        rows.iter().any(|row| Some(self.target[row.place()]) != first)
+        rows.iter()
+            .any(|row| Some(self.target[row.place()]) != first)
     }
 
     fn score(&self, asked: Entry, leaf: Weighted) -> f32 {
@@ -209,7 +210,13 @@ impl<T: Target> Summed<T> {
             // Missing cells that the node did not see go with the larger part.
             let smaller = T::weight(part) * 2.0 < T::weight(self.whole);
             let low = u16::from(column.missing && smaller);
-            return Some(Cut::between(column, groups[at].0, groups[at + 1].0, low, gain));
+            return Some(Cut::between(
+                column,
+                groups[at].0,
+                groups[at + 1].0,
+                low,
+                gain,
+            ));
         }
         let with_low = if at == 0 {
             Cut {
