@@ -36,15 +36,6 @@ impl Canonical {
         groups.push(row.len() as u32);
         Self { row, groups }
     }
-
-    /// The place of each given row.
-    pub fn places(&self) -> Vec<u32> {
-        let mut places = vec![0; self.row.len()];
-        for (place, &row) in self.row.iter().enumerate() {
-            places[row as usize] = place as u32;
-        }
-        places
-    }
 }
 
 /// A hash of each row's cells and label; 64 bits make equal hashes of different rows a matter of

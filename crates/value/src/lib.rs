@@ -11,18 +11,24 @@
 mod answers;
 mod bag;
 mod canonical;
+mod dense;
 mod design;
+mod distance;
 mod draw;
 mod error;
 mod fix;
 mod forest;
 mod learn;
+mod linear;
 mod lowest;
 mod memory;
+mod mlp;
 mod output;
 mod pass;
 mod problem;
 mod ranks;
+#[cfg(test)]
+mod reference;
 mod score;
 mod settings;
 mod table;
@@ -33,7 +39,7 @@ mod zscore;
 
 pub use error::ValueError;
 pub use fix::{FIXED_CSV, FIXES_CSV, Repair, label, text, write_fixes};
-pub use forest::value;
+pub use forest::{OneLearner, one_learner, value};
 pub use lowest::{By, FirstCells, Ranked};
 pub use memory::{memory_bound, parse_bytes, readable_bytes};
 pub use output::{CELLS_CSV, CELLS_PARQUET, CellFiles, ROWS_CSV, ROWS_PARQUET, write_rows};

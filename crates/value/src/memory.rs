@@ -3,7 +3,7 @@
 use crate::forest::WAITING;
 use crate::pass::BLOCK;
 use crate::problem::{Cells, Problem, Target};
-use crate::settings::{Learner, Settings};
+use crate::settings::Settings;
 use crate::tally::are_hits;
 
 /// What the program itself takes, and the allocator beyond what is asked of it.
@@ -40,9 +40,10 @@ pub fn memory_bound(problem: &Problem, settings: &Settings) -> usize {
     } else {
         8 * words * rows + 16 * rows * (usable + 1)
     };
-    let dense = match settings.learner {
-        Learner::Tree { .. } if settings.score != crate::score::Score::Distance => 0,
-        _ => 4 * rows * crate::design::width(problem),
+    let dense = if settings.is_dense() {
+        4 * rows * crate::design::width(problem)
+    } else {
+        0
     };
     let waiting = 4 * WAITING
         .min(rows * settings.learners as usize)

@@ -141,6 +141,11 @@ impl Settings {
         }
     }
 
+    /// Whether rows are needed as standardised numbers, beside ranks.
+    pub(crate) fn is_dense(&self) -> bool {
+        !matches!(self.learner, Learner::Tree { .. }) || self.score == Score::Distance
+    }
+
     /// Number of columns that a learner sees of `usable`: the nearest whole number to ratio ·
     /// usable (of two, the even one, as the official code rounds), at least 1.
     pub fn subset_size(&self, usable: usize) -> usize {

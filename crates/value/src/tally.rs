@@ -74,8 +74,8 @@ pub(crate) fn are_hits(problem: &Problem, settings: &Settings) -> bool {
 }
 
 impl Tally {
-    pub fn new(problem: &Problem, settings: &Settings, usable: &[usize]) -> Self {
-        let (rows, columns) = (problem.rows(), usable.len());
+    pub fn new(problem: &Problem, settings: &Settings, columns: usize) -> Self {
+        let rows = problem.rows();
         let words = (settings.learners as usize).div_ceil(64);
         let scores = if are_hits(problem, settings) {
             Sums::Hits(vec![0; words * rows])

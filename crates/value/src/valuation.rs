@@ -83,9 +83,8 @@ pub struct Valuation {
 
 impl Valuation {
     pub(crate) fn new(
+        problem: &Problem,
         canonical: Canonical,
-        usable: Vec<usize>,
-        columns: usize,
         tally: Tally,
         pool: rayon::ThreadPool,
     ) -> Self {
@@ -98,8 +97,8 @@ impl Valuation {
         Self {
             canonical,
             group,
-            usable,
-            columns,
+            usable: problem.usable(),
+            columns: problem.columns().len(),
             tally,
             pool,
         }

@@ -9,7 +9,6 @@ pub(crate) trait Target {
     type Sum: Copy + Default;
     fn of(&self, row: Entry) -> Self::Sum;
     fn add(a: Self::Sum, b: Self::Sum) -> Self::Sum;
-    fn sub(a: Self::Sum, b: Self::Sum) -> Self::Sum;
     /// Sum of weights.
     fn weight(sum: Self::Sum) -> f64;
     /// Decrease of the impurity's sum over the node when `part` is parted from `whole`.
@@ -42,11 +41,6 @@ impl Target for TwoClasses {
     #[inline]
     fn add(a: u64, b: u64) -> u64 {
         a + b
-    }
-
-    #[inline]
-    fn sub(a: u64, b: u64) -> u64 {
-        a - b
     }
 
     fn weight(sum: u64) -> f64 {
@@ -113,14 +107,6 @@ impl Target for Variance<'_> {
         Weighted {
             weight: a.weight + b.weight,
             sum: a.sum + b.sum,
-        }
-    }
-
-    #[inline]
-    fn sub(a: Weighted, b: Weighted) -> Weighted {
-        Weighted {
-            weight: a.weight - b.weight,
-            sum: a.sum - b.sum,
         }
     }
 
