@@ -15,6 +15,7 @@ mod dense;
 mod design;
 mod distance;
 mod draw;
+mod dynamics;
 mod error;
 mod fix;
 mod forest;
@@ -37,6 +38,7 @@ mod tree;
 mod valuation;
 mod zscore;
 
+pub use dynamics::{Dynamics, LastLayer, Observation, in_run_shapley};
 pub use error::ValueError;
 pub use fix::{FIXED_CSV, FIXES_CSV, Repair, label, text, write_fixes};
 pub use forest::{OneLearner, one_learner, value};
