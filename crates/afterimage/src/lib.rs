@@ -21,6 +21,7 @@ mod run;
 mod run_dir;
 mod start;
 mod summary;
+pub mod valuation;
 
 pub use chaos::{Chaos, ChaosConfig};
 pub use device::{available_devices, open_device};
@@ -56,3 +57,4 @@ pub use afterimage_model as model;
 pub use afterimage_ssl as ssl;
 pub use afterimage_track as track;
 pub use afterimage_train as train;
+pub use afterimage_value as value;

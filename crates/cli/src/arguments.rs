@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::intervene::{Ablate, Exchange};
 use crate::probe::Probe;
+use crate::value::Value;
 
 /// Shows what a self-supervised vision encoder memorizes while it trains, and acts on it.
 #[derive(Debug, Parser)]
@@ -55,6 +56,9 @@ pub enum Command {
         #[arg(required = true)]
         runs: Vec<PathBuf>,
     },
+    /// Value the rows and cells of a table: how well models that have not seen a row predict its
+    /// label (Data-OOB), and how well those do that saw a column (2D-OOB).
+    Value(Box<Value>),
 }
 
 /// Arguments of `run`.

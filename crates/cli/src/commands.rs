@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::arguments::{Arguments, Command, Run};
 use crate::logging;
 use crate::probe::probe;
+use crate::value;
 
 /// Runs a command; its result is the exit code.
 pub fn execute(arguments: Arguments) -> u8 {
@@ -23,6 +24,7 @@ pub fn execute(arguments: Arguments) -> u8 {
         Command::Exchange(arguments) => crate::intervene::exchange_layers(arguments),
         Command::Ablate(arguments) => crate::intervene::ablate_units(arguments),
         Command::Report { runs } => report(&runs),
+        Command::Value(arguments) => Ok(value::execute(*arguments)),
     };
     result.unwrap_or_else(|error| {
         complain(&error.to_string());

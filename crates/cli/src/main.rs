@@ -6,6 +6,7 @@ mod intervene;
 mod logging;
 mod probe;
 mod source;
+mod value;
 
 use std::process::ExitCode;
 
