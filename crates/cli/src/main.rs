@@ -3,6 +3,8 @@
 mod arguments;
 mod commands;
 mod logging;
+mod output;
+mod select;
 
 use std::process::ExitCode;
 
