@@ -50,6 +50,7 @@ pub mod prelude {
     pub use afterimage_train::{Afterimage, Forward, HookedModel};
 }
 
+pub use afterimage_coreset as coreset;
 pub use afterimage_data as data;
 pub use afterimage_hooks as hooks;
 pub use afterimage_memory as memory;

@@ -4,7 +4,9 @@ mod arguments;
 mod commands;
 mod intervene;
 mod logging;
+mod output;
 mod probe;
+mod select;
 mod source;
 mod value;
 

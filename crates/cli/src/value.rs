@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use crate::commands::{complain, say};
+use crate::output::{complain, say};
 
 /// Arguments of `value`.
 #[derive(Debug, Args)]
