@@ -50,6 +50,17 @@ pub enum RunError {
         /// Why not.
         reason: String,
     },
+    /// Layers of an encoder of another architecture.
+    #[error(
+        "--with: {donor} has other layers than the encoder, {studied}; layers can be exchanged between \
+         encoders of one architecture"
+    )]
+    OtherLayers {
+        /// The encoder that gets layers.
+        studied: String,
+        /// The encoder that gives them.
+        donor: String,
+    },
     /// A share of units that is none.
     #[error("--fraction {given}: give a share above 0 and below 1")]
     Fraction {
@@ -66,6 +77,9 @@ pub enum RunError {
         /// The least side.
         least: usize,
     },
+    /// Local views that the encoder cannot take.
+    #[error("{0}; set `objective.local_size`")]
+    LocalViews(String),
     /// A run directory that already holds something.
     #[error(
         "{path}: this run directory is not empty; go on with `afterimage resume {path}`, or choose \
@@ -168,6 +182,7 @@ impl RunError {
             | RunError::Pair(_)
             | RunError::Layers(_)
             | RunError::Fraction { .. }
+            | RunError::OtherLayers { .. }
             | RunError::Start { .. }
             | RunError::NoImages
             | RunError::DataFlag { .. }
@@ -175,6 +190,7 @@ impl RunError {
             | RunError::FewImages { .. }
             | RunError::OtherArchitecture { .. }
             | RunError::Model(ModelError::Config { .. } | ModelError::Patch { .. })
+            | RunError::LocalViews(_)
             | RunError::Train(
                 TrainError::Plugins(_)
                 | TrainError::Model(ModelError::Config { .. } | ModelError::Patch { .. }),

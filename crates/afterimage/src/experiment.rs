@@ -50,7 +50,7 @@ pub struct Experiment {
     /// The network under training.
     #[serde(default)]
     pub encoder: EncoderConfig,
-    /// The head between encoder and objective; default as the objective's paper has it.
+    /// The head between encoder and objective, for objectives that have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub projection: Option<ProjectionHeadConfig>,
     /// The loss.
@@ -116,7 +116,7 @@ impl Default for LoaderConfig {
     }
 }
 
-/// How the encoder is judged; labels are used here and nowhere else.
+/// How the encoder is judged; labels are used here, and by supervised training.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EvaluationConfig {
@@ -267,6 +267,51 @@ pub(crate) fn tell_views(report: &mut Report<'_>, views: &ViewConfig) {
     }
 }
 
+impl Experiment {
+    /// Whether objective, head, encoder and views go together.
+    fn validate_objective(&self, report: &mut Report<'_>) {
+        let kind = self.objective.kind();
+        report.check(
+            self.objective.has_projection() || self.projection.is_none(),
+            "projection",
+            || format!("the objective {kind:?} has no projection head; remove this table"),
+        );
+        report.check(
+            !self.objective.needs_transformer() || matches!(self.encoder, EncoderConfig::Vit(_)),
+            "encoder.kind",
+            || format!("the objective {kind:?} hides tokens of a transformer; set it to \"vit\""),
+        );
+        // Where it is told; half of the global views' side is not known before the images are read.
+        let told = self.objective.local_views().and_then(|local| local.size);
+        let told = told.or(match (self.objective.local_views(), self.views.size) {
+            (Some(_), Some(side)) => Some(side / 2),
+            _ => None,
+        });
+        if let Some(side) = told
+            && let Err(why) = self.check_local(side)
+        {
+            report.error("objective.local_size", why);
+        }
+    }
+
+    /// Whether the encoder takes local views of `side` pixels; if not, why not.
+    pub(crate) fn check_local(&self, side: usize) -> Result<(), String> {
+        let least = self.encoder.min_side();
+        if side < least {
+            return Err(format!(
+                "local views are {side} pixels high and wide; the encoder needs at least {least}"
+            ));
+        }
+        match self.encoder.clone().for_images(3, side).validate() {
+            Err(ModelError::Patch { patch, side }) => Err(format!(
+                "local views are {side} pixels high and wide, which the patch of {patch} does not \
+                 divide"
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Validate for Experiment {
     fn validate(&self, report: &mut Report<'_>) {
         let named = !self.name.is_empty()
@@ -285,7 +330,7 @@ impl Validate for Experiment {
             "must be at least 1".to_owned()
         });
         report.check(self.batch_size > 1, "batch_size", || {
-            "must be at least 2; a contrastive loss needs other samples".to_owned()
+            "must be at least 2; norms and contrastive losses need other samples".to_owned()
         });
         report.check(
             self.pair.is_none_or(|pair| pair.candidates > 0),
@@ -303,6 +348,7 @@ impl Validate for Experiment {
         if let Some(projection) = &self.projection {
             tell_model(report, "projection", projection.validate());
         }
+        self.validate_objective(report);
         tell_ssl(report, "objective", self.objective.problems());
         tell_ssl(report, "optimizer", self.optimizer.problems());
         tell_ssl(report, "schedule", self.schedule.problems());

@@ -13,6 +13,7 @@ mod experiment;
 mod fine_tune;
 mod intervene;
 mod pair;
+mod prepared;
 mod probe;
 mod quiet;
 mod registry;
@@ -20,6 +21,7 @@ mod run;
 mod run_dir;
 mod start;
 mod summary;
+pub mod valuation;
 
 pub use chaos::{Chaos, ChaosConfig};
 pub use device::{available_devices, open_device};
@@ -48,6 +50,7 @@ pub mod prelude {
     pub use afterimage_train::{Afterimage, Forward, HookedModel};
 }
 
+pub use afterimage_coreset as coreset;
 pub use afterimage_data as data;
 pub use afterimage_hooks as hooks;
 pub use afterimage_memory as memory;
@@ -55,3 +58,4 @@ pub use afterimage_model as model;
 pub use afterimage_ssl as ssl;
 pub use afterimage_track as track;
 pub use afterimage_train as train;
+pub use afterimage_value as value;

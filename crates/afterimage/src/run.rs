@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use afterimage_data::{DataError, DataSet, SampleStore, Shape, ViewConfig, ViewSource, Views};
+use afterimage_data::{SampleStore, ViewSource};
 use afterimage_hooks::{Attached, Origin, Outcome, PairSets, RequestKind, Split};
-use afterimage_kernels::Convolution;
-use afterimage_model::{Encoder as _, EncoderConfig};
-use afterimage_ssl::{RunFacts, Schedule, StepScheduler};
+use afterimage_model::Encoder as _;
+use afterimage_ssl::StepScheduler;
 use afterimage_track::{Mode, Progress, Report as HtmlReport, Sinks, unitmem_layout};
 use afterimage_train::{
     Afterimage, Ahead, Checkpoints, Judge, LockStep, NoLoader, RunReport, SslModel, TrainError,
@@ -22,12 +21,11 @@ use burn::train::renderer::MetricsRenderer;
 use burn::train::{Interrupter, Learner, SupervisedTraining};
 
 use crate::config::{KeyPath, Loaded, load_file};
-use crate::device::open_device;
 use crate::error::RunError;
 use crate::experiment::{Experiment, Renderer};
+use crate::prepared::Prepared;
 use crate::registry::Registry;
 use crate::run_dir::{Manifest, RunDir};
-use crate::start::Start;
 use crate::summary::summary;
 
 /// How a run is started, apart from its config.
@@ -164,7 +162,7 @@ pub fn dry_run(loaded: &Loaded<Experiment>, with_data: bool) -> Result<String, R
 }
 
 /// The order of `plugins` in a run of `experiment` on a model with `sites`.
-fn in_order(
+pub(crate) fn in_order(
     experiment: &Experiment,
     plugins: &[Attached],
     sites: Vec<afterimage_hooks::Site>,
@@ -204,7 +202,7 @@ pub fn default_directory(loaded: &Loaded<Experiment>) -> PathBuf {
         .join(format!("{seed}-{}", loaded.short_digest()))
 }
 
-fn attach(loaded: &Loaded<Experiment>) -> Result<Vec<Attached>, RunError> {
+pub(crate) fn attach(loaded: &Loaded<Experiment>) -> Result<Vec<Attached>, RunError> {
     let mut report = loaded.locations.report();
     let origin = |index: usize| {
         let at = loaded
@@ -225,90 +223,7 @@ fn sites(experiment: &Experiment) -> Result<Vec<afterimage_hooks::Site>, RunErro
     Ok(encoder.map_err(TrainError::from)?.sites())
 }
 
-/// A run with everything read and checked, before anything is written.
-struct Prepared {
-    device: Device,
-    data: Arc<DataSet>,
-    views: Views,
-    plain: Views,
-    schedule: Schedule,
-    pair: Option<Arc<PairSets>>,
-    plugins: Vec<Attached>,
-    /// Their ids in the order of dispatch.
-    plugin_ids: Vec<String>,
-    model: SslModel,
-}
-
 impl Prepared {
-    fn new(loaded: &Loaded<Experiment>) -> Result<Self, RunError> {
-        let experiment = &loaded.value;
-        let plugins = attach(loaded)?;
-        let device = open_device(&experiment.device)?;
-        let data = Arc::new(experiment.data.load(experiment.limits)?);
-        let shape = data.train.shape();
-        let views = Views::new(&experiment.views, shape, experiment.seed)?;
-        let plain = plain_views(&experiment.views, shape, experiment.seed)?;
-        let pair = match experiment.pair {
-            Some(pair) => Some(Arc::new(pair.sets(data.train.len(), experiment.seed)?)),
-            None => None,
-        };
-        let members = pair
-            .as_ref()
-            .map_or(data.train.len(), |sets| sets.members().len());
-        let steps = (members / experiment.batch_size) as u64;
-        if steps == 0 {
-            return Err(TrainError::TooFewSamples {
-                samples: members,
-                batch: experiment.batch_size,
-            }
-            .into());
-        }
-        let side = side_for(&experiment.encoder, &views)?;
-        let schedule = experiment.schedule.init(steps, experiment.epochs)?;
-        let mut encoder = experiment.encoder.clone().for_images(shape.channels, side);
-        if plugins.iter().any(|plugin| plugin.manifest().exact) {
-            encoder = encoder.with_convolution(Convolution::Direct);
-        }
-        let facts = RunFacts {
-            seed: experiment.seed,
-            classes: data.train.classes().len(),
-            steps_per_epoch: steps,
-            epochs: experiment.epochs,
-        };
-        let on = device.clone().autodiff();
-        let start = Start::open(experiment, &encoder, &on)?;
-        let fresh = || -> Result<SslModel, RunError> {
-            let (head, objective) = (experiment.projection.as_ref(), &experiment.objective);
-            Ok(SslModel::new(
-                start.encoder()?,
-                head,
-                objective,
-                &facts,
-                &on,
-            )?)
-        };
-        let model = match &pair {
-            Some(_) => fresh()?.with_reference(fresh()?),
-            None => fresh()?,
-        }
-        .freeze(&start.frozen()?);
-        let plugin_ids = in_order(experiment, &plugins, model.encoder().sites())?
-            .into_iter()
-            .map(|index| plugins[index].manifest().id.clone())
-            .collect();
-        Ok(Self {
-            device,
-            data,
-            views,
-            plain,
-            schedule,
-            pair,
-            plugins,
-            plugin_ids,
-            model,
-        })
-    }
-
     fn launch(
         self,
         loaded: &Loaded<Experiment>,
@@ -320,6 +235,7 @@ impl Prepared {
             device,
             data,
             views,
+            local,
             plain,
             schedule,
             pair,
@@ -343,20 +259,33 @@ impl Prepared {
         (options.started)(&directory);
 
         let training_device = device.clone().autodiff();
-        let source = ViewSource::new(Arc::clone(&data), Split::Train, views.clone());
         let ahead = Ahead {
             depth: experiment.loader.depth,
             threads: experiment.loader.threads,
         };
         let views_a_sample = experiment.objective.views();
-        let feed = |source| {
+        // A feed of the training images, or of those that the reference encoder sees in their place.
+        let feed = |sets: Option<&Arc<PairSets>>| {
+            let shown = |source: ViewSource| {
+                Arc::new(match sets {
+                    Some(sets) => source.for_reference(Arc::clone(sets)),
+                    None => source,
+                })
+            };
+            let source = ViewSource::new(Arc::clone(&data), Split::Train, views.clone());
             let device = training_device.clone();
-            ViewFeed::new(Arc::new(source), views_a_sample, ahead, device)
+            let mut feed = ViewFeed::new(shown(source), views_a_sample, ahead, device);
+            if let Some((local, count)) = &local {
+                let source = ViewSource::new(Arc::clone(&data), Split::Train, local.clone())
+                    .starting_at(views_a_sample as u32);
+                feed = feed.with_local(shown(source), *count);
+            }
+            if experiment.objective.needs_labels() {
+                feed = feed.with_labels();
+            }
+            feed
         };
-        let reference = pair
-            .as_ref()
-            .map(|sets| feed(source.clone().for_reference(Arc::clone(sets))));
-        let feed = LockStep::new(feed(source), reference);
+        let feed = LockStep::new(feed(None), pair.as_ref().map(|sets| feed(Some(sets))));
         let store = SampleStore::new(Arc::clone(&data), views, device.clone());
         let sites = model.encoder().sites();
         let site_list = sites.clone();
@@ -441,30 +370,6 @@ impl Prepared {
         manifest(&outcome_word(&outcome))?;
         Ok(finish(directory.clone(), outcome, report, &site_list))
     }
-}
-
-/// Views without augmentation, as evaluation sees an image: of the size and normalisation of `config`.
-pub(crate) fn plain_views(
-    config: &ViewConfig,
-    image: Shape,
-    seed: u64,
-) -> Result<Views, DataError> {
-    let plain = ViewConfig {
-        size: config.size,
-        normalize: config.normalize.clone(),
-        ..ViewConfig::default()
-    };
-    Views::new(&plain, image, seed)
-}
-
-/// The shorter side of `views`, which `encoder` must be able to take.
-pub(crate) fn side_for(encoder: &EncoderConfig, views: &Views) -> Result<usize, RunError> {
-    let side = views.shape().height.min(views.shape().width);
-    let least = encoder.min_side();
-    if side < least {
-        return Err(RunError::SmallViews { side, least });
-    }
-    Ok(side)
 }
 
 pub(crate) fn open_sinks(

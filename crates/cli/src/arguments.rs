@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
+use afterimage::coreset::Strategy;
 use clap::{Args, Parser, Subcommand};
 
 use crate::intervene::{Ablate, Exchange};
 use crate::probe::Probe;
+use crate::value::Value;
 
 /// Shows what a self-supervised vision encoder memorizes while it trains, and acts on it.
 #[derive(Debug, Parser)]
@@ -49,12 +51,17 @@ pub enum Command {
     Exchange(Exchange),
     /// Hold the units that memorize most or least at zero, and judge what is left of the encoder.
     Ablate(Ablate),
+    /// Choose a coreset of an embedding matrix.
+    Select(Select),
     /// Write the HTML report of runs again.
     Report {
         /// Run directories.
         #[arg(required = true)]
         runs: Vec<PathBuf>,
     },
+    /// Value the rows and cells of a table: how well models that have not seen a row predict its
+    /// label (Data-OOB), and how well those do that saw a column (2D-OOB).
+    Value(Box<Value>),
 }
 
 /// Arguments of `run`.
@@ -75,4 +82,69 @@ pub struct Run {
     /// Print the result as one JSON object on the last line of standard output.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `select`.
+#[derive(Debug, Args)]
+pub struct Select {
+    /// One row a sample: embeddings, features, or proxies of the gradient; npy, CSV or Parquet.
+    pub embeddings: PathBuf,
+    /// One label a sample; npy, CSV or Parquet. Each class is then selected from apart.
+    #[arg(long)]
+    pub labels: Option<PathBuf>,
+    /// One loss a sample, for `--strategy small-loss`; npy, CSV or Parquet.
+    #[arg(long)]
+    pub losses: Option<PathBuf>,
+    /// The part of the samples to choose, in (0, 1].
+    #[arg(long, required_unless_present = "count", conflicts_with = "count")]
+    pub fraction: Option<f64>,
+    /// The number of samples to choose.
+    #[arg(long)]
+    pub count: Option<usize>,
+    /// What to choose by.
+    #[arg(long, default_value = "facility-location", value_parser = strategy_names())]
+    pub strategy: String,
+    /// How facility location finds the next sample; all but `stochastic` choose the same.
+    #[arg(long, default_value = "event-driven", value_parser = ["naive", "lazy", "stochastic", "event-driven"])]
+    pub greedy: String,
+    /// What `--greedy stochastic` may lose of the best value on average, in (0, 1).
+    #[arg(long, default_value_t = 0.01)]
+    pub epsilon: f64,
+    /// Weights of the chosen: the number of samples nearest to each, the number within `--radius`, or
+    /// 1.
+    #[arg(long, default_value = "cluster-size", value_parser = ["cluster-size", "radius", "none"])]
+    pub weights: String,
+    /// Cut cluster sizes at this quantile, in (0, 1].
+    #[arg(long)]
+    pub cap: Option<f64>,
+    /// The distance of `--weights radius`.
+    #[arg(long, required_if_eq("weights", "radius"))]
+    pub radius: Option<f64>,
+    /// Select from each of this many k-means clusters apart, instead of from each class.
+    #[arg(long, conflicts_with = "labels")]
+    pub clusters: Option<usize>,
+    /// Memory for distances beside the input, as in 512MB; decides how they are held.
+    #[arg(long, default_value = "2GiB")]
+    pub memory: String,
+    /// How distances are held, whatever `--memory` would choose: `half` and `sparse` approximate.
+    #[arg(long, value_parser = ["dense", "half", "matrix-free", "sparse"])]
+    pub storage: Option<String>,
+    /// Threads; the result does not depend on them. By default all of the machine.
+    #[arg(long)]
+    pub threads: Option<usize>,
+    /// Seed of random choices.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// The directory for `coreset.csv`, `.parquet`, `.npy` and `summary.json`; must not hold anything.
+    #[arg(long)]
+    pub out: PathBuf,
+}
+
+fn strategy_names() -> clap::builder::PossibleValuesParser {
+    // These need more than a matrix; a program gives it to the library.
+    let beyond = [Strategy::Forgetting, Strategy::Glister];
+    let names = Strategy::ALL
+        .into_iter()
+        .filter(|(_, strategy)| !beyond.contains(strategy));
+    clap::builder::PossibleValuesParser::new(names.map(|(name, _)| name))
 }

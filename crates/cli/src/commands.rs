@@ -1,6 +1,6 @@
 //! The commands.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use afterimage::config::load_file;
@@ -10,7 +10,9 @@ use serde_json::json;
 
 use crate::arguments::{Arguments, Command, Run};
 use crate::logging;
+use crate::output::{complain, say};
 use crate::probe::probe;
+use crate::value;
 
 /// Runs a command; its result is the exit code.
 pub fn execute(arguments: Arguments) -> u8 {
@@ -23,6 +25,8 @@ pub fn execute(arguments: Arguments) -> u8 {
         Command::Exchange(arguments) => crate::intervene::exchange_layers(arguments),
         Command::Ablate(arguments) => crate::intervene::ablate_units(arguments),
         Command::Report { runs } => report(&runs),
+        Command::Value(arguments) => Ok(value::execute(*arguments)),
+        Command::Select(arguments) => return crate::select::execute(&arguments),
     };
     result.unwrap_or_else(|error| {
         complain(&error.to_string());
@@ -150,16 +154,4 @@ fn report(runs: &[PathBuf]) -> Result<u8, RunError> {
         say(&format!("{}\n", directory.report().display()));
     }
     Ok(0)
-}
-
-/// Writes to standard output; a closed pipe is the reader's choice.
-pub(crate) fn say(text: &str) {
-    let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-}
-
-/// Writes a line to standard error.
-pub(crate) fn complain(text: &str) {
-    let mut err = io::stderr().lock();
-    let _ = writeln!(err, "{}", text.trim_end());
 }

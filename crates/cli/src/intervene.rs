@@ -8,8 +8,8 @@ use afterimage::{
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use crate::commands::{complain, say};
 use crate::logging;
+use crate::output::{complain, say};
 use crate::source::Source;
 
 /// Arguments of `exchange`.

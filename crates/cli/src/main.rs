@@ -4,8 +4,11 @@ mod arguments;
 mod commands;
 mod intervene;
 mod logging;
+mod output;
 mod probe;
+mod select;
 mod source;
+mod value;
 
 use std::process::ExitCode;
 

@@ -6,8 +6,8 @@ use afterimage::{ProbeOptions, RunError};
 use clap::Args;
 use serde_json::json;
 
-use crate::commands::{complain, say};
 use crate::logging;
+use crate::output::{complain, say};
 use crate::source::Source;
 
 /// Arguments of `probe`.

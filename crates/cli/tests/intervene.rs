@@ -120,7 +120,7 @@ fn mistakes_are_told_with_what_to_do() {
             vec![
                 "exchange", &one, "--with", &wide, "--layers", "last:1", "--points", "40",
             ],
-            vec!["resnet9"],
+            vec!["--with", "width 0.25"],
         ),
         (
             vec![

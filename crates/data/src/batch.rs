@@ -57,6 +57,7 @@ pub struct ViewSource {
     split: Split,
     views: Views,
     pair: Option<Arc<PairSets>>,
+    first_view: u32,
 }
 
 impl ViewSource {
@@ -67,7 +68,14 @@ impl ViewSource {
             split,
             views,
             pair: None,
+            first_view: 0,
         }
+    }
+
+    /// The same source whose first view has this number, so that it draws other numbers than a
+    /// source of views before it.
+    pub fn starting_at(self, first_view: u32) -> Self {
+        Self { first_view, ..self }
     }
 
     /// The same source for a reference encoder: independent points in the places of candidates.
@@ -84,6 +92,19 @@ impl ViewSource {
     /// The images that views are made of.
     pub fn images(&self) -> &ImageSet {
         self.data.split(self.split)
+    }
+
+    /// The class of the picture that training sees where `id` is planned; `None` for an id outside
+    /// the split.
+    pub fn label(&self, id: SampleId) -> Option<u32> {
+        let labels = self.images().labels();
+        labels.get(self.shown(id).0 as usize).copied()
+    }
+
+    /// The sample whose picture training sees where `id` is planned.
+    fn shown(&self, id: SampleId) -> SampleId {
+        let partner = self.pair.as_ref().and_then(|pair| pair.partner(id));
+        partner.unwrap_or(id)
     }
 
     /// How views are made.
@@ -183,9 +204,8 @@ impl ViewSource {
         out: &mut [f32],
     ) -> Result<(), DataError> {
         let (view, id) = (row / ids.len(), ids[row % ids.len()]);
-        let partner = self.pair.as_ref().and_then(|pair| pair.partner(id));
         let shown = match purpose {
-            Purpose::Training { .. } => partner.unwrap_or(id),
+            Purpose::Training { .. } => self.shown(id),
             Purpose::Probe | Purpose::Plain => id,
         };
         let image = self.data.image(self.split, shown)?;
@@ -195,7 +215,7 @@ impl ViewSource {
             RandomKey::new(self.views.seed(), stream)
                 .step(split)
                 .sample(id.0)
-                .view(view as u32)
+                .view(self.first_view + view as u32)
         };
         match purpose {
             Purpose::Training { epoch } => {

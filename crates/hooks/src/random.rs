@@ -31,6 +31,8 @@ pub enum Stream {
     Layers = 10,
     /// Reserved for plugins; tell plugins apart by [`RandomKey::sample`] or [`RandomKey::view`].
     Plugin = 8,
+    /// Which patches of a view a masked autoencoder hides.
+    PatchMask = 11,
 }
 
 /// The full name of one sequence of random numbers.

@@ -7,7 +7,7 @@ use burn::nn::Initializer;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
-use burn::tensor::{Device, Tensor, s};
+use burn::tensor::{Device, Int, Tensor, s};
 use serde::{Deserialize, Serialize};
 
 use crate::defaults::rgb;
@@ -202,14 +202,54 @@ impl Vit {
     /// # Panics
     /// If an image is smaller than a patch.
     pub fn tokens(&self, images: Tensor<4>, taps: &mut Taps) -> Tensor<3> {
+        let (patches, grid) = self.patches(images, taps);
+        let [batch, _, channels] = patches.dims();
+        let class = self.class.val().expand([batch, 1, channels]);
+        let x = Tensor::cat(vec![class, patches], 1) + self.positions(grid);
+        self.through(x, taps)
+    }
+
+    /// The tokens behind the last norm of an encoder that sees some patches alone,
+    /// `[B, 1 + visible, C]`, the class token first.
+    ///
+    /// `visible` `[B · visible]` are rows of `[B · patches]`, as many for each image, image by
+    /// image.
+    ///
+    /// # Panics
+    /// If an image is smaller than a patch, or a row does not exist.
+    pub fn visible_tokens(
+        &self,
+        images: Tensor<4>,
+        visible: Tensor<1, Int>,
+        taps: &mut Taps,
+    ) -> Tensor<3> {
+        let (patches, grid) = self.patches(images, taps);
+        let [batch, count, channels] = patches.dims();
+        let [rows] = visible.dims();
+        let positions = self.positions(grid);
+        let seen = (patches + positions.clone().slice(s![.., 1..]))
+            .reshape([batch * count, channels])
+            .select(0, visible)
+            .reshape([batch, rows / batch, channels]);
+        let class = self.class.val() + positions.slice(s![.., 0..1]);
+        let class = class.expand([batch, 1, channels]);
+        self.through(Tensor::cat(vec![class, seen], 1), taps)
+    }
+
+    /// The patches as tokens `[B, patches, C]`, row by row, and how many stand in a column and in a
+    /// row.
+    fn patches(&self, images: Tensor<4>, taps: &mut Taps) -> (Tensor<3>, [usize; 2]) {
         let map = conv2d(&self.patch, images, Convolution::Direct);
         let map = taps.visit4(PATCH, map);
         let [batch, channels, height, width] = map.dims();
         let patches = map
             .reshape([batch, channels, height * width])
             .swap_dims(1, 2);
-        let class = self.class.val().expand([batch, 1, channels]);
-        let x = Tensor::cat(vec![class, patches], 1) + self.positions([height, width]);
+        (patches, [height, width])
+    }
+
+    /// Tokens `[B, T, C]` through the blocks and the last norm.
+    fn through(&self, x: Tensor<3>, taps: &mut Taps) -> Tensor<3> {
         let x = self
             .blocks
             .iter()

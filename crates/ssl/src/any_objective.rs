@@ -8,9 +8,12 @@ use burn::tensor::Device;
 
 use crate::barlow_twins::BarlowTwins;
 use crate::byol::Byol;
+use crate::dino::Dino;
+use crate::mae::Mae;
 use crate::objective::{Objective, ObjectiveBatch, ObjectiveOutput};
 use crate::sim_siam::SimSiam;
 use crate::simclr::SimClr;
+use crate::supervised::Supervised;
 use crate::vicreg::VicReg;
 
 /// An objective chosen at run time.
@@ -33,6 +36,12 @@ pub enum AnyObjective {
     BarlowTwins(BarlowTwins),
     /// BYOL.
     Byol(Byol),
+    /// DINO.
+    Dino(Dino),
+    /// MAE.
+    Mae(Mae),
+    /// Cross entropy of labels.
+    Supervised(Supervised),
 }
 
 /// Runs an expression on the objective within.
@@ -44,6 +53,9 @@ macro_rules! within {
             AnyObjective::VicReg($objective) => $run,
             AnyObjective::BarlowTwins($objective) => $run,
             AnyObjective::Byol($objective) => $run,
+            AnyObjective::Dino($objective) => $run,
+            AnyObjective::Mae($objective) => $run,
+            AnyObjective::Supervised($objective) => $run,
         }
     };
 }
@@ -57,6 +69,9 @@ macro_rules! rewrapped {
             AnyObjective::VicReg($objective) => AnyObjective::VicReg($run),
             AnyObjective::BarlowTwins($objective) => AnyObjective::BarlowTwins($run),
             AnyObjective::Byol($objective) => AnyObjective::Byol($run),
+            AnyObjective::Dino($objective) => AnyObjective::Dino($run),
+            AnyObjective::Mae($objective) => AnyObjective::Mae($run),
+            AnyObjective::Supervised($objective) => AnyObjective::Supervised($run),
         }
     };
 }

@@ -128,3 +128,45 @@ impl Objective for BarlowTwins {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::reference::{close, gradient_of, host, matrix, read, rows};
+
+    #[test]
+    fn loss_parts_and_gradient_equal_the_reference() {
+        let case = read("barlow_twins");
+        let device = Device::flex().autodiff();
+        let config = BarlowTwinsConfig {
+            redundancy: case.number("redundancy"),
+        };
+        let z = matrix(&case, "z", &device).require_grad();
+        let (per_sample, loss) = config.loss(z.clone());
+        close(&per_sample, &case, "per_sample", 1e-5);
+        close(&loss, &case, "loss", 1e-5);
+        close(&gradient_of(loss, &z), &case, "gradient", 1e-4);
+        // The parts are another way to write the loss, so that they have its gradient, too.
+        let (per_sample, _) = config.loss(z.clone());
+        close(&gradient_of(per_sample.mean(), &z), &case, "gradient", 1e-4);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn parts_average_to_the_loss_and_views_can_change_places(
+            values in prop::collection::vec(-3.0f32..3.0, 12 * 4),
+        ) {
+            let config = BarlowTwinsConfig::default();
+            let (parts, loss) = config.loss(rows(&values, 4));
+            let loss = host(loss)[0];
+            let mean = host(parts.mean())[0];
+            prop_assert!((mean - loss).abs() < 1e-4 * (1.0 + loss.abs()), "{mean} {loss}");
+            let swapped = [&values[24..], &values[..24]].concat();
+            let swapped = host(config.loss(rows(&swapped, 4)).1)[0];
+            prop_assert!((swapped - loss).abs() < 1e-4 * (1.0 + loss.abs()), "{swapped} {loss}");
+        }
+    }
+}

@@ -5,7 +5,7 @@ use afterimage_model::{
     seeded, teacher,
 };
 use burn::module::Module;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::directions::agreement;
@@ -94,6 +94,15 @@ impl ByolConfig {
     }
 }
 
+/// Squared distance between directions, summed over both views: `[2B, D]` twice to `[B]`.
+fn distance(predicted: Tensor<2>, told: Tensor<2>) -> Tensor<1> {
+    // 2 − 2 cos for each view, and `agreement` is the mean over both.
+    agreement(predicted, told)
+        .neg()
+        .add_scalar(1.0)
+        .mul_scalar(4.0)
+}
+
 impl Objective for Byol {
     fn views(&self) -> usize {
         2
@@ -112,10 +121,7 @@ impl Objective for Byol {
         let embeddings = encoder.encode(batch.images, taps);
         let projected = self.projection.forward(embeddings.clone());
         let predicted = self.predictor.forward(projected);
-        let cosine_b = agreement(predicted, told);
-        // 2 − 2 cos in each direction, and `agreement` is the mean of both.
-        let per_sample = cosine_b.neg().add_scalar(1.0).mul_scalar(4.0);
-        ObjectiveOutput::mean_of(embeddings, per_sample)
+        ObjectiveOutput::mean_of(embeddings, distance(predicted, told))
     }
 
     fn after_step(self, encoder: &AnyEncoder) -> Self {
@@ -126,5 +132,26 @@ impl Objective for Byol {
             steps: self.steps.advanced(),
             ..self
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference::{close, gradient_of, matrix, read};
+
+    #[test]
+    fn loss_and_gradient_equal_the_reference() {
+        let case = read("byol");
+        let device = Device::flex().autodiff();
+        let predicted = matrix(&case, "predicted", &device).require_grad();
+        let per_sample = distance(predicted.clone(), matrix(&case, "target", &device));
+        close(&per_sample, &case, "per_sample", 1e-5);
+        close(
+            &gradient_of(per_sample.mean(), &predicted),
+            &case,
+            "gradient",
+            1e-5,
+        );
     }
 }

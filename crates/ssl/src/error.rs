@@ -19,6 +19,9 @@ pub enum SslError {
     /// A projection head that cannot be made.
     #[error(transparent)]
     Head(#[from] ModelError),
+    /// An objective that masks tokens, and an encoder that has none.
+    #[error("`mae` hides tokens of a vision transformer; set `encoder.kind = \"vit\"`")]
+    NeedsTransformer,
     /// A warm-up that does not fit into the run.
     #[error(
         "`warmup_epochs` is {warmup_epochs} but the run has {epochs} epochs; \

@@ -73,6 +73,17 @@ impl ObjectiveOutput {
     }
 }
 
+/// Local views, smaller than those that the encoder is judged by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LocalViews {
+    /// Local views of each sample: L.
+    pub count: usize,
+    /// Side in pixels; half the side of a global view where it is not told.
+    pub size: Option<usize>,
+    /// Share of the image's area that a local view shows, uniform between both; in (0, 1].
+    pub scale: [f64; 2],
+}
+
 /// What an objective must know of the run that it serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RunFacts {

@@ -7,10 +7,13 @@ use serde::{Deserialize, Serialize};
 use crate::any_objective::AnyObjective;
 use crate::barlow_twins::BarlowTwinsConfig;
 use crate::byol::ByolConfig;
+use crate::dino::DinoConfig;
 use crate::error::SslError;
-use crate::objective::RunFacts;
+use crate::mae::MaeConfig;
+use crate::objective::{LocalViews, RunFacts};
 use crate::sim_siam::SimSiamConfig;
 use crate::simclr::SimClrConfig;
+use crate::supervised::SupervisedConfig;
 use crate::vicreg::VicRegConfig;
 
 /// Which objective, chosen by `kind`.
@@ -28,6 +31,13 @@ pub enum ObjectiveConfig {
     BarlowTwins(BarlowTwinsConfig),
     /// BYOL: predict what a slow-moving copy of the network says of the other view.
     Byol(ByolConfig),
+    /// DINO: tell from small and large views what a slow-moving copy of the network sees in large
+    /// ones.
+    Dino(DinoConfig),
+    /// MAE: paint the patches that were hidden from a vision transformer.
+    Mae(MaeConfig),
+    /// Cross entropy of the labels, for comparison.
+    Supervised(SupervisedConfig),
 }
 
 impl ObjectiveConfig {
@@ -57,12 +67,55 @@ impl ObjectiveConfig {
                 AnyObjective::BarlowTwins(config.init(head, encoder, run, device))
             }
             Self::Byol(config) => AnyObjective::Byol(config.init(head, encoder, run, device)),
+            Self::Dino(config) => AnyObjective::Dino(config.init(head, encoder, run, device)),
+            Self::Mae(config) => AnyObjective::Mae(config.init(encoder, run, device)?),
+            Self::Supervised(config) => AnyObjective::Supervised(config.init(encoder, run, device)),
         })
     }
 
     /// Number of augmented views of each sample in a batch.
     pub fn views(&self) -> usize {
-        2
+        match self {
+            Self::Mae(_) | Self::Supervised(_) => 1,
+            _ => 2,
+        }
+    }
+
+    /// Smaller views of each sample beside these.
+    pub fn local_views(&self) -> Option<LocalViews> {
+        match self {
+            Self::Dino(config) => config.local_views(),
+            _ => None,
+        }
+    }
+
+    /// Whether the objective learns from labels.
+    pub fn needs_labels(&self) -> bool {
+        matches!(self, Self::Supervised(_))
+    }
+
+    /// Whether the objective hides tokens, so that the encoder must be a transformer.
+    pub fn needs_transformer(&self) -> bool {
+        matches!(self, Self::Mae(_))
+    }
+
+    /// Whether a projection head stands between encoder and objective.
+    pub fn has_projection(&self) -> bool {
+        !matches!(self, Self::Mae(_) | Self::Supervised(_))
+    }
+
+    /// The word for it in configs.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Simclr(_) => "simclr",
+            Self::Simsiam(_) => "simsiam",
+            Self::Vicreg(_) => "vicreg",
+            Self::BarlowTwins(_) => "barlow_twins",
+            Self::Byol(_) => "byol",
+            Self::Dino(_) => "dino",
+            Self::Mae(_) => "mae",
+            Self::Supervised(_) => "supervised",
+        }
     }
 
     /// Every setting out of range; empty when the config can be used.
@@ -73,6 +126,9 @@ impl ObjectiveConfig {
             Self::Vicreg(config) => config.problems(),
             Self::BarlowTwins(config) => config.problems(),
             Self::Byol(config) => config.problems(),
+            Self::Dino(config) => config.problems(),
+            Self::Mae(config) => config.problems(),
+            Self::Supervised(_) => Vec::new(),
         }
     }
 }

@@ -97,3 +97,25 @@ impl Objective for SimSiam {
         ObjectiveOutput::mean_of(embeddings, agreement(predicted, projected).neg())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference::{close, gradient_of, matrix, read};
+
+    #[test]
+    fn loss_and_gradient_equal_the_reference() {
+        let case = read("simsiam");
+        let device = Device::flex().autodiff();
+        let predicted = matrix(&case, "predicted", &device).require_grad();
+        let target = matrix(&case, "target", &device);
+        let per_sample = agreement(predicted.clone(), target).neg();
+        close(&per_sample, &case, "per_sample", 1e-5);
+        close(
+            &gradient_of(per_sample.mean(), &predicted),
+            &case,
+            "gradient",
+            1e-5,
+        );
+    }
+}

@@ -7,6 +7,11 @@ mod page;
 mod ridges;
 mod sections;
 
+/// The pieces of HTML that pages are made of; text is made harmless, HTML taken as it is.
+pub mod html {
+    pub use super::page::{document, escape, section, short, table};
+}
+
 use std::path::Path;
 
 use crate::{TrackError, files};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use afterimage_data::{Prefetcher, ViewBatch, ViewSource};
 use afterimage_hooks::{Plan, SampleId};
 use afterimage_ssl::ObjectiveBatch;
-use burn::tensor::Device;
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::error::TrainError;
 use crate::feed::{Batches, Feed};
@@ -21,29 +21,98 @@ pub struct Ahead {
 
 /// Feeds the loop with augmented views of a data set.
 pub struct ViewFeed {
-    source: Arc<ViewSource>,
-    views: usize,
+    views: Views,
+    local: Option<Views>,
+    labels: bool,
     ahead: Ahead,
     device: Device,
+}
+
+/// A source and the number of views of each sample.
+#[derive(Clone)]
+struct Views {
+    source: Arc<ViewSource>,
+    count: usize,
 }
 
 impl ViewFeed {
     /// `views` views of each sample of `source` on `device`.
     pub fn new(source: Arc<ViewSource>, views: usize, ahead: Ahead, device: Device) -> Self {
         Self {
-            source,
-            views,
+            views: Views {
+                source,
+                count: views,
+            },
+            local: None,
+            labels: false,
             ahead,
             device,
         }
     }
+
+    /// Adds `views` local views of each sample of `source`, whose first view is to have another
+    /// number than any other view of the sample.
+    pub fn with_local(self, source: Arc<ViewSource>, views: usize) -> Self {
+        Self {
+            local: Some(Views {
+                source,
+                count: views,
+            }),
+            ..self
+        }
+    }
+
+    /// Adds the samples' labels, which no batch has otherwise.
+    pub fn with_labels(self) -> Self {
+        Self {
+            labels: true,
+            ..self
+        }
+    }
+
+    fn rendered(
+        &self,
+        views: &Views,
+        epoch: u32,
+        batches: Vec<Vec<SampleId>>,
+    ) -> Result<Rendered, TrainError> {
+        let Ahead { depth, threads } = self.ahead;
+        let source = Arc::clone(&views.source);
+        Ok(Rendered {
+            ahead: Prefetcher::start(source, batches, epoch, views.count, depth, threads)?,
+            views: views.clone(),
+            epoch,
+        })
+    }
 }
 
+/// Views of an epoch's batches, rendered ahead.
 struct Rendered {
     ahead: Prefetcher,
-    source: Arc<ViewSource>,
+    views: Views,
     epoch: u32,
-    views: usize,
+}
+
+impl Rendered {
+    fn next(&mut self, batch: &Plan) -> Result<ViewBatch, TrainError> {
+        let planned: Option<ViewBatch> = self.ahead.next().transpose()?;
+        // A plugin may have changed the batch after it was rendered; views are pure functions of
+        // the sample, so the new one is simply rendered now.
+        Ok(match planned {
+            Some(rendered) if rendered.ids == batch.ids() => rendered,
+            _ => self
+                .views
+                .source
+                .batch(batch.ids(), self.epoch, self.views.count)?,
+        })
+    }
+}
+
+/// An epoch under way.
+struct Epoch {
+    views: Rendered,
+    local: Option<Rendered>,
+    labels: bool,
     device: Device,
 }
 
@@ -53,33 +122,45 @@ impl Feed<ObjectiveBatch> for ViewFeed {
         epoch: u32,
         batches: Vec<Vec<SampleId>>,
     ) -> Result<Box<dyn Batches<ObjectiveBatch>>, TrainError> {
-        let Ahead { depth, threads } = self.ahead;
-        let source = Arc::clone(&self.source);
-        Ok(Box::new(Rendered {
-            ahead: Prefetcher::start(source, batches, epoch, self.views, depth, threads)?,
-            source: Arc::clone(&self.source),
-            epoch,
-            views: self.views,
+        let local = match &self.local {
+            Some(local) => Some(self.rendered(local, epoch, batches.clone())?),
+            None => None,
+        };
+        Ok(Box::new(Epoch {
+            views: self.rendered(&self.views, epoch, batches)?,
+            local,
+            labels: self.labels,
             device: self.device.clone(),
         }))
     }
 }
 
-impl Batches<ObjectiveBatch> for Rendered {
+impl Epoch {
+    fn labels(&self, ids: &[SampleId]) -> Tensor<1, Int> {
+        // Rendering has refused ids outside of the split already.
+        let labels: Vec<i64> = ids
+            .iter()
+            .filter_map(|id| self.views.views.source.label(*id))
+            .map(i64::from)
+            .collect();
+        Tensor::from_data(TensorData::new(labels, [ids.len()]), &self.device)
+    }
+}
+
+impl Batches<ObjectiveBatch> for Epoch {
     fn next(&mut self, batch: &Plan) -> Result<ObjectiveBatch, TrainError> {
-        let planned: Option<ViewBatch> = self.ahead.next().transpose()?;
-        // A plugin may have changed the batch after it was rendered; views are pure functions of
-        // the sample, so the new one is simply rendered now.
-        let rendered = match planned {
-            Some(rendered) if rendered.ids == batch.ids() => rendered,
-            _ => self.source.batch(batch.ids(), self.epoch, self.views)?,
+        let rendered = self.views.next(batch)?;
+        let local = match &mut self.local {
+            Some(local) => Some(local.next(batch)?.into_tensor(&self.device)),
+            None => None,
         };
+        let ids = rendered.ids.clone();
         Ok(ObjectiveBatch {
-            ids: rendered.ids.clone(),
-            epoch: self.epoch,
+            epoch: self.views.epoch,
+            labels: self.labels.then(|| self.labels(&ids)),
+            local,
             images: rendered.into_tensor(&self.device),
-            local: None,
-            labels: None,
+            ids,
         })
     }
 }

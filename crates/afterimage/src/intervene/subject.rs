@@ -85,9 +85,9 @@ impl Operated {
                 .collect()
         };
         if shapes(&encoder) != shapes(&self.encoder) {
-            return Err(RunError::OtherArchitecture {
+            return Err(RunError::OtherLayers {
                 studied: self.description.describe(),
-                reference: description.describe(),
+                donor: description.describe(),
             });
         }
         Ok(encoder)

@@ -12,7 +12,7 @@ use super::subject::Subject;
 use super::{ProbeConfig, ProbeOptions};
 use crate::device::open_device;
 use crate::error::RunError;
-use crate::run::{plain_views, side_for};
+use crate::prepared::{plain_views, side_for};
 
 /// What a probe looks at.
 pub(crate) struct Prepared {

@@ -8,9 +8,9 @@ use rayon::prelude::*;
 
 use super::Buffer;
 use super::exponential::exp;
-use super::gemm::{Into, Matrix, product, product_strided};
 use super::lanes::{maximum, sum, vectorized};
 use super::scratch::with_scratch;
+use afterimage_matmul::{Into, Matrix, product, product_strided};
 
 /// The sizes of one attention: `[B, T, 3 · heads · size]` to `[B, T, heads · size]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,10 +2,10 @@
 
 use rayon::prelude::*;
 
-use super::gemm::{Into, Matrix, product};
 use super::scratch::with_scratch;
 use super::winograd::Direction;
 use super::{Buffer, Geometry, groups};
+use afterimage_matmul::{Into, Matrix, product};
 
 /// Rows of a block, so that its matrix stays in the second cache.
 fn block_rows(geometry: &Geometry) -> usize {

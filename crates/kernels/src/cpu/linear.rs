@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::Buffer;
-use super::gemm::{Into, Matrix, product};
+use afterimage_matmul::{Into, Matrix, product};
 
 /// Rows of a task: eight tasks, or a multiple of eight where there are many rows, so that every
 /// usual number of threads has equal shares.

@@ -11,7 +11,6 @@ pub(crate) mod convolution;
 mod direct;
 mod exponential;
 pub(crate) mod gelu;
-mod gemm;
 mod geometry;
 mod lanes;
 pub(crate) mod layer_norm;

@@ -7,8 +7,7 @@ const STYLE: &str = include_str!("style.css");
 
 /// Puts the page together.
 pub fn render(run: &Run) -> String {
-    let title = escape(&run.name);
-    let mut body = format!("<h1>{title}</h1>");
+    let mut body = format!("<h1>{}</h1>", escape(&run.name));
     if let Some((step, epoch)) = run.last {
         body += &format!("<p class=note>{epoch} epochs, {step} steps on record</p>");
     }
@@ -28,10 +27,16 @@ pub fn render(run: &Run) -> String {
     ] {
         body += &part(run);
     }
+    document(&run.name, &body)
+}
+
+/// A page that needs no other file: `body` is HTML, `title` is text.
+pub fn document(title: &str, body: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=en><head><meta charset=utf-8>\
          <meta name=viewport content=\"width=device-width,initial-scale=1\">\
-         <title>{title}</title><style>{STYLE}</style></head><body><main>{body}</main></body></html>\n"
+         <title>{}</title><style>{STYLE}</style></head><body><main>{body}</main></body></html>\n",
+        escape(title)
     )
 }
 

@@ -7,10 +7,10 @@ use rayon::prelude::*;
 use super::{
     Data, Direction, Four, Size, Tile, ToOutputs, ToProducts, Two, block_tiles, filter, grid,
 };
-use crate::cpu::gemm::{Into, Matrix, product};
 use crate::cpu::lanes::vectorized;
 use crate::cpu::scratch::with_scratch;
 use crate::cpu::{Buffer, Geometry};
+use afterimage_matmul::{Into, Matrix, product};
 
 /// `[B, H, W, C_in]` to `[B, H', W', C_out]`, with the kernels of `weight`, which is
 /// `[C_out, C_in, 3, 3]` for [`Direction::Forward`] and `[C_in, C_out, 3, 3]` for the adjoint.

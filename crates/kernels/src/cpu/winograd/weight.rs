@@ -7,10 +7,10 @@ use rayon::prelude::*;
 use super::{
     Data, Four, Gradient, Size, Tile, ToProducts, Two, block_tiles, filter_gradient, grid,
 };
-use crate::cpu::gemm::{Into, Matrix, product};
 use crate::cpu::lanes::vectorized;
 use crate::cpu::scratch::with_scratch;
 use crate::cpu::{Buffer, Geometry, groups};
+use afterimage_matmul::{Into, Matrix, product};
 
 /// `[C_out, C_in, 3, 3]` from the input `[B, H, W, C_in]` and the gradient of the output
 /// `[B, H', W', C_out]`.

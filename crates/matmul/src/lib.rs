@@ -1,9 +1,11 @@
-//! Matrix products on slices, by the `gemm` crate.
+//! Matrix products on slices, by the `gemm` crate, with every size checked.
+//!
+//! The one place of the project with an unsafe call.
 #![allow(unsafe_code)]
 
 /// A read-only matrix: element `(i, j)` lies at `i · row_stride + j · column_stride`.
-#[derive(Clone, Copy)]
-pub(crate) struct Matrix<'a> {
+#[derive(Debug, Clone, Copy)]
+pub struct Matrix<'a> {
     data: &'a [f32],
     rows: usize,
     columns: usize,
@@ -13,7 +15,7 @@ pub(crate) struct Matrix<'a> {
 
 impl<'a> Matrix<'a> {
     /// `rows × columns`, rows beside each other.
-    pub(crate) fn new(data: &'a [f32], rows: usize, columns: usize) -> Self {
+    pub fn new(data: &'a [f32], rows: usize, columns: usize) -> Self {
         Self {
             data,
             rows,
@@ -24,7 +26,7 @@ impl<'a> Matrix<'a> {
     }
 
     /// `rows × columns` out of rows that lie `row_stride` apart.
-    pub(crate) fn strided(data: &'a [f32], [rows, columns]: [usize; 2], row_stride: usize) -> Self {
+    pub fn strided(data: &'a [f32], [rows, columns]: [usize; 2], row_stride: usize) -> Self {
         Self {
             row_stride,
             ..Self::new(data, rows, columns)
@@ -32,7 +34,7 @@ impl<'a> Matrix<'a> {
     }
 
     /// The transpose, without moving data.
-    pub(crate) fn transposed(self) -> Self {
+    pub fn transposed(self) -> Self {
         Self {
             rows: self.columns,
             columns: self.rows,
@@ -52,8 +54,8 @@ impl<'a> Matrix<'a> {
 }
 
 /// What a product does with what its destination holds.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Into {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Into {
     /// `C = A·B`
     Overwrite,
     /// `C = C + A·B`
@@ -65,7 +67,7 @@ pub(crate) enum Into {
 ///
 /// # Panics
 /// If the sizes do not fit.
-pub(crate) fn product(c: &mut [f32], a: Matrix<'_>, b: Matrix<'_>, into: Into) {
+pub fn product(c: &mut [f32], a: Matrix<'_>, b: Matrix<'_>, into: Into) {
     product_strided(c, b.columns, a, b, into);
 }
 
@@ -73,13 +75,7 @@ pub(crate) fn product(c: &mut [f32], a: Matrix<'_>, b: Matrix<'_>, into: Into) {
 ///
 /// # Panics
 /// If the sizes do not fit.
-pub(crate) fn product_strided(
-    c: &mut [f32],
-    stride: usize,
-    a: Matrix<'_>,
-    b: Matrix<'_>,
-    into: Into,
-) {
+pub fn product_strided(c: &mut [f32], stride: usize, a: Matrix<'_>, b: Matrix<'_>, into: Into) {
     let (m, n, k) = (a.rows, b.columns, a.columns);
     assert_eq!(k, b.rows, "a product needs equal inner sizes");
     if m == 0 || n == 0 {

@@ -1,0 +1,156 @@
+//! A run with everything read and checked, before anything is written.
+
+use std::sync::Arc;
+
+use afterimage_data::{Crop, DataError, DataSet, Shape, ViewConfig, Views};
+use afterimage_hooks::{Attached, PairSets};
+use afterimage_kernels::Convolution;
+use afterimage_model::{Encoder as _, EncoderConfig};
+use afterimage_ssl::{RunFacts, Schedule};
+use afterimage_train::{SslModel, TrainError};
+use burn::tensor::Device;
+
+use crate::config::Loaded;
+use crate::device::open_device;
+use crate::error::RunError;
+use crate::experiment::Experiment;
+use crate::run::{attach, in_order};
+use crate::start::Start;
+
+/// A run with everything read and checked, before anything is written.
+pub(crate) struct Prepared {
+    pub(crate) device: Device,
+    pub(crate) data: Arc<DataSet>,
+    pub(crate) views: Views,
+    /// Views beside these, and how many of each sample.
+    pub(crate) local: Option<(Views, usize)>,
+    pub(crate) plain: Views,
+    pub(crate) schedule: Schedule,
+    pub(crate) pair: Option<Arc<PairSets>>,
+    pub(crate) plugins: Vec<Attached>,
+    /// Their ids in the order of dispatch.
+    pub(crate) plugin_ids: Vec<String>,
+    pub(crate) model: SslModel,
+}
+
+impl Prepared {
+    pub(crate) fn new(loaded: &Loaded<Experiment>) -> Result<Self, RunError> {
+        let experiment = &loaded.value;
+        let plugins = attach(loaded)?;
+        let device = open_device(&experiment.device)?;
+        let data = Arc::new(experiment.data.load(experiment.limits)?);
+        let shape = data.train.shape();
+        let views = Views::new(&experiment.views, shape, experiment.seed)?;
+        let plain = plain_views(&experiment.views, shape, experiment.seed)?;
+        let pair = match experiment.pair {
+            Some(pair) => Some(Arc::new(pair.sets(data.train.len(), experiment.seed)?)),
+            None => None,
+        };
+        let members = pair
+            .as_ref()
+            .map_or(data.train.len(), |sets| sets.members().len());
+        let steps = (members / experiment.batch_size) as u64;
+        if steps == 0 {
+            return Err(TrainError::TooFewSamples {
+                samples: members,
+                batch: experiment.batch_size,
+            }
+            .into());
+        }
+        let side = side_for(&experiment.encoder, &views)?;
+        let local = local_views(experiment, shape, side)?;
+        let schedule = experiment.schedule.init(steps, experiment.epochs)?;
+        let mut encoder = experiment.encoder.clone().for_images(shape.channels, side);
+        if plugins.iter().any(|plugin| plugin.manifest().exact) {
+            encoder = encoder.with_convolution(Convolution::Direct);
+        }
+        let facts = RunFacts {
+            seed: experiment.seed,
+            classes: data.train.classes().len(),
+            steps_per_epoch: steps,
+            epochs: experiment.epochs,
+        };
+        let on = device.clone().autodiff();
+        let start = Start::open(experiment, &encoder, &on)?;
+        let fresh = || -> Result<SslModel, RunError> {
+            let (head, objective) = (experiment.projection.as_ref(), &experiment.objective);
+            Ok(SslModel::new(
+                start.encoder()?,
+                head,
+                objective,
+                &facts,
+                &on,
+            )?)
+        };
+        let model = match &pair {
+            Some(_) => fresh()?.with_reference(fresh()?),
+            None => fresh()?,
+        }
+        .freeze(&start.frozen()?);
+        let plugin_ids = in_order(experiment, &plugins, model.encoder().sites())?
+            .into_iter()
+            .map(|index| plugins[index].manifest().id.clone())
+            .collect();
+        Ok(Self {
+            device,
+            data,
+            views,
+            local,
+            plain,
+            schedule,
+            pair,
+            plugins,
+            plugin_ids,
+            model,
+        })
+    }
+}
+
+/// Views without augmentation, as evaluation sees an image: of the size and normalisation of `config`.
+pub(crate) fn plain_views(
+    config: &ViewConfig,
+    image: Shape,
+    seed: u64,
+) -> Result<Views, DataError> {
+    let plain = ViewConfig {
+        size: config.size,
+        normalize: config.normalize.clone(),
+        ..ViewConfig::default()
+    };
+    Views::new(&plain, image, seed)
+}
+
+/// The shorter side of `views`, which `encoder` must be able to take.
+pub(crate) fn side_for(encoder: &EncoderConfig, views: &Views) -> Result<usize, RunError> {
+    let side = views.shape().height.min(views.shape().width);
+    let least = encoder.min_side();
+    if side < least {
+        return Err(RunError::SmallViews { side, least });
+    }
+    Ok(side)
+}
+
+/// How an objective's local views are made: as the others, but smaller and of smaller parts.
+fn local_views(
+    experiment: &Experiment,
+    image: Shape,
+    side: usize,
+) -> Result<Option<(Views, usize)>, RunError> {
+    let Some(local) = experiment.objective.local_views() else {
+        return Ok(None);
+    };
+    let size = local.size.unwrap_or(side / 2);
+    experiment.check_local(size).map_err(RunError::LocalViews)?;
+    let recipe = experiment.views.recipe()?;
+    let config = ViewConfig {
+        size: Some(size),
+        crop: Some(Crop {
+            scale: local.scale,
+            ratio: recipe.crop.map_or([0.75, 4.0 / 3.0], |crop| crop.ratio),
+            p: 1.0,
+        }),
+        ..experiment.views.clone()
+    };
+    let views = Views::new(&config, image, experiment.seed)?;
+    Ok(Some((views, local.count)))
+}

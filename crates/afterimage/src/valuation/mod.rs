@@ -1,0 +1,268 @@
+//! Valuing a table file: read, value, write, tell. What `afterimage value` does, as a library.
+
+mod heat;
+mod page;
+mod summary;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use afterimage_value::{
+    By, CellFiles, FirstCells, Ranked, ReadOptions, ReadTable, Repair, RowValue, Settings,
+    Valuation, ValueError, Visit, ZScores, memory_bound, read_table, readable_bytes, value,
+    visit_cells, write_fixes, write_rows,
+};
+
+/// The HTML page of a valuation.
+pub const PAGE: &str = "report.html";
+
+/// Repairs that are proposed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Fix {
+    /// What is put in place.
+    pub repair: Repair,
+    /// Which cells are replaced.
+    pub by: FixBy,
+}
+
+/// Which cells are taken for wrong.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum FixBy {
+    /// Those at least this many standard deviations from the mean of their class.
+    Distance(f64),
+    /// This share of all cells: those of the lowest values.
+    LowestValues(f64),
+}
+
+/// A table file and what is to be done with it.
+#[derive(Debug, Clone)]
+pub struct ValueJob {
+    /// The table.
+    pub table: PathBuf,
+    /// How it is read.
+    pub read: ReadOptions,
+    /// How it is valued.
+    pub settings: Settings,
+    /// Where the results go: a folder that does not exist or is empty. Without, nothing is written.
+    pub out: Option<PathBuf>,
+    /// Repairs, which go to `out`.
+    pub fix: Option<Fix>,
+    /// Rows and cells in the lists of the lowest.
+    pub top: usize,
+    /// Bytes that may be used; any number without.
+    pub memory: Option<usize>,
+}
+
+/// A job whose table is read and checked.
+pub struct PreparedValue {
+    job: ValueJob,
+    table: ReadTable,
+    memory: usize,
+}
+
+/// A finished valuation.
+pub struct Valued {
+    /// The table.
+    pub table: ReadTable,
+    /// Values of rows and cells.
+    pub values: Valuation,
+    /// Values of rows.
+    pub rows: Vec<RowValue>,
+    /// The distances of the cells.
+    pub z: ZScores,
+    /// The rows of the lowest Data-OOB, lowest first.
+    pub lowest_rows: Vec<usize>,
+    /// The cells of the lowest value, lowest first.
+    pub lowest_cells: Vec<Ranked>,
+    /// The cells that lie farthest from the mean of their class, farthest first.
+    pub farthest_cells: Vec<Ranked>,
+    /// Number of cells that a repair is proposed for.
+    pub fixes: Option<usize>,
+    job: ValueJob,
+}
+
+impl ValueJob {
+    /// Reads the table and checks everything that can be wrong before work starts.
+    ///
+    /// # Errors
+    /// A table that cannot be used, a setting out of range, a folder that is not empty, more memory
+    /// than allowed.
+    pub fn prepare(self) -> Result<PreparedValue, ValueError> {
+        self.settings.check()?;
+        if let Some(out) = &self.out {
+            check_empty(out)?;
+        }
+        match self.fix.map(|fix| fix.by) {
+            Some(_) if self.out.is_none() => {
+                return Err(ValueError::Setting(
+                    "--fix writes a repaired copy, so it needs --out DIR".to_owned(),
+                ));
+            }
+            Some(FixBy::Distance(z)) if !(z > 0.0) => {
+                return Err(ValueError::Setting(format!(
+                    "--fix-z is {z}; it must be above 0, as in --fix-z 4"
+                )));
+            }
+            Some(FixBy::LowestValues(share)) if !(share > 0.0 && share <= 1.0) => {
+                return Err(ValueError::Setting(format!(
+                    "--fix-lowest is {share}; it is a share of the cells, above 0 and at most 1"
+                )));
+            }
+            _ => {}
+        }
+        let table = read_table(&self.table, &self.read)?;
+        let memory = memory_bound(&table.problem, &self.settings);
+        if let Some(limit) = self.memory
+            && memory > limit
+        {
+            return Err(ValueError::Memory {
+                need: readable_bytes(memory),
+                limit: readable_bytes(limit),
+            });
+        }
+        Ok(PreparedValue {
+            job: self,
+            table,
+            memory,
+        })
+    }
+}
+
+impl PreparedValue {
+    /// What was read and what will be done, in a few lines.
+    pub fn describe(&self) -> String {
+        summary::before(&self.job, &self.table, self.memory)
+    }
+
+    /// Values the table and writes the results. `progress` is told the number of learners done.
+    ///
+    /// # Errors
+    /// Threads that do not start, a full disk. A folder of results appears whole or not at all.
+    pub fn run(self, progress: &dyn Fn(u32)) -> Result<Valued, ValueError> {
+        let Self { job, table, .. } = self;
+        let problem = &table.problem;
+        let values = value(problem, &job.settings, progress)?;
+        let rows = values.rows();
+        let z = values.distances(problem);
+        let partial = job.out.as_deref().map(beside).transpose()?;
+        let cells = problem.rows() * problem.columns().len();
+        let mut lowest = FirstCells::new(By::Value, job.top, 0.0);
+        let mut farthest = FirstCells::new(By::Distance, job.top, 0.0);
+        let mut suspicious = job.fix.map(|fix| match fix.by {
+            FixBy::Distance(least) => FirstCells::new(By::Distance, cells, least),
+            FixBy::LowestValues(share) => {
+                FirstCells::new(By::Value, (share * cells as f64).round() as usize, 0.0)
+            }
+        });
+        let mut files = partial
+            .as_ref()
+            .map(|folder| CellFiles::new(folder.path(), &table));
+        {
+            let mut visitors: Vec<&mut dyn Visit> = vec![&mut lowest, &mut farthest];
+            visitors.extend(suspicious.iter_mut().map(|v| v as &mut dyn Visit));
+            visitors.extend(files.iter_mut().map(|v| v as &mut dyn Visit));
+            visit_cells(problem, &values, &z, &mut visitors)?;
+        }
+        files.map_or(Ok(()), CellFiles::close)?;
+        let suspicious = suspicious.map(FirstCells::into_cells);
+        let valued = Valued {
+            lowest_rows: lowest_rows(&rows),
+            lowest_cells: lowest.into_cells(),
+            farthest_cells: farthest.into_cells(),
+            fixes: suspicious.as_ref().map(Vec::len),
+            table,
+            values,
+            rows,
+            z,
+            job,
+        };
+        if let (Some(partial), Some(out)) = (partial, &valued.job.out) {
+            valued.write(partial.path(), suspicious.as_deref())?;
+            appear(partial, out)?;
+        }
+        Ok(valued)
+    }
+}
+
+impl Valued {
+    /// The lists of the lowest, and where the results are.
+    pub fn summary(&self) -> String {
+        summary::after(self)
+    }
+
+    /// The page with the heat map.
+    pub fn page(&self) -> String {
+        page::render(self)
+    }
+
+    /// The job that was done.
+    pub fn job(&self) -> &ValueJob {
+        &self.job
+    }
+
+    fn write(&self, folder: &Path, suspicious: Option<&[Ranked]>) -> Result<(), ValueError> {
+        write_rows(folder, &self.table, &self.rows)?;
+        if let (Some(fix), Some(cells)) = (self.job.fix, suspicious) {
+            write_fixes(
+                folder,
+                &self.job.table,
+                &self.job.read,
+                &self.table,
+                cells,
+                fix.repair,
+            )?;
+        }
+        let page = folder.join(PAGE);
+        fs::write(&page, self.page()).map_err(ValueError::io("write", &page))
+    }
+}
+
+/// Rows by Data-OOB, lowest first; of equals, the one of the lower marginal, then the first.
+fn lowest_rows(rows: &[RowValue]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..rows.len())
+        .filter(|&row| !rows[row].data_oob.value.is_nan())
+        .collect();
+    order.sort_by(|&a, &b| {
+        let by_value = rows[a].data_oob.value.total_cmp(&rows[b].data_oob.value);
+        by_value.then_with(|| rows[a].marginal.total_cmp(&rows[b].marginal))
+    });
+    order
+}
+
+fn check_empty(out: &Path) -> Result<(), ValueError> {
+    if !out.exists() {
+        return Ok(());
+    }
+    let mut entries = fs::read_dir(out).map_err(ValueError::io("open", out))?;
+    if entries.next().is_some() {
+        return Err(ValueError::NotEmpty {
+            path: out.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// A folder beside `out` that becomes it once it is whole, and vanishes otherwise.
+fn beside(out: &Path) -> Result<tempfile::TempDir, ValueError> {
+    let parent = match out.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    fs::create_dir_all(parent).map_err(ValueError::io("create", parent))?;
+    tempfile::Builder::new()
+        .prefix(".values-")
+        .tempdir_in(parent)
+        .map_err(ValueError::io("create a folder in", parent))
+}
+
+fn appear(partial: tempfile::TempDir, out: &Path) -> Result<(), ValueError> {
+    // A temporary folder is its owner's alone; results are as readable as other new folders.
+    if !out.exists() {
+        fs::create_dir(out).map_err(ValueError::io("create", out))?;
+    }
+    let mode = fs::metadata(out).map_err(ValueError::io("open", out))?;
+    fs::set_permissions(partial.path(), mode.permissions())
+        .map_err(ValueError::io("change", partial.path()))?;
+    let path = partial.keep();
+    fs::rename(&path, out).map_err(ValueError::io("move the results to", out))
+}

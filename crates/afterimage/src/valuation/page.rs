@@ -1,0 +1,139 @@
+//! One self-contained HTML page about the values of a table.
+
+use afterimage_track::html::{document, escape, section, short, table};
+use afterimage_value::{Ranked, Score, Target, label, text};
+
+use super::Valued;
+use super::heat;
+use super::summary::{name, shortened};
+
+/// Rows and cells in the lists.
+const LIST: usize = 40;
+
+pub(super) fn render(valued: &Valued) -> String {
+    let job = valued.job();
+    let title = format!(
+        "Values of {}",
+        job.table.file_name().map_or_else(
+            || job.table.display().to_string(),
+            |name| name.to_string_lossy().into_owned()
+        )
+    );
+    let problem = &valued.table.problem;
+    let mut body = format!("<h1>{}</h1>", escape(&title));
+    body += &format!(
+        "<p class=note>{} rows, {} columns, label <code>{}</code>. {} learners, ratio {}, seed {}. \
+         {}</p>",
+        problem.rows(),
+        problem.columns().len(),
+        escape(&valued.table.label),
+        job.settings.learners,
+        job.settings.ratio,
+        job.settings.seed,
+        meaning(valued)
+    );
+    if !valued.table.notes.is_empty() {
+        let notes: String = valued
+            .table
+            .notes
+            .iter()
+            .map(|note| format!("<li>{}</li>", escape(note)))
+            .collect();
+        body += &format!("<ul class=note>{notes}</ul>");
+    }
+    body += &section(
+        "Cells of the lowest rows",
+        "2D-OOB values, the lowest row on top; on the left row and label, on the right the row's \
+         Data-OOB.",
+        &heat::map(valued),
+    );
+    body += &section(
+        "Lowest rows",
+        "By Data-OOB. A label that the models contradict is wrong, or its row is a hard case.",
+        &rows(valued),
+    );
+    body += &section(
+        "Lowest cells",
+        "By 2D-OOB value: learners that saw this column do badly on this row.",
+        &cells(valued, &valued.lowest_cells),
+    );
+    if !valued.farthest_cells.is_empty() {
+        body += &section(
+            "Farthest cells",
+            "By |z|, the distance from the mean of the row's class in standard deviations: the \
+             better list for cells that lie far out.",
+            &cells(valued, &valued.farthest_cells),
+        );
+    }
+    document(&title, &body)
+}
+
+/// What a value says, in one sentence.
+fn meaning(valued: &Valued) -> &'static str {
+    match (valued.job().settings.score, valued.table.problem.target()) {
+        (_, Target::Numbers(_)) => {
+            "A value is the mean of −((y − ŷ)/σ)² over learners that have not seen the row: 0 is \
+             best."
+        }
+        (Score::Plain, _) => {
+            "A value is the share of learners that have not seen the row and predict its label."
+        }
+        (Score::Soft, _) => {
+            "A value is the mean probability of the label by learners that have not seen the row."
+        }
+        (Score::Distance, _) => {
+            "A value is the share of learners that predict the label, plus the paper's distance \
+             term."
+        }
+    }
+}
+
+fn rows(valued: &Valued) -> String {
+    let header = ["row", "label", "Data-OOB", "± se", "learners", "marginal"];
+    let lines: Vec<Vec<String>> = valued
+        .lowest_rows
+        .iter()
+        .take(LIST)
+        .map(|&row| {
+            let value = &valued.rows[row];
+            vec![
+                name(valued, row),
+                shortened(&label(&valued.table.problem, row)),
+                number(value.data_oob.value),
+                number(value.data_oob.error),
+                value.data_oob.count.to_string(),
+                number(value.marginal),
+            ]
+        })
+        .collect();
+    table(&header, &lines)
+}
+
+fn cells(valued: &Valued, cells: &[Ranked]) -> String {
+    let header = ["row", "column", "cell", "value", "± se", "learners", "z"];
+    let lines: Vec<Vec<String>> = cells
+        .iter()
+        .take(LIST)
+        .map(|cell| {
+            let column = &valued.table.problem.columns()[cell.column];
+            vec![
+                name(valued, cell.row),
+                shortened(&column.name),
+                shortened(&text(&column.cells, cell.row)),
+                number(cell.value),
+                number(cell.error),
+                cell.count.to_string(),
+                number(cell.z),
+            ]
+        })
+        .collect();
+    table(&header, &lines)
+}
+
+fn number(value: f64) -> String {
+    if value.is_nan() {
+        "–".to_owned()
+    } else {
+        short(value)
+    }
+}

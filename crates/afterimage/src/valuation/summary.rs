@@ -1,0 +1,121 @@
+//! What is told before and after a valuation.
+
+use afterimage_track::TextTable;
+use afterimage_value::{
+    CELLS_CSV, FIXED_CSV, Learner, Ranked, ReadTable, label, readable_bytes, text,
+};
+
+use super::{PAGE, ValueJob, Valued};
+
+/// The table, what was decided about it, and what is to come.
+pub(super) fn before(job: &ValueJob, table: &ReadTable, memory: usize) -> String {
+    let (rows, columns) = (table.problem.rows(), table.problem.columns().len());
+    let usable = table.problem.usable().len();
+    let mut lines = vec![format!(
+        "{}: {rows} rows, {columns} columns, label `{}`",
+        job.table.display(),
+        table.label
+    )];
+    lines.extend(table.notes.iter().map(|note| format!("  {note}")));
+    let missing: usize = table
+        .problem
+        .columns()
+        .iter()
+        .map(|column| column.cells.missing())
+        .sum();
+    if missing > 0 {
+        lines.push(format!("  {missing} cells are missing"));
+    }
+    let learner = match job.settings.learner {
+        Learner::Tree { .. } => "trees",
+        Learner::Linear { .. } => "linear models",
+        Learner::Mlp { .. } => "networks",
+    };
+    lines.push(format!(
+        "{} {learner} on {} of {usable} columns each, seed {}; memory: at most {}",
+        job.settings.learners,
+        job.settings.subset_size(usable),
+        job.settings.seed,
+        readable_bytes(memory)
+    ));
+    lines.join("\n") + "\n"
+}
+
+/// The lists of the lowest, and where the results are.
+pub(super) fn after(valued: &Valued) -> String {
+    let mut parts = vec![
+        lowest_rows(valued).to_string(),
+        cells(valued, "Lowest cells by 2D-OOB value", &valued.lowest_cells).to_string(),
+    ];
+    if !valued.farthest_cells.is_empty() {
+        let title = "Cells farthest from the mean of their class, in standard deviations (z)";
+        parts.push(cells(valued, title, &valued.farthest_cells).to_string());
+    }
+    if let Some(out) = &valued.job.out {
+        let mut lines = vec![
+            format!("values:  {}", out.join(CELLS_CSV).display()),
+            format!("page:    {}", out.join(PAGE).display()),
+        ];
+        if let Some(count) = valued.fixes {
+            let fixed = out.join(FIXED_CSV);
+            lines.push(format!("repairs: {}, {count} cells", fixed.display()));
+        }
+        parts.push(lines.join("\n") + "\n");
+    }
+    parts.join("\n")
+}
+
+fn lowest_rows(valued: &Valued) -> TextTable {
+    let mut table = TextTable::new(
+        "Lowest rows by Data-OOB",
+        &["row", "label", "data_oob", "se", "learners", "marginal"],
+    );
+    for &row in valued.lowest_rows.iter().take(valued.job.top) {
+        let value = &valued.rows[row];
+        table.row([
+            name(valued, row),
+            shortened(&label(&valued.table.problem, row)),
+            TextTable::number(value.data_oob.value, 3),
+            TextTable::number(value.data_oob.error, 3),
+            value.data_oob.count.to_string(),
+            TextTable::number(value.marginal, 3),
+        ]);
+    }
+    table
+}
+
+fn cells(valued: &Valued, title: &str, cells: &[Ranked]) -> TextTable {
+    let header = ["row", "column", "cell", "value", "se", "learners", "z"];
+    let mut table = TextTable::new(title, &header);
+    for cell in cells {
+        let column = &valued.table.problem.columns()[cell.column];
+        table.row([
+            name(valued, cell.row),
+            shortened(&column.name),
+            shortened(&text(&column.cells, cell.row)),
+            TextTable::number(cell.value, 3),
+            TextTable::number(cell.error, 3),
+            cell.count.to_string(),
+            TextTable::number(cell.z, 2),
+        ]);
+    }
+    table
+}
+
+/// The row's id, or its number from 1.
+pub(super) fn name(valued: &Valued, row: usize) -> String {
+    match valued.table.problem.ids() {
+        Some(ids) => shortened(&ids[row]),
+        None => (row + 1).to_string(),
+    }
+}
+
+/// Long texts would push the numbers out of sight.
+pub(super) fn shortened(text: &str) -> String {
+    const MOST: usize = 24;
+    if text.chars().count() <= MOST {
+        text.to_owned()
+    } else {
+        text.chars().take(MOST - 1).chain(['…']).collect()
+    }
+}

@@ -1,0 +1,269 @@
+//! `afterimage select`: a coreset of an embedding matrix.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use afterimage::coreset::read::{self, Labels};
+use afterimage::coreset::{
+    Budget, Bytes, Coreset, CoresetError, Evidence, Greedy, Partition, Points, Selection, Settings,
+    Storage, Strategy, Weighting, peak_memory,
+};
+use afterimage::hooks::{Column, Table};
+use afterimage::track::{TrackError, write_table};
+use serde_json::json;
+use thiserror::Error;
+
+use crate::arguments::Select;
+use crate::output::{complain, say};
+
+/// Why there is no coreset.
+#[derive(Debug, Error)]
+enum SelectError {
+    #[error(transparent)]
+    Coreset(#[from] CoresetError),
+    #[error("--{flag}: {reason}")]
+    Argument { flag: &'static str, reason: String },
+    #[error("{}: this directory is not empty; choose another with --out", .0.display())]
+    NotEmpty(PathBuf),
+    #[error("{}: this is no directory; choose another with --out", .0.display())]
+    NoDirectory(PathBuf),
+    #[error("{}: cannot {verb}: {source}", path.display())]
+    Io {
+        path: PathBuf,
+        verb: &'static str,
+        source: io::Error,
+    },
+    #[error(transparent)]
+    Table(#[from] TrackError),
+}
+
+impl SelectError {
+    /// 2 for what the user can mend in arguments and input, else 1.
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Io { .. } | Self::Table(_) => 1,
+            Self::Coreset(CoresetError::Io { source, .. }) => {
+                // What cannot be opened is a wrong path; what breaks off is a failure.
+                match source.kind() {
+                    io::ErrorKind::NotFound
+                    | io::ErrorKind::PermissionDenied
+                    | io::ErrorKind::IsADirectory => 2,
+                    _ => 1,
+                }
+            }
+            Self::Coreset(_) | Self::Argument { .. } | Self::NotEmpty(_) | Self::NoDirectory(_) => {
+                2
+            }
+        }
+    }
+}
+
+/// Runs the command; its result is the exit code.
+pub fn execute(arguments: &Select) -> u8 {
+    match select(arguments) {
+        Ok(()) => 0,
+        Err(error) => {
+            complain(&error.to_string());
+            error.exit_code()
+        }
+    }
+}
+
+fn select(arguments: &Select) -> Result<(), SelectError> {
+    check_out(&arguments.out)?;
+    let settings = settings(arguments)?;
+    let start = Instant::now();
+    let points = Points::Rows(read::matrix(&arguments.embeddings, "embeddings")?);
+    let labels = arguments.labels.as_deref().map(read::labels).transpose()?;
+    let losses = arguments.losses.as_deref().map(read::numbers).transpose()?;
+    let losses: Option<Vec<f32>> =
+        losses.map(|losses| losses.into_iter().map(|loss| loss as f32).collect());
+    let read_seconds = start.elapsed().as_secs_f64();
+
+    let partition = match (&labels, arguments.clusters, &points) {
+        (Some(labels), _, _) => Partition::Classes(&labels.classes),
+        (None, Some(count), Points::Rows(rows)) => Partition::Clusters { rows, count },
+        _ => Partition::None,
+    };
+    let evidence = Evidence {
+        losses: losses.as_deref(),
+        ..Evidence::of(&points)
+    };
+    let selection = Selection::plan(
+        evidence,
+        Settings {
+            partition,
+            ..settings
+        },
+    )?;
+    complain(&selection.memory().to_string());
+    let coreset = selection.run()?;
+    let summary = summary(arguments, &points, labels.as_ref(), &coreset, read_seconds);
+    write(&arguments.out, &coreset, &summary)?;
+    say(&format!(
+        "{} of {} samples; k-medoids cost {:.6}; {:.2} s to build, {:.2} s to select\n{}\n",
+        coreset.indices.len(),
+        points.len(),
+        coreset.cost,
+        coreset.build_seconds,
+        coreset.select_seconds,
+        arguments.out.join("coreset.csv").display()
+    ));
+    Ok(())
+}
+
+/// Settings but for the partition.
+fn settings(arguments: &Select) -> Result<Settings<'static>, SelectError> {
+    let wrong = |flag, reason: String| SelectError::Argument { flag, reason };
+    let budget = match (arguments.fraction, arguments.count) {
+        (Some(fraction), _) => Budget::Fraction(fraction),
+        (None, count) => Budget::Count(count.unwrap_or(0)),
+    };
+    let memory: Bytes = arguments
+        .memory
+        .parse()
+        .map_err(|reason| wrong("memory", reason))?;
+    let strategy = Strategy::ALL
+        .iter()
+        .find(|(name, _)| *name == arguments.strategy);
+    let strategy = strategy.map_or(Strategy::FacilityLocation, |(_, strategy)| *strategy);
+    let storages = [
+        Storage::Dense,
+        Storage::Half,
+        Storage::MatrixFree,
+        Storage::Sparse,
+    ];
+    let storage = arguments.storage.as_deref();
+    if arguments.cap.is_some() && arguments.weights != "cluster-size" {
+        return Err(wrong(
+            "cap",
+            "is for `--weights cluster-size` alone".to_owned(),
+        ));
+    }
+    if arguments.radius.is_some() && arguments.weights != "radius" {
+        return Err(wrong(
+            "radius",
+            "is for `--weights radius` alone".to_owned(),
+        ));
+    }
+    if arguments.losses.is_some() && strategy != Strategy::SmallLoss {
+        return Err(wrong(
+            "losses",
+            "is for `--strategy small-loss` alone".to_owned(),
+        ));
+    }
+    let threads = match arguments.threads {
+        Some(threads @ 1..=1024) => threads,
+        Some(threads) => return Err(wrong("threads", format!("{threads} is not in 1..=1024"))),
+        None => std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    Ok(Settings {
+        strategy,
+        weighting: match (arguments.weights.as_str(), arguments.radius) {
+            ("none", _) => Weighting::None,
+            ("radius", Some(distance)) => Weighting::Radius { distance },
+            _ => Weighting::ClusterSize { cap: arguments.cap },
+        },
+        greedy: match arguments.greedy.as_str() {
+            "naive" => Greedy::Naive,
+            "lazy" => Greedy::Lazy,
+            "stochastic" => Greedy::Stochastic {
+                epsilon: arguments.epsilon,
+            },
+            _ => Greedy::EventDriven,
+        },
+        memory,
+        storage: storages
+            .into_iter()
+            .find(|kind| Some(kind.name()) == storage),
+        threads,
+        seed: arguments.seed,
+        ..Settings::new(budget)
+    })
+}
+
+fn summary(
+    arguments: &Select,
+    points: &Points,
+    labels: Option<&Labels>,
+    coreset: &Coreset,
+    read_seconds: f64,
+) -> serde_json::Value {
+    let storages: Vec<&str> = coreset.plan.storages().iter().map(|s| s.name()).collect();
+    json!({
+        "embeddings": arguments.embeddings.display().to_string(),
+        "samples": points.len(),
+        "classes": labels.map(|labels| labels.names.len()),
+        "groups": coreset.plan.groups.len(),
+        "count": coreset.indices.len(),
+        "strategy": arguments.strategy,
+        "greedy": arguments.greedy,
+        "weights": arguments.weights,
+        "seed": arguments.seed,
+        // A cost is infinite, and then null, if a group has no chosen sample.
+        "objective": coreset.objective.is_finite().then_some(coreset.objective),
+        "k_medoids_cost": coreset.cost.is_finite().then_some(coreset.cost),
+        "seconds_to_read": read_seconds,
+        "seconds_to_build": coreset.build_seconds,
+        "seconds_to_select": coreset.select_seconds,
+        "storage": storages.join(" and "),
+        "memory_budget_bytes": coreset.plan.budget,
+        "memory_planned_bytes": coreset.plan.bytes(),
+        "peak_memory_bytes": peak_memory().map(|bytes| bytes.0),
+    })
+}
+
+/// Refuses a directory that holds something, before any work is done.
+fn check_out(out: &Path) -> Result<(), SelectError> {
+    match fs::read_dir(out) {
+        Ok(mut entries) => match entries.next() {
+            None => Ok(()),
+            Some(_) => Err(SelectError::NotEmpty(out.to_owned())),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            Err(SelectError::NoDirectory(out.to_owned()))
+        }
+        Err(source) => Err(SelectError::Io {
+            path: out.to_owned(),
+            verb: "look into",
+            source,
+        }),
+    }
+}
+
+/// Writes everything beside `out` and renames it, so that there is all or nothing.
+fn write(out: &Path, coreset: &Coreset, summary: &serde_json::Value) -> Result<(), SelectError> {
+    let mut name = OsString::from(".");
+    name.push(out.file_name().unwrap_or_default());
+    name.push(format!(".{}.partial", std::process::id()));
+    let beside = out.with_file_name(name);
+    let io = |verb, path: &Path| {
+        let path = path.to_owned();
+        move |source| SelectError::Io { path, verb, source }
+    };
+    let written = (|| {
+        fs::create_dir_all(&beside).map_err(io("make", &beside))?;
+        coreset.write_csv(&beside.join("coreset.csv"))?;
+        coreset.write_npy(&beside.join("coreset.npy"))?;
+        let indices = coreset.indices.iter().map(|index| *index as i64).collect();
+        let table = Table {
+            columns: vec![
+                ("index".to_owned(), Column::I64(indices)),
+                ("weight".to_owned(), Column::F64(coreset.weights.clone())),
+            ],
+        };
+        write_table(&beside.join("coreset.parquet"), &table)?;
+        let path = beside.join("summary.json");
+        fs::write(&path, format!("{summary:#}\n")).map_err(io("write", &path))?;
+        // An empty directory of this name gives way.
+        fs::rename(&beside, out).map_err(io("make", out))
+    })();
+    if written.is_err() {
+        let _ = fs::remove_dir_all(&beside);
+    }
+    written
+}

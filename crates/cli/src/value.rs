@@ -1,0 +1,302 @@
+//! `afterimage value`: values of the rows and cells of a table.
+
+use std::io::{self, IsTerminal as _};
+use std::path::PathBuf;
+
+use afterimage::valuation::{Fix, FixBy, ValueJob, Valued};
+use afterimage::value::{
+    Candidates, LabelSource, Learner, ReadOptions, Repair, Score, Settings, Task, ValueError,
+    parse_bytes,
+};
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use crate::output::{complain, say};
+
+/// Arguments of `value`.
+#[derive(Debug, Args)]
+pub struct Value {
+    /// The table: CSV (commas, semicolons or tabs), Parquet (.parquet) or npy (.npy).
+    pub table: PathBuf,
+    /// The column of the labels: its name, or its number from 1.
+    #[arg(long, value_name = "COL", required_unless_present = "label_file")]
+    label: Option<String>,
+    /// A file with one label a row, without header, instead of a column.
+    #[arg(long, value_name = "FILE", conflicts_with = "label")]
+    label_file: Option<PathBuf>,
+    /// The first line of the CSV file is a row; columns go by their numbers from 1.
+    #[arg(long)]
+    no_header: bool,
+    /// A column that names the rows; it is copied to the results and nothing is learned from it.
+    #[arg(long, value_name = "COL")]
+    id: Option<String>,
+    /// A column to leave out; may be repeated.
+    #[arg(long, value_name = "COL")]
+    ignore: Vec<String>,
+    /// A column whose numbers are names of categories; may be repeated.
+    #[arg(long, value_name = "COL")]
+    categorical: Vec<String>,
+    /// A further word for a missing cell, beside NA, NaN, null, ? and the like; may be repeated.
+    #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
+    missing: Vec<String>,
+    /// What the labels are; told from their form by default.
+    #[arg(long, value_enum)]
+    task: Option<TaskName>,
+    /// What is fitted to each bag of rows.
+    #[arg(long, value_enum, default_value = "tree")]
+    learner: LearnerName,
+    /// Number of learners; errors of the values fall with its root.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    learners: u32,
+    /// Share of the columns that each learner sees.
+    #[arg(long, default_value_t = 0.5)]
+    ratio: f64,
+    /// What is averaged: hits (plain), probabilities of the label (soft), or hits plus the paper's
+    /// distance term, which finds cells that lie far out and hides label errors.
+    #[arg(long, value_enum, default_value = "plain")]
+    score: ScoreName,
+    /// Seed of everything random.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Number of threads, all cores by default; it changes no value.
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Columns that a tree tries at each cut: sqrt, all, or a number.
+    #[arg(long, value_name = "N", default_value = "sqrt", value_parser = candidates)]
+    max_features: Candidates,
+    /// Cuts between a tree's root and its leaves; without, leaves are pure.
+    #[arg(long, value_name = "N")]
+    max_depth: Option<u32>,
+    /// Most bins of a numeric column; fewer make trees on long tables faster. Columns of no more
+    /// different numbers are cut exactly.
+    #[arg(long, value_name = "N", default_value_t = 65_536)]
+    bins: usize,
+    /// Weight of the squared coefficients of a linear learner.
+    #[arg(long, default_value_t = 1.0, allow_hyphen_values = true)]
+    penalty: f64,
+    /// Hidden units of an mlp learner.
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    hidden: usize,
+    /// Passes of an mlp learner over its bag.
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    epochs: usize,
+    /// Most memory, as in 4GB; a table that needs more is refused before the work starts.
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    memory: Option<usize>,
+    /// Rows and cells in the printed lists.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    top: usize,
+    /// Folder for rows.csv, cells.csv, the same as Parquet, and report.html; it must not exist, or
+    /// be empty.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Also write a copy of the table with suspicious cells repaired, and a list of them.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "HOW",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "impute"
+    )]
+    fix: Option<RepairName>,
+    /// Cells at least this many standard deviations from the mean of their class are suspicious.
+    #[arg(
+        long,
+        value_name = "Z",
+        default_value_t = 4.0,
+        requires = "fix",
+        allow_hyphen_values = true
+    )]
+    fix_z: f64,
+    /// Instead, this share of the cells is: those of the lowest values.
+    #[arg(
+        long,
+        value_name = "SHARE",
+        requires = "fix",
+        conflicts_with = "fix_z",
+        allow_hyphen_values = true
+    )]
+    fix_lowest: Option<f64>,
+    /// Print the result as one JSON object on the last line of standard output.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum TaskName {
+    Classification,
+    Regression,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LearnerName {
+    /// Decision trees: gini for classes, variance for numbers.
+    Tree,
+    /// Logistic regression for classes, ridge regression for numbers.
+    Linear,
+    /// Networks with one hidden layer.
+    Mlp,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ScoreName {
+    Plain,
+    Soft,
+    Distance,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum RepairName {
+    /// Suspicious cells become empty.
+    Blank,
+    /// They get the column's median or most frequent category.
+    Impute,
+}
+
+fn candidates(text: &str) -> Result<Candidates, String> {
+    match text {
+        "sqrt" => Ok(Candidates::Root),
+        "all" => Ok(Candidates::All),
+        _ => text
+            .parse()
+            .map(Candidates::Count)
+            .map_err(|_| "give `sqrt`, `all` or a number of columns".to_owned()),
+    }
+}
+
+fn bytes(text: &str) -> Result<usize, String> {
+    parse_bytes(text).ok_or_else(|| "give a size as in 500MB or 4GB".to_owned())
+}
+
+/// Values a table; the result is the exit code.
+pub fn execute(arguments: Value) -> u8 {
+    let json = arguments.json;
+    match run(arguments.job()) {
+        Ok(valued) => {
+            say(&valued.summary());
+            if json {
+                say(&format!("{}\n", result(&valued)));
+            }
+            0
+        }
+        Err(error) => {
+            complain(&format!("error: {error}"));
+            if error.is_users() { 2 } else { 1 }
+        }
+    }
+}
+
+fn run(job: ValueJob) -> Result<Valued, ValueError> {
+    let learners = u64::from(job.settings.learners);
+    let prepared = job.prepare()?;
+    complain(&prepared.describe());
+    let bar = if io::stderr().is_terminal() {
+        ProgressBar::new(learners)
+    } else {
+        ProgressBar::hidden()
+    };
+    if let Ok(style) = ProgressStyle::with_template("learners [{bar:40}] {pos}/{len} {eta}") {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    let valued = prepared.run(&|done| bar.set_position(u64::from(done)));
+    bar.finish_and_clear();
+    valued
+}
+
+fn result(valued: &Valued) -> serde_json::Value {
+    let number = |value: f64| {
+        if value.is_nan() {
+            serde_json::Value::Null
+        } else {
+            json!(value)
+        }
+    };
+    let rows: Vec<_> = valued
+        .lowest_rows
+        .iter()
+        .take(valued.job().top)
+        .map(|&row| json!({"row": row + 1, "data_oob": number(valued.rows[row].data_oob.value)}))
+        .collect();
+    let cells: Vec<_> = valued
+        .lowest_cells
+        .iter()
+        .map(|cell| {
+            let name = &valued.table.problem.columns()[cell.column].name;
+            json!({"row": cell.row + 1, "column": name, "value": number(cell.value), "z": number(cell.z)})
+        })
+        .collect();
+    json!({
+        "rows": valued.rows.len(),
+        "columns": valued.table.problem.columns().len(),
+        "lowest_rows": rows,
+        "lowest_cells": cells,
+        "fixes": valued.fixes,
+        "out": valued.job().out.as_ref().map(|out| out.display().to_string()),
+    })
+}
+
+impl Value {
+    fn job(self) -> ValueJob {
+        let label = match (self.label, self.label_file) {
+            (_, Some(file)) => LabelSource::File(file),
+            (label, None) => LabelSource::Column(label.unwrap_or_default()),
+        };
+        let learner = match self.learner {
+            LearnerName::Tree => Learner::Tree {
+                candidates: self.max_features,
+                depth: self.max_depth,
+            },
+            LearnerName::Linear => Learner::Linear {
+                penalty: self.penalty,
+            },
+            LearnerName::Mlp => Learner::Mlp {
+                hidden: self.hidden,
+                epochs: self.epochs,
+            },
+        };
+        let fix = self.fix.map(|repair| Fix {
+            repair: match repair {
+                RepairName::Blank => Repair::Blank,
+                RepairName::Impute => Repair::Impute,
+            },
+            by: match self.fix_lowest {
+                Some(share) => FixBy::LowestValues(share),
+                None => FixBy::Distance(self.fix_z),
+            },
+        });
+        ValueJob {
+            table: self.table,
+            read: ReadOptions {
+                header: !self.no_header,
+                label,
+                id: self.id,
+                ignore: self.ignore,
+                categorical: self.categorical,
+                missing: self.missing,
+                task: self.task.map(|task| match task {
+                    TaskName::Classification => Task::Classification,
+                    TaskName::Regression => Task::Regression,
+                }),
+            },
+            settings: Settings {
+                learner,
+                learners: self.learners,
+                ratio: self.ratio,
+                seed: self.seed,
+                threads: self.threads,
+                score: match self.score {
+                    ScoreName::Plain => Score::Plain,
+                    ScoreName::Soft => Score::Soft,
+                    ScoreName::Distance => Score::Distance,
+                },
+                bins: self.bins,
+            },
+            out: self.out,
+            fix,
+            top: self.top,
+            memory: self.memory,
+        }
+    }
+}

@@ -1,0 +1,449 @@
+//! `afterimage value`: results, exit codes and messages.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod run;
+
+use std::fs;
+use std::path::Path;
+
+use run::{Ended, Place, call};
+
+/// A table of 40 rows: `a` says the label but for rows 5 and 30, `b` is noise, `kind` a category.
+fn table() -> String {
+    let mut text = "a,b,kind,y\n".to_owned();
+    for row in 0..40 {
+        let wrong = row == 5 || row == 30;
+        let label = if (row >= 20) != wrong { "yes" } else { "no" };
+        let kind = ["red", "green", "blue"][row % 3];
+        text += &format!("{row},{},{kind},{label}\n", (row * 17) % 23);
+    }
+    text
+}
+
+fn write(place: &Place, name: &str, text: &str) -> String {
+    let path = place.path(name);
+    fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+fn value(arguments: &[&str]) -> Ended {
+    call(["value", "--learners", "200"].iter().chain(arguments))
+}
+
+fn lines(path: &Path) -> Vec<Vec<String>> {
+    let text = fs::read_to_string(path).unwrap();
+    let cells = |line: &str| line.split(',').map(str::to_owned).collect();
+    text.lines().map(cells).collect()
+}
+
+#[test]
+fn wrong_labels_come_first_and_the_files_are_in_the_order_of_the_table() {
+    let place = Place::new();
+    let file = write(&place, "t.csv", &table());
+    let out = place.path("out");
+    let ended = value(&[
+        &file,
+        "--label",
+        "y",
+        "--out",
+        out.to_str().unwrap(),
+        "--json",
+    ]);
+    let ended = ended.expect(
+        0,
+        &[
+            "40 rows, 3 columns",
+            "2 classes: no, yes",
+            "memory: at most",
+        ],
+    );
+    assert!(
+        ended.out.contains("Lowest rows by Data-OOB"),
+        "{}",
+        ended.out
+    );
+    let result: serde_json::Value =
+        serde_json::from_str(ended.out.lines().last().unwrap()).unwrap();
+    let mut first: Vec<u64> = result["lowest_rows"].as_array().unwrap()[..2]
+        .iter()
+        .map(|row| row["row"].as_u64().unwrap())
+        .collect();
+    first.sort_unstable();
+    assert_eq!(first, [6, 31]);
+
+    let rows = lines(&out.join("rows.csv"));
+    assert_eq!(
+        rows[0],
+        [
+            "row",
+            "label",
+            "data_oob",
+            "data_oob:count",
+            "data_oob:se",
+            "marginal"
+        ]
+    );
+    assert_eq!(rows.len(), 41);
+    assert_eq!((rows[1][0].as_str(), rows[40][0].as_str()), ("1", "40"));
+    assert_eq!((rows[6][1].as_str(), rows[7][1].as_str()), ("yes", "no"));
+    assert!(rows[6][2].parse::<f64>().unwrap() < 0.3, "{:?}", rows[6]);
+
+    let cells = lines(&out.join("cells.csv"));
+    assert_eq!(cells[0][..5], ["row", "a", "b", "kind", "a:count"]);
+    assert_eq!((cells.len(), cells[0].len()), (41, 16));
+    assert!(cells[6][1].parse::<f64>().unwrap() < 0.3);
+    for name in ["rows.parquet", "cells.parquet", "report.html"] {
+        assert!(fs::metadata(out.join(name)).unwrap().len() > 500, "{name}");
+    }
+    let left: Vec<_> = fs::read_dir(out.parent().unwrap()).unwrap().collect();
+    assert_eq!(
+        left.len(),
+        2,
+        "nothing is left beside table and results: {left:?}"
+    );
+
+    let page = fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(page.contains("<svg") && !page.contains("http") && !page.contains("<script"));
+}
+
+#[test]
+fn threads_change_no_byte_and_seeds_do() {
+    let place = Place::new();
+    let file = write(&place, "t.csv", &table());
+    let files = |name: &str, further: [&str; 2]| {
+        let out = place.path(name);
+        let arguments = [&file, "--label", "y", "--out", out.to_str().unwrap()];
+        value(&[&arguments[..], &further[..]].concat()).expect(0, &[]);
+        [
+            "rows.csv",
+            "cells.csv",
+            "rows.parquet",
+            "cells.parquet",
+            "report.html",
+        ]
+        .map(|name| fs::read(out.join(name)).unwrap())
+    };
+    let one = files("one", ["--threads", "1"]);
+    assert!(one == files("two", ["--threads", "2"]));
+    assert!(one[0] != files("other", ["--seed", "1"])[0]);
+}
+
+#[test]
+fn parquet_that_was_written_is_read() {
+    let place = Place::new();
+    let file = write(&place, "t.csv", &table());
+    let out = place.path("out");
+    value(&[&file, "--label", "y", "--out", out.to_str().unwrap()]).expect(0, &[]);
+    let parquet = out.join("cells.parquet");
+    let labels: Vec<String> = table()
+        .lines()
+        .skip(1)
+        .map(|l| l.rsplit(',').next().unwrap().to_owned())
+        .collect();
+    let labels = write(&place, "y.txt", &labels.join("\n"));
+    value(&[parquet.to_str().unwrap(), "--label-file", &labels])
+        .expect(0, &["40 rows", "column `row` is left out"]);
+    value(&[parquet.to_str().unwrap(), "--label", "nothing"])
+        .expect(2, &["there is no column `nothing`", "row, a, b"]);
+}
+
+#[test]
+fn columns_go_by_number_without_a_header() {
+    let place = Place::new();
+    let text = table();
+    let file = write(&place, "t.csv", text.split_once('\n').unwrap().1);
+    value(&[&file, "--no-header", "--label", "4"]).expect(0, &["40 rows, 3 columns", "label `4`"]);
+    value(&[&file, "--no-header", "--label", "5"])
+        .expect(2, &["there is no column `5`", "numbered 1 to 4"]);
+    value(&[&file, "--no-header", "--label", "0"]).expect(2, &["there is no column `0`"]);
+    // The first row taken for a header is no error that can be seen; a missing name is one.
+    value(&[&file, "--label", "y"]).expect(2, &["there is no column `y`"]);
+}
+
+#[test]
+fn an_npy_matrix_with_labels_in_a_file() {
+    let place = Place::new();
+    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (40, 2), }";
+    let padding = 64 - (10 + header.len() + 1) % 64;
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend(((header.len() + padding + 1) as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.extend(vec![b' '; padding]);
+    bytes.push(b'\n');
+    for row in 0..40u8 {
+        bytes.extend(f32::from(row).to_le_bytes());
+        bytes.extend(f32::from(row * 17 % 23).to_le_bytes());
+    }
+    let matrix = place.path("x.npy");
+    fs::write(&matrix, &bytes).unwrap();
+    let matrix = matrix.to_str().unwrap();
+    let label = |rows: usize| {
+        let labels: Vec<&str> = (0..rows).map(|r| if r >= 20 { "1" } else { "0" }).collect();
+        write(&place, &format!("y{rows}.csv"), &labels.join("\n"))
+    };
+    value(&[matrix, "--label-file", &label(40)]).expect(0, &["40 rows, 2 columns"]);
+    value(&[matrix, "--label-file", &label(39)]).expect(2, &["39 labels", "40 rows"]);
+    value(&[matrix, "--label", "2", "--task", "regression"]).expect(0, &["40 rows, 1 columns"]);
+    fs::write(place.path("x.npy"), &bytes[..bytes.len() - 10]).unwrap();
+    value(&[matrix, "--label", "2"]).expect(2, &["damaged or too short"]);
+}
+
+#[test]
+fn every_mistake_in_a_table_says_what_and_where() {
+    let place = Place::new();
+    let changed = |from: &str, to: &str| {
+        let text = table();
+        assert!(text.contains(from));
+        text.replacen(from, to, 1)
+    };
+    let cases: [(&str, String, &[&str]); 9] = [
+        ("empty", String::new(), &["the file is empty"]),
+        ("header", "a,y\n".into(), &["0 rows"]),
+        (
+            "long",
+            changed("3,5,red,no", "3,5,red,no,1"),
+            &["line 5", "5 cells", "has 4"],
+        ),
+        (
+            "stray",
+            changed("9,15,red,no", "oops,15,red,no"),
+            &[
+                "line 11",
+                "column `a`",
+                "`oops` is no number",
+                "--missing oops",
+            ],
+        ),
+        (
+            "label",
+            changed("9,15,red,no", "9,15,red,"),
+            &["line 11", "column `y`", "the label is missing"],
+        ),
+        (
+            "twice",
+            changed("a,b,kind,y", "a,a,kind,y"),
+            &["column `a`", "two columns have this name"],
+        ),
+        (
+            "one",
+            table().replace("yes", "no"),
+            &["all labels are `no`"],
+        ),
+        (
+            "constant",
+            "a,y\n".to_owned() + &"1,u\n1,v\n".repeat(9),
+            &["every column beside the label is constant"],
+        ),
+        (
+            "alone",
+            "y\n".to_owned() + &"u\nv\n".repeat(9),
+            &["no column beside the label"],
+        ),
+    ];
+    for (name, text, words) in cases {
+        let file = write(&place, &format!("{name}.csv"), &text);
+        let ended = value(&[&file, "--label", "y"]).expect(2, words);
+        assert_eq!(ended.err.matches("error:").count(), 1, "{}", ended.err);
+        assert!(ended.out.is_empty());
+    }
+    let missing = place.path("none.csv");
+    value(&[missing.to_str().unwrap(), "--label", "y"]).expect(2, &["none.csv", "cannot open"]);
+    let latin = place.path("latin.csv");
+    fs::write(&latin, b"a,y\n1,u\n2,\xe9\n").unwrap();
+    value(&[latin.to_str().unwrap(), "--label", "y"]).expect(2, &["line 3", "not UTF-8"]);
+    let broken = write(&place, "t.parquet", "not parquet");
+    value(&[&broken, "--label", "y"]).expect(2, &["not a Parquet file"]);
+    let broken = write(&place, "t.npy", "not npy");
+    value(&[&broken, "--label", "1"]).expect(2, &["not an npy file"]);
+}
+
+#[test]
+fn every_mistake_in_the_arguments_ends_with_2() {
+    let place = Place::new();
+    let file = write(&place, "t.csv", &table());
+    let full = place.path("full");
+    fs::create_dir(&full).unwrap();
+    fs::write(full.join("x"), "").unwrap();
+    let cases: [(&[&str], &[&str]); 14] = [
+        (&[], &["--label"]),
+        (
+            &["--label", "y", "--label-file", "f"],
+            &["cannot be used with"],
+        ),
+        (&["--label", "y", "--ratio", "0"], &["--ratio is 0"]),
+        (&["--label", "y", "--ratio", "1.5"], &["--ratio is 1.5"]),
+        (&["--label", "y", "--learners", "0"], &["--learners"]),
+        (&["--label", "y", "--threads", "0"], &["--threads is 0"]),
+        (&["--label", "y", "--bins", "2"], &["--bins is 2"]),
+        (
+            &["--label", "y", "--max-features", "some"],
+            &["--max-features", "`sqrt`, `all`"],
+        ),
+        (&["--label", "y", "--max-depth", "0"], &["--max-depth is 0"]),
+        (
+            &["--label", "y", "--memory", "1MB"],
+            &["of memory", "the limit is 1", "--memory"],
+        ),
+        (&["--label", "y", "--fix"], &["--fix", "needs --out"]),
+        (
+            &["--label", "y", "--id", "y"],
+            &["--id names a column that another argument names"],
+        ),
+        (
+            &[
+                "--label",
+                "y",
+                "--score",
+                "distance",
+                "--task",
+                "regression",
+            ],
+            &["`no` is no finite number"],
+        ),
+        (
+            &["--label", "y", "--out", full.to_str().unwrap()],
+            &["not empty", "--out"],
+        ),
+    ];
+    for (arguments, words) in cases {
+        // Not through `value`: `--learners` may be given once.
+        let all = [&["value", file.as_str()], arguments].concat();
+        call(all).expect(2, words);
+    }
+    call([
+        "value",
+        &file,
+        "--label",
+        "a",
+        "--score",
+        "distance",
+        "--task",
+        "regression",
+    ])
+    .expect(2, &["--score distance", "class"]);
+    assert_eq!(fs::read_dir(&full).unwrap().count(), 1);
+}
+
+#[test]
+fn ids_name_the_rows_and_are_not_learned_from() {
+    let place = Place::new();
+    let mut text = String::new();
+    for (at, line) in table().lines().enumerate() {
+        text += &match at {
+            0 => format!("id,name,{line}\n"),
+            _ => format!("{},person {at},{line}\n", at + 1000),
+        };
+    }
+    let file = write(&place, "t.csv", &text);
+    let out = place.path("out");
+    let out_name = out.to_str().unwrap();
+    value(&[&file, "--label", "y", "--id", "name", "--out", out_name])
+        .expect(
+            0,
+            &["3 columns", "column `id` is left out: it numbers the rows"],
+        )
+        .expect(0, &[]);
+    let rows = lines(&out.join("rows.csv"));
+    assert_eq!(
+        (rows[0][1].as_str(), rows[1][1].as_str()),
+        ("name", "person 1")
+    );
+    value(&[&file, "--label", "y", "--ignore", "name"]).expect(0, &["3 columns"]);
+    value(&[&file, "--label", "y"]).expect(0, &["column `name` is left out", "--categorical name"]);
+    value(&[&file, "--label", "y", "--id", "kind"]).expect(2, &["names more than one row"]);
+}
+
+#[test]
+fn missing_cells_and_constant_columns_are_told_and_taken() {
+    let place = Place::new();
+    let text = table()
+        .replacen("a,b,kind,y", "a,b,kind,flat,y", 1)
+        .replace("red,", "red,7,")
+        .replace("green,", ",7,")
+        .replace("blue,", "blue,7,")
+        .replacen("\n3,5,", "\n?,NA,", 1)
+        .replacen("\n8,21,", "\n-,21,", 1);
+    let file = write(&place, "t.csv", &text);
+    let out = place.path("out");
+    let arguments = [
+        &file,
+        "--label",
+        "y",
+        "--missing",
+        "-",
+        "--out",
+        out.to_str().unwrap(),
+    ];
+    value(&arguments).expect(0, &["column `flat` is constant", "16 cells are missing"]);
+    let cells = lines(&out.join("cells.csv"));
+    assert_eq!(cells[0][1..5], ["a", "b", "kind", "flat"]);
+    assert_eq!(cells[1][4], "");
+    assert!(
+        cells[4][1].parse::<f64>().is_ok(),
+        "a missing cell has a value, too"
+    );
+}
+
+#[test]
+fn repairs_go_to_a_copy_and_a_log() {
+    let place = Place::new();
+    let text = table().replacen("\n7,4,", "\n7,\"900\",", 1).replacen(
+        "\n1,17,green",
+        "\n1,17,\"gre,en\"",
+        1,
+    );
+    let file = write(&place, "t.csv", &text);
+    let run = |name: &str, flag: &str, further: &[&str]| {
+        let out = place.path(name);
+        let arguments = [&file, "--label", "y", flag, "--out", out.to_str().unwrap()];
+        value(&[&arguments[..], further].concat()).expect(0, &[]);
+        (
+            lines(&out.join("fixes.csv")),
+            fs::read_to_string(out.join("fixed.csv")).unwrap(),
+        )
+    };
+    let (log, fixed) = run("blank", "--fix=blank", &[]);
+    assert_eq!(log.len(), 2, "{log:?}");
+    assert_eq!(
+        log[0],
+        ["row", "column", "was", "is", "value", "value:se", "z"]
+    );
+    assert_eq!(log[1][..4], ["8", "b", "900", ""]);
+    assert_eq!(fixed, text.replacen("\n7,\"900\",", "\n7,,", 1));
+    let (log, fixed) = run("impute", "--fix", &[]);
+    assert_eq!(log[1][..3], ["8", "b", "900"]);
+    assert!(fixed.contains(&format!("\n7,{},", log[1][3])), "{fixed}");
+    let (log, _) = run("lowest", "--fix", &["--fix-lowest", "0.05"]);
+    assert_eq!(log.len(), 7);
+}
+
+#[test]
+fn all_learners_and_scores_run() {
+    let place = Place::new();
+    let file = write(&place, "t.csv", &table());
+    for learner in ["tree", "linear", "mlp"] {
+        for score in ["plain", "soft", "distance"] {
+            let arguments = [
+                &file,
+                "--label",
+                "y",
+                "--learner",
+                learner,
+                "--score",
+                score,
+            ];
+            value(&arguments).expect(0, &[]);
+        }
+        let arguments = [
+            &file,
+            "--label",
+            "a",
+            "--task",
+            "regression",
+            "--learner",
+            learner,
+        ];
+        value(&arguments).expect(0, &["numbers from 0 to 39"]);
+    }
+}

@@ -1,0 +1,225 @@
+//! The whole matrix of distances in memory.
+
+use std::marker::PhantomData;
+use std::sync::{Mutex, PoisonError};
+
+use super::cloud::{Cloud, PANEL};
+use super::fixed::{Cell, Fall, take_gains};
+use super::slab::Slab;
+use super::source::Source;
+use super::sweep::{Pair, Sums, sweep};
+use super::team::Team;
+use crate::error::CoresetError;
+
+/// Candidates of one piece of work, if a group's work is shared.
+const PIECE: usize = 1024;
+
+/// Distances `[n, padded]` as cells of `C`.
+pub(crate) struct Dense<C> {
+    len: usize,
+    padded: usize,
+    slab: Slab,
+    totals: Vec<i64>,
+    largest: i32,
+    cell: PhantomData<C>,
+}
+
+impl<C: Cell> Dense<C> {
+    /// Bytes for a group of `len` points.
+    pub(crate) fn bytes(len: usize) -> u64 {
+        let padded = len.next_multiple_of(super::cloud::ALIGN) as u64;
+        padded * padded * C::BYTES
+    }
+
+    /// All distances of `cloud`; memory of an earlier group is used again if it is large enough.
+    ///
+    /// # Errors
+    /// The system refuses the memory.
+    pub(crate) fn new(
+        cloud: &Cloud,
+        team: Team,
+        spare: &mut Option<Slab>,
+    ) -> Result<Self, CoresetError> {
+        let padded = cloud.padded();
+        let need = padded * padded;
+        let kept = spare.take().filter(|slab| slab.values::<C>().len() >= need);
+        let mut slab = match kept {
+            Some(slab) => slab,
+            None => Slab::new::<C>(need)?,
+        };
+        let sums = Sums::new(cloud);
+        let largest = Mutex::new(0);
+        let matrix = &mut slab.values_mut::<C>()[..need];
+        let panels: Vec<Mutex<&mut [C]>> =
+            matrix.chunks_mut(PANEL * padded).map(Mutex::new).collect();
+        sweep(cloud, C::FULL, team, |pair| {
+            let found = add_totals(cloud, pair, &sums);
+            let mut largest = largest.lock().unwrap_or_else(PoisonError::into_inner);
+            *largest = found.max(*largest);
+            drop(largest);
+            let mut panel = panels[pair.left]
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            write(&mut panel, padded, pair);
+            drop(panel);
+            if pair.left != pair.right {
+                let mut panel = panels[pair.right]
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                write_transposed(&mut panel, padded, pair);
+            }
+        });
+        drop(panels);
+        Ok(Self {
+            len: cloud.len(),
+            padded,
+            slab,
+            totals: sums.finish(),
+            largest: largest.into_inner().unwrap_or_else(PoisonError::into_inner),
+            cell: PhantomData,
+        })
+    }
+
+    /// The memory, for the next group.
+    pub(crate) fn into_slab(self) -> Slab {
+        self.slab
+    }
+}
+
+/// Adds the distances of a tile to the totals of its rows and columns; returns the largest one.
+pub(crate) fn add_totals(cloud: &Cloud, pair: &Pair<'_>, sums: &Sums) -> i32 {
+    let real =
+        |range: &std::ops::Range<usize>| cloud.len().saturating_sub(range.start).min(range.len());
+    let (rows, columns) = (real(&pair.rows), real(&pair.columns));
+    let mut of_rows = vec![0; rows];
+    let mut of_columns = vec![0; columns];
+    let largest = pulp::Arch::new().dispatch(Totals {
+        steps: pair.steps,
+        width: pair.columns.len(),
+        of_rows: &mut of_rows,
+        of_columns: &mut of_columns,
+    });
+    sums.add(pair.right, &of_columns);
+    if pair.left != pair.right {
+        sums.add(pair.left, &of_rows);
+    }
+    largest
+}
+
+struct Totals<'a> {
+    steps: &'a [i32],
+    width: usize,
+    of_rows: &'a mut [i64],
+    of_columns: &'a mut [i64],
+}
+
+impl pulp::WithSimd for Totals<'_> {
+    type Output = i32;
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) -> i32 {
+        let mut largest = 0;
+        for (row, of_row) in self.steps.chunks_exact(self.width).zip(self.of_rows) {
+            let row = &row[..self.of_columns.len()];
+            // A row of a panel sums to less than 2³⁵, and sixteen partial sums keep lanes apart.
+            *of_row += row.iter().map(|d| i64::from(*d)).sum::<i64>();
+            largest = row.iter().fold(largest, |largest, d| largest.max(*d));
+            for (sum, d) in self.of_columns.iter_mut().zip(row) {
+                *sum += i64::from(*d);
+            }
+        }
+        largest
+    }
+}
+
+fn write<C: Cell>(panel: &mut [C], padded: usize, pair: &Pair<'_>) {
+    let width = pair.columns.len();
+    for (row, steps) in panel
+        .chunks_exact_mut(padded)
+        .zip(pair.steps.chunks_exact(width))
+    {
+        let target = &mut row[pair.columns.clone()];
+        target
+            .iter_mut()
+            .zip(steps)
+            .for_each(|(cell, d)| *cell = C::narrow(*d));
+    }
+}
+
+fn write_transposed<C: Cell>(panel: &mut [C], padded: usize, pair: &Pair<'_>) {
+    /// Side of a block that is turned at once: one line of the cache.
+    const SIDE: usize = 16;
+    let (height, width) = (pair.rows.len(), pair.columns.len());
+    for column in (0..width).step_by(SIDE) {
+        for row in (0..height).step_by(SIDE) {
+            let mut block = [[C::narrow(0); SIDE]; SIDE];
+            for (i, steps) in pair.steps[row * width..]
+                .chunks(width)
+                .take(SIDE)
+                .enumerate()
+            {
+                for (j, d) in steps[column..column + SIDE].iter().enumerate() {
+                    block[j][i] = C::narrow(*d);
+                }
+            }
+            for (j, line) in block.iter().enumerate() {
+                let start = (column + j) * padded + pair.rows.start + row;
+                panel[start..start + SIDE].copy_from_slice(line);
+            }
+        }
+    }
+}
+
+impl<C: Cell> Source for Dense<C> {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn totals(&self) -> &[i64] {
+        &self.totals
+    }
+
+    fn largest(&self) -> i32 {
+        self.largest
+    }
+
+    fn row(&mut self, point: usize, out: &mut Vec<i32>) {
+        out.clear();
+        let row = &self.slab.values::<C>()[point * self.padded..][..self.padded];
+        out.extend(row.iter().map(|cell| cell.wide()));
+    }
+
+    fn gains(&mut self, nearest: &[i32], team: Team) -> Vec<i64> {
+        // All that a point gives is what it would no longer give if it were selected.
+        let falls: Vec<Fall> = nearest
+            .iter()
+            .enumerate()
+            .map(|(point, old)| Fall {
+                point: point as u32,
+                old: *old,
+                new: 0,
+            })
+            .collect();
+        let mut gains = vec![0; self.padded];
+        self.take(&mut gains, &falls, team);
+        gains.iter_mut().for_each(|gain| *gain = -*gain);
+        gains
+    }
+
+    fn take(&mut self, gains: &mut [i64], falls: &[Fall], team: Team) {
+        let (matrix, padded) = (self.slab.values::<C>(), self.padded);
+        // Sharing little work costs more than the work.
+        let team = if falls.len() * padded < 1 << 19 {
+            Team::Alone
+        } else {
+            team
+        };
+        let piece = if team == Team::Alone { padded } else { PIECE };
+        team.pieces(gains, piece, |(), start, gains| {
+            let end = start + gains.len();
+            take_gains(gains, falls, |i| {
+                &matrix[falls[i].point as usize * padded..][start..end]
+            });
+        });
+    }
+}

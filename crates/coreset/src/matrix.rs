@@ -1,0 +1,93 @@
+//! A matrix with one row a sample.
+
+use crate::error::{CoresetError, Ids};
+
+/// Finite values `[rows, columns]`, rows beside each other; row i belongs to sample i.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Matrix {
+    rows: usize,
+    columns: usize,
+    values: Vec<f32>,
+}
+
+impl Matrix {
+    /// A matrix of `values` `[rows, columns]`; `what` names it in errors, as in "proxies".
+    ///
+    /// # Errors
+    /// A block that does not fill the matrix, or values that are not finite, with the sample ids.
+    ///
+    /// # Examples
+    /// ```
+    /// use afterimage_coreset::Matrix;
+    /// let broken = Matrix::new("proxies", 2, 2, vec![0.0, 1.0, f32::NAN, 1.0]);
+    /// assert!(broken.unwrap_err().to_string().contains("not finite: 1;"));
+    /// ```
+    pub fn new(
+        what: &'static str,
+        rows: usize,
+        columns: usize,
+        values: Vec<f32>,
+    ) -> Result<Self, CoresetError> {
+        if rows.checked_mul(columns) != Some(values.len()) {
+            return Err(CoresetError::Shape {
+                rows,
+                columns,
+                values: values.len(),
+            });
+        }
+        // Zero times a finite number is zero; anything else leaves its mark in the sum.
+        let broken = |row: &[f32]| row.iter().fold(0.0, |sum, x| sum + x * 0.0) != 0.0;
+        if broken(&values) {
+            let samples: Vec<usize> = (0..rows)
+                .filter(|row| broken(&values[row * columns..][..columns]))
+                .collect();
+            return Err(CoresetError::NotFinite {
+                what,
+                count: samples.len(),
+                rows,
+                samples: Ids(samples),
+            });
+        }
+        Ok(Self {
+            rows,
+            columns,
+            values,
+        })
+    }
+
+    /// Number of samples.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Values a sample.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// The values `[columns]` of sample `row`.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn row(&self, row: usize) -> &[f32] {
+        &self.values[row * self.columns..][..self.columns]
+    }
+
+    /// All values `[rows, columns]`.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// The mean of the rows of `ids` in f64, `[columns]`; zeros for no row.
+    pub fn mean(&self, ids: &[usize]) -> Vec<f64> {
+        let mut mean = vec![0.0; self.columns];
+        for &id in ids {
+            for (mean, x) in mean.iter_mut().zip(self.row(id)) {
+                *mean += f64::from(*x);
+            }
+        }
+        let count = ids.len().max(1) as f64;
+        mean.iter_mut().for_each(|mean| *mean /= count);
+        mean
+    }
+}

@@ -1,0 +1,146 @@
+//! Matrices and columns from npy, CSV and Parquet files.
+
+mod csv;
+mod npy;
+mod parquet;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::error::CoresetError;
+use crate::matrix::Matrix;
+
+/// A numeric table `[rows, columns]` as its file has it, rows beside each other.
+pub(crate) struct Grid {
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+    pub(crate) values: Vec<f32>,
+}
+
+/// One column as its file has it.
+pub(crate) enum Column {
+    Whole(Vec<i64>),
+    Real(Vec<f64>),
+    Text(Vec<String>),
+}
+
+/// The kind of a file, by the end of its name.
+#[derive(Clone, Copy)]
+enum Kind {
+    Npy,
+    Csv,
+    Parquet,
+}
+
+fn kind(path: &Path) -> Result<Kind, CoresetError> {
+    let end = path
+        .extension()
+        .map(|end| end.to_string_lossy().to_ascii_lowercase());
+    match end.as_deref() {
+        Some("npy") => Ok(Kind::Npy),
+        Some("csv") => Ok(Kind::Csv),
+        Some("parquet") => Ok(Kind::Parquet),
+        _ => Err(CoresetError::format(
+            path,
+            "the kind of this file is not known; its name must end in .npy, .csv or .parquet",
+        )),
+    }
+}
+
+/// A matrix with one row a sample: an npy array of numbers `[n, d]` or `[n]`, or a CSV or Parquet
+/// table of numbers, with or without a line of names. `what` names it in errors.
+///
+/// # Errors
+/// A missing, damaged or empty file, cells that are no numbers, with their line and column, or values
+/// that are not finite, with the sample ids.
+pub fn matrix(path: &Path, what: &'static str) -> Result<Matrix, CoresetError> {
+    let grid = match kind(path)? {
+        Kind::Npy => npy::grid(path)?,
+        Kind::Csv => csv::grid(path)?,
+        Kind::Parquet => parquet::grid(path)?,
+    };
+    if grid.rows == 0 || grid.columns == 0 {
+        return Err(CoresetError::format(
+            path,
+            format!(
+                "there are no values in {} rows of {} columns",
+                grid.rows, grid.columns
+            ),
+        ));
+    }
+    Matrix::new(what, grid.rows, grid.columns, grid.values).map_err(|error| match error {
+        CoresetError::NotFinite { .. } => CoresetError::format(path, error.to_string()),
+        other => other,
+    })
+}
+
+/// Class labels, one a sample.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Labels {
+    /// The class of each sample: the place of its label in `names`.
+    pub classes: Vec<u32>,
+    /// The labels that occur, in ascending order.
+    pub names: Vec<String>,
+}
+
+/// Labels from an npy array `[n]` or `[n, 1]`, or a CSV or Parquet table of one column: whole numbers
+/// or, in tables, text.
+///
+/// # Errors
+/// A missing or damaged file, more than one column, or labels with a fraction.
+pub fn labels(path: &Path) -> Result<Labels, CoresetError> {
+    match column(path)? {
+        Column::Whole(values) => Ok(rank(values, |value| value.to_string())),
+        Column::Text(values) => Ok(rank(values, String::clone)),
+        Column::Real(values) => {
+            let whole = |(row, value): (usize, f64)| {
+                if value.fract() == 0.0 && value.abs() < 9e15 {
+                    return Ok(value as i64);
+                }
+                let reason = format!("the label {value} of sample {row} is no whole number");
+                Err(CoresetError::format(path, reason))
+            };
+            let values: Vec<i64> = values
+                .into_iter()
+                .enumerate()
+                .map(whole)
+                .collect::<Result<_, _>>()?;
+            Ok(rank(values, |value| value.to_string()))
+        }
+    }
+}
+
+/// Numbers, one a sample, as losses.
+///
+/// # Errors
+/// A missing or damaged file, more than one column, or cells that are no numbers.
+pub fn numbers(path: &Path) -> Result<Vec<f64>, CoresetError> {
+    match column(path)? {
+        Column::Whole(values) => Ok(values.into_iter().map(|value| value as f64).collect()),
+        Column::Real(values) => Ok(values),
+        Column::Text(_) => Err(CoresetError::format(
+            path,
+            "numbers are needed, this is text",
+        )),
+    }
+}
+
+fn column(path: &Path) -> Result<Column, CoresetError> {
+    match kind(path)? {
+        Kind::Npy => npy::column(path),
+        Kind::Csv => csv::column(path),
+        Kind::Parquet => parquet::column(path),
+    }
+}
+
+fn rank<T: Ord + Clone>(values: Vec<T>, name: impl Fn(&T) -> String) -> Labels {
+    let mut ranks: BTreeMap<T, u32> = values.iter().map(|value| (value.clone(), 0)).collect();
+    ranks
+        .values_mut()
+        .zip(0..)
+        .for_each(|(rank, place)| *rank = place);
+    Labels {
+        classes: values.iter().map(|value| ranks[value]).collect(),
+        names: ranks.keys().map(name).collect(),
+    }
+}

@@ -1,0 +1,651 @@
+//! From what is known of samples to a coreset.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{CoresetError, Ids};
+use crate::facility::cloud::Cloud;
+use crate::facility::fixed::Cell;
+use crate::facility::matrix_free::MatrixFree;
+use crate::facility::slab::Slab;
+use crate::facility::source::Source;
+use crate::facility::team::Team;
+use crate::facility::{Greedy, Work, assign, greedy, locate, sparse};
+use crate::memory::Bytes;
+use crate::partition::{Budget, Partition, equal_shares, shares};
+use crate::plan::{GroupPlan, MOST_PAIRED, Plan, Storage};
+use crate::points::{LastLayer, Points, same_length};
+use crate::random::{Draws, Purpose};
+use crate::strategy::{self, Validation, el2n, grand};
+use crate::weights::{Weighting, cut};
+
+/// What a coreset is chosen by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strategy {
+    /// CRUST's Eq. 5: points such that all others are near one of them, chosen greedily. In gradient
+    /// space that prefers mislabelled samples: what is diverse there is what is wrong.
+    FacilityLocation,
+    /// CRUST as released: the least total distance to the group. Its code compares values where it
+    /// should compare gains, and so never covers anything.
+    Centrality,
+    /// The point farthest from those chosen comes next.
+    KCentre,
+    /// The mean of the chosen follows the mean of all.
+    Herding,
+    /// Farthest from the centres of k-means: the hard samples (Sorscher et al. 2022).
+    Prototypes,
+    /// Nearest to the centres of k-means: the easy samples.
+    PrototypesEasy,
+    /// The smallest losses.
+    SmallLoss,
+    /// The longest residuals.
+    El2n,
+    /// The most forgetting events.
+    Forgetting,
+    /// The longest last-layer gradients.
+    Grand,
+    /// Facility location with cluster sizes as weights (Mirzasoleiman et al. 2020).
+    Craig,
+    /// Weighted gradients that add up to the whole.
+    GradMatch,
+    /// What lowers the loss on a validation set.
+    Glister,
+    /// Near to all, far from each other.
+    GraphCut,
+    /// At random, the same part of every group.
+    Random,
+    /// At random, the same number of every group.
+    Uniform,
+}
+
+impl Strategy {
+    /// All strategies with their names in settings.
+    pub const ALL: [(&'static str, Self); 16] = [
+        ("facility-location", Self::FacilityLocation),
+        ("centrality", Self::Centrality),
+        ("k-centre", Self::KCentre),
+        ("herding", Self::Herding),
+        ("prototypes", Self::Prototypes),
+        ("prototypes-easy", Self::PrototypesEasy),
+        ("small-loss", Self::SmallLoss),
+        ("el2n", Self::El2n),
+        ("forgetting", Self::Forgetting),
+        ("grand", Self::Grand),
+        ("craig", Self::Craig),
+        ("grad-match", Self::GradMatch),
+        ("glister", Self::Glister),
+        ("graph-cut", Self::GraphCut),
+        ("random", Self::Random),
+        ("uniform", Self::Uniform),
+    ];
+
+    /// The name in settings.
+    pub fn name(self) -> &'static str {
+        let named = Self::ALL.iter().find(|(_, strategy)| *strategy == self);
+        named.map_or("", |(name, _)| name)
+    }
+
+    /// Whether all pairs of a group may have to be held.
+    fn locates(self) -> bool {
+        matches!(self, Self::FacilityLocation | Self::Craig)
+    }
+}
+
+/// What is known of the samples; entry i belongs to sample i.
+#[derive(Debug, Clone, Copy)]
+pub struct Evidence<'a> {
+    /// Where the samples lie: gradients, features or embeddings.
+    pub points: &'a Points,
+    /// The loss of each sample, for `small-loss`.
+    pub losses: Option<&'a [f32]>,
+    /// Forgetting events of each sample, for `forgetting`.
+    pub forgetting: Option<&'a [f64]>,
+    /// A validation set, for `glister`.
+    pub validation: Option<&'a Validation>,
+    /// Names of the samples in errors, if they are not their positions.
+    pub names: Option<&'a [usize]>,
+}
+
+impl<'a> Evidence<'a> {
+    /// Points and nothing else.
+    pub fn of(points: &'a Points) -> Self {
+        Self {
+            points,
+            losses: None,
+            forgetting: None,
+            validation: None,
+            names: None,
+        }
+    }
+}
+
+/// Settings of a selection.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Settings<'a> {
+    /// What is chosen by.
+    pub strategy: Strategy,
+    /// How many are chosen.
+    pub budget: Budget,
+    /// Groups that are chosen from apart.
+    pub partition: Partition<'a>,
+    /// Weights of the chosen.
+    pub weighting: Weighting,
+    /// How facility location is greedy.
+    pub greedy: Greedy,
+    /// Bytes for distances beside the input.
+    pub memory: Bytes,
+    /// How distances are held; by `memory` if not given.
+    pub storage: Option<Storage>,
+    /// Clusters of `prototypes` in each group.
+    pub clusters: usize,
+    /// Threads; results do not depend on them.
+    pub threads: usize,
+    /// Seed of all random choices.
+    pub seed: u64,
+}
+
+impl Settings<'_> {
+    /// Facility location over all samples in at most 2 GiB, on one thread.
+    pub fn new(budget: Budget) -> Self {
+        Self {
+            strategy: Strategy::FacilityLocation,
+            budget,
+            partition: Partition::None,
+            weighting: Weighting::ClusterSize { cap: None },
+            greedy: Greedy::EventDriven,
+            memory: Bytes(2 << 30),
+            storage: None,
+            clusters: 10,
+            threads: 1,
+            seed: 0,
+        }
+    }
+}
+
+/// Chosen samples.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Coreset {
+    /// Sample ids in the order of choice, group after group.
+    pub indices: Vec<usize>,
+    /// The weight of each.
+    pub weights: Vec<f64>,
+    /// For each sample the place in `indices` of the nearest chosen one of its group; `None` in a
+    /// group of which nothing was chosen.
+    pub owners: Vec<Option<u32>>,
+    /// Σ over the samples of the distance to the nearest chosen one of their group; infinite if a
+    /// group has none.
+    pub cost: f64,
+    /// Facility location: Σ of d₀ − that distance, d₀ the largest distance of the group.
+    pub objective: f64,
+    /// How it was held, and in how much memory.
+    pub plan: Plan,
+    /// Wall seconds until distances were there.
+    pub build_seconds: f64,
+    /// Wall seconds of the choice.
+    pub select_seconds: f64,
+}
+
+/// A selection whose settings are checked and whose memory is known, before anything is done.
+#[derive(Debug)]
+pub struct Selection<'a> {
+    evidence: Evidence<'a>,
+    settings: Settings<'a>,
+    groups: Vec<Vec<usize>>,
+    counts: Vec<usize>,
+    plan: Plan,
+}
+
+/// What one group came to, in sample ids.
+struct Part {
+    order: Vec<usize>,
+    weights: Vec<f64>,
+    owners: Vec<u32>,
+    cost: f64,
+    objective: f64,
+    build_seconds: f64,
+    select_seconds: f64,
+}
+
+impl<'a> Selection<'a> {
+    /// Checks evidence and settings, and plans the memory.
+    ///
+    /// # Errors
+    /// Lengths that do not fit, values that are not finite, settings out of range, a strategy
+    /// without what it ranks by, a memory budget in which nothing fits.
+    pub fn plan(evidence: Evidence<'a>, settings: Settings<'a>) -> Result<Self, CoresetError> {
+        let len = evidence.points.len();
+        check_evidence(&evidence, settings.strategy)?;
+        settings.weighting.validate()?;
+        settings.greedy.validate()?;
+        if settings.threads == 0 {
+            return Err(CoresetError::setting("threads", "must be at least 1"));
+        }
+        if settings.clusters == 0 {
+            return Err(CoresetError::setting("clusters", "must be at least 1"));
+        }
+        if u32::try_from(len).is_err() {
+            return Err(CoresetError::setting(
+                "samples",
+                format!("{len} are more than 2³² − 1"),
+            ));
+        }
+        let total = settings.budget.of(len)?;
+        let groups = settings.partition.groups(len, settings.seed)?;
+        let sizes: Vec<usize> = groups.iter().map(Vec::len).collect();
+        let counts = match settings.strategy {
+            Strategy::Uniform => equal_shares(&sizes, total),
+            _ => shares(&sizes, total),
+        };
+        let plan = plan(&sizes, evidence.points.width(), &settings)?;
+        Ok(Self {
+            evidence,
+            settings,
+            groups,
+            counts,
+            plan,
+        })
+    }
+
+    /// How distances will be held.
+    pub fn memory(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Chooses.
+    ///
+    /// # Errors
+    /// The system refuses memory or threads.
+    pub fn run(self) -> Result<Coreset, CoresetError> {
+        let start = Instant::now();
+        let parts = self.parts()?;
+        let wall = start.elapsed().as_secs_f64();
+        let mut coreset = Coreset {
+            indices: Vec::new(),
+            weights: Vec::new(),
+            owners: vec![None; self.evidence.points.len()],
+            cost: 0.0,
+            objective: 0.0,
+            plan: self.plan,
+            build_seconds: 0.0,
+            select_seconds: 0.0,
+        };
+        for (group, part) in self.groups.iter().zip(parts) {
+            let first = coreset.indices.len() as u32;
+            for (id, owner) in group.iter().zip(&part.owners) {
+                coreset.owners[*id] = Some(first + owner);
+            }
+            coreset.indices.extend(part.order);
+            coreset.weights.extend(part.weights);
+            coreset.cost += part.cost;
+            coreset.objective += part.objective;
+            coreset.build_seconds += part.build_seconds;
+            coreset.select_seconds += part.select_seconds;
+        }
+        // Groups at a time overlap; the wall time is shared out as the work was.
+        let work = coreset.build_seconds + coreset.select_seconds;
+        if work > 0.0 {
+            coreset.build_seconds *= wall / work;
+            coreset.select_seconds *= wall / work;
+        }
+        Ok(coreset)
+    }
+
+    fn parts(&self) -> Result<Vec<Part>, CoresetError> {
+        let at_a_time = self.plan.at_a_time;
+        let alone = |team| {
+            let mut spare = None;
+            (0..self.groups.len())
+                .map(|group| self.part(group, team, &mut spare))
+                .collect()
+        };
+        if self.settings.threads == 1 {
+            return alone(Team::Alone);
+        }
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(self.settings.threads)
+            .build()
+            .map_err(|error| CoresetError::Setting {
+                key: "threads",
+                reason: format!("{} cannot be started: {error}", self.settings.threads),
+            })?;
+        if at_a_time == 1 {
+            return pool.install(|| alone(Team::All));
+        }
+        // The largest first, so that no thread is left with it at the end.
+        let mut queue: Vec<usize> = (0..self.groups.len()).collect();
+        queue.sort_by_key(|group| (self.groups[*group].len(), std::cmp::Reverse(*group)));
+        let queue = Mutex::new(queue);
+        let done = Mutex::new(Vec::new());
+        pool.scope(|scope| {
+            for _ in 0..at_a_time {
+                scope.spawn(|_| {
+                    let mut spare = None;
+                    loop {
+                        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop();
+                        let Some(group) = next else { break };
+                        let part = self.part(group, Team::Alone, &mut spare);
+                        done.lock()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .push((group, part));
+                    }
+                });
+            }
+        });
+        let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        done.sort_by_key(|(group, _)| *group);
+        done.into_iter().map(|(_, part)| part).collect()
+    }
+
+    fn part(
+        &self,
+        group: usize,
+        team: Team,
+        spare: &mut Option<Slab>,
+    ) -> Result<Part, CoresetError> {
+        let start = Instant::now();
+        let (ids, count) = (&self.groups[group], self.counts[group]);
+        let cloud = Cloud::new(self.evidence.points, ids);
+        let laid_out = start.elapsed().as_secs_f64();
+        if count == 0 {
+            return Ok(Part {
+                order: Vec::new(),
+                weights: Vec::new(),
+                owners: Vec::new(),
+                cost: f64::INFINITY,
+                objective: 0.0,
+                build_seconds: laid_out,
+                select_seconds: 0.0,
+            });
+        }
+        let chosen = if self.settings.strategy.locates() {
+            let work = Work {
+                plan: self.plan.groups[group],
+                greedy: self.settings.greedy,
+                seed: self.settings.seed,
+                team,
+                spare,
+            };
+            let located = locate(&cloud, count, work)?;
+            Chosen {
+                order: located.order,
+                weights: None,
+                owner: Some(located.owner),
+                largest: located.largest,
+                build_seconds: located.build_seconds,
+                select_seconds: located.select_seconds,
+            }
+        } else {
+            self.choose(&cloud, group, team)?
+        };
+        let ending = Instant::now();
+        let owners = match chosen.owner {
+            Some(owners) => owners,
+            None => assign::owners(&cloud, &chosen.order, team),
+        };
+        let weights = match chosen.weights {
+            Some(weights) => weights,
+            None => self.weights(&cloud, &chosen.order, &owners, team),
+        };
+        let nearest = |(id, owner): (&usize, &u32)| {
+            self.evidence
+                .points
+                .distance(*id, ids[chosen.order[*owner as usize]])
+        };
+        let cost: f64 = ids.iter().zip(&owners).map(nearest).sum();
+        Ok(Part {
+            order: chosen.order.iter().map(|position| ids[*position]).collect(),
+            weights,
+            owners,
+            cost,
+            objective: ids.len() as f64 * chosen.largest - cost,
+            build_seconds: laid_out + chosen.build_seconds,
+            select_seconds: chosen.select_seconds + ending.elapsed().as_secs_f64(),
+        })
+    }
+
+    fn weights(&self, cloud: &Cloud, order: &[usize], owners: &[u32], team: Team) -> Vec<f64> {
+        let mut sizes = vec![0.0; order.len()];
+        let weighting = match self.settings.strategy {
+            Strategy::Craig => Weighting::ClusterSize { cap: None },
+            _ => self.settings.weighting,
+        };
+        match weighting {
+            Weighting::ClusterSize { cap } => {
+                owners
+                    .iter()
+                    .for_each(|owner| sizes[*owner as usize] += 1.0);
+                if let Some(cap) = cap {
+                    cut(&mut sizes, cap);
+                }
+                sizes
+            }
+            Weighting::Radius { distance } => {
+                let counts = assign::within(cloud, order, distance, team);
+                counts.into_iter().map(|count| count as f64).collect()
+            }
+            Weighting::None => vec![1.0; order.len()],
+        }
+    }
+
+    /// Strategies that hold no matrix.
+    fn choose(&self, cloud: &Cloud, group: usize, team: Team) -> Result<Chosen, CoresetError> {
+        let start = Instant::now();
+        let (ids, count) = (&self.groups[group], self.counts[group]);
+        let (points, seed) = (self.evidence.points, self.settings.seed);
+        let missing = |needs, plural| CoresetError::Missing {
+            strategy: self.settings.strategy.name(),
+            needs,
+            plural,
+        };
+        let ranks_pairs = matches!(
+            self.settings.strategy,
+            Strategy::Centrality | Strategy::KCentre | Strategy::GraphCut
+        );
+        let mut source =
+            (ranks_pairs || ids.len() <= MOST_PAIRED).then(|| MatrixFree::new(cloud, team));
+        let largest = match &source {
+            Some(source) => source.largest(),
+            None => sparse::largest_seen(cloud, 0),
+        };
+        let largest = cloud.distance(f64::from(largest), <i32 as Cell>::FULL);
+        let totals = source
+            .as_ref()
+            .map_or(&[][..], |source| &source.totals()[..ids.len()]);
+        let build_seconds = start.elapsed().as_secs_f64();
+        let here = |scores: &[f64]| -> Vec<f64> { ids.iter().map(|id| scores[*id]).collect() };
+        let mut weights = None;
+        let order = match self.settings.strategy {
+            Strategy::Centrality => {
+                // Whole numbers below 2⁵³ for any group of less than 2²⁶ samples.
+                let totals: Vec<f64> = totals.iter().map(|total| *total as f64).collect();
+                strategy::lowest(&totals, count)
+            }
+            Strategy::KCentre => strategy::k_centre(points, ids, count, greedy::medoid(totals)),
+            Strategy::Herding => strategy::herding(points, ids, count),
+            Strategy::Prototypes => strategy::highest(&self.to_centres(ids)?, count),
+            Strategy::PrototypesEasy => strategy::lowest(&self.to_centres(ids)?, count),
+            Strategy::SmallLoss => {
+                let losses = self
+                    .evidence
+                    .losses
+                    .ok_or_else(|| missing("losses", true))?;
+                let losses: Vec<f64> = ids.iter().map(|id| f64::from(losses[*id])).collect();
+                strategy::lowest(&losses, count)
+            }
+            Strategy::El2n => {
+                let scores = match points {
+                    Points::Rows(residuals) => el2n(residuals),
+                    Points::LastLayer(layer) => el2n(layer.residuals()),
+                };
+                strategy::highest(&here(&scores), count)
+            }
+            Strategy::Forgetting => {
+                let events = self.evidence.forgetting;
+                let events = events.ok_or_else(|| missing("forgetting events", true))?;
+                strategy::highest(&here(events), count)
+            }
+            Strategy::Grand => strategy::highest(&here(&grand(points)), count),
+            Strategy::GradMatch => {
+                let (order, found) = strategy::grad_match(points, ids, count, seed);
+                weights = Some(found);
+                order
+            }
+            Strategy::Glister => {
+                let validation = self.evidence.validation;
+                let validation = validation.ok_or_else(|| missing("a validation set", false))?;
+                strategy::glister(last_layer(points)?, ids, count, validation)?
+            }
+            Strategy::GraphCut => source
+                .as_mut()
+                .map_or_else(Vec::new, |source| strategy::graph_cut(source, count)),
+            Strategy::Random | Strategy::Uniform => {
+                let all: Vec<usize> = (0..ids.len()).collect();
+                Draws::new(seed, Purpose::Subset, group as u64).choose(&all, count)
+            }
+            // Handled by `locate`.
+            Strategy::FacilityLocation | Strategy::Craig => Vec::new(),
+        };
+        Ok(Chosen {
+            order,
+            weights,
+            owner: None,
+            largest,
+            build_seconds,
+            select_seconds: start.elapsed().as_secs_f64() - build_seconds,
+        })
+    }
+
+    /// The distance of each of `ids` to the nearest centre of its group's k-means.
+    fn to_centres(&self, ids: &[usize]) -> Result<Vec<f64>, CoresetError> {
+        let Points::Rows(rows) = self.evidence.points else {
+            return Err(CoresetError::setting(
+                "strategy",
+                "prototypes need features or embeddings, not factors of gradients",
+            ));
+        };
+        let values: Vec<f32> = ids.iter().flat_map(|id| rows.row(*id)).copied().collect();
+        let here = crate::Matrix::new("features", ids.len(), rows.columns(), values)?;
+        Ok(crate::kmeans::k_means(&here, self.settings.clusters, self.settings.seed).distances)
+    }
+}
+
+/// Positions that were chosen in a group, and what is known of them already.
+struct Chosen {
+    order: Vec<usize>,
+    weights: Option<Vec<f64>>,
+    owner: Option<Vec<u32>>,
+    largest: f64,
+    build_seconds: f64,
+    select_seconds: f64,
+}
+
+fn last_layer(points: &Points) -> Result<&LastLayer, CoresetError> {
+    match points {
+        Points::LastLayer(layer) => Ok(layer),
+        Points::Rows(_) => Err(CoresetError::Missing {
+            strategy: Strategy::Glister.name(),
+            needs: "residuals and features of the last layer",
+            plural: true,
+        }),
+    }
+}
+
+fn check_evidence(evidence: &Evidence<'_>, strategy: Strategy) -> Result<(), CoresetError> {
+    let len = evidence.points.len();
+    if len == 0 {
+        return Err(CoresetError::setting("samples", "there are none"));
+    }
+    if evidence.points.width() == 0 {
+        return Err(CoresetError::setting("embeddings", "have no column"));
+    }
+    let finite = |what, values: &mut dyn Iterator<Item = f64>| {
+        let broken: Vec<usize> = values
+            .enumerate()
+            .filter(|(_, x)| !x.is_finite())
+            .map(|(i, _)| i)
+            .collect();
+        if broken.is_empty() {
+            return Ok(());
+        }
+        Err(CoresetError::NotFinite {
+            what,
+            count: broken.len(),
+            rows: len,
+            samples: Ids(broken),
+        })
+    };
+    let missing = |needs, plural| CoresetError::Missing {
+        strategy: strategy.name(),
+        needs,
+        plural,
+    };
+    match (evidence.losses, strategy) {
+        (None, Strategy::SmallLoss) => return Err(missing("losses", true)),
+        (None, _) => {}
+        (Some(losses), _) => {
+            same_length(("samples", len), ("losses", losses.len()))?;
+            finite("losses", &mut losses.iter().map(|x| f64::from(*x)))?;
+        }
+    }
+    match (evidence.forgetting, strategy) {
+        (None, Strategy::Forgetting) => return Err(missing("forgetting events", true)),
+        (None, _) => {}
+        (Some(events), _) => {
+            same_length(("samples", len), ("forgetting events", events.len()))?;
+            finite("forgetting events", &mut events.iter().copied())?;
+        }
+    }
+    if strategy == Strategy::Glister {
+        last_layer(evidence.points)?;
+        evidence
+            .validation
+            .ok_or_else(|| missing("a validation set", false))?;
+    }
+    Ok(())
+}
+
+/// One group a thread if there are groups enough for that; else all threads on one group.
+fn plan(sizes: &[usize], width: usize, settings: &Settings<'_>) -> Result<Plan, CoresetError> {
+    let threads = settings.threads;
+    let work = |size: &usize| *size as u128 * *size as u128;
+    let all: u128 = sizes.iter().map(work).sum();
+    let largest = sizes.iter().map(work).max().unwrap_or(0);
+    let budget = settings.memory.0;
+    let make = |at_a_time: usize| -> Result<Plan, CoresetError> {
+        let each = |size: &usize| {
+            let share = budget / at_a_time as u64;
+            if settings.strategy.locates() {
+                GroupPlan::new(*size, width, share, threads / at_a_time, settings.storage)
+            } else {
+                GroupPlan::new(
+                    *size,
+                    width,
+                    u64::MAX / 4,
+                    threads,
+                    Some(Storage::MatrixFree),
+                )
+                .map(GroupPlan::without_lists)
+            }
+        };
+        Ok(Plan {
+            groups: sizes.iter().map(each).collect::<Result<_, _>>()?,
+            at_a_time,
+            budget,
+        })
+    };
+    let together = make(1)?;
+    // Sharing the budget must not make the way a worse one.
+    if threads > 1 && sizes.len() >= threads && largest * threads as u128 <= all * 3 / 2 {
+        if let Ok(apart) = make(threads) {
+            let same = |(a, b): (&GroupPlan, &GroupPlan)| a.storage == b.storage;
+            if apart.groups.iter().zip(&together.groups).all(same) {
+                return Ok(apart);
+            }
+        }
+    }
+    Ok(together)
+}

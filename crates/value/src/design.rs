@@ -1,0 +1,84 @@
+//! Columns as numbers for models that add them up: standardised, categories one-hot.
+
+use crate::problem::{Cells, NO_LEVEL, Problem};
+
+/// Numbers that stand for one row: one for each numeric column, one for each category.
+pub(crate) fn width(problem: &Problem) -> usize {
+    let columns = problem.columns().iter();
+    columns.map(|column| block(&column.cells)).sum()
+}
+
+fn block(cells: &Cells) -> usize {
+    match cells {
+        Cells::Numbers(_) => 1,
+        Cells::Levels { names, .. } => names.len(),
+    }
+}
+
+/// The cells of the usable columns, by place.
+#[derive(Debug)]
+pub(crate) struct Design {
+    /// `[rows, width]`.
+    values: Vec<f32>,
+    width: usize,
+    /// Where the numbers of each usable column begin and end.
+    spans: Vec<(usize, usize)>,
+}
+
+impl Design {
+    /// The columns `usable` in the order `row`. Numbers are centred and divided by their standard
+    /// deviation over the table; what is missing or infinite becomes 0, the mean.
+    pub fn new(problem: &Problem, usable: &[usize], row: &[u32]) -> Self {
+        let mut spans = Vec::with_capacity(usable.len());
+        let mut width = 0;
+        for &at in usable {
+            let end = width + block(&problem.columns()[at].cells);
+            spans.push((width, end));
+            width = end;
+        }
+        let mut values = vec![0.0; row.len() * width];
+        for (&at, &(from, _)) in usable.iter().zip(&spans) {
+            match &problem.columns()[at].cells {
+                Cells::Numbers(cells) => standardise(cells, row, width, &mut values[from..]),
+                Cells::Levels { codes, .. } => {
+                    for (place, &r) in row.iter().enumerate() {
+                        let code = codes[r as usize];
+                        if code != NO_LEVEL {
+                            values[place * width + from + code as usize] = 1.0;
+                        }
+                    }
+                }
+            }
+        }
+        Self {
+            values,
+            width,
+            spans,
+        }
+    }
+
+    /// Positions of the numbers of the columns in `subset`.
+    pub fn numbers_of(&self, subset: &[usize]) -> Vec<usize> {
+        let spans = subset.iter().map(|&at| self.spans[at]);
+        spans.flat_map(|(from, to)| from..to).collect()
+    }
+
+    /// The numbers of a place.
+    pub fn place(&self, place: usize) -> &[f32] {
+        &self.values[place * self.width..][..self.width]
+    }
+}
+
+fn standardise(cells: &[f32], row: &[u32], width: usize, values: &mut [f32]) {
+    let finite = || {
+        let cells = row.iter().map(|&r| f64::from(cells[r as usize]));
+        cells.filter(|v| v.is_finite())
+    };
+    let count = finite().count() as f64;
+    let mean = finite().sum::<f64>() / count;
+    let deviation = (finite().map(|v| (v - mean).powi(2)).sum::<f64>() / count).sqrt();
+    for (place, &r) in row.iter().enumerate() {
+        let z = (f64::from(cells[r as usize]) - mean) / deviation;
+        values[place * width] = if z.is_finite() { z as f32 } else { 0.0 };
+    }
+}

@@ -1,0 +1,54 @@
+//! Values of the rows and cells of a table: how well models that have not seen a row predict its
+//! label, averaged over models (Data-OOB), and over those models that saw a column (2D-OOB).
+//!
+//! [`value`] fits a forest on bootstraps of the rows and random subsets of the columns of a
+//! [`Problem`], and returns a [`Valuation`], of which rows and blocks of cells are asked.
+//!
+//! Sources: Kwon and Zou, *Data-OOB: Out-of-bag Estimate as a Simple and Efficient Data Value*, ICML
+//! 2023, arXiv 2304.07718; Sun, Shen and Kwon, *2D-OOB: Attributing Data Contribution Through Joint
+//! Valuation Framework*, NeurIPS 2024.
+
+mod answers;
+mod bag;
+mod canonical;
+mod dense;
+mod design;
+mod distance;
+mod draw;
+mod dynamics;
+mod error;
+mod fix;
+mod forest;
+mod learn;
+mod linear;
+mod lowest;
+mod memory;
+mod mlp;
+mod output;
+mod pass;
+mod problem;
+mod ranks;
+#[cfg(test)]
+mod reference;
+mod score;
+mod settings;
+mod table;
+mod tally;
+mod tree;
+mod valuation;
+mod zscore;
+
+pub use dynamics::{Dynamics, LastLayer, Observation, in_run_shapley};
+pub use error::ValueError;
+pub use fix::{FIXED_CSV, FIXES_CSV, Repair, label, text, write_fixes};
+pub use forest::{OneLearner, one_learner, value};
+pub use lowest::{By, FirstCells, Ranked};
+pub use memory::{memory_bound, parse_bytes, readable_bytes};
+pub use output::{CELLS_CSV, CELLS_PARQUET, CellFiles, ROWS_CSV, ROWS_PARQUET, write_rows};
+pub use pass::{Block, Visit, visit_cells};
+pub use problem::{Cells, Column, NO_LEVEL, Problem, Target};
+pub use score::Score;
+pub use settings::{Candidates, Learner, Settings};
+pub use table::{LabelSource, ReadOptions, ReadTable, Task, read_table};
+pub use valuation::{CellBlock, Estimate, RowValue, Valuation};
+pub use zscore::ZScores;

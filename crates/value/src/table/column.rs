@@ -1,0 +1,141 @@
+//! Columns while they are read.
+
+use std::collections::HashMap;
+
+use crate::problem::{Cells, NO_LEVEL};
+
+/// Words that stand for a missing cell, besides nothing at all.
+const MISSING: [&str; 11] = [
+    "NA", "N/A", "#N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>", "?",
+];
+
+/// Whether the text of a cell says that there is no value.
+pub(crate) fn is_missing(text: &str, further: &[String]) -> bool {
+    text.is_empty() || MISSING.contains(&text) || further.iter().any(|word| word == text)
+}
+
+/// Different texts, each kept once.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Words {
+    pub codes: Vec<u32>,
+    pub names: Vec<String>,
+    index: HashMap<String, u32>,
+}
+
+impl Words {
+    pub fn push(&mut self, text: &str) {
+        let code = match self.index.get(text) {
+            Some(&code) => code,
+            None => {
+                let code = self.names.len() as u32;
+                self.names.push(text.to_owned());
+                self.index.insert(text.to_owned(), code);
+                code
+            }
+        };
+        self.codes.push(code);
+    }
+
+    pub fn take(&mut self, text: &str, missing: bool) {
+        if missing {
+            self.push_missing();
+        } else {
+            self.push(text);
+        }
+    }
+
+    pub fn push_missing(&mut self) {
+        self.codes.push(NO_LEVEL);
+    }
+
+    /// Codes and names in an order of the names that rows cannot change: by number where all are
+    /// numbers, by text otherwise.
+    pub fn sorted(self) -> (Vec<u32>, Vec<String>) {
+        let mut order: Vec<u32> = (0..self.names.len() as u32).collect();
+        let numbers: Option<Vec<f64>> = self.names.iter().map(|name| name.parse().ok()).collect();
+        let name = |code: u32| &self.names[code as usize];
+        match numbers {
+            Some(numbers) => order.sort_by(|&a, &b| {
+                let by_number = numbers[a as usize].total_cmp(&numbers[b as usize]);
+                by_number.then_with(|| name(a).cmp(name(b)))
+            }),
+            None => order.sort_by(|&a, &b| name(a).cmp(name(b))),
+        }
+        let mut new = vec![0; order.len()];
+        for (to, &from) in order.iter().enumerate() {
+            new[from as usize] = to as u32;
+        }
+        let recode = |code: u32| new.get(code as usize).copied().unwrap_or(NO_LEVEL);
+        let codes = self.codes.into_iter().map(recode).collect();
+        let names = order
+            .into_iter()
+            .map(|code| self.names[code as usize].clone())
+            .collect();
+        (codes, names)
+    }
+}
+
+/// Cells of one column as read.
+#[derive(Debug, Clone)]
+pub(crate) enum Raw {
+    Numbers(Vec<f32>),
+    Words(Words),
+}
+
+impl Raw {
+    pub fn len(&self) -> usize {
+        match self {
+            Raw::Numbers(values) => values.len(),
+            Raw::Words(words) => words.codes.len(),
+        }
+    }
+
+    /// The cells of a feature.
+    pub fn cells(self) -> Cells {
+        match self {
+            Raw::Numbers(values) => Cells::Numbers(values),
+            Raw::Words(words) => {
+                let (codes, names) = words.sorted();
+                Cells::Levels { codes, names }
+            }
+        }
+    }
+
+    /// The cells as texts.
+    pub fn words(self) -> Words {
+        match self {
+            Raw::Words(words) => words,
+            Raw::Numbers(values) => {
+                let mut words = Words::default();
+                for value in values {
+                    if value.is_nan() {
+                        words.push_missing();
+                    } else {
+                        words.push(&value.to_string());
+                    }
+                }
+                words
+            }
+        }
+    }
+}
+
+/// What a column is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Feature,
+    Categorical,
+    Label,
+    Id,
+    Ignored,
+}
+
+/// A table as read: all columns in the order of the file; what is ignored is `None`.
+#[derive(Debug)]
+pub(crate) struct RawTable {
+    pub names: Vec<String>,
+    pub roles: Vec<Role>,
+    pub columns: Vec<Option<Raw>>,
+    /// Line of each row, from 1; empty for files that have none.
+    pub lines: Vec<u64>,
+}

@@ -1,0 +1,282 @@
+//! Tables as text: commas, semicolons or tabs.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use csv::{ByteRecord, ReaderBuilder};
+
+use super::ReadOptions;
+use super::column::{Raw, RawTable, Role, Words, is_missing};
+use super::select::roles;
+use crate::error::ValueError;
+
+/// Fewer texts than this among numbers are taken for mistakes rather than for categories.
+const STRAY_SHARE: f64 = 0.1;
+
+/// The delimiter of a text file: the most frequent one in its first line.
+pub(crate) fn delimiter(path: &Path) -> Result<u8, ValueError> {
+    let file = File::open(path).map_err(ValueError::io("open", path))?;
+    let mut line = Vec::new();
+    BufReader::new(file)
+        .read_until(b'\n', &mut line)
+        .map_err(ValueError::io("read", path))?;
+    let count = |d: &u8| line.iter().filter(|&b| b == d).count();
+    // Of equally frequent ones the last is taken: the comma.
+    let most = [b'\t', b';', b','].into_iter().max_by_key(count);
+    Ok(most.unwrap_or(b','))
+}
+
+/// The records of a text file with the places of mistakes.
+pub(crate) struct Records {
+    path: PathBuf,
+    reader: csv::Reader<File>,
+}
+
+impl Records {
+    pub fn open(path: &Path) -> Result<Self, ValueError> {
+        let delimiter = delimiter(path)?;
+        let file = File::open(path).map_err(ValueError::io("open", path))?;
+        Ok(Self {
+            path: path.to_owned(),
+            reader: ReaderBuilder::new()
+                .has_headers(false)
+                .flexible(true)
+                .delimiter(delimiter)
+                .buffer_capacity(1 << 18)
+                .from_reader(file),
+        })
+    }
+
+    /// The next record; false at the end.
+    pub fn next(&mut self, record: &mut ByteRecord) -> Result<bool, ValueError> {
+        self.reader.read_byte_record(record).map_err(|error| {
+            let line = error.position().map(csv::Position::line);
+            self.error(line, None, error.to_string())
+        })
+    }
+
+    /// A mistake in this file.
+    pub fn error(&self, line: Option<u64>, column: Option<&str>, what: String) -> ValueError {
+        ValueError::Table {
+            path: self.path.clone(),
+            line,
+            column: column.map(str::to_owned),
+            what,
+        }
+    }
+
+    fn check_width(&self, record: &ByteRecord, width: usize) -> Result<(), ValueError> {
+        if record.len() == width {
+            return Ok(());
+        }
+        let what = format!(
+            "{} cells, where the first line has {width}; is a cell with the delimiter in it not \
+             quoted?",
+            record.len()
+        );
+        Err(self.error(line(record), None, what))
+    }
+
+    /// A cell without the space around it.
+    fn text<'a>(&self, record: &'a ByteRecord, at: usize) -> Result<&'a str, ValueError> {
+        let bytes = record.get(at).unwrap_or_default();
+        let text = std::str::from_utf8(bytes).map_err(|_| {
+            let what = "not UTF-8; save the file in this encoding".to_owned();
+            self.error(line(record), Some(&(at + 1).to_string()), what)
+        })?;
+        Ok(text.trim_ascii())
+    }
+}
+
+fn line(record: &ByteRecord) -> Option<u64> {
+    record.position().map(csv::Position::line)
+}
+
+/// How many cells of a column are numbers and texts, and the first text.
+#[derive(Debug, Default)]
+struct Tally {
+    numbers: usize,
+    texts: usize,
+    first: Option<(Option<u64>, String)>,
+}
+
+impl Tally {
+    fn text(&mut self, line: Option<u64>, text: &str) {
+        self.texts += 1;
+        if self.first.is_none() {
+            self.first = Some((line, text.to_owned()));
+        }
+    }
+}
+
+/// A column while it is read.
+#[derive(Debug)]
+enum Reading {
+    Ignored,
+    /// Texts whatever they look like.
+    Words(Words),
+    /// Numbers so far.
+    Numbers(Vec<f32>, Tally),
+    /// Texts from the first cell on.
+    Texts(Words, Tally),
+    /// Texts after numbers: their cells are read in a second pass.
+    Late(Tally),
+}
+
+impl Reading {
+    fn new(role: Role) -> Self {
+        match role {
+            Role::Ignored => Reading::Ignored,
+            Role::Label | Role::Id | Role::Categorical => Reading::Words(Words::default()),
+            Role::Feature => Reading::Numbers(Vec::new(), Tally::default()),
+        }
+    }
+
+    fn take(&mut self, text: &str, line: Option<u64>, further: &[String]) {
+        let missing = is_missing(text, further);
+        match self {
+            Reading::Ignored => {}
+            Reading::Words(words) => words.take(text, missing),
+            Reading::Numbers(values, tally) => {
+                if missing {
+                    values.push(f32::NAN);
+                } else if let Ok(number) = text.parse::<f32>() {
+                    tally.numbers += 1;
+                    values.push(number);
+                } else {
+                    let (count, mut tally) = (values.len(), std::mem::take(tally));
+                    tally.text(line, text);
+                    if tally.numbers > 0 {
+                        *self = Reading::Late(tally);
+                        return;
+                    }
+                    let mut words = Words::default();
+                    (0..count).for_each(|_| words.push_missing());
+                    words.push(text);
+                    *self = Reading::Texts(words, tally);
+                }
+            }
+            Reading::Texts(words, tally) => {
+                words.take(text, missing);
+                tally.count(text, missing, line);
+            }
+            Reading::Late(tally) => tally.count(text, missing, line),
+        }
+    }
+
+    /// Says so if a column of numbers has a few texts in it.
+    fn check(&self, name: &str, records: &Records) -> Result<(), ValueError> {
+        let (Reading::Texts(_, tally) | Reading::Late(tally)) = self else {
+            return Ok(());
+        };
+        let present = tally.numbers + tally.texts;
+        match &tally.first {
+            Some((line, text)) if (tally.texts as f64) < STRAY_SHARE * present as f64 => {
+                let what = format!(
+                    "`{text}` is no number, but {} of the column's {present} cells are; correct \
+                     it, or say --missing {text} if it stands for a missing cell, or --categorical \
+                     {name} if the numbers are names",
+                    tally.numbers
+                );
+                Err(records.error(*line, Some(name), what))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn finish(self) -> Option<Raw> {
+        match self {
+            Reading::Ignored | Reading::Late(_) => None,
+            Reading::Words(words) | Reading::Texts(words, _) => Some(Raw::Words(words)),
+            Reading::Numbers(values, _) => Some(Raw::Numbers(values)),
+        }
+    }
+}
+
+impl Tally {
+    fn count(&mut self, text: &str, missing: bool, line: Option<u64>) {
+        if missing {
+        } else if text.parse::<f32>().is_ok() {
+            self.numbers += 1;
+        } else {
+            self.text(line, text);
+        }
+    }
+}
+
+pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, ValueError> {
+    let mut records = Records::open(path)?;
+    let mut record = ByteRecord::new();
+    if !records.next(&mut record)? {
+        return Err(records.error(None, None, "the file is empty".to_owned()));
+    }
+    let names = if options.header {
+        let name = |at: usize| records.text(&record, at).map(str::to_owned);
+        (0..record.len()).map(name).collect::<Result<Vec<_>, _>>()?
+    } else {
+        (1..=record.len()).map(|n| n.to_string()).collect()
+    };
+    let roles = roles(path, &names, options)?;
+    let mut columns: Vec<Reading> = roles.iter().map(|&role| Reading::new(role)).collect();
+    let mut lines = Vec::new();
+    let mut more = if options.header {
+        records.next(&mut record)?
+    } else {
+        true
+    };
+    while more {
+        records.check_width(&record, names.len())?;
+        let line = line(&record);
+        for (at, column) in columns.iter_mut().enumerate() {
+            if !matches!(column, Reading::Ignored) {
+                column.take(records.text(&record, at)?, line, &options.missing);
+            }
+        }
+        lines.push(line.unwrap_or(0));
+        more = records.next(&mut record)?;
+    }
+    for (name, column) in names.iter().zip(&columns) {
+        column.check(name, &records)?;
+    }
+    if columns
+        .iter()
+        .any(|column| matches!(column, Reading::Late(_)))
+    {
+        read_late(path, options, &mut columns)?;
+    }
+    Ok(RawTable {
+        names,
+        roles,
+        columns: columns.into_iter().map(Reading::finish).collect(),
+        lines,
+    })
+}
+
+/// Reads the columns that turned out to hold texts again, so that the texts of their numbers are
+/// those of the file, whichever row showed it.
+fn read_late(
+    path: &Path,
+    options: &ReadOptions,
+    columns: &mut [Reading],
+) -> Result<(), ValueError> {
+    let late: Vec<usize> = (0..columns.len())
+        .filter(|&at| matches!(columns[at], Reading::Late(_)))
+        .collect();
+    let mut words = vec![Words::default(); late.len()];
+    let mut records = Records::open(path)?;
+    let mut record = ByteRecord::new();
+    if options.header {
+        records.next(&mut record)?;
+    }
+    while records.next(&mut record)? {
+        for (words, &at) in words.iter_mut().zip(&late) {
+            let text = records.text(&record, at)?;
+            words.take(text, is_missing(text, &options.missing));
+        }
+    }
+    for (at, words) in late.into_iter().zip(words) {
+        columns[at] = Reading::Words(words);
+    }
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! Tables in files: CSV, Parquet and npy become a [`Problem`].
+
+mod column;
+mod csv;
+mod label;
+mod npy;
+mod parquet;
+mod select;
+
+use std::path::{Path, PathBuf};
+
+use crate::error::ValueError;
+use crate::problem::Problem;
+
+pub use label::Task;
+
+pub(crate) use self::csv::{Records, delimiter};
+use column::{Raw, RawTable, Role, Words};
+
+/// Where the labels are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LabelSource {
+    /// A column of the table, by name, or by number from 1.
+    Column(String),
+    /// The first column of another file (CSV without header, npy or Parquet), one label a row.
+    File(PathBuf),
+}
+
+/// How a table file is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// Whether the first line of a CSV file names the columns; without, columns are numbered
+    /// from 1.
+    pub header: bool,
+    /// Where the labels are.
+    pub label: LabelSource,
+    /// A column that names the rows.
+    pub id: Option<String>,
+    /// Columns that are left out.
+    pub ignore: Vec<String>,
+    /// Columns whose numbers are names of categories.
+    pub categorical: Vec<String>,
+    /// Further words for a missing cell.
+    pub missing: Vec<String>,
+    /// What the labels are; told from their form without.
+    pub task: Option<Task>,
+}
+
+/// A table as it was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadTable {
+    /// What is to be valued.
+    pub problem: Problem,
+    /// Position in the file of each column of the problem.
+    pub position: Vec<usize>,
+    /// Names of all columns of the file.
+    pub header: Vec<String>,
+    /// Name of the label column or file.
+    pub label: String,
+    /// Name of the id column, where there is one.
+    pub id: Option<String>,
+    /// What the reader decided, and what the user may want to know.
+    pub notes: Vec<String>,
+}
+
+/// What a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    Csv,
+    Parquet,
+    Npy,
+}
+
+impl Format {
+    /// The format that the name of the file tells.
+    pub fn of(path: &Path) -> Self {
+        let extension = path.extension().map(|e| e.to_ascii_lowercase());
+        match extension.as_ref().and_then(|e| e.to_str()) {
+            Some("parquet" | "pq" | "parq") => Format::Parquet,
+            Some("npy") => Format::Npy,
+            _ => Format::Csv,
+        }
+    }
+}
+
+/// Reads the table in `path`: Parquet (`.parquet`), npy (`.npy`), or text with commas, semicolons or
+/// tabs (anything else).
+///
+/// # Errors
+/// A missing or damaged file; columns that are not there; labels that are missing; cells that
+/// cannot be understood. Each with file, line and column where it has them.
+pub fn read_table(path: &Path, options: &ReadOptions) -> Result<ReadTable, ValueError> {
+    let raw = match Format::of(path) {
+        Format::Csv => csv::read(path, options)?,
+        Format::Parquet => parquet::read(path, options)?,
+        Format::Npy => npy::read(path, options)?,
+    };
+    select::assemble(path, raw, options)
+}
+
+/// The labels in a file of their own: its first column.
+fn read_labels(path: &Path, options: &ReadOptions) -> Result<Words, ValueError> {
+    let options = ReadOptions {
+        header: Format::of(path) == Format::Parquet,
+        label: LabelSource::Column("1".to_owned()),
+        id: None,
+        ignore: Vec::new(),
+        categorical: Vec::new(),
+        missing: options.missing.clone(),
+        task: None,
+    };
+    let raw: RawTable = match Format::of(path) {
+        Format::Csv => csv::read(path, &options)?,
+        Format::Parquet => parquet::read(path, &options)?,
+        Format::Npy => npy::read(path, &options)?,
+    };
+    let at = raw.roles.iter().position(|&role| role == Role::Label);
+    let column = at.and_then(|at| raw.columns.into_iter().nth(at).flatten());
+    column.map(Raw::words).ok_or_else(|| ValueError::Table {
+        path: path.to_owned(),
+        line: None,
+        column: None,
+        what: "there are no labels in it".to_owned(),
+    })
+}

@@ -1,0 +1,261 @@
+//! Which column is what, and the problem made of them.
+
+use std::path::Path;
+
+use super::column::{Raw, RawTable, Role, Words};
+use super::label::{self, Labels};
+use super::{LabelSource, ReadOptions, ReadTable, read_labels};
+use crate::error::ValueError;
+use crate::problem::{Cells, Column, NO_LEVEL, Problem};
+
+/// Names of columns that number the rows where all their values differ.
+const ID_NAMES: [&str; 9] = [
+    "",
+    "id",
+    "index",
+    "idx",
+    "row",
+    "rowid",
+    "row_id",
+    "unnamed: 0",
+    "uuid",
+];
+
+/// From this many rows on, a text column whose values nearly all differ is taken for an id.
+const FEW_ROWS: usize = 20;
+
+/// What each column is for.
+pub(crate) fn roles(
+    path: &Path,
+    names: &[String],
+    options: &ReadOptions,
+) -> Result<Vec<Role>, ValueError> {
+    let mut sorted: Vec<&String> = names.iter().collect();
+    sorted.sort_unstable();
+    if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(at_header(
+            path,
+            pair[0],
+            "two columns have this name; rename one of them",
+        ));
+    }
+    let mut roles = vec![Role::Feature; names.len()];
+    let mut assign = |flag: &str, wanted: &str, role: Role| {
+        let at = find(path, names, flag, wanted, options.header)?;
+        if roles[at] != Role::Feature {
+            let what = format!("{flag} names a column that another argument names, too");
+            return Err(at_header(path, &names[at], &what));
+        }
+        roles[at] = role;
+        Ok(())
+    };
+    if let LabelSource::Column(name) = &options.label {
+        assign("--label", name, Role::Label)?;
+    }
+    if let Some(name) = &options.id {
+        assign("--id", name, Role::Id)?;
+    }
+    for name in &options.ignore {
+        assign("--ignore", name, Role::Ignored)?;
+    }
+    for name in &options.categorical {
+        assign("--categorical", name, Role::Categorical)?;
+    }
+    Ok(roles)
+}
+
+fn at_header(path: &Path, column: &str, what: &str) -> ValueError {
+    ValueError::Table {
+        path: path.to_owned(),
+        line: None,
+        column: Some(column.to_owned()),
+        what: what.to_owned(),
+    }
+}
+
+fn find(
+    path: &Path,
+    names: &[String],
+    flag: &str,
+    wanted: &str,
+    header: bool,
+) -> Result<usize, ValueError> {
+    if let Some(at) = names.iter().position(|name| name == wanted) {
+        return Ok(at);
+    }
+    let number = wanted.parse::<usize>().ok();
+    if let Some(at) = number.and_then(|n| n.checked_sub(1))
+        && at < names.len()
+    {
+        return Ok(at);
+    }
+    let some: Vec<&str> = names.iter().take(12).map(String::as_str).collect();
+    let more = if names.len() > some.len() {
+        ", …"
+    } else {
+        ""
+    };
+    let there_are = if header {
+        format!("its columns are {}{more}", some.join(", "))
+    } else {
+        format!("its columns are numbered 1 to {}", names.len())
+    };
+    Err(ValueError::Table {
+        path: path.to_owned(),
+        line: None,
+        column: None,
+        what: format!("there is no column `{wanted}` ({flag}); {there_are}"),
+    })
+}
+
+/// Makes a problem of the columns.
+pub(crate) fn assemble(
+    path: &Path,
+    raw: RawTable,
+    options: &ReadOptions,
+) -> Result<ReadTable, ValueError> {
+    let RawTable {
+        names,
+        roles,
+        columns,
+        lines,
+    } = raw;
+    let mut notes = Vec::new();
+    let rows = columns.iter().flatten().map(Raw::len).max().unwrap_or(0);
+    let complain = |row: Option<usize>, column: &str, what: String| ValueError::Table {
+        path: path.to_owned(),
+        line: row.and_then(|row| lines.get(row).copied()),
+        column: Some(column.to_owned()),
+        what: match (row, lines.is_empty()) {
+            (Some(row), true) => format!("row {}: {what}", row + 1),
+            _ => what,
+        },
+    };
+    let (mut features, mut position) = (Vec::new(), Vec::new());
+    let (mut labels, mut label_name) = (None, String::new());
+    let (mut ids, mut id_name) = (None, None);
+    for (at, ((name, role), column)) in names.iter().zip(roles).zip(columns).enumerate() {
+        let Some(column) = column else { continue };
+        match role {
+            Role::Ignored => {}
+            Role::Label => {
+                labels = Some(column.words());
+                label_name = name.clone();
+            }
+            Role::Id => {
+                let words = column.words();
+                if let Some(row) = words.codes.iter().position(|&code| code == NO_LEVEL) {
+                    let what = "the id is missing; every row needs one, or leave --id out";
+                    return Err(complain(Some(row), name, what.to_owned()));
+                }
+                ids = Some(texts(&words));
+                id_name = Some(name.clone());
+            }
+            Role::Feature | Role::Categorical => {
+                let cells = column.cells();
+                if let Some(why) = id_like(name, &cells, role, options.header) {
+                    notes.push(format!("column `{name}` is left out: {why}"));
+                    continue;
+                }
+                if cells.is_constant() {
+                    notes.push(format!(
+                        "column `{name}` is constant: its cells have no values"
+                    ));
+                }
+                position.push(at);
+                features.push(Column {
+                    name: name.clone(),
+                    cells,
+                });
+            }
+        }
+    }
+    if rows < 2 {
+        return Err(ValueError::Table {
+            path: path.to_owned(),
+            line: None,
+            column: None,
+            what: format!("the table has {rows} rows; give it at least two, better some hundreds"),
+        });
+    }
+    let labels = match (&options.label, labels) {
+        (LabelSource::File(file), _) => {
+            label_name = file.display().to_string();
+            let words = read_labels(file, options)?;
+            if words.codes.len() != rows {
+                return Err(ValueError::Table {
+                    path: file.clone(),
+                    line: None,
+                    column: None,
+                    what: format!(
+                        "it has {} labels and {} has {rows} rows; give one label a row, without a \
+                         header",
+                        words.codes.len(),
+                        path.display()
+                    ),
+                });
+            }
+            words
+        }
+        (LabelSource::Column(_), Some(words)) => words,
+        (LabelSource::Column(name), None) => {
+            return Err(complain(None, name, "the label has no values".to_owned()));
+        }
+    };
+    if let Some(row) = labels.codes.iter().position(|&code| code == NO_LEVEL) {
+        let what = "the label is missing; fill it in, or remove the row";
+        return Err(match &options.label {
+            LabelSource::Column(_) => complain(Some(row), &label_name, what.to_owned()),
+            LabelSource::File(file) => ValueError::Table {
+                path: file.clone(),
+                line: Some(row as u64 + 1),
+                column: None,
+                what: what.to_owned(),
+            },
+        });
+    }
+    let Labels { target, note } = label::target(labels, options.task)
+        .map_err(|(row, what)| complain(row, &label_name, what))?;
+    notes.push(note);
+    Ok(ReadTable {
+        problem: Problem::new(features, target, ids)?,
+        position,
+        header: names,
+        label: label_name,
+        id: id_name,
+        notes,
+    })
+}
+
+fn texts(words: &Words) -> Vec<String> {
+    let text = |&code: &u32| words.names[code as usize].clone();
+    words.codes.iter().map(text).collect()
+}
+
+/// Says why a column seems to name the rows rather than to describe them.
+fn id_like(name: &str, cells: &Cells, role: Role, header: bool) -> Option<String> {
+    let rows = cells.len();
+    match cells {
+        Cells::Levels { codes, names } => {
+            let present = rows - codes.iter().filter(|&&code| code == NO_LEVEL).count();
+            let unique = role == Role::Feature && present >= FEW_ROWS && names.len() * 2 > present;
+            unique.then(|| {
+                format!(
+                    "{} of its {present} texts are different, as in an id; say --categorical \
+                     {name} if it is none",
+                    names.len()
+                )
+            })
+        }
+        Cells::Numbers(values) => {
+            let named = header && ID_NAMES.contains(&name.to_lowercase().as_str());
+            if !named || values.iter().any(|v| v.fract() != 0.0) {
+                return None;
+            }
+            let mut sorted = values.clone();
+            sorted.sort_unstable_by(f32::total_cmp);
+            let differ = sorted.windows(2).all(|pair| pair[0] < pair[1]);
+            differ.then(|| "it numbers the rows; rename it if it says more than that".to_owned())
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Rows as trees carry them, and cuts that part them.
+
+use crate::ranks::Ranked;
+
+/// One row in a tree: its place, its weight in the bag, and its class, in 64 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Entry(u64);
+
+impl Entry {
+    #[inline]
+    pub fn new(place: u32, weight: u16, class: u16) -> Self {
+        Self(u64::from(place) | u64::from(weight) << 32 | u64::from(class) << 48)
+    }
+
+    #[inline]
+    pub fn place(self) -> usize {
+        self.0 as u32 as usize
+    }
+
+    #[inline]
+    pub fn weight(self) -> u64 {
+        self.0 >> 32 & 0xffff
+    }
+
+    #[inline]
+    pub fn class(self) -> usize {
+        (self.0 >> 48) as usize
+    }
+}
+
+/// Parts ranks in two: those of `low..=low + span`, and the others.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Cut {
+    pub low: u16,
+    pub span: u16,
+    /// How much purer the parts are than the whole; comparable within one node.
+    pub gain: f64,
+}
+
+impl Cut {
+    /// The cut of an ordered column between the ranks `below` and `above`, of which nothing
+    /// between was seen.
+    pub fn between(column: &Ranked, below: u16, above: u16, low: u16, gain: f64) -> Self {
+        Self {
+            low,
+            span: column.halfway(below, above) - low,
+            gain,
+        }
+    }
+
+    /// Whether `rank` is on the first side.
+    #[inline]
+    pub fn takes(self, rank: u16) -> bool {
+        rank.wrapping_sub(self.low) <= self.span
+    }
+}
+
+/// What a tree makes pure: one implementation for each kind of target.
+pub(crate) trait Criterion {
+    /// Looks at the rows of a node; false if they are all alike, so that no cut can help.
+    fn enter(&mut self, rows: &[Entry]) -> bool;
+
+    /// The best cut of the node's rows along `column`; `None` if all have the same rank. Of equally
+    /// good cuts it is the first by rank.
+    fn best_cut(&mut self, rows: &[Entry], column: &Ranked) -> Option<Cut>;
+
+    /// Scores the rows that arrived in a leaf beside those that made it; the node was entered.
+    fn answer(&self, asked: &[Entry], scores: &mut [f32]);
+}
+
+/// The ranks that occur in a node, in ascending order: a set of bits in two levels.
+#[derive(Debug)]
+pub(crate) struct Present {
+    words: Vec<u64>,
+    /// Bit w is set where `words[w]` is not 0.
+    tops: [u64; 16],
+}
+
+impl Present {
+    pub fn new() -> Self {
+        Self {
+            words: vec![0; crate::ranks::MOST_RANKS / 64],
+            tops: [0; 16],
+        }
+    }
+
+    #[inline]
+    pub fn insert(&mut self, rank: u16) {
+        let word = usize::from(rank >> 6);
+        self.words[word] |= 1 << (rank & 63);
+        self.tops[word >> 6] |= 1 << (word & 63);
+    }
+
+    /// Calls `each` with every rank in ascending order, and leaves the set empty.
+    #[inline]
+    pub fn drain(&mut self, count: usize, mut each: impl FnMut(u16)) {
+        for (high, top) in self.tops[..count.div_ceil(64 * 64)].iter_mut().enumerate() {
+            let mut tops = std::mem::take(top);
+            while tops != 0 {
+                let word = high * 64 + tops.trailing_zeros() as usize;
+                tops &= tops - 1;
+                let mut bits = std::mem::take(&mut self.words[word]);
+                while bits != 0 {
+                    each((word * 64) as u16 + bits.trailing_zeros() as u16);
+                    bits &= bits - 1;
+                }
+            }
+        }
+    }
+}
