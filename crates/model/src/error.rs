@@ -1,5 +1,6 @@
 //! What can be wrong with an encoder's configuration, with masks, or with weights from elsewhere.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use thiserror::Error;
@@ -79,24 +80,12 @@ pub enum ModelError {
         reason: String,
     },
     /// Weights that do not fit the encoder which their keys speak of.
-    #[error(
-        "{}: the weights are not those of a {encoder}{}{}{}",
-        path.display(),
-        listed("missing", missing),
-        listed("of another shape", shapes),
-        listed("unknown", unknown)
-    )]
+    #[error("{}: {misfit}", path.display())]
     Weights {
         /// The file.
         path: PathBuf,
-        /// The encoder that the keys and shapes speak of.
-        encoder: String,
-        /// Keys that the encoder needs and the file lacks.
-        missing: Vec<String>,
-        /// Keys with another shape than the encoder's, with both shapes.
-        shapes: Vec<String>,
-        /// Keys among the encoder's that have no place in it.
-        unknown: Vec<String>,
+        /// The keys that do not fit; boxed, since it is the largest by far.
+        misfit: Box<Misfit>,
     },
     /// A record of this project that does not hold the encoder.
     #[error("the record does not hold this encoder: {reason}")]
@@ -104,6 +93,32 @@ pub enum ModelError {
         /// Why not.
         reason: String,
     },
+}
+
+/// Where weights differ from the encoder that their keys and shapes speak of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misfit {
+    /// The encoder in a few words.
+    pub encoder: String,
+    /// Keys that the encoder needs and the file lacks.
+    pub missing: Vec<String>,
+    /// Keys with another shape than the encoder's, with both shapes.
+    pub shapes: Vec<String>,
+    /// Keys among the encoder's that have no place in it.
+    pub unknown: Vec<String>,
+}
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the weights are not those of a {}{}{}{}",
+            self.encoder,
+            listed("missing", &self.missing),
+            listed("of another shape", &self.shapes),
+            listed("unknown", &self.unknown)
+        )
+    }
 }
 
 /// A line of an error that names at most so many `items`; nothing without any.

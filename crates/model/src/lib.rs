@@ -44,7 +44,7 @@ mod vit;
 
 pub use conv_block::{BlockSites, ConvBlock, ConvBlockConfig};
 pub use encoder::{AnyEncoder, Encoder, EncoderConfig};
-pub use error::ModelError;
+pub use error::{Misfit, ModelError};
 pub use import::{ImportOptions, Imported, Layout, Weights, from_record};
 pub use layer::{Layer, layers};
 pub use masks::Masks;

@@ -20,7 +20,7 @@ use afterimage_kernels::Convolution;
 use burn::tensor::{DType, Device};
 use burn_store::{FloatCastAdapter, ModuleAdapter as _, ModuleSnapshot as _, PyTorchToBurnAdapter};
 
-use crate::{AnyEncoder, EncoderConfig, ModelError, parameters};
+use crate::{AnyEncoder, EncoderConfig, Misfit, ModelError, parameters};
 use layout::Found;
 use state_dict::StateDict;
 
@@ -253,10 +253,12 @@ impl Weights {
         if !(missing.is_empty() && shapes.is_empty() && rest.unknown.is_empty()) {
             return Err(ModelError::Weights {
                 path,
-                encoder: plan.config.describe(),
-                missing,
-                shapes,
-                unknown: rest.unknown,
+                misfit: Box::new(Misfit {
+                    encoder: plan.config.describe(),
+                    missing,
+                    shapes,
+                    unknown: rest.unknown,
+                }),
             });
         }
         let tensors = state.tensors(wanted);
