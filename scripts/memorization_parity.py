@@ -74,7 +74,7 @@ def load(folder, prefix):
     weights = {}
     for file in sorted(folder.glob("*.npy")):
         path = file.name[: -len(".npy")]
-        if path.startswith(prefix) == bool(prefix) and (prefix or not path.startswith("reference.")):
+        if path.startswith("reference.") == bool(prefix):
             array = torch.from_numpy(np.load(file))
             # The record may name the kind of encoder in front of the block.
             parts = path[len(prefix):].split(".")

@@ -2,6 +2,8 @@
 #![allow(dead_code)] // every test binary uses its part
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod by_hand;
+
 use std::collections::BTreeMap;
 use std::sync::{Mutex, OnceLock};
 
