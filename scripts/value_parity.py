@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """`afterimage value` beside the official 2D-OOB code's values and scikit-learn's trees.
 
-    python scripts/value_parity.py target/release/afterimage BASELINES [--learners 1000] [--seeds 2]
+    python scripts/value_parity.py target/release/afterimage BASELINES [--learners 1000]
 
 BASELINES has one folder a set: train_x.csv, train_x_clean.csv, train_y.csv, train_y_flip.csv, flip.csv,
 official_cell_w0.csv and official_row.csv without headers but for the last, or, for trigger sets,
@@ -37,6 +37,9 @@ def run(program, x, y, seed, learners, ratio):
 
 
 def correlations(a, b):
+    """Over all cells and within rows; columns without values (constant ones) are left out."""
+    there = ~np.isnan(a).any(0)
+    a, b = a[:, there], b[:, there]
     centred = [v - v.mean(1, keepdims=True) for v in (a, b)]
     return np.corrcoef(a.ravel(), b.ravel())[0, 1], np.corrcoef(centred[0].ravel(), centred[1].ravel())[0, 1]
 

@@ -157,8 +157,8 @@ fn columns_go_by_number_without_a_header() {
     value(&[&file, "--no-header", "--label", "5"])
         .expect(2, &["there is no column `5`", "numbered 1 to 4"]);
     value(&[&file, "--no-header", "--label", "0"]).expect(2, &["there is no column `0`"]);
-    // The first row taken for a header is no error that can be seen; a missing name is one.
-    value(&[&file, "--label", "y"]).expect(2, &["there is no column `y`"]);
+    // A row that is taken for a header is noticed where it holds something twice.
+    value(&[&file, "--label", "no"]).expect(2, &["two columns have this name", "--no-header"]);
 }
 
 #[test]

@@ -34,9 +34,21 @@ pub(super) fn map(valued: &Valued) -> String {
     if rows.is_empty() || columns.is_empty() || low > high {
         return String::new();
     }
+    let all = valued.table.problem.columns();
     let width = ((WIDTH - LEFT) / columns.len() as f64).clamp(5.0, 60.0);
     let names = columns.len() <= 60;
-    let top = if names { 110.0 } else { 8.0 };
+    let longest = |of: &[usize]| {
+        let lengths = of
+            .iter()
+            .map(|&at| short_name(&all[at].name).chars().count());
+        lengths.max().unwrap_or(0) as f64
+    };
+    // Names stand at an angle of 50 degrees, about 6 units a letter.
+    let top = if names {
+        14.0 + 4.8 * longest(&columns)
+    } else {
+        8.0
+    };
     let (right, bottom) = (
         LEFT + width * columns.len() as f64 + 70.0,
         top + HEIGHT * rows.len() as f64 + 4.0,
@@ -46,7 +58,6 @@ pub(super) fn map(valued: &Valued) -> String {
          aria-label=\"Values of the cells of the lowest rows\">",
         right.min(WIDTH)
     );
-    let all = valued.table.problem.columns();
     if names {
         for (at, &column) in columns.iter().enumerate() {
             let x = LEFT + width * (at as f64 + 0.5);

@@ -36,7 +36,8 @@ pub(crate) fn roles(
         return Err(at_header(
             path,
             pair[0],
-            "two columns have this name; rename one of them",
+            "two columns have this name; rename one of them, or say --no-header if the first line \
+             is a row",
         ));
     }
     let mut roles = vec![Role::Feature; names.len()];
