@@ -28,6 +28,7 @@
 //! ```
 
 mod error;
+mod evidence;
 mod facility;
 mod kmeans;
 mod matrix;
@@ -40,11 +41,13 @@ mod random;
 pub mod read;
 mod representation;
 mod select;
+mod settings;
 mod strategy;
 mod weights;
 mod write;
 
 pub use error::{CoresetError, Ids};
+pub use evidence::Evidence;
 pub use facility::Greedy;
 pub use kmeans::{Clusters, k_means};
 pub use matrix::Matrix;
@@ -53,6 +56,7 @@ pub use partition::{Budget, Partition, equal_shares, shares};
 pub use plan::{GroupPlan, Plan, Storage};
 pub use points::{LastLayer, Points};
 pub use representation::{penultimate_proxies, residuals};
-pub use select::{Coreset, Evidence, Selection, Settings, Strategy};
+pub use select::{Coreset, Selection};
+pub use settings::{Settings, Strategy};
 pub use strategy::{Validation, el2n, forgetting_events, grand};
 pub use weights::Weighting;

@@ -1,170 +1,24 @@
 //! From what is known of samples to a coreset.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use serde::{Deserialize, Serialize};
-
-use crate::error::{CoresetError, Ids};
+use crate::error::CoresetError;
+use crate::evidence::{self, Evidence};
 use crate::facility::cloud::Cloud;
 use crate::facility::fixed::Cell;
 use crate::facility::matrix_free::MatrixFree;
 use crate::facility::slab::Slab;
 use crate::facility::source::Source;
 use crate::facility::team::Team;
-use crate::facility::{Greedy, Work, assign, greedy, locate, sparse};
-use crate::memory::Bytes;
-use crate::partition::{Budget, Partition, equal_shares, shares};
+use crate::facility::{Work, assign, greedy, locate, sparse};
+use crate::partition::{equal_shares, shares};
 use crate::plan::{GroupPlan, MOST_PAIRED, Plan, Storage};
-use crate::points::{LastLayer, Points, same_length};
+use crate::points::Points;
 use crate::random::{Draws, Purpose};
-use crate::strategy::{self, Validation, el2n, grand};
+use crate::settings::{Settings, Strategy};
+use crate::strategy::{self, el2n, grand};
 use crate::weights::{Weighting, cut};
-
-/// What a coreset is chosen by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Strategy {
-    /// CRUST's Eq. 5: points such that all others are near one of them, chosen greedily. In gradient
-    /// space that prefers mislabelled samples: what is diverse there is what is wrong.
-    FacilityLocation,
-    /// CRUST as released: the least total distance to the group. Its code compares values where it
-    /// should compare gains, and so never covers anything.
-    Centrality,
-    /// The point farthest from those chosen comes next.
-    KCentre,
-    /// The mean of the chosen follows the mean of all.
-    Herding,
-    /// Farthest from the centres of k-means: the hard samples (Sorscher et al. 2022).
-    Prototypes,
-    /// Nearest to the centres of k-means: the easy samples.
-    PrototypesEasy,
-    /// The smallest losses.
-    SmallLoss,
-    /// The longest residuals.
-    El2n,
-    /// The most forgetting events.
-    Forgetting,
-    /// The longest last-layer gradients.
-    Grand,
-    /// Facility location with cluster sizes as weights (Mirzasoleiman et al. 2020).
-    Craig,
-    /// Weighted gradients that add up to the whole.
-    GradMatch,
-    /// What lowers the loss on a validation set.
-    Glister,
-    /// Near to all, far from each other.
-    GraphCut,
-    /// At random, the same part of every group.
-    Random,
-    /// At random, the same number of every group.
-    Uniform,
-}
-
-impl Strategy {
-    /// All strategies with their names in settings.
-    pub const ALL: [(&'static str, Self); 16] = [
-        ("facility-location", Self::FacilityLocation),
-        ("centrality", Self::Centrality),
-        ("k-centre", Self::KCentre),
-        ("herding", Self::Herding),
-        ("prototypes", Self::Prototypes),
-        ("prototypes-easy", Self::PrototypesEasy),
-        ("small-loss", Self::SmallLoss),
-        ("el2n", Self::El2n),
-        ("forgetting", Self::Forgetting),
-        ("grand", Self::Grand),
-        ("craig", Self::Craig),
-        ("grad-match", Self::GradMatch),
-        ("glister", Self::Glister),
-        ("graph-cut", Self::GraphCut),
-        ("random", Self::Random),
-        ("uniform", Self::Uniform),
-    ];
-
-    /// The name in settings.
-    pub fn name(self) -> &'static str {
-        let named = Self::ALL.iter().find(|(_, strategy)| *strategy == self);
-        named.map_or("", |(name, _)| name)
-    }
-
-    /// Whether all pairs of a group may have to be held.
-    fn locates(self) -> bool {
-        matches!(self, Self::FacilityLocation | Self::Craig)
-    }
-}
-
-/// What is known of the samples; entry i belongs to sample i.
-#[derive(Debug, Clone, Copy)]
-pub struct Evidence<'a> {
-    /// Where the samples lie: gradients, features or embeddings.
-    pub points: &'a Points,
-    /// The loss of each sample, for `small-loss`.
-    pub losses: Option<&'a [f32]>,
-    /// Forgetting events of each sample, for `forgetting`.
-    pub forgetting: Option<&'a [f64]>,
-    /// A validation set, for `glister`.
-    pub validation: Option<&'a Validation>,
-    /// Names of the samples in errors, if they are not their positions.
-    pub names: Option<&'a [usize]>,
-}
-
-impl<'a> Evidence<'a> {
-    /// Points and nothing else.
-    pub fn of(points: &'a Points) -> Self {
-        Self {
-            points,
-            losses: None,
-            forgetting: None,
-            validation: None,
-            names: None,
-        }
-    }
-}
-
-/// Settings of a selection.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Settings<'a> {
-    /// What is chosen by.
-    pub strategy: Strategy,
-    /// How many are chosen.
-    pub budget: Budget,
-    /// Groups that are chosen from apart.
-    pub partition: Partition<'a>,
-    /// Weights of the chosen.
-    pub weighting: Weighting,
-    /// How facility location is greedy.
-    pub greedy: Greedy,
-    /// Bytes for distances beside the input.
-    pub memory: Bytes,
-    /// How distances are held; by `memory` if not given.
-    pub storage: Option<Storage>,
-    /// Clusters of `prototypes` in each group.
-    pub clusters: usize,
-    /// Threads; results do not depend on them.
-    pub threads: usize,
-    /// Seed of all random choices.
-    pub seed: u64,
-}
-
-impl Settings<'_> {
-    /// Facility location over all samples in at most 2 GiB, on one thread.
-    pub fn new(budget: Budget) -> Self {
-        Self {
-            strategy: Strategy::FacilityLocation,
-            budget,
-            partition: Partition::None,
-            weighting: Weighting::ClusterSize { cap: None },
-            greedy: Greedy::EventDriven,
-            memory: Bytes(2 << 30),
-            storage: None,
-            clusters: 10,
-            threads: 1,
-            seed: 0,
-        }
-    }
-}
 
 /// Chosen samples.
 #[derive(Debug, Clone, PartialEq)]
@@ -218,7 +72,7 @@ impl<'a> Selection<'a> {
     /// without what it ranks by, a memory budget in which nothing fits.
     pub fn plan(evidence: Evidence<'a>, settings: Settings<'a>) -> Result<Self, CoresetError> {
         let len = evidence.points.len();
-        check_evidence(&evidence, settings.strategy)?;
+        evidence::check(&evidence, settings.strategy)?;
         settings.weighting.validate()?;
         settings.greedy.validate()?;
         if settings.threads == 0 {
@@ -497,7 +351,7 @@ impl<'a> Selection<'a> {
             Strategy::Glister => {
                 let validation = self.evidence.validation;
                 let validation = validation.ok_or_else(|| missing("a validation set", false))?;
-                strategy::glister(last_layer(points)?, ids, count, validation)?
+                strategy::glister(evidence::last_layer(points)?, ids, count, validation)?
             }
             Strategy::GraphCut => source
                 .as_mut()
@@ -543,71 +397,6 @@ struct Chosen {
     select_seconds: f64,
 }
 
-fn last_layer(points: &Points) -> Result<&LastLayer, CoresetError> {
-    match points {
-        Points::LastLayer(layer) => Ok(layer),
-        Points::Rows(_) => Err(CoresetError::Missing {
-            strategy: Strategy::Glister.name(),
-            needs: "residuals and features of the last layer",
-            plural: true,
-        }),
-    }
-}
-
-fn check_evidence(evidence: &Evidence<'_>, strategy: Strategy) -> Result<(), CoresetError> {
-    let len = evidence.points.len();
-    if len == 0 {
-        return Err(CoresetError::setting("samples", "there are none"));
-    }
-    if evidence.points.width() == 0 {
-        return Err(CoresetError::setting("embeddings", "have no column"));
-    }
-    let finite = |what, values: &mut dyn Iterator<Item = f64>| {
-        let broken: Vec<usize> = values
-            .enumerate()
-            .filter(|(_, x)| !x.is_finite())
-            .map(|(i, _)| i)
-            .collect();
-        if broken.is_empty() {
-            return Ok(());
-        }
-        Err(CoresetError::NotFinite {
-            what,
-            count: broken.len(),
-            rows: len,
-            samples: Ids(broken),
-        })
-    };
-    let missing = |needs, plural| CoresetError::Missing {
-        strategy: strategy.name(),
-        needs,
-        plural,
-    };
-    match (evidence.losses, strategy) {
-        (None, Strategy::SmallLoss) => return Err(missing("losses", true)),
-        (None, _) => {}
-        (Some(losses), _) => {
-            same_length(("samples", len), ("losses", losses.len()))?;
-            finite("losses", &mut losses.iter().map(|x| f64::from(*x)))?;
-        }
-    }
-    match (evidence.forgetting, strategy) {
-        (None, Strategy::Forgetting) => return Err(missing("forgetting events", true)),
-        (None, _) => {}
-        (Some(events), _) => {
-            same_length(("samples", len), ("forgetting events", events.len()))?;
-            finite("forgetting events", &mut events.iter().copied())?;
-        }
-    }
-    if strategy == Strategy::Glister {
-        last_layer(evidence.points)?;
-        evidence
-            .validation
-            .ok_or_else(|| missing("a validation set", false))?;
-    }
-    Ok(())
-}
-
 /// One group a thread if there are groups enough for that; else all threads on one group.
 fn plan(sizes: &[usize], width: usize, settings: &Settings<'_>) -> Result<Plan, CoresetError> {
     let threads = settings.threads;
@@ -638,13 +427,12 @@ fn plan(sizes: &[usize], width: usize, settings: &Settings<'_>) -> Result<Plan, 
         })
     };
     let together = make(1)?;
-    // Sharing the budget must not make the way a worse one.
-    if threads > 1 && sizes.len() >= threads && largest * threads as u128 <= all * 3 / 2 {
-        if let Ok(apart) = make(threads) {
-            let same = |(a, b): (&GroupPlan, &GroupPlan)| a.storage == b.storage;
-            if apart.groups.iter().zip(&together.groups).all(same) {
-                return Ok(apart);
-            }
+    let many = threads > 1 && sizes.len() >= threads && largest * threads as u128 <= all * 3 / 2;
+    if many && let Ok(apart) = make(threads) {
+        // Sharing the budget must not make the way a worse one.
+        let same = |(a, b): (&GroupPlan, &GroupPlan)| a.storage == b.storage;
+        if apart.groups.iter().zip(&together.groups).all(same) {
+            return Ok(apart);
         }
     }
     Ok(together)

@@ -31,7 +31,13 @@ impl Picks {
 
     /// Selects `point` at distances `row`; calls `fallen` for each of the first `len` points that
     /// came nearer.
-    fn add(&mut self, point: usize, row: &[i32], len: usize, mut fallen: impl FnMut(Fall)) {
+    pub(crate) fn add(
+        &mut self,
+        point: usize,
+        row: &[i32],
+        len: usize,
+        mut fallen: impl FnMut(Fall),
+    ) {
         let place = self.order.len() as u32;
         self.order.push(point);
         for (i, new) in row[..len].iter().enumerate() {
@@ -186,54 +192,84 @@ fn choose(
     picks
 }
 
+/// Candidates by bounds on their gains: the largest first, at equal bounds the lowest candidate.
+pub(crate) struct Queue {
+    /// Bound, candidate, and how many points were selected when the bound was exact.
+    heap: BinaryHeap<(i64, Reverse<usize>, usize)>,
+}
+
+impl Queue {
+    /// A queue of gains that are exact after `selected` choices.
+    pub(crate) fn exact(gains: &[i64], selected: usize) -> Self {
+        let candidates = gains
+            .iter()
+            .enumerate()
+            .filter(|(_, gain)| **gain != SELECTED);
+        Self {
+            heap: candidates
+                .map(|(point, gain)| (*gain, Reverse(point), selected))
+                .collect(),
+        }
+    }
+
+    /// Puts a candidate back with the gain that it has after `selected` choices.
+    pub(crate) fn push(&mut self, point: usize, gain: i64, selected: usize) {
+        self.heap.push((gain, Reverse(point), selected));
+    }
+
+    /// The first candidate, and whether its bound is exact after `selected` choices: then it is the
+    /// next choice.
+    pub(crate) fn pop(&mut self, selected: usize) -> Option<(usize, bool)> {
+        let (_, Reverse(point), stamp) = self.heap.pop()?;
+        Some((point, stamp == selected))
+    }
+
+    /// Up to `most` candidates from the first on whose bounds are not exact.
+    pub(crate) fn pop_stale(&mut self, selected: usize, most: usize) -> Vec<u32> {
+        let mut stale = Vec::with_capacity(most);
+        while stale.len() < most
+            && let Some((_, Reverse(point), stamp)) = self.heap.peek()
+            && *stamp != selected
+        {
+            stale.push(*point as u32);
+            self.heap.pop();
+        }
+        stale
+    }
+}
+
 /// Computes a gain anew only if its old value, which it cannot exceed, is the largest (Minoux 1978).
 pub(crate) fn lazy(source: &mut impl Source, count: usize, team: Team) -> Picks {
     let start = Events::start(source, team);
     let len = source.len();
     let mut row = start.row;
-    finish_lazily(
-        start.picks,
-        &start.gains[..len],
-        count,
-        |picks, point, select| {
-            source.row(point, &mut row);
-            if select {
-                picks.add(point, &row, len, |_| {});
-                0
-            } else {
-                gain(&picks.nearest, &row[..len])
-            }
-        },
-    )
+    let queue = Queue::exact(&start.gains[..len], start.picks.order.len());
+    finish_lazily(start.picks, queue, count, |picks, point, select| {
+        source.row(point, &mut row);
+        if select {
+            picks.add(point, &row, len, |_| {});
+            0
+        } else {
+            gain(&picks.nearest, &row[..len])
+        }
+    })
 }
 
-/// Goes on from `picks` with bounds on the gains. `visit` computes the gain of a point, or selects
-/// it.
+/// Goes on from `picks`. `visit` computes the gain of a point, or selects it.
 pub(crate) fn finish_lazily(
     mut picks: Picks,
-    bounds: &[i64],
+    mut queue: Queue,
     count: usize,
     mut visit: impl FnMut(&mut Picks, usize, bool) -> i64,
 ) -> Picks {
-    let candidates = bounds
-        .iter()
-        .enumerate()
-        .filter(|(_, bound)| **bound != SELECTED);
-    // Bounds are exact when they come in: their stamp is the number of points selected so far.
-    let stamp = picks.order.len();
-    let mut heap: BinaryHeap<(i64, Reverse<usize>, usize)> = candidates
-        .map(|(point, bound)| (*bound, Reverse(point), stamp))
-        .collect();
     while picks.order.len() < count {
-        let Some((_, Reverse(point), stamp)) = heap.pop() else {
+        let now = picks.order.len();
+        let Some((point, exact)) = queue.pop(now) else {
             break;
         };
-        let now = picks.order.len();
-        if stamp == now {
-            visit(&mut picks, point, true);
-        } else {
-            let fresh = visit(&mut picks, point, false);
-            heap.push((fresh, Reverse(point), now));
+        let gain = visit(&mut picks, point, exact);
+        if !exact {
+            queue.push(point, gain, now);
         }
     }
     picks

@@ -7,8 +7,8 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::cloud::{ALIGN, Cloud, Gathered, PANEL};
 use super::dense::add_totals;
-use super::fixed::{Cell, Fall, Tile, take_gains};
-use super::greedy::{Events, Picks, finish_lazily};
+use super::fixed::{Cell, Fall, Tile, gain, take_gains};
+use super::greedy::{Picks, Queue, SELECTED, finish_lazily, medoid};
 use super::source::Source;
 use super::sweep::{Sums, sweep};
 use super::team::Team;
@@ -181,9 +181,9 @@ impl Lists {
             .sum()
     }
 
-    /// Goes on from `picks`, whose exact gains are known.
-    pub(crate) fn finish(&self, picks: Picks, gains: &[i64], count: usize) -> Picks {
-        finish_lazily(picks, gains, count, |picks, point, select| {
+    /// Goes on from `picks` and bounds on the gains.
+    pub(crate) fn finish(&self, picks: Picks, queue: Queue, count: usize) -> Picks {
+        finish_lazily(picks, queue, count, |picks, point, select| {
             if !select {
                 return self.gain(point, &picks.nearest);
             }
@@ -201,33 +201,91 @@ impl Lists {
     }
 }
 
-/// Greedy selection without the matrix: by events while a new point changes much, then by lists, as
-/// soon as they fit into `bytes`.
+/// Greedy selection without the matrix: gains are computed anew where their bounds are largest, many
+/// at a time, until lists fit into `bytes`; then out of the lists.
 pub(crate) fn with_lists(
     source: &mut MatrixFree<'_>,
     count: usize,
     team: Team,
     bytes: u64,
 ) -> Picks {
-    /// Lists cost about as much as the events of this factor in the number of points selected.
-    const WORTH: usize = 8;
-    let mut events = Events::start(source, team);
-    let mut check = 4;
-    while events.picks.order.len() < count {
-        let selected = events.picks.order.len();
+    /// Lists cost more than gains if there are not as many times the points to choose.
+    const WORTH: usize = 4;
+    /// Gains computed at a time: more each time that a choice needs.
+    const BATCHES: std::ops::RangeInclusive<usize> = 32..=PANEL;
+    let len = source.len();
+    let first = medoid(&source.totals[..len]);
+    let mut row = Vec::new();
+    source.row(first, &mut row);
+    let mut picks = Picks::start(first, &row[..len]);
+    let mut gains = source.gains(&picks.nearest, team);
+    gains[first] = SELECTED;
+    let mut queue = Queue::exact(&gains[..len], 1);
+    let mut check = 8;
+    let mut batch = *BATCHES.start();
+    while picks.order.len() < count {
+        let selected = picks.order.len();
         if selected >= check && count / selected >= WORTH {
             check *= 2;
-            if let Some(lists) = source.lists(&events.picks.nearest, team, bytes) {
-                let gains = &events.gains[..source.len()];
-                return lists.finish(events.picks, gains, count);
+            if let Some(lists) = source.lists(&picks.nearest, team, bytes) {
+                return lists.finish(picks, queue, count);
             }
         }
-        events.step(source, team);
+        let stale = queue.pop_stale(selected, batch);
+        if stale.is_empty() {
+            let Some((next, _)) = queue.pop(selected) else {
+                break;
+            };
+            source.row(next, &mut row);
+            picks.add(next, &row, len, |_| {});
+            batch = *BATCHES.start();
+            continue;
+        }
+        batch = (2 * batch).min(*BATCHES.end());
+        let gains = source.gains_of(&stale, &picks.nearest, team);
+        for (point, gain) in stale.iter().zip(gains) {
+            queue.push(*point as usize, gain, selected);
+        }
     }
-    events.picks
+    picks
 }
 
 impl MatrixFree<'_> {
+    /// The gains of some candidates.
+    fn gains_of(&self, candidates: &[u32], nearest: &[i32], team: Team) -> Vec<i64> {
+        let cloud = self.cloud;
+        let mut gathered = Gathered::default();
+        let left = cloud.gather(candidates, &mut gathered);
+        let panels = cloud.panels();
+        let work = |tile: &mut Tile, index: usize| -> Vec<i64> {
+            let panel = panels[index].clone();
+            let width = panel.len();
+            let nearest = &nearest[panel.start..panel.end.min(nearest.len())];
+            tile.fill(cloud, left, cloud.rows(panel), FULL);
+            let rows = tile.steps.chunks(width).take(candidates.len());
+            rows.map(|row| gain(nearest, &row[..nearest.len()]))
+                .collect()
+        };
+        let mut gains = vec![0; candidates.len()];
+        let mut add = |terms: Vec<i64>| {
+            gains
+                .iter_mut()
+                .zip(terms)
+                .for_each(|(gain, term)| *gain += term)
+        };
+        match team {
+            Team::Alone => {
+                let mut tile = Tile::default();
+                (0..panels.len()).for_each(|index| add(work(&mut tile, index)));
+            }
+            Team::All => {
+                let parts = team.map(panels.len(), |index| work(&mut Tile::default(), index));
+                parts.into_iter().for_each(add);
+            }
+        }
+        gains
+    }
+
     /// The lists for `nearest`, if they fit into `bytes`.
     fn lists(&mut self, nearest: &[i32], team: Team, bytes: u64) -> Option<Lists> {
         let most = usize::try_from(bytes / size_of::<Entry>() as u64).unwrap_or(usize::MAX);

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::cloud::{Cloud, Gathered, PANEL};
 use super::fixed::{Cell, Tile};
-use super::greedy::{Picks, SELECTED};
+use super::greedy::{Picks, Queue, SELECTED};
 use super::matrix_free::{Entry, Lists, row_of};
 use super::team::Team;
 use crate::random::{Draws, Purpose};
@@ -40,7 +40,8 @@ pub(crate) fn with_neighbours(
     let mut gains = lists.gains(&picks.nearest);
     gains[first] = SELECTED;
     let built = start.elapsed().as_secs_f64();
-    (lists.finish(picks, &gains, count), largest, built)
+    let queue = Queue::exact(&gains, 1);
+    (lists.finish(picks, queue, count), largest, built)
 }
 
 /// The largest distance of the point that is farthest from `from`: at least half of the largest of

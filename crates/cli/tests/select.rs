@@ -1,0 +1,242 @@
+//! `afterimage select`, as a user meets it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod run;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use afterimage::track::read_table;
+use run::{Ended, Place, afterimage, finish};
+
+/// Two groups on a line, as CSV.
+const LINE: &str = "x\n0\n1\n9\n10\n11\n";
+
+fn select(place: &Place, input: &Path, arguments: &[&str]) -> Ended {
+    let mut command = afterimage();
+    command
+        .arg("select")
+        .arg(input)
+        .arg("--out")
+        .arg(place.path("out"));
+    finish(command.args(arguments))
+}
+
+fn csv(place: &Place) -> String {
+    fs::read_to_string(place.path("out").join("coreset.csv")).unwrap()
+}
+
+/// An npy file of f32.
+fn npy(place: &Place, name: &str, shape: &str, values: &[f32]) -> PathBuf {
+    let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}");
+    let length = (10 + header.len() + 1).next_multiple_of(64) - 10;
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((length as u16).to_le_bytes());
+    bytes.extend(format!("{header:<width$}\n", width = length - 1).bytes());
+    values.iter().for_each(|x| bytes.extend(x.to_le_bytes()));
+    let path = place.path(name);
+    fs::write(&path, bytes).unwrap();
+    path
+}
+
+#[test]
+fn a_coreset_is_written_in_the_order_of_choice_in_three_forms() {
+    let place = Place::new();
+    let input = place.write("line.csv", LINE);
+    let ended =
+        select(&place, &input, &["--fraction", "0.4"]).expect(0, &["distances of 1 group: dense"]);
+    assert!(
+        ended.out.contains("2 of 5 samples; k-medoids cost 4.0"),
+        "{}",
+        ended.out
+    );
+    assert_eq!(csv(&place), "index,weight\n2,3\n0,2\n");
+    let table = read_table(&place.path("out").join("coreset.parquet")).unwrap();
+    assert_eq!(table.columns[0].0, "index");
+    assert_eq!(
+        table.columns[1].1,
+        afterimage::hooks::Column::F64(vec![3.0, 2.0])
+    );
+    let npy = fs::read(place.path("out").join("coreset.npy")).unwrap();
+    assert!(npy.starts_with(b"\x93NUMPY"));
+    assert!(
+        npy.ends_with(
+            &[
+                2i64.to_le_bytes(),
+                3f64.to_le_bytes(),
+                0i64.to_le_bytes(),
+                2f64.to_le_bytes()
+            ]
+            .concat()
+        )
+    );
+    let summary = fs::read_to_string(place.path("out").join("summary.json")).unwrap();
+    let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
+    assert_eq!(summary["k_medoids_cost"], 4.0);
+    // The largest distance of five samples is 11.
+    assert!((summary["objective"].as_f64().unwrap() - 51.0).abs() < 1e-5);
+    for key in ["seconds_to_build", "seconds_to_select", "peak_memory_bytes"] {
+        assert!(
+            summary[key].as_f64().is_some_and(|value| value > 0.0),
+            "{key}: {summary}"
+        );
+    }
+    assert_eq!(
+        fs::read_dir(place.path("")).unwrap().count(),
+        2,
+        "something is left beside"
+    );
+}
+
+#[test]
+fn npy_and_labels_of_classes() {
+    let place = Place::new();
+    let input = npy(&place, "x.npy", "(5, 1)", &[0.0, 1.0, 9.0, 10.0, 11.0]);
+    let labels = place.write("labels.csv", "label\ncat\ndog\ncat\ndog\ndog\n");
+    let labels = labels.to_str().unwrap();
+    let arguments = [
+        "--labels",
+        labels,
+        "--count",
+        "2",
+        "--threads",
+        "2",
+        "--memory",
+        "3MB",
+    ];
+    select(&place, &input, &arguments).expect(0, &[]);
+    assert_eq!(csv(&place), "index,weight\n0,2\n3,3\n");
+    fs::remove_dir_all(place.path("out")).unwrap();
+    fs::create_dir(place.path("out")).unwrap();
+    let arguments = [
+        "--count",
+        "2",
+        "--strategy",
+        "centrality",
+        "--weights",
+        "none",
+    ];
+    select(&place, &input, &arguments).expect(0, &[]);
+    assert_eq!(csv(&place), "index,weight\n2,1\n3,1\n");
+}
+
+#[test]
+fn a_parquet_table_is_read() {
+    let place = Place::new();
+    let table = afterimage::hooks::Table {
+        columns: vec![
+            (
+                "x".to_owned(),
+                afterimage::hooks::Column::F64(vec![0.0, 1.0, 9.0, 10.0, 11.0]),
+            ),
+            ("y".to_owned(), afterimage::hooks::Column::I64(vec![0; 5])),
+        ],
+    };
+    let input = place.path("x.parquet");
+    afterimage::track::write_table(&input, &table).unwrap();
+    select(&place, &input, &["--count", "2"]).expect(0, &[]);
+    assert_eq!(csv(&place), "index,weight\n2,3\n0,2\n");
+}
+
+#[test]
+fn mistakes_are_told_once_and_leave_nothing() {
+    let place = Place::new();
+    let line = place.write("line.csv", LINE);
+    let broken = place.write("broken.csv", "a,b\n1,2\n3,\n");
+    let ragged = place.write("ragged.csv", "1,2\n3\n");
+    let nan = place.write("nan.csv", "1\nnan\n3\ninf\n");
+    let text = place.write("text.txt", "1\n");
+    let cut = npy(&place, "cut.npy", "(50, 2)", &[1.0; 7]);
+    let cube = npy(&place, "cube.npy", "(1, 2, 2)", &[1.0; 4]);
+    let none = npy(&place, "none.npy", "(0, 2)", &[]);
+    let noise = place.write("noise.npy", "no array");
+    let three = place.write("three.csv", "1\n2\n3\n");
+    let three = three.to_str().unwrap();
+    let some = ["--count", "1"];
+    for (input, arguments, words) in [
+        (
+            &line,
+            &["--fraction", "1.5"][..],
+            "fraction: 1.5 is not in (0, 1]",
+        ),
+        (
+            &line,
+            &["--fraction", "0.01"],
+            "0.01 of 5 samples is not one sample",
+        ),
+        (&line, &["--count", "6"], "6 of 5 samples cannot be chosen"),
+        (&line, &[], "--fraction"),
+        (
+            &line,
+            &["--count", "1", "--fraction", "0.5"],
+            "cannot be used with",
+        ),
+        (
+            &line,
+            &["--count", "1", "--strategy", "facility"],
+            "facility-location",
+        ),
+        (
+            &line,
+            &["--count", "1", "--memory", "lots"],
+            "--memory: \"lots\" is no amount",
+        ),
+        (&line, &["--count", "1", "--memory", "1kB"], "too small"),
+        (
+            &line,
+            &["--count", "1", "--threads", "0"],
+            "--threads: 0 is not in",
+        ),
+        (&line, &["--count", "1", "--labels", three], "labels has 3"),
+        (
+            &line,
+            &["--count", "1", "--strategy", "small-loss"],
+            "needs losses",
+        ),
+        (
+            &line,
+            &["--count", "1", "--cap", "0.9", "--weights", "none"],
+            "--cap",
+        ),
+        (&line, &["--count", "1", "--weights", "radius"], "--radius"),
+        (&broken, &some, "broken.csv:3: column 2: the cell is empty"),
+        (&ragged, &some, "ragged.csv: this is no CSV"),
+        (
+            &nan,
+            &some,
+            "2 of 4 samples hold values that are not finite: 1, 3;",
+        ),
+        (&text, &some, "must end in .npy, .csv or .parquet"),
+        (&cut, &some, "cut off"),
+        (&cube, &some, "[1, 2, 2]"),
+        (&none, &some, "no values"),
+        (&noise, &some, "no npy file"),
+        (&place.path("absent.npy"), &some, "absent.npy: cannot open"),
+    ] {
+        let ended = select(&place, input, arguments).expect(2, &[words]);
+        assert!(ended.out.is_empty(), "{ended:?}");
+        assert!(
+            !place.path("out").exists(),
+            "{words}: something was written"
+        );
+    }
+}
+
+#[test]
+fn a_directory_that_holds_something_stays_as_it_is() {
+    let place = Place::new();
+    let input = place.write("line.csv", LINE);
+    fs::create_dir(place.path("out")).unwrap();
+    fs::write(place.path("out").join("mine"), "mine").unwrap();
+    select(&place, &input, &["--count", "1"]).expect(2, &["this directory is not empty"]);
+    assert_eq!(fs::read_dir(place.path("out")).unwrap().count(), 1);
+    // A parent that is a file is no place for a directory.
+    let mut command = afterimage();
+    command
+        .arg("select")
+        .arg(&input)
+        .args(["--count", "1", "--out"]);
+    let ended = finish(command.arg(place.path("line.csv").join("out")));
+    assert_ne!(ended.code, Some(0), "{ended:?}");
+}
