@@ -112,30 +112,37 @@ def work(name, data, labels, fraction):
         chosen += [int(ids[int(e)]) for e in picks]
     total = built + selected
     print(json.dumps({"wall": total[0], "cpu": total[1], "build": built[0], "select": selected[0],
-                      "chosen": chosen}))
+                      "memory": peak_memory(), "chosen": chosen}))
+
+
+def peak_memory():
+    """Peak memory of this program in MB; that of a child's rusage would count its parent's, too."""
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
 
 
 def measured(command):
-    """Runs a command; its output, CPU seconds and peak memory in MB."""
+    """Runs a command; its output and CPU seconds."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     out = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         sys.exit(f"{command}: failed")
-    return out, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    return out, usage.ru_utime + usage.ru_stime
 
 
 def afterimage(binary, options, data, labels, fraction):
     with tempfile.TemporaryDirectory() as place:
         out = pathlib.Path(place) / "out"
         command = [binary, "select", data, "--fraction", str(fraction), "--out", str(out), *options]
-        _, cpu, memory = measured(command + (["--labels", labels] if labels else []))
+        _, cpu = measured(command + (["--labels", labels] if labels else []))
         summary = json.loads((out / "summary.json").read_text())
         with open(out / "coreset.csv", newline="") as rows:
             chosen = [int(row["index"]) for row in csv.DictReader(rows)]
     build, select = summary["seconds_to_build"], summary["seconds_to_select"]
     return {"wall": build + select, "cpu": cpu, "build": build, "select": select, "chosen": chosen,
-            "process": cpu, "memory": memory, "storage": summary["storage"]}
+            "process": cpu, "memory": summary["peak_memory_bytes"] / 2**20,
+            "storage": summary["storage"]}
 
 
 def judge(x, of, chosen):
@@ -205,8 +212,8 @@ def main():
                         else:
                             command = [sys.executable, __file__, "--worker", name, data,
                                        labels or "", str(fraction)]
-                            out, cpu, memory = measured(command)
-                            found = {**json.loads(out), "process": cpu, "memory": memory}
+                            out, cpu = measured(command)
+                            found = {**json.loads(out), "process": cpu}
                         runs.setdefault(name, []).append(found)
                 print(f"\n{pathlib.Path(data).name}, {len(x)} points, {len(np.unique(of))} "
                       f"classes, {fraction:.0%}; medians of {arguments.rounds} rounds\n")
