@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use parquet::basic::{ConvertedType, Type as Physical};
+use parquet::basic::{Compression, ConvertedType, Type as Physical};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::{ByteArray, DataType};
 use parquet::errors::ParquetError;
@@ -50,6 +50,23 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
                 "lists, decimals and old timestamps are not read; convert it, or say --ignore {name}"
             );
             return Err(wrong(Some(&name), what));
+        }
+    }
+    for group in reader.metadata().row_groups() {
+        for (column, name) in group.columns().iter().zip(&names) {
+            let compression = column.compression();
+            if !matches!(
+                compression,
+                Compression::UNCOMPRESSED
+                    | Compression::SNAPPY
+                    | Compression::GZIP(_)
+                    | Compression::ZSTD(_)
+            ) {
+                let what = format!(
+                    "its compression, {compression}, is not read; save it with snappy, zstd or gzip"
+                );
+                return Err(wrong(Some(name), what));
+            }
         }
     }
     let mut columns: Vec<Option<Raw>> = roles
