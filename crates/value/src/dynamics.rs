@@ -225,6 +225,8 @@ pub fn in_run_shapley(
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]

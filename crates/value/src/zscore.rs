@@ -85,6 +85,8 @@ fn moments(values: &[f32], order: &[u32], target: &Target, classes: usize) -> Ve
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
     use crate::problem::Column;
 

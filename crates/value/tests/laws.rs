@@ -148,7 +148,7 @@ fn check_equations(problem: &Problem, settings: &Settings) {
     let (rows, width) = (problem.rows(), problem.columns().len());
     let cells = values.cells(0..rows);
     let row_values = values.rows();
-    for row in 0..rows {
+    for (row, row_value) in row_values.iter().enumerate() {
         let scores = |wanted: &dyn Fn(&OneLearner) -> bool| -> Vec<f64> {
             learners
                 .iter()
@@ -157,7 +157,7 @@ fn check_equations(problem: &Problem, settings: &Settings) {
                 .collect()
         };
         let (phi, count, error) = mean(&scores(&|_| true));
-        let oob = row_values[row].data_oob;
+        let oob = row_value.data_oob;
         assert!(
             close(oob.value, phi) && oob.count == count && close(oob.error, error),
             "row {row}"
@@ -185,7 +185,7 @@ fn check_equations(problem: &Problem, settings: &Settings) {
                 marginal.push(with.0);
             }
         }
-        assert!(close(row_values[row].marginal, mean(&marginal).0));
+        assert!(close(row_value.marginal, mean(&marginal).0));
     }
 }
 

@@ -98,7 +98,7 @@ impl ValueJob {
                     "--fix writes a repaired copy, so it needs --out DIR".to_owned(),
                 ));
             }
-            Some(FixBy::Distance(z)) if !(z > 0.0) => {
+            Some(FixBy::Distance(z)) if z.is_nan() || z <= 0.0 => {
                 return Err(ValueError::Setting(format!(
                     "--fix-z is {z}; it must be above 0, as in --fix-z 4"
                 )));
