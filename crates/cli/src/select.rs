@@ -77,7 +77,11 @@ fn select(arguments: &Select) -> Result<(), SelectError> {
     let settings = settings(arguments)?;
     let start = Instant::now();
     let points = Points::Rows(read::matrix(&arguments.embeddings, "embeddings")?);
-    let labels = arguments.labels.as_deref().map(read::labels).transpose()?;
+    let labels = arguments
+        .labels
+        .as_deref()
+        .map(|path| read::labels(path, points.len()))
+        .transpose()?;
     let losses = arguments.losses.as_deref().map(read::numbers).transpose()?;
     let losses: Option<Vec<f32>> =
         losses.map(|losses| losses.into_iter().map(|loss| loss as f32).collect());

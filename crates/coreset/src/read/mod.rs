@@ -83,15 +83,23 @@ pub struct Labels {
     pub names: Vec<String>,
 }
 
-/// Labels from an npy array `[n]` or `[n, 1]`, or a CSV or Parquet table of one column: whole numbers
-/// or, in tables, text.
+/// Labels of `samples` samples from an npy array `[n]` or `[n, 1]`, or a CSV or Parquet table of one
+/// column: whole numbers or, in tables, text.
+///
+/// Where text has one line more than there are samples, the first is the name of the column: among
+/// words nothing else tells it from a label.
 ///
 /// # Errors
 /// A missing or damaged file, more than one column, or labels with a fraction.
-pub fn labels(path: &Path) -> Result<Labels, CoresetError> {
+pub fn labels(path: &Path, samples: usize) -> Result<Labels, CoresetError> {
     match column(path)? {
         Column::Whole(values) => Ok(rank(values, |value| value.to_string())),
-        Column::Text(values) => Ok(rank(values, String::clone)),
+        Column::Text(mut values) => {
+            if values.len() == samples + 1 {
+                values.remove(0);
+            }
+            Ok(rank(values, String::clone))
+        }
         Column::Real(values) => {
             let whole = |(row, value): (usize, f64)| {
                 if value.fract() == 0.0 && value.abs() < 9e15 {
