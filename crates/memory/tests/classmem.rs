@@ -181,10 +181,10 @@ fn mistakes_are_told_in_words() {
     assert!(fault(none, Some(&SAMPLES)).contains("`points`: 1 is too few"));
     assert_eq!(ClassMemConfig::default().problems(), []);
     // Two points of one class: samples 2 and 3 are of class 1.
-    let one_class = (0..200).find_map(|seed| {
-        let points = probe_points(seed, Split::Train, 40, 2);
+    let one_class = (0..200).find(|seed| {
+        let points = probe_points(*seed, Split::Train, 40, 2);
         let label = |id: &SampleId| LABELS[id.0 as usize];
-        (label(&points[0]) == label(&points[1])).then_some(seed)
+        label(&points[0]) == label(&points[1])
     });
     let mut rig = rig(
         ClassMemConfig {

@@ -78,6 +78,10 @@ fn cross_fitted_records_equal_the_definition() {
 }
 
 #[test]
+#[allow(
+    clippy::needless_range_loop,
+    reason = "points are rows and units columns, as in the formulas"
+)]
 fn owners_are_counted_ranked_and_followed() {
     let (_, second) = two_probes(config());
     let train = probe_points(5, Split::Train, 40, 12);

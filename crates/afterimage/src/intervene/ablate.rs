@@ -83,22 +83,11 @@ pub fn ablate(options: &AblateOptions, say: &mut dyn FnMut(&str)) -> Result<Arms
     say("measuring UnitMem");
     let (sites, units) = units(&operated)?;
     let (count, seed) = (sites.len(), operated.config.seed);
-    let share = |of: usize| ((of as f64 * options.fraction).round() as usize).max(1);
     let groups: Vec<Vec<Unit>> = match options.grain {
         Grain::Network => vec![units],
         Grain::Layer => (0..count)
             .map(|site| units.iter().filter(|u| u.site == site).copied().collect())
             .collect(),
-    };
-    let cut = |mut order: Box<dyn FnMut(&mut Vec<Unit>)>| -> Vec<Unit> {
-        let mut cut = Vec::new();
-        for group in &groups {
-            let mut group = group.clone();
-            order(&mut group);
-            group.truncate(share(group.len()));
-            cut.extend(group);
-        }
-        cut
     };
     let judged = |name: &str, cut: &[Unit]| {
         let mut masks = operated.masks.clone();
@@ -120,7 +109,7 @@ pub fn ablate(options: &AblateOptions, say: &mut dyn FnMut(&str)) -> Result<Arms
     let original = operated.arm("as it is", Vec::new(), &operated.encoder, &operated.masks)?;
     say("judging the ablation");
     let which = options.which;
-    let chosen = cut(Box::new(move |group| {
+    let chosen = cut(&groups, options.fraction, |group| {
         group.sort_by(|a, b| {
             let by_score = match which {
                 Which::Top => b.score.total_cmp(&a.score),
@@ -128,13 +117,13 @@ pub fn ablate(options: &AblateOptions, say: &mut dyn FnMut(&str)) -> Result<Arms
             };
             by_score.then((a.site, a.unit).cmp(&(b.site, b.unit)))
         });
-    }));
+    });
     let chosen = judged(&format!("{which} units at zero"), &chosen)?;
     let controls = (1..=options.controls)
         .map(|draw| {
             say(&format!("judging random control {draw}"));
             let mut generator = RandomKey::new(seed, Stream::Layers).step(draw).generator();
-            let random = cut(Box::new(move |group| generator.shuffle(group)));
+            let random = cut(&groups, options.fraction, |group| generator.shuffle(group));
             judged("random units at zero", &random)
         })
         .collect::<Result<Vec<_>, _>>()?;
@@ -143,6 +132,19 @@ pub fn ablate(options: &AblateOptions, say: &mut dyn FnMut(&str)) -> Result<Arms
         chosen,
         controls,
     })
+}
+
+/// The first `fraction` of each group, at least one unit, in the order that `order` gives it.
+fn cut(groups: &[Vec<Unit>], fraction: f64, mut order: impl FnMut(&mut [Unit])) -> Vec<Unit> {
+    let mut cut = Vec::new();
+    for group in groups {
+        let mut group = group.clone();
+        order(&mut group);
+        let share = (group.len() as f64 * fraction).round() as usize;
+        group.truncate(share.max(1));
+        cut.extend(group);
+    }
+    cut
 }
 
 /// The probed sites and their units with UnitMem on training points; a unit without a score, which
