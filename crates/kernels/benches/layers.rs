@@ -8,12 +8,13 @@
 #![allow(missing_docs, reason = "a benchmark has no interface")]
 #![allow(clippy::print_stdout, reason = "the lines are the result")]
 
-use std::time::Instant;
+mod clock;
 
 use afterimage_kernels::{Convolution, conv2d};
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, Distribution, Tensor};
+use clock::median;
 
 /// Input channels, output channels and side of the map, for images of 32².
 const LAYERS: [(&str, usize, usize, usize); 8] = [
@@ -95,17 +96,4 @@ fn identity(channels: usize, device: &Device) -> Conv2d {
     Conv2dConfig::new([channels, channels], [1, 1])
         .with_bias(false)
         .init(device)
-}
-
-fn median(rounds: usize, mut work: impl FnMut()) -> f64 {
-    let mut seconds: Vec<f64> = (0..rounds + 2)
-        .map(|_| {
-            let start = Instant::now();
-            work();
-            start.elapsed().as_secs_f64()
-        })
-        .skip(2) // The first ones warm up.
-        .collect();
-    seconds.sort_by(f64::total_cmp);
-    seconds[rounds / 2]
 }

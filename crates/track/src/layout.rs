@@ -31,7 +31,7 @@ impl Chart {
     }
 }
 
-/// The layout for memorization: for each of `sites` the mean UnitMem on training points, on
+/// The layout for memorization: LayerMem of all layers with its controls; for each of `sites` the mean UnitMem on training points, on
 /// held-out points and before training, and one chart of the excess over the null of all sites.
 pub fn unitmem_layout(sites: &[String]) -> Vec<Category> {
     let every =
@@ -58,6 +58,17 @@ pub fn unitmem_layout(sites: &[String]) -> Vec<Category> {
             tags: vec!["^eval/.*$".into()],
         },
     ];
+    let below = |title: &str, prefix: &str| Chart {
+        title: title.into(),
+        tags: vec![format!("^{prefix}/.*$")],
+    };
+    let layers = vec![
+        below("candidates", "layermem/mean/candidates"),
+        below("calibrated", "layermem/calibrated"),
+        below("control: shared points", "layermem/mean/shared"),
+        below("control: held-out points", "layermem/mean/external"),
+        below("alignment gap", "alignment/gap"),
+    ];
     vec![
         Category {
             title: "Training".into(),
@@ -70,6 +81,10 @@ pub fn unitmem_layout(sites: &[String]) -> Vec<Category> {
         Category {
             title: "UnitMem per layer: train, held out, initial".into(),
             charts: per_site,
+        },
+        Category {
+            title: "LayerMem".into(),
+            charts: layers,
         },
     ]
 }
