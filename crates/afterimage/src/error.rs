@@ -61,6 +61,23 @@ pub enum RunError {
         /// The encoder that gives them.
         donor: String,
     },
+    /// An encoder with pruned units where only whole ones can be used.
+    #[error("{path}: units of this encoder are pruned; give a checkpoint from before that")]
+    PrunedLayers {
+        /// The checkpoint.
+        path: PathBuf,
+    },
+    /// Fewer training images than UnitMem is to look at.
+    #[error(
+        "UnitMem is to look at {points} training points, but there are {train}; set `--points` to at \
+         most that"
+    )]
+    FewPoints {
+        /// Points that were asked for.
+        points: usize,
+        /// Training images.
+        train: usize,
+    },
     /// A share of units that is none.
     #[error("--fraction {given}: give a share above 0 and below 1")]
     Fraction {
@@ -182,6 +199,8 @@ impl RunError {
             | RunError::Pair(_)
             | RunError::Layers(_)
             | RunError::Fraction { .. }
+            | RunError::FewPoints { .. }
+            | RunError::PrunedLayers { .. }
             | RunError::OtherLayers { .. }
             | RunError::Start { .. }
             | RunError::NoImages

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Report, Validate};
 use crate::device::open_device;
-use crate::fine_tune::FineTuneConfig;
+use crate::fine_tune::{FineTuneConfig, LayerChoice};
 use crate::pair::PairConfig;
 use crate::registry::Registry;
 
@@ -268,6 +268,25 @@ pub(crate) fn tell_views(report: &mut Report<'_>, views: &ViewConfig) {
 }
 
 impl Experiment {
+    /// Whether the layers that are frozen can be.
+    fn validate_fine_tune(&self, report: &mut Report<'_>) {
+        let partial = self
+            .fine_tune
+            .as_ref()
+            .is_some_and(|fine_tune| fine_tune.layers != LayerChoice::All);
+        let kind = self.objective.kind();
+        report.check(
+            !(partial && self.objective.has_teacher()),
+            "fine_tune.layers",
+            || {
+                format!(
+                    "the teacher of the objective {kind:?} cannot be frozen in part; set it to \
+                     \"all\", or choose another objective"
+                )
+            },
+        );
+    }
+
     /// Whether objective, head, encoder and views go together.
     fn validate_objective(&self, report: &mut Report<'_>) {
         let kind = self.objective.kind();
@@ -349,6 +368,7 @@ impl Validate for Experiment {
             tell_model(report, "projection", projection.validate());
         }
         self.validate_objective(report);
+        self.validate_fine_tune(report);
         tell_ssl(report, "objective", self.objective.problems());
         tell_ssl(report, "optimizer", self.optimizer.problems());
         tell_ssl(report, "schedule", self.schedule.problems());

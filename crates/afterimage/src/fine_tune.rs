@@ -252,11 +252,10 @@ fn sites(layers: &[Layer]) -> String {
 /// ΔLayerMem by site, as the last probe of the run in `path` (or of the run that the checkpoint
 /// `path` belongs to) found it.
 fn deltas(path: &Path) -> Result<BTreeMap<String, f64>, LayerError> {
-    let metrics = path
-        .ancestors()
-        .map(|directory| directory.join("metrics.jsonl"))
-        .take(3)
-        .find(|file| file.exists());
+    // The run itself, or the one whose folder of checkpoints the path lies in.
+    let checkpoints = |directory: &&Path| directory.ends_with("checkpoints");
+    let run = path.ancestors().find(checkpoints).and_then(Path::parent);
+    let metrics = Some(run.unwrap_or(path).join("metrics.jsonl")).filter(|file| file.exists());
     let missing = |reason: String| LayerError::NoLayerMem {
         path: path.to_owned(),
         reason,

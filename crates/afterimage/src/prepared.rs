@@ -1,5 +1,6 @@
 //! A run with everything read and checked, before anything is written.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use afterimage_data::{Crop, DataError, DataSet, Shape, ViewConfig, Views};
@@ -31,10 +32,17 @@ pub(crate) struct Prepared {
     /// Their ids in the order of dispatch.
     pub(crate) plugin_ids: Vec<String>,
     pub(crate) model: SslModel,
+    /// Layers of the encoder that fine-tuning trains.
+    pub(crate) trained: Option<Vec<String>>,
 }
 
 impl Prepared {
-    pub(crate) fn new(loaded: &Loaded<Experiment>) -> Result<Self, RunError> {
+    /// Reads and checks everything; `resumed` is the directory of a run that goes on from a
+    /// checkpoint.
+    pub(crate) fn new(
+        loaded: &Loaded<Experiment>,
+        resumed: Option<&Path>,
+    ) -> Result<Self, RunError> {
         let experiment = &loaded.value;
         let plugins = attach(loaded)?;
         let device = open_device(&experiment.device)?;
@@ -71,7 +79,8 @@ impl Prepared {
             epochs: experiment.epochs,
         };
         let on = device.clone().autodiff();
-        let start = Start::open(experiment, &encoder, &on)?;
+        let start = Start::open(experiment, &encoder, &on, resumed)?;
+        let trained = start.trained()?;
         let fresh = || -> Result<SslModel, RunError> {
             let (head, objective) = (experiment.projection.as_ref(), &experiment.objective);
             Ok(SslModel::new(
@@ -86,7 +95,7 @@ impl Prepared {
             Some(_) => fresh()?.with_reference(fresh()?),
             None => fresh()?,
         }
-        .freeze(&start.frozen()?);
+        .freeze(&trained.frozen);
         let plugin_ids = in_order(experiment, &plugins, model.encoder().sites())?
             .into_iter()
             .map(|index| plugins[index].manifest().id.clone())
@@ -102,6 +111,7 @@ impl Prepared {
             plugins,
             plugin_ids,
             model,
+            trained: trained.names,
         })
     }
 }

@@ -26,6 +26,7 @@ use crate::experiment::{Experiment, Renderer};
 use crate::prepared::Prepared;
 use crate::registry::Registry;
 use crate::run_dir::{Manifest, RunDir};
+use crate::start::keep_layers;
 use crate::summary::summary;
 
 /// How a run is started, apart from its config.
@@ -89,8 +90,11 @@ pub fn run(loaded: &Loaded<Experiment>, options: Options) -> Result<Finished, Ru
         .out
         .clone()
         .unwrap_or_else(|| default_directory(loaded));
-    let prepared = Prepared::new(loaded)?;
+    let prepared = Prepared::new(loaded, None)?;
     let directory = RunDir::create(path)?;
+    if let Some(layers) = &prepared.trained {
+        keep_layers(directory.path(), layers)?;
+    }
     directory.write_config(&loaded.resolved)?;
     prepared.launch(loaded, directory, options, false)
 }
@@ -123,7 +127,9 @@ pub fn resume(path: &Path, options: Options) -> Result<Finished, RunError> {
         }
         Err(error) => return Err(error.into()),
     };
-    Prepared::new(&loaded)?.launch(&loaded, directory, options, resume)
+    let resumed = resume.then(|| directory.path().to_owned());
+    let prepared = Prepared::new(&loaded, resumed.as_deref())?;
+    prepared.launch(&loaded, directory, options, resume)
 }
 
 /// What a run would do: its directory, device, steps and the order of plugins with their events.
@@ -142,11 +148,15 @@ pub fn dry_run(loaded: &Loaded<Experiment>, with_data: bool) -> Result<String, R
     );
     if with_data {
         let data = experiment.data.load(experiment.limits)?;
+        let images = data.train.len();
+        let seen = match experiment.pair {
+            Some(pair) => pair.sets(images, experiment.seed)?.members().len(),
+            None => images,
+        };
         text.push_str(&format!(
-            "data: {} training and {} held-out images, {} steps an epoch\n",
-            data.train.len(),
+            "data: {images} training and {} held-out images, {} steps an epoch\n",
             data.held_out.len(),
-            data.train.len() / experiment.batch_size
+            seen / experiment.batch_size
         ));
     }
     let plugins = attach(loaded)?;
@@ -242,6 +252,7 @@ impl Prepared {
             plugins,
             plugin_ids,
             model,
+            trained: _,
         } = self;
         let experiment = &loaded.value;
         let data_digest = data.digest();

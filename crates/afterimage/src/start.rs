@@ -1,5 +1,8 @@
 //! The encoder that a run starts with.
 
+use std::fs;
+use std::path::Path;
+
 use afterimage_model::{
     AnyEncoder, Encoder as _, EncoderConfig, ImportOptions, Layer, layers, parameters,
 };
@@ -10,16 +13,28 @@ use crate::experiment::Experiment;
 use crate::fine_tune::FineTuneConfig;
 use crate::probe::Subject;
 
+/// Where a fine-tuning run keeps the names of the layers that it trains.
+const TRAINED: &str = "trained_layers.json";
+
 /// Random initial parameters, or an encoder that is there already.
 pub(crate) struct Start<'a> {
     encoder: &'a EncoderConfig,
     seed: u64,
     device: &'a Device,
-    given: Option<(&'a FineTuneConfig, Subject)>,
+    from: From<'a>,
+}
+
+enum From<'a> {
+    Scratch,
+    Encoder(&'a FineTuneConfig, Box<Subject>),
+    /// A run goes on: its checkpoint has the values, and its directory the layers. What it started
+    /// from may be gone or different by now, and has no say any more.
+    Resumed(Vec<String>),
 }
 
 impl<'a> Start<'a> {
-    /// Looks at what the experiment starts from; `encoder` is its encoder for its images.
+    /// Looks at what the experiment starts from; `encoder` is its encoder for its images, `resumed`
+    /// the directory of a run that goes on from a checkpoint.
     ///
     /// # Errors
     /// A checkpoint that cannot be read.
@@ -27,19 +42,21 @@ impl<'a> Start<'a> {
         experiment: &'a Experiment,
         encoder: &'a EncoderConfig,
         device: &'a Device,
+        resumed: Option<&Path>,
     ) -> Result<Self, RunError> {
-        let given = match &experiment.fine_tune {
-            Some(config) => {
+        let from = match (&experiment.fine_tune, resumed) {
+            (None, _) => From::Scratch,
+            (Some(_), Some(run)) => From::Resumed(kept_layers(run)?),
+            (Some(config), None) => {
                 let subject = Subject::open(&config.from, &ImportOptions::default())?;
-                Some((config, subject))
+                From::Encoder(config, Box::new(subject))
             }
-            None => None,
         };
         Ok(Self {
             encoder,
             seed: experiment.seed,
             device,
-            given,
+            from,
         })
     }
 
@@ -48,7 +65,7 @@ impl<'a> Start<'a> {
     /// # Errors
     /// A checkpoint of another encoder than the experiment's, or of one with pruned units.
     pub(crate) fn encoder(&self) -> Result<AnyEncoder, RunError> {
-        let Some((config, subject)) = &self.given else {
+        let From::Encoder(config, subject) = &self.from else {
             return Ok(self.encoder.init(self.seed, self.device)?);
         };
         let refuse = |reason: String| RunError::Start {
@@ -70,6 +87,15 @@ impl<'a> Start<'a> {
                 subject.description
             )));
         }
+        if let AnyEncoder::ResNet(network) = &opened.encoder
+            && !network.stem.rectified
+        {
+            return Err(refuse(
+                "it has no ReLU behind its first norm, which no config can say; fine-tune an \
+                 encoder that has one"
+                    .to_owned(),
+            ));
+        }
         if !opened.masks.is_empty() {
             return Err(refuse(
                 "units of its encoder are pruned, which fine-tuning cannot keep".to_owned(),
@@ -78,20 +104,26 @@ impl<'a> Start<'a> {
         Ok(opened.encoder)
     }
 
-    /// Paths of the encoder's parameters and statistics that are not trained.
+    /// The layers that are trained, and the paths of all parameters and statistics that are not.
     ///
     /// # Errors
     /// Layers that cannot be chosen.
-    pub(crate) fn frozen(&self) -> Result<Vec<String>, RunError> {
-        let Some((config, _)) = &self.given else {
-            return Ok(Vec::new());
-        };
+    pub(crate) fn trained(&self) -> Result<Trained, RunError> {
         let all = self.layers()?;
-        let trained = config.trained(&all, self.seed)?;
-        let names: Vec<&str> = trained.iter().map(|layer| layer.site.as_str()).collect();
-        tracing::info!("trained layers of the encoder: {}", names.join(", "));
+        let trained = match &self.from {
+            From::Scratch => all.clone(),
+            From::Encoder(config, _) => config.trained(&all, self.seed)?,
+            From::Resumed(names) => {
+                let kept = |layer: &&Layer| names.contains(&layer.site);
+                all.iter().filter(kept).cloned().collect()
+            }
+        };
+        let names: Vec<String> = trained.iter().map(|layer| layer.site.clone()).collect();
         let frozen = all.into_iter().filter(|layer| !trained.contains(layer));
-        Ok(frozen.flat_map(|layer| layer.parameters).collect())
+        Ok(Trained {
+            names: (!matches!(self.from, From::Scratch)).then_some(names),
+            frozen: frozen.flat_map(|layer| layer.parameters).collect(),
+        })
     }
 
     fn layers(&self) -> Result<Vec<Layer>, RunError> {
@@ -102,4 +134,32 @@ impl<'a> Start<'a> {
             .collect();
         Ok(layers(&encoder.sites(), &paths))
     }
+}
+
+/// What fine-tuning trains.
+pub(crate) struct Trained {
+    /// Names of the trained layers, in a run that fine-tunes.
+    pub(crate) names: Option<Vec<String>>,
+    /// Paths of the encoder's parameters and statistics that are not trained.
+    pub(crate) frozen: Vec<String>,
+}
+
+/// Keeps the names of the trained layers in the directory of a run, for its resume.
+///
+/// # Errors
+/// A file that cannot be written.
+pub(crate) fn keep_layers(run: &Path, names: &[String]) -> Result<(), RunError> {
+    tracing::info!("trained layers of the encoder: {}", names.join(", "));
+    let text = serde_json::to_string_pretty(names).unwrap_or_default() + "\n";
+    afterimage_track::files::write_beside(&run.join(TRAINED), text.as_bytes())?;
+    Ok(())
+}
+
+fn kept_layers(run: &Path) -> Result<Vec<String>, RunError> {
+    let path = run.join(TRAINED);
+    let text = fs::read_to_string(&path).map_err(RunError::io(&path, "read"))?;
+    serde_json::from_str(&text).map_err(|error| RunError::Start {
+        path,
+        reason: format!("does not name the trained layers: {error}"),
+    })
 }

@@ -95,6 +95,17 @@ pub enum HooksError {
         /// Who compares.
         plugin: String,
     },
+    /// A write that would reach one encoder of a pair alone.
+    #[error(
+        "plugin {plugin} writes {write}, which would reach the encoder and not its reference; what \
+         the two then differ in is no memorization. Remove the plugin, or the table `[pair]`"
+    )]
+    OneOfAPair {
+        /// Who writes.
+        plugin: String,
+        /// What.
+        write: Write,
+    },
     /// A tap that finds no site.
     #[error(
         "plugin {plugin} taps {pattern:?}, which matches no site of the model; sites are: {sites}"

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::HooksError;
 use crate::event::EventKind;
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, Write};
 use crate::request::RequestKind;
 use crate::site::Site;
 
@@ -80,6 +80,15 @@ fn check_host(manifests: &[&Manifest], host: &Host, errors: &mut Vec<HooksError>
             errors.push(HooksError::NoReference {
                 plugin: manifest.named(),
             });
+        }
+        if host.reference {
+            let reach = |write: &&Write| **write != Write::LossWeights;
+            for write in manifest.writes.iter().filter(reach) {
+                errors.push(HooksError::OneOfAPair {
+                    plugin: manifest.named(),
+                    write: *write,
+                });
+            }
         }
         for tap in &manifest.taps {
             if !host.sites.iter().any(|site| tap.matches(site)) {

@@ -297,6 +297,28 @@ fn a_request_that_the_host_cannot_apply_is_refused() {
 }
 
 #[test]
+fn a_comparison_needs_a_reference_and_a_reference_allows_no_write_to_one_of_both() {
+    let mut compares = plugin("layermem", 4);
+    compares.reference = true;
+    let message = message_on(&Host::default(), std::slice::from_ref(&compares));
+    assert!(
+        message.contains("layermem") && message.contains("[pair]"),
+        "{message}"
+    );
+    let pair = Host {
+        reference: true,
+        ..Host::default()
+    };
+    assert!(order(&[&compares], &pair).is_ok());
+    assert!(order(&[&plugin("w", 5).writes(Write::LossWeights)], &pair).is_ok());
+    let message = message_on(&pair, &[plugin("w", 5).writes(Write::Views)]);
+    assert!(
+        message.contains("run.toml:5") && message.contains("the views"),
+        "{message}"
+    );
+}
+
+#[test]
 fn a_tap_must_match_by_name_and_kind() {
     let host = Host {
         sites: vec![

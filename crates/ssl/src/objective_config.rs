@@ -104,6 +104,11 @@ impl ObjectiveConfig {
         !matches!(self, Self::Mae(_) | Self::Supervised(_))
     }
 
+    /// Whether a slow-moving copy of the encoder stands beside it.
+    pub fn has_teacher(&self) -> bool {
+        matches!(self, Self::Byol(_) | Self::Dino(_))
+    }
+
     /// The word for it in configs.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -48,6 +48,10 @@ pub(crate) fn add_distances(
         least = least.min(distance);
         most = most.max(distance);
     }
+    // Where all rows in the bag are equally far, distances tell nothing.
+    if most <= least {
+        return;
+    }
     for (place, score) in scores.iter_mut().enumerate() {
         if !score.is_nan() {
             // NaN where the class has no mean: the row is then not scored by this learner.

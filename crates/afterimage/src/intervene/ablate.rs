@@ -4,7 +4,7 @@ use std::fmt;
 
 use afterimage_hooks::random::{RandomKey, Stream};
 use afterimage_hooks::{Site, Split};
-use afterimage_memory::{Probe, probe_points};
+use afterimage_memory::{Probe, chosen_of};
 use afterimage_model::EncoderView;
 
 use super::arms::Arms;
@@ -159,8 +159,14 @@ fn units(operated: &Operated) -> Result<(Vec<Site>, Vec<Unit>), RunError> {
     };
     let store = &operated.prepared.store;
     let view = EncoderView::new(&operated.encoder, &operated.masks);
-    let available = operated.prepared.data.train.len();
-    let ids = probe_points(operated.config.seed, Split::Train, available, config.points);
+    let members = operated.prepared.members();
+    if members.len() < config.points {
+        return Err(RunError::FewPoints {
+            points: config.points,
+            train: members.len(),
+        });
+    }
+    let ids = chosen_of(operated.config.seed, Split::Train, &members, config.points);
     let measured = probe
         .measure(&view, store, Split::Train, &ids)
         .map_err(afterimage_train::TrainError::Evaluation)?;

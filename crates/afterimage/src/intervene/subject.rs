@@ -78,7 +78,13 @@ impl Operated {
         let shape = self.prepared.plain.shape();
         let side = shape.height.min(shape.width);
         let description = subject.encoder(self.config.convolution, shape.channels, side)?;
-        let encoder = subject.load(&description, &self.device)?.encoder;
+        let opened = subject.load(&description, &self.device)?;
+        if !opened.masks.is_empty() {
+            return Err(RunError::PrunedLayers {
+                path: path.to_owned(),
+            });
+        }
+        let encoder = opened.encoder;
         let shapes = |encoder: &AnyEncoder| -> Vec<(String, Vec<usize>)> {
             let all = parameters(encoder).into_iter();
             all.map(|parameter| (parameter.path, parameter.shape))

@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use afterimage_data::ViewSource;
-use afterimage_hooks::{Samples as _, Split};
-use afterimage_memory::probe_points;
+use afterimage_hooks::{SampleId, Samples as _, Split};
+use afterimage_memory::chosen_of;
 use afterimage_model::ImportOptions;
 use afterimage_track::Report as HtmlReport;
 use serde_json::json;
@@ -85,6 +85,7 @@ pub fn probe(options: &ProbeOptions, say: &mut dyn FnMut(&str)) -> Result<Probed
     let subject = Subject::open(&options.checkpoint, &options.import)?;
     let loaded = load_for(&subject, options)?;
     let mut prepared = Prepared::new(&subject, &loaded.value, options)?;
+    prepared.check_count(loaded.value.unitmem.points)?;
     prepared.notes.extend(loaded.notes.iter().cloned());
     let partial = partial_of(&options.out);
     let recorded = record(&partial, &subject, &loaded, &prepared, options, say);
@@ -157,14 +158,17 @@ fn record(
     let directory = RunDir::create(partial)?;
     directory.write_config(&loaded.resolved)?;
     let mut sinks = open_sinks(directory.path(), None, &prepared.sites);
-    let of = |split| {
-        let count = config.unitmem.points;
-        (
-            split,
-            probe_points(config.seed, split, store.len(split), count),
-        )
+    let held_out: Vec<SampleId> = (0..store.len(Split::HeldOut) as u32)
+        .map(SampleId)
+        .collect();
+    let of = |split, from: &[SampleId]| {
+        let chosen = chosen_of(config.seed, split, from, config.unitmem.points);
+        (split, chosen)
     };
-    let points = [of(Split::Train), of(Split::HeldOut)];
+    let points = [
+        of(Split::Train, &prepared.members()),
+        of(Split::HeldOut, &held_out),
+    ];
     if let Some(path) = &options.features {
         say("embedding the points");
         let source = |split| ViewSource::new(Arc::clone(data), split, prepared.plain.clone());

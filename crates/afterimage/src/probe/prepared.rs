@@ -63,8 +63,6 @@ impl Prepared {
         side_for(&encoder, &views)?;
         notes.extend(subject.note_on(&encoder, side));
         let store = SampleStore::new(Arc::clone(&data), views, device.clone());
-        check_count(config.unitmem.points, &store)?;
-
         let training_device = device.clone().autodiff();
         let untrained = subject.untrained(&encoder, config.seed, &training_device)?;
         let sites = untrained.sites();
@@ -73,7 +71,11 @@ impl Prepared {
             Some(path) => {
                 let other = Subject::open(path, &options.import)?;
                 let like = other.encoder(config.convolution, shape.channels, side)?;
-                let reference = other.load(&like, &training_device)?.encoder;
+                let beside = other.load(&like, &training_device)?;
+                if !beside.masks.is_empty() {
+                    return Err(RunError::PrunedLayers { path: path.clone() });
+                }
+                let reference = beside.encoder;
                 if reference.sites() != sites || like.channels() != encoder.channels() {
                     return Err(RunError::OtherArchitecture {
                         studied: encoder.describe(),
@@ -108,6 +110,29 @@ impl Prepared {
     }
 }
 
+impl Prepared {
+    /// The training images that the encoder was trained on, as far as is known.
+    pub(crate) fn members(&self) -> Vec<SampleId> {
+        match &self.pair {
+            Some(sets) => sets.members(),
+            None => (0..self.data.train.len() as u32).map(SampleId).collect(),
+        }
+    }
+
+    /// Whether both splits have as many images as are to be looked at.
+    pub(crate) fn check_count(&self, points: usize) -> Result<(), RunError> {
+        let (train, held_out) = (self.members().len(), self.store.len(Split::HeldOut));
+        if train.min(held_out) < points {
+            return Err(RunError::FewImages {
+                points,
+                train,
+                held_out,
+            });
+        }
+        Ok(())
+    }
+}
+
 /// The sets of points where all that is known is that the reference saw no training image.
 fn all_candidates(samples: usize) -> PairSets {
     PairSets {
@@ -115,17 +140,4 @@ fn all_candidates(samples: usize) -> PairSets {
         candidates: (0..samples as u32).map(SampleId).collect(),
         independent: Vec::new(),
     }
-}
-
-/// Whether both splits have as many images as are to be looked at.
-fn check_count(points: usize, store: &SampleStore) -> Result<(), RunError> {
-    let (train, held_out) = (store.len(Split::Train), store.len(Split::HeldOut));
-    if train.min(held_out) < points {
-        return Err(RunError::FewImages {
-            points,
-            train,
-            held_out,
-        });
-    }
-    Ok(())
 }

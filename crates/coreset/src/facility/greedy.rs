@@ -94,7 +94,8 @@ impl Events {
         source.row(first, &mut row);
         let picks = Picks::start(first, &row[..len]);
         let mut gains = source.gains(&picks.nearest, team);
-        gains[len..].fill(SELECTED);
+        // Nobody reads the padding; far from the ends of the range, sums of it stay in it.
+        gains[len..].fill(0);
         gains[first] = SELECTED;
         Self {
             picks,

@@ -25,7 +25,7 @@ pub(crate) enum Column {
 }
 
 /// The kind of a file, by the end of its name.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Npy,
     Csv,
@@ -86,7 +86,7 @@ pub struct Labels {
 /// Labels of `samples` samples from an npy array `[n]` or `[n, 1]`, or a CSV or Parquet table of one
 /// column: whole numbers or, in tables, text.
 ///
-/// Where text has one line more than there are samples, the first is the name of the column: among
+/// Where a CSV file of text has one line more than there are samples, the first is the name of the column: among
 /// words nothing else tells it from a label.
 ///
 /// # Errors
@@ -95,7 +95,7 @@ pub fn labels(path: &Path, samples: usize) -> Result<Labels, CoresetError> {
     match column(path)? {
         Column::Whole(values) => Ok(rank(values, |value| value.to_string())),
         Column::Text(mut values) => {
-            if values.len() == samples + 1 {
+            if kind(path)? == Kind::Csv && values.len() == samples + 1 {
                 values.remove(0);
             }
             Ok(rank(values, String::clone))
