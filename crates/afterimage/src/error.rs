@@ -78,6 +78,18 @@ pub enum RunError {
         /// Training images.
         train: usize,
     },
+    /// A pattern that no site matches.
+    #[error(
+        "unitmem.sites: {pattern:?} and `unitmem.kinds` match no site of the encoder, so that there \
+         is no unit to hold at zero"
+    )]
+    NoUnits {
+        /// The pattern.
+        pattern: String,
+    },
+    /// Layers that cannot be chosen for an exchange.
+    #[error("--layers: {0}")]
+    ExchangedLayers(LayerError),
     /// A share of units that is none.
     #[error("--fraction {given}: give a share above 0 and below 1")]
     Fraction {
@@ -199,6 +211,8 @@ impl RunError {
             | RunError::Pair(_)
             | RunError::Layers(_)
             | RunError::Fraction { .. }
+            | RunError::NoUnits { .. }
+            | RunError::ExchangedLayers(_)
             | RunError::FewPoints { .. }
             | RunError::PrunedLayers { .. }
             | RunError::OtherLayers { .. }
@@ -212,6 +226,7 @@ impl RunError {
             | RunError::LocalViews(_)
             | RunError::Train(
                 TrainError::Plugins(_)
+                | TrainError::TooFewSamples { .. }
                 | TrainError::Model(ModelError::Config { .. } | ModelError::Patch { .. }),
             ) => 2,
             _ => 1,

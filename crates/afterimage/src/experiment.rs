@@ -385,9 +385,11 @@ impl Validate for Experiment {
         report.check(self.loader.depth > 0, "loader.depth", || {
             "must be at least 1".to_owned()
         });
-        report.check(self.loader.threads > 0, "loader.threads", || {
-            "must be at least 1".to_owned()
-        });
+        report.check(
+            (1..=1024).contains(&self.loader.threads),
+            "loader.threads",
+            || "must be from 1 to 1024".to_owned(),
+        );
         let evaluation = &self.evaluation;
         report.check(evaluation.k > 0, "evaluation.k", || {
             "must be at least 1".to_owned()

@@ -125,7 +125,7 @@ impl From<LayerChoice> for Written {
 #[derive(Debug, Error)]
 pub enum LayerError {
     /// More layers than there are.
-    #[error("{wanted} layers are to be trained, but {among} {of}; ask for at most {among}")]
+    #[error("{wanted} layers are asked for, but {among} {of}; ask for at most {among}")]
     TooMany {
         /// Layers that were asked for.
         wanted: usize,
@@ -144,8 +144,8 @@ pub enum LayerError {
     },
     /// No LayerMem to decide by.
     #[error(
-        "{path}: {reason}; ΔLayerMem comes from a run with the plugin `layermem`: name its directory \
-         as `fine_tune.layermem`"
+        "{path}: {reason}; ΔLayerMem comes from the metrics of a run with the plugin `layermem`: start \
+         from such a run, or name its directory as `fine_tune.layermem` in a config"
     )]
     NoLayerMem {
         /// Where it was looked for.

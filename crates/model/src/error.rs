@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+/// A wider network is a slip of the keyboard; its parameters would not fit into memory.
+const MOST_WIDTH: f64 = 64.0;
+
 /// An error of this crate, in the user's terms.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum ModelError {
@@ -149,13 +152,13 @@ impl ModelError {
 
     /// The factor of every width of a convolutional encoder.
     pub(crate) fn check_width(width: f64) -> Result<(), Self> {
-        if width.is_finite() && width > 0.0 {
+        if width > 0.0 && width <= MOST_WIDTH {
             return Ok(());
         }
         Err(Self::Config {
             key: "width",
             value: width.to_string(),
-            reason: "the factor of every width is a finite number over 0",
+            reason: "the factor of every width is a number over 0 and at most 64",
         })
     }
 }

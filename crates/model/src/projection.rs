@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::ModelError;
 
+/// More units or layers than these are a slip of the keyboard that no memory can hold.
+const MOST_UNITS: usize = 65_536;
+const MOST_LAYERS: usize = 64;
+
 /// Configuration of [`ProjectionHead`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -99,19 +103,19 @@ impl ProjectionHeadConfig {
     /// A width of 0, fewer than two layers.
     pub fn validate(&self) -> Result<(), ModelError> {
         for (key, width) in [("hidden", self.hidden), ("output", self.output)] {
-            if width == 0 {
+            if !(1..=MOST_UNITS).contains(&width) {
                 return Err(ModelError::Config {
                     key,
                     value: width.to_string(),
-                    reason: "a layer of the projection head has at least one unit",
+                    reason: "a layer of the projection head has 1 to 65536 units",
                 });
             }
         }
         match self.layers {
-            Some(layers @ 0..2) => Err(ModelError::Config {
+            Some(layers) if !(2..=MOST_LAYERS).contains(&layers) => Err(ModelError::Config {
                 key: "layers",
                 value: layers.to_string(),
-                reason: "the projection head has at least two layers",
+                reason: "the projection head has 2 to 64 layers",
             }),
             _ => Ok(()),
         }

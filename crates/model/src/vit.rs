@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::defaults::rgb;
 use crate::{Encoder, Initial, ModelError, Taps, TokenBlock, TokenNorm, seeded_from};
 
+/// More blocks are a slip of the keyboard.
+const MOST_BLOCKS: usize = 256;
 /// Standard deviation of initial weights.
 const DEVIATION: f64 = 0.02;
 const PATCH: &str = "encoder.patch";
@@ -122,11 +124,11 @@ impl VitConfig {
     /// of 0; channels other than 1 and 3.
     pub fn validate(&self) -> Result<(), ModelError> {
         ModelError::check_channels(self.channels)?;
-        if self.depth == 0 {
+        if !(1..=MOST_BLOCKS).contains(&self.depth) {
             return Err(ModelError::Config {
                 key: "depth",
                 value: self.depth.to_string(),
-                reason: "a transformer has at least one block",
+                reason: "a transformer has 1 to 256 blocks",
             });
         }
         if self.patch == 0 {

@@ -6,6 +6,12 @@ use thiserror::Error;
 /// A setting of an objective, an optimizer or a schedule that cannot be used.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum SslError {
+    /// MAE on images of one patch, of which nothing can be hidden.
+    #[error(
+        "encoder.patch: each view is one patch, of which `mae` can hide nothing; make patches smaller \
+         or views larger"
+    )]
+    OnePatch,
     /// A number outside the range in which it has a meaning.
     #[error("`{key}` is {value}; {rule}")]
     OutOfRange {

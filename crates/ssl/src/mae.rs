@@ -76,6 +76,10 @@ impl MaeConfig {
         let AnyEncoder::Vit(vit) = encoder else {
             return Err(SslError::NeedsTransformer);
         };
+        let patches = vit.position.lazy_shape()[1] - 1;
+        if patches < 2 {
+            return Err(SslError::OnePatch);
+        }
         let channels = HEAD_CHANNELS * self.decoder_heads;
         let [_, colours, height, width] = vit.patch.weight.lazy_shape().dims();
         let normal = Initializer::Normal {

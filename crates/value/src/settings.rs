@@ -96,6 +96,9 @@ impl Default for Settings {
     }
 }
 
+/// More threads than any machine has cores are a slip of the keyboard.
+const MOST_THREADS: usize = 1024;
+
 impl Settings {
     /// Says what is out of range.
     ///
@@ -117,6 +120,11 @@ impl Settings {
         }
         if self.threads == Some(0) {
             return wrong("--threads is 0; give at least 1, or leave it out for all cores".into());
+        }
+        if let Some(threads) = self.threads.filter(|threads| *threads > MOST_THREADS) {
+            return wrong(format!(
+                "--threads is {threads}; give at most {MOST_THREADS}"
+            ));
         }
         if !(3..=MOST_RANKS).contains(&self.bins) {
             return wrong(format!(

@@ -82,6 +82,11 @@ pub fn ablate(options: &AblateOptions, say: &mut dyn FnMut(&str)) -> Result<Arms
     let operated = Operated::open(&options.subject)?;
     say("measuring UnitMem");
     let (sites, units) = units(&operated)?;
+    if units.is_empty() {
+        return Err(RunError::NoUnits {
+            pattern: operated.config.unitmem.sites.clone(),
+        });
+    }
     let (count, seed) = (sites.len(), operated.config.seed);
     let groups: Vec<Vec<Unit>> = match options.grain {
         Grain::Network => vec![units],

@@ -41,7 +41,7 @@ pub fn exchange(options: &ExchangeOptions, say: &mut dyn FnMut(&str)) -> Result<
     let choose = |choice: &LayerChoice, seed| {
         choice
             .choose(&layers, seed, &options.subject.checkpoint)
-            .map_err(RunError::Layers)
+            .map_err(RunError::ExchangedLayers)
     };
     let chosen = choose(&options.layers, seed)?;
     say("judging the encoder as it is");

@@ -9,6 +9,9 @@ use npyz::{DType, Endianness, NpyFile, NpyHeader, Order, TypeChar};
 use super::{Column, Grid};
 use crate::error::CoresetError;
 
+/// Bytes of the smallest header: numpy pads headers to 64 bytes.
+const LEAST_HEADER: u64 = 64;
+
 struct Opened {
     header: NpyHeader,
     reader: BufReader<File>,
@@ -49,7 +52,7 @@ fn open(path: &Path) -> Result<Opened, CoresetError> {
     let need = shape
         .iter()
         .try_fold(bytes, |product, side| product.checked_mul(*side));
-    if need.is_none_or(|need| need as u64 > held) {
+    if need.is_none_or(|need| (need as u64).saturating_add(LEAST_HEADER) > held) {
         let reason = format!("the header tells of an array {shape:?}; the file is cut off");
         return Err(CoresetError::format(path, reason));
     }

@@ -21,6 +21,9 @@ pub(crate) struct Labels {
     pub note: String,
 }
 
+/// The largest label in size that squares can be summed of.
+const LARGEST: f64 = 1e100;
+
 /// Understands labels; none of them is missing. An error names the row, where it has one.
 pub(crate) fn target(words: Words, task: Option<Task>) -> Result<Labels, (Option<usize>, String)> {
     let rows = words.codes.len();
@@ -46,6 +49,14 @@ pub(crate) fn target(words: Words, task: Option<Task>) -> Result<Labels, (Option
         (Task::Regression, Some(numbers)) => {
             let of = |&code: &u32| numbers[code as usize];
             let values: Vec<f64> = words.codes.iter().map(of).collect();
+            // Squares of larger ones are no finite numbers any more.
+            if let Some(row) = values.iter().position(|v| v.abs() > LARGEST) {
+                let what = format!(
+                    "the label {} is beyond ±{LARGEST:e}; scale the labels",
+                    values[row]
+                );
+                return Err((Some(row), what));
+            }
             let low = values.iter().copied().fold(f64::INFINITY, f64::min);
             let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             Ok(Labels {

@@ -98,7 +98,7 @@ pub fn read_table(path: &Path, options: &ReadOptions) -> Result<ReadTable, Value
     select::assemble(path, raw, options)
 }
 
-/// The labels in a file of their own: its first column.
+/// The labels in a file of their own: its only column.
 fn read_labels(path: &Path, options: &ReadOptions) -> Result<Words, ValueError> {
     let options = ReadOptions {
         header: Format::of(path) == Format::Parquet,
@@ -114,6 +114,17 @@ fn read_labels(path: &Path, options: &ReadOptions) -> Result<Words, ValueError> 
         Format::Parquet => parquet::read(path, &options)?,
         Format::Npy => npy::read(path, &options)?,
     };
+    if raw.roles.len() != 1 {
+        return Err(ValueError::Table {
+            path: path.to_owned(),
+            line: None,
+            column: None,
+            what: format!(
+                "a file of labels has one column; this has {}",
+                raw.roles.len()
+            ),
+        });
+    }
     let at = raw.roles.iter().position(|&role| role == Role::Label);
     let column = at.and_then(|at| raw.columns.into_iter().nth(at).flatten());
     column.map(Raw::words).ok_or_else(|| ValueError::Table {

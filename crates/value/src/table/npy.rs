@@ -19,6 +19,10 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
         what,
     };
     let file = File::open(path).map_err(ValueError::io("open", path))?;
+    let held = file
+        .metadata()
+        .map_err(ValueError::io("look at", path))?
+        .len();
     let npy = NpyFile::new(BufReader::new(file))
         .map_err(|error| wrong(format!("not an npy file: {error}")))?;
     let (rows, width) = match *npy.shape() {
@@ -39,6 +43,16 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
             )));
         }
     };
+    // A wrong header must not lead to a reservation of its size; a value takes a byte or more.
+    if (rows as u64)
+        .checked_mul(width as u64)
+        .is_none_or(|values| values > held)
+    {
+        return Err(wrong(format!(
+            "the header tells of {rows} rows and {width} columns, which the file of {held} bytes \
+             cannot hold; it is cut off or damaged"
+        )));
+    }
     let matrix = Matrix {
         rows,
         width,
