@@ -136,6 +136,23 @@ fn mistakes_are_told_with_what_to_do() {
             vec!["ablate", &one, "--units", "top", "--fraction", "1.5"],
             vec!["--fraction", "below 1"],
         ),
+        (
+            vec![
+                "ablate",
+                &one,
+                "--units",
+                "top",
+                "--set",
+                "unitmem.sites=zzz",
+                "--points",
+                "40",
+            ],
+            vec!["unitmem.sites", "no site"],
+        ),
+        (
+            vec!["ablate", &one, "--units", "top", "--points", "999"],
+            vec!["--points", "320"],
+        ),
         (vec!["ablate", "nowhere", "--units", "low"], vec!["nowhere"]),
     ] {
         let ended = call(&arguments);

@@ -256,6 +256,21 @@ fn every_mistake_in_a_table_says_what_and_where() {
     value(&[&broken, "--label", "y"]).expect(2, &["not a Parquet file"]);
     let broken = write(&place, "t.npy", "not npy");
     value(&[&broken, "--label", "1"]).expect(2, &["not an npy file"]);
+    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (9999999999999, 4), }";
+    let mut liar = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
+    liar.extend(format!("{header:117}\n").bytes());
+    liar.extend([0; 64]);
+    let file = place.path("liar.npy");
+    fs::write(&file, liar).unwrap();
+    value(&[file.to_str().unwrap(), "--label", "1"]).expect(2, &["9999999999999 rows", "cut off"]);
+    let file = write(&place, "good.csv", &table());
+    value(&[&file, "--label-file", &file]).expect(2, &["one column", "this has 4"]);
+    let huge = "a,y\n".to_owned()
+        + &(0..40)
+            .map(|i| format!("{i},{i}.5e200\n"))
+            .collect::<String>();
+    let file = write(&place, "huge.csv", &huge);
+    value(&[&file, "--label", "y"]).expect(2, &["beyond", "scale the labels"]);
 }
 
 #[test]
