@@ -177,7 +177,7 @@ fn missing_data_is_told_before_anything_is_written() {
             .expect(1, &[&format!("no/such/{kind}")]);
     }
     let config = place.write("config.toml", TINY);
-    start(&place, &config, &["batch_size=400"]).expect(1, &["320", "400", "batch_size"]);
+    start(&place, &config, &["batch_size=400"]).expect(2, &["320", "400", "batch_size"]);
     assert_nothing_written(&place);
 }
 
