@@ -264,7 +264,8 @@ fn every_mistake_in_a_table_says_what_and_where() {
     fs::write(&file, liar).unwrap();
     value(&[file.to_str().unwrap(), "--label", "1"]).expect(2, &["9999999999999 rows", "cut off"]);
     let file = write(&place, "good.csv", &table());
-    value(&[&file, "--label-file", &file]).expect(2, &["one column", "this has 4"]);
+    let two = write(&place, "two.csv", &"1,2\n0,3\n".repeat(20));
+    value(&[&file, "--label-file", &two]).expect(2, &["one column", "this has 2"]);
     let huge = "a,y\n".to_owned()
         + &(0..40)
             .map(|i| format!("{i},{i}.5e200\n"))
