@@ -39,15 +39,20 @@ impl ZScores {
         Self { classes, moments }
     }
 
-    /// The signed distance of a cell in standard deviations; NaN where there is none: missing
-    /// cells, categories, a class whose cells are all equal.
+    /// The signed distance of a cell in standard deviations; infinite for an infinite cell, and NaN
+    /// where there is none: missing cells, categories, a class whose cells are all equal.
     pub fn of(&self, problem: &Problem, row: usize, column: usize) -> f64 {
         let Cells::Numbers(values) = &problem.columns()[column].cells else {
             return f64::NAN;
         };
         let (mean, deviation) = self.moments[column * self.classes + class(problem.target(), row)];
-        let z = (f64::from(values[row]) - mean) / deviation;
-        if z.is_finite() { z } else { f64::NAN }
+        let value = f64::from(values[row]);
+        let z = (value - mean) / deviation;
+        if z.is_finite() || value.is_infinite() {
+            z
+        } else {
+            f64::NAN
+        }
     }
 }
 
@@ -111,5 +116,27 @@ mod tests {
         // Mean 40/3, population variance 200/9.
         assert!((of(5) - (20.0 - 40.0 / 3.0) / (200.0f64 / 9.0).sqrt()).abs() < 1e-12);
         assert!(of(4).is_nan());
+    }
+
+    #[test]
+    fn an_infinite_cell_is_infinitely_far() {
+        let values = vec![0.0, 2.0, f32::INFINITY, f32::NEG_INFINITY, 1.0, 1.0];
+        let problem = Problem::new(
+            vec![Column {
+                name: "x".into(),
+                cells: Cells::Numbers(values),
+            }],
+            Target::Classes {
+                codes: vec![0, 0, 0, 0, 1, 1],
+                names: vec!["a".into(), "b".into()],
+            },
+            None,
+        )
+        .unwrap();
+        let z = ZScores::new(&problem);
+        assert_eq!(z.of(&problem, 2, 0), f64::INFINITY);
+        assert_eq!(z.of(&problem, 3, 0), f64::NEG_INFINITY);
+        assert_eq!(z.of(&problem, 1, 0), 1.0);
+        assert!(z.of(&problem, 4, 0).is_nan(), "all cells are equal");
     }
 }
