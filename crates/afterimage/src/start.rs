@@ -48,7 +48,17 @@ impl<'a> Start<'a> {
             (None, _) => From::Scratch,
             (Some(_), Some(run)) => From::Resumed(kept_layers(run)?),
             (Some(config), None) => {
-                let subject = Subject::open(&config.from, &ImportOptions::default())?;
+                let refuse = |reason: String| RunError::Start {
+                    path: config.from.clone(),
+                    reason,
+                };
+                if !config.from.exists() {
+                    return Err(refuse(
+                        "there is no such run, checkpoint or file of weights".to_owned(),
+                    ));
+                }
+                let subject = Subject::open(&config.from, &ImportOptions::default())
+                    .map_err(|error| refuse(error.to_string()))?;
                 From::Encoder(config, Box::new(subject))
             }
         };
