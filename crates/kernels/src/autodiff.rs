@@ -339,18 +339,7 @@ impl Backward<Flex, 1> for SpaceMean {
         let [batch, channels, height, width] = ops.state;
         let [node] = ops.parents;
         if let Some(node) = node {
-            let share = 1.0 / (height * width) as f32;
-            let mut gradient = Buffer::take(batch * height * width * channels);
-            for (map, errors) in gradient
-                .chunks_mut(height * width * channels)
-                .zip(contiguous(&errors).chunks(channels))
-            {
-                for row in map.chunks_mut(channels) {
-                    for (value, error) in row.iter_mut().zip(errors) {
-                        *value = error * share;
-                    }
-                }
-            }
+            let gradient = rows::means_gradient(&contiguous(&errors), height * width, channels);
             grads.register::<Flex>(node.id, tensor(gradient, [batch, channels, height, width]));
         }
     }

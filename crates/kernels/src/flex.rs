@@ -10,6 +10,7 @@ use burn::tensor::{DType, Tensor};
 use crate::Convolution;
 use crate::cpu::Geometry;
 use crate::extension::KernelOps;
+use crate::fork::ForkOps;
 
 /// Whether a tensor of 32-bit floats is on the `flex` device, with or without autodiff.
 pub(crate) fn is_ours<const D: usize>(tensor: &Tensor<D>) -> bool {
@@ -146,6 +147,13 @@ pub(crate) fn add(left: &Tensor<4>, right: &Tensor<4>, rectified: bool) -> Optio
             dispatch(right),
             rectified,
         ))
+    })
+}
+
+pub(crate) fn fork<const D: usize>(input: &Tensor<D>) -> Option<[Tensor<D>; 2]> {
+    is_ours(input).then(|| {
+        let (left, right) = Dispatch::kernel_fork(dispatch(input));
+        [left, right].map(Tensor::from_dispatch)
     })
 }
 

@@ -35,12 +35,14 @@ mod cpu;
 mod extension;
 #[cfg(feature = "flex")]
 mod flex;
+#[cfg(feature = "flex")]
+mod fork;
 mod modules;
 mod tokens;
 
 use serde::{Deserialize, Serialize};
 
-pub use modules::{add, batch_norm, conv_norm, conv2d, max_pool2d, space_mean};
+pub use modules::{add, batch_norm, conv_norm, conv2d, fork, max_pool2d, space_mean};
 pub use tokens::{add_tokens, attention, gelu, layer_norm, linear};
 
 /// How 3×3 convolutions with stride 1 are computed on the CPU.

@@ -72,6 +72,19 @@ pub fn add(left: Tensor<4>, right: Tensor<4>, rectified: bool) -> Tensor<4> {
     if rectified { relu(sum) } else { sum }
 }
 
+/// A tensor for two readers: `[B, C, H, W]`, or any other rank.
+///
+/// What a residual connection reads twice. Values and gradients are those of two clones, to the bit,
+/// if nobody else reads `input`: with a third reader the order of the sum differs. On the CPU the
+/// gradients of both are added up in one parallel pass.
+pub fn fork<const D: usize>(input: Tensor<D>) -> [Tensor<D>; 2] {
+    #[cfg(feature = "flex")]
+    if let Some(both) = flex::fork(&input) {
+        return both;
+    }
+    [input.clone(), input]
+}
+
 /// The mean over the positions of each feature map: `[B, C, H, W]` to `[B, C]`.
 pub fn space_mean(input: Tensor<4>) -> Tensor<2> {
     #[cfg(feature = "flex")]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use afterimage_hooks::{Site, SiteKind};
-use afterimage_kernels::{Convolution, add};
+use afterimage_kernels::{Convolution, add, fork};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, activation::relu};
 
@@ -85,9 +85,10 @@ impl ResidualBlock {
     /// `[B, C_in, H, W]` to `[B, C_out, H', W']`.
     pub fn forward(&self, x: Tensor<4>, taps: &mut Taps) -> Tensor<4> {
         let autodiff = x.is_autodiff();
+        let [x, skip] = fork(x);
         let skip = match &self.shortcut {
-            Some(shortcut) => shortcut.forward(x.clone(), taps),
-            None => x.clone(),
+            Some(shortcut) => shortcut.forward(skip, taps),
+            None => skip,
         };
         let branch = self
             .branch

@@ -1,7 +1,7 @@
 //! ResNet-9 as in the unit and layer memorization papers.
 
 use afterimage_hooks::{Site, SiteKind};
-use afterimage_kernels::{Convolution, add};
+use afterimage_kernels::{Convolution, add, fork};
 use burn::module::Module;
 use burn::nn::pool::MaxPool2dConfig;
 use burn::tensor::module::max_pool2d;
@@ -141,14 +141,16 @@ impl ResNet9 {
         );
         let x = self.prep.forward(images, taps);
         let a = self.layer1.forward(x, taps);
-        let branch = self.res1a.forward(a.clone(), taps);
+        let [a, skip] = fork(a);
+        let branch = self.res1a.forward(a, taps);
         let branch = self.res1b.forward(branch, taps);
-        let x = taps.visit4(RES1, add(branch, a, false));
+        let x = taps.visit4(RES1, add(branch, skip, false));
         let x = self.layer2.forward(x, taps);
         let b = self.layer3.forward(x, taps);
-        let branch = self.res2a.forward(b.clone(), taps);
+        let [b, skip] = fork(b);
+        let branch = self.res2a.forward(b, taps);
         let branch = self.res2b.forward(branch, taps);
-        let x = taps.visit4(RES2, add(branch, b, false));
+        let x = taps.visit4(RES2, add(branch, skip, false));
         let [rows, units, height, width] = x.dims();
         max_pool2d(x, MaxPoolOptions::new([height, width])).reshape([rows, units])
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use afterimage_hooks::{Site, SiteKind};
-use afterimage_kernels::{add_tokens, attention, gelu, layer_norm, linear};
+use afterimage_kernels::{add_tokens, attention, fork, gelu, layer_norm, linear};
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
@@ -115,15 +115,17 @@ impl TokenBlock {
     /// `[B, T, C]` to `[B, T, C]`.
     pub fn forward(&self, x: Tensor<3>, taps: &mut Taps) -> Tensor<3> {
         let sites = &self.sites;
-        let qkv = linear(&self.qkv, self.norm1.forward(x.clone()));
+        let [x, skip] = fork(x);
+        let qkv = linear(&self.qkv, self.norm1.forward(x));
         let branch = linear(&self.output, attention(qkv, self.heads));
-        let x = add_tokens(x, taps.visit3(&sites.attention, branch));
+        let x = add_tokens(skip, taps.visit3(&sites.attention, branch));
         let x = taps.visit3(&sites.attended, x);
-        let hidden = linear(&self.fc1, self.norm2.forward(x.clone()));
+        let [x, skip] = fork(x);
+        let hidden = linear(&self.fc1, self.norm2.forward(x));
         let hidden = gelu(taps.visit3(&sites.fc1, hidden));
         let hidden = taps.visit3(&sites.act, hidden);
         let branch = taps.visit3(&sites.fc2, linear(&self.fc2, hidden));
-        taps.visit3(&sites.sum, add_tokens(x, branch))
+        taps.visit3(&sites.sum, add_tokens(skip, branch))
     }
 
     /// The block's sites in forward order.

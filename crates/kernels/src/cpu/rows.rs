@@ -51,8 +51,26 @@ pub(crate) fn rectified_gradient(errors: &[f32], output: &[f32]) -> Buffer {
         .zip(errors.par_chunks(BLOCK).zip(output.par_chunks(BLOCK)))
         .for_each(|(gradient, (errors, output))| {
             for (gradient, (error, output)) in gradient.iter_mut().zip(errors.iter().zip(output)) {
-                let passed = *output > 0.0 || output.is_nan();
-                *gradient = if passed { *error } else { 0.0 };
+                // A mask in place of a branch, which half of the values would take by surprise.
+                let passed = u32::from(*output > 0.0) | u32::from(output.is_nan());
+                *gradient = f32::from_bits(error.to_bits() & passed.wrapping_neg());
+            }
+        });
+    gradient
+}
+
+/// The gradients in front of [`means`] from those behind it, `[maps, channels]`.
+pub(crate) fn means_gradient(errors: &[f32], positions: usize, channels: usize) -> Buffer {
+    let share = 1.0 / positions as f32;
+    let mut gradient = Buffer::take(errors.len() * positions);
+    gradient
+        .par_chunks_mut(positions * channels)
+        .zip(errors.par_chunks(channels))
+        .for_each(|(map, errors)| {
+            for row in map.chunks_mut(channels) {
+                for (value, error) in row.iter_mut().zip(errors) {
+                    *value = error * share;
+                }
             }
         });
     gradient
