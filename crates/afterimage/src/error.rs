@@ -106,6 +106,12 @@ pub enum RunError {
         /// The least side.
         least: usize,
     },
+    /// Points that cannot be inserted.
+    #[error("points cannot be inserted: {reason}")]
+    Insert {
+        /// What is in the way.
+        reason: String,
+    },
     /// Local views that the encoder cannot take.
     #[error("{0}; set `objective.local_size`")]
     LocalViews(String),
@@ -214,6 +220,7 @@ impl RunError {
             | RunError::NoUnits { .. }
             | RunError::ExchangedLayers(_)
             | RunError::FewPoints { .. }
+            | RunError::Insert { .. }
             | RunError::PrunedLayers { .. }
             | RunError::OtherLayers { .. }
             | RunError::Start { .. }

@@ -31,7 +31,10 @@ pub use experiment::{
     Renderer,
 };
 pub use fine_tune::{FineTuneConfig, LayerChoice, LayerError};
-pub use intervene::{AblateOptions, Arm, Arms, ExchangeOptions, Grain, Which, ablate, exchange};
+pub use intervene::{
+    AblateOptions, Arm, Arms, ExchangeOptions, Grain, InsertOptions, InsertedUnit, Insertion,
+    UnitAt, Which, ablate, exchange, insert,
+};
 pub use pair::PairConfig;
 pub use probe::{ProbeConfig, ProbeOptions, Probed, probe};
 pub use registry::{PluginKind, Registry};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use afterimage::coreset::Strategy;
 use clap::{Args, Parser, Subcommand};
 
-use crate::intervene::{Ablate, Exchange};
+use crate::intervene::{Ablate, Exchange, Insert};
 use crate::probe::Probe;
 use crate::value::Value;
 
@@ -51,6 +51,8 @@ pub enum Command {
     Exchange(Exchange),
     /// Hold the units that memorize most or least at zero, and judge what is left of the encoder.
     Ablate(Ablate),
+    /// Train single units of a run's encoder on held-out points, and watch their UnitMem.
+    Insert(Insert),
     /// Choose a coreset of an embedding matrix.
     Select(Select),
     /// Write the HTML report of runs again.

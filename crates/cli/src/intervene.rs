@@ -1,9 +1,10 @@
-//! The commands `exchange` and `ablate`.
+//! The commands `exchange`, `ablate` and `insert`.
 
 use std::path::PathBuf;
 
 use afterimage::{
-    AblateOptions, Arms, ExchangeOptions, Grain, LayerChoice, RunError, Which, ablate, exchange,
+    AblateOptions, Arms, ExchangeOptions, Grain, InsertOptions, LayerChoice, RunError, Which,
+    ablate, exchange, insert,
 };
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -58,6 +59,40 @@ pub struct Ablate {
     pub json: bool,
 }
 
+/// Arguments of `insert`.
+#[derive(Debug, Args)]
+pub struct Insert {
+    /// The run directory.
+    pub run: PathBuf,
+    /// Site of the units; the last activation by default.
+    #[arg(long)]
+    pub site: Option<String>,
+    /// Held-out points that are inserted.
+    #[arg(long, default_value_t = 1)]
+    pub points: usize,
+    /// Training points that they are compared with.
+    #[arg(long, default_value_t = 500)]
+    pub others: usize,
+    /// Views of each point when units are measured.
+    #[arg(long, default_value_t = 10)]
+    pub views: usize,
+    /// Rows of a batch; a single point is repeated with other views.
+    #[arg(long, default_value_t = 32)]
+    pub batch: usize,
+    /// Steps after which units are measured, ascending, with commas between.
+    #[arg(long, value_delimiter = ',', default_value = "0,10,50,200,500")]
+    pub steps: Vec<u64>,
+    /// Learning rate of plain gradient descent.
+    #[arg(long, default_value_t = 0.05)]
+    pub rate: f64,
+    /// Set a key of the run's config, as in `--set data.dir=…`; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
+    /// Print the result as one JSON object on the last line of standard output.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Units by UnitMem.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Units {
@@ -105,6 +140,29 @@ pub fn ablate_units(arguments: Ablate) -> Result<u8, RunError> {
         controls: arguments.controls,
     };
     conclude(ablate(&options, &mut tell)?, arguments.json)
+}
+
+/// Inserts points into units; its result is the exit code.
+pub fn insert_points(arguments: Insert) -> Result<u8, RunError> {
+    let _log = logging::start();
+    let options = InsertOptions {
+        run: arguments.run,
+        sets: arguments.sets,
+        site: arguments.site,
+        points: arguments.points,
+        others: arguments.others,
+        views: arguments.views,
+        batch: arguments.batch,
+        steps: arguments.steps,
+        rate: arguments.rate,
+    };
+    let inserted = insert(&options, &mut tell)?;
+    say(&format!("{inserted}\n"));
+    if arguments.json {
+        let result = json!({ "exit_code": 0, "insertion": inserted });
+        say(&format!("{result}\n"));
+    }
+    Ok(0)
 }
 
 fn tell(part: &str) {

@@ -39,6 +39,7 @@ mod taps;
 mod teacher;
 mod token_block;
 mod transplant;
+mod unit_step;
 mod view;
 mod vit;
 
@@ -59,5 +60,6 @@ pub use taps::Taps;
 pub use teacher::{moved_towards, teacher};
 pub use token_block::{TokenBlock, TokenNorm, TokenSites};
 pub use transplant::transplant;
+pub use unit_step::step_unit;
 pub use view::EncoderView;
 pub use vit::{Vit, VitConfig, VitSize};

@@ -7,8 +7,10 @@
 mod ablate;
 mod arms;
 mod exchange;
+mod insert;
 mod subject;
 
 pub use ablate::{AblateOptions, Grain, Which, ablate};
 pub use arms::{Arm, Arms};
 pub use exchange::{ExchangeOptions, exchange};
+pub use insert::{InsertOptions, InsertedUnit, Insertion, UnitAt, insert};

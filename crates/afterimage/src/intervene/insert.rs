@@ -1,0 +1,423 @@
+//! Inserting memorization: one unit is trained on points that the encoder never saw.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use afterimage_data::ViewSource;
+use afterimage_hooks::random::{RandomKey, Stream};
+use afterimage_hooks::{SampleId, Site, Split};
+use afterimage_memory::{
+    Probe, RowOrder, UnitMem, UnitMemConfig, UnitState, chosen_of, point_means,
+};
+use afterimage_model::{EncoderView, Masks, Taps, parameters, step_unit};
+use afterimage_ssl::{Objective as _, ObjectiveBatch};
+use afterimage_track::TextTable;
+use afterimage_train::{Checkpoints, SslModel, TrainError, read_model, read_state};
+use burn::module::{Module, ParamGroup};
+use burn::optim::GradientsParams;
+use burn::store::ModuleRecord;
+use burn::tensor::{Bytes, Tensor};
+use serde::Serialize;
+
+use crate::config::load_file;
+use crate::error::RunError;
+use crate::experiment::Experiment;
+use crate::prepared::Prepared;
+use crate::run_dir::RunDir;
+
+/// What is inserted, and into which units.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InsertOptions {
+    /// The run whose last encoder is trained further, with its own objective.
+    pub run: std::path::PathBuf,
+    /// `KEY=VALUE` over the run's config, such as `data.dir=…`.
+    pub sets: Vec<String>,
+    /// The site of the units; the last activation by default.
+    pub site: Option<String>,
+    /// Held-out points that are inserted, at least 1.
+    pub points: usize,
+    /// Training points that their activations are compared with.
+    pub others: usize,
+    /// Views of each point when units are measured.
+    pub views: usize,
+    /// Rows of a batch: a single point is repeated with other views.
+    pub batch: usize,
+    /// Steps after which units are measured, ascending; 0 is the encoder as it is.
+    pub steps: Vec<u64>,
+    /// Learning rate of plain gradient descent.
+    pub rate: f64,
+}
+
+/// One unit before and while it is trained on the points.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct InsertedUnit {
+    /// Why this unit: `highest`, `random` or `least active`.
+    pub choice: &'static str,
+    /// Its number.
+    pub unit: usize,
+    /// What was measured, one after each number of steps.
+    pub course: Vec<UnitAt>,
+}
+
+/// One unit at one time.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct UnitAt {
+    /// Steps on the points.
+    pub steps: u64,
+    /// UnitMem over the other points and the inserted ones; nothing where it has no meaning.
+    pub unitmem: Option<f64>,
+    /// Whether an inserted point is the one that the unit answers to most.
+    pub owned: bool,
+    /// Mean activation over the inserted points.
+    pub inserted: f64,
+    /// Mean activation over the others.
+    pub others: f64,
+}
+
+/// What came out of an insertion.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Insertion {
+    /// The site of the units.
+    pub site: String,
+    /// The held-out points.
+    pub points: Vec<u32>,
+    /// The units.
+    pub units: Vec<InsertedUnit>,
+}
+
+/// Trains one unit at a time on held-out points, by the run's own objective, and measures UnitMem of
+/// it over training points and these.
+///
+/// Only the unit's own weights move: its row of the layer's weight, its bias, its element of the
+/// norm; every other value, running statistics and heads included, keeps its bits. Three units are
+/// trained, each from the encoder as it is: the one of highest UnitMem, a random one, and the least
+/// active one. The published finding is that the first takes points on readily and the last hardly
+/// (*Localizing Memorization in SSL Vision Encoders*, NeurIPS 2024, Tables 13 and 14).
+///
+/// # Errors
+/// A run without checkpoint, or with pruned units or frozen layers; a site that the encoder does not
+/// have; more points than there are; a rate that is not positive.
+pub fn insert(options: &InsertOptions, say: &mut dyn FnMut(&str)) -> Result<Insertion, RunError> {
+    let table = Table::open(options)?;
+    let mut units = Vec::new();
+    say("measuring the units as they are");
+    let before = table.measure(&table.model)?;
+    for (choice, unit) in table.chosen(&before)? {
+        let mut model = table.for_unit();
+        let mut course = Vec::new();
+        let mut done = 0;
+        for &steps in &options.steps {
+            say(&format!("unit {unit} ({choice}): step {done} to {steps}"));
+            for step in done..steps {
+                model = table.step(model, unit, step)?;
+            }
+            done = done.max(steps);
+            let measured = table.measure(&model)?;
+            course.push(measured.at(unit, steps));
+        }
+        units.push(InsertedUnit {
+            choice,
+            unit,
+            course,
+        });
+    }
+    Ok(Insertion {
+        site: table.site.name.clone(),
+        points: table.points.iter().map(|id| id.0).collect(),
+        units,
+    })
+}
+
+/// The run, its encoder and its images.
+struct Table<'o> {
+    options: &'o InsertOptions,
+    experiment: Experiment,
+    prepared: Prepared,
+    model: SslModel,
+    site: Site,
+    points: Vec<SampleId>,
+    others: Vec<SampleId>,
+}
+
+impl<'o> Table<'o> {
+    fn open(options: &'o InsertOptions) -> Result<Self, RunError> {
+        let refuse = |reason: String| RunError::Insert { reason };
+        if !(options.rate > 0.0 && options.rate.is_finite()) {
+            return Err(refuse(format!("the rate {} is not positive", options.rate)));
+        }
+        if !options.steps.is_sorted() || options.steps.is_empty() {
+            return Err(refuse("steps must ascend, as in 0,10,50".to_owned()));
+        }
+        let directory = RunDir::open(&options.run)?;
+        let loaded = load_file::<Experiment>(&directory.config(), &options.sets)?;
+        let experiment = loaded.value.clone();
+        let checkpoint = Checkpoints::new(directory.checkpoints(), 1, "").last()?;
+        if !read_state(&checkpoint)?.masks.is_empty() {
+            return Err(refuse("units of the run are pruned".to_owned()));
+        }
+        if experiment.fine_tune.is_some() {
+            return Err(refuse(
+                "layers of the run are frozen; take the run that it was fine-tuned from".to_owned(),
+            ));
+        }
+        let prepared = Prepared::new(&loaded, None)?;
+        let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(read_model(&checkpoint)?))
+            .map_err(|error| refuse(format!("the checkpoint cannot be read: {error}")))?;
+        let model = prepared.model.clone().load_record(record);
+        let site = site(&model, options.site.as_deref()).map_err(refuse)?;
+        let held_out = prepared.data.held_out.len();
+        let batch = if options.points == 1 {
+            options.batch
+        } else {
+            options.points
+        };
+        if options.points == 0 || options.points > held_out || batch < 2 {
+            return Err(refuse(format!(
+                "{} points in batches of {batch}: there are {held_out} held-out images, and a batch \
+                 needs 2 rows",
+                options.points
+            )));
+        }
+        let members = match &prepared.pair {
+            Some(sets) => sets.members().to_vec(),
+            None => (0..prepared.data.train.len() as u32)
+                .map(SampleId)
+                .collect(),
+        };
+        if options.others == 0 || options.others > members.len() {
+            return Err(RunError::FewPoints {
+                points: options.others,
+                train: members.len(),
+            });
+        }
+        let all: Vec<SampleId> = (0..held_out as u32).map(SampleId).collect();
+        let seed = experiment.seed;
+        Ok(Self {
+            points: chosen_of(seed, Split::HeldOut, &all, options.points),
+            others: chosen_of(seed, Split::Train, &members, options.others),
+            options,
+            experiment,
+            prepared,
+            model,
+            site,
+        })
+    }
+
+    /// The units that are trained: by UnitMem, at random, by activation.
+    fn chosen(&self, measured: &Seen) -> Result<[(&'static str, usize); 3], RunError> {
+        let unitmem = UnitMem::paper(&measured.others);
+        let score = |unit: usize| unitmem.scores()[unit].value().unwrap_or(0.0);
+        let sum = |unit: usize| measured.others.sum(unit);
+        let units = self.site.units;
+        let highest = (0..units).max_by(|&a, &b| score(a).total_cmp(&score(b)).then(b.cmp(&a)));
+        let least = (0..units).min_by(|&a, &b| sum(a).total_cmp(&sum(b)).then(a.cmp(&b)));
+        let (Some(highest), Some(least)) = (highest, least) else {
+            return Err(RunError::Insert {
+                reason: format!("{} has no units", self.site.name),
+            });
+        };
+        let mut rest: Vec<usize> = (0..units)
+            .filter(|u| *u != highest && *u != least)
+            .collect();
+        RandomKey::new(self.experiment.seed, Stream::Layers)
+            .generator()
+            .shuffle(&mut rest);
+        Ok([
+            ("highest", highest),
+            ("random", rest.first().copied().unwrap_or(highest)),
+            ("least active", least),
+        ])
+    }
+
+    /// The model with everything frozen but the layer of the site. Its norm uses running statistics
+    /// too: those of a batch of one point would move the other units.
+    fn for_unit(&self) -> SslModel {
+        let own = &self.site.produced_by;
+        let all = parameters(&self.model).into_iter();
+        let mut frozen = Vec::new();
+        for parameter in all {
+            if let Some(norm) = parameter.path.strip_suffix(".gamma") {
+                frozen.push(format!("{norm}.training"));
+            }
+            if !own.contains(&parameter.path) {
+                frozen.push(parameter.path);
+            }
+        }
+        self.model
+            .clone()
+            .freeze_group(ParamGroup::from_paths(frozen))
+    }
+
+    /// One step of `unit` on the points.
+    fn step(&self, model: SslModel, unit: usize, step: u64) -> Result<SslModel, RunError> {
+        let views = model.objective().views();
+        let batch = self.batch(views, step)?;
+        let output = model
+            .objective()
+            .forward(model.encoder(), batch, &mut Taps::none());
+        let mut gradients = output.loss.backward();
+        let gradients = GradientsParams::from_module(&mut gradients, &model);
+        let paths: BTreeSet<String> = self.site.produced_by.iter().cloned().collect();
+        Ok(step_unit(
+            model,
+            &gradients,
+            &paths,
+            unit,
+            self.options.rate,
+        ))
+    }
+
+    /// The points of one step, with views of its own.
+    fn batch(&self, views: usize, step: u64) -> Result<ObjectiveBatch, RunError> {
+        let epoch = step as u32 + 1;
+        let data = &self.prepared.data;
+        let source = ViewSource::new(data.clone(), Split::HeldOut, self.prepared.views.clone());
+        let copies = if self.points.len() == 1 {
+            self.options.batch
+        } else {
+            1
+        };
+        let ids: Vec<SampleId> = (0..copies).flat_map(|_| self.points.clone()).collect();
+        // Other views for each copy of a point.
+        let images = source.batch(&self.points, epoch, views * copies)?;
+        let device = self.prepared.device.clone().autodiff();
+        let shape = images.shape;
+        let local = match &self.prepared.local {
+            Some((local, count)) => {
+                let source = ViewSource::new(data.clone(), Split::HeldOut, local.clone())
+                    .starting_at((views * copies) as u32);
+                Some(
+                    source
+                        .batch(&self.points, epoch, count * copies)?
+                        .into_tensor(&device),
+                )
+            }
+            None => None,
+        };
+        let labels: Vec<i64> = ids
+            .iter()
+            .map(|id| i64::from(data.held_out.labels()[id.0 as usize]))
+            .collect();
+        debug_assert_eq!(shape[0], views * ids.len());
+        let labels = Tensor::from_data(labels.as_slice(), &device);
+        Ok(ObjectiveBatch {
+            ids,
+            epoch,
+            images: images.into_tensor(&device),
+            local,
+            labels: Some(labels),
+        })
+    }
+
+    /// The activations of the site's units on both kinds of points.
+    fn measure(&self, model: &SslModel) -> Result<Seen, RunError> {
+        let config = UnitMemConfig {
+            sites: self.site.name.clone(),
+            ..UnitMemConfig::default()
+        };
+        let probe = Probe {
+            tap: config.tap(),
+            form: config.form,
+            views: self.options.views,
+            batch: config.batch,
+        };
+        let view = EncoderView::new(model.encoder(), &Masks::none());
+        let store = afterimage_data::SampleStore::new(
+            self.prepared.data.clone(),
+            self.prepared.views.clone(),
+            self.prepared.device.clone(),
+        );
+        let state = |split, points: &[SampleId]| -> Result<UnitState, RunError> {
+            let mut state = UnitState::new(self.site.units);
+            let units = self.site.units;
+            probe
+                .scan(&view, &store, split, points, |_, ids, rows| {
+                    let order = RowOrder::SampleMajor;
+                    let means = point_means(rows, ids.len(), probe.views, units, order)?;
+                    // Ids of the two splits would fall together.
+                    let offset = match split {
+                        Split::Train => 0,
+                        Split::HeldOut => self.prepared.data.train.len() as u32,
+                    };
+                    let ids: Vec<SampleId> = ids.iter().map(|id| SampleId(id.0 + offset)).collect();
+                    state.update(&ids, &means)
+                })
+                .map_err(TrainError::Evaluation)?;
+            Ok(state)
+        };
+        Ok(Seen {
+            others: state(Split::Train, &self.others)?,
+            inserted: state(Split::HeldOut, &self.points)?,
+        })
+    }
+}
+
+/// What the site's units answered.
+struct Seen {
+    others: UnitState,
+    inserted: UnitState,
+}
+
+impl Seen {
+    fn at(&self, unit: usize, steps: u64) -> UnitAt {
+        let mut all = self.others.clone();
+        // Both have the units of one site.
+        let merged = all.merge(&self.inserted).is_ok();
+        debug_assert!(merged);
+        let mean = |state: &UnitState| state.sum(unit) / state.points() as f64;
+        UnitAt {
+            steps,
+            unitmem: UnitMem::paper(&all).scores()[unit].value(),
+            owned: self.inserted.highest()[unit] > self.others.highest()[unit],
+            inserted: mean(&self.inserted),
+            others: mean(&self.others),
+        }
+    }
+}
+
+/// The named site, or the last activation.
+fn site(model: &SslModel, name: Option<&str>) -> Result<Site, String> {
+    use afterimage_model::Encoder as _;
+    let sites = model.encoder().sites();
+    let probed: Vec<&Site> = sites
+        .iter()
+        .filter(|site| UnitMemConfig::default().tap().matches(site))
+        .collect();
+    let found = match name {
+        Some(name) => probed.iter().find(|site| site.name == name),
+        None => probed.last(),
+    };
+    found.map(|site| (*site).clone()).ok_or_else(|| {
+        let names: Vec<&str> = probed.iter().map(|site| site.name.as_str()).collect();
+        format!(
+            "the encoder has no site {:?}; UnitMem is measured at {}",
+            name.unwrap_or("of that kind"),
+            names.join(", ")
+        )
+    })
+}
+
+impl fmt::Display for Insertion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let title = format!(
+            "{}: UnitMem while {} points are inserted",
+            self.site,
+            self.points.len()
+        );
+        let columns = ["unit", "steps", "UnitMem", "inserted", "others", "owner"];
+        let mut table = TextTable::new(&title, &columns);
+        for unit in &self.units {
+            for at in &unit.course {
+                table.row([
+                    format!("{} ({})", unit.unit, unit.choice),
+                    at.steps.to_string(),
+                    TextTable::number(at.unitmem.unwrap_or(f64::NAN), 4),
+                    TextTable::number(at.inserted, 4),
+                    TextTable::number(at.others, 4),
+                    if at.owned { "inserted" } else { "another" }.to_owned(),
+                ]);
+            }
+        }
+        write!(f, "{table}")
+    }
+}
