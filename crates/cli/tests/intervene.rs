@@ -1,4 +1,4 @@
-//! The commands `exchange` and `ablate` on small runs.
+//! The commands `exchange`, `ablate` and `insert` on small runs.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -110,6 +110,38 @@ fn an_ablation_names_the_units_and_has_as_many_random_ones_beside() {
 }
 
 #[test]
+fn an_insertion_trains_three_units_from_the_same_encoder() {
+    let place = Place::new();
+    let one = text(&place.run("one", TINY, 0));
+    let insert = |steps: &str, points: &str| {
+        let ended = call([
+            "insert", &one, "--steps", steps, "--points", points, "--others", "40", "--views", "2",
+            "--batch", "8", "--json",
+        ])
+        .expect(0, &[]);
+        assert!(ended.out.contains("UnitMem while"), "{}", ended.out);
+        let last = ended.out.lines().last().unwrap();
+        serde_json::from_str::<serde_json::Value>(last).unwrap()["insertion"].clone()
+    };
+    let single = insert("0,3", "1");
+    let units = single["units"].as_array().unwrap();
+    assert_eq!(units.len(), 3);
+    for unit in units {
+        let course = unit["course"].as_array().unwrap();
+        assert_eq!(course[0]["steps"], 0);
+        assert_eq!(course[1]["steps"], 3);
+        if unit["choice"] == "highest" {
+            assert_ne!(course[0]["inserted"], course[1]["inserted"], "{unit}");
+        }
+    }
+    // A pure function of the run; the start does not depend on what follows.
+    assert_eq!(single, insert("0,3", "1"));
+    let several = insert("0", "4");
+    assert_eq!(several["points"].as_array().unwrap().len(), 4);
+    assert_eq!(several["units"][0]["unit"], units[0]["unit"]);
+}
+
+#[test]
 fn mistakes_are_told_with_what_to_do() {
     let place = Place::new();
     let one = text(&place.run("one", TINY, 0));
@@ -154,6 +186,14 @@ fn mistakes_are_told_with_what_to_do() {
             vec!["--points", "320"],
         ),
         (vec!["ablate", "nowhere", "--units", "low"], vec!["nowhere"]),
+        (vec!["insert", "nowhere"], vec!["nowhere"]),
+        (vec!["insert", &one, "--steps", "5,1"], vec!["ascend"]),
+        (vec!["insert", &one, "--rate", "0"], vec!["not positive"]),
+        (
+            vec!["insert", &one, "--site", "encoder.nothing"],
+            vec!["encoder.nothing", "encoder.res2b.act"],
+        ),
+        (vec!["insert", &one, "--others", "9999"], vec!["9999"]),
     ] {
         let ended = call(&arguments);
         assert!(matches!(ended.code, Some(1 | 2)), "{arguments:?} {ended:?}");
