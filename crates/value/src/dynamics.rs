@@ -3,6 +3,8 @@
 //! They come for nothing beside the training pass, and they are *not* out of bag: a network that has
 //! memorized a sample scores it well.
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::ValueError;
 
 /// What one pass of a sample through the network says.
@@ -62,7 +64,7 @@ impl Observation {
 }
 
 /// Scores of one sample over the observations so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Dynamics {
     count: u32,
     loss: f64,

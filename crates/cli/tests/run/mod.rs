@@ -248,6 +248,7 @@ pub fn plugin(kind: &str) -> String {
         "unitmem" | "classmem" => "points = 40\nviews = 2",
         "ownership" => "points = 30\nviews = 2\ndraws = 50",
         "layermem" => "points = 10\nviews = 3",
+        "oob-value" => "watched = 50\npictures = 3",
         "alignment-gap" => "points = 20\nviews = 2",
         _ => "",
     };

@@ -74,8 +74,6 @@ pub(crate) struct Heads {
 
 /// What a forward pass leaves.
 struct Forward {
-    /// Hidden weights times masks, `[d, H·k]`.
-    masked: Vec<f32>,
     /// Activations `[m, H·k]`.
     hidden: Vec<f32>,
     /// `[H, m, C]`.
@@ -145,7 +143,6 @@ impl Heads {
             scores.chunks_exact_mut(classes).for_each(softmax);
         }
         Forward {
-            masked,
             hidden: activations,
             probabilities,
         }

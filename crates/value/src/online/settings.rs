@@ -30,7 +30,7 @@ impl Default for OnlineSettings {
             heads: 32,
             hidden: 32,
             ratio: 0.5,
-            rate: 0.005,
+            rate: 0.01,
             soft: true,
             watched: 512,
         }

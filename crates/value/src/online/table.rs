@@ -22,7 +22,7 @@ pub struct OnlinePasses {
 impl Default for OnlinePasses {
     fn default() -> Self {
         Self {
-            epochs: 20,
+            epochs: 40,
             warm_up: 2,
             batch: 100,
         }
