@@ -77,15 +77,10 @@ impl CellTally {
     /// # Errors
     /// A sample beyond the tally.
     pub fn add(&mut self, ids: &[u32], labels: &[u32], judged: &Judged) -> Result<(), ValueError> {
+        self.check(ids)?;
         let heads = judged.bags.len() / ids.len().max(1);
         for (at, (&id, &label)) in ids.iter().zip(labels).enumerate() {
             let sample = id as usize;
-            if sample >= self.rows.len() {
-                return Err(ValueError::Setting(format!(
-                    "sample {id} is beyond the {} samples that are valued",
-                    self.rows.len()
-                )));
-            }
             let watched = self.watch.find(id);
             for head in 0..heads {
                 if judged.bags[at * heads + head] > 0 || self.rows[sample].count >= MOST {
@@ -118,6 +113,17 @@ impl CellTally {
             }
         }
         Ok(())
+    }
+
+    /// Whether all of `ids` are samples of the tally.
+    pub(crate) fn check(&self, ids: &[u32]) -> Result<(), ValueError> {
+        match ids.iter().find(|&&id| id as usize >= self.rows.len()) {
+            None => Ok(()),
+            Some(id) => Err(ValueError::Setting(format!(
+                "sample {id} is beyond the {} samples that are valued",
+                self.rows.len()
+            ))),
+        }
     }
 
     /// Adds what another tally saw.
@@ -191,6 +197,9 @@ impl CellTally {
     pub fn contrast(&self, sample: usize, cell: usize) -> f64 {
         let (row, seen) = (self.rows[sample], self.cell(sample, cell));
         let hidden = row.count - seen.count;
+        if hidden == 0 {
+            return f64::NAN;
+        }
         let sum = row.sum - f64::from(self.sums[sample * self.cells + cell]);
         seen.value - sum / f64::from(hidden)
     }
@@ -244,4 +253,33 @@ fn score(probabilities: &[f32], label: usize, soft: bool) -> f32 {
     let before = probabilities[..label].iter().all(|&p| p < own);
     let after = probabilities[label..].iter().all(|&p| p <= own);
     f32::from(u8::from(before && after))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hit_is_the_first_of_the_largest() {
+        assert_eq!(score(&[0.4, 0.4, 0.2], 0, false), 1.0);
+        assert_eq!(score(&[0.4, 0.4, 0.2], 1, false), 0.0);
+        assert_eq!(score(&[0.2, 0.3, 0.5], 2, false), 1.0);
+        assert_eq!(score(&[0.2, 0.3, 0.5], 1, true), 0.3);
+    }
+
+    #[test]
+    fn a_sample_takes_no_more_scores_than_counts_hold() {
+        let settings = OnlineSettings::default();
+        let mut tally = CellTally::new(&settings, 1, 2, 2, true);
+        tally.rows[0].count = MOST - 1;
+        tally.counts[0] = u16::MAX - 1;
+        let judged = Judged {
+            bags: vec![0; 4],
+            masks: [1, 0].repeat(4),
+            probabilities: vec![0.5; 8],
+        };
+        assert!(tally.add(&[0], &[1], &judged).is_ok());
+        assert_eq!((tally.rows[0].count, tally.counts[0]), (MOST, u16::MAX));
+        assert!(tally.clone().merge(&tally).is_err());
+    }
 }

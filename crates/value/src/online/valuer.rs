@@ -60,6 +60,8 @@ impl OnlineValuer {
     /// # Errors
     /// As for [`HeadBank::step`] and [`CellTally::add`].
     pub fn step(&mut self, batch: Batch<'_>, score: bool) -> Result<(), ValueError> {
+        // Before anything is learned, so that a batch that is refused leaves no trace.
+        self.tally.check(batch.ids)?;
         let judged = self.bank.step(batch)?;
         if score {
             self.tally.add(batch.ids, batch.labels, &judged)?;
