@@ -27,7 +27,6 @@ renderer = "silent"
 kind = "idx"
 dir = "{data}"
 [limits]
-train = {images}
 held_out = 500
 [views]
 preset = "{views}"
@@ -88,6 +87,25 @@ def table(run, tag, epoch):
     return pd.read_parquet(path).set_index("sample_id") if path.exists() else None
 
 
+def column(run, tag, epoch, name, sign=1):
+    rows = table(run, tag, epoch)
+    return None if rows is None or name not in rows else sign * rows[name]
+
+
+def value(run, cells, epoch):
+    """Doubt after all epochs so far: the value with its sign turned."""
+    return column(run, f"value.{cells}.samples", epoch, "value", -1)
+
+
+def alone(run, cells, epoch):
+    """Doubt in this epoch alone: mean of the scores that came since the epoch before."""
+    now, before = (table(run, f"value.{cells}.samples", e) for e in (epoch, epoch - 1))
+    if now is None or before is None:
+        return None
+    total = now["value"] * now["count"] - (before["value"] * before["count"]).fillna(0)
+    return -total / (now["count"] - before["count"])
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("program")
@@ -95,45 +113,45 @@ def main():
     arguments.add_argument("folder", type=Path)
     arguments.add_argument("--count", type=int, default=6000)
     arguments.add_argument("--epochs", type=int, default=15)
+    arguments.add_argument("--views", default="weak", help="of the supervised run")
     arguments.add_argument("--average", type=float, default=0.0)
     arguments.add_argument("--objectives", nargs="+", default=["supervised", "simclr"])
     arguments.add_argument("--seeds", type=int, nargs="+", default=[1])
     given = arguments.parse_args()
     for seed in given.seeds:
-        flipped = data(given.folder / f"data-{seed}", given.images, given.count, seed)
+        flipped = data(given.folder / f"data-{given.count}-{seed}", given.images, given.count, seed)
         for objective in given.objectives:
-            run = given.folder / f"{objective}-{given.average}-{seed}"
-            config = given.folder / f"{objective}-{given.average}-{seed}.toml"
+            run = given.folder / f"{objective}-{given.views}-{given.count}-{given.average}-{seed}"
+            config = given.folder / f"{objective}-{given.views}-{given.count}-{given.average}-{seed}.toml"
             text = CONFIG.format(
                 seed=seed,
                 epochs=given.epochs,
-                data=(given.folder / f"data-{seed}").resolve(),
-                images=given.count,
+                data=(given.folder / f"data-{given.count}-{seed}").resolve(),
                 objective=objective,
-                views="weak" if objective == "supervised" else "simclr",
+                views=given.views if objective == "supervised" else "simclr",
                 average=given.average,
             )
             config.write_text(text)
             if not run.exists():
-                subprocess.run([given.program, "run", config, "--out", run], check=True, capture_output=True)
-            print(f"{objective}, seed {seed}, average {given.average}: epoch, patches, encoder | loss, margin, confidence")
+                subprocess.run([given.program, "run", config, "--out", run], check=True, stdout=subprocess.DEVNULL)
+            print(f"{objective}, seed {seed}, average {given.average}: epoch, patches, encoder | in the epoch alone | loss, margin")
             for epoch in range(1, given.epochs + 1):
                 line = []
-                for tag, column, sign in (
-                    ("value.patches.samples", "value", -1),
-                    ("value.encoder.samples", "value", -1),
-                    ("dynamics.log", "loss", 1),
-                    ("dynamics.samples", "area_under_margin", -1),
-                    ("dynamics.samples", "confidence", -1),
+                for scores in (
+                    value(run, "patches", epoch),
+                    value(run, "encoder", epoch),
+                    alone(run, "patches", epoch),
+                    alone(run, "encoder", epoch),
+                    column(run, "dynamics.log", epoch, "loss"),
+                    column(run, "dynamics.samples", epoch, "area_under_margin", -1),
                 ):
-                    rows = table(run, tag, epoch)
-                    if rows is None or column not in rows or rows[column].isna().all():
+                    scores = None if scores is None else scores.dropna()
+                    if scores is None or not len(scores):
                         line.append("  -  ")
                         continue
-                    rows = rows[column].dropna()
-                    wrong = flipped[rows.index.to_numpy()]
-                    line.append(f"{average_precision_score(wrong, sign * rows):.3f}")
-                print(f"{epoch:3}  {line[0]} {line[1]} | {line[2]} {line[3]} {line[4]}", flush=True)
+                    wrong = flipped[scores.index.to_numpy()]
+                    line.append(f"{average_precision_score(wrong, scores):.3f}")
+                print(f"{epoch:3}  {line[0]} {line[1]} | {line[2]} {line[3]} | {line[4]} {line[5]}", flush=True)
 
 
 if __name__ == "__main__":
