@@ -63,7 +63,14 @@ pub(crate) fn outputs(
     ids: &[SampleId],
 ) -> Result<Vec<f32>, Fault> {
     let images = samples.originals(Split::Train, ids)?;
-    on_host(model.observe(images, &TapPlan::default())?.embeddings)
+    let outputs = on_host(model.observe(images, &TapPlan::default())?.embeddings)?;
+    match outputs.iter().position(|x| !x.is_finite()) {
+        None => Ok(outputs),
+        Some(at) => Err(Fault::new(format!(
+            "an output of the encoder for sample {} is not finite",
+            ids[at * ids.len() / outputs.len()].0
+        ))),
+    }
 }
 
 /// How many channels each of `groups` groups has: as equal as can be, in order.
