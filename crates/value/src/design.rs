@@ -8,6 +8,13 @@ pub(crate) fn width(problem: &Problem) -> usize {
     columns.map(|column| block(&column.cells)).sum()
 }
 
+/// Most numbers that `count` columns take of one row.
+pub(crate) fn widest(problem: &Problem, count: usize) -> usize {
+    let mut blocks: Vec<usize> = problem.columns().iter().map(|c| block(&c.cells)).collect();
+    blocks.sort_unstable_by(|a, b| b.cmp(a));
+    blocks.iter().take(count).sum()
+}
+
 fn block(cells: &Cells) -> usize {
     match cells {
         Cells::Numbers(_) => 1,
