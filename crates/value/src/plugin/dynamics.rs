@@ -14,7 +14,7 @@ use crate::plugin::in_run::{HeldOut, no_classifier, residuals, softmax};
 
 /// Keeps loss and probability of every sample's label at each visit, and what follows from them.
 ///
-/// With an objective of classes: area under the margin, forgetting events, EL2N, confidence and
+/// With an objective of classes, on a host that shows labels: area under the margin, forgetting events, EL2N, confidence and
 /// variability, mean margin, and, with `validation` held-out images, In-Run Data Shapley through the
 /// last layer. With another objective: losses alone. None of it is out of bag: a model that has
 /// memorized a wrong label scores it well.

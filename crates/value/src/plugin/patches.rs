@@ -67,6 +67,13 @@ impl Patches {
                 id.0
             )));
         }
+        if rgb.len() != 3 * width * height {
+            return Err(Fault::new(format!(
+                "image {} has {} bytes in place of 3 · {width} · {height}",
+                id.0,
+                rgb.len()
+            )));
+        }
         Ok(means(&rgb, [height, width], self.side, self.colour))
     }
 }

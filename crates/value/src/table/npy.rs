@@ -101,7 +101,7 @@ enum Exact {
     Whole(i128),
 }
 
-impl<T: std::convert::Into<i128>> From<T> for Exact {
+impl<T: Into<i128>> From<T> for Exact {
     fn from(number: T) -> Self {
         Exact::Whole(number.into())
     }
