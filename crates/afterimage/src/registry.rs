@@ -8,6 +8,7 @@ use afterimage_memory::{
     OwnershipConfig, OwnershipProbe, StreamingConfig, UnitMemConfig, UnitMemProbe,
     UnitMemStreaming,
 };
+use afterimage_value::{DynamicsConfig, DynamicsProbe, OobValue, OobValueConfig};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -179,6 +180,18 @@ impl Registry {
                 "held-out less training distance between views, by layer; needs no reference",
                 |config: &AlignmentGapConfig, report| tell(config.problems(), report),
                 AlignmentGap::new,
+            ))
+            .with(PluginKind::new(
+                "oob-value",
+                "values of samples and their cells, out of bag, by a bank of heads beside the model",
+                |config: &OobValueConfig, report| tell(config.problems(), report),
+                OobValue::new,
+            ))
+            .with(PluginKind::new(
+                "dynamics",
+                "loss and probability of every sample as it trains: margin, forgetting, EL2N, Shapley",
+                |config: &DynamicsConfig, report| tell(config.problems(), report),
+                DynamicsProbe::new,
             ))
             .with(PluginKind::new(
                 "chaos",

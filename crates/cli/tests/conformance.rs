@@ -8,7 +8,7 @@ use std::path::Path;
 
 use run::{
     Files, Place, TINY, afterimage, assert_same, ends, files_under, finish, last_checkpoint,
-    observers, plugin, records, tiny_pair, with_every_observer,
+    observers, plugin, records, supervised, tiny_pair, tiny_valued, with_every_observer,
 };
 
 /// What training made, apart from the plugins' own state.
@@ -141,4 +141,30 @@ fn a_plugin_that_compares_encoders_is_refused_without_a_pair() {
     let mut command = afterimage();
     command.arg("run").arg(&config).arg("--out").arg(&out);
     finish(&mut command).expect(2, &["layermem", "config.toml:", "[pair]", "candidates"]);
+}
+
+#[test]
+fn values_on_the_encoder_change_nothing_and_are_the_same_on_any_number_of_threads() {
+    let place = Place::new();
+    let bare = place.run("bare", &supervised(), 0);
+    let valued = place.run("valued", &tiny_valued(), 0);
+    assert_same(&learned(&bare), &learned(&valued), "values on the encoder");
+    assert_eq!(loop_lines(&bare), loop_lines(&valued));
+    let config = place.write("again.toml", &tiny_valued());
+    for threads in ["1", "3"] {
+        let out = place.path(threads);
+        let mut command = afterimage();
+        command.arg("run").arg(&config).arg("--out").arg(&out);
+        finish(command.env("RAYON_NUM_THREADS", threads)).expect(0, &[]);
+        assert_same(&ends(&valued), &ends(&out), threads);
+    }
+}
+
+#[test]
+fn in_run_values_without_a_classifier_switch_the_plugin_off() {
+    let place = Place::new();
+    let text = TINY.to_owned() + "\n[[plugins]]\nkind = \"dynamics\"\nvalidation = 8\n";
+    let run = place.run("run", &text, 3);
+    let log = std::fs::read_to_string(run.join("decisions.jsonl")).unwrap();
+    assert!(log.contains("validation = 0"), "{log}");
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use run::{
     EPOCH, Files, Place, TINY, afterimage, assert_same, call, checkpoints, ends, last_checkpoint,
-    plugin, resume, tiny_pair, with_every_observer,
+    plugin, resume, tiny_pair, tiny_valued, with_every_observer,
 };
 
 /// Six epochs with every observer: long enough to be hit in the middle.
@@ -306,5 +306,19 @@ fn a_killed_pair_ends_as_a_straight_one() {
         assert!(killed(&config, &out, steps, Duration::from_millis(delay)));
         resume(&out).expect(0, &[]);
         assert_same(&ends(&straight), &ends(&out), "a pair");
+    }
+}
+
+#[test]
+fn a_killed_run_with_values_on_the_encoder_ends_as_a_straight_one() {
+    let place = Place::new();
+    let text = tiny_valued().replace("epochs = 3", "epochs = 4");
+    let straight = place.run("straight", &text, 0);
+    let config = place.path("straight.toml");
+    for delay in [5, 40] {
+        let out = place.path(&format!("killed-{delay}"));
+        assert!(killed(&config, &out, EPOCH, Duration::from_millis(delay)));
+        resume(&out).expect(0, &[]);
+        assert_same(&ends(&straight), &ends(&out), "values on the encoder");
     }
 }

@@ -463,3 +463,50 @@ fn all_learners_and_scores_run() {
         value(&arguments).expect(0, &["numbers from 0 to 39"]);
     }
 }
+
+#[test]
+fn decimal_commas_and_infinite_labels_are_called_what_they_are() {
+    let place = Place::new();
+    let mut text = "a;b;y\n".to_owned();
+    for row in 0..40 {
+        text += &format!("{row},5;{};{}\n", row * 7 % 11, row % 2);
+    }
+    let file = write(&place, "t.csv", &text);
+    value(&[&file, "--label", "y"]).expect(2, &["line 2", "`0,5`", "decimal comma"]);
+    let mut text = "a,y\n".to_owned();
+    for row in 0..40 {
+        let label = if row == 7 {
+            "inf".to_owned()
+        } else {
+            format!("{row}.5")
+        };
+        text += &format!("{},{label}\n", row * 7 % 11);
+    }
+    let file = write(&place, "t.csv", &text);
+    value(&[&file, "--label", "y"]).expect(2, &["line 9", "`inf`", "not finite"]);
+}
+
+#[test]
+fn whole_ids_beyond_two_to_the_53_are_kept_apart() {
+    let place = Place::new();
+    let path = place.path("t.npy");
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    let header = "{'descr': '<i8', 'fortran_order': False, 'shape': (40, 3), }";
+    let header = format!("{header:<117}\n");
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    let first = (1i64 << 60) + 1;
+    for row in 0..40i64 {
+        for number in [first + row, row * 7 % 11, row % 2] {
+            bytes.extend(number.to_le_bytes());
+        }
+    }
+    fs::write(&path, bytes).unwrap();
+    let out = place.path("out");
+    let (file, folder) = (path.to_str().unwrap(), out.to_str().unwrap());
+    value(&[file, "--label", "3", "--id", "1", "--out", folder]).expect(0, &[]);
+    let rows = lines(&out.join("rows.csv"));
+    let ids: Vec<&str> = rows[1..].iter().map(|row| row[0].as_str()).collect();
+    assert!(ids.contains(&first.to_string().as_str()), "{ids:?}");
+    assert!(ids.contains(&(first + 39).to_string().as_str()), "{ids:?}");
+}

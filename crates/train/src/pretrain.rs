@@ -120,6 +120,7 @@ impl SslModel {
             embeddings,
             per_sample,
             loss,
+            logits,
         } = self.objective.forward(&self.encoder, batch.studied, taps);
         let reference = self.reference.as_ref().zip(batch.reference);
         let reference = reference.map(|(Reference { encoder, objective }, batch)| {
@@ -136,6 +137,7 @@ impl SslModel {
             embeddings: Some(embeddings),
             per_sample: Some(per_sample),
             loss,
+            logits,
             reference,
             output,
         }
@@ -230,6 +232,10 @@ impl HookedModel for SslModel {
 
     fn encode(&self, images: Tensor<4>, taps: &mut Taps) -> Tensor<2> {
         self.encoder.encode(images, taps)
+    }
+
+    fn logits(&self, embeddings: Tensor<2>) -> Option<Tensor<2>> {
+        self.objective.logits(embeddings)
     }
 
     fn has_reference(&self) -> bool {

@@ -8,6 +8,13 @@ pub(crate) fn width(problem: &Problem) -> usize {
     columns.map(|column| block(&column.cells)).sum()
 }
 
+/// Most numbers that `count` columns take of one row.
+pub(crate) fn widest(problem: &Problem, count: usize) -> usize {
+    let mut blocks: Vec<usize> = problem.columns().iter().map(|c| block(&c.cells)).collect();
+    blocks.sort_unstable_by(|a, b| b.cmp(a));
+    blocks.iter().take(count).sum()
+}
+
 fn block(cells: &Cells) -> usize {
     match cells {
         Cells::Numbers(_) => 1,
@@ -61,6 +68,11 @@ impl Design {
     pub fn numbers_of(&self, subset: &[usize]) -> Vec<usize> {
         let spans = subset.iter().map(|&at| self.spans[at]);
         spans.flat_map(|(from, to)| from..to).collect()
+    }
+
+    /// How many numbers each usable column takes.
+    pub fn widths(&self) -> Vec<usize> {
+        self.spans.iter().map(|(from, to)| to - from).collect()
     }
 
     /// The numbers of a place.

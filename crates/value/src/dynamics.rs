@@ -3,6 +3,8 @@
 //! They come for nothing beside the training pass, and they are *not* out of bag: a network that has
 //! memorized a sample scores it well.
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::ValueError;
 
 /// What one pass of a sample through the network says.
@@ -62,7 +64,7 @@ impl Observation {
 }
 
 /// Scores of one sample over the observations so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Dynamics {
     count: u32,
     loss: f64,
@@ -109,6 +111,9 @@ impl Dynamics {
 
     /// Standard deviation of that probability, "variability" there.
     pub fn variability(&self) -> f64 {
+        if self.count == 0 {
+            return f64::NAN;
+        }
         let mean = self.confidence();
         (self.mean(self.squares) - mean * mean).max(0.0).sqrt()
     }
@@ -270,7 +275,8 @@ mod tests {
         let twice = over(&[&right, &wrong, &wrong, &right, &wrong]);
         assert_eq!(twice.forgetting_events(), Some(2));
         assert!((twice.area_under_margin() - (2.0 * 2.0 - 3.0) / 5.0).abs() < 1e-12);
-        assert!(Dynamics::default().mean_loss().is_nan());
+        let none = Dynamics::default();
+        assert!(none.mean_loss().is_nan() && none.variability().is_nan());
         let (p, q) = (right.probability, wrong.probability);
         let both = over(&[&right, &wrong]);
         assert!((both.variability() - (p - q).abs() / 2.0).abs() < 1e-12);

@@ -4,6 +4,10 @@
 //! [`value`] fits a forest on bootstraps of the rows and random subsets of the columns of a
 //! [`Problem`], and returns a [`Valuation`], of which rows and blocks of cells are asked.
 //!
+//! [`OnlineValuer`] does it online, batch by batch, beside whatever else trains; with the feature
+//! `plugin` there are plugins for the training loop of `afterimage-hooks`: online values (`OobValue`)
+//! and training dynamics (`DynamicsProbe`).
+//!
 //! Sources: Kwon and Zou, *Data-OOB: Out-of-bag Estimate as a Simple and Efficient Data Value*, ICML
 //! 2023, arXiv 2304.07718; Sun, Shen and Kwon, *2D-OOB: Attributing Data Contribution Through Joint
 //! Valuation Framework*, NeurIPS 2024.
@@ -24,8 +28,11 @@ mod linear;
 mod lowest;
 mod memory;
 mod mlp;
+mod online;
 mod output;
 mod pass;
+#[cfg(feature = "plugin")]
+mod plugin;
 mod problem;
 mod ranks;
 #[cfg(test)]
@@ -44,8 +51,14 @@ pub use fix::{FIXED_CSV, FIXES_CSV, Repair, label, text, write_fixes};
 pub use forest::{OneLearner, one_learner, value};
 pub use lowest::{By, FirstCells, Ranked};
 pub use memory::{memory_bound, parse_bytes, readable_bytes};
+pub use online::{
+    Batch, CellTally, HeadBank, Judged, Moments, OnlinePasses, OnlineSettings, OnlineValuer,
+    Reliability, Scaling, bag, clean_prior, masks, value_online,
+};
 pub use output::{CELLS_CSV, CELLS_PARQUET, CellFiles, ROWS_CSV, ROWS_PARQUET, write_rows};
 pub use pass::{Block, Visit, visit_cells};
+#[cfg(feature = "plugin")]
+pub use plugin::{CellSource, DynamicsConfig, DynamicsProbe, OobValue, OobValueConfig, Share};
 pub use problem::{Cells, Column, NO_LEVEL, Problem, Target};
 pub use score::Score;
 pub use settings::{Candidates, Learner, Settings};

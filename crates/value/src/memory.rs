@@ -3,7 +3,7 @@
 use crate::forest::WAITING;
 use crate::pass::BLOCK;
 use crate::problem::{Cells, Problem, Target};
-use crate::settings::Settings;
+use crate::settings::{Learner, Settings};
 use crate::tally::are_hits;
 
 /// What the program itself takes, and the allocator beyond what is asked of it.
@@ -48,10 +48,27 @@ pub fn memory_bound(problem: &Problem, settings: &Settings) -> usize {
     let waiting = 4 * WAITING
         .min(rows * settings.learners as usize)
         .max(rows * 2 * threads);
-    let threads = threads * (rows * 26 + (2 << 20));
+    let threads = threads * (rows * 26 + (2 << 20) + fitting(problem, settings, usable));
     let ranks = 2 * rows * usable;
     let block = BLOCK_CELL * BLOCK.min(rows * columns).max(columns);
     PROGRAM + table + labels + ids + by_row + tally + dense + waiting.max(block) + threads + ranks
+}
+
+/// What a thread takes to fit a learner that reads numbers: its bag, whose vectors grow by doubling,
+/// and the learner itself.
+fn fitting(problem: &Problem, settings: &Settings, usable: usize) -> usize {
+    let inputs = crate::design::widest(problem, settings.subset_size(usable));
+    let outputs = match problem.target() {
+        Target::Classes { names, .. } => names.len(),
+        Target::Numbers(_) => 1,
+    };
+    let bag = 2 * problem.rows() * (4 * inputs + 14);
+    match settings.learner {
+        Learner::Tree { .. } => 0,
+        // Curvature and its factor, and some vectors as long as the coefficients.
+        Learner::Linear { .. } => bag + 8 * (inputs + 1) * (inputs + 1 + 8 * outputs),
+        Learner::Mlp { hidden, .. } => bag + 16 * (hidden * (inputs + 1 + outputs) + outputs),
+    }
 }
 
 /// Bytes in the largest fitting unit, rounded up in the last of three digits.

@@ -17,6 +17,18 @@ pub const EPOCH: u64 = 10;
 pub fn tiny_pair() -> String {
     format!("{TINY}\n[pair]\ncandidates = 20\n")
 }
+/// [`TINY`] with labels, a bank of heads on the encoder's outputs, and training dynamics with values
+/// by held-out images.
+pub fn tiny_valued() -> String {
+    supervised()
+        + "\n[[plugins]]\nkind = \"oob-value\"\ncells = \"encoder\"\naverage = 0.5\nshare = \"cells\"\n\
+           \n[[plugins]]\nkind = \"dynamics\"\nvalidation = 20\nvalidation_every = 3\n"
+}
+/// [`TINY`] with labels.
+pub fn supervised() -> String {
+    TINY.replace("kind = \"simclr\"", "kind = \"supervised\"")
+        .replace("[projection]\nhidden = 32\noutput = 16\n", "")
+}
 /// Steps of [`TINY`].
 pub const STEPS: u64 = 3 * EPOCH;
 
@@ -248,6 +260,7 @@ pub fn plugin(kind: &str) -> String {
         "unitmem" | "classmem" => "points = 40\nviews = 2",
         "ownership" => "points = 30\nviews = 2\ndraws = 50",
         "layermem" => "points = 10\nviews = 3",
+        "oob-value" => "watched = 50\npictures = 3",
         "alignment-gap" => "points = 20\nviews = 2",
         _ => "",
     };

@@ -110,6 +110,11 @@ impl Tally {
     }
 }
 
+/// Whether `text` is a number once its one comma is a point, as `1,5` in a table with semicolons.
+fn has_decimal_comma(text: &str) -> bool {
+    text.matches(',').count() == 1 && text.replace(',', ".").parse::<f64>().is_ok()
+}
+
 /// A column while it is read.
 #[derive(Debug)]
 enum Reading {
@@ -172,6 +177,13 @@ impl Reading {
         };
         let present = tally.numbers + tally.texts;
         match &tally.first {
+            Some((line, text)) if has_decimal_comma(text) => {
+                let what = format!(
+                    "`{text}` looks like a number with a decimal comma; save the table with decimal \
+                     points, or say --categorical {name} if these are names"
+                );
+                Err(records.error(*line, Some(name), what))
+            }
             Some((line, text)) if (tally.texts as f64) < STRAY_SHARE * present as f64 => {
                 let what = format!(
                     "`{text}` is no number, but {} of the column's {present} cells are; correct \

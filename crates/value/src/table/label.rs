@@ -32,6 +32,20 @@ pub(crate) fn target(words: Words, task: Option<Task>) -> Result<Labels, (Option
         .iter()
         .map(|name| name.parse::<f64>().ok().filter(|v| v.is_finite()))
         .collect();
+    // Infinite numbers among numbers are no names of classes.
+    if numbers.is_none() && task != Some(Task::Classification) {
+        let infinite = |name: &String| name.parse::<f64>().is_ok_and(f64::is_infinite);
+        let all_numbers = words.names.iter().all(|name| name.parse::<f64>().is_ok());
+        let first = words
+            .codes
+            .iter()
+            .position(|&code| infinite(&words.names[code as usize]));
+        if let (true, Some(row)) = (all_numbers, first) {
+            let name = &words.names[words.codes[row] as usize];
+            let what = format!("the label `{name}` is not finite; correct it, or remove the row");
+            return Err((Some(row), what));
+        }
+    }
     let classes = words.names.len();
     let seem_classes = match &numbers {
         None => true,

@@ -70,19 +70,17 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
     let failed = |error: std::io::Error| wrong(format!("damaged or too short: {error}"));
     let code: String = kind.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
     let columns = match code.as_str() {
-        "f4" => matrix.read::<f32, _>(npy, &roles, |v| (v, f64::from(v))),
-        "f8" => matrix.read::<f64, _>(npy, &roles, |v| (v as f32, v)),
-        "i1" => matrix.read::<i8, _>(npy, &roles, |v| (f32::from(v), f64::from(v))),
-        "u1" => matrix.read::<u8, _>(npy, &roles, |v| (f32::from(v), f64::from(v))),
-        "i2" => matrix.read::<i16, _>(npy, &roles, |v| (f32::from(v), f64::from(v))),
-        "u2" => matrix.read::<u16, _>(npy, &roles, |v| (f32::from(v), f64::from(v))),
-        "i4" => matrix.read::<i32, _>(npy, &roles, |v| (v as f32, f64::from(v))),
-        "u4" => matrix.read::<u32, _>(npy, &roles, |v| (v as f32, f64::from(v))),
-        "i8" => matrix.read::<i64, _>(npy, &roles, |v| (v as f32, v as f64)),
-        "u8" => matrix.read::<u64, _>(npy, &roles, |v| (v as f32, v as f64)),
-        "b1" => matrix.read::<bool, _>(npy, &roles, |v| {
-            (f32::from(u8::from(v)), f64::from(u8::from(v)))
-        }),
+        "f4" => matrix.read::<f32, _>(npy, &roles, |v| (v, Exact::Real(f64::from(v)))),
+        "f8" => matrix.read::<f64, _>(npy, &roles, |v| (v as f32, Exact::Real(v))),
+        "i1" => matrix.read::<i8, _>(npy, &roles, |v| (f32::from(v), Exact::from(v))),
+        "u1" => matrix.read::<u8, _>(npy, &roles, |v| (f32::from(v), Exact::from(v))),
+        "i2" => matrix.read::<i16, _>(npy, &roles, |v| (f32::from(v), Exact::from(v))),
+        "u2" => matrix.read::<u16, _>(npy, &roles, |v| (f32::from(v), Exact::from(v))),
+        "i4" => matrix.read::<i32, _>(npy, &roles, |v| (v as f32, Exact::from(v))),
+        "u4" => matrix.read::<u32, _>(npy, &roles, |v| (v as f32, Exact::from(v))),
+        "i8" => matrix.read::<i64, _>(npy, &roles, |v| (v as f32, Exact::from(v))),
+        "u8" => matrix.read::<u64, _>(npy, &roles, |v| (v as f32, Exact::from(v))),
+        "b1" => matrix.read::<bool, _>(npy, &roles, |v| (f32::from(u8::from(v)), Exact::from(v))),
         _ => {
             return Err(wrong(format!(
                 "its type is {kind}; save it as numbers, as in numpy.save(path, x.astype('f4'))"
@@ -97,6 +95,18 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
     })
 }
 
+/// A number as it is told apart from others: whole ones beyond 2⁵³ are no f64.
+enum Exact {
+    Real(f64),
+    Whole(i128),
+}
+
+impl<T: Into<i128>> From<T> for Exact {
+    fn from(number: T) -> Self {
+        Exact::Whole(number.into())
+    }
+}
+
 struct Matrix {
     rows: usize,
     width: usize,
@@ -108,7 +118,7 @@ impl Matrix {
         &self,
         npy: NpyFile<R>,
         roles: &[Role],
-        convert: impl Fn(T) -> (f32, f64),
+        convert: impl Fn(T) -> (f32, Exact),
     ) -> Result<Vec<Option<Raw>>, std::io::Error> {
         let mut columns: Vec<Option<Raw>> = roles
             .iter()
@@ -131,12 +141,15 @@ impl Matrix {
             } else {
                 (at % self.rows, at / self.rows)
             };
-            let (single, double) = convert(value);
+            let (single, exact) = convert(value);
             // Words come in the order of the rows in both layouts.
             match &mut columns[column] {
                 None => {}
                 Some(Raw::Numbers(values)) => values[row] = single,
-                Some(Raw::Words(words)) => words.take(&double.to_string(), double.is_nan()),
+                Some(Raw::Words(words)) => match exact {
+                    Exact::Real(number) => words.take(&number.to_string(), number.is_nan()),
+                    Exact::Whole(number) => words.push(&number.to_string()),
+                },
             }
         }
         Ok(columns)

@@ -17,6 +17,8 @@ use crate::error::ValueError;
 /// A value of a column that is no text.
 enum Cell<'a> {
     Number(f64),
+    /// Whole, and perhaps beyond 2⁵³, where an f64 is not exact.
+    Whole(i64),
     Text(&'a str),
 }
 
@@ -89,9 +91,15 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
                     (Raw::Numbers(values), Some(Cell::Number(number))) => {
                         values.push(number as f32);
                     }
+                    (Raw::Numbers(values), Some(Cell::Whole(number))) => {
+                        values.push(number as f32);
+                    }
                     (Raw::Numbers(values), _) => values.push(f32::NAN),
                     (Raw::Words(words), Some(Cell::Number(number))) => {
                         words.take(&number.to_string(), number.is_nan());
+                    }
+                    (Raw::Words(words), Some(Cell::Whole(number))) => {
+                        words.push(&number.to_string());
                     }
                     (Raw::Words(words), Some(Cell::Text(text))) => {
                         words.take(text, is_missing(text, &options.missing));
@@ -116,15 +124,23 @@ fn read_column(
     count: usize,
     mut sink: impl FnMut(Option<Cell<'_>>),
 ) -> Result<(), ParquetError> {
-    let mut number = |value: Option<f64>| sink(value.map(Cell::Number));
+    macro_rules! number {
+        ($reader:expr) => {
+            cells($reader, count, |v| {
+                sink(v.map(|&v| Cell::Number(f64::from(v))))
+            })
+        };
+    }
     match reader {
-        ColumnReader::BoolColumnReader(r) => {
-            cells(r, count, |v| number(v.map(|&v| f64::from(u8::from(v)))))
+        ColumnReader::BoolColumnReader(r) => cells(r, count, |v| {
+            sink(v.map(|&v| Cell::Number(f64::from(u8::from(v)))));
+        }),
+        ColumnReader::Int32ColumnReader(r) => number!(r),
+        ColumnReader::Int64ColumnReader(r) => {
+            cells(r, count, |v: Option<&i64>| sink(v.map(|&v| Cell::Whole(v))))
         }
-        ColumnReader::Int32ColumnReader(r) => cells(r, count, |v| number(v.map(|&v| f64::from(v)))),
-        ColumnReader::Int64ColumnReader(r) => cells(r, count, |v| number(v.map(|&v| v as f64))),
-        ColumnReader::FloatColumnReader(r) => cells(r, count, |v| number(v.map(|&v| f64::from(v)))),
-        ColumnReader::DoubleColumnReader(r) => cells(r, count, |v| number(v.copied())),
+        ColumnReader::FloatColumnReader(r) => number!(r),
+        ColumnReader::DoubleColumnReader(r) => number!(r),
         ColumnReader::ByteArrayColumnReader(r) => {
             let mut broken = None;
             cells(r, count, |v: Option<&ByteArray>| {

@@ -1,0 +1,124 @@
+//! What the plugin `dynamics` puts on record.
+
+use afterimage_hooks::{Column, EpochHistory, Fault, Samples, Scope, Split, Table};
+
+use crate::plugin::dynamics_log::{Log, Seen};
+use crate::plugin::oob_report::{probability_table, table};
+
+/// Scores of samples by name; NaN for what is not defined.
+type Score = (&'static str, fn(&Seen) -> f64);
+
+const SCORES: [Score; 8] = [
+    ("mean_loss", Seen::mean_loss),
+    ("confidence", |seen| seen.scores.confidence()),
+    ("variability", |seen| seen.scores.variability()),
+    ("area_under_margin", |seen| seen.scores.area_under_margin()),
+    ("mean_margin", |seen| seen.scores.mean_margin()),
+    ("el2n", |seen| seen.scores.el2n()),
+    // Never right is not "never forgotten".
+    ("forgetting_events", |seen| {
+        seen.scores.forgetting_events().map_or(f64::NAN, f64::from)
+    }),
+    ("in_run_shapley", |seen| {
+        if seen.shapley_steps > 0 {
+            seen.shapley
+        } else {
+            f64::NAN
+        }
+    }),
+];
+
+/// Loss and probability of each sample in one epoch; samples that did not come are left out.
+pub(crate) fn log_table(epoch: &EpochHistory) -> Table {
+    let came: Vec<usize> = (0..epoch.losses.len())
+        .filter(|&s| epoch.losses[s].is_finite())
+        .collect();
+    let of = |values: &[f32]| Column::F64(came.iter().map(|&s| f64::from(values[s])).collect());
+    let ids = Column::I64(came.iter().map(|&s| s as i64).collect());
+    let mut columns = vec![("sample_id", ids), ("loss", of(&epoch.losses))];
+    if !epoch.probabilities.is_empty() {
+        columns.push(("probability", of(&epoch.probabilities)));
+    }
+    table(columns)
+}
+
+/// Figures, histograms and the table of scores.
+pub(crate) fn publish(
+    scope: &mut Scope<'_>,
+    log: &Log,
+    samples: Option<&dyn Samples>,
+) -> Result<(), Fault> {
+    let mut columns = vec![(
+        "sample_id",
+        Column::I64((0..log.samples.len() as i64).collect()),
+    )];
+    let classes = log.samples.iter().any(|seen| seen.scores.count() > 0);
+    if classes {
+        columns.push(("label", labels(scope, samples, 0..log.samples.len())?));
+    }
+    let visits = log.samples.iter().map(|seen| i64::from(seen.visits));
+    columns.push(("visits", Column::I64(visits.collect())));
+    let observed: Vec<&Seen> = log
+        .samples
+        .iter()
+        .filter(|s| s.scores.count() > 0)
+        .collect();
+    if !observed.is_empty() {
+        let never = observed
+            .iter()
+            .filter(|s| s.scores.forgetting_events().is_none());
+        let share = never.count() as f64 / observed.len() as f64;
+        scope.scalar("dynamics/never_right", share);
+    }
+    for (name, score) in SCORES {
+        let values: Vec<f64> = log.samples.iter().map(score).collect();
+        let there: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
+        // A score that no sample has is no column: losses are all that some objectives tell.
+        if there.is_empty() {
+            continue;
+        }
+        let mean = there.iter().sum::<f64>() / there.len() as f64;
+        scope.scalar(format!("dynamics/{name}"), mean);
+        scope.histogram(format!("dynamics/{name}"), there);
+        columns.push((name, Column::F64(values)));
+    }
+    scope.table("dynamics/samples", table(columns));
+    Ok(())
+}
+
+/// Probabilities of the classes at the last visit, of samples that came.
+pub(crate) fn probabilities(
+    scope: &mut Scope<'_>,
+    log: &Log,
+    samples: Option<&dyn Samples>,
+) -> Result<(), Fault> {
+    let came: Vec<usize> = (0..log.samples.len())
+        .filter(|&s| log.kept(s).is_some())
+        .collect();
+    if came.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<Vec<f64>> = came
+        .iter()
+        .filter_map(|&s| log.kept(s))
+        .map(|row| row.iter().map(|&p| f64::from(p)).collect())
+        .collect();
+    let labels = labels(scope, samples, came.iter().copied())?;
+    scope.table(
+        "dynamics/probabilities",
+        probability_table(&came, labels, &rows),
+    );
+    Ok(())
+}
+
+fn labels(
+    scope: &Scope<'_>,
+    samples: Option<&dyn Samples>,
+    of: impl Iterator<Item = usize>,
+) -> Result<Column, Fault> {
+    let samples = samples.ok_or_else(|| Fault::new("this model's host shows no labels"))?;
+    let access = scope.label_access()?;
+    let labels = samples.labels(Split::Train, &access)?;
+    let label = |sample: usize| labels.of_samples.get(sample).map_or(-1, |&l| i64::from(l));
+    Ok(Column::I64(of.map(label).collect()))
+}

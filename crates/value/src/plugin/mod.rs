@@ -1,0 +1,29 @@
+//! Plugins for a training loop; they carry data to the pure parts of this crate.
+
+mod cell_map;
+mod dynamics;
+mod dynamics_log;
+mod dynamics_report;
+mod features;
+mod in_run;
+mod oob_config;
+mod oob_report;
+mod oob_value;
+mod patches;
+
+pub use dynamics::DynamicsProbe;
+pub use dynamics_log::DynamicsConfig;
+pub use oob_config::{CellSource, OobValueConfig, Share};
+pub use oob_value::OobValue;
+
+use afterimage_hooks::Fault;
+use burn::tensor::Tensor;
+
+/// The numbers of a tensor on the host, row by row.
+fn on_host(tensor: Tensor<2>) -> Result<Vec<f32>, Fault> {
+    let elements = tensor.shape().num_elements();
+    tensor
+        .reshape([elements])
+        .try_into_vec_as::<f32>()
+        .map_err(|e| Fault::new(format!("features cannot be brought to the host: {e}")))
+}

@@ -1,0 +1,151 @@
+//! Settings of the plugin `oob-value`.
+
+use afterimage_hooks::Every;
+use serde::{Deserialize, Serialize};
+
+use crate::online::OnlineSettings;
+
+/// What the cells of a sample are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CellSource {
+    /// Patches of the stored image, each the mean of its pixels: no augmentation, no network.
+    #[default]
+    Patches,
+    /// Groups of channels of the encoder's output for the image without augmentation. An encoder
+    /// that was trained with a label has seen it, so heads upon it are not out of bag: what is
+    /// measured then is partly what the encoder remembers. It costs a forward pass a step.
+    Encoder,
+}
+
+impl CellSource {
+    /// Word in tags.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            CellSource::Patches => "patches",
+            CellSource::Encoder => "encoder",
+        }
+    }
+}
+
+/// What other plugins get to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Share {
+    /// Nothing: for a second bank in one run.
+    None,
+    /// Values of samples.
+    #[default]
+    Samples,
+    /// Values of samples, and of all cells: four more bytes a cell.
+    Cells,
+}
+
+/// Settings of [`OobValue`](crate::OobValue).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OobValueConfig {
+    /// At the end of which epochs to publish; default `"1 epochs"`. What is shared with other
+    /// plugins is renewed at the end of each epoch.
+    pub every: Every,
+    /// In which steps the heads look at the batch; default `"always"`.
+    pub steps: Every,
+    /// What the cells are; default `"patches"`, also `"encoder"`.
+    pub cells: CellSource,
+    /// Side of a patch in pixels; default 4, at least 1.
+    pub patch: usize,
+    /// Whether a patch is its mean colour (three numbers), or its mean brightness; default `true`.
+    pub colour: bool,
+    /// Groups of channels for `cells = "encoder"`; default 32.
+    pub groups: usize,
+    /// For `cells = "encoder"`, the weight of the past in each sample's features: 0, the default,
+    /// for the encoder as it is; 0.9 for a mean over about ten visits, which is steadier and keeps
+    /// four more bytes a channel and sample. Below 1.
+    pub average: f64,
+    /// Heads; default 32, even.
+    pub heads: usize,
+    /// Hidden units of a head; default 32.
+    pub hidden: usize,
+    /// Share of the cells that a head sees in a step; default 0.5.
+    pub ratio: f64,
+    /// Learning rate of the heads; default 0.01.
+    pub rate: f64,
+    /// Scores are the probability of the label (`true`, the default), or 1 where it is the largest.
+    pub soft: bool,
+    /// First epochs that are learned from and not scored; default 1.
+    pub warm_up: u32,
+    /// Samples whose cells two halves of the bank are compared on; default 512, at least 2.
+    pub watched: usize,
+    /// Whether the probabilities of all classes are kept and written, out of bag; default `true`.
+    pub probabilities: bool,
+    /// Samples with the lowest values that are shown as pictures; default 8.
+    pub pictures: usize,
+    /// Samples with the lowest values whose cells are written at the end of the run; default 1000.
+    pub cell_rows: usize,
+    /// What other plugins get to read; default `"samples"`, also `"cells"` and `"none"`.
+    pub share: Share,
+}
+
+impl Default for OobValueConfig {
+    fn default() -> Self {
+        let settings = OnlineSettings::default();
+        Self {
+            every: Every::Epochs(1),
+            steps: Every::Always,
+            cells: CellSource::Patches,
+            patch: 4,
+            colour: true,
+            groups: 32,
+            average: 0.0,
+            heads: settings.heads,
+            hidden: settings.hidden,
+            ratio: settings.ratio,
+            rate: settings.rate,
+            soft: settings.soft,
+            warm_up: 1,
+            watched: settings.watched,
+            probabilities: true,
+            pictures: 8,
+            cell_rows: 1000,
+            share: Share::Samples,
+        }
+    }
+}
+
+impl OobValueConfig {
+    /// The settings of the bank under `seed`.
+    pub(crate) fn bank(&self, seed: u64) -> OnlineSettings {
+        OnlineSettings {
+            seed,
+            heads: self.heads,
+            hidden: self.hidden,
+            ratio: self.ratio,
+            rate: self.rate,
+            soft: self.soft,
+            watched: self.watched,
+        }
+    }
+
+    /// What is wrong with the settings: keys, each with a sentence.
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems = self.bank(0).problems();
+        let mut check = |right: bool, key, what: &str| {
+            if !right {
+                problems.push((key, what.to_owned()));
+            }
+        };
+        check(self.patch > 0, "patch", "must be at least 1 pixel");
+        check(self.groups > 0, "groups", "must be at least 1");
+        check(
+            (0.0..1.0).contains(&self.average),
+            "average",
+            "must be at least 0 and below 1",
+        );
+        check(
+            self.average == 0.0 || self.cells == CellSource::Encoder,
+            "average",
+            "is for cells = \"encoder\"; patches do not change",
+        );
+        problems
+    }
+}

@@ -1,0 +1,183 @@
+//! What the plugin `oob-value` puts on record.
+
+use afterimage_hooks::{
+    Column, Fault, Labels, SampleId, SampleValues, Samples, Scope, Split, Table,
+};
+
+use crate::online::CellTally;
+use crate::plugin::cell_map::strip;
+use crate::plugin::oob_config::OobValueConfig;
+
+/// Below this probability of being right a label is called doubtful.
+const DOUBTFUL: f32 = 0.5;
+
+/// Values with everything that is told about them.
+pub(crate) struct Report<'a> {
+    pub config: &'a OobValueConfig,
+    pub tally: &'a CellTally,
+    pub values: SampleValues,
+    pub labels: Labels<'a>,
+    /// Rows and columns of patches, where cells are patches.
+    pub grid: Option<[usize; 2]>,
+}
+
+impl Report<'_> {
+    /// Figures, histograms, pictures and the table of samples.
+    pub fn publish(&self, scope: &mut Scope<'_>, samples: &dyn Samples) -> Result<(), Fault> {
+        let tag = |what: &str| format!("value/{}/{what}", self.config.cells.name());
+        let scored = self.lowest(usize::MAX);
+        let all = self.values.values.len() as f64;
+        scope.scalar(tag("scored"), scored.len() as f64 / all);
+        if scored.is_empty() {
+            return Ok(());
+        }
+        let count = scored.len() as f64;
+        let values = |of: &[f32]| scored.iter().map(|&s| f64::from(of[s])).collect::<Vec<_>>();
+        let sum: f64 = values(&self.values.values).iter().sum();
+        scope.scalar(tag("mean"), sum / count);
+        let doubtful = scored.iter().filter(|&&s| self.values.clean[s] < DOUBTFUL);
+        scope.scalar(tag("doubtful"), doubtful.count() as f64 / count);
+        if let Some(reliability) = self.tally.reliability() {
+            scope.scalar(tag("reliability/halves"), reliability.halves);
+            scope.scalar(tag("reliability/full"), reliability.full);
+        }
+        scope.histogram(tag("samples"), values(&self.values.values));
+        let lowest = self.lowest(self.config.cell_rows);
+        let contrasts: Vec<f64> = lowest
+            .iter()
+            .flat_map(|&s| (0..self.tally.cells()).map(move |cell| (s, cell)))
+            .map(|(s, cell)| self.tally.contrast(s, cell))
+            .filter(|contrast| contrast.is_finite())
+            .collect();
+        if !contrasts.is_empty() {
+            scope.histogram(tag("contrast"), contrasts);
+        }
+        let pictures = self
+            .lowest(self.config.pictures)
+            .into_iter()
+            .map(|s| {
+                let cells = (0..self.tally.cells()).map(|cell| self.tally.cell(s, cell).value);
+                let picture = samples.picture(Split::Train, SampleId(s as u32))?;
+                Ok((picture, cells.collect()))
+            })
+            .collect::<Result<Vec<_>, Fault>>()?;
+        if let Some(image) = strip(&pictures, self.config.patch, self.grid) {
+            scope.record(tag("lowest"), image);
+        }
+        scope.table(tag("samples"), self.samples());
+        Ok(())
+    }
+
+    /// The tables of cells and probabilities.
+    pub fn finish(&self, scope: &mut Scope<'_>) {
+        let tag = |what: &str| format!("value/{}/{what}", self.config.cells.name());
+        let lowest = self.lowest(self.config.cell_rows);
+        if !lowest.is_empty() && self.tally.cells() > 0 {
+            scope.table(tag("cells"), self.cells(&lowest));
+        }
+        let scored: Vec<usize> = (0..self.tally.len())
+            .filter(|&s| self.tally.probabilities(s).is_some())
+            .collect();
+        if !scored.is_empty() {
+            scope.table(tag("probabilities"), self.probabilities(&scored));
+        }
+    }
+
+    /// The `most` scored samples with the lowest values, ascending; of equal ones the smaller id.
+    fn lowest(&self, most: usize) -> Vec<usize> {
+        let values = &self.values.values;
+        let mut order: Vec<usize> = (0..values.len())
+            .filter(|&s| values[s].is_finite())
+            .collect();
+        order.sort_by(|&a, &b| values[a].total_cmp(&values[b]).then(a.cmp(&b)));
+        order.truncate(most);
+        order
+    }
+
+    /// A row a sample; what was never scored is NaN.
+    fn samples(&self) -> Table {
+        let all = 0..self.values.values.len();
+        let numbers = |of: &[f32]| Column::F64(of.iter().map(|&v| f64::from(v)).collect());
+        table(vec![
+            ("sample_id", Column::I64(all.map(|s| s as i64).collect())),
+            ("label", self.labels_of(0..self.values.values.len())),
+            ("value", numbers(&self.values.values)),
+            ("standard_error", numbers(&self.values.standard_errors)),
+            (
+                "count",
+                Column::I64(self.values.counts.iter().map(|&c| i64::from(c)).collect()),
+            ),
+            ("clean", numbers(&self.values.clean)),
+        ])
+    }
+
+    /// A row a cell of the samples `lowest`.
+    fn cells(&self, lowest: &[usize]) -> Table {
+        let places: Vec<(usize, usize)> = lowest
+            .iter()
+            .flat_map(|&s| (0..self.tally.cells()).map(move |cell| (s, cell)))
+            .collect();
+        let cells: Vec<_> = places
+            .iter()
+            .map(|&(s, cell)| self.tally.cell(s, cell))
+            .collect();
+        let whole = |of: &dyn Fn(usize) -> usize| {
+            Column::I64((0..places.len()).map(|at| of(at) as i64).collect())
+        };
+        let columns = self.grid.map_or(self.tally.cells(), |[_, columns]| columns);
+        let contrasts = places.iter().map(|&(s, cell)| self.tally.contrast(s, cell));
+        table(vec![
+            ("sample_id", whole(&|at| places[at].0)),
+            ("cell", whole(&|at| places[at].1)),
+            ("row", whole(&|at| places[at].1 / columns)),
+            ("column", whole(&|at| places[at].1 % columns)),
+            (
+                "value",
+                Column::F64(cells.iter().map(|c| c.value).collect()),
+            ),
+            (
+                "standard_error",
+                Column::F64(cells.iter().map(|c| c.error).collect()),
+            ),
+            ("count", whole(&|at| cells[at].count as usize)),
+            ("contrast", Column::F64(contrasts.collect())),
+        ])
+    }
+
+    /// A row a scored sample: its label, and the probability of each class, out of bag.
+    fn probabilities(&self, scored: &[usize]) -> Table {
+        let rows: Vec<Vec<f64>> = scored
+            .iter()
+            .map(|&s| self.tally.probabilities(s).unwrap_or_default())
+            .collect();
+        probability_table(scored, self.labels_of(scored.iter().copied()), &rows)
+    }
+
+    fn labels_of(&self, samples: impl Iterator<Item = usize>) -> Column {
+        Column::I64(
+            samples
+                .map(|s| i64::from(self.labels.of_samples[s]))
+                .collect(),
+        )
+    }
+}
+
+/// A row a sample: id, label, and `pred_prob_<class>` for each class, as cleanlab takes them.
+pub(crate) fn probability_table(samples: &[usize], labels: Column, rows: &[Vec<f64>]) -> Table {
+    let ids = Column::I64(samples.iter().map(|&s| s as i64).collect());
+    let mut columns = vec![("sample_id".to_owned(), ids), ("label".to_owned(), labels)];
+    for class in 0..rows.first().map_or(0, Vec::len) {
+        let of = rows.iter().map(|row| row[class]).collect();
+        columns.push((format!("pred_prob_{class}"), Column::F64(of)));
+    }
+    Table { columns }
+}
+
+pub(crate) fn table(columns: Vec<(&str, Column)>) -> Table {
+    let columns = columns.into_iter();
+    Table {
+        columns: columns
+            .map(|(name, column)| (name.to_owned(), column))
+            .collect(),
+    }
+}

@@ -1,0 +1,246 @@
+//! The plugin `oob-value`: values of samples and cells, out of bag, while the encoder trains.
+
+use afterimage_hooks::{
+    CellValues, Declare, EpochEnd, EpochEndCx, Every, Fault, ModelView, Plugin, PluginState,
+    RunEnd, RunEndCx, SampleId, SampleValues, Samples, Scope, Split, StepDone, StepDoneCx,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::online::{Batch, CellTally, OnlineValuer, clean_prior};
+use crate::plugin::features::{Features, group_sizes, outputs};
+use crate::plugin::oob_config::{CellSource, OobValueConfig, Share};
+use crate::plugin::oob_report::Report;
+use crate::plugin::patches::Patches;
+
+/// Values training samples and their cells by a bank of small heads beside the model.
+///
+/// Each head learns from its own bag of the samples and judges the others, each time before it learns
+/// (prequentially). Heads have their own optimizer and never touch the model, so that this observer
+/// changes no bit of the training. Where the same sample comes again, it is in the same bags.
+///
+/// It reads labels and provides [`SampleValues`], and [`CellValues`] with `share = "cells"`. Scalars
+/// `value/<source>/{mean,doubtful,scored}` and `value/<source>/reliability/{halves,full}`; histograms
+/// `value/<source>/samples` and `value/<source>/contrast` (cells of the lowest samples); the picture
+/// `value/<source>/lowest`; the table `value/<source>/samples` at each publication, and at the end
+/// `value/<source>/cells` and `value/<source>/probabilities`, whose columns cleanlab reads.
+///
+/// Sources: Kwon and Zou, ICML 2023; Sun, Shen and Kwon, NeurIPS 2024; see
+/// [`OnlineValuer`].
+#[derive(Debug)]
+pub struct OobValue {
+    config: OobValueConfig,
+    state: State,
+    patches: Option<Patches>,
+}
+
+/// What a checkpoint keeps.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct State {
+    valuer: Option<OnlineValuer>,
+    features: Option<Features>,
+    /// Step of the last publication.
+    published: Option<u64>,
+}
+
+impl OobValue {
+    /// A plugin that has seen nothing.
+    pub fn new(config: OobValueConfig) -> Self {
+        Self {
+            config,
+            state: State::default(),
+            patches: None,
+        }
+    }
+
+    fn step(&mut self, cx: &mut StepDoneCx<'_>) -> Result<(), Fault> {
+        let samples = shown(cx.samples)?;
+        let labels = samples.labels(Split::Train, &cx.scope.label_access()?)?;
+        let of_batch: Option<Vec<u32>> = cx
+            .ids
+            .iter()
+            .map(|id| labels.of_samples.get(id.0 as usize).copied())
+            .collect();
+        let of_batch =
+            of_batch.ok_or_else(|| Fault::new("a sample of the batch has no label to value"))?;
+        let (inputs, cells) = self.inputs(cx.model, samples, cx.ids)?;
+        let seed = cx.scope.random().bits();
+        let scored = cx.scope.clock().epoch > self.config.warm_up;
+        let count = samples.len(Split::Train);
+        let valuer = match &mut self.state.valuer {
+            Some(valuer) => valuer,
+            none => {
+                let settings = self.config.bank(seed);
+                let classes = labels.classes.len();
+                let kept = self.config.probabilities;
+                let made = OnlineValuer::new(settings, count, &cells, classes, kept);
+                none.insert(made.map_err(|e| Fault::caused_by("no bank can be made", e))?)
+            }
+        };
+        if (valuer.tally().len(), valuer.tally().cells()) != (count, cells.len()) {
+            return Err(Fault::new(
+                "the checkpoint holds values of other samples or cells; start the run anew",
+            ));
+        }
+        let ids: Vec<u32> = cx.ids.iter().map(|id| id.0).collect();
+        let batch = Batch {
+            ids: &ids,
+            inputs: &inputs,
+            labels: &of_batch,
+        };
+        valuer
+            .step(batch, scored)
+            .map_err(|e| Fault::caused_by("the batch cannot be valued", e))
+    }
+
+    /// Inputs of the heads for a batch, and how many numbers each cell takes.
+    fn inputs(
+        &mut self,
+        model: &dyn ModelView,
+        samples: &dyn Samples,
+        ids: &[SampleId],
+    ) -> Result<(Vec<f32>, Vec<usize>), Fault> {
+        let config = &self.config;
+        match config.cells {
+            CellSource::Patches => {
+                let patches = match &self.patches {
+                    Some(patches) => patches,
+                    None => {
+                        let made = Patches::new(config.patch, config.colour, samples)?;
+                        self.patches.insert(made)
+                    }
+                };
+                let cells = vec![patches.numbers(); patches.count()];
+                Ok((patches.of(samples, ids)?, cells))
+            }
+            CellSource::Encoder => {
+                let outputs = outputs(model, samples, ids)?;
+                let channels = outputs.len() / ids.len().max(1);
+                let features = self.state.features.get_or_insert_with(|| {
+                    Features::new(channels, samples.len(Split::Train), config.average)
+                });
+                if features.channels() != channels {
+                    return Err(Fault::new(format!(
+                        "the encoder has {channels} outputs now and had {}; values of changing cells \
+                         cannot be added up",
+                        features.channels()
+                    )));
+                }
+                let inputs = features.take(ids, outputs, config.average);
+                Ok((inputs, group_sizes(channels, config.groups)))
+            }
+        }
+    }
+
+    fn share(&mut self, cx: &mut EpochEndCx<'_>) -> Result<(), Fault> {
+        let Some(valuer) = &self.state.valuer else {
+            return Ok(());
+        };
+        let (tally, clock) = (valuer.tally(), cx.scope.clock());
+        if self.config.share != Share::None {
+            cx.scope
+                .provide(sample_values(tally, clock.epoch, clock.step))?;
+        }
+        if self.config.share == Share::Cells {
+            let values = (0..tally.len())
+                .flat_map(|sample| (0..tally.cells()).map(move |cell| (sample, cell)))
+                .map(|(sample, cell)| tally.cell(sample, cell).value as f32)
+                .collect();
+            let grid = match &self.patches {
+                Some(patches) => patches.grid,
+                None => [1, tally.cells()],
+            };
+            cx.scope.provide(CellValues {
+                epoch: clock.epoch,
+                step: clock.step,
+                grid,
+                values,
+            })?;
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self, cx: &mut EpochEndCx<'_>) -> Result<(), Fault> {
+        let samples = cx.samples;
+        self.report(&mut cx.scope, samples, false)
+    }
+
+    fn finish(&mut self, cx: &mut RunEndCx<'_>) -> Result<(), Fault> {
+        let samples = cx.samples;
+        self.report(&mut cx.scope, samples, true)
+    }
+
+    fn report(
+        &mut self,
+        scope: &mut Scope<'_>,
+        samples: Option<&dyn Samples>,
+        last: bool,
+    ) -> Result<(), Fault> {
+        let Some(valuer) = &self.state.valuer else {
+            return Ok(());
+        };
+        let samples = shown(samples)?;
+        let access = scope.label_access()?;
+        let clock = scope.clock();
+        let report = Report {
+            config: &self.config,
+            tally: valuer.tally(),
+            values: sample_values(valuer.tally(), clock.epoch, clock.step),
+            labels: samples.labels(Split::Train, &access)?,
+            grid: self.patches.as_ref().map(|patches| patches.grid),
+        };
+        // A run that was stopped in mid-epoch has not published its last steps.
+        if !last || self.state.published != Some(clock.step) {
+            report.publish(scope, samples)?;
+            self.state.published = Some(clock.step);
+        }
+        if last {
+            report.finish(scope);
+        }
+        Ok(())
+    }
+}
+
+fn shown(samples: Option<&dyn Samples>) -> Result<&dyn Samples, Fault> {
+    samples.ok_or_else(|| {
+        Fault::new("oob-value needs images and labels, which this model's host does not show")
+    })
+}
+
+fn sample_values(tally: &CellTally, epoch: u32, step: u64) -> SampleValues {
+    let rows: Vec<_> = (0..tally.len()).map(|sample| tally.row(sample)).collect();
+    let values: Vec<f64> = rows.iter().map(|row| row.value).collect();
+    let clean = clean_prior(&values);
+    SampleValues {
+        epoch,
+        step,
+        values: values.iter().map(|&value| value as f32).collect(),
+        standard_errors: rows.iter().map(|row| row.error as f32).collect(),
+        counts: rows.iter().map(|row| row.count).collect(),
+        clean: clean.iter().map(|&p| p as f32).collect(),
+    }
+}
+
+impl Plugin for OobValue {
+    fn declare(&self, d: &mut Declare<'_, Self>) {
+        d.on::<StepDone>(self.config.steps, Self::step)
+            .on::<EpochEnd>(Every::Always, Self::share)
+            .on::<EpochEnd>(self.config.every, Self::publish)
+            .on::<RunEnd>(Every::Always, Self::finish)
+            .reads_labels();
+        if self.config.share != Share::None {
+            d.provides::<SampleValues>();
+        }
+        if self.config.share == Share::Cells {
+            d.provides::<CellValues>();
+        }
+    }
+
+    fn state(&self) -> Result<PluginState, Fault> {
+        PluginState::encode(1, &self.state)
+    }
+
+    fn restore(&mut self, state: PluginState) -> Result<(), Fault> {
+        self.state = state.decode(1)?;
+        Ok(())
+    }
+}
