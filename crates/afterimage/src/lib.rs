@@ -12,6 +12,7 @@ mod error;
 mod experiment;
 mod fine_tune;
 mod intervene;
+mod label_noise;
 mod pair;
 mod prepared;
 mod probe;
@@ -32,6 +33,7 @@ pub use experiment::{
 };
 pub use fine_tune::{FineTuneConfig, LayerChoice, LayerError};
 pub use intervene::{AblateOptions, Arm, Arms, ExchangeOptions, Grain, Which, ablate, exchange};
+pub use label_noise::{LabelNoiseConfig, NoiseKind};
 pub use pair::PairConfig;
 pub use probe::{ProbeConfig, ProbeOptions, Probed, probe};
 pub use registry::{PluginKind, Registry};
