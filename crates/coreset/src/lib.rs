@@ -30,6 +30,7 @@
 mod error;
 mod evidence;
 mod facility;
+pub mod gate;
 mod kmeans;
 mod matrix;
 mod memory;
@@ -37,6 +38,7 @@ pub mod noise;
 mod partition;
 mod plan;
 mod points;
+pub mod quality;
 mod random;
 pub mod read;
 mod representation;

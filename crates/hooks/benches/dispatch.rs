@@ -5,9 +5,9 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use afterimage_hooks::{
-    Attached, Clock, Declare, Desk, Every, Fault, Hooks, Host, HostReadings, ModelView,
-    Observation, Plugin, PluginState, Resources, RunInfo, SampleId, Scope, Site, StepDone,
-    StepDoneCx, TapPlan,
+    Attached, Clock, Declare, Desk, Every, Fault, Hooks, Host, HostOutputs, HostReadings,
+    ModelView, Observation, Plugin, PluginState, Resources, RunInfo, SampleId, Scope, Site,
+    StepDone, StepDoneCx, TapPlan,
 };
 use burn::tensor::Tensor;
 
@@ -86,7 +86,10 @@ fn main() {
                         loss: Some(0.0),
                         per_sample_loss: None,
                         fetched: &fetched,
+                        outputs: &HostOutputs::default(),
+                        learning_rate: None,
                         model: &NoModel,
+                        samples: None,
                     };
                     if let Err(stop) = hooks.fire::<StepDone>(&clock, &mut cx) {
                         panic!("{stop}");

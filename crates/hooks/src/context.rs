@@ -8,6 +8,7 @@ use crate::fault::Fault;
 use crate::gradients::Gradients;
 use crate::manifest::Write;
 use crate::model::ModelView;
+use crate::outputs::{HostOutputs, WantedOutputs};
 use crate::request::Request;
 use crate::sample::{Plan, SampleId, Samples};
 use crate::scope::Scope;
@@ -150,10 +151,14 @@ pub struct ForwardDoneCx<'a> {
     pub views: usize,
     /// Encoder output `[V·B, D]`, where the model shows it; on the device.
     pub embeddings: Option<&'a Tensor<2>>,
+    /// Scores of the classes `[V·B, classes]`, where the objective has any; on the device.
+    pub logits: Option<&'a Tensor<2>>,
     /// Tap readings `[V·B, units]`, view-major; on the device.
     pub readings: &'a Readings,
     /// Readings asked for on the host.
     pub wanted: &'a mut BTreeSet<(String, TapMode)>,
+    /// Outputs asked for on the host.
+    pub wanted_outputs: &'a mut WantedOutputs,
 }
 
 impl ForwardDoneCx<'_> {
@@ -165,6 +170,16 @@ impl ForwardDoneCx<'_> {
             .of_mode(mode)
             .map(|(site, _)| (site.to_owned(), mode));
         self.wanted.extend(sites);
+    }
+
+    /// Asks for the encoder's output on the host, likewise.
+    pub fn fetch_embeddings(&mut self) {
+        self.wanted_outputs.embeddings = true;
+    }
+
+    /// Asks for the scores of the classes on the host, likewise.
+    pub fn fetch_logits(&mut self) {
+        self.wanted_outputs.logits = true;
     }
 }
 
@@ -360,8 +375,14 @@ pub struct StepDoneCx<'a> {
     pub per_sample_loss: Option<&'a [f32]>,
     /// Readings that plugins asked for at `ForwardDone`.
     pub fetched: &'a HostReadings,
+    /// Outputs that plugins asked for at `ForwardDone`.
+    pub outputs: &'a HostOutputs,
+    /// Learning rate of the step, where the host tells it.
+    pub learning_rate: Option<f64>,
     /// The updated model.
     pub model: &'a dyn ModelView,
+    /// Pictures and views, where the host has a data set.
+    pub samples: Option<&'a dyn Samples>,
 }
 
 /// Context of [`EvalDone`](crate::EvalDone).

@@ -20,6 +20,8 @@ pub struct Parameter {
 pub struct Observation {
     /// Encoder output `[B, D]`.
     pub embeddings: Tensor<2>,
+    /// Scores of the classes `[B, classes]`, where the objective has a classifier.
+    pub logits: Option<Tensor<2>>,
     /// Readings at the sites of the plan, `[B, units]` each.
     pub readings: Readings,
 }

@@ -322,6 +322,7 @@ impl ModelView for Identity {
         }
         Ok(Observation {
             embeddings,
+            logits: None,
             readings,
         })
     }

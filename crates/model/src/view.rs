@@ -34,6 +34,7 @@ impl<E: Encoder> ModelView for EncoderView<E> {
         let embeddings = self.encoder.encode(images.inner(), &mut taps);
         Ok(Observation {
             embeddings,
+            logits: None,
             readings: taps.into_readings(),
         })
     }

@@ -4,7 +4,7 @@ use afterimage_model::{AnyEncoder, Taps};
 use burn::module::{
     Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor,
 };
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 
 use crate::barlow_twins::BarlowTwins;
 use crate::byol::Byol;
@@ -88,6 +88,10 @@ impl Objective for AnyObjective {
         taps: &mut Taps,
     ) -> ObjectiveOutput {
         within!(self, objective => objective.forward(encoder, batch, taps))
+    }
+
+    fn logits(&self, embeddings: Tensor<2>) -> Option<Tensor<2>> {
+        within!(self, objective => objective.logits(embeddings))
     }
 
     fn after_step(self, encoder: &AnyEncoder) -> Self {

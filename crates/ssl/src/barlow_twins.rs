@@ -125,6 +125,7 @@ impl Objective for BarlowTwins {
             embeddings,
             per_sample,
             loss,
+            logits: None,
         }
     }
 }

@@ -27,6 +27,13 @@ pub trait Objective: Module {
         taps: &mut Taps,
     ) -> ObjectiveOutput;
 
+    /// Scores of the classes `[B, classes]` for the encoder's output `[B, D]`, where the objective has
+    /// a classifier.
+    fn logits(&self, embeddings: Tensor<2>) -> Option<Tensor<2>> {
+        let _ = embeddings;
+        None
+    }
+
     /// The objective after an optimizer step that left the encoder as `encoder`.
     fn after_step(self, encoder: &AnyEncoder) -> Self {
         let _ = encoder;
@@ -60,6 +67,8 @@ pub struct ObjectiveOutput {
     pub per_sample: Tensor<1>,
     /// The loss `[1]`.
     pub loss: Tensor<1>,
+    /// Scores of the classes for the views `[V · B, classes]`, where the objective has a classifier.
+    pub logits: Option<Tensor<2>>,
 }
 
 impl ObjectiveOutput {
@@ -69,6 +78,7 @@ impl ObjectiveOutput {
             embeddings,
             loss: per_sample.clone().mean(),
             per_sample,
+            logits: None,
         }
     }
 }

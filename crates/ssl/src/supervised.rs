@@ -61,7 +61,14 @@ impl Objective for Supervised {
         };
         let embeddings = encoder.encode(batch.images, taps);
         let scores = self.classifier.forward(embeddings.clone());
-        ObjectiveOutput::mean_of(embeddings, cross_entropy(scores, labels))
+        ObjectiveOutput {
+            logits: Some(scores.clone()),
+            ..ObjectiveOutput::mean_of(embeddings, cross_entropy(scores, labels))
+        }
+    }
+
+    fn logits(&self, embeddings: Tensor<2>) -> Option<Tensor<2>> {
+        Some(self.classifier.forward(embeddings))
     }
 }
 

@@ -189,6 +189,7 @@ impl Objective for VicReg {
             embeddings,
             per_sample,
             loss,
+            logits: None,
         }
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use afterimage_hooks::{
     Classifier, Clock, Desk, Fault, ForwardDone, ForwardDoneCx, GradReady, GradReadyCx, Hooks,
-    HostReadings, LossReady, LossReadyCx, LossWrites, Observation, Readings, RunInfo, SampleId,
-    Scope, Site, TapMode, TapPlan,
+    HostOutputs, HostReadings, LossReady, LossReadyCx, LossWrites, Observation, Readings, RunInfo,
+    SampleId, Scope, Site, TapMode, TapPlan, WantedOutputs,
 };
 use afterimage_model::{Masks, Taps};
 use burn::module::{Module, ParamId};
@@ -26,6 +26,7 @@ pub(crate) struct Gradiented<O> {
     pub(crate) reference_loss: Option<f64>,
     pub(crate) per_sample_loss: Option<Vec<f32>>,
     pub(crate) fetched: HostReadings,
+    pub(crate) outputs: HostOutputs,
 }
 
 /// Everything that the events inside a step need.
@@ -151,6 +152,7 @@ impl<M: LearnerModel> Driver<M> for Opaque {
             reference_loss: None,
             per_sample_loss: None,
             fetched: HostReadings::default(),
+            outputs: HostOutputs::default(),
         })
     }
 
@@ -217,7 +219,7 @@ impl<M: HookedModel> Driver<M> for Open {
         let forward = model.forward(input, &mut taps);
         let readings = taps.readings();
 
-        let mut wanted = BTreeSet::new();
+        let (mut wanted, mut wanted_outputs) = (BTreeSet::new(), WantedOutputs::default());
         inside.hooks.fire::<ForwardDone>(
             &clock,
             &mut ForwardDoneCx {
@@ -225,8 +227,10 @@ impl<M: HookedModel> Driver<M> for Open {
                 ids: inside.ids,
                 views: inside.run.views,
                 embeddings: forward.embeddings.as_ref(),
+                logits: forward.logits.as_ref(),
                 readings: &readings,
                 wanted: &mut wanted,
+                wanted_outputs: &mut wanted_outputs,
             },
         )?;
 
@@ -238,7 +242,8 @@ impl<M: HookedModel> Driver<M> for Open {
                 inside.ids,
                 forward.per_sample.as_ref(),
                 &mut writes,
-            ),
+            )
+            .with_logits(forward.logits.as_ref()),
         )?;
         let loss = weigh(
             forward.loss,
@@ -282,7 +287,18 @@ impl<M: HookedModel> Driver<M> for Open {
             (Some(losses), true) => Some(host(losses.clone())?),
             _ => None,
         };
+        let on_host = |asked: bool, shown: Option<Tensor<2>>| match shown {
+            Some(rows) if asked => {
+                let elements = rows.shape().num_elements();
+                host(rows.reshape([elements])).map(Some)
+            }
+            _ => Ok(None),
+        };
         Ok(Gradiented {
+            outputs: HostOutputs {
+                embeddings: on_host(wanted_outputs.embeddings, forward.embeddings)?,
+                logits: on_host(wanted_outputs.logits, forward.logits)?,
+            },
             gradients,
             output: forward.output,
             loss: Some(scalar(loss)?),
@@ -321,17 +337,23 @@ impl<M: HookedModel> Driver<M> for Open {
         masks: &Masks,
     ) -> Result<Observation, Fault> {
         let mut taps = Taps::new(taps);
-        let embeddings = match who {
+        let (embeddings, logits) = match who {
             Who::Studied => {
                 taps = taps.with_masks(masks);
-                evaluation.encode(images, &mut taps)
+                let embeddings = evaluation.encode(images, &mut taps);
+                let logits = evaluation.logits(embeddings.clone());
+                (embeddings, logits)
             }
-            Who::Reference => evaluation
-                .encode_reference(images, &mut taps)
-                .ok_or_else(|| Fault::new("this model trains no reference encoder"))?,
+            Who::Reference => {
+                let embeddings = evaluation
+                    .encode_reference(images, &mut taps)
+                    .ok_or_else(|| Fault::new("this model trains no reference encoder"))?;
+                (embeddings, None)
+            }
         };
         Ok(Observation {
             embeddings,
+            logits,
             readings: taps.readings(),
         })
     }

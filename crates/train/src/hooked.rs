@@ -14,6 +14,8 @@ pub struct Forward<O> {
     pub per_sample: Option<Tensor<1>>,
     /// Mean loss `[1]`, unweighted.
     pub loss: Tensor<1>,
+    /// Scores of the classes `[V·B, classes]`, where the objective has any.
+    pub logits: Option<Tensor<2>>,
     /// Losses of a reference encoder that is trained in lock step.
     pub reference: Option<ReferenceLoss>,
     /// What burn-train's metrics take.
@@ -35,6 +37,7 @@ impl<O> Forward<O> {
             embeddings: None,
             per_sample: None,
             loss,
+            logits: None,
             reference: None,
             output,
         }
@@ -52,6 +55,14 @@ impl<O> Forward<O> {
     pub fn with_per_sample(self, per_sample: Tensor<1>) -> Self {
         Self {
             per_sample: Some(per_sample),
+            ..self
+        }
+    }
+
+    /// Shows the scores of the classes `[V·B, classes]`, too.
+    pub fn with_logits(self, logits: Tensor<2>) -> Self {
+        Self {
+            logits: Some(logits),
             ..self
         }
     }
@@ -91,6 +102,13 @@ pub trait HookedModel: LearnerModel {
 
     /// The linear layer from embeddings to scores of classes, where there is one.
     fn classifier(&self) -> Option<&Linear> {
+        None
+    }
+
+    /// Scores of the classes `[B, classes]` for what [`encode`](Self::encode) gave, where the model
+    /// has a classifier.
+    fn logits(&self, embeddings: Tensor<2>) -> Option<Tensor<2>> {
+        let _ = embeddings;
         None
     }
 

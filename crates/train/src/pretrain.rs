@@ -121,6 +121,7 @@ impl SslModel {
             embeddings,
             per_sample,
             loss,
+            logits,
         } = self.objective.forward(&self.encoder, batch.studied, taps);
         let reference = self.reference.as_ref().zip(batch.reference);
         let reference = reference.map(|(Reference { encoder, objective }, batch)| {
@@ -137,6 +138,7 @@ impl SslModel {
             embeddings: Some(embeddings),
             per_sample: Some(per_sample),
             loss,
+            logits,
             reference,
             output,
         }
@@ -238,6 +240,10 @@ impl HookedModel for SslModel {
             AnyObjective::Supervised(supervised) => Some(supervised.classifier()),
             _ => None,
         }
+    }
+
+    fn logits(&self, embeddings: Tensor<2>) -> Option<Tensor<2>> {
+        self.objective.logits(embeddings)
     }
 
     fn has_reference(&self) -> bool {

@@ -283,7 +283,10 @@ impl<M: LearnerModel> Training<M> {
                 loss: stepped.loss,
                 per_sample_loss: stepped.per_sample_loss.as_deref(),
                 fetched: &stepped.fetched,
+                outputs: &stepped.outputs,
+                learning_rate: Some(self.learner.lr_current().base()),
                 model: live!(self),
+                samples: self.parts.samples.as_deref(),
             },
         )?;
         let images = self.parts.batch_size * self.run.views;

@@ -63,6 +63,11 @@ impl Design {
         spans.flat_map(|(from, to)| from..to).collect()
     }
 
+    /// How many numbers each usable column takes.
+    pub fn widths(&self) -> Vec<usize> {
+        self.spans.iter().map(|(from, to)| to - from).collect()
+    }
+
     /// The numbers of a place.
     pub fn place(&self, place: usize) -> &[f32] {
         &self.values[place * self.width..][..self.width]

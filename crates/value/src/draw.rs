@@ -17,6 +17,16 @@ pub enum Purpose {
     Subset = 0x101,
     /// Choices inside of a learner: candidate columns of a tree's node, initial weights, orders.
     Learner = 0x102,
+    /// How often the heads of an online bank see a sample; by sample.
+    OnlineBag = 0x110,
+    /// Which cells a head of an online bank sees in a step; by step and head.
+    OnlineMask = 0x111,
+    /// Initial weights of an online bank.
+    OnlineWeights = 0x112,
+    /// The samples whose two half-banks are compared.
+    OnlineWatch = 0x113,
+    /// The order of a table's rows; by epoch.
+    OnlineOrder = 0x114,
 }
 
 /// A sequence of random numbers of one purpose and one learner.
@@ -26,11 +36,22 @@ pub struct Draws(ChaCha8Rng);
 impl Draws {
     /// The sequence of `learner` under `seed`.
     pub fn new(seed: u64, purpose: Purpose, learner: u32) -> Self {
+        Self::at(seed, purpose, u64::from(learner), 0)
+    }
+
+    /// The sequence of two counters under `seed`.
+    pub fn at(seed: u64, purpose: Purpose, major: u64, minor: u32) -> Self {
         let mut key = [0u8; 32];
         key[0..8].copy_from_slice(&seed.to_le_bytes());
         key[8..12].copy_from_slice(&(purpose as u32).to_le_bytes());
-        key[16..24].copy_from_slice(&u64::from(learner).to_le_bytes());
+        key[16..24].copy_from_slice(&major.to_le_bytes());
+        key[24..28].copy_from_slice(&minor.to_le_bytes());
         Self(ChaCha8Rng::from_seed(key))
+    }
+
+    /// The next 32 bits.
+    pub fn bits(&mut self) -> u32 {
+        self.0.next_u32()
     }
 
     /// Uniform in `0..bound`, without modulo bias (Lemire's multiply and reject); 0 if `bound` is 0.

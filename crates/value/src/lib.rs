@@ -24,6 +24,7 @@ mod linear;
 mod lowest;
 mod memory;
 mod mlp;
+mod online;
 mod output;
 mod pass;
 mod problem;
@@ -44,6 +45,10 @@ pub use fix::{FIXED_CSV, FIXES_CSV, Repair, label, text, write_fixes};
 pub use forest::{OneLearner, one_learner, value};
 pub use lowest::{By, FirstCells, Ranked};
 pub use memory::{memory_bound, parse_bytes, readable_bytes};
+pub use online::{
+    Batch, CellTally, HeadBank, Judged, Moments, OnlinePasses, OnlineSettings, OnlineValuer,
+    Reliability, Scaling, bag, clean_prior, masks, value_online,
+};
 pub use output::{CELLS_CSV, CELLS_PARQUET, CellFiles, ROWS_CSV, ROWS_PARQUET, write_rows};
 pub use pass::{Block, Visit, visit_cells};
 pub use problem::{Cells, Column, NO_LEVEL, Problem, Target};

@@ -58,7 +58,12 @@ impl Cover<'_> {
     /// Monotone and submodular as Eq. 5 is: scaling by a demand and adding a modular term change
     /// neither (spec of the bound: Nemhauser et al. 1978).
     pub(crate) fn choose(&self, count: usize) -> Vec<usize> {
-        let candidates: Vec<usize> = self.ids.iter().copied().filter(|id| self.admitted[*id]).collect();
+        let candidates: Vec<usize> = self
+            .ids
+            .iter()
+            .copied()
+            .filter(|id| self.admitted[*id])
+            .collect();
         let count = count.min(candidates.len());
         if count == candidates.len() {
             return candidates;
@@ -130,7 +135,11 @@ fn distance(a: &[f32], b: &[f32]) -> f32 {
             sums[lane] += (a[lane] - b[lane]) * (a[lane] - b[lane]);
         }
     }
-    let rest: f32 = rest_a.iter().zip(rest_b).map(|(a, b)| (a - b) * (a - b)).sum();
+    let rest: f32 = rest_a
+        .iter()
+        .zip(rest_b)
+        .map(|(a, b)| (a - b) * (a - b))
+        .sum();
     (sums.iter().sum::<f32>() + rest).sqrt()
 }
 
@@ -143,14 +152,25 @@ mod tests {
     /// The same choice by looking at every candidate each time.
     fn naive(cover: &Cover<'_>, count: usize) -> Vec<usize> {
         let d = |i: usize, j: usize| f64::from(distance(cover.rows.row(i), cover.rows.row(j)));
-        let open: Vec<usize> = cover.ids.iter().copied().filter(|id| cover.admitted[*id]).collect();
+        let open: Vec<usize> = cover
+            .ids
+            .iter()
+            .copied()
+            .filter(|id| cover.admitted[*id])
+            .collect();
         let largest = open
             .iter()
             .flat_map(|j| cover.ids.iter().map(move |i| d(*i, *j)))
             .fold(0.0, f64::max);
-        let average = cover.ids.iter().map(|i| cover.demand[*i]).sum::<f64>() / cover.ids.len() as f64;
+        let average =
+            cover.ids.iter().map(|i| cover.demand[*i]).sum::<f64>() / cover.ids.len() as f64;
         let value = |chosen: &[usize]| -> f64 {
-            let near = |i: usize| chosen.iter().map(|j| largest - d(i, *j)).fold(0.0, f64::max);
+            let near = |i: usize| {
+                chosen
+                    .iter()
+                    .map(|j| largest - d(i, *j))
+                    .fold(0.0, f64::max)
+            };
             let covered: f64 = cover.ids.iter().map(|i| cover.demand[*i] * near(*i)).sum();
             let bonus = |j: &usize| cover.bonus.map_or(0.0, |b| b[*j]) * average * largest;
             covered + chosen.iter().map(bonus).sum::<f64>()

@@ -59,7 +59,9 @@ fn share(cosines: &[f32], sample: usize, labels: &[u32], k: usize) -> f64 {
         .collect();
     let order = |a: &(f32, usize), b: &(f32, usize)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
     near.select_nth_unstable_by(k - 1, order);
-    let same = near[..k].iter().filter(|(_, other)| labels[*other] == labels[sample]);
+    let same = near[..k]
+        .iter()
+        .filter(|(_, other)| labels[*other] == labels[sample]);
     same.count() as f64 / k as f64
 }
 
@@ -69,7 +71,8 @@ fn directions(features: &Matrix) -> Vec<f32> {
     for row in unit.chunks_exact_mut(features.columns().max(1)) {
         let length = crate::points::dot(row, row).sqrt();
         if length > 0.0 {
-            row.iter_mut().for_each(|x| *x = (f64::from(*x) / length) as f32);
+            row.iter_mut()
+                .for_each(|x| *x = (f64::from(*x) / length) as f32);
         }
     }
     unit
@@ -92,7 +95,11 @@ mod tests {
         let labels = [0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 0];
         let shares = neighbour_agreement(&features, &labels, 5)?;
         for (sample, share) in shares.iter().enumerate() {
-            let expected = if sample == 5 || sample == 11 { 0.0 } else { 0.8 };
+            let expected = if sample == 5 || sample == 11 {
+                0.0
+            } else {
+                0.8
+            };
             assert!((share - expected).abs() < 1e-12, "{sample}: {share}");
         }
         Ok(())

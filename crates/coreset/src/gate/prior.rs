@@ -84,7 +84,13 @@ fn standardized(values: &[f64]) -> Option<Vec<f64>> {
     let count = known().count() as f64;
     let mean = known().sum::<f64>() / count;
     let spread = (known().map(|x| (x - mean).powi(2)).sum::<f64>() / count).sqrt();
-    let scale = |x: &f64| if x.is_finite() { (x - mean) / spread } else { f64::NAN };
+    let scale = |x: &f64| {
+        if x.is_finite() {
+            (x - mean) / spread
+        } else {
+            f64::NAN
+        }
+    };
     (spread > 1e-9 * mean.abs().max(1e-3)).then(|| values.iter().map(scale).collect())
 }
 
@@ -162,7 +168,11 @@ impl<'a> Mixture<'a> {
             wuu += clean * u * u;
         }
         let spread = wuu - wu * wu / w;
-        let slope = if spread > 1e-6 * w { (wux - wu * wx / w) / spread } else { 0.0 };
+        let slope = if spread > 1e-6 * w {
+            (wux - wu * wx / w) / spread
+        } else {
+            0.0
+        };
         let slope = slope.min(0.0);
         let right = (wx - slope * wu) / w;
         let wrong = wrong / wrongs;
@@ -170,7 +180,8 @@ impl<'a> Mixture<'a> {
         for (sample, x) in known(signal) {
             let clean = self.clean[sample];
             let u = self.atypicality.map_or(0.0, |u| u[sample]);
-            squares += clean * (x - right - slope * u).powi(2) + (1.0 - clean) * (x - wrong).powi(2);
+            squares +=
+                clean * (x - right - slope * u).powi(2) + (1.0 - clean) * (x - wrong).powi(2);
             count += 1.0;
         }
         Components {
@@ -250,22 +261,32 @@ mod tests {
             let (count, good) = sure.fold((0, 0), |(n, good), (_, right)| {
                 (n + 1, good + usize::from(*right))
             });
-            assert!(count > 50 && good as f64 > 0.9 * count as f64, "{good} of {count}");
+            assert!(
+                count > 50 && good as f64 > 0.9 * count as f64,
+                "{good} of {count}"
+            );
         }
         Ok(())
     }
 
     #[test]
-    fn more_of_a_signal_is_never_less_clean_and_nothing_known_is_the_class() -> Result<(), CoresetError>
-    {
+    fn more_of_a_signal_is_never_less_clean_and_nothing_known_is_the_class()
+    -> Result<(), CoresetError> {
         let (mut a, b, classes, _) = world(0.5);
         a[7] = f64::NAN;
         let prior = clean_prior(&[&a], &classes, None)?;
         let mut order: Vec<usize> = (0..2000).filter(|i| *i != 7 && classes[*i] == 1).collect();
         order.sort_by(|i, j| a[*i].total_cmp(&a[*j]));
-        assert!(order.windows(2).all(|p| prior.clean[p[0]] <= prior.clean[p[1]]));
+        assert!(
+            order
+                .windows(2)
+                .all(|p| prior.clean[p[0]] <= prior.clean[p[1]])
+        );
         assert!((prior.clean[7] - 0.5).abs() < 0.1, "{}", prior.clean[7]);
-        assert_eq!(clean_prior(&[&vec![3.0; 2000]], &classes, None)?.clean, [1.0; 2000]);
+        assert_eq!(
+            clean_prior(&[&vec![3.0; 2000]], &classes, None)?.clean,
+            [1.0; 2000]
+        );
         assert!(clean_prior(&[&b[1..]], &classes, None).is_err());
         Ok(())
     }
@@ -293,11 +314,20 @@ mod tests {
         };
         let blind = clean_prior(&[&signal], &classes, None)?;
         let seeing = clean_prior(&[&signal], &classes, Some(&atypical))?;
-        assert!(recall(&seeing) > recall(&blind) + 0.1, "{} {}", recall(&seeing), recall(&blind));
+        assert!(
+            recall(&seeing) > recall(&blind) + 0.1,
+            "{} {}",
+            recall(&seeing),
+            recall(&blind)
+        );
         // A number that has nothing to do with the signal changes little.
         let noise: Vec<f64> = (0..4000).map(|_| draws.normal()).collect();
         let idle = clean_prior(&[&signal], &classes, Some(&noise))?;
-        let moved = idle.clean.iter().zip(&blind.clean).map(|(a, b)| (a - b).abs());
+        let moved = idle
+            .clean
+            .iter()
+            .zip(&blind.clean)
+            .map(|(a, b)| (a - b).abs());
         assert!(moved.fold(0.0, f64::max) < 0.1);
         let mut broken = atypical.clone();
         broken[3] = f64::NAN;

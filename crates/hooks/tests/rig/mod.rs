@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 use afterimage_hooks::{
     Attached, BatchPlanned, BatchPlannedCx, BatchReady, BatchReadyCx, Clock, Desk, EpochEnd,
     EpochEndCx, EpochStart, EpochStartCx, Fault, GradReady, GradReadyCx, Gradients, Hooks,
-    HooksError, HooksState, Host, HostReadings, LossReady, LossReadyCx, LossWrites, ModelView,
-    Observation, Plan, Readings, RequestKind, RunInfo, RunStart, RunStartCx, SampleId, Scope, Site,
-    SiteKind, StepDone, StepDoneCx, StopRun, TapPlan,
+    HooksError, HooksState, Host, HostOutputs, HostReadings, LossReady, LossReadyCx, LossWrites,
+    ModelView, Observation, Plan, Readings, RequestKind, RunInfo, RunStart, RunStartCx, SampleId,
+    Scope, Site, SiteKind, StepDone, StepDoneCx, StopRun, TapPlan,
 };
 use burn::tensor::Tensor;
 
@@ -170,7 +170,10 @@ impl Rig {
             loss: Some(1.0),
             per_sample_loss: None,
             fetched: &fetched,
+            outputs: &HostOutputs::default(),
+            learning_rate: None,
             model: &NoModel,
+            samples: None,
         };
         self.hooks.fire::<StepDone>(&at, &mut cx)
     }

@@ -10,9 +10,9 @@ use std::sync::{Mutex, OnceLock};
 use afterimage_hooks::random::{RandomKey, Stream};
 use afterimage_hooks::{
     Attached, Clock, Column, Desk, EpochEnd, EpochEndCx, Fault, ForwardDone, ForwardDoneCx, Hooks,
-    Host, HostReadings, LabelAccess, Labels, Measurement, ModelView, Observation, Readings, Record,
-    Reduce, RunInfo, RunStart, RunStartCx, SampleId, Samples, Scope, Site, SiteKind, Split,
-    StepDone, StepDoneCx, StopRun, Table, TapMode, TapPlan,
+    Host, HostOutputs, HostReadings, LabelAccess, Labels, Measurement, ModelView, Observation,
+    Readings, Record, Reduce, RunInfo, RunStart, RunStartCx, SampleId, Samples, Scope, Site,
+    SiteKind, Split, StepDone, StepDoneCx, StopRun, Table, TapMode, TapPlan, WantedOutputs,
 };
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -98,6 +98,7 @@ impl ModelView for Linear {
         }
         Ok(Observation {
             embeddings: flat,
+            logits: None,
             readings,
         })
     }
@@ -248,8 +249,10 @@ impl Rig {
             ids,
             views,
             embeddings: None,
+            logits: None,
             readings: &readings,
             wanted: &mut wanted,
+            wanted_outputs: &mut WantedOutputs::default(),
         };
         done(self.hooks.fire::<ForwardDone>(&at, &mut cx));
         let mut fetched = HostReadings::default();
@@ -264,7 +267,10 @@ impl Rig {
             loss: None,
             per_sample_loss: None,
             fetched: &fetched,
+            outputs: &HostOutputs::default(),
+            learning_rate: None,
             model,
+            samples: None,
         };
         done(self.hooks.fire::<StepDone>(&at, &mut cx));
     }
