@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use afterimage_coreset::plugin::{
+    Coreset, CoresetConfig, CoresetOracle, CoresetOracleConfig, CoresetQuality,
+    CoresetQualityConfig, EmbeddingTable, EmbeddingTableConfig,
+};
 use afterimage_hooks::{Attached, Manifest, Origin, Plugin};
 use afterimage_memory::{
     AlignmentGap, AlignmentGapConfig, ClassMemConfig, ClassMemProbe, LayerMemConfig, LayerMemProbe,
@@ -186,6 +190,30 @@ impl Registry {
                 "held-out less training distance between views, by layer; needs no reference",
                 |config: &AlignmentGapConfig, report| tell(config.problems(), report),
                 AlignmentGap::new,
+            ))
+            .with(PluginKind::new(
+                "coreset",
+                "trains on samples chosen by what the network makes of them, behind a gate or not",
+                |config: &CoresetConfig, report| tell(config.problems(), report),
+                Coreset::new,
+            ))
+            .with(PluginKind::new(
+                "coreset-oracle",
+                "a control arm: trains on samples whose labels are right, which no method knows",
+                |config: &CoresetOracleConfig, report| tell(config.problems(), report),
+                CoresetOracle::new,
+            ))
+            .with(PluginKind::new(
+                "coreset-quality",
+                "how many labels of the coreset are right, and which samples it leaves out",
+                |_: &CoresetQualityConfig, _| {},
+                CoresetQuality::new,
+            ))
+            .with(PluginKind::new(
+                "embeddings",
+                "the encoder's output for all training samples as a table, when the run ends",
+                |config: &EmbeddingTableConfig, report| tell(config.problems(), report),
+                EmbeddingTable::new,
             ))
             .with(PluginKind::new(
                 "chaos",

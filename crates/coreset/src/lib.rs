@@ -37,6 +37,8 @@ mod memory;
 pub mod noise;
 mod partition;
 mod plan;
+#[cfg(feature = "plugin")]
+pub mod plugin;
 mod points;
 pub mod quality;
 mod random;

@@ -87,7 +87,8 @@ impl Cover<'_> {
         };
         let mut nearest = vec![largest; self.ids.len()];
         let gain = |place: usize, nearest: &[f32]| -> f64 {
-            let covered = demand.iter().zip(nearest).zip(distances(place).iter());
+            let own = distances(place);
+            let covered = demand.iter().zip(nearest).zip(own.iter());
             let covered = covered.map(|((w, near), d)| w * f64::from((near - d).max(0.0)));
             covered.sum::<f64>() + bonus(place)
         };

@@ -310,7 +310,7 @@ mod tests {
             let (n, kept) = hard.fold((0, 0), |(n, kept), i| {
                 (n + 1, kept + usize::from(prior.clean[i] >= 0.5))
             });
-            f64::from(kept) / f64::from(n)
+            kept as f64 / f64::from(n)
         };
         let blind = clean_prior(&[&signal], &classes, None)?;
         let seeing = clean_prior(&[&signal], &classes, Some(&atypical))?;
