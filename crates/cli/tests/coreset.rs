@@ -357,6 +357,6 @@ fn a_coreset_that_fills_no_batch_and_a_pair_stop_the_run() {
     );
     let pair = with(&coreset("")) + "[pair]\ncandidates = 10\n";
     run("pair", &pair, &["remove the table `[pair]`"]);
-    let gate = coreset("[plugins.gate]\nthreshold = 1.0\nneighbours = 0");
+    let gate = coreset("[plugins.gate]\nthreshold = 1.0\nat_least = 0.0\nneighbours = 0");
     run("closed", &with(&gate), &["threshold", "admits none"]);
 }

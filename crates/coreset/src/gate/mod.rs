@@ -4,6 +4,7 @@
 //! not, and whether a label is right is asked of signals that a network cannot memorize away: values
 //! out of bag, agreement with neighbours.
 
+mod calibrate;
 mod cover;
 mod neighbours;
 mod prior;
@@ -16,8 +17,9 @@ use crate::matrix::Matrix;
 use crate::partition::Partition;
 use crate::points::same_length;
 use crate::random::{Draws, Purpose};
+pub use calibrate::against_other_labels;
 use cover::Cover;
-pub use neighbours::neighbour_agreement;
+pub use neighbours::{neighbour_agreement, neighbour_shares};
 pub use prior::{CleanPrior, clean_prior};
 
 /// What is taken of the samples that the gate admits.
@@ -38,6 +40,9 @@ pub enum Fill {
 pub struct Gate {
     /// The least clean prior of a sample that may be chosen, in [0, 1].
     pub threshold: f64,
+    /// The part of each group that is admitted in any case, in [0, 1]: its samples of the highest
+    /// priors, where fewer reach the threshold.
+    pub at_least: f64,
     /// The largest part of a group that is chosen, in (0, 1]; less where fewer labels are right.
     pub fraction: f64,
     /// What is taken of the admitted.
@@ -65,7 +70,7 @@ pub struct Gated<'a> {
 }
 
 /// Samples with a clean prior of at least the threshold, of each group at most the part `fraction` and
-/// at most as many as its priors add up to, in ascending order:
+/// at most as many as its priors add up to (or the part `at_least`), in ascending order:
 ///
 /// max Σᵢ cᵢ max_{j∈S} (d₀ − dᵢⱼ) + λ Σ_{j∈S} uⱼ over S of {j : cⱼ ≥ τ}, distances d in features.
 ///
@@ -98,7 +103,15 @@ pub fn gated(of: Gated<'_>, gate: Gate) -> Result<Vec<usize>, CoresetError> {
         let reason = format!("{} is not at least 0", gate.bonus);
         return Err(CoresetError::setting("bonus", reason));
     }
-    let admitted: Vec<bool> = of.clean.iter().map(|c| *c >= gate.threshold).collect();
+    unit("at_least", &[gate.at_least])?;
+    let groups = of.partition.groups(len, gate.seed)?;
+    let mut admitted: Vec<bool> = of.clean.iter().map(|c| *c >= gate.threshold).collect();
+    for ids in &groups {
+        let least = (gate.at_least * ids.len() as f64).ceil() as usize;
+        let mut order = ids.clone();
+        order.sort_by(|a, b| of.clean[*b].total_cmp(&of.clean[*a]).then(a.cmp(b)));
+        order.iter().take(least).for_each(|id| admitted[*id] = true);
+    }
     if !admitted.contains(&true) {
         let highest = of.clean.iter().copied().fold(0.0, f64::max);
         let reason = format!(
@@ -112,7 +125,6 @@ pub fn gated(of: Gated<'_>, gate: Gate) -> Result<Vec<usize>, CoresetError> {
         .atypicality
         .filter(|_| gate.bonus > 0.0)
         .map(|u| u.iter().map(|u| gate.bonus * u).collect());
-    let groups = of.partition.groups(len, gate.seed)?;
     let parts: Vec<Vec<usize>> = groups
         .par_iter()
         .enumerate()
@@ -125,7 +137,7 @@ pub fn gated(of: Gated<'_>, gate: Gate) -> Result<Vec<usize>, CoresetError> {
                 bonus: bonus.as_deref(),
                 memory: gate.memory,
             };
-            of_group(&cover, gate, number)
+            of_group(&cover, &gate, number)
         })
         .collect();
     let mut chosen: Vec<usize> = parts.into_iter().flatten().collect();
@@ -133,7 +145,7 @@ pub fn gated(of: Gated<'_>, gate: Gate) -> Result<Vec<usize>, CoresetError> {
     Ok(chosen)
 }
 
-fn of_group(cover: &Cover<'_>, gate: Gate, number: usize) -> Vec<usize> {
+fn of_group(cover: &Cover<'_>, gate: &Gate, number: usize) -> Vec<usize> {
     let open: Vec<usize> = cover
         .ids
         .iter()
@@ -141,7 +153,9 @@ fn of_group(cover: &Cover<'_>, gate: Gate, number: usize) -> Vec<usize> {
         .filter(|id| cover.admitted[*id])
         .collect();
     let right: f64 = cover.ids.iter().map(|id| cover.demand[*id]).sum();
-    let most = (gate.fraction * cover.ids.len() as f64).min(right).round() as usize;
+    let least = (gate.at_least * cover.ids.len() as f64).ceil();
+    let most = right.max(least).min(gate.fraction * cover.ids.len() as f64);
+    let most = most.round() as usize;
     let count = most
         .clamp(usize::from(!open.is_empty()), open.len().max(1))
         .min(open.len());
@@ -193,6 +207,7 @@ mod tests {
     fn gate(fraction: f64, fill: Fill) -> Gate {
         Gate {
             threshold: 0.5,
+            at_least: 0.0,
             fraction,
             fill,
             bonus: 0.0,
@@ -220,6 +235,11 @@ mod tests {
             clean: &[0.2; 8],
             ..of
         };
+        let half = Gate {
+            at_least: 0.5,
+            ..gate(1.0, Fill::All)
+        };
+        assert_eq!(gated(none, half)?, [0, 1, 4, 6, 7]);
         let error = gated(none, gate(0.5, Fill::Cover)).map(|_| ());
         assert!(error.is_err_and(|e| e.to_string().contains("highest clean prior is 0.200")));
         let broken = Gated {

@@ -24,6 +24,23 @@ pub fn neighbour_agreement(
     labels: &[u32],
     k: usize,
 ) -> Result<Vec<f64>, CoresetError> {
+    let shares = neighbour_shares(features, labels, k)?;
+    let classes = shares.len() / labels.len().max(1);
+    let own = labels.iter().enumerate();
+    Ok(own
+        .map(|(id, label)| f64::from(shares[id * classes + *label as usize]))
+        .collect())
+}
+
+/// As [`neighbour_agreement`], the shares of all labels `[n, classes]`, up to the highest that occurs.
+///
+/// # Errors
+/// As for [`neighbour_agreement`].
+pub fn neighbour_shares(
+    features: &Matrix,
+    labels: &[u32],
+    k: usize,
+) -> Result<Vec<f32>, CoresetError> {
     let (len, width) = (features.rows(), features.columns());
     same_length(("features", len), ("labels", labels.len()))?;
     if k == 0 || len < 2 {
@@ -31,6 +48,7 @@ pub fn neighbour_agreement(
         return Err(CoresetError::setting("neighbours", reason));
     }
     let k = k.min(len - 1);
+    let classes = labels.iter().max().map_or(0, |label| *label as usize + 1);
     let unit = directions(features);
     let all = Block::new(&unit, len, width).transposed();
     let blocks: Vec<usize> = (0..len).step_by(ROWS).collect();
@@ -39,18 +57,21 @@ pub fn neighbour_agreement(
         let mut cosines = vec![0.0; rows * len];
         let block = Block::new(&unit[first * width..][..rows * width], rows, width);
         product(&mut cosines, block, all, Into::Overwrite);
-        (0..rows)
-            .map(|row| {
-                let sample = first + row;
-                share(&cosines[row * len..][..len], sample, labels, k)
-            })
-            .collect::<Vec<f64>>()
+        let of = |row: usize| {
+            let near = nearest(&cosines[row * len..][..len], first + row, k);
+            let mut shares = vec![0.0f32; classes];
+            for other in near {
+                shares[labels[other] as usize] += 1.0;
+            }
+            shares.into_iter().map(move |count| count / k as f32)
+        };
+        (0..rows).flat_map(of).collect::<Vec<f32>>()
     });
     Ok(shares.collect())
 }
 
-/// The share of the `k` nearest of `sample` with its label.
-fn share(cosines: &[f32], sample: usize, labels: &[u32], k: usize) -> f64 {
+/// The `k` samples most similar to `sample`, in no order.
+fn nearest(cosines: &[f32], sample: usize, k: usize) -> Vec<usize> {
     let mut near: Vec<(f32, usize)> = cosines
         .iter()
         .copied()
@@ -59,10 +80,8 @@ fn share(cosines: &[f32], sample: usize, labels: &[u32], k: usize) -> f64 {
         .collect();
     let order = |a: &(f32, usize), b: &(f32, usize)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
     near.select_nth_unstable_by(k - 1, order);
-    let same = near[..k]
-        .iter()
-        .filter(|(_, other)| labels[*other] == labels[sample]);
-    same.count() as f64 / k as f64
+    near.truncate(k);
+    near.into_iter().map(|(_, other)| other).collect()
 }
 
 /// Rows scaled to length 1; a row of zeros stays.
@@ -100,7 +119,7 @@ mod tests {
             } else {
                 0.8
             };
-            assert!((share - expected).abs() < 1e-12, "{sample}: {share}");
+            assert!((share - expected).abs() < 1e-6, "{sample}: {share}");
         }
         Ok(())
     }

@@ -27,6 +27,9 @@ pub struct CleanPrior {
 /// more plausible, NaN where nothing is known), fitted by expectation and maximization. How many labels
 /// of a class are right may differ from class to class (`classes`, the observed labels).
 ///
+/// Where a probability is `known` already from other evidence, the signals add to it: it takes the place
+/// of the classes' shares.
+///
 /// With `atypicality` (one number a sample that did not see labels), the signals of right labels may
 /// fall as it rises: then a sample that neighbours do not vouch for because it is atypical is not taken
 /// for a mislabelled one. Signals that are the same for all samples say nothing; without any other, all
@@ -40,9 +43,13 @@ pub struct CleanPrior {
 pub fn clean_prior(
     signals: &[&[f64]],
     classes: &[u32],
+    known: Option<&[f64]>,
     atypicality: Option<&[f64]>,
 ) -> Result<CleanPrior, CoresetError> {
     let len = classes.len();
+    if let Some(known) = known {
+        same_length(("labels", len), ("priors", known.len()))?;
+    }
     for signal in signals {
         same_length(("labels", len), ("a signal of label quality", signal.len()))?;
     }
@@ -56,12 +63,12 @@ pub fn clean_prior(
     let signals: Vec<Vec<f64>> = signals.iter().filter_map(|s| standardized(s)).collect();
     if signals.is_empty() {
         return Ok(CleanPrior {
-            clean: vec![1.0; len],
+            clean: known.map_or_else(|| vec![1.0; len], <[f64]>::to_vec),
             separation: 0.0,
         });
     }
     let atypicality = atypicality.and_then(standardized);
-    let mut mixture = Mixture::start(&signals, classes, atypicality.as_deref());
+    let mut mixture = Mixture::start(&signals, classes, known, atypicality.as_deref());
     let mut before = f64::NEG_INFINITY;
     for _ in 0..ROUNDS {
         mixture.maximize();
@@ -110,6 +117,8 @@ struct Mixture<'a> {
     signals: &'a [Vec<f64>],
     classes: Vec<usize>,
     atypicality: Option<&'a [f64]>,
+    /// The probability before any signal, away from 0 and 1 so that signals can have their say.
+    known: Option<Vec<f64>>,
     /// The present probability that each label is right.
     clean: Vec<f64>,
     /// Share of right labels of each class.
@@ -118,7 +127,12 @@ struct Mixture<'a> {
 }
 
 impl<'a> Mixture<'a> {
-    fn start(signals: &'a [Vec<f64>], classes: &[u32], atypicality: Option<&'a [f64]>) -> Self {
+    fn start(
+        signals: &'a [Vec<f64>],
+        classes: &[u32],
+        known: Option<&[f64]>,
+        atypicality: Option<&'a [f64]>,
+    ) -> Self {
         let mut names: Vec<u32> = classes.to_vec();
         names.sort_unstable();
         names.dedup();
@@ -129,11 +143,17 @@ impl<'a> Mixture<'a> {
             let (sum, count) = known.fold((0.0, 0.0), |(sum, count), x| (sum + x, count + 1.0));
             1.0 / (1.0 + (-3.0 * sum / f64::max(count, 1.0)).exp())
         };
+        let known: Option<Vec<f64>> =
+            known.map(|known| known.iter().map(|c| c.clamp(0.02, 0.98)).collect());
         Self {
             signals,
             classes: classes.iter().map(place).collect(),
             atypicality,
-            clean: (0..classes.len()).map(first).collect(),
+            clean: match &known {
+                Some(known) => known.clone(),
+                None => (0..classes.len()).map(first).collect(),
+            },
+            known,
             shares: vec![0.5; names.len()],
             components: Vec::new(),
         }
@@ -196,7 +216,10 @@ impl<'a> Mixture<'a> {
     fn expect(&mut self) -> f64 {
         let mut total = 0.0;
         for sample in 0..self.clean.len() {
-            let share = self.shares[self.classes[sample]];
+            let share = match &self.known {
+                Some(known) => known[sample],
+                None => self.shares[self.classes[sample]],
+            };
             let (mut right, mut wrong) = (share.ln(), (1.0 - share).ln());
             for (signal, c) in self.signals.iter().zip(&self.components) {
                 let x = signal[sample];
@@ -254,7 +277,7 @@ mod tests {
     fn probabilities_are_as_often_right_as_they_say() -> Result<(), CoresetError> {
         for wrong in [0.2, 0.5, 0.8] {
             let (a, b, classes, right) = world(wrong);
-            let prior = clean_prior(&[&a, &b], &classes, None)?;
+            let prior = clean_prior(&[&a, &b], &classes, None, None)?;
             let mean = prior.clean.iter().sum::<f64>() / 2000.0;
             assert!((mean - (1.0 - wrong)).abs() < 0.05, "{wrong}: {mean}");
             let sure = prior.clean.iter().zip(&right).filter(|(c, _)| **c > 0.9);
@@ -274,7 +297,7 @@ mod tests {
     -> Result<(), CoresetError> {
         let (mut a, b, classes, _) = world(0.5);
         a[7] = f64::NAN;
-        let prior = clean_prior(&[&a], &classes, None)?;
+        let prior = clean_prior(&[&a], &classes, None, None)?;
         let mut order: Vec<usize> = (0..2000).filter(|i| *i != 7 && classes[*i] == 1).collect();
         order.sort_by(|i, j| a[*i].total_cmp(&a[*j]));
         assert!(
@@ -284,10 +307,27 @@ mod tests {
         );
         assert!((prior.clean[7] - 0.5).abs() < 0.1, "{}", prior.clean[7]);
         assert_eq!(
-            clean_prior(&[&vec![3.0; 2000]], &classes, None)?.clean,
+            clean_prior(&[&vec![3.0; 2000]], &classes, None, None)?.clean,
             [1.0; 2000]
         );
-        assert!(clean_prior(&[&b[1..]], &classes, None).is_err());
+        assert!(clean_prior(&[&b[1..]], &classes, None, None).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_known_before_counts_and_signals_add_to_it() -> Result<(), CoresetError> {
+        let (a, b, classes, right) = world(0.5);
+        let auroc = |clean: &[f64]| crate::quality::auroc(clean, &right);
+        let first = clean_prior(&[&a], &classes, None, None)?.clean;
+        let both = clean_prior(&[&b], &classes, Some(&first), None)?.clean;
+        assert!(
+            auroc(&both) > auroc(&first) + 0.01,
+            "{} {}",
+            auroc(&both),
+            auroc(&first)
+        );
+        assert_eq!(clean_prior(&[], &classes, Some(&first), None)?.clean, first);
+        assert!(clean_prior(&[&b], &classes, Some(&first[1..]), None).is_err());
         Ok(())
     }
 
@@ -312,8 +352,8 @@ mod tests {
             });
             kept as f64 / f64::from(n)
         };
-        let blind = clean_prior(&[&signal], &classes, None)?;
-        let seeing = clean_prior(&[&signal], &classes, Some(&atypical))?;
+        let blind = clean_prior(&[&signal], &classes, None, None)?;
+        let seeing = clean_prior(&[&signal], &classes, None, Some(&atypical))?;
         assert!(
             recall(&seeing) > recall(&blind) + 0.1,
             "{} {}",
@@ -322,7 +362,7 @@ mod tests {
         );
         // A number that has nothing to do with the signal changes little.
         let noise: Vec<f64> = (0..4000).map(|_| draws.normal()).collect();
-        let idle = clean_prior(&[&signal], &classes, Some(&noise))?;
+        let idle = clean_prior(&[&signal], &classes, None, Some(&noise))?;
         let moved = idle
             .clean
             .iter()
@@ -331,7 +371,7 @@ mod tests {
         assert!(moved.fold(0.0, f64::max) < 0.1);
         let mut broken = atypical.clone();
         broken[3] = f64::NAN;
-        let error = clean_prior(&[&signal], &classes, Some(&broken)).map(|_| ());
+        let error = clean_prior(&[&signal], &classes, None, Some(&broken)).map(|_| ());
         assert!(error.is_err_and(|error| error.to_string().contains("sample 3")));
         Ok(())
     }

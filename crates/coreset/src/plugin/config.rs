@@ -179,11 +179,14 @@ pub struct CoresetConfig {
 pub struct GateConfig {
     /// The least probability that a chosen sample's label is right, in [0, 1]; default 0.5.
     pub threshold: f64,
+    /// Part of each group that is admitted in any case, in [0, 1]: its most probably right; default
+    /// 0.1.
+    pub at_least: f64,
     /// What is taken of the admitted: `cover` (default), `random` or `all`.
     pub fill: Fill,
     /// Whether values out of bag count, which the plugin `oob-value` provides; default false.
     pub values: bool,
-    /// Neighbours whose labels are compared, 0 for none; default 20.
+    /// Neighbours whose labels are compared, 0 for none; default 50.
     pub neighbours: usize,
     /// Whether mean losses count; default true.
     pub losses: bool,
@@ -209,9 +212,10 @@ impl Default for GateConfig {
     fn default() -> Self {
         Self {
             threshold: 0.5,
+            at_least: 0.1,
             fill: Fill::Cover,
             values: false,
-            neighbours: 20,
+            neighbours: 50,
             losses: true,
             frozen: false,
             layermem: None,
@@ -433,6 +437,11 @@ impl CoresetConfig {
                 (0.0..=1.0).contains(&gate.threshold),
                 "gate.threshold",
                 format!("{} is not in [0, 1]", gate.threshold),
+            );
+            check(
+                (0.0..=1.0).contains(&gate.at_least),
+                "gate.at_least",
+                format!("{} is not in [0, 1]", gate.at_least),
             );
             check(
                 gate.values || gate.losses || gate.neighbours > 0,

@@ -8,7 +8,9 @@ use super::selection::CoresetSelection;
 use super::store::Store;
 use crate::error::CoresetError;
 use crate::evidence::Evidence;
-use crate::gate::{Gate, Gated, clean_prior, gated, neighbour_agreement, permuted_within, ranks};
+use crate::gate::{
+    Gate, Gated, against_other_labels, clean_prior, gated, neighbour_shares, permuted_within, ranks,
+};
 use crate::matrix::Matrix;
 use crate::partition::{Budget, Partition};
 use crate::points::{LastLayer, Points};
@@ -132,18 +134,19 @@ impl Job {
                     .collect(),
             );
         }
-        if settings.neighbours > 0 {
-            // The variance of a share depends on it; that of this transform does not.
-            let shares = neighbour_agreement(&features, labels, settings.neighbours)?;
-            signals.push(shares.iter().map(|share| share.sqrt().asin()).collect());
-        }
         if let Some(values) = &self.values {
             signals.push(wide(values));
         }
         let atypicality = self.atypicality(settings)?;
         let excuse = atypicality.as_deref().filter(|_| settings.excuse);
         let rows: Vec<&[f64]> = signals.iter().map(Vec::as_slice).collect();
-        let prior = clean_prior(&rows, labels, excuse)?;
+        let known = if settings.neighbours > 0 {
+            let shares = neighbour_shares(&features, labels, settings.neighbours)?;
+            Some(against_other_labels(&shares, labels, excuse)?)
+        } else {
+            None
+        };
+        let prior = clean_prior(&rows, labels, known.as_deref(), excuse)?;
         let clean = if settings.permute {
             permuted_within(&prior.clean, labels, self.seed)
         } else {
@@ -153,6 +156,7 @@ impl Job {
         let partition = groups.partition(self.config.clusters);
         let gate = Gate {
             threshold: settings.threshold,
+            at_least: settings.at_least,
             fraction: self.config.fraction,
             fill: settings.fill,
             bonus: settings.bonus,
