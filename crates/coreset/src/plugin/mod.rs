@@ -308,40 +308,29 @@ impl Coreset {
         };
         // The first view of each sample; rows are view-major.
         let rows = cx.ids.len() * cx.views;
-        let row = |values: Option<&'_ Vec<f32>>| values.map(|values| values.len() / rows.max(1));
-        let widths = [
-            row(cx.outputs.logits.as_ref()),
-            row(cx.outputs.embeddings.as_ref()),
-        ];
         let step = cx.clock().step;
         // Mixed pictures say nothing of the samples that they were made of.
         if self.mixed.is_some() {
             return Ok(());
         }
         for (place, id) in cx.ids.iter().enumerate() {
-            let part = |values: &'_ Option<Vec<f32>>, width: Option<usize>| {
-                let width = width?;
-                values.as_ref().map(|_| place * width..(place + 1) * width)
-            };
-            let logits = part(&cx.outputs.logits, widths[0]);
-            let features = part(&cx.outputs.embeddings, widths[1]);
-            let of = |values: &'_ Option<Vec<f32>>, range: Option<std::ops::Range<usize>>| {
-                Some(values.as_ref()?[range?].to_vec())
-            };
-            let (logits, features) = (
-                of(&cx.outputs.logits, logits),
-                of(&cx.outputs.embeddings, features),
-            );
             let row = Row {
                 id: id.0 as usize,
-                logits: logits.as_deref(),
-                features: features.as_deref(),
+                logits: row_of(cx.outputs.logits.as_ref(), rows, place),
+                features: row_of(cx.outputs.embeddings.as_ref(), rows, place),
                 label: labels.and_then(|labels| labels.get(id.0 as usize).copied()),
             };
             self.kept.store.put(&row, step, self.config.decay);
         }
         Ok(())
     }
+}
+
+/// Row `place` of `rows` rows.
+fn row_of(values: Option<&Vec<f32>>, rows: usize, place: usize) -> Option<&[f32]> {
+    let values = values?;
+    let width = values.len() / rows.max(1);
+    values.get(place * width..(place + 1) * width)
 }
 
 /// Values out of bag, NaN where a sample was never judged.
