@@ -2,6 +2,7 @@
 
     python scripts/crust.py signals --program afterimage --data CIFAR10_DIR --out OUT
     python scripts/crust.py grid    --program afterimage --data CIFAR10_DIR --out OUT --jobs 2
+    python scripts/crust.py subsets --program afterimage --data CIFAR10_DIR --out OUT --seeds 1
     python scripts/crust.py tables  --out OUT > tables.md
 
 `grid` goes on where it was stopped: runs that are complete are left alone, others are resumed.
@@ -67,6 +68,18 @@ def plan(arguments):
             # Told the share of right labels of most classes.
             settings["plugins.coreset.fraction"] = round(1 - fraction, 3) if fraction else 1.0
         yield name, HERE / "arms" / f"{arm}.toml", settings
+
+
+SUBSETS = ["full", "random", "sas", "sas-released", "prototypes", "prototypes-easy", "facility-location"]
+
+
+def subsets(arguments):
+    """SimCLR on subsets that no label had a part in."""
+    runs = [(f"ssl/{arm}/{seed}", HERE / "ssl-arms" / f"{arm}.toml", {"seed": seed})
+            for seed in range(1, arguments.seeds + 1) for arm in SUBSETS]
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        done = list(pool.map(lambda each: run(arguments, *each), runs))
+    print(f"{sum(done)} of {len(runs)} runs are complete")
 
 
 def run(arguments, directory, config, settings):
@@ -164,6 +177,8 @@ def collect(out):
             continue
         noise, arm, seed = run.parts[-3:]
         found = scalars(run)
+        if noise == "ssl":
+            continue
         row = {"noise": noise, "arm": arm, "seed": int(seed)}
         # The mean of the last five epochs, never the best.
         row["accuracy"] = 100 * float(np.mean(found["eval/accuracy"][-5:]))
@@ -194,6 +209,16 @@ def number(values, form):
 
 
 def tables(arguments):
+    probes = {}
+    for metrics in sorted((pathlib.Path(arguments.out) / "runs" / "ssl").glob("*/*/metrics.jsonl")):
+        found = scalars(metrics.parent)
+        if "eval/linear_probe" in found:
+            probes.setdefault(metrics.parts[-3], []).append(100 * found["eval/linear_probe"][-1])
+    if probes:
+        print("| SimCLR on | seeds | linear probe |\n|---|---|---|")
+        for arm in (arm for arm in SUBSETS if arm in probes):
+            print(f"| {arm} | {len(probes[arm])} | {np.mean(probes[arm]):.1f} |")
+        print()
     rows = collect(arguments.out)
     steps = rows["steps"].unique()
     print(f"{len(rows)} runs, of {', '.join(map(str, sorted(steps)))} steps each.")
@@ -223,7 +248,7 @@ def tables(arguments):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("command", choices=["signals", "grid", "tables"])
+    parser.add_argument("command", choices=["signals", "grid", "subsets", "tables"])
     parser.add_argument("--program", default="afterimage")
     parser.add_argument("--data", default="data/cifar-10-batches-bin")
     parser.add_argument("--out", default="runs/crust")
@@ -235,7 +260,7 @@ def main():
     parser.add_argument("--size", choices=["small", "full"], default="small")
     arguments = parser.parse_args()
     pathlib.Path(arguments.out).mkdir(parents=True, exist_ok=True)
-    {"signals": signals, "grid": grid, "tables": tables}[arguments.command](arguments)
+    {"signals": signals, "grid": grid, "subsets": subsets, "tables": tables}[arguments.command](arguments)
 
 
 if __name__ == "__main__":
