@@ -39,6 +39,9 @@ pub enum RunError {
     /// Candidates and independent points that the data set does not have.
     #[error("pair.candidates: {0}")]
     Pair(afterimage_hooks::Fault),
+    /// Label noise that does not fit the data.
+    #[error("label_noise: {0}")]
+    LabelNoise(String),
     /// Layers that cannot be chosen for fine-tuning.
     #[error("fine_tune.layers: {0}")]
     Layers(#[from] LayerError),

@@ -1,6 +1,6 @@
 //! The schema of an experiment config.
 
-use afterimage_data::{DataError, DataSource, Limits, ViewConfig};
+use afterimage_data::{DataError, DataSet, DataSource, Limits, ViewConfig};
 use afterimage_hooks::OnFault;
 use afterimage_model::{EncoderConfig, ModelError, ProjectionHeadConfig};
 use afterimage_ssl::{ObjectiveConfig, OptimizerConfig, ScheduleConfig, SslError};
@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Report, Validate};
 use crate::device::open_device;
+use crate::error::RunError;
 use crate::fine_tune::{FineTuneConfig, LayerChoice};
+use crate::label_noise::LabelNoiseConfig;
 use crate::pair::PairConfig;
 use crate::registry::Registry;
 
@@ -37,6 +39,9 @@ pub struct Experiment {
     /// How many of them are used; default all.
     #[serde(default)]
     pub limits: Limits,
+    /// Labels of training images that are made wrong on purpose; none unless told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label_noise: Option<LabelNoiseConfig>,
     /// How views are augmented in training and in probes.
     #[serde(default)]
     pub views: ViewConfig,
@@ -268,6 +273,18 @@ pub(crate) fn tell_views(report: &mut Report<'_>, views: &ViewConfig) {
 }
 
 impl Experiment {
+    /// The images of the run, with the labels that it trains on.
+    ///
+    /// # Errors
+    /// Images that cannot be read, limits that cannot be met, noise that does not fit the classes.
+    pub fn load_data(&self) -> Result<DataSet, RunError> {
+        let data = self.data.load(self.limits)?;
+        match self.label_noise {
+            Some(noise) => noise.apply(data, self.seed),
+            None => Ok(data),
+        }
+    }
+
     /// Whether the layers that are frozen can be.
     fn validate_fine_tune(&self, report: &mut Report<'_>) {
         let partial = self
@@ -358,6 +375,9 @@ impl Validate for Experiment {
         );
         tell_device(report, &self.device);
         tell_views(report, &self.views);
+        if let Some(noise) = &self.label_noise {
+            noise.validate(report);
+        }
         // Without a size of its own, a view has that of the images, which are not read yet.
         let encoder = match self.views.size {
             Some(side) => self.encoder.clone().for_images(3, side),

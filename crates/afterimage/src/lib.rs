@@ -12,6 +12,7 @@ mod error;
 mod experiment;
 mod fine_tune;
 mod intervene;
+mod label_noise;
 mod pair;
 mod prepared;
 mod probe;
@@ -35,6 +36,7 @@ pub use intervene::{
     AblateOptions, Arm, Arms, ExchangeOptions, Grain, InsertOptions, InsertedUnit, Insertion,
     UnitAt, Which, ablate, exchange, insert,
 };
+pub use label_noise::{LabelNoiseConfig, NoiseKind};
 pub use pair::PairConfig;
 pub use probe::{ProbeConfig, ProbeOptions, Probed, probe};
 pub use registry::{PluginKind, Registry};

@@ -46,7 +46,7 @@ impl Prepared {
         let experiment = &loaded.value;
         let plugins = attach(loaded)?;
         let device = open_device(&experiment.device)?;
-        let data = Arc::new(experiment.data.load(experiment.limits)?);
+        let data = Arc::new(experiment.load_data()?);
         let shape = data.train.shape();
         let views = Views::new(&experiment.views, shape, experiment.seed)?;
         let plain = plain_views(&experiment.views, shape, experiment.seed)?;

@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use afterimage_coreset::plugin::{
+    Coreset, CoresetConfig, CoresetOracle, CoresetOracleConfig, CoresetQuality,
+    CoresetQualityConfig, EmbeddingTable, EmbeddingTableConfig,
+};
 use afterimage_hooks::{Attached, Manifest, Origin, Plugin};
 use afterimage_memory::{
     AlignmentGap, AlignmentGapConfig, ClassMemConfig, ClassMemProbe, LayerMemConfig, LayerMemProbe,
@@ -76,6 +80,8 @@ impl PluginKind {
             events,
             reads,
             reads_labels,
+            reads_truth,
+            oracle,
             provides,
             writes,
             requests,
@@ -114,7 +120,12 @@ impl PluginKind {
             self.about,
             list(events),
             list(names(reads)),
-            if *reads_labels { "read" } else { "not seen" },
+            match (reads_labels, reads_truth, oracle) {
+                (_, _, true) => "acts on the true ones: a control arm",
+                (_, true, _) => "measures by the true ones",
+                (true, ..) => "read",
+                _ => "not seen",
+            },
             list(names(provides)),
             list(needs),
             list(effects),
@@ -192,6 +203,30 @@ impl Registry {
                 "loss and probability of every sample as it trains: margin, forgetting, EL2N, Shapley",
                 |config: &DynamicsConfig, report| tell(config.problems(), report),
                 DynamicsProbe::new,
+            ))
+            .with(PluginKind::new(
+                "coreset",
+                "trains on samples chosen by what the network makes of them, behind a gate or not",
+                |config: &CoresetConfig, report| tell(config.problems(), report),
+                Coreset::new,
+            ))
+            .with(PluginKind::new(
+                "coreset-oracle",
+                "a control arm: trains on samples whose labels are right, which no method knows",
+                |config: &CoresetOracleConfig, report| tell(config.problems(), report),
+                CoresetOracle::new,
+            ))
+            .with(PluginKind::new(
+                "coreset-quality",
+                "how many labels of the coreset are right, and which samples it leaves out",
+                |_: &CoresetQualityConfig, _| {},
+                CoresetQuality::new,
+            ))
+            .with(PluginKind::new(
+                "embeddings",
+                "the encoder's output for all training samples as a table, when the run ends",
+                |config: &EmbeddingTableConfig, report| tell(config.problems(), report),
+                EmbeddingTable::new,
             ))
             .with(PluginKind::new(
                 "chaos",

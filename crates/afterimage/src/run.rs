@@ -147,7 +147,7 @@ pub fn dry_run(loaded: &Loaded<Experiment>, with_data: bool) -> Result<String, R
         default_directory(loaded).display()
     );
     if with_data {
-        let data = experiment.data.load(experiment.limits)?;
+        let data = experiment.load_data()?;
         let images = data.train.len();
         let seen = match experiment.pair {
             Some(pair) => pair.sets(images, experiment.seed)?.members().len(),
@@ -197,6 +197,11 @@ fn describe(manifest: &afterimage_hooks::Manifest) -> String {
     }
     if manifest.reads_labels {
         text.push_str("; reads labels");
+    }
+    if manifest.oracle {
+        text.push_str("; ORACLE: acts on the true labels");
+    } else if manifest.reads_truth {
+        text.push_str("; measures by the true labels");
     }
     if !manifest.provides.is_empty() {
         text.push_str(&format!("; provides {}", manifest.provides.join(", ")));

@@ -106,16 +106,17 @@ pub struct Select {
     /// What to choose by.
     #[arg(long, default_value = "facility-location", value_parser = strategy_names())]
     pub strategy: String,
-    /// How facility location finds the next sample; all but `stochastic` choose the same.
-    #[arg(long, default_value = "event-driven", value_parser = ["naive", "lazy", "stochastic", "event-driven"])]
-    pub greedy: String,
-    /// What `--greedy stochastic` may lose of the best value on average, in (0, 1).
-    #[arg(long, default_value_t = 0.01)]
-    pub epsilon: f64,
+    /// How facility location finds the next sample; all but `stochastic` choose the same. By default
+    /// `event-driven`.
+    #[arg(long, value_parser = ["naive", "lazy", "stochastic", "event-driven"])]
+    pub greedy: Option<String>,
+    /// What `--greedy stochastic` may lose of the best value on average, in (0, 1); by default 0.01.
+    #[arg(long)]
+    pub epsilon: Option<f64>,
     /// Weights of the chosen: the number of samples nearest to each, the number within `--radius`, or
-    /// 1.
-    #[arg(long, default_value = "cluster-size", value_parser = ["cluster-size", "radius", "none"])]
-    pub weights: String,
+    /// 1. By default `cluster-size`; `craig` and `grad-match` have weights of their own.
+    #[arg(long, value_parser = ["cluster-size", "radius", "none"])]
+    pub weights: Option<String>,
     /// Cut cluster sizes at this quantile, in (0, 1].
     #[arg(long)]
     pub cap: Option<f64>,
@@ -125,9 +126,10 @@ pub struct Select {
     /// Select from each of this many k-means clusters apart, instead of from each class.
     #[arg(long, conflicts_with = "labels")]
     pub clusters: Option<usize>,
-    /// Memory for distances beside the input, as in 512MB; decides how they are held.
-    #[arg(long, default_value = "2GiB")]
-    pub memory: String,
+    /// Memory for the distances of facility location beside the input, as in 512MB; decides how they
+    /// are held. By default 2GiB; other strategies hold none.
+    #[arg(long)]
+    pub memory: Option<String>,
     /// How distances are held, whatever `--memory` would choose: `half` and `sparse` approximate.
     #[arg(long, value_parser = ["dense", "half", "matrix-free", "sparse"])]
     pub storage: Option<String>,

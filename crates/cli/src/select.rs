@@ -107,11 +107,23 @@ fn select(arguments: &Select) -> Result<(), SelectError> {
     let coreset = selection.run()?;
     let summary = summary(arguments, &points, labels.as_ref(), &coreset, read_seconds);
     write(&arguments.out, &coreset, &summary)?;
+    let cost = if coreset.cost.is_finite() {
+        format!("k-medoids cost {:.6}", coreset.cost)
+    } else {
+        let left_out = coreset
+            .owners
+            .iter()
+            .filter(|owner| owner.is_none())
+            .count();
+        format!(
+            "{left_out} samples are of groups of which none was chosen (choose more to have some of \
+             each)"
+        )
+    };
     say(&format!(
-        "{} of {} samples; k-medoids cost {:.6}; {:.2} s to build, {:.2} s to select\n{}\n",
+        "{} of {} samples; {cost}; {:.2} s to build, {:.2} s to select\n{}\n",
         coreset.indices.len(),
         points.len(),
-        coreset.cost,
         coreset.build_seconds,
         coreset.select_seconds,
         arguments.out.join("coreset.csv").display()
@@ -126,14 +138,15 @@ fn settings(arguments: &Select) -> Result<Settings<'static>, SelectError> {
         (Some(fraction), _) => Budget::Fraction(fraction),
         (None, count) => Budget::Count(count.unwrap_or(0)),
     };
-    let memory: Bytes = arguments
-        .memory
-        .parse()
-        .map_err(|reason| wrong("memory", reason))?;
+    let memory: Bytes = match &arguments.memory {
+        Some(memory) => memory.parse().map_err(|reason| wrong("memory", reason))?,
+        None => Bytes(2 << 30),
+    };
     let strategy = Strategy::ALL
         .iter()
         .find(|(name, _)| *name == arguments.strategy);
     let strategy = strategy.map_or(Strategy::FacilityLocation, |(_, strategy)| *strategy);
+    refuse_unused(arguments, strategy)?;
     let storages = [
         Storage::Dense,
         Storage::Half,
@@ -141,13 +154,14 @@ fn settings(arguments: &Select) -> Result<Settings<'static>, SelectError> {
         Storage::Sparse,
     ];
     let storage = arguments.storage.as_deref();
-    if arguments.cap.is_some() && arguments.weights != "cluster-size" {
+    let weights = arguments.weights.as_deref().unwrap_or("cluster-size");
+    if arguments.cap.is_some() && weights != "cluster-size" {
         return Err(wrong(
             "cap",
             "is for `--weights cluster-size` alone".to_owned(),
         ));
     }
-    if arguments.radius.is_some() && arguments.weights != "radius" {
+    if arguments.radius.is_some() && weights != "radius" {
         return Err(wrong(
             "radius",
             "is for `--weights radius` alone".to_owned(),
@@ -166,16 +180,16 @@ fn settings(arguments: &Select) -> Result<Settings<'static>, SelectError> {
     };
     Ok(Settings {
         strategy,
-        weighting: match (arguments.weights.as_str(), arguments.radius) {
+        weighting: match (weights, arguments.radius) {
             ("none", _) => Weighting::None,
             ("radius", Some(distance)) => Weighting::Radius { distance },
             _ => Weighting::ClusterSize { cap: arguments.cap },
         },
-        greedy: match arguments.greedy.as_str() {
-            "naive" => Greedy::Naive,
-            "lazy" => Greedy::Lazy,
-            "stochastic" => Greedy::Stochastic {
-                epsilon: arguments.epsilon,
+        greedy: match arguments.greedy.as_deref() {
+            Some("naive") => Greedy::Naive,
+            Some("lazy") => Greedy::Lazy,
+            Some("stochastic") => Greedy::Stochastic {
+                epsilon: arguments.epsilon.unwrap_or(0.01),
             },
             _ => Greedy::EventDriven,
         },
@@ -187,6 +201,48 @@ fn settings(arguments: &Select) -> Result<Settings<'static>, SelectError> {
         seed: arguments.seed,
         ..Settings::new(budget)
     })
+}
+
+/// Refuses flags that the strategy would not look at.
+fn refuse_unused(arguments: &Select, strategy: Strategy) -> Result<(), SelectError> {
+    let locates = matches!(strategy, Strategy::FacilityLocation | Strategy::Craig);
+    let weighs = matches!(strategy, Strategy::Craig | Strategy::GradMatch);
+    let unused = |flag, reason: &str| {
+        let reason = reason.to_owned();
+        Err(SelectError::Argument { flag, reason })
+    };
+    let distances = "is about the distances of `--strategy facility-location` and `craig`; others \
+                     hold none";
+    match arguments {
+        Select {
+            greedy: Some(_), ..
+        } if !locates => unused(
+            "greedy",
+            "is for `--strategy facility-location` and `craig` alone",
+        ),
+        Select {
+            memory: Some(_), ..
+        } if !locates => unused("memory", distances),
+        Select {
+            storage: Some(_), ..
+        } if !locates => unused("storage", distances),
+        Select {
+            epsilon: Some(_), ..
+        } if arguments.greedy.as_deref() != Some("stochastic") => {
+            unused("epsilon", "is for `--greedy stochastic` alone")
+        }
+        Select {
+            weights: Some(_), ..
+        } if weighs => unused(
+            "weights",
+            "cannot be chosen: `craig` weighs by cluster sizes, `grad-match` by its own fit",
+        ),
+        Select { cap: Some(_), .. } if weighs => unused(
+            "cap",
+            "cannot be set: `craig` weighs by whole cluster sizes, `grad-match` by its own fit",
+        ),
+        _ => Ok(()),
+    }
 }
 
 fn summary(
@@ -204,8 +260,8 @@ fn summary(
         "groups": coreset.plan.groups.len(),
         "count": coreset.indices.len(),
         "strategy": arguments.strategy,
-        "greedy": arguments.greedy,
-        "weights": arguments.weights,
+        "greedy": arguments.greedy.as_deref().unwrap_or("event-driven"),
+        "weights": arguments.weights.as_deref().unwrap_or("cluster-size"),
         "seed": arguments.seed,
         // A cost is infinite, and then null, if a group has no chosen sample.
         "objective": coreset.objective.is_finite().then_some(coreset.objective),

@@ -185,6 +185,45 @@ fn mistakes_are_told_once_and_leave_nothing() {
         (&line, &["--count", "1", "--memory", "1kB"], "too small"),
         (
             &line,
+            &[
+                "--count",
+                "1",
+                "--strategy",
+                "centrality",
+                "--memory",
+                "1GB",
+            ],
+            "--memory: is about the distances",
+        ),
+        (
+            &line,
+            &["--count", "1", "--strategy", "herding", "--greedy", "lazy"],
+            "--greedy: is for",
+        ),
+        (
+            &line,
+            &["--count", "1", "--epsilon", "0.1"],
+            "--epsilon: is for `--greedy stochastic`",
+        ),
+        (
+            &line,
+            &[
+                "--count",
+                "1",
+                "--strategy",
+                "grad-match",
+                "--weights",
+                "none",
+            ],
+            "--weights: cannot be chosen",
+        ),
+        (
+            &line,
+            &["--count", "1", "--strategy", "craig", "--cap", "0.9"],
+            "--cap: cannot be set",
+        ),
+        (
+            &line,
             &["--count", "1", "--threads", "0"],
             "--threads: 0 is not in",
         ),

@@ -84,7 +84,7 @@ pub enum CoresetError {
     },
     /// A memory budget in which nothing fits.
     #[error(
-        "a memory budget of {} is too small: the smallest way needs {}; raise --memory",
+        "a memory budget of {} is too small: the smallest way needs {}; raise the budget (`--memory`, or `memory` in a config)",
         crate::memory::Bytes(*budget), crate::memory::Bytes(*needed)
     )]
     Memory {

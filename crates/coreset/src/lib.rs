@@ -30,13 +30,17 @@
 mod error;
 mod evidence;
 mod facility;
+pub mod gate;
 mod kmeans;
 mod matrix;
 mod memory;
 pub mod noise;
 mod partition;
 mod plan;
+#[cfg(feature = "plugin")]
+pub mod plugin;
 mod points;
+pub mod quality;
 mod random;
 pub mod read;
 mod representation;

@@ -23,6 +23,8 @@ pub(crate) enum Purpose {
     Direction = 7,
     /// Flip rates of instance-dependent noise.
     Rate = 8,
+    /// Priors exchanged within a class.
+    Permutation = 9,
 }
 
 /// The numbers of one purpose, seed and index.

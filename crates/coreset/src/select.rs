@@ -356,6 +356,8 @@ impl<'a> Selection<'a> {
             Strategy::GraphCut => source
                 .as_mut()
                 .map_or_else(Vec::new, |source| strategy::graph_cut(source, count)),
+            Strategy::Sas => strategy::sas(points, ids, count, true),
+            Strategy::SasReleased => strategy::sas(points, ids, count, false),
             Strategy::Random | Strategy::Uniform => {
                 let all: Vec<usize> = (0..ids.len()).collect();
                 Draws::new(seed, Purpose::Subset, group as u64).choose(&all, count)

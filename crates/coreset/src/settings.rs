@@ -42,6 +42,10 @@ pub enum Strategy {
     Glister,
     /// Near to all, far from each other.
     GraphCut,
+    /// Near to many views of others, and not near to each other: for self-supervised training.
+    Sas,
+    /// SAS as released, whose redundancy is always 0: near to many.
+    SasReleased,
     /// At random, the same part of every group.
     Random,
     /// At random, the same number of every group.
@@ -50,7 +54,7 @@ pub enum Strategy {
 
 impl Strategy {
     /// All strategies with their names in settings.
-    pub const ALL: [(&'static str, Self); 16] = [
+    pub const ALL: [(&'static str, Self); 18] = [
         ("facility-location", Self::FacilityLocation),
         ("centrality", Self::Centrality),
         ("k-centre", Self::KCentre),
@@ -65,6 +69,8 @@ impl Strategy {
         ("grad-match", Self::GradMatch),
         ("glister", Self::Glister),
         ("graph-cut", Self::GraphCut),
+        ("sas", Self::Sas),
+        ("sas-released", Self::SasReleased),
         ("random", Self::Random),
         ("uniform", Self::Uniform),
     ];

@@ -62,7 +62,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     while start.elapsed().as_secs_f64() < seconds {
         epoch += 1;
         let plan = batches(&order(1, epoch, COUNT), 250, true);
-        for batch in Prefetcher::start(Arc::clone(&source), plan, epoch, 2, 4, threads)? {
+        for batch in Prefetcher::start(Arc::clone(&source), plan, 0, epoch, 2, 4, threads)? {
             rendered += batch?.shape[0];
         }
     }

@@ -42,7 +42,7 @@ impl ViewBatch {
 /// Which views a row of a batch shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Purpose {
-    Training { epoch: u32 },
+    Training { epoch: u32, pass: u32 },
     Probe,
     Plain,
 }
@@ -122,23 +122,27 @@ impl ViewSource {
         epoch: u32,
         views: usize,
     ) -> Result<ViewBatch, DataError> {
-        self.render_parallel(ids, views, Purpose::Training { epoch })
+        self.render_parallel(ids, views, Purpose::Training { epoch, pass: 0 })
     }
 
-    /// As [`batch`](Self::batch) with the same bits, on the calling thread alone.
+    /// As [`batch`](Self::batch) with the same bits, on the calling thread alone. A sample whose
+    /// entry in `passes` is above 0 stood so many times in the epoch before, and has other views
+    /// each time; where `passes` ends, it is 0.
     ///
     /// # Errors
     /// An id outside the split.
     pub fn batch_on_this_thread(
         &self,
         ids: &[SampleId],
+        passes: &[u32],
         epoch: u32,
         views: usize,
     ) -> Result<ViewBatch, DataError> {
         let (mut batch, row_len) = self.blank(ids, views)?;
         let scratch = &mut Scratch::default();
-        let purpose = Purpose::Training { epoch };
         for (row, out) in batch.data.chunks_exact_mut(row_len).enumerate() {
+            let pass = passes.get(row % ids.len()).copied().unwrap_or(0);
+            let purpose = Purpose::Training { epoch, pass };
             self.render_row(&batch.ids, row, purpose, scratch, out)?;
         }
         Ok(batch)
@@ -209,16 +213,21 @@ impl ViewSource {
             Purpose::Probe | Purpose::Plain => id,
         };
         let image = self.data.image(self.split, shown)?;
+        let pass = match purpose {
+            Purpose::Training { pass, .. } => u64::from(pass),
+            Purpose::Probe | Purpose::Plain => 0,
+        };
         let key = |stream| {
-            // The two splits count their ids from 0 each; the step keeps their views apart.
+            // The two splits count their ids from 0 each, and a sample may stand several times in
+            // an epoch; the step keeps their views apart.
             let split = u64::from(self.split == Split::HeldOut);
             RandomKey::new(self.views.seed(), stream)
-                .step(split)
+                .step(split + 2 * pass)
                 .sample(id.0)
                 .view(self.first_view + view as u32)
         };
         match purpose {
-            Purpose::Training { epoch } => {
+            Purpose::Training { epoch, .. } => {
                 self.views
                     .render(image, key(Stream::View).epoch(epoch), scratch, out);
             }

@@ -43,6 +43,8 @@ pub struct ImageRef<'a> {
 pub struct ImageSet {
     pixels: Vec<u8>,
     labels: Vec<u32>,
+    /// Labels before some were made wrong on purpose; none if none were.
+    truth: Option<Vec<u32>>,
     positions: Vec<u32>,
     classes: Vec<String>,
     shape: Shape,
@@ -90,6 +92,7 @@ impl ImageSet {
         Ok(Self {
             pixels,
             labels,
+            truth: None,
             positions: (0..count).collect(),
             classes,
             shape,
@@ -113,6 +116,40 @@ impl ImageSet {
     /// Class of every sample, by id.
     pub fn labels(&self) -> &[u32] {
         &self.labels
+    }
+
+    /// Class of every sample before some were made wrong on purpose, by id.
+    pub fn true_labels(&self) -> &[u32] {
+        self.truth.as_deref().unwrap_or(&self.labels)
+    }
+
+    /// The same images under other labels, with the present ones kept apart as the truth.
+    ///
+    /// # Errors
+    /// A sentence: another number of labels, a label without a class name, or labels that were
+    /// replaced already.
+    pub fn relabelled(self, labels: Vec<u32>) -> Result<Self, String> {
+        if labels.len() != self.labels.len() {
+            let (new, old) = (labels.len(), self.labels.len());
+            return Err(format!("{new} labels for {old} images"));
+        }
+        if let Some(at) = labels
+            .iter()
+            .position(|&l| l as usize >= self.classes.len())
+        {
+            let (label, classes) = (labels[at], self.classes.len());
+            return Err(format!(
+                "sample {at} is to have label {label}; there are {classes} classes"
+            ));
+        }
+        if self.truth.is_some() {
+            return Err("the labels were replaced already".to_owned());
+        }
+        Ok(Self {
+            truth: Some(self.labels),
+            labels,
+            ..self
+        })
     }
 
     /// Name of every class.
@@ -230,6 +267,10 @@ impl ImageSet {
         Ok(Self {
             pixels: pixels.collect(),
             labels: kept.iter().map(|&at| self.labels[at]).collect(),
+            truth: self
+                .truth
+                .as_ref()
+                .map(|truth| kept.iter().map(|&at| truth[at]).collect()),
             positions: kept.iter().map(|&at| self.positions[at]).collect(),
             classes: self.classes.clone(),
             shape: self.shape,
@@ -320,6 +361,19 @@ mod tests {
         digests.dedup();
         assert_eq!(digests.len(), 4);
         assert_eq!(one.digest(), set(&[0, 1], 2, 1).digest());
+    }
+
+    #[test]
+    fn other_labels_keep_the_truth_apart() {
+        let clean = set(&[0, 1, 1], 2, 1);
+        let noisy = clean.clone().relabelled(vec![1, 1, 0]).unwrap();
+        assert_eq!(noisy.labels(), [1, 1, 0]);
+        assert_eq!(noisy.true_labels(), [0, 1, 1]);
+        assert_eq!(clean.true_labels(), clean.labels());
+        assert_ne!(noisy.digest(), clean.digest());
+        assert!(clean.clone().relabelled(vec![0, 1]).is_err());
+        assert!(clean.relabelled(vec![0, 1, 2]).is_err());
+        assert!(noisy.relabelled(vec![0, 0, 0]).is_err());
     }
 
     #[test]

@@ -42,22 +42,26 @@ struct State {
 }
 
 impl Prefetcher {
-    /// Starts `threads` threads (at least 1) on `batches` of `epoch`, `views` views a sample, at
-    /// most `depth` batches ahead (at least 1). To go on in the middle of an epoch, give the
-    /// batches that are left.
+    /// Starts `threads` threads (at least 1) on the batches of `epoch`, `views` views a sample, at
+    /// most `depth` batches ahead (at least 1), behind the first `done` batches. A sample that
+    /// stands several times in `batches` has other views each time.
     ///
     /// # Errors
     /// The operating system's refusal to start a thread.
     pub fn start(
         source: Arc<ViewSource>,
-        batches: Vec<Vec<SampleId>>,
+        mut batches: Vec<Vec<SampleId>>,
+        done: usize,
         epoch: u32,
         views: usize,
         depth: usize,
         threads: usize,
     ) -> Result<Self, DataError> {
-        Self::start_with(batches, depth, threads, move |ids| {
-            source.batch_on_this_thread(ids, epoch, views)
+        let done = done.min(batches.len());
+        let passes = passes(&batches).split_off(done);
+        let batches = batches.split_off(done);
+        Self::start_with(batches, depth, threads, move |number, ids| {
+            source.batch_on_this_thread(ids, &passes[number], epoch, views)
         })
     }
 
@@ -65,7 +69,7 @@ impl Prefetcher {
         batches: Vec<Vec<SampleId>>,
         depth: usize,
         threads: usize,
-        render: impl Fn(&[SampleId]) -> Result<ViewBatch, DataError> + Send + Sync + 'static,
+        render: impl Fn(usize, &[SampleId]) -> Result<ViewBatch, DataError> + Send + Sync + 'static,
     ) -> Result<Self, DataError> {
         let shared = Arc::new(Shared {
             state: Mutex::default(),
@@ -91,6 +95,20 @@ impl Prefetcher {
         }
         Ok(prefetcher)
     }
+}
+
+/// How often each sample of each batch stood in the batches, or before in its own.
+fn passes(batches: &[Vec<SampleId>]) -> Vec<Vec<u32>> {
+    let mut seen: BTreeMap<SampleId, u32> = BTreeMap::new();
+    let mut pass = |id: &SampleId| {
+        let count = seen.entry(*id).or_insert(0);
+        *count += 1;
+        *count - 1
+    };
+    batches
+        .iter()
+        .map(|batch| batch.iter().map(&mut pass).collect())
+        .collect()
 }
 
 impl Iterator for Prefetcher {
@@ -126,15 +144,16 @@ impl Drop for Prefetcher {
 }
 
 impl Shared {
-    fn work(&self, render: &(impl Fn(&[SampleId]) -> Result<ViewBatch, DataError> + Sync)) {
+    fn work(&self, render: &(impl Fn(usize, &[SampleId]) -> Result<ViewBatch, DataError> + Sync)) {
         while let Some(number) = self.take() {
             let ids = &self.batches[number];
-            let batch = catch_unwind(AssertUnwindSafe(|| render(ids))).unwrap_or_else(|panic| {
-                Err(DataError::Worker {
-                    batch: number,
-                    reason: message(panic.as_ref()),
-                })
-            });
+            let batch =
+                catch_unwind(AssertUnwindSafe(|| render(number, ids))).unwrap_or_else(|panic| {
+                    Err(DataError::Worker {
+                        batch: number,
+                        reason: message(panic.as_ref()),
+                    })
+                });
             self.lock().ready.insert(number, batch);
             self.changed.notify_all();
         }
@@ -198,7 +217,7 @@ mod tests {
 
     #[test]
     fn batches_come_in_order_from_threads_of_uneven_speed() {
-        let render = |ids: &[SampleId]| {
+        let render = |_: usize, ids: &[SampleId]| {
             std::thread::sleep(Duration::from_millis(u64::from(ids[0].0 * 7 % 5)));
             Ok(blank(ids))
         };
@@ -213,7 +232,7 @@ mod tests {
     fn no_more_than_depth_batches_are_rendered_ahead() {
         let rendered = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&rendered);
-        let mut fetcher = Prefetcher::start_with(numbered(50), 4, 3, move |ids| {
+        let mut fetcher = Prefetcher::start_with(numbered(50), 4, 3, move |_, ids| {
             count.fetch_add(1, Ordering::SeqCst);
             Ok(blank(ids))
         })
@@ -229,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_panic_becomes_an_error_of_its_batch_and_the_others_come_through() {
-        let render = |ids: &[SampleId]| match ids[0].0 {
+        let render = |_: usize, ids: &[SampleId]| match ids[0].0 {
             3 => panic!("no such colour"),
             _ => Ok(blank(ids)),
         };
@@ -246,9 +265,15 @@ mod tests {
     }
 
     #[test]
+    fn a_pass_counts_how_often_a_sample_stood_before() {
+        let batches = [[4, 7], [4, 4], [7, 1]].map(|batch| batch.map(SampleId).to_vec());
+        assert_eq!(passes(&batches), [[0, 0], [1, 2], [1, 0]].map(Vec::from));
+    }
+
+    #[test]
     fn an_epoch_without_batches_ends_at_once() {
         assert!(
-            Prefetcher::start_with(Vec::new(), 2, 2, |ids| Ok(blank(ids)))
+            Prefetcher::start_with(Vec::new(), 2, 2, |_, ids| Ok(blank(ids)))
                 .unwrap()
                 .next()
                 .is_none()

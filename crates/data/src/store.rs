@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use afterimage_hooks::random::{RandomKey, Stream};
-use afterimage_hooks::{Fault, LabelAccess, Labels, SampleId, Samples, Split};
+use afterimage_hooks::{Fault, LabelAccess, Labels, SampleId, Samples, Split, TruthAccess};
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 
@@ -96,11 +96,39 @@ impl Samples for SampleStore {
         let rgb = images.picture(id).unwrap_or_default();
         Ok((shape.width as u32, shape.height as u32, rgb))
     }
+
     fn labels(&self, split: Split, _access: &LabelAccess) -> Result<Labels<'_>, Fault> {
         let images = self.data.split(split);
         Ok(Labels {
             of_samples: images.labels(),
             classes: images.classes(),
         })
+    }
+
+    fn true_labels(&self, split: Split, _access: &TruthAccess) -> Result<Labels<'_>, Fault> {
+        let images = self.data.split(split);
+        Ok(Labels {
+            of_samples: images.true_labels(),
+            classes: images.classes(),
+        })
+    }
+
+    fn augmented(
+        &self,
+        split: Split,
+        ids: &[SampleId],
+        key: RandomKey,
+    ) -> Result<Tensor<4>, Fault> {
+        let images = self.images(split, ids)?;
+        let pixels = self.views.shape().len();
+        let mut data = vec![0.0f32; ids.len() * pixels];
+        data.par_chunks_exact_mut(pixels).enumerate().for_each_init(
+            Scratch::default,
+            |scratch, (row, out)| {
+                let key = key.sample(ids[row].0);
+                self.views.render(images[row], key, scratch, out);
+            },
+        );
+        Ok(self.tensor(data, ids.len()))
     }
 }

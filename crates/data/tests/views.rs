@@ -139,7 +139,7 @@ proptest! {
 fn the_same_bits_on_any_number_of_threads() {
     let source = source();
     let all = order(1, 1, 20);
-    let expected = bits(&source.batch_on_this_thread(&all, 3, 2).unwrap().data);
+    let expected = bits(&source.batch_on_this_thread(&all, &[], 3, 2).unwrap().data);
     for threads in [1, 2, 5] {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
@@ -168,7 +168,7 @@ fn the_prefetcher_hands_out_the_same_batches() {
     let plan = batches(&order(9, 2, 20), 3, false);
     for threads in [1, 2, 4] {
         let fetcher =
-            Prefetcher::start(Arc::clone(&source), plan.clone(), 2, 2, 3, threads).unwrap();
+            Prefetcher::start(Arc::clone(&source), plan.clone(), 0, 2, 2, 3, threads).unwrap();
         let fetched: Vec<_> = fetcher.map(Result::unwrap).collect();
         assert_eq!(fetched.len(), 7);
         for (batch, ids) in fetched.iter().zip(&plan) {
@@ -177,9 +177,9 @@ fn the_prefetcher_hands_out_the_same_batches() {
             assert_eq!(bits(&batch.data), bits(&expected.data));
         }
     }
-    let rest = Prefetcher::start(Arc::clone(&source), plan[5..].to_vec(), 2, 2, 3, 2).unwrap();
+    let rest = Prefetcher::start(Arc::clone(&source), plan.clone(), 5, 2, 2, 3, 2).unwrap();
     assert_eq!(rest.map(|b| b.unwrap().ids).collect::<Vec<_>>(), plan[5..]);
-    let mut wrong = Prefetcher::start(source, vec![ids([20])], 2, 2, 3, 2).unwrap();
+    let mut wrong = Prefetcher::start(source, vec![ids([20])], 0, 2, 2, 3, 2).unwrap();
     let message = wrong.next().unwrap().unwrap_err().to_string();
     assert_eq!(
         message,
@@ -378,7 +378,7 @@ fn a_reference_batch_differs_in_the_places_of_candidates_alone() {
     let ours = studied.batch(&members, 2, 2).unwrap();
     let theirs = reference.batch(&members, 2, 2).unwrap();
     assert_eq!(
-        reference.batch_on_this_thread(&members, 2, 2).unwrap(),
+        reference.batch_on_this_thread(&members, &[], 2, 2).unwrap(),
         theirs
     );
     let row_len = ours.data.len() / (2 * members.len());

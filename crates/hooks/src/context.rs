@@ -93,13 +93,25 @@ pub struct BatchReadyCx<'a> {
     pub scope: Scope<'a>,
     /// The samples of the batch.
     pub ids: &'a [SampleId],
+    /// Pictures and views, where the host has a data set.
+    pub samples: Option<&'a dyn Samples>,
     pub(crate) views: Option<&'a mut Tensor<4>>,
 }
 
 impl<'a> BatchReadyCx<'a> {
     /// The context over rendered views, where the host shows them.
     pub fn new(scope: Scope<'a>, ids: &'a [SampleId], views: Option<&'a mut Tensor<4>>) -> Self {
-        Self { scope, ids, views }
+        Self {
+            scope,
+            ids,
+            samples: None,
+            views,
+        }
+    }
+
+    /// The same context with the data set.
+    pub fn with_samples(self, samples: Option<&'a dyn Samples>) -> Self {
+        Self { samples, ..self }
     }
 
     /// The views `[V·B, C, H, W]`, view-major; `None` for a foreign model's own input type.
@@ -179,6 +191,9 @@ pub struct LossReadyCx<'a> {
     pub ids: &'a [SampleId],
     /// Loss of each sample `[B]`, where the objective has one.
     pub per_sample: Option<&'a Tensor<1>>,
+    /// Scores of the classes before softmax `[B, classes]`, where the objective has any; a term made
+    /// of them has gradients.
+    pub logits: Option<&'a Tensor<2>>,
     pub(crate) writes: &'a mut LossWrites,
 }
 
@@ -205,8 +220,14 @@ impl<'a> LossReadyCx<'a> {
             scope,
             ids,
             per_sample,
+            logits: None,
             writes,
         }
+    }
+
+    /// The same context with the scores of the classes `[B, classes]`.
+    pub fn with_logits(self, logits: Option<&'a Tensor<2>>) -> Self {
+        Self { logits, ..self }
     }
 
     /// Multiplies the loss weights by `weights` `[B]`.

@@ -86,6 +86,16 @@ pub enum HooksError {
         /// The kind.
         request: RequestKind,
     },
+    /// True labels in the hands of a plugin that acts.
+    #[error(
+        "plugin {plugin} reads the labels from before label noise, and writes, makes requests or \
+         provides a resource; what measures by the truth must not act on it. A control arm that does \
+         declares `.oracle()`"
+    )]
+    ActsOnTruth {
+        /// Which one.
+        plugin: String,
+    },
     /// A comparison with a reference encoder in a run that trains none.
     #[error(
         "plugin {plugin} compares the encoder with a reference encoder, which this run does not \

@@ -70,6 +70,10 @@ pub struct Manifest {
     pub reads: Vec<&'static str>,
     /// Whether it reads the labels of samples.
     pub reads_labels: bool,
+    /// Whether it reads labels as they were before label noise, which only measurements may.
+    pub reads_truth: bool,
+    /// Whether it is a control arm that acts on the truth, as no method can.
+    pub oracle: bool,
     /// Names of the resources that it provides.
     pub provides: Vec<&'static str>,
     /// What it writes inside events.

@@ -26,6 +26,27 @@ pub struct Observation {
     pub readings: Readings,
 }
 
+/// A linear layer from embeddings to scores of classes, on the host.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Classifier {
+    /// Weight `[classes, width]`, row-major.
+    pub weight: Vec<f32>,
+    /// Bias `[classes]`; zeros where the layer has none.
+    pub bias: Vec<f32>,
+}
+
+impl Classifier {
+    /// Number of classes.
+    pub fn classes(&self) -> usize {
+        self.bias.len()
+    }
+
+    /// Length of an embedding.
+    pub fn width(&self) -> usize {
+        self.weight.len() / self.bias.len().max(1)
+    }
+}
+
 /// The model in evaluation mode.
 pub trait ModelView {
     /// The model's sites in forward order.
@@ -43,5 +64,13 @@ pub trait ModelView {
     /// ([`PairSets`](crate::PairSets)).
     fn reference(&self) -> Option<&dyn ModelView> {
         None
+    }
+
+    /// The layer that turns embeddings into scores of classes, where the objective has one.
+    ///
+    /// # Errors
+    /// A tensor that cannot be read back from the device.
+    fn classifier(&self) -> Result<Option<Classifier>, Fault> {
+        Ok(None)
     }
 }

@@ -76,6 +76,12 @@ fn check_host(manifests: &[&Manifest], host: &Host, errors: &mut Vec<HooksError>
                 request: *request,
             });
         }
+        let acts = manifest.intervenes() || !manifest.provides.is_empty();
+        if manifest.reads_truth && acts && !manifest.oracle {
+            errors.push(HooksError::ActsOnTruth {
+                plugin: manifest.named(),
+            });
+        }
         if manifest.reference && !host.reference {
             errors.push(HooksError::NoReference {
                 plugin: manifest.named(),

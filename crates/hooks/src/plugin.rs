@@ -105,6 +105,21 @@ impl<P: Plugin> Declare<'_, P> {
         self
     }
 
+    /// Measures by labels as they were before label noise. A plugin that acts, or hands a resource
+    /// to one that does, is refused with this.
+    pub fn reads_truth(&mut self) -> &mut Self {
+        self.manifest.reads_truth = true;
+        self
+    }
+
+    /// Acts on labels as they were before label noise: a control arm that says what could be
+    /// reached, named as such wherever plugins are listed.
+    pub fn oracle(&mut self) -> &mut Self {
+        self.manifest.reads_truth = true;
+        self.manifest.oracle = true;
+        self
+    }
+
     /// Provides a resource; whoever reads it comes after.
     pub fn provides<R: Resource>(&mut self) -> &mut Self {
         self.manifest.provides.push(R::NAME);
@@ -175,6 +190,8 @@ impl Attached {
             taps: Vec::new(),
             reads: Vec::new(),
             reads_labels: false,
+            reads_truth: false,
+            oracle: false,
             provides: Vec::new(),
             writes: Vec::new(),
             requests: Vec::new(),

@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
+use crate::random::RandomKey;
 
 /// Identity of a sample: its position in its split's files, for the whole life of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -71,6 +72,12 @@ impl Plan {
 #[derive(Debug)]
 pub struct LabelAccess(pub(crate) ());
 
+/// Permission to see labels as they were before label noise, given by
+/// [`Scope::truth_access`](crate::Scope::truth_access) to plugins that declare that they measure by
+/// them.
+#[derive(Debug)]
+pub struct TruthAccess(pub(crate) ());
+
 /// The classes of a split's samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Labels<'a> {
@@ -118,5 +125,28 @@ pub trait Samples: Send + Sync {
     /// Samples without labels.
     fn labels(&self, _split: Split, _access: &LabelAccess) -> Result<Labels<'_>, Fault> {
         Err(Fault::new("these samples have no labels"))
+    }
+
+    /// The labels of `split` before some were made wrong on purpose; those of
+    /// [`labels`](Self::labels) where none were.
+    ///
+    /// # Errors
+    /// Samples without labels.
+    fn true_labels(&self, _split: Split, _access: &TruthAccess) -> Result<Labels<'_>, Fault> {
+        Err(Fault::new("these samples have no labels"))
+    }
+
+    /// One augmented view of each of `ids`, `[ids, C, H, W]`, made with the caller's own random key:
+    /// a pure function of key, split and id.
+    ///
+    /// # Errors
+    /// An id outside the split, or samples that cannot be augmented.
+    fn augmented(
+        &self,
+        _split: Split,
+        _ids: &[SampleId],
+        _key: RandomKey,
+    ) -> Result<Tensor<4>, Fault> {
+        Err(Fault::new("these samples cannot be augmented"))
     }
 }

@@ -11,7 +11,7 @@ use crate::pair::PairSets;
 use crate::random::{RandomKey, Stream};
 use crate::request::{Request, RequestKind, Requested};
 use crate::resource::{Resource, Resources};
-use crate::sample::LabelAccess;
+use crate::sample::{LabelAccess, TruthAccess};
 use crate::site::Site;
 
 /// Facts of a run that never change.
@@ -161,6 +161,20 @@ impl<'a> Scope<'a> {
                 "labels are read but not declared; add `.reads_labels()` to the manifest",
             )),
             _ => Ok(LabelAccess(())),
+        }
+    }
+
+    /// Permission to see labels as they were before label noise, for
+    /// [`Samples::true_labels`](crate::Samples::true_labels).
+    ///
+    /// # Errors
+    /// A plugin whose manifest does not declare that it measures by the truth.
+    pub fn truth_access(&self) -> Result<TruthAccess, Fault> {
+        match &self.caller {
+            Some(manifest) if !manifest.reads_truth => Err(Fault::new(
+                "true labels are read but not declared; add `.reads_truth()` to the manifest",
+            )),
+            _ => Ok(TruthAccess(())),
         }
     }
 

@@ -21,6 +21,8 @@ fn plugin(id: &str, line: usize) -> Manifest {
         taps: Vec::new(),
         reads: Vec::new(),
         reads_labels: false,
+        reads_truth: false,
+        oracle: false,
         provides: Vec::new(),
         writes: Vec::new(),
         requests: Vec::new(),

@@ -29,6 +29,13 @@ impl SupervisedConfig {
     }
 }
 
+impl Supervised {
+    /// The layer from embeddings `[B, D]` to scores of classes `[B, classes]`.
+    pub fn classifier(&self) -> &Linear {
+        &self.classifier
+    }
+}
+
 /// Cross entropy of each sample `[B]`, at least 0, from scores `[B, classes]` and labels `[B]`.
 fn cross_entropy(scores: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
     let [samples, _] = scores.dims();

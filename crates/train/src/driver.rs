@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use afterimage_hooks::{
-    Clock, Desk, Fault, ForwardDone, ForwardDoneCx, GradReady, GradReadyCx, Hooks, HostOutputs,
-    HostReadings, LossReady, LossReadyCx, LossWrites, Observation, Readings, RunInfo, SampleId,
-    Scope, Site, TapMode, TapPlan, WantedOutputs,
+    Classifier, Clock, Desk, Fault, ForwardDone, ForwardDoneCx, GradReady, GradReadyCx, Hooks,
+    HostOutputs, HostReadings, LossReady, LossReadyCx, LossWrites, Observation, Readings, RunInfo,
+    SampleId, Scope, Site, TapMode, TapPlan, WantedOutputs,
 };
 use afterimage_model::{Masks, Taps};
 use burn::module::{Module, ParamId};
@@ -86,6 +86,9 @@ pub(crate) trait Driver<M> {
     where
         M: TrainStep;
 
+    /// The layer from embeddings to scores of classes, where the model has one.
+    fn classifier(&self, model: &M) -> Result<Option<Classifier>, Fault>;
+
     /// Whether the model trains a reference encoder in lock step.
     fn has_reference(&self, model: &M) -> bool;
 
@@ -151,6 +154,10 @@ impl<M: LearnerModel> Driver<M> for Opaque {
             fetched: HostReadings::default(),
             outputs: HostOutputs::default(),
         })
+    }
+
+    fn classifier(&self, _model: &M) -> Result<Option<Classifier>, Fault> {
+        Ok(None)
     }
 
     fn has_reference(&self, _model: &M) -> bool {
@@ -235,7 +242,8 @@ impl<M: HookedModel> Driver<M> for Open {
                 inside.ids,
                 forward.per_sample.as_ref(),
                 &mut writes,
-            ),
+            )
+            .with_logits(forward.logits.as_ref()),
         )?;
         let loss = weigh(
             forward.loss,
@@ -298,6 +306,22 @@ impl<M: HookedModel> Driver<M> for Open {
             per_sample_loss,
             fetched: fetch(&readings, wanted)?,
         })
+    }
+
+    fn classifier(&self, model: &M) -> Result<Option<Classifier>, Fault> {
+        let Some(layer) = HookedModel::classifier(model) else {
+            return Ok(None);
+        };
+        let fault = |error: TrainError| Fault::new(error.to_string());
+        // burn keeps the weight as [width, classes].
+        let weight = layer.weight.val().without_autodiff().transpose();
+        let [classes, width] = weight.dims();
+        let weight = host(weight.reshape([classes * width])).map_err(fault)?;
+        let bias = match &layer.bias {
+            Some(bias) => host(bias.val().without_autodiff()).map_err(fault)?,
+            None => vec![0.0; classes],
+        };
+        Ok(Some(Classifier { weight, bias }))
     }
 
     fn has_reference(&self, model: &M) -> bool {

@@ -11,7 +11,8 @@ use crate::error::TrainError;
 
 /// Renders batches that the loop plans.
 pub trait Feed<I> {
-    /// Opens an epoch: `batches` are the coming ones in order, for rendering ahead.
+    /// Opens an epoch: `batches` are all of its batches in order, for rendering ahead, of which the
+    /// first `done` were trained on before a resume and do not come again.
     ///
     /// # Errors
     /// Data that cannot be rendered.
@@ -19,6 +20,7 @@ pub trait Feed<I> {
         &self,
         epoch: u32,
         batches: Vec<Vec<SampleId>>,
+        done: usize,
     ) -> Result<Box<dyn Batches<I>>, TrainError>;
 }
 

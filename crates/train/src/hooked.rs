@@ -2,6 +2,7 @@
 
 use afterimage_hooks::{SampleId, Site};
 use afterimage_model::Taps;
+use burn::nn::Linear;
 use burn::tensor::Tensor;
 use burn::train::{LearnerModel, TrainStep};
 
@@ -98,6 +99,11 @@ pub trait HookedModel: LearnerModel {
 
     /// Runs the encoder alone on `images` `[B, C, H, W]` → `[B, D]`; called in evaluation mode.
     fn encode(&self, images: Tensor<4>, taps: &mut Taps) -> Tensor<2>;
+
+    /// The linear layer from embeddings to scores of classes, where there is one.
+    fn classifier(&self) -> Option<&Linear> {
+        None
+    }
 
     /// Scores of the classes `[B, classes]` for what [`encode`](Self::encode) gave, where the model
     /// has a classifier.

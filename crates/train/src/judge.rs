@@ -1,4 +1,5 @@
-//! Judging an encoder by its frozen embeddings: k nearest neighbours, and a linear probe at the end.
+//! Judging an encoder by its frozen embeddings: k nearest neighbours, and a linear probe at the end;
+//! and by its own classifier, where the objective has one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use afterimage_hooks::{Clock, Fault, ModelView, SampleId};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-use crate::embed::embed;
+use crate::embed::{embed, embed_with_scores};
 use crate::evaluate::Evaluator;
 use crate::knn::{Embeddings, accuracy};
 use crate::linear_probe::LinearProbe;
@@ -83,6 +84,23 @@ impl Judge {
     }
 }
 
+/// Share of rows of `scores` `[N, classes]` whose highest is that of the label, the lower class of two
+/// equal ones.
+fn named_rightly(scores: &Embeddings, labels: &[u32]) -> f64 {
+    let best = |row: &[f32]| {
+        let mut best = (0, f32::NEG_INFINITY);
+        for (class, score) in (0u32..).zip(row) {
+            if *score > best.1 {
+                best = (class, *score);
+            }
+        }
+        best.0
+    };
+    let right = labels.iter().enumerate();
+    let right = right.filter(|(row, label)| best(scores.row(*row)) == **label);
+    right.count() as f64 / labels.len().max(1) as f64
+}
+
 /// The first images of each class, as many of each, in the order of their ids.
 fn balanced(labels: &[u32], classes: usize, limit: usize) -> Vec<SampleId> {
     let each = limit.div_ceil(classes.max(1));
@@ -101,13 +119,19 @@ fn balanced(labels: &[u32], classes: usize, limit: usize) -> Vec<SampleId> {
 impl Judge {
     fn figures(&self, model: &dyn ModelView, last: bool) -> Result<BTreeMap<String, f64>, Fault> {
         let (bank, bank_labels) = self.embed(model, &self.train, self.config.bank)?;
-        let (queries, labels) = self.embed(model, &self.held_out, usize::MAX)?;
+        let labels = self.held_out.images().labels();
+        let ids: Vec<SampleId> = (0..labels.len() as u32).map(SampleId).collect();
+        let size = self.config.batch_size;
+        let (queries, scores) = embed_with_scores(model, &self.held_out, &ids, size, &self.device)?;
         let mut figures = BTreeMap::new();
+        if let Some(scores) = scores {
+            figures.insert("accuracy".to_owned(), named_rightly(&scores, labels));
+        }
         if last && self.config.linear_probe {
             let probe = LinearProbe::default();
             let right = probe.accuracy(
                 (&bank, &bank_labels),
-                (&queries, &labels),
+                (&queries, labels),
                 self.seed,
                 &self.device,
             )?;
@@ -119,7 +143,7 @@ impl Judge {
             &bank,
             &bank_labels,
             &queries,
-            &labels,
+            labels,
             config.k,
             config.temperature,
         );
@@ -145,5 +169,17 @@ impl Evaluator for Judge {
             );
         }
         Ok(figures)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_highest_score_is_the_class() {
+        let scores = Embeddings::new(vec![1.0, 3.0, 2.0, 5.0, 5.0, 0.0, f32::NAN, 1.0, 0.0], 3);
+        assert_eq!(named_rightly(&scores, &[1, 0, 1]), 1.0);
+        assert_eq!(named_rightly(&scores, &[1, 1, 0]), 1.0 / 3.0);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use afterimage_hooks::{Fault, ModelView, Observation, Site, TapPlan};
+use afterimage_hooks::{Classifier, Fault, ModelView, Observation, Site, TapPlan};
 use afterimage_model::Masks;
 use burn::tensor::Tensor;
 
@@ -47,6 +47,10 @@ impl<M: burn::module::Module> ModelView for LiveModel<'_, M> {
         let evaluation = self.evaluation.get_or_init(|| self.model.valid());
         self.driver
             .observe(evaluation, self.who, images, taps, self.masks)
+    }
+
+    fn classifier(&self) -> Result<Option<Classifier>, Fault> {
+        self.driver.classifier(&self.model)
     }
 
     fn reference(&self) -> Option<&dyn ModelView> {

@@ -32,13 +32,14 @@ impl Feed<SslBatch> for LockStep {
         &self,
         epoch: u32,
         batches: Vec<Vec<SampleId>>,
+        done: usize,
     ) -> Result<Box<dyn Batches<SslBatch>>, TrainError> {
         let reference = match &self.reference {
-            Some(feed) => Some(feed.open(epoch, batches.clone())?),
+            Some(feed) => Some(feed.open(epoch, batches.clone(), done)?),
             None => None,
         };
         Ok(Box::new(Both {
-            studied: self.studied.open(epoch, batches)?,
+            studied: self.studied.open(epoch, batches, done)?,
             reference,
         }))
     }

@@ -7,6 +7,7 @@ use afterimage_ssl::{
 };
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::{Module, ParamGroup};
+use burn::nn::Linear;
 use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
 use burn::tensor::{Device, ExecutionError, Tensor};
 use burn::train::metric::{Adaptor, LossInput};
@@ -232,6 +233,13 @@ impl HookedModel for SslModel {
 
     fn encode(&self, images: Tensor<4>, taps: &mut Taps) -> Tensor<2> {
         self.encoder.encode(images, taps)
+    }
+
+    fn classifier(&self) -> Option<&Linear> {
+        match &self.objective {
+            AnyObjective::Supervised(supervised) => Some(supervised.classifier()),
+            _ => None,
+        }
     }
 
     fn logits(&self, embeddings: Tensor<2>) -> Option<Tensor<2>> {

@@ -153,8 +153,8 @@ impl<M: LearnerModel> Training<M> {
                     .unwrap_or_else(|| Plan::uniform(Vec::new()));
                 let planned = batches(&plan, self.parts.batch_size)?;
                 let left = planned.get(self.state.batches_done..).unwrap_or_default();
-                let ids = left.iter().map(|batch| batch.ids().to_vec()).collect();
-                let opened = feed.open(epoch, ids);
+                let ids = planned.iter().map(|batch| batch.ids().to_vec()).collect();
+                let opened = feed.open(epoch, ids, self.state.batches_done);
                 self.parts.feed = Some(feed);
                 self.planned_steps(left, opened?.as_mut())?;
             }
@@ -222,8 +222,11 @@ impl<M: LearnerModel> Training<M> {
         let clock = self.state.clock;
         let model = self.learner.model();
         let images = self.parts.driver.images(&model, &mut input);
-        self.hooks
-            .fire::<BatchReady>(&clock, &mut BatchReadyCx::new(scope!(self), ids, images))?;
+        self.hooks.fire::<BatchReady>(
+            &clock,
+            &mut BatchReadyCx::new(scope!(self), ids, images)
+                .with_samples(self.parts.samples.as_deref()),
+        )?;
 
         self.device.seed(
             RandomKey::new(self.parts.seed, Stream::Device)

@@ -75,11 +75,12 @@ impl ViewFeed {
         views: &Views,
         epoch: u32,
         batches: Vec<Vec<SampleId>>,
+        done: usize,
     ) -> Result<Rendered, TrainError> {
         let Ahead { depth, threads } = self.ahead;
         let source = Arc::clone(&views.source);
         Ok(Rendered {
-            ahead: Prefetcher::start(source, batches, epoch, views.count, depth, threads)?,
+            ahead: Prefetcher::start(source, batches, done, epoch, views.count, depth, threads)?,
             views: views.clone(),
             epoch,
         })
@@ -121,13 +122,14 @@ impl Feed<ObjectiveBatch> for ViewFeed {
         &self,
         epoch: u32,
         batches: Vec<Vec<SampleId>>,
+        done: usize,
     ) -> Result<Box<dyn Batches<ObjectiveBatch>>, TrainError> {
         let local = match &self.local {
-            Some(local) => Some(self.rendered(local, epoch, batches.clone())?),
+            Some(local) => Some(self.rendered(local, epoch, batches.clone(), done)?),
             None => None,
         };
         Ok(Box::new(Epoch {
-            views: self.rendered(&self.views, epoch, batches)?,
+            views: self.rendered(&self.views, epoch, batches, done)?,
             local,
             labels: self.labels,
             device: self.device.clone(),

@@ -11,6 +11,7 @@ use super::subject::Subject;
 use crate::config::{Layer, Loaded, Report, Setting, Validate, load, read_layers};
 use crate::error::RunError;
 use crate::experiment::{Experiment, default_device, tell_device, tell_views};
+use crate::label_noise::LabelNoiseConfig;
 
 /// What an encoder is probed with. A run's checkpoint brings all of it from the run's config.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,6 +33,9 @@ pub struct ProbeConfig {
     /// How many of them are used; default all.
     #[serde(default)]
     pub limits: Limits,
+    /// Labels that were made wrong on purpose in the run; none unless told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label_noise: Option<LabelNoiseConfig>,
     /// How views are augmented and normalised.
     #[serde(default)]
     pub views: ViewConfig,
@@ -54,6 +58,9 @@ impl Validate for ProbeConfig {
     fn validate(&self, report: &mut Report<'_>) {
         tell_device(report, &self.device);
         tell_views(report, &self.views);
+        if let Some(noise) = &self.label_noise {
+            noise.validate(report);
+        }
         let mut table = |name: &str, problems: Vec<(&str, String)>, every: Every| {
             for (key, problem) in problems {
                 report.error(&format!("{name}.{key}"), problem);
@@ -85,6 +92,7 @@ pub(super) fn of_run(experiment: &Experiment) -> Result<String, String> {
         convolution: experiment.encoder.convolution(),
         data: experiment.data.clone(),
         limits: experiment.limits,
+        label_noise: experiment.label_noise,
         views: experiment.views.clone(),
         unitmem: UnitMemConfig {
             every: ONCE,

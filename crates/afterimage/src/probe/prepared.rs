@@ -46,6 +46,9 @@ impl Prepared {
         let device = open_device(&config.device)?;
         let mut notes = subject.notes.clone();
         let mut data = config.data.load(config.limits)?;
+        if let Some(noise) = &config.label_noise {
+            data = noise.apply(data, config.seed)?;
+        }
         match (subject.channels(), data.train.shape().channels) {
             (Some(3), 1) => {
                 data = data.in_colour();

@@ -247,6 +247,8 @@ pub fn observers() -> Vec<(String, bool)> {
                     .to_owned()
             };
             let observes = of("effects:") == "none" && of("needs:") == "none";
+            // What reads a choice of samples goes with a plugin that acts on it.
+            let observes = observes && !of("reads:").contains("coreset.");
             observes.then(|| (kind.to_owned(), of("reads:") == "none"))
         })
         .collect()

@@ -48,7 +48,8 @@ fn kind(path: &Path) -> Result<Kind, CoresetError> {
 }
 
 /// A matrix with one row a sample: an npy array of numbers `[n, d]` or `[n]`, or a CSV or Parquet
-/// table of numbers, with or without a line of names. `what` names it in errors.
+/// table of numbers, with or without a line of names. The columns `epoch` and `step` of a Parquet table,
+/// which the tables of runs begin with, are left out. `what` names it in errors.
 ///
 /// # Errors
 /// A missing, damaged or empty file, cells that are no numbers, with their line and column, or values

@@ -11,9 +11,13 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use super::{Column, Grid};
 use crate::error::CoresetError;
 
-/// All columns as numbers, in the order of the schema.
+/// The columns that every table of a run begins with, which are no values of a sample.
+const CLOCK: [&str; 2] = ["epoch", "step"];
+
+/// All columns as numbers, in the order of the schema, without those of a run's clock.
 pub(super) fn grid(path: &Path) -> Result<Grid, CoresetError> {
-    let columns = columns(path)?;
+    let mut columns = columns(path)?;
+    columns.retain(|(name, _)| !CLOCK.contains(&name.as_str()));
     let rows = columns.first().map_or(0, |(_, column)| len(column));
     let mut values = vec![0.0; rows * columns.len()];
     for (index, (name, column)) in columns.iter().enumerate() {
@@ -34,9 +38,10 @@ pub(super) fn grid(path: &Path) -> Result<Grid, CoresetError> {
     })
 }
 
-/// The only column.
+/// The only column but for those of a run's clock.
 pub(super) fn column(path: &Path) -> Result<Column, CoresetError> {
     let mut columns = columns(path)?;
+    columns.retain(|(name, _)| !CLOCK.contains(&name.as_str()));
     match (columns.pop(), columns.len()) {
         (Some((_, column)), 0) => Ok(column),
         (_, more) => {

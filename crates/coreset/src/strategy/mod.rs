@@ -5,6 +5,7 @@ mod glister;
 mod grad_match;
 mod graph_cut;
 mod herding;
+mod sas;
 mod scores;
 
 pub(crate) use centre::k_centre;
@@ -13,6 +14,7 @@ pub(crate) use glister::glister;
 pub(crate) use grad_match::grad_match;
 pub(crate) use graph_cut::graph_cut;
 pub(crate) use herding::herding;
+pub(crate) use sas::sas;
 pub use scores::{el2n, forgetting_events, grand};
 pub(crate) use scores::{highest, lowest};
 

@@ -1,0 +1,298 @@
+//! Selection behind a gate: what is probably mislabelled is not chosen, however much it would cover.
+//!
+//! In the space of gradients the diverse samples are the wrong ones; in the space of features they are
+//! not, and whether a label is right is asked of signals that a network cannot memorize away: values
+//! out of bag, agreement with neighbours.
+
+mod calibrate;
+mod cover;
+mod neighbours;
+mod prior;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::error::CoresetError;
+use crate::matrix::Matrix;
+use crate::partition::Partition;
+use crate::points::same_length;
+use crate::random::{Draws, Purpose};
+pub use calibrate::against_other_labels;
+use cover::Cover;
+pub use neighbours::{neighbour_agreement, neighbour_shares};
+pub use prior::{CleanPrior, clean_prior};
+
+/// What is taken of the samples that the gate admits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fill {
+    /// Those that cover the features of their group best, weighted by the prior.
+    #[default]
+    Cover,
+    /// Any, at random.
+    Random,
+    /// Every one.
+    All,
+}
+
+/// Settings of [`gated`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Gate {
+    /// The least clean prior of a sample that may be chosen, in [0, 1].
+    pub threshold: f64,
+    /// The part of each group that is admitted in any case, in [0, 1]: its samples of the highest
+    /// priors, where fewer reach the threshold.
+    pub at_least: f64,
+    /// The largest part of a group that is chosen, in (0, 1]; less where fewer labels are right.
+    pub fraction: f64,
+    /// What is taken of the admitted.
+    pub fill: Fill,
+    /// What a most atypical sample is worth beside what it covers, at least 0, in units of what
+    /// covering an average sample whole is worth.
+    pub bonus: f64,
+    /// Bytes for the distances of one group.
+    pub memory: u64,
+    /// Seed of random choices.
+    pub seed: u64,
+}
+
+/// What is known of the samples that [`gated`] chooses from.
+#[derive(Debug, Clone, Copy)]
+pub struct Gated<'a> {
+    /// Features `[n, d]` of the samples.
+    pub features: &'a Matrix,
+    /// Probability in [0, 1] that each label is right.
+    pub clean: &'a [f64],
+    /// Atypicality of each sample in [0, 1], from something that saw no labels.
+    pub atypicality: Option<&'a [f64]>,
+    /// Groups that are chosen from apart.
+    pub partition: Partition<'a>,
+}
+
+/// Samples with a clean prior of at least the threshold, of each group at most the part `fraction` and
+/// at most as many as its priors add up to (or the part `at_least`), in ascending order:
+///
+/// max Σᵢ cᵢ max_{j∈S} (d₀ − dᵢⱼ) + λ Σ_{j∈S} uⱼ over S of {j : cⱼ ≥ τ}, distances d in features.
+///
+/// A group in which no sample is admitted gives none. Runs on rayon's current pool; the result does not
+/// depend on it.
+///
+/// # Errors
+/// Unequal lengths, priors or settings out of range, or a gate that admits no sample at all.
+pub fn gated(of: Gated<'_>, gate: Gate) -> Result<Vec<usize>, CoresetError> {
+    let len = of.clean.len();
+    same_length(("priors", len), ("features", of.features.rows()))?;
+    let unit = |what: &'static str, values: &[f64]| {
+        let wrong = values.iter().position(|x| !(0.0..=1.0).contains(x));
+        wrong.map_or(Ok(()), |id| {
+            let reason = format!("{} of sample {id} is not in [0, 1]", values[id]);
+            Err(CoresetError::setting(what, reason))
+        })
+    };
+    unit("clean prior", of.clean)?;
+    if let Some(atypicality) = of.atypicality {
+        same_length(("priors", len), ("atypicality", atypicality.len()))?;
+        unit("atypicality", atypicality)?;
+    }
+    unit("threshold", &[gate.threshold])?;
+    if !(gate.fraction > 0.0 && gate.fraction <= 1.0) {
+        let reason = format!("{} is not in (0, 1]", gate.fraction);
+        return Err(CoresetError::setting("fraction", reason));
+    }
+    if !(gate.bonus >= 0.0 && gate.bonus.is_finite()) {
+        let reason = format!("{} is not at least 0", gate.bonus);
+        return Err(CoresetError::setting("bonus", reason));
+    }
+    unit("at_least", &[gate.at_least])?;
+    let groups = of.partition.groups(len, gate.seed)?;
+    let mut admitted: Vec<bool> = of.clean.iter().map(|c| *c >= gate.threshold).collect();
+    for ids in &groups {
+        let least = (gate.at_least * ids.len() as f64).ceil() as usize;
+        let mut order = ids.clone();
+        order.sort_by(|a, b| of.clean[*b].total_cmp(&of.clean[*a]).then(a.cmp(b)));
+        order.iter().take(least).for_each(|id| admitted[*id] = true);
+    }
+    if !admitted.contains(&true) {
+        let highest = of.clean.iter().copied().fold(0.0, f64::max);
+        let reason = format!(
+            "{} admits none of {len} samples; the highest clean prior is {highest:.3}: lower it, or \
+             add a signal",
+            gate.threshold
+        );
+        return Err(CoresetError::setting("threshold", reason));
+    }
+    let bonus: Option<Vec<f64>> = of
+        .atypicality
+        .filter(|_| gate.bonus > 0.0)
+        .map(|u| u.iter().map(|u| gate.bonus * u).collect());
+    let parts: Vec<Vec<usize>> = groups
+        .par_iter()
+        .enumerate()
+        .map(|(number, ids)| {
+            let cover = Cover {
+                rows: of.features,
+                ids,
+                demand: of.clean,
+                admitted: &admitted,
+                bonus: bonus.as_deref(),
+                memory: gate.memory,
+            };
+            of_group(&cover, &gate, number)
+        })
+        .collect();
+    let mut chosen: Vec<usize> = parts.into_iter().flatten().collect();
+    chosen.sort_unstable();
+    Ok(chosen)
+}
+
+fn of_group(cover: &Cover<'_>, gate: &Gate, number: usize) -> Vec<usize> {
+    let open: Vec<usize> = cover
+        .ids
+        .iter()
+        .copied()
+        .filter(|id| cover.admitted[*id])
+        .collect();
+    let right: f64 = cover.ids.iter().map(|id| cover.demand[*id]).sum();
+    let least = (gate.at_least * cover.ids.len() as f64).ceil();
+    let most = right.max(least).min(gate.fraction * cover.ids.len() as f64);
+    let most = most.round() as usize;
+    let count = most
+        .clamp(usize::from(!open.is_empty()), open.len().max(1))
+        .min(open.len());
+    match gate.fill {
+        Fill::All => open,
+        Fill::Cover => cover.choose(count),
+        Fill::Random => Draws::new(gate.seed, Purpose::Subset, number as u64).choose(&open, count),
+    }
+}
+
+/// Priors exchanged at random within each class: the falsifier that leaves sizes as they are and takes
+/// all knowledge of single samples away.
+pub fn permuted_within(priors: &[f64], classes: &[u32], seed: u64) -> Vec<f64> {
+    let mut groups: Vec<(u32, usize)> = classes.iter().copied().zip(0..priors.len()).collect();
+    groups.sort_unstable();
+    let mut permuted = priors.to_vec();
+    for (number, group) in groups.chunk_by(|a, b| a.0 == b.0).enumerate() {
+        let ids: Vec<usize> = group.iter().map(|(_, id)| *id).collect();
+        let from = Draws::new(seed, Purpose::Permutation, number as u64).choose(&ids, ids.len());
+        for (to, from) in ids.iter().zip(from) {
+            permuted[*to] = priors[from];
+        }
+    }
+    permuted
+}
+
+/// Ranks of `values` as numbers from 0 (lowest) to 1 (highest); equal values share their mean rank, and
+/// what is not known is in the middle.
+pub fn ranks(values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..values.len())
+        .filter(|i| values[*i].is_finite())
+        .collect();
+    order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
+    let top = order.len().saturating_sub(1).max(1) as f64;
+    let mut ranks = vec![0.5; values.len()];
+    let mut place = 0;
+    for tied in order.chunk_by(|a, b| values[*a] == values[*b]) {
+        let middle = place as f64 + (tied.len() - 1) as f64 / 2.0;
+        tied.iter().for_each(|id| ranks[*id] = middle / top);
+        place += tied.len();
+    }
+    ranks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gate(fraction: f64, fill: Fill) -> Gate {
+        Gate {
+            threshold: 0.5,
+            at_least: 0.0,
+            fraction,
+            fill,
+            bonus: 0.0,
+            memory: 1 << 20,
+            seed: 3,
+        }
+    }
+
+    #[test]
+    fn size_follows_the_priors_and_empty_groups_give_none() -> Result<(), CoresetError> {
+        let features = Matrix::new("features", 8, 1, (0..8).map(|x| x as f32).collect())?;
+        let labels = [0, 0, 0, 0, 1, 1, 2, 5];
+        // Class 0: priors add up to 2.4; class 1 none admitted; classes of one.
+        let clean = [0.9, 0.8, 0.6, 0.1, 0.4, 0.4, 0.9, 0.1];
+        let of = Gated {
+            features: &features,
+            clean: &clean,
+            atypicality: None,
+            partition: Partition::Classes(&labels),
+        };
+        assert_eq!(gated(of, gate(1.0, Fill::Cover))?.len(), 3);
+        assert_eq!(gated(of, gate(1.0, Fill::All))?, [0, 1, 2, 6]);
+        assert_eq!(gated(of, gate(0.25, Fill::Random))?.len(), 2);
+        let none = Gated {
+            clean: &[0.2; 8],
+            ..of
+        };
+        let half = Gate {
+            at_least: 0.5,
+            ..gate(1.0, Fill::All)
+        };
+        assert_eq!(gated(none, half)?, [0, 1, 4, 6, 7]);
+        let error = gated(none, gate(0.5, Fill::Cover)).map(|_| ());
+        assert!(error.is_err_and(|e| e.to_string().contains("highest clean prior is 0.200")));
+        let broken = Gated {
+            clean: &[f64::NAN; 8],
+            ..of
+        };
+        let error = gated(broken, gate(0.5, Fill::Cover)).map(|_| ());
+        assert!(error.is_err_and(|e| e.to_string().contains("sample 0")));
+        Ok(())
+    }
+
+    #[test]
+    fn everything_clean_and_the_whole_fraction_is_everything() -> Result<(), CoresetError> {
+        let features = Matrix::new("features", 4, 1, vec![0.0, 1.0, 5.0, 6.0])?;
+        let of = Gated {
+            features: &features,
+            clean: &[1.0; 4],
+            atypicality: None,
+            partition: Partition::None,
+        };
+        for fill in [Fill::Cover, Fill::Random, Fill::All] {
+            assert_eq!(gated(of, gate(1.0, fill))?, [0, 1, 2, 3]);
+        }
+        assert_eq!(gated(of, gate(0.5, Fill::Cover))?.len(), 2);
+        Ok(())
+    }
+
+    #[test]
+    fn permuting_keeps_each_class_s_priors() {
+        let priors: Vec<f64> = (0..100).map(f64::from).collect();
+        let classes: Vec<u32> = (0..100).map(|i| i % 3).collect();
+        let permuted = permuted_within(&priors, &classes, 1);
+        assert_ne!(permuted, priors);
+        for class in 0..3 {
+            let of = |values: &[f64]| {
+                let mut own: Vec<u64> = (0..100)
+                    .filter(|i| classes[*i] == class)
+                    .map(|i| values[i] as u64)
+                    .collect();
+                own.sort_unstable();
+                own
+            };
+            assert_eq!(of(&permuted), of(&priors));
+        }
+    }
+
+    #[test]
+    fn ranks_are_shared_by_equals_and_the_unknown_is_in_the_middle() {
+        assert_eq!(
+            ranks(&[3.0, 1.0, f64::NAN, 1.0, 9.0]),
+            [2.0 / 3.0, 0.5 / 3.0, 0.5, 0.5 / 3.0, 1.0]
+        );
+        assert_eq!(ranks(&[]), Vec::<f64>::new());
+        assert_eq!(ranks(&[4.0]), [0.0]);
+    }
+}

@@ -1,0 +1,518 @@
+//! Settings of the plugin `coreset`, and the two rules of CRUST as presets.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::gate::Fill;
+use crate::memory::Bytes;
+use crate::settings::Strategy;
+use crate::weights::Weighting;
+
+/// A published rule under the name of what it is: the defaults of all keys that are not told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Preset {
+    /// No rule.
+    #[default]
+    None,
+    /// CRUST as the paper has it: medoids of the residuals by facility location, out of the samples
+    /// of one prediction, weighted by cluster size, mixed with samples of their cluster.
+    CrustPaper,
+    /// CRUST as its code computes it: what is most central among penultimate proxies of one observed
+    /// label, with equal weights, mixed with samples of the same label.
+    CrustReleased,
+}
+
+/// What stands for a sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Proxy {
+    /// p − y, the gradient by the logits.
+    Residuals,
+    /// The gradient by the penultimate features, by the rank trick.
+    Penultimate,
+    /// The gradient by the weights of the last layer, by its factors.
+    LastLayer,
+    /// The encoder's output.
+    Features,
+    /// Rows of the file `embeddings`.
+    Embeddings,
+}
+
+/// What samples are grouped by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Grouping {
+    /// The observed label.
+    Label,
+    /// The network's prediction.
+    Prediction,
+    /// k-means clusters of the features, or of the embeddings where the proxy is these.
+    Cluster,
+    /// Nothing: all together.
+    None,
+}
+
+/// Weights of chosen samples in the loss; their mean is 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Weights {
+    /// All equal.
+    None,
+    /// By the number of samples that are nearest, cut at the quantile `cap`.
+    ClusterSize,
+    /// By the number of samples within `radius`.
+    Radius,
+}
+
+/// What a chosen sample is mixed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mixup {
+    /// Nothing.
+    None,
+    /// A random training sample of the same observed label, one λ a batch, as in the released CRUST.
+    Label,
+    /// A random sample of its cluster, one λ a sample; labels are mixed where they differ.
+    Cluster,
+}
+
+/// How much memory, as `"512MB"` or `"2GiB"`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Memory {
+    text: String,
+    /// The amount.
+    pub bytes: Bytes,
+}
+
+impl TryFrom<String> for Memory {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let bytes = text.parse()?;
+        Ok(Self { text, bytes })
+    }
+}
+
+impl From<Memory> for String {
+    fn from(memory: Memory) -> Self {
+        memory.text
+    }
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self {
+            text: "1GiB".to_owned(),
+            bytes: Bytes(1 << 30),
+        }
+    }
+}
+
+/// Settings of [`Coreset`](super::Coreset).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Told")]
+pub struct CoresetConfig {
+    /// A rule whose settings are the defaults: `none`, `crust-paper` or `crust-released`.
+    pub preset: Preset,
+    /// What is chosen by, as for `afterimage select`; not used with a gate.
+    pub strategy: Strategy,
+    /// Part of the training samples that is chosen, in (0, 1]; at most this part with a gate.
+    pub fraction: f64,
+    /// What stands for a sample.
+    pub proxy: Proxy,
+    /// Rows of embeddings, one a training sample: npy, CSV or Parquet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embeddings: Option<PathBuf>,
+    /// What is chosen from apart.
+    pub partition: Grouping,
+    /// Clusters of `partition = "cluster"`, and of each group's prototypes.
+    pub clusters: usize,
+    /// Weights in the loss.
+    pub weights: Weights,
+    /// Quantile at which cluster sizes are cut, in (0, 1].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cap: Option<f64>,
+    /// Distance of `weights = "radius"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub radius: Option<f64>,
+    /// Epochs on all samples before the first selection.
+    pub warmup: u32,
+    /// Epochs from one selection to the next; with `drift` at most that many.
+    pub every: u32,
+    /// Choose anew once residuals have changed by this part since the last selection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift: Option<f64>,
+    /// Epochs that training goes on with the coreset before while the next is chosen beside it.
+    pub staleness: u32,
+    /// Whether proxies are taken from the training's forward passes.
+    pub gather: bool,
+    /// Part of the samples, those seen longest ago, that a forward pass in evaluation mode refreshes
+    /// before a selection; samples that were never seen in any case.
+    pub refresh: f64,
+    /// Samples in one such forward pass.
+    pub batch: usize,
+    /// Whether a coreset is read again until the epoch has as many steps as one over all samples.
+    pub repeat: bool,
+    /// What chosen samples are mixed with.
+    pub mixup: Mixup,
+    /// Parameters of the Beta distribution of λ, each in (0, 4].
+    pub beta: [f64; 2],
+    /// How much of a sample's mean loss the loss before counts for, in [0, 1).
+    pub decay: f64,
+    /// Threads of a selection.
+    pub threads: usize,
+    /// Memory for distances.
+    pub memory: Memory,
+    /// Whether every choice is put on record in the table `coreset/chosen`.
+    pub table: bool,
+    /// Keeps probably mislabelled samples out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gate: Option<GateConfig>,
+}
+
+/// The gate of a selection: what is known of labels, and what of it counts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GateConfig {
+    /// The least probability that a chosen sample's label is right, in [0, 1]; default 0.5.
+    pub threshold: f64,
+    /// Part of each group that is admitted in any case, in [0, 1]: its most probably right; default
+    /// 0.1.
+    pub at_least: f64,
+    /// What is taken of the admitted: `cover` (default), `random` or `all`.
+    pub fill: Fill,
+    /// Whether values out of bag count, which the plugin `oob-value` provides; default false.
+    pub values: bool,
+    /// Neighbours whose labels are compared, 0 for none; default 50.
+    pub neighbours: usize,
+    /// Whether mean losses count; default true.
+    pub losses: bool,
+    /// Whether features are rows of `embeddings` in place of the encoder's output; default false.
+    pub frozen: bool,
+    /// LayerMem of each training sample, one number a row, NaN-free: npy, CSV or Parquet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layermem: Option<PathBuf>,
+    /// Units that each training sample owns, or another score of UnitMem, likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unitmem: Option<PathBuf>,
+    /// Whether signals may be low because a sample is atypical; default true. Only with `layermem` or
+    /// `unitmem`.
+    pub excuse: bool,
+    /// λ: what a most atypical sample is worth beside what it covers; default 0.1. Only with
+    /// `layermem` or `unitmem`.
+    pub bonus: f64,
+    /// A falsifier: priors are exchanged at random within each label; default false.
+    pub permute: bool,
+}
+
+impl Default for GateConfig {
+    fn default() -> Self {
+        Self {
+            threshold: 0.5,
+            at_least: 0.1,
+            fill: Fill::Cover,
+            values: false,
+            neighbours: 50,
+            losses: true,
+            frozen: false,
+            layermem: None,
+            unitmem: None,
+            excuse: true,
+            bonus: 0.1,
+            permute: false,
+        }
+    }
+}
+
+/// The keys as they stand in a config, before a preset fills in what is not told.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Told {
+    preset: Preset,
+    strategy: Option<Strategy>,
+    fraction: Option<f64>,
+    proxy: Option<Proxy>,
+    embeddings: Option<PathBuf>,
+    partition: Option<Grouping>,
+    clusters: Option<usize>,
+    weights: Option<Weights>,
+    cap: Option<f64>,
+    radius: Option<f64>,
+    warmup: Option<u32>,
+    every: Option<u32>,
+    drift: Option<f64>,
+    staleness: Option<u32>,
+    gather: Option<bool>,
+    refresh: Option<f64>,
+    batch: Option<usize>,
+    repeat: Option<bool>,
+    mixup: Option<Mixup>,
+    beta: Option<[f64; 2]>,
+    decay: Option<f64>,
+    threads: Option<usize>,
+    memory: Option<Memory>,
+    table: Option<bool>,
+    gate: Option<GateConfig>,
+}
+
+impl From<Told> for CoresetConfig {
+    fn from(told: Told) -> Self {
+        let (strategy, proxy, partition, weights, mixup, beta) = match told.preset {
+            Preset::None => (
+                Strategy::FacilityLocation,
+                Proxy::Residuals,
+                Grouping::Label,
+                Weights::None,
+                Mixup::None,
+                [1.0, 1.0],
+            ),
+            Preset::CrustPaper => (
+                Strategy::FacilityLocation,
+                Proxy::Residuals,
+                Grouping::Prediction,
+                Weights::ClusterSize,
+                Mixup::Cluster,
+                [1.0, 1.0],
+            ),
+            Preset::CrustReleased => (
+                Strategy::Centrality,
+                Proxy::Penultimate,
+                Grouping::Label,
+                Weights::None,
+                Mixup::Label,
+                [1.0, 0.1],
+            ),
+        };
+        Self {
+            preset: told.preset,
+            strategy: told.strategy.unwrap_or(strategy),
+            fraction: told.fraction.unwrap_or(0.5),
+            proxy: told.proxy.unwrap_or(proxy),
+            embeddings: told.embeddings,
+            partition: told.partition.unwrap_or(partition),
+            clusters: told.clusters.unwrap_or(10),
+            weights: told.weights.unwrap_or(weights),
+            cap: told.cap,
+            radius: told.radius,
+            warmup: told.warmup.unwrap_or(5),
+            every: told.every.unwrap_or(1),
+            drift: told.drift,
+            staleness: told.staleness.unwrap_or(0),
+            gather: told.gather.unwrap_or(true),
+            refresh: told.refresh.unwrap_or(1.0),
+            batch: told.batch.unwrap_or(250),
+            repeat: told.repeat.unwrap_or(false),
+            mixup: told.mixup.unwrap_or(mixup),
+            beta: told.beta.unwrap_or(beta),
+            decay: told.decay.unwrap_or(0.7),
+            threads: told.threads.unwrap_or(1),
+            memory: told.memory.unwrap_or_default(),
+            table: told.table.unwrap_or(false),
+            gate: told.gate,
+        }
+    }
+}
+
+impl Default for CoresetConfig {
+    fn default() -> Self {
+        Told::default().into()
+    }
+}
+
+impl CoresetConfig {
+    /// What is wrong with the settings: keys, each with a sentence.
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
+        let mut check = |holds: bool, key: &'static str, advice: String| {
+            if !holds {
+                problems.push((key, advice));
+            }
+        };
+        let part = |x: f64| x > 0.0 && x <= 1.0;
+        let gate = self.gate.as_ref();
+        check(
+            part(self.fraction),
+            "fraction",
+            format!("{} is not in (0, 1]", self.fraction),
+        );
+        check(self.every > 0, "every", "must be at least 1".to_owned());
+        check(
+            self.clusters > 0,
+            "clusters",
+            "must be at least 1".to_owned(),
+        );
+        check(self.batch > 0, "batch", "must be at least 1".to_owned());
+        check(
+            (1..=1024).contains(&self.threads),
+            "threads",
+            "must be from 1 to 1024".to_owned(),
+        );
+        check(
+            self.staleness <= 8,
+            "staleness",
+            "must be at most 8; older coresets are another method".to_owned(),
+        );
+        check(
+            (0.0..=1.0).contains(&self.refresh),
+            "refresh",
+            "must be a part between 0 and 1".to_owned(),
+        );
+        check(
+            (0.0..1.0).contains(&self.decay),
+            "decay",
+            "must be at least 0 and below 1".to_owned(),
+        );
+        check(
+            self.drift
+                .is_none_or(|drift| drift > 0.0 && drift.is_finite()),
+            "drift",
+            "must be above 0".to_owned(),
+        );
+        check(
+            self.drift.is_none() || self.knows_classes(),
+            "drift",
+            "needs residuals; choose a proxy of gradients, or leave it out".to_owned(),
+        );
+        check(
+            self.cap.is_none_or(part),
+            "cap",
+            "must be in (0, 1]; 0.99 keeps single medoids from ruling".to_owned(),
+        );
+        check(
+            self.cap.is_none() || self.weights == Weights::ClusterSize,
+            "cap",
+            "is for `weights = \"cluster-size\"` alone".to_owned(),
+        );
+        check(
+            self.radius.is_some() == (self.weights == Weights::Radius),
+            "radius",
+            "goes with `weights = \"radius\"`, which needs it".to_owned(),
+        );
+        check(
+            self.radius
+                .is_none_or(|radius| radius > 0.0 && radius.is_finite()),
+            "radius",
+            "must be above 0".to_owned(),
+        );
+        check(
+            self.beta.iter().all(|x| *x > 0.0 && *x <= 4.0),
+            "beta",
+            "both numbers must be in (0, 4]".to_owned(),
+        );
+        check(
+            self.mixup != Mixup::Cluster || gate.is_none(),
+            "mixup",
+            "clusters are those of a selection without gate; choose \"label\" or \"none\""
+                .to_owned(),
+        );
+        check(
+            !matches!(self.strategy, Strategy::Glister | Strategy::Forgetting) || gate.is_some(),
+            "strategy",
+            "needs what a run does not have: a validation set, or the history of predictions"
+                .to_owned(),
+        );
+        check(
+            gate.is_none() || self.weights == Weights::None,
+            "weights",
+            "a gated selection has equal weights; set \"none\"".to_owned(),
+        );
+        check(
+            self.proxy != Proxy::Embeddings || self.embeddings.is_some(),
+            "embeddings",
+            "name the file that `proxy = \"embeddings\"` is about".to_owned(),
+        );
+        check(
+            self.embeddings.is_none()
+                || self.proxy == Proxy::Embeddings
+                || gate.is_some_and(|g| g.frozen),
+            "embeddings",
+            "nothing looks at it; set `proxy = \"embeddings\"` or `gate.frozen`".to_owned(),
+        );
+        if let Some(gate) = gate {
+            let atypical = gate.layermem.is_some() || gate.unitmem.is_some();
+            check(
+                (0.0..=1.0).contains(&gate.threshold),
+                "gate.threshold",
+                format!("{} is not in [0, 1]", gate.threshold),
+            );
+            check(
+                (0.0..=1.0).contains(&gate.at_least),
+                "gate.at_least",
+                format!("{} is not in [0, 1]", gate.at_least),
+            );
+            check(
+                gate.values || gate.losses || gate.neighbours > 0,
+                "gate",
+                "needs a signal: `values`, `losses` or `neighbours`".to_owned(),
+            );
+            check(
+                !gate.frozen || self.embeddings.is_some(),
+                "embeddings",
+                "name the file that `gate.frozen` is about".to_owned(),
+            );
+            check(
+                gate.bonus >= 0.0 && gate.bonus.is_finite(),
+                "gate.bonus",
+                "must be at least 0".to_owned(),
+            );
+            check(
+                atypical || (gate.bonus == 0.1 && gate.excuse),
+                "gate",
+                "`bonus` and `excuse` are about `layermem` and `unitmem`, of which neither is told"
+                    .to_owned(),
+            );
+        }
+        problems
+    }
+
+    /// Whether the network's scores of classes are looked at.
+    pub(crate) fn knows_classes(&self) -> bool {
+        let by_gradient = self.gate.is_none()
+            && self.ranks_points()
+            && matches!(
+                self.proxy,
+                Proxy::Residuals | Proxy::Penultimate | Proxy::LastLayer
+            );
+        by_gradient
+            || self.partition == Grouping::Prediction
+            || (self.strategy == Strategy::SmallLoss && self.gate.is_none())
+            || self.gate.as_ref().is_some_and(|gate| gate.losses)
+    }
+
+    /// Whether the encoder's output is looked at.
+    pub(crate) fn knows_features(&self) -> bool {
+        let points = self.gate.is_none()
+            && self.ranks_points()
+            && matches!(self.proxy, Proxy::Features | Proxy::LastLayer);
+        let gated = self.gate.as_ref().is_some_and(|gate| !gate.frozen);
+        let clustered = self.partition == Grouping::Cluster && self.proxy != Proxy::Embeddings;
+        points || gated || clustered
+    }
+
+    /// Whether labels are read.
+    pub(crate) fn knows_labels(&self) -> bool {
+        self.knows_classes()
+            || self.partition == Grouping::Label
+            || self.gate.is_some()
+            || self.mixup != Mixup::None
+    }
+
+    /// Whether the strategy looks at where samples lie.
+    pub(crate) fn ranks_points(&self) -> bool {
+        !matches!(
+            self.strategy,
+            Strategy::Random | Strategy::Uniform | Strategy::SmallLoss
+        )
+    }
+
+    pub(crate) fn weighting(&self) -> Weighting {
+        match (self.weights, self.radius) {
+            (Weights::ClusterSize, _) => Weighting::ClusterSize { cap: self.cap },
+            (Weights::Radius, Some(distance)) => Weighting::Radius { distance },
+            _ => Weighting::None,
+        }
+    }
+}

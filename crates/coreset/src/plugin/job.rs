@@ -1,0 +1,356 @@
+//! One selection, from a snapshot of what is known: runs on a thread of its own.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::config::{CoresetConfig, GateConfig, Grouping, Proxy};
+use super::selection::CoresetSelection;
+use super::store::Store;
+use crate::error::CoresetError;
+use crate::evidence::Evidence;
+use crate::gate::{
+    Gate, Gated, against_other_labels, clean_prior, gated, neighbour_shares, permuted_within, ranks,
+};
+use crate::matrix::Matrix;
+use crate::partition::{Budget, Partition};
+use crate::points::{LastLayer, Points};
+use crate::quality::k_medoids_cost;
+use crate::representation::{penultimate_proxies, residuals};
+use crate::select::Selection;
+use crate::settings::{Settings, Strategy};
+
+/// The most pairs of samples and chosen ones between which a cost is counted without a selection's own.
+const MOST_COUNTED: usize = 200_000_000;
+
+/// Everything that a selection depends on.
+pub(super) struct Job {
+    pub(super) config: CoresetConfig,
+    pub(super) samples: usize,
+    /// Epoch at whose end it is made.
+    pub(super) epoch: u32,
+    pub(super) seed: u64,
+    pub(super) store: Store,
+    /// Observed labels, where they are read.
+    pub(super) labels: Option<Vec<u32>>,
+    /// Weight `[classes, width]` of the last layer, where the proxy needs it.
+    pub(super) weight: Option<(Vec<f32>, usize)>,
+    /// Values out of bag, NaN where not known.
+    pub(super) values: Option<Vec<f32>>,
+}
+
+impl Job {
+    /// Chooses; a pure function of the snapshot.
+    pub(super) fn run(&self) -> Result<CoresetSelection, CoresetError> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(self.config.threads)
+            .build()
+            .map_err(|error| CoresetError::setting("threads", error.to_string()))?;
+        pool.install(|| match &self.config.gate {
+            Some(gate) => self.gated(gate),
+            None => self.selected(),
+        })
+    }
+
+    fn selected(&self) -> Result<CoresetSelection, CoresetError> {
+        let points = if self.config.ranks_points() {
+            self.points()?
+        } else {
+            Points::Rows(Matrix::new(
+                "features",
+                self.samples,
+                1,
+                vec![0.0; self.samples],
+            )?)
+        };
+        let groups = self.groups()?;
+        let settings = Settings {
+            strategy: self.config.strategy,
+            partition: groups.partition(self.config.clusters),
+            weighting: self.config.weighting(),
+            memory: self.config.memory.bytes,
+            clusters: self.config.clusters,
+            threads: self.config.threads,
+            seed: self.seed,
+            ..Settings::new(Budget::Fraction(self.config.fraction))
+        };
+        let evidence = Evidence {
+            losses: (self.config.strategy == Strategy::SmallLoss)
+                .then_some(self.store.losses.as_slice()),
+            ..Evidence::of(&points)
+        };
+        let selection = Selection::plan(evidence, settings)?;
+        tracing::info!("coreset: {}", selection.memory());
+        let coreset = selection.run()?;
+        let mean = coreset.weights.iter().sum::<f64>() / coreset.weights.len().max(1) as f64;
+        let owners: Vec<u32> = coreset
+            .owners
+            .iter()
+            .map(|owner| owner.unwrap_or(u32::MAX))
+            .collect();
+        let count = groups
+            .partition(self.config.clusters)
+            .groups(self.samples, self.seed)?;
+        let empty = count
+            .iter()
+            .filter(|ids| ids.iter().all(|id| owners[*id] == u32::MAX))
+            .count();
+        Ok(CoresetSelection {
+            chosen_at: self.epoch,
+            ids: coreset.indices.iter().map(|id| *id as u32).collect(),
+            weights: coreset.weights.iter().map(|w| (w / mean) as f32).collect(),
+            owners: if self.config.ranks_points() {
+                owners
+            } else {
+                Vec::new()
+            },
+            clean: Vec::new(),
+            losses: self.losses(),
+            cost: if self.config.ranks_points() {
+                coreset.cost
+            } else {
+                f64::NAN
+            },
+            separation: f64::NAN,
+            empty_groups: empty as u32,
+        })
+    }
+
+    fn gated(&self, settings: &GateConfig) -> Result<CoresetSelection, CoresetError> {
+        let features = if settings.frozen {
+            self.embeddings()?
+        } else {
+            self.features()?
+        };
+        let labels = self.labels()?;
+        let wide = |values: &[f32]| -> Vec<f64> { values.iter().map(|x| f64::from(*x)).collect() };
+        let mut signals: Vec<Vec<f64>> = Vec::new();
+        if settings.losses {
+            self.finite("losses", &self.store.losses)?;
+            signals.push(
+                self.store
+                    .losses
+                    .iter()
+                    .map(|loss| -f64::from(*loss))
+                    .collect(),
+            );
+        }
+        if let Some(values) = &self.values {
+            signals.push(wide(values));
+        }
+        let atypicality = self.atypicality(settings)?;
+        let excuse = atypicality.as_deref().filter(|_| settings.excuse);
+        let rows: Vec<&[f64]> = signals.iter().map(Vec::as_slice).collect();
+        let known = if settings.neighbours > 0 {
+            let shares = neighbour_shares(&features, labels, settings.neighbours)?;
+            Some(against_other_labels(&shares, labels, excuse)?)
+        } else {
+            None
+        };
+        let prior = clean_prior(&rows, labels, known.as_deref(), excuse)?;
+        let clean = if settings.permute {
+            permuted_within(&prior.clean, labels, self.seed)
+        } else {
+            prior.clean
+        };
+        let groups = self.groups()?;
+        let partition = groups.partition(self.config.clusters);
+        let gate = Gate {
+            threshold: settings.threshold,
+            at_least: settings.at_least,
+            fraction: self.config.fraction,
+            fill: settings.fill,
+            bonus: settings.bonus,
+            memory: self.config.memory.bytes.0,
+            seed: self.seed,
+        };
+        let of = Gated {
+            features: &features,
+            clean: &clean,
+            atypicality: atypicality.as_deref(),
+            partition,
+        };
+        let chosen = gated(of, gate)?;
+        let (mut cost, mut empty) = (0.0, 0);
+        for ids in partition.groups(self.samples, self.seed)? {
+            let own: Vec<usize> = ids
+                .iter()
+                .copied()
+                .filter(|id| chosen.binary_search(id).is_ok())
+                .collect();
+            empty += u32::from(own.is_empty());
+            cost += if ids.len() * own.len() > MOST_COUNTED {
+                f64::NAN
+            } else {
+                k_medoids_cost(&features, &ids, &own)
+            };
+        }
+        Ok(CoresetSelection {
+            chosen_at: self.epoch,
+            weights: vec![1.0; chosen.len()],
+            ids: chosen.iter().map(|id| *id as u32).collect(),
+            owners: Vec::new(),
+            clean: clean.iter().map(|c| *c as f32).collect(),
+            losses: self.losses(),
+            cost,
+            separation: prior.separation,
+            empty_groups: empty,
+        })
+    }
+
+    fn points(&self) -> Result<Points, CoresetError> {
+        Ok(match self.config.proxy {
+            Proxy::Embeddings => Points::Rows(self.embeddings()?),
+            Proxy::Features => Points::Rows(self.features()?),
+            Proxy::Residuals => Points::Rows(self.residuals()?),
+            Proxy::LastLayer => {
+                Points::LastLayer(LastLayer::new(self.residuals()?, self.features()?)?)
+            }
+            Proxy::Penultimate => {
+                let (values, classes) = self.weight.as_ref().ok_or_else(no_classes)?;
+                let width = values.len() / (*classes).max(1);
+                let weight =
+                    Matrix::new("weights of the last layer", *classes, width, values.clone())?;
+                Points::Rows(penultimate_proxies(&self.residuals()?, &weight)?)
+            }
+        })
+    }
+
+    fn residuals(&self) -> Result<Matrix, CoresetError> {
+        residuals(&self.logits()?, self.labels()?)
+    }
+
+    fn logits(&self) -> Result<Matrix, CoresetError> {
+        if self.store.classes == 0 {
+            return Err(no_classes());
+        }
+        let Store {
+            logits, classes, ..
+        } = &self.store;
+        Matrix::new("scores of classes", self.samples, *classes, logits.clone())
+    }
+
+    fn features(&self) -> Result<Matrix, CoresetError> {
+        let Store {
+            features, width, ..
+        } = &self.store;
+        Matrix::new("features", self.samples, *width, features.clone())
+    }
+
+    fn embeddings(&self) -> Result<Matrix, CoresetError> {
+        let missing = || CoresetError::setting("embeddings", "is not told");
+        let path = self.config.embeddings.as_deref().ok_or_else(missing)?;
+        let rows = crate::read::matrix(path, "embeddings")?;
+        self.one_each(path, rows.rows())?;
+        Ok(rows)
+    }
+
+    /// LayerMem and UnitMem as one number in [0, 1] a sample: the mean of their ranks.
+    fn atypicality(&self, gate: &GateConfig) -> Result<Option<Vec<f64>>, CoresetError> {
+        let files = [&gate.layermem, &gate.unitmem];
+        let mut all: Vec<Vec<f64>> = Vec::new();
+        for path in files.into_iter().flatten() {
+            let values = crate::read::numbers(path)?;
+            self.one_each(path, values.len())?;
+            if let Some(id) = values.iter().position(|x| !x.is_finite()) {
+                let reason = format!("the number of sample {id} is not finite");
+                return Err(CoresetError::format(path, reason));
+            }
+            all.push(ranks(&values));
+        }
+        let count = all.len() as f64;
+        let sum = |id: usize| all.iter().map(|ranks| ranks[id]).sum::<f64>() / count;
+        Ok((!all.is_empty()).then(|| (0..self.samples).map(sum).collect()))
+    }
+
+    fn one_each(&self, path: &Path, rows: usize) -> Result<(), CoresetError> {
+        if rows == self.samples {
+            return Ok(());
+        }
+        let reason = format!(
+            "has {rows} rows; the run trains on {} samples, and needs one row of each",
+            self.samples
+        );
+        Err(CoresetError::format(path, reason))
+    }
+
+    fn labels(&self) -> Result<&[u32], CoresetError> {
+        let missing = || CoresetError::setting("labels", "these samples have none");
+        self.labels.as_deref().ok_or_else(missing)
+    }
+
+    fn losses(&self) -> Vec<f32> {
+        if self.store.classes > 0 {
+            self.store.losses.clone()
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn finite(&self, what: &'static str, values: &[f32]) -> Result<(), CoresetError> {
+        Matrix::new(what, values.len(), 1, values.to_vec()).map(|_| ())
+    }
+
+    fn groups(&self) -> Result<Groups, CoresetError> {
+        Ok(match self.config.partition {
+            Grouping::None => Groups::None,
+            Grouping::Label => Groups::Classes(self.labels()?.to_vec()),
+            Grouping::Prediction => {
+                let logits = self.logits()?;
+                let best = |row: &[f32]| {
+                    let mut best = (0, f32::NEG_INFINITY);
+                    for (class, score) in (0u32..).zip(row) {
+                        if *score > best.1 {
+                            best = (class, *score);
+                        }
+                    }
+                    best.0
+                };
+                Groups::Classes(
+                    (0..logits.rows())
+                        .map(|row| best(logits.row(row)))
+                        .collect(),
+                )
+            }
+            Grouping::Cluster if self.config.proxy == Proxy::Embeddings => {
+                Groups::Rows(self.embeddings()?)
+            }
+            Grouping::Cluster => Groups::Rows(self.features()?),
+        })
+    }
+}
+
+/// What a partition refers to.
+enum Groups {
+    None,
+    Classes(Vec<u32>),
+    Rows(Matrix),
+}
+
+impl Groups {
+    fn partition(&self, count: usize) -> Partition<'_> {
+        match self {
+            Self::None => Partition::None,
+            Self::Classes(classes) => Partition::Classes(classes),
+            Self::Rows(rows) => Partition::Clusters { rows, count },
+        }
+    }
+}
+
+fn no_classes() -> CoresetError {
+    CoresetError::setting(
+        "proxy",
+        "this objective has no scores of classes; set \"features\" or \"embeddings\", and a partition \
+         other than \"prediction\"",
+    )
+}
+
+/// The members of each chosen sample's cluster, by the chosen sample's id.
+pub(super) fn clusters(selection: &CoresetSelection) -> BTreeMap<u32, Vec<u32>> {
+    let mut members: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for (sample, owner) in (0u32..).zip(&selection.owners) {
+        if let Some(medoid) = selection.ids.get(*owner as usize) {
+            members.entry(*medoid).or_default().push(sample);
+        }
+    }
+    members
+}

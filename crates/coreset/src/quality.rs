@@ -1,0 +1,152 @@
+//! How good a coreset is, by a truth that no selection has seen.
+
+use std::collections::BTreeSet;
+
+use crate::matrix::Matrix;
+
+/// Share of the chosen whose label is right, and the same by weight; each NaN where there is nothing to
+/// share.
+///
+/// # Panics
+/// If a chosen sample has no entry in `right`, or `weights` are fewer than `chosen`.
+pub fn clean_fractions(chosen: &[usize], weights: &[f64], right: &[bool]) -> [f64; 2] {
+    let mut sums = [0.0; 4];
+    for (place, id) in chosen.iter().enumerate() {
+        let (good, weight) = (f64::from(u8::from(right[*id])), weights[place]);
+        sums[0] += good;
+        sums[1] += 1.0;
+        sums[2] += good * weight;
+        sums[3] += weight;
+    }
+    [sums[0] / sums[1], sums[2] / sums[3]]
+}
+
+/// Share of all rightly labelled samples that were chosen, and the same of the tenth of them that is
+/// hardest, by `hardness` (one number a sample, higher is harder; samples of unknown hardness are left
+/// out); NaN where there is none.
+///
+/// # Panics
+/// If `hardness` is shorter than `right`.
+pub fn recall(chosen: &[usize], right: &[bool], hardness: &[f64]) -> [f64; 2] {
+    let chosen: BTreeSet<usize> = chosen.iter().copied().collect();
+    let share = |ids: &[usize]| {
+        let found = ids.iter().filter(|id| chosen.contains(id)).count();
+        found as f64 / ids.len() as f64
+    };
+    let clean: Vec<usize> = (0..right.len()).filter(|id| right[*id]).collect();
+    let mut hard: Vec<usize> = clean
+        .iter()
+        .copied()
+        .filter(|id| hardness[*id].is_finite())
+        .collect();
+    hard.sort_by(|a, b| hardness[*b].total_cmp(&hardness[*a]).then(a.cmp(b)));
+    hard.truncate(hard.len().div_ceil(10));
+    [share(&clean), share(&hard)]
+}
+
+/// Jaccard overlap of two choices in [0, 1]; 1 for two empty ones.
+pub fn overlap(first: &[usize], second: &[usize]) -> f64 {
+    let (a, b): (BTreeSet<usize>, BTreeSet<usize>) = (
+        first.iter().copied().collect(),
+        second.iter().copied().collect(),
+    );
+    let both = a.intersection(&b).count();
+    let either = a.len() + b.len() - both;
+    if either == 0 {
+        1.0
+    } else {
+        both as f64 / either as f64
+    }
+}
+
+/// Σ over the samples `of` of the distance in `rows` to the nearest of `chosen`: the k-medoids cost;
+/// infinite where nothing was chosen.
+///
+/// # Panics
+/// If a sample has no row.
+pub fn k_medoids_cost(rows: &Matrix, of: &[usize], chosen: &[usize]) -> f64 {
+    let squared =
+        |a: &[f32], b: &[f32]| -> f32 { a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum() };
+    let nearest = |id: &usize| {
+        let own = rows.row(*id);
+        let all = chosen.iter().map(|other| squared(own, rows.row(*other)));
+        f64::from(all.fold(f32::INFINITY, f32::min)).sqrt()
+    };
+    of.iter().map(nearest).sum()
+}
+
+/// Area under the curve of `scores` (higher where right) against `right`: the probability that a right
+/// sample scores above a wrong one, ties by half; NaN where one kind is missing. Unknown scores are left
+/// out.
+pub fn auroc(scores: &[f64], right: &[bool]) -> f64 {
+    let mut known: Vec<(f64, bool)> = scores
+        .iter()
+        .copied()
+        .zip(right.iter().copied())
+        .filter(|(score, _)| score.is_finite())
+        .collect();
+    known.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let goods = known.iter().filter(|(_, right)| *right).count() as f64;
+    let bads = known.len() as f64 - goods;
+    let (mut below, mut above) = (0.0, 0.0);
+    for tied in known.chunk_by(|a, b| a.0 == b.0) {
+        let good = tied.iter().filter(|(_, right)| *right).count() as f64;
+        let bad = tied.len() as f64 - good;
+        above += good * (below + bad / 2.0);
+        below += bad;
+    }
+    above / (goods * bads)
+}
+
+/// Expected calibration error of probabilities in [0, 1] that a label is right: over ten bins of equal
+/// width the mean distance of their mean from the share that is right, weighted by their sizes.
+pub fn calibration_error(priors: &[f64], right: &[bool]) -> f64 {
+    const BINS: usize = 10;
+    let mut bins = [[0.0; 3]; BINS];
+    for (prior, right) in priors.iter().zip(right) {
+        let bin = &mut bins[((prior * BINS as f64) as usize).min(BINS - 1)];
+        bin[0] += 1.0;
+        bin[1] += prior;
+        bin[2] += f64::from(u8::from(*right));
+    }
+    let off: f64 = bins.iter().map(|[_, said, was]| (said - was).abs()).sum();
+    off / priors.len() as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_by_hand() {
+        let right = [true, false, true, true, false];
+        assert_eq!(
+            clean_fractions(&[0, 1, 2, 4], &[1.0, 1.0, 2.0, 4.0], &right),
+            [0.5, 3.0 / 8.0]
+        );
+        assert!(clean_fractions(&[], &[], &right)[0].is_nan());
+        let [all, hard] = recall(&[0, 3], &right, &[0.1, 9.0, 0.5, 0.9, 3.0]);
+        assert_eq!([all, hard], [2.0 / 3.0, 1.0]);
+        assert_eq!(overlap(&[1, 2, 3], &[3, 2, 9]), 0.5);
+        assert_eq!(overlap(&[], &[]), 1.0);
+        assert_eq!(
+            auroc(
+                &[0.1, 0.9, 0.5, 0.5, f64::NAN],
+                &[false, true, true, false, true]
+            ),
+            3.5 / 4.0
+        );
+        assert!(auroc(&[0.1], &[true]).is_nan());
+        assert!(
+            (calibration_error(&[0.9, 0.9, 0.1], &[true, false, false]) - 0.9 / 3.0).abs() < 1e-12
+        );
+    }
+
+    #[test]
+    fn the_cost_is_the_way_to_the_nearest() -> Result<(), crate::CoresetError> {
+        let rows = Matrix::new("rows", 4, 1, vec![0.0, 1.0, 10.0, 12.0])?;
+        assert_eq!(k_medoids_cost(&rows, &[0, 1, 2, 3], &[0, 2]), 3.0);
+        assert_eq!(k_medoids_cost(&rows, &[1], &[]), f64::INFINITY);
+        Ok(())
+    }
+}
