@@ -26,6 +26,7 @@ mod sample;
 mod scope;
 mod site;
 mod state;
+mod structure;
 mod tap;
 
 pub use clock::{CadenceError, Clock, Every};
@@ -54,4 +55,5 @@ pub use sample::{LabelAccess, Labels, Plan, SampleId, Samples, Split};
 pub use scope::{Desk, RunInfo, Scope};
 pub use site::{Site, SiteKind};
 pub use state::PluginState;
+pub use structure::{Structure, UnitGroup, UnitParameters, WeightCost};
 pub use tap::{HostReadings, Readings, Reduce, TapMode, TapPlan, TapSpec, glob};

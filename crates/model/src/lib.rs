@@ -20,6 +20,7 @@
 //! assert!(!taps.readings().is_empty());
 //! ```
 
+pub mod compact;
 mod conv_block;
 mod defaults;
 mod describe;
@@ -39,6 +40,7 @@ mod taps;
 mod teacher;
 mod token_block;
 mod transplant;
+mod unit_parameters;
 mod view;
 mod vit;
 
@@ -59,5 +61,6 @@ pub use taps::Taps;
 pub use teacher::{moved_towards, teacher};
 pub use token_block::{TokenBlock, TokenNorm, TokenSites};
 pub use transplant::transplant;
+pub use unit_parameters::unit_parameters;
 pub use view::EncoderView;
 pub use vit::{Vit, VitConfig, VitSize};

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use afterimage_hooks::{Clock, HooksState, Plan};
 use afterimage_model::Masks;
+use afterimage_model::compact::Kept;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -15,7 +16,7 @@ use crate::error::TrainError;
 use crate::records::LearnerBytes;
 
 /// Version of the layout of a checkpoint directory.
-const LAYOUT: u32 = 2;
+const LAYOUT: u32 = 3;
 
 /// Where the loop stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +31,8 @@ pub struct LoopState {
     pub loss_sum: f64,
     /// Units held at zero.
     pub masks: Masks,
+    /// Paths of the parameters that plugins froze.
+    pub frozen: Vec<String>,
     /// The last value of every scalar, with its step.
     pub latest: BTreeMap<String, (u64, f64)>,
     /// Best value of the metric that decides which checkpoint to keep, and its step.
@@ -42,6 +45,7 @@ pub struct LoopState {
 pub(crate) struct Checkpoint {
     pub(crate) learner: LearnerBytes,
     pub(crate) state: LoopState,
+    pub(crate) kept: Kept,
     pub(crate) hooks: HooksState,
 }
 
@@ -60,6 +64,8 @@ const OPTIMIZER: &str = "optimizer.bpk";
 const SCHEDULE: &str = "schedule.bpk";
 const LOOP: &str = "loop.bin";
 const PLUGINS: &str = "plugins.bin";
+/// Which units the model has, of those that the run began with.
+const ARCHITECTURE: &str = "arch.json";
 const CONFIG: &str = "config.toml";
 const CONTENTS: &str = "contents.json";
 
@@ -99,12 +105,18 @@ impl Checkpoints {
         };
         let state = encode("loop", postcard::to_stdvec(&checkpoint.state))?;
         let hooks = encode("plugins", postcard::to_stdvec(&checkpoint.hooks))?;
-        let files: [(&str, &[u8]); 6] = [
+        let kept =
+            serde_json::to_string_pretty(&checkpoint.kept).map_err(|e| TrainError::Record {
+                what: "architecture",
+                reason: e.to_string(),
+            })?;
+        let files: [(&str, &[u8]); 7] = [
             (MODEL, &checkpoint.learner.model),
             (OPTIMIZER, &checkpoint.learner.optimizer),
             (SCHEDULE, &checkpoint.learner.schedule),
             (LOOP, &state),
             (PLUGINS, &hooks),
+            (ARCHITECTURE, kept.as_bytes()),
             (CONFIG, self.config.as_bytes()),
         ];
         let mut sha256 = BTreeMap::new();
@@ -211,6 +223,14 @@ pub fn read_state(path: &Path) -> Result<LoopState, TrainError> {
     read(path, None).map(|checkpoint| checkpoint.state)
 }
 
+/// The units that the model of the checkpoint at `path` keeps of those that its run began with.
+///
+/// # Errors
+/// A checkpoint that is incomplete or damaged.
+pub fn read_kept(path: &Path) -> Result<Kept, TrainError> {
+    read(path, None).map(|checkpoint| checkpoint.kept)
+}
+
 fn read(path: &Path, config: Option<&str>) -> Result<Checkpoint, TrainError> {
     let damaged = |file: &str, what: String| TrainError::Checkpoint {
         path: path.join(file),
@@ -255,6 +275,8 @@ fn read(path: &Path, config: Option<&str>) -> Result<Checkpoint, TrainError> {
     let state = postcard::from_bytes(&file(LOOP)?).map_err(|e| damaged(LOOP, e.to_string()))?;
     let hooks =
         postcard::from_bytes(&file(PLUGINS)?).map_err(|e| damaged(PLUGINS, e.to_string()))?;
+    let kept = serde_json::from_slice(&file(ARCHITECTURE)?)
+        .map_err(|e| damaged(ARCHITECTURE, e.to_string()))?;
     let learner = LearnerBytes {
         model: file(MODEL)?,
         optimizer: file(OPTIMIZER)?,
@@ -263,6 +285,7 @@ fn read(path: &Path, config: Option<&str>) -> Result<Checkpoint, TrainError> {
     Ok(Checkpoint {
         learner,
         state,
+        kept,
         hooks,
     })
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use afterimage_hooks::{Clock, Desk, EventKind, Hooks, Host, Outcome, RequestKind, RunInfo};
 use afterimage_model::Masks;
+use afterimage_model::compact::Kept;
 use afterimage_track::{EpochLine, Sinks};
 use burn::data::dataloader::Progress;
 use burn::lr_scheduler::LrSchedulerRecord;
@@ -60,6 +61,7 @@ impl<M: LearnerModel> Training<M> {
         };
         Self {
             parameters: parameter_ids(&model),
+            kept: Kept::default(),
             parts,
             records,
             burn,
@@ -75,6 +77,7 @@ impl<M: LearnerModel> Training<M> {
                 plan: None,
                 loss_sum: 0.0,
                 masks: Masks::default(),
+                frozen: Vec::new(),
                 latest: BTreeMap::new(),
                 best: None,
                 finished: false,
@@ -115,6 +118,12 @@ impl<M: LearnerModel> Training<M> {
         if self.run.sites.is_empty() {
             requests.remove(&RequestKind::Mask);
         }
+        if self.parts.rebuild.is_some() && self.parts.saving.is_some() {
+            requests.insert(RequestKind::Freeze);
+            if !self.parts.driver.groups(&self.learner.model()).is_empty() {
+                requests.insert(RequestKind::Compact);
+            }
+        }
         if self.parts.evaluation.is_none() {
             requests.remove(&RequestKind::Evaluate);
         }
@@ -148,9 +157,10 @@ impl<M: LearnerModel> Training<M> {
             return Ok(None);
         };
         let checkpoint = saving.checkpoints.read_last()?;
+        self.reshape(checkpoint.kept, &checkpoint.state.frozen)?;
         load_learner(&mut self.learner, checkpoint.learner)?;
         // Loading puts the checkpoint's ids in place of those of the fresh model.
-        self.parameters = parameter_ids(&self.learner.model());
+        self.refresh();
         self.hooks
             .restore(checkpoint.hooks, &mut self.desk.resources)?;
         self.state = checkpoint.state;
@@ -182,6 +192,7 @@ impl<M: LearnerModel> Training<M> {
         let checkpoint = Checkpoint {
             learner,
             state: self.state.clone(),
+            kept: self.kept.clone(),
             hooks: self.hooks.state(&self.desk.resources)?,
         };
         let written = saving.checkpoints.write(&checkpoint)?;
@@ -367,7 +378,7 @@ impl<M: LearnerModel> Training<M> {
     }
 }
 
-fn load_learner<M: LearnerModel>(
+pub(crate) fn load_learner<M: LearnerModel>(
     learner: &mut Learner<M>,
     bytes: LearnerBytes,
 ) -> Result<(), TrainError> {
@@ -396,6 +407,8 @@ pub fn host_of_runs(sites: Vec<afterimage_hooks::Site>, reference: bool) -> Host
         requests: BTreeSet::from([
             RequestKind::SetPlan,
             RequestKind::Mask,
+            RequestKind::Compact,
+            RequestKind::Freeze,
             RequestKind::Evaluate,
             RequestKind::Stop,
         ]),

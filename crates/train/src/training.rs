@@ -10,6 +10,7 @@ use afterimage_hooks::{
     EpochStart, EpochStartCx, EvalDone, EvalDoneCx, Hooks, Outcome, Plan, RunEnd, RunEndCx,
     RunInfo, RunStart, RunStartCx, SampleId, Scope, StepDone, StepDoneCx,
 };
+use afterimage_model::compact::Kept;
 use afterimage_track::Sinks;
 use burn::module::ParamId;
 use burn::tensor::Device;
@@ -37,6 +38,8 @@ pub(crate) struct Training<M: LearnerModel> {
     pub(crate) run: RunInfo,
     pub(crate) state: LoopState,
     pub(crate) parameters: Vec<(String, ParamId, Vec<usize>)>,
+    /// What the model keeps of the one that the run began with.
+    pub(crate) kept: Kept,
     /// An evaluation that a plugin asked for.
     pub(crate) evaluate: bool,
     /// Why the run is to end after this step.
@@ -66,6 +69,7 @@ macro_rules! live {
             &$self.run.sites,
             &$self.state.masks,
             $self.learner.model(),
+            $self.parts.sides,
         )
     };
 }
@@ -317,7 +321,7 @@ impl<M: LearnerModel> Training<M> {
         )?;
         self.commit()?;
         if std::mem::take(&mut self.evaluate) {
-            self.evaluate(false)?;
+            self.evaluate(self.is_last_epoch())?;
         }
         self.state.plan = None;
         self.state.batches_done = 0;

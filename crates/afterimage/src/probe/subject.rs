@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use afterimage_hooks::{Clock, PairSets};
 use afterimage_kernels::Convolution;
+use afterimage_model::compact::{Kept, without_units};
 use afterimage_model::{
     AnyEncoder, EncoderConfig, ImportOptions, Masks, Stem, Weights, from_record,
 };
-use afterimage_train::{Checkpoints, LoopState, read_model, read_state};
+use afterimage_train::{Checkpoints, LoopState, read_kept, read_model, read_state};
 use burn::tensor::Device;
 
 use super::config::{ProbeConfig, of_run};
@@ -60,6 +61,8 @@ enum Origin {
         /// Boxed, since it is the larger by far.
         experiment: Box<Experiment>,
         state: Box<LoopState>,
+        /// Units that the run has not taken out.
+        kept: Kept,
     },
     PyTorch(Box<Weights>),
 }
@@ -120,6 +123,7 @@ impl Subject {
             what,
         })?;
         let state = read_state(&checkpoint)?;
+        let kept = read_kept(&checkpoint)?;
         Ok(Self {
             name: config.display().to_string(),
             defaults,
@@ -140,6 +144,7 @@ impl Subject {
                 checkpoint,
                 experiment: Box::new(experiment),
                 state: Box::new(state),
+                kept,
             },
         })
     }
@@ -217,7 +222,7 @@ impl Subject {
         device: &Device,
     ) -> Result<AnyEncoder, RunError> {
         Ok(match &self.origin {
-            Origin::Run { .. } => encoder.init(seed, device)?,
+            Origin::Run { kept, .. } => without_units(&encoder.init(seed, device)?, kept)?,
             Origin::PyTorch(weights) => weights.untrained(encoder.convolution(), seed, device)?,
         })
     }
@@ -230,11 +235,14 @@ impl Subject {
     ) -> Result<Opened, RunError> {
         match &self.origin {
             Origin::Run {
-                checkpoint, state, ..
+                checkpoint,
+                state,
+                kept,
+                ..
             } => {
                 let record = read_model(checkpoint)?;
                 Ok(Opened {
-                    encoder: from_record(record, ENCODER, encoder, device)?,
+                    encoder: from_record(record, ENCODER, encoder, kept, device)?,
                     masks: state.masks.clone(),
                     // Epoch and step 0 stand for the encoder before training.
                     clock: Clock {
@@ -294,10 +302,11 @@ impl Subject {
             Origin::Run {
                 checkpoint,
                 experiment,
+                kept,
                 ..
             } if experiment.pair.is_some() => {
                 let record = read_model(checkpoint)?;
-                Ok(Some(from_record(record, REFERENCE, encoder, device)?))
+                Ok(Some(from_record(record, REFERENCE, encoder, kept, device)?))
             }
             _ => Ok(None),
         }

@@ -24,6 +24,7 @@ use crate::{AnyEncoder, EncoderConfig, Misfit, ModelError, parameters};
 use layout::Found;
 use state_dict::StateDict;
 
+pub(crate) use record::complete;
 pub use record::from_record;
 
 /// How the keys of a state dict are named.
@@ -264,7 +265,7 @@ impl Weights {
         let tensors = state.tensors(wanted);
         let adapter = PyTorchToBurnAdapter.chain(FloatCastAdapter::to(DType::F32));
         let applied = encoder.apply(tensors, None, Some(Box::new(adapter)), false);
-        record::complete(&applied).map_err(|reason| ModelError::Unreadable { path, reason })?;
+        complete(&applied).map_err(|reason| ModelError::Unreadable { path, reason })?;
         Ok(Imported {
             encoder,
             left_out: rest.left_out,

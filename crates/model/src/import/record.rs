@@ -4,11 +4,13 @@ use burn::tensor::{Bytes, Device};
 use burn_store::burn_pack::Reader;
 use burn_store::{ApplyResult, ModuleSnapshot as _};
 
+use crate::compact::{Kept, without_units};
 use crate::{AnyEncoder, EncoderConfig, ModelError};
 
 /// Loads the encoder that `config` describes from a model's record, as in a checkpoint's
 /// `model.bpk`, where it lies at `place`: `encoder`, or `reference.encoder` for the reference of a
-/// pair. Whatever else the record holds (a head, a teacher) is passed over.
+/// pair, and what `kept` leaves of it. Whatever else the record holds (a head, a teacher) is passed
+/// over.
 ///
 /// # Errors
 /// Bytes that are no record, or one without every parameter of this encoder.
@@ -16,6 +18,7 @@ pub fn from_record(
     record: Vec<u8>,
     place: &str,
     config: &EncoderConfig,
+    kept: &Kept,
     device: &Device,
 ) -> Result<AnyEncoder, ModelError> {
     let failed = |reason: String| ModelError::Record { reason };
@@ -31,7 +34,7 @@ pub fn from_record(
             Some(tensor)
         })
         .collect();
-    let mut encoder = config.init(0, device)?;
+    let mut encoder = without_units(&config.init(0, device)?, kept)?;
     let applied = encoder.apply(tensors, None, None, false);
     match applied.unused.as_slice() {
         [] => complete(&applied).map_err(failed)?,
@@ -41,7 +44,7 @@ pub fn from_record(
 }
 
 /// Whether every parameter was loaded; else why not.
-pub(super) fn complete(applied: &ApplyResult) -> Result<(), String> {
+pub(crate) fn complete(applied: &ApplyResult) -> Result<(), String> {
     if let Some(error) = applied.errors.first() {
         return Err(error.to_string());
     }
