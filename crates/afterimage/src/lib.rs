@@ -55,6 +55,7 @@ pub use afterimage_data as data;
 pub use afterimage_hooks as hooks;
 pub use afterimage_memory as memory;
 pub use afterimage_model as model;
+pub use afterimage_prune as prune;
 pub use afterimage_ssl as ssl;
 pub use afterimage_track as track;
 pub use afterimage_train as train;

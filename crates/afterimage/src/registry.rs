@@ -8,6 +8,10 @@ use afterimage_memory::{
     OwnershipConfig, OwnershipProbe, StreamingConfig, UnitMemConfig, UnitMemProbe,
     UnitMemStreaming,
 };
+use afterimage_prune::{
+    ActivationMean, BnGamma, Magnitude, Prune, PruneConfig, RandomUnits, SampledConfig,
+    ScoredConfig, Taylor,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -179,6 +183,42 @@ impl Registry {
                 "held-out less training distance between views, by layer; needs no reference",
                 |config: &AlignmentGapConfig, report| tell(config.problems(), report),
                 AlignmentGap::new,
+            ))
+            .with(PluginKind::new(
+                "prune",
+                "masks units on a schedule, by scores of other plugins, and makes the model smaller",
+                |config: &PruneConfig, report| tell(config.problems(), report),
+                Prune::new,
+            ))
+            .with(PluginKind::new(
+                "magnitude",
+                "norm of the weights that make each unit, as a score for `prune`",
+                |_: &ScoredConfig, _| {},
+                Magnitude::new,
+            ))
+            .with(PluginKind::new(
+                "bn-gamma",
+                "scale of the batch norm behind each unit, as a score for `prune`",
+                |_: &ScoredConfig, _| {},
+                BnGamma::new,
+            ))
+            .with(PluginKind::new(
+                "taylor",
+                "first-order change of the loss without each unit, as a score for `prune`",
+                |_: &SampledConfig, _| {},
+                Taylor::new,
+            ))
+            .with(PluginKind::new(
+                "activation-mean",
+                "mean absolute activation of each unit in training, as a score for `prune`",
+                |_: &SampledConfig, _| {},
+                ActivationMean::new,
+            ))
+            .with(PluginKind::new(
+                "random-scores",
+                "random numbers as a score for `prune`, to compare other scores with",
+                |_: &ScoredConfig, _| {},
+                RandomUnits::new,
             ))
             .with(PluginKind::new(
                 "chaos",

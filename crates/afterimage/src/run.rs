@@ -166,7 +166,11 @@ pub fn dry_run(loaded: &Loaded<Experiment>, with_data: bool) -> Result<String, R
         text.push_str("  none\n");
     }
     for index in order {
-        text.push_str(&format!("  {}\n", describe(plugins[index].manifest())));
+        let manifest = plugins[index].manifest();
+        text.push_str(&format!("  {}\n", describe(manifest)));
+        for line in &manifest.plan {
+            text.push_str(&format!("    {line}\n"));
+        }
     }
     Ok(text)
 }
