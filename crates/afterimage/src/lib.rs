@@ -6,6 +6,7 @@
 //! name.
 
 mod chaos;
+mod compact;
 pub mod config;
 mod device;
 mod error;
@@ -24,6 +25,7 @@ mod summary;
 pub mod valuation;
 
 pub use chaos::{Chaos, ChaosConfig};
+pub use compact::{CompactOptions, Compacted, Side, compact};
 pub use device::{available_devices, open_device};
 pub use error::RunError;
 pub use experiment::{

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use afterimage::coreset::Strategy;
 use clap::{Args, Parser, Subcommand};
 
+use crate::compact::Compact;
 use crate::intervene::{Ablate, Exchange};
 use crate::probe::Probe;
 use crate::value::Value;
@@ -51,6 +52,8 @@ pub enum Command {
     Exchange(Exchange),
     /// Hold the units that memorize most or least at zero, and judge what is left of the encoder.
     Ablate(Ablate),
+    /// Make a smaller encoder of one whose units are pruned, and measure what it saves.
+    Compact(Compact),
     /// Choose a coreset of an embedding matrix.
     Select(Select),
     /// Write the HTML report of runs again.

@@ -359,7 +359,7 @@ fn an_architecture_rebuilds_the_encoder_and_its_weights() {
         let smaller = compact(&encoder, &masks, false, images(side, 5)).unwrap();
         let [arch, weights] = ["arch.json", "encoder.safetensors"]
             .map(|name| folder.path().join(format!("{which}-{name}")));
-        let data = Architecture::new(config, 3, side, smaller.kept);
+        let data = Architecture::new(config, 3, side, smaller.kept, smaller.masks);
         std::fs::write(&arch, data.to_json().unwrap()).unwrap();
         save_weights(&smaller.encoder, &weights).unwrap();
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::compaction::without_units;
 use super::kept::Kept;
-use crate::{AnyEncoder, EncoderConfig, ModelError};
+use crate::{AnyEncoder, EncoderConfig, Masks, ModelError};
 
 /// Version of the layout.
 const LAYOUT: u32 = 1;
@@ -26,17 +26,28 @@ pub struct Architecture {
     side: usize,
     /// Units of the whole encoder that are kept, by group; all of a group that is not named.
     groups: Kept,
+    /// Units that are there and held at zero, by site.
+    #[serde(default, skip_serializing_if = "Masks::is_empty")]
+    masks: Masks,
 }
 
 impl Architecture {
-    /// What `kept` leaves of `encoder` for images with `channels` channels and `side` pixels a side.
-    pub fn new(encoder: EncoderConfig, channels: usize, side: usize, kept: Kept) -> Self {
+    /// What `kept` leaves of `encoder` for images with `channels` channels and `side` pixels a side,
+    /// with `masks` on what is left.
+    pub fn new(
+        encoder: EncoderConfig,
+        channels: usize,
+        side: usize,
+        kept: Kept,
+        masks: Masks,
+    ) -> Self {
         Self {
             layout: LAYOUT,
-            encoder,
+            encoder: encoder.for_images(channels, side),
             channels,
             side,
             groups: kept,
+            masks,
         }
     }
 
@@ -50,14 +61,17 @@ impl Architecture {
             reason,
         };
         let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-        let read: Self = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        let mut read: Self =
+            serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
         if read.layout != LAYOUT {
             return Err(wrong(format!(
                 "layout {} is not layout {LAYOUT}, which this program reads",
                 read.layout
             )));
         }
-        read.config().validate()?;
+        // What its configuration leaves to the images stands beside it.
+        read.encoder = read.config();
+        read.encoder.validate()?;
         Ok(read)
     }
 
@@ -80,6 +94,11 @@ impl Architecture {
     /// The units that are kept.
     pub fn kept(&self) -> &Kept {
         &self.groups
+    }
+
+    /// Units that are there and held at zero.
+    pub fn masks(&self) -> &Masks {
+        &self.masks
     }
 
     /// Side of the images in pixels that it was made for.

@@ -43,6 +43,30 @@ pub fn from_record(
     Ok(encoder)
 }
 
+/// Channels of the images that the encoder of a model's record takes.
+///
+/// # Errors
+/// Bytes that are no record, or one without such an encoder.
+pub fn image_channels(record: Vec<u8>) -> Result<usize, ModelError> {
+    /// The convolutions that read images.
+    const FIRST: [&str; 3] = [
+        "encoder.prep.conv.weight",
+        "encoder.stem.conv.weight",
+        "encoder.patch.weight",
+    ];
+    let failed = |reason: String| ModelError::Record { reason };
+    let reader = Reader::from_bytes(Bytes::from_bytes_vec(record))
+        .map_err(|error| failed(error.to_string()))?;
+    let tensors = reader.into_tensors();
+    let tensors = tensors.map_err(|error| failed(error.to_string()))?;
+    let first = tensors
+        .iter()
+        .find(|tensor| FIRST.contains(&tensor.name.as_str()));
+    first
+        .and_then(|tensor| tensor.shape.to_vec().get(1).copied())
+        .ok_or_else(|| failed("no convolution reads images".to_owned()))
+}
+
 /// Whether every parameter was loaded; else why not.
 pub(crate) fn complete(applied: &ApplyResult) -> Result<(), String> {
     if let Some(error) = applied.errors.first() {
