@@ -284,7 +284,10 @@ fn a_run_interrupted_at_any_step_ends_as_a_straight_one() {
         EPOCHS + 3,
         "a plan an epoch, a mask, and a layer frozen, another refused"
     );
-    assert!(decisions.contains("refused: no parameter matches"), "{decisions}");
+    assert!(
+        decisions.contains("refused: no parameter matches"),
+        "{decisions}"
+    );
     frozen_stays(&straight);
     assert!(expected.contains_key(&format!("checkpoints/step-{STEPS:08}/model.bpk")));
 

@@ -111,13 +111,15 @@ pub fn select(
     cost: Option<Cost<'_>>,
 ) -> Result<Selected, PruneError> {
     let bounds: Vec<Bound> = pools.iter().map(|pool| Bound::new(pool, rules)).collect();
-    if bounds.iter().all(|bound| bound.most <= bound.gone) {
+    let scoreless = pools.iter().all(|pool| pool.candidates().is_empty());
+    let protected = pools.iter().all(|pool| pool.protected);
+    if (protected || !scoreless) && bounds.iter().all(|bound| bound.most <= bound.gone) {
         return Err(PruneError::NothingToPrune {
             protected: pools.iter().filter(|pool| pool.protected).count(),
             groups: pools.len(),
         });
     }
-    if bounds.iter().all(|bound| bound.ranked.is_empty()) {
+    if scoreless {
         let units = pools.iter().filter(|pool| !pool.protected);
         return Err(PruneError::NoScores {
             units: units.map(|pool| pool.alive.len()).sum(),

@@ -17,6 +17,8 @@ use crate::records::LearnerBytes;
 
 /// Version of the layout of a checkpoint directory.
 const LAYOUT: u32 = 3;
+/// The layout before, which has no [`ARCHITECTURE`]: its models have all their units.
+const WHOLE: u32 = 2;
 
 /// Where the loop stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,8 +33,6 @@ pub struct LoopState {
     pub loss_sum: f64,
     /// Units held at zero.
     pub masks: Masks,
-    /// Paths of the parameters that plugins froze.
-    pub frozen: Vec<String>,
     /// The last value of every scalar, with its step.
     pub latest: BTreeMap<String, (u64, f64)>,
     /// Best value of the metric that decides which checkpoint to keep, and its step.
@@ -45,8 +45,18 @@ pub struct LoopState {
 pub(crate) struct Checkpoint {
     pub(crate) learner: LearnerBytes,
     pub(crate) state: LoopState,
-    pub(crate) kept: Kept,
+    pub(crate) shape: Shape,
     pub(crate) hooks: HooksState,
+}
+
+/// How the model differs from the one that the run began with.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Shape {
+    /// Units that it keeps, by group.
+    pub(crate) groups: Kept,
+    /// Paths of the parameters that plugins froze.
+    pub(crate) frozen: Vec<String>,
 }
 
 /// The file list of a checkpoint, written last.
@@ -64,7 +74,7 @@ const OPTIMIZER: &str = "optimizer.bpk";
 const SCHEDULE: &str = "schedule.bpk";
 const LOOP: &str = "loop.bin";
 const PLUGINS: &str = "plugins.bin";
-/// Which units the model has, of those that the run began with.
+/// [`Shape`]
 const ARCHITECTURE: &str = "arch.json";
 const CONFIG: &str = "config.toml";
 const CONTENTS: &str = "contents.json";
@@ -105,8 +115,8 @@ impl Checkpoints {
         };
         let state = encode("loop", postcard::to_stdvec(&checkpoint.state))?;
         let hooks = encode("plugins", postcard::to_stdvec(&checkpoint.hooks))?;
-        let kept =
-            serde_json::to_string_pretty(&checkpoint.kept).map_err(|e| TrainError::Record {
+        let shape =
+            serde_json::to_string_pretty(&checkpoint.shape).map_err(|e| TrainError::Record {
                 what: "architecture",
                 reason: e.to_string(),
             })?;
@@ -116,7 +126,7 @@ impl Checkpoints {
             (SCHEDULE, &checkpoint.learner.schedule),
             (LOOP, &state),
             (PLUGINS, &hooks),
-            (ARCHITECTURE, kept.as_bytes()),
+            (ARCHITECTURE, shape.as_bytes()),
             (CONFIG, self.config.as_bytes()),
         ];
         let mut sha256 = BTreeMap::new();
@@ -228,7 +238,7 @@ pub fn read_state(path: &Path) -> Result<LoopState, TrainError> {
 /// # Errors
 /// A checkpoint that is incomplete or damaged.
 pub fn read_kept(path: &Path) -> Result<Kept, TrainError> {
-    read(path, None).map(|checkpoint| checkpoint.kept)
+    read(path, None).map(|checkpoint| checkpoint.shape.groups)
 }
 
 fn read(path: &Path, config: Option<&str>) -> Result<Checkpoint, TrainError> {
@@ -240,7 +250,7 @@ fn read(path: &Path, config: Option<&str>) -> Result<Checkpoint, TrainError> {
         .map_err(TrainError::io(path.join(CONTENTS), "read"))?;
     let contents: Contents =
         serde_json::from_str(&text).map_err(|error| damaged(CONTENTS, error.to_string()))?;
-    if contents.layout != LAYOUT {
+    if ![WHOLE, LAYOUT].contains(&contents.layout) {
         return Err(damaged(
             CONTENTS,
             format!(
@@ -275,8 +285,11 @@ fn read(path: &Path, config: Option<&str>) -> Result<Checkpoint, TrainError> {
     let state = postcard::from_bytes(&file(LOOP)?).map_err(|e| damaged(LOOP, e.to_string()))?;
     let hooks =
         postcard::from_bytes(&file(PLUGINS)?).map_err(|e| damaged(PLUGINS, e.to_string()))?;
-    let kept = serde_json::from_slice(&file(ARCHITECTURE)?)
-        .map_err(|e| damaged(ARCHITECTURE, e.to_string()))?;
+    let shape = match contents.layout {
+        WHOLE => Shape::default(),
+        _ => serde_json::from_slice(&file(ARCHITECTURE)?)
+            .map_err(|e| damaged(ARCHITECTURE, e.to_string()))?,
+    };
     let learner = LearnerBytes {
         model: file(MODEL)?,
         optimizer: file(OPTIMIZER)?,
@@ -285,7 +298,7 @@ fn read(path: &Path, config: Option<&str>) -> Result<Checkpoint, TrainError> {
     Ok(Checkpoint {
         learner,
         state,
-        kept,
+        shape,
         hooks,
     })
 }

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use afterimage_hooks::{Clock, Desk, EventKind, Hooks, Host, Outcome, RequestKind, RunInfo};
 use afterimage_model::Masks;
-use afterimage_model::compact::Kept;
 use afterimage_track::{EpochLine, Sinks};
 use burn::data::dataloader::Progress;
 use burn::lr_scheduler::LrSchedulerRecord;
@@ -16,7 +15,7 @@ use burn::train::{EventProcessorTraining, Learner, LearnerEvent, LearnerModel};
 
 use crate::attach::Parts;
 use crate::canonical::{self, parameter_ids};
-use crate::checkpoint::{Checkpoint, LoopState};
+use crate::checkpoint::{Checkpoint, LoopState, Shape};
 use crate::driver::parameters;
 use crate::error::TrainError;
 use crate::records::{LearnerBytes, Records};
@@ -61,7 +60,8 @@ impl<M: LearnerModel> Training<M> {
         };
         Self {
             parameters: parameter_ids(&model),
-            kept: Kept::default(),
+            shape: Shape::default(),
+            rate: 0.0,
             parts,
             records,
             burn,
@@ -77,7 +77,6 @@ impl<M: LearnerModel> Training<M> {
                 plan: None,
                 loss_sum: 0.0,
                 masks: Masks::default(),
-                frozen: Vec::new(),
                 latest: BTreeMap::new(),
                 best: None,
                 finished: false,
@@ -157,7 +156,7 @@ impl<M: LearnerModel> Training<M> {
             return Ok(None);
         };
         let checkpoint = saving.checkpoints.read_last()?;
-        self.reshape(checkpoint.kept, &checkpoint.state.frozen)?;
+        self.reshape(checkpoint.shape)?;
         load_learner(&mut self.learner, checkpoint.learner)?;
         // Loading puts the checkpoint's ids in place of those of the fresh model.
         self.refresh();
@@ -192,7 +191,7 @@ impl<M: LearnerModel> Training<M> {
         let checkpoint = Checkpoint {
             learner,
             state: self.state.clone(),
-            kept: self.kept.clone(),
+            shape: self.shape.clone(),
             hooks: self.hooks.state(&self.desk.resources)?,
         };
         let written = saving.checkpoints.write(&checkpoint)?;
@@ -213,7 +212,7 @@ impl<M: LearnerModel> Training<M> {
             })
             .collect();
         if let Some(progress) = &mut self.parts.progress {
-            let learning_rate = self.learner.lr_current().base();
+            let learning_rate = self.rate;
             let loss = loss.unwrap_or(f64::NAN);
             progress.epoch(
                 &clock,

@@ -15,6 +15,7 @@ use burn::train::{Learner, LearnerModel};
 use burn_pack::{Reader, Writer};
 
 use crate::canonical::parameter_ids;
+use crate::checkpoint::Shape;
 use crate::driver::{Who, parameters};
 use crate::error::TrainError;
 use crate::lifecycle::load_learner;
@@ -83,10 +84,11 @@ impl<M: LearnerModel> Training<M> {
             }
             Ok(Keep::Yes)
         })?;
-        self.kept = self.kept.then(&kept)?;
+        let groups = self.shape.groups.then(&kept)?;
         self.rebuild(smaller)?;
         load_learner(&mut self.learner, bytes)?;
         self.state.masks = masks;
+        self.shape.groups = groups;
         self.refresh();
         Ok(format!(
             "{} units of {} groups are gone; {before} values became {}",
@@ -117,12 +119,12 @@ impl<M: LearnerModel> Training<M> {
             .ok_or(Refusal::No(NO_REBUILD.to_owned()))?;
         let frozen: Vec<String> = paths
             .iter()
-            .filter(|path| !self.state.frozen.contains(path))
+            .filter(|path| !self.shape.frozen.contains(path))
             .cloned()
             .collect();
-        self.state.frozen.extend(frozen);
-        self.rebuild(freeze(self.learner.model(), &self.state.frozen))?;
-        let gone = self.state.frozen.clone();
+        let mut gone = self.shape.frozen.clone();
+        gone.extend(frozen);
+        self.rebuild(freeze(self.learner.model(), &gone))?;
         let optimizer = edit(bytes.optimizer, &mut |name, _, _| {
             let path = named(name, &all).map(|(path, _)| path);
             Ok(match path {
@@ -131,12 +133,17 @@ impl<M: LearnerModel> Training<M> {
             })
         })?;
         load_learner(&mut self.learner, LearnerBytes { optimizer, ..bytes })?;
+        self.shape.frozen = gone;
         self.refresh();
         Ok(format!("{} parameters are trained no more", paths.len()))
     }
 
     /// Makes the fresh model of a resumed run what it was at its checkpoint, before values are loaded.
-    pub(crate) fn reshape(&mut self, kept: Kept, frozen: &[String]) -> Result<(), TrainError> {
+    pub(crate) fn reshape(&mut self, shape: Shape) -> Result<(), TrainError> {
+        let Shape {
+            groups: kept,
+            frozen,
+        } = &shape;
         if kept.is_everything() && frozen.is_empty() {
             return Ok(());
         }
@@ -144,14 +151,14 @@ impl<M: LearnerModel> Training<M> {
         if !kept.is_everything() {
             let groups = self.groups();
             kept.check(&groups)?;
-            model = self.cut(&groups, &kept)?;
+            model = self.cut(&groups, kept)?;
         }
         self.rebuild(freeze(model, frozen))
             .map_err(|refusal| match refusal {
                 Refusal::No(reason) => TrainError::Attach(reason),
                 Refusal::Failed(error) => error,
             })?;
-        self.kept = kept;
+        self.shape = shape;
         Ok(())
     }
 

@@ -10,14 +10,13 @@ use afterimage_hooks::{
     EpochStart, EpochStartCx, EvalDone, EvalDoneCx, Hooks, Outcome, Plan, RunEnd, RunEndCx,
     RunInfo, RunStart, RunStartCx, SampleId, Scope, StepDone, StepDoneCx,
 };
-use afterimage_model::compact::Kept;
 use afterimage_track::Sinks;
 use burn::module::ParamId;
 use burn::tensor::Device;
 use burn::train::{Learner, LearnerEvent, LearnerModel, TrainStep, TrainingItem};
 
 use crate::attach::Parts;
-use crate::checkpoint::LoopState;
+use crate::checkpoint::{LoopState, Shape};
 use crate::driver::Inside;
 use crate::error::TrainError;
 use crate::feed::{Batches, batches, default_plan};
@@ -38,8 +37,10 @@ pub(crate) struct Training<M: LearnerModel> {
     pub(crate) run: RunInfo,
     pub(crate) state: LoopState,
     pub(crate) parameters: Vec<(String, ParamId, Vec<usize>)>,
-    /// What the model keeps of the one that the run began with.
-    pub(crate) kept: Kept,
+    /// How the model differs from the one that the run began with.
+    pub(crate) shape: Shape,
+    /// Learning rate of the last step.
+    pub(crate) rate: f64,
     /// An evaluation that a plugin asked for.
     pub(crate) evaluate: bool,
     /// Why the run is to end after this step.
@@ -256,6 +257,7 @@ impl<M: LearnerModel> Training<M> {
         }
         self.before = None;
         self.learner.lr_step();
+        self.rate = self.learner.lr_current().base();
         self.learner.optimizer_step(stepped.gradients);
 
         self.state.batches_done += 1;
@@ -268,7 +270,7 @@ impl<M: LearnerModel> Training<M> {
                 Some(self.learner.lr_current()),
             )));
         let mut scope = scope!(self);
-        scope.scalar("lr", self.learner.lr_current().base());
+        scope.scalar("lr", self.rate);
         for (tag, loss) in [
             ("loss/step", stepped.loss),
             ("loss/reference", stepped.reference_loss),
