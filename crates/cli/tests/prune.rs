@@ -50,7 +50,7 @@ fn checkpoint(run: &Path, step: u64) -> std::path::PathBuf {
 /// Units that the pruner chose, by group.
 fn chosen(run: &Path) -> BTreeMap<String, Vec<usize>> {
     let text = fs::read_to_string(run.join("decisions.jsonl")).unwrap();
-    let mut chosen = BTreeMap::new();
+    let mut chosen: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for line in text
         .lines()
         .filter(|line| line.contains("\"kind\":\"mask\""))
@@ -59,10 +59,10 @@ fn chosen(run: &Path) -> BTreeMap<String, Vec<usize>> {
         let (_, what) = line.split_once(" units of ").unwrap();
         let (site, rest) = what.split_once(": [").unwrap();
         let (units, _) = rest.split_once(']').unwrap();
-        let units = units.split(", ").map(|unit| unit.parse().unwrap());
+        let units = units.split(", ").map(|unit| unit.parse::<usize>().unwrap());
         chosen
             .entry(site.to_owned())
-            .or_insert_with(Vec::new)
+            .or_default()
             .extend(units);
     }
     chosen
