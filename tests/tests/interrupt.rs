@@ -33,9 +33,12 @@ use tempfile::TempDir;
 const SAMPLES: u32 = 48;
 const BATCH: usize = 12;
 const EPOCHS: u64 = 3;
+/// The step after which the first layer is frozen.
+const FROZEN: u64 = 7;
 const STEPS: u64 = EPOCHS * (SAMPLES as u64 / BATCH as u64);
 
-/// Plans every epoch in another order, masks a unit on the way, and talks at every event.
+/// Plans every epoch in another order, masks a unit and freezes a layer on the way, and talks at every
+/// event.
 #[derive(Default)]
 struct Planner {
     epochs: u64,
@@ -50,6 +53,7 @@ impl Plugin for Planner {
         d.on::<EpochEnd>(Every::Always, Self::end);
         d.requests(RequestKind::SetPlan);
         d.requests(RequestKind::Mask);
+        d.requests(RequestKind::Freeze);
     }
 
     fn state(&self) -> Result<PluginState, Fault> {
@@ -106,6 +110,10 @@ impl Planner {
         cx.scalar("planner/sum", sum as f64);
         if cx.clock().step == 6 {
             cx.mask("encoder.conv1", vec![2])?;
+        }
+        if cx.clock().step == FROZEN {
+            cx.freeze("conv1.*")?;
+            cx.freeze("nothing.*")?;
         }
         Ok(())
     }
@@ -181,6 +189,7 @@ fn train(run: &Path, resume: bool, interrupt: Option<u64>) -> RunReport {
             },
         ))
         .signal(signal)
+        .rebuild(|net| Learner::new(net, AdamConfig::new().init(), 1e-2))
         .sinks(move |step| Sinks::for_run(&sinks, step, &[]))
         .decisions(run.join("decisions.jsonl"))
         .checkpoints(
@@ -231,6 +240,34 @@ fn left(run: &Path) -> BTreeMap<String, Vec<u8>> {
     files
 }
 
+/// Parameters of the frozen layer are those of its last step, and the others are not.
+fn frozen_stays(run: &Path) {
+    let model = |step: u64| -> BTreeMap<String, Vec<u8>> {
+        let path = run.join(format!("checkpoints/step-{step:08}/model.bpk"));
+        let bytes = burn::tensor::Bytes::from_bytes_vec(fs::read(path).unwrap());
+        let tensors = burn_pack::Reader::from_bytes(bytes).unwrap().into_tensors();
+        let tensors = tensors.unwrap().into_iter();
+        tensors
+            .map(|tensor| {
+                let (name, _, _, _, bytes) = tensor.into_parts().unwrap();
+                (name, bytes.to_vec())
+            })
+            .collect()
+    };
+    let [frozen, last] = [2 * STEPS / EPOCHS, STEPS].map(model);
+    let (mut still, mut moved) = (0, 0);
+    for (name, bytes) in &frozen {
+        let same = last[name] == *bytes;
+        if name.starts_with("conv1.") {
+            assert!(same, "{name} was frozen");
+            still += 1;
+        } else {
+            moved += usize::from(!same);
+        }
+    }
+    assert!(still > 0 && moved > 0, "{still} {moved}");
+}
+
 #[test]
 fn a_run_interrupted_at_any_step_ends_as_a_straight_one() {
     let place = TempDir::new().unwrap();
@@ -244,9 +281,14 @@ fn a_run_interrupted_at_any_step_ends_as_a_straight_one() {
     let decisions = String::from_utf8(expected["decisions.jsonl"].clone()).unwrap();
     assert_eq!(
         decisions.lines().count() as u64,
-        EPOCHS + 1,
-        "a plan an epoch and a mask"
+        EPOCHS + 3,
+        "a plan an epoch, a mask, and a layer frozen, another refused"
     );
+    assert!(
+        decisions.contains("refused: no parameter matches"),
+        "{decisions}"
+    );
+    frozen_stays(&straight);
     assert!(expected.contains_key(&format!("checkpoints/step-{STEPS:08}/model.bpk")));
 
     for step in 1..=STEPS {

@@ -192,6 +192,14 @@ pub enum RunError {
         /// Held-out images.
         held_out: usize,
     },
+    /// Units to take out that the encoder does not have.
+    #[error("{path}: {reason}")]
+    Units {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A run that is already over.
     #[error("{path}: this run is complete; there is nothing to resume")]
     Complete {

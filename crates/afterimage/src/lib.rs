@@ -6,6 +6,7 @@
 //! name.
 
 mod chaos;
+mod compact;
 pub mod config;
 mod device;
 mod error;
@@ -25,6 +26,7 @@ mod summary;
 pub mod valuation;
 
 pub use chaos::{Chaos, ChaosConfig};
+pub use compact::{CompactOptions, Compacted, Side, compact};
 pub use device::{available_devices, open_device};
 pub use error::RunError;
 pub use experiment::{
@@ -60,6 +62,7 @@ pub use afterimage_data as data;
 pub use afterimage_hooks as hooks;
 pub use afterimage_memory as memory;
 pub use afterimage_model as model;
+pub use afterimage_prune as prune;
 pub use afterimage_ssl as ssl;
 pub use afterimage_track as track;
 pub use afterimage_train as train;

@@ -12,6 +12,10 @@ use afterimage_memory::{
     OwnershipConfig, OwnershipProbe, StreamingConfig, UnitMemConfig, UnitMemProbe,
     UnitMemStreaming,
 };
+use afterimage_prune::{
+    ActivationMean, BnGamma, Magnitude, Prune, PruneConfig, RandomUnits, SampledConfig,
+    ScoredConfig, Taylor,
+};
 use afterimage_value::{DynamicsConfig, DynamicsProbe, OobValue, OobValueConfig};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -227,6 +231,42 @@ impl Registry {
                 "the encoder's output for all training samples as a table, when the run ends",
                 |config: &EmbeddingTableConfig, report| tell(config.problems(), report),
                 EmbeddingTable::new,
+            ))
+            .with(PluginKind::new(
+                "prune",
+                "masks units on a schedule, by scores of other plugins, and makes the model smaller",
+                |config: &PruneConfig, report| tell(config.problems(), report),
+                Prune::new,
+            ))
+            .with(PluginKind::new(
+                "magnitude",
+                "norm of the weights that make each unit, as a score for `prune`",
+                |_: &ScoredConfig, _| {},
+                Magnitude::new,
+            ))
+            .with(PluginKind::new(
+                "bn-gamma",
+                "scale of the batch norm behind each unit, as a score for `prune`",
+                |_: &ScoredConfig, _| {},
+                BnGamma::new,
+            ))
+            .with(PluginKind::new(
+                "taylor",
+                "first-order change of the loss without each unit, as a score for `prune`",
+                |_: &SampledConfig, _| {},
+                Taylor::new,
+            ))
+            .with(PluginKind::new(
+                "activation-mean",
+                "mean absolute activation of each unit in training, as a score for `prune`",
+                |_: &SampledConfig, _| {},
+                ActivationMean::new,
+            ))
+            .with(PluginKind::new(
+                "random-scores",
+                "random numbers as a score for `prune`, to compare other scores with",
+                |_: &ScoredConfig, _| {},
+                RandomUnits::new,
             ))
             .with(PluginKind::new(
                 "chaos",

@@ -166,7 +166,11 @@ pub fn dry_run(loaded: &Loaded<Experiment>, with_data: bool) -> Result<String, R
         text.push_str("  none\n");
     }
     for index in order {
-        text.push_str(&format!("  {}\n", describe(plugins[index].manifest())));
+        let manifest = plugins[index].manifest();
+        text.push_str(&format!("  {}\n", describe(manifest)));
+        for line in &manifest.plan {
+            text.push_str(&format!("    {line}\n"));
+        }
     }
     Ok(text)
 }
@@ -302,15 +306,21 @@ impl Prepared {
             feed
         };
         let feed = LockStep::new(feed(None), pair.as_ref().map(|sets| feed(Some(sets))));
+        let sides = [views.shape().height, views.shape().width];
         let store = SampleStore::new(Arc::clone(&data), views, device.clone());
         let sites = model.encoder().sites();
         let site_list = sites.clone();
         let run_path = directory.path().to_owned();
+        let (optimizer, again) = (experiment.optimizer.clone(), schedule.clone());
         let mut afterimage = Afterimage::<SslModel>::open(experiment.batch_size)
             .seed(experiment.seed)
             .config(loaded.resolved.clone())
             .feed(Box::new(feed), data.train.len(), data.held_out.len())
             .samples(Arc::new(store))
+            .image_sides(sides)
+            .rebuild(move |model| {
+                Learner::new(model, optimizer.init(), StepScheduler::from(again.clone()))
+            })
             .sinks(move |resume_step| open_sinks(&run_path, resume_step, &sites))
             .decisions(directory.decisions())
             .checkpoints(

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use afterimage::coreset::Strategy;
 use clap::{Args, Parser, Subcommand};
 
+use crate::compact::Compact;
 use crate::intervene::{Ablate, Exchange, Insert};
 use crate::probe::Probe;
 use crate::value::Value;
@@ -53,6 +54,8 @@ pub enum Command {
     Ablate(Ablate),
     /// Train single units of a run's encoder on held-out points, and watch their UnitMem.
     Insert(Insert),
+    /// Make a smaller encoder of one whose units are pruned, and measure what it saves.
+    Compact(Compact),
     /// Choose a coreset of an embedding matrix.
     Select(Select),
     /// Write the HTML report of runs again.

@@ -25,6 +25,7 @@ pub fn execute(arguments: Arguments) -> u8 {
         Command::Exchange(arguments) => crate::intervene::exchange_layers(arguments),
         Command::Ablate(arguments) => crate::intervene::ablate_units(arguments),
         Command::Insert(arguments) => crate::intervene::insert_points(arguments),
+        Command::Compact(arguments) => crate::compact::compact(arguments),
         Command::Report { runs } => report(&runs),
         Command::Value(arguments) => Ok(value::execute(*arguments)),
         Command::Select(arguments) => return crate::select::execute(&arguments),

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod commands;
+mod compact;
 mod intervene;
 mod logging;
 mod output;

@@ -6,10 +6,11 @@
 mod run;
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use run::kill::{draw, killed, start, wait};
 use run::{
     EPOCH, Files, Place, TINY, afterimage, assert_same, call, checkpoints, ends, last_checkpoint,
     plugin, resume, tiny_pair, tiny_valued, with_every_observer,
@@ -21,53 +22,6 @@ fn long() -> String {
 }
 
 const END: u64 = 6 * EPOCH;
-
-fn start(config: &Path, out: &Path) -> Child {
-    let mut command = afterimage();
-    command.arg("run").arg(config).arg("--out").arg(out);
-    command
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the run starts")
-}
-
-/// Waits until `reached`; false if the run ended before.
-fn wait(child: &mut Child, reached: impl Fn() -> bool) -> bool {
-    let patience = Instant::now() + Duration::from_secs(120);
-    while !reached() {
-        if child.try_wait().expect("the run can be asked").is_some() {
-            return false;
-        }
-        assert!(Instant::now() < patience, "the run hangs");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    true
-}
-
-/// A number below `bound` that depends on `seed` alone.
-fn draw(seed: u64, bound: u64) -> u64 {
-    // The finaliser of SplitMix64.
-    let mut x = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (x ^ (x >> 31)) % bound
-}
-
-/// Starts a run and kills it `delay` after its checkpoint of `step` appears. Whether it was alive.
-fn killed(config: &Path, out: &Path, step: u64, delay: Duration) -> bool {
-    let mut child = start(config, out);
-    let mut alive = wait(&mut child, || {
-        checkpoints(out).last().is_some_and(|&last| last >= step)
-    });
-    if alive {
-        std::thread::sleep(delay);
-        alive = child.try_wait().unwrap().is_none();
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    alive
-}
 
 fn straight(place: &Place) -> (PathBuf, Files) {
     let run = place.run("straight", &long(), 3);

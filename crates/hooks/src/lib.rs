@@ -28,6 +28,7 @@ mod sample_scores;
 mod scope;
 mod site;
 mod state;
+mod structure;
 mod tap;
 
 pub use clock::{CadenceError, Clock, Every};
@@ -58,4 +59,5 @@ pub use sample_scores::{CellValues, EpochHistory, SampleHistory, SampleValues};
 pub use scope::{Desk, RunInfo, Scope};
 pub use site::{Site, SiteKind};
 pub use state::PluginState;
+pub use structure::{Structure, UnitGroup, UnitParameters, WeightCost};
 pub use tap::{HostReadings, Readings, Reduce, TapMode, TapPlan, TapSpec, glob};

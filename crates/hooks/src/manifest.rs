@@ -89,6 +89,8 @@ pub struct Manifest {
     pub exact: bool,
     /// Whether it compares the encoder with a reference encoder, which a run must then train.
     pub reference: bool,
+    /// What it will do, as far as that is known before the run, a line each.
+    pub plan: Vec<String>,
     /// Where it was asked for.
     pub origin: Option<Origin>,
 }

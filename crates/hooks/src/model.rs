@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 
 use crate::fault::Fault;
 use crate::site::Site;
+use crate::structure::{Structure, UnitParameters};
 use crate::tap::{Readings, TapPlan};
 
 /// A parameter of the model by path.
@@ -58,6 +59,27 @@ pub trait ModelView {
     /// # Errors
     /// A model that was attached without a tapped forward.
     fn observe(&self, images: Tensor<4>, taps: &TapPlan) -> Result<Observation, Fault>;
+
+    /// How the units hang together and what they cost; `None` for a model that does not tell.
+    fn structure(&self) -> Option<Structure> {
+        None
+    }
+
+    /// What the parameters that make the units of `site` are like; `None` for a site that names no
+    /// such parameters, and for a model that does not show them.
+    ///
+    /// # Errors
+    /// Values that cannot be brought to the host.
+    fn unit_parameters(&self, site: &str) -> Result<Option<UnitParameters>, Fault> {
+        let _ = site;
+        Ok(None)
+    }
+
+    /// The units of `site` that are masked, one flag a unit; `None` where none is.
+    fn masked(&self, site: &str) -> Option<Vec<bool>> {
+        let _ = site;
+        None
+    }
 
     /// The reference encoder, in a run that trains one in lock step: the same initial parameters,
     /// order and view seeds, with independent points in the places of the candidates

@@ -164,6 +164,12 @@ impl<P: Plugin> Declare<'_, P> {
         self
     }
 
+    /// Says something that the plugin will do, as far as that is known before the run.
+    pub fn plan(&mut self, line: impl Into<String>) -> &mut Self {
+        self.manifest.plan.push(line.into());
+        self
+    }
+
     /// The version of the layout of the plugin's state.
     pub fn state_version(&mut self, version: u32) -> &mut Self {
         self.manifest.state_version = version;
@@ -199,6 +205,7 @@ impl Attached {
             on_fault: OnFault::Disable,
             exact: false,
             reference: false,
+            plan: Vec::new(),
             origin: None,
         };
         let mut tables = Tables::default();

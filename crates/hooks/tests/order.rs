@@ -30,6 +30,7 @@ fn plugin(id: &str, line: usize) -> Manifest {
         on_fault: OnFault::Disable,
         exact: false,
         reference: false,
+        plan: Vec::new(),
         origin: Some(Origin {
             file: "run.toml".to_owned(),
             line,

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::activation_map::ActMap;
 use crate::class_means::ClassMeans;
+use crate::class_scores::ClassScores;
 use crate::classmem_report::{ClassReport, publish};
 use crate::cross_fit::CrossFit;
 use crate::measure::{Measured, Probe};
@@ -169,6 +170,13 @@ impl ClassMemProbe {
             .collect::<Result<Vec<_>, Fault>>()?;
         let names = samples.labels(Split::Train, &access)?.classes;
         publish(scope, &reports, names, config.map, config.views);
+        let clock = scope.clock();
+        let of_site = |report: &ClassReport<'_>| (report.site.to_owned(), report.class_mem.clone());
+        scope.provide(ClassScores {
+            epoch: clock.epoch,
+            step: clock.step,
+            sites: reports.iter().map(of_site).collect(),
+        })?;
         Ok(())
     }
 
@@ -250,6 +258,7 @@ impl Plugin for ClassMemProbe {
         d.taps(self.config.map.tap(&self.config.sites, &self.config.kinds))
             .on::<RunStart>(Every::Always, Self::start)
             .on::<EpochEnd>(self.config.every, Self::epoch)
+            .provides::<ClassScores>()
             .reads_labels();
     }
 

@@ -11,6 +11,7 @@ use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor, activation::relu};
 
 use crate::Taps;
+use crate::compact::{Group, Point, Slice};
 
 /// Convolution, batch norm, and in some blocks ReLU and max pooling.
 #[derive(Module, Debug)]
@@ -172,5 +173,81 @@ impl ConvBlock {
             sites.push(site(&self.sites.pool, SiteKind::Pool, &producers));
         }
         sites
+    }
+
+    /// The value that leaves the block, read by the convolutions of the blocks `readers`.
+    pub(crate) fn point(&self, readers: &[&ConvBlock]) -> Point {
+        let BlockSites {
+            block,
+            norm,
+            act,
+            pool,
+            ..
+        } = self.sites.as_ref();
+        let mut sites = vec![norm.clone()];
+        if self.rectified {
+            sites.insert(0, act.clone());
+        }
+        if self.pool.is_some() {
+            sites.push(pool.clone());
+        }
+        let statistics = ["norm.running_mean", "norm.running_var"].map(|n| format!("{block}.{n}"));
+        let rows = self.producers().into_iter().chain(statistics);
+        Point {
+            sites,
+            sum_of: Vec::new(),
+            written_by: rows.map(|path| Slice::new(path, 0)).collect(),
+            read_by: readers.iter().map(|block| block.columns()).collect(),
+        }
+    }
+
+    /// The axis of the block's convolution that runs over its inputs.
+    pub(crate) fn columns(&self) -> Slice {
+        Slice::new(self.reader(), 1)
+    }
+
+    /// Names of the block's sites, in forward order.
+    pub(crate) fn site_names(&self) -> Vec<String> {
+        let sites = self.sites(&[]);
+        sites.into_iter().map(|site| site.name).collect()
+    }
+
+    /// A group of the block's units alone, read by the convolutions of the blocks `readers`.
+    pub(crate) fn group(&self, readers: &[&ConvBlock]) -> Group {
+        Group {
+            name: self.sites.block.clone(),
+            units: self.units(),
+            channels: 1,
+            sites: self.site_names(),
+            points: vec![self.point(readers)],
+            embeds: false,
+        }
+    }
+
+    /// Sides of the map behind the convolution, and behind the block, for a map of these sides.
+    pub(crate) fn sides(&self, sides: [usize; 2]) -> [[usize; 2]; 2] {
+        let length = |side: usize, kernel: usize, padding: usize, stride: usize| {
+            (side + 2 * padding).saturating_sub(kernel) / stride + 1
+        };
+        let conv = [0, 1].map(|axis| {
+            let kernel = self.conv.kernel_size[axis];
+            length(sides[axis], kernel, kernel / 2, self.conv.stride[axis])
+        });
+        let Some(pool) = &self.pool else {
+            return [conv, conv];
+        };
+        let padding = match &pool.padding {
+            PaddingConfig2d::Explicit(padding, ..) => *padding,
+            _ => 0,
+        };
+        let pooled = [0, 1].map(|axis| {
+            length(
+                conv[axis],
+                pool.kernel_size[axis],
+                padding,
+                pool.stride[axis],
+            )
+        });
+        [conv, pooled]
     }
 }

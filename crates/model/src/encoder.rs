@@ -8,6 +8,7 @@ use burn::module::{
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::compact::Group;
 use crate::{ModelError, ResNet, ResNet9, ResNet9Config, ResNetConfig, Taps, Vit, VitConfig};
 
 /// A network from images to embeddings with named sites.
@@ -19,6 +20,19 @@ pub trait Encoder: Module {
     /// The sites in forward order. What an encoder's last site feeds lies outside of it, so the
     /// readers of the embedding are not in `consumed_by`.
     fn sites(&self) -> Vec<Site>;
+
+    /// The units that can be taken out together, in forward order; none for an encoder that cannot be
+    /// made smaller.
+    fn groups(&self) -> Vec<Group> {
+        Vec::new()
+    }
+
+    /// Multiplications by each value of every weight in a forward pass of one image with these sides
+    /// (height, width), by the weight's path; none for an encoder that does not tell.
+    fn positions(&self, sides: [usize; 2]) -> Vec<(String, u64)> {
+        let _ = sides;
+        Vec::new()
+    }
 
     /// Length of an embedding.
     fn embedding_dim(&self) -> usize;
@@ -171,6 +185,14 @@ macro_rules! rewrapped {
 impl Encoder for AnyEncoder {
     fn sites(&self) -> Vec<Site> {
         within!(self, encoder => encoder.sites())
+    }
+
+    fn groups(&self) -> Vec<Group> {
+        within!(self, encoder => encoder.groups())
+    }
+
+    fn positions(&self, sides: [usize; 2]) -> Vec<(String, u64)> {
+        within!(self, encoder => encoder.positions(sides))
     }
 
     fn embedding_dim(&self) -> usize {

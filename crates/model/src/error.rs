@@ -90,6 +90,45 @@ pub enum ModelError {
         /// The keys that do not fit; boxed, since it is the largest by far.
         misfit: Box<Misfit>,
     },
+    /// Units that cannot be taken out of a tensor, group or model.
+    #[error("compaction: {reason}")]
+    Slice {
+        /// Why not.
+        reason: String,
+    },
+    /// A model without units to take out.
+    #[error(
+        "compaction: no unit is masked for all that read it, so there is nothing to take out; prune \
+         whole groups (`couple = true` of the plugin `prune`)"
+    )]
+    NothingPruned,
+    /// A smaller model that says something else.
+    #[error(
+        "compaction: embeddings of the smaller model differ from those of the masked one by up to \
+         {difference:.1e}, more than {tolerance:.0e}; it is refused"
+    )]
+    Differs {
+        /// Largest difference of two values, over the largest value where that is over 1.
+        difference: f64,
+        /// The largest that is taken for rounding.
+        tolerance: f64,
+    },
+    /// A file that does not describe an architecture.
+    #[error("{}: this file does not describe an encoder: {reason}", path.display())]
+    Architecture {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// Weights that cannot be written.
+    #[error("{}: cannot write the weights: {reason}", path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// A record of this project that does not hold the encoder.
     #[error("the record does not hold this encoder: {reason}")]
     Record {

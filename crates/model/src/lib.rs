@@ -20,6 +20,7 @@
 //! assert!(!taps.readings().is_empty());
 //! ```
 
+pub mod compact;
 mod conv_block;
 mod defaults;
 mod describe;
@@ -39,6 +40,7 @@ mod taps;
 mod teacher;
 mod token_block;
 mod transplant;
+mod unit_parameters;
 mod unit_step;
 mod view;
 mod vit;
@@ -46,7 +48,7 @@ mod vit;
 pub use conv_block::{BlockSites, ConvBlock, ConvBlockConfig};
 pub use encoder::{AnyEncoder, Encoder, EncoderConfig};
 pub use error::{Misfit, ModelError};
-pub use import::{ImportOptions, Imported, Layout, Weights, from_record};
+pub use import::{ImportOptions, Imported, Layout, Weights, from_record, image_channels};
 pub use layer::{Layer, layers};
 pub use masks::Masks;
 pub use paths::{ParameterInfo, parameter_count, parameters};
@@ -60,6 +62,7 @@ pub use taps::Taps;
 pub use teacher::{moved_towards, teacher};
 pub use token_block::{TokenBlock, TokenNorm, TokenSites};
 pub use transplant::transplant;
+pub use unit_parameters::unit_parameters;
 pub use unit_step::step_unit;
 pub use view::EncoderView;
 pub use vit::{Vit, VitConfig, VitSize};

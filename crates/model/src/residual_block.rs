@@ -7,6 +7,7 @@ use afterimage_kernels::{Convolution, add, fork};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, activation::relu};
 
+use crate::compact::{Group, Point};
 use crate::{ConvBlock, ConvBlockConfig, Taps};
 
 /// `relu(branch(x) + shortcut(x))`: two convolutions 3×3, or a bottleneck of 1×1, 3×3 and 1×1.
@@ -144,5 +145,70 @@ impl ResidualBlock {
             });
         }
         sites
+    }
+
+    /// The groups of the branch's inner convolutions, which are read by the next one alone.
+    pub(crate) fn inner_groups(&self) -> Vec<Group> {
+        let pairs = self.branch.windows(2);
+        pairs.map(|pair| pair[0].group(&[&pair[1]])).collect()
+    }
+
+    /// Adds the block to the group of the sums that flow from block to block, whose last point is the
+    /// block's input; gives back the group that ends here, if a shortcut makes new sums.
+    pub(crate) fn flow(&self, group: &mut Group) -> Option<Group> {
+        if let Some(input) = group.points.last_mut() {
+            input.read_by = self.readers().iter().map(|block| block.columns()).collect();
+        }
+        let mut ended = None;
+        if let Some(shortcut) = &self.shortcut {
+            let fresh = Group {
+                points: vec![shortcut.point(&[])],
+                sites: shortcut.site_names(),
+                units: self.units(),
+                ..group.clone()
+            };
+            ended = Some(std::mem::replace(group, fresh));
+        }
+        group.name = match self.sites.act.rsplit('.').nth(1) {
+            // The stage: the path without the block's number.
+            Some(number) => {
+                let end = self.sites.act.len() - number.len() - ".act".len() - 1;
+                self.sites.act[..end].to_owned()
+            }
+            None => self.sites.act.clone(),
+        };
+        let skip = group.points.len() - 1;
+        if let Some(last) = self.branch.last() {
+            group.sites.extend(last.site_names());
+            group.points.push(last.point(&[]));
+        }
+        group
+            .sites
+            .extend([self.sites.sum.clone(), self.sites.act.clone()]);
+        group.points.push(Point {
+            sites: vec![self.sites.act.clone(), self.sites.sum.clone()],
+            sum_of: vec![skip, group.points.len() - 1],
+            ..Point::default()
+        });
+        ended
+    }
+
+    /// Multiplications by each value of the block's convolutions for a map of `sides`, and the sides
+    /// of its output.
+    pub(crate) fn positions(&self, sides: [usize; 2]) -> (Vec<(String, u64)>, [usize; 2]) {
+        let mut positions = Vec::new();
+        let mut through = |block: &ConvBlock, sides| {
+            let [conv, out] = block.sides(sides);
+            positions.push((block.reader(), (conv[0] * conv[1]) as u64));
+            out
+        };
+        if let Some(shortcut) = &self.shortcut {
+            through(shortcut, sides);
+        }
+        let out = self
+            .branch
+            .iter()
+            .fold(sides, |sides, block| through(block, sides));
+        (positions, out)
     }
 }

@@ -8,6 +8,7 @@ use burn::nn::pool::MaxPool2dConfig;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::compact::Group;
 use crate::defaults::{as_published, rgb};
 use crate::residual_block::{ResidualBlock, ResidualBlockConfig};
 use crate::{ConvBlock, ConvBlockConfig, Encoder, Initial, ModelError, Taps, seeded_from};
@@ -210,6 +211,29 @@ impl Encoder for ResNet {
             sites.extend(block.sites(&mut writers, &readers));
         }
         sites
+    }
+
+    fn groups(&self) -> Vec<Group> {
+        let mut groups = Vec::new();
+        let mut flow = self.stem.group(&[]);
+        for block in self.blocks() {
+            groups.extend(block.flow(&mut flow));
+            groups.extend(block.inner_groups());
+        }
+        flow.embeds = true;
+        groups.push(flow);
+        groups
+    }
+
+    fn positions(&self, sides: [usize; 2]) -> Vec<(String, u64)> {
+        let [conv, mut sides] = self.stem.sides(sides);
+        let mut all = vec![(self.stem.reader(), (conv[0] * conv[1]) as u64)];
+        for block in self.blocks() {
+            let (positions, out) = block.positions(sides);
+            all.extend(positions);
+            sides = out;
+        }
+        all
     }
 
     fn embedding_dim(&self) -> usize {

@@ -9,6 +9,7 @@ use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::compact::{Group, Point};
 use crate::defaults::{as_published, rgb};
 use crate::{ConvBlock, ConvBlockConfig, Encoder, ModelError, Taps};
 
@@ -177,6 +178,69 @@ impl Encoder for ResNet9 {
         sites.extend(self.res2b.sites(&[]));
         sites.push(sum(RES2, &self.layer3, &self.res2b, None));
         sites
+    }
+
+    fn groups(&self) -> Vec<Group> {
+        // The branch ends where its input lies, so that both have the same units.
+        let sum = |name: &str, skip: &ConvBlock, inner, branch: &ConvBlock, reader| {
+            let readers: Option<&ConvBlock> = reader;
+            let points = vec![
+                skip.point(&[inner]),
+                branch.point(&[]),
+                Point {
+                    sites: vec![name.to_owned()],
+                    sum_of: vec![0, 1],
+                    read_by: readers.iter().map(|block| block.columns()).collect(),
+                    ..Point::default()
+                },
+            ];
+            let mut sites = skip.site_names();
+            sites.extend(branch.site_names());
+            sites.push(name.to_owned());
+            Group {
+                name: name.to_owned(),
+                units: branch.units(),
+                channels: 1,
+                sites,
+                points,
+                embeds: readers.is_none(),
+            }
+        };
+        vec![
+            self.prep.group(&[&self.layer1]),
+            sum(
+                RES1,
+                &self.layer1,
+                &self.res1a,
+                &self.res1b,
+                Some(&self.layer2),
+            ),
+            self.res1a.group(&[&self.res1b]),
+            self.layer2.group(&[&self.layer3]),
+            sum(RES2, &self.layer3, &self.res2a, &self.res2b, None),
+            self.res2a.group(&[&self.res2b]),
+        ]
+    }
+
+    fn positions(&self, sides: [usize; 2]) -> Vec<(String, u64)> {
+        let Self {
+            prep,
+            layer1,
+            res1a,
+            res1b,
+            layer2,
+            layer3,
+            res2a,
+            res2b,
+        } = self;
+        let mut sides = sides;
+        let blocks = [prep, layer1, res1a, res1b, layer2, layer3, res2a, res2b];
+        let positions = blocks.map(|block| {
+            let [conv, out] = block.sides(sides);
+            sides = out;
+            (block.reader(), (conv[0] * conv[1]) as u64)
+        });
+        positions.to_vec()
     }
 
     fn embedding_dim(&self) -> usize {

@@ -9,6 +9,7 @@ use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 
 use crate::Taps;
+use crate::compact::{Group, Point, Slice};
 
 /// Added to variances.
 const EPSILON: f64 = 1e-6;
@@ -54,9 +55,9 @@ pub struct TokenBlock {
     pub fc1: Linear,
     /// `4C` to `C`.
     pub fc2: Linear,
-    /// Number of heads.
+    /// Channels of a head. Their number follows from the weights, since heads can be taken out.
     #[module(skip)]
-    pub heads: usize,
+    pub head_channels: usize,
     /// The names of this block's sites.
     #[module(skip)]
     pub sites: Arc<TokenSites>,
@@ -67,6 +68,8 @@ pub struct TokenBlock {
 pub struct TokenSites {
     /// The block's path.
     pub block: String,
+    /// `<block>.heads`: what the heads say, beside each other.
+    pub heads: String,
     /// `<block>.attention`: what attention adds to the tokens.
     pub attention: String,
     /// `<block>.attended`: the tokens after that sum.
@@ -86,6 +89,7 @@ impl TokenSites {
         let site = |name: &str| format!("{block}.{name}");
         Self {
             block: block.to_owned(),
+            heads: site("heads"),
             attention: site("attention"),
             attended: site("attended"),
             fc1: site("fc1"),
@@ -107,7 +111,7 @@ impl TokenBlock {
             norm2: TokenNorm::new(channels, device),
             fc1: linear(channels, EXPANSION * channels),
             fc2: linear(EXPANSION * channels, channels),
-            heads,
+            head_channels: channels / heads,
             sites: Arc::new(TokenSites::new(path)),
         }
     }
@@ -117,7 +121,8 @@ impl TokenBlock {
         let sites = &self.sites;
         let [x, skip] = fork(x);
         let qkv = linear(&self.qkv, self.norm1.forward(x));
-        let branch = linear(&self.output, attention(qkv, self.heads));
+        let said = taps.visit3(&sites.heads, attention(qkv, self.heads()));
+        let branch = linear(&self.output, said);
         let x = add_tokens(skip, taps.visit3(&sites.attention, branch));
         let x = taps.visit3(&sites.attended, x);
         let [x, skip] = fork(x);
@@ -149,13 +154,80 @@ impl TokenBlock {
             produced_by: parameters(layer),
             ..Site::new(name, kind, channels)
         };
+        let said = Site {
+            consumed_by: vec![format!("{}.output.weight", sites.block)],
+            ..Site::new(
+                &sites.heads,
+                SiteKind::Token,
+                self.heads() * self.head_channels,
+            )
+        };
         vec![
+            said,
             branch_site(&sites.attention, SiteKind::Attention, "output"),
             Site::new(&sites.attended, SiteKind::Residual, channels),
             hidden_site(&sites.fc1, SiteKind::FullyConnected),
             hidden_site(&sites.act, SiteKind::Activation),
             branch_site(&sites.fc2, SiteKind::FullyConnected, "fc2"),
             Site::new(&sites.sum, SiteKind::Residual, channels),
+        ]
+    }
+
+    /// Number of heads.
+    pub fn heads(&self) -> usize {
+        self.output.weight.lazy_shape()[0] / self.head_channels
+    }
+
+    /// The groups of the block: its heads, and the units of its hidden layer.
+    pub(crate) fn groups(&self) -> Vec<Group> {
+        let sites = &self.sites;
+        let path = |name: &str| format!("{}.{name}", sites.block);
+        let heads = Group {
+            name: sites.heads.clone(),
+            units: self.heads(),
+            channels: self.head_channels,
+            sites: vec![sites.heads.clone()],
+            points: vec![Point {
+                sites: vec![sites.heads.clone()],
+                sum_of: Vec::new(),
+                written_by: vec![
+                    Slice::new(path("qkv.weight"), 1).repeated(3),
+                    Slice::new(path("qkv.bias"), 0).repeated(3),
+                ],
+                read_by: vec![Slice::new(path("output.weight"), 0)],
+            }],
+            embeds: false,
+        };
+        let hidden = Group {
+            name: sites.fc1.clone(),
+            units: self.fc1.weight.lazy_shape()[1],
+            channels: 1,
+            sites: vec![sites.fc1.clone(), sites.act.clone()],
+            points: vec![Point {
+                // GELU keeps zeros.
+                sites: vec![sites.act.clone(), sites.fc1.clone()],
+                sum_of: Vec::new(),
+                written_by: vec![
+                    Slice::new(path("fc1.weight"), 1),
+                    Slice::new(path("fc1.bias"), 0),
+                ],
+                read_by: vec![Slice::new(path("fc2.weight"), 0)],
+            }],
+            embeds: false,
+        };
+        vec![heads, hidden]
+    }
+
+    /// Multiplications by each value of the block's weights for `tokens` tokens; those of attention
+    /// go under the name of the heads' group.
+    pub(crate) fn positions(&self, tokens: u64) -> Vec<(String, u64)> {
+        let weight = |layer: &str| (format!("{}.{layer}.weight", self.sites.block), tokens);
+        vec![
+            weight("qkv"),
+            (self.sites.heads.clone(), 2 * tokens * tokens),
+            weight("output"),
+            weight("fc1"),
+            weight("fc2"),
         ]
     }
 }

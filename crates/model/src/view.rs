@@ -1,9 +1,10 @@
 //! An encoder as plugins see it.
 
-use afterimage_hooks::{Fault, ModelView, Observation, Site, TapPlan};
+use afterimage_hooks::{Fault, ModelView, Observation, Site, Structure, TapPlan, UnitParameters};
 use burn::tensor::Tensor;
 
-use crate::{Encoder, Masks, Taps, evaluation};
+use crate::compact::structure;
+use crate::{Encoder, Masks, ParameterInfo, Taps, evaluation, parameters, unit_parameters};
 
 /// An encoder in evaluation mode with its sites and masks.
 #[derive(Debug, Clone)]
@@ -37,5 +38,28 @@ impl<E: Encoder> ModelView for EncoderView<E> {
             logits: None,
             readings: taps.into_readings(),
         })
+    }
+
+    fn structure(&self) -> Option<Structure> {
+        let named = parameters(&self.encoder)
+            .into_iter()
+            .map(|info| ParameterInfo {
+                path: format!("encoder.{}", info.path),
+                ..info
+            });
+        let named: Vec<ParameterInfo> = named.collect();
+        Some(structure(&self.encoder.groups(), &named, &[]))
+    }
+
+    fn unit_parameters(&self, site: &str) -> Result<Option<UnitParameters>, Fault> {
+        match self.sites.iter().find(|known| known.name == site) {
+            Some(site) => unit_parameters(&self.encoder, "", "encoder.", site),
+            None => Ok(None),
+        }
+    }
+
+    fn masked(&self, site: &str) -> Option<Vec<bool>> {
+        let kept = self.masks.get(site)?;
+        Some(kept.iter().map(|kept| !kept).collect())
     }
 }

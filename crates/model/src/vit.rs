@@ -10,6 +10,7 @@ use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Device, Int, Tensor, s};
 use serde::{Deserialize, Serialize};
 
+use crate::compact::Group;
 use crate::defaults::rgb;
 use crate::{Encoder, Initial, ModelError, Taps, TokenBlock, TokenNorm, seeded_from};
 
@@ -304,6 +305,20 @@ impl Encoder for Vit {
         }
         sites.push(Site::new(NORM, SiteKind::Token, channels));
         sites
+    }
+
+    fn groups(&self) -> Vec<Group> {
+        self.blocks.iter().flat_map(TokenBlock::groups).collect()
+    }
+
+    fn positions(&self, sides: [usize; 2]) -> Vec<(String, u64)> {
+        let kernel = self.patch.kernel_size;
+        let patches = ((sides[0] / kernel[0]) * (sides[1] / kernel[1])) as u64;
+        let mut positions = vec![(format!("{PATCH}.weight"), patches)];
+        for block in &self.blocks {
+            positions.extend(block.positions(patches + 1));
+        }
+        positions
     }
 
     fn embedding_dim(&self) -> usize {

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicUsize;
 
 use afterimage_hooks::{Attached, Decision, Outcome, PairSets, SampleId, Samples, Sink};
 use afterimage_track::{Progress, Sinks};
-use burn::train::{LearnerModel, SupervisedTraining, TrainStep, TrainingStrategy};
+use burn::train::{Learner, LearnerModel, SupervisedTraining, TrainStep, TrainingStrategy};
 
 use crate::checkpoint::Checkpoints;
 use crate::driver::{Driver, Opaque, Open};
@@ -17,6 +17,7 @@ use crate::feed::Feed;
 use crate::hooked::HookedModel;
 use crate::records::{Always, Records};
 use crate::strategy::HookedStrategy;
+use crate::surgery::Rebuild;
 
 /// When and what to evaluate.
 pub(crate) struct Evaluation {
@@ -65,6 +66,10 @@ pub(crate) struct Parts<M: LearnerModel> {
     pub(crate) members: Vec<SampleId>,
     pub(crate) pair: Option<PairSets>,
     pub(crate) held_out_samples: usize,
+    /// Makes the learner of a model that lost units or is frozen in part.
+    pub(crate) rebuild: Option<Rebuild<M>>,
+    /// Height and width of the images, where the program tells.
+    pub(crate) sides: Option<[usize; 2]>,
     pub(crate) batch_size: usize,
     pub(crate) seed: u64,
     pub(crate) config: String,
@@ -120,6 +125,8 @@ impl<M: LearnerModel> Afterimage<M> {
                 members: Vec::new(),
                 pair: None,
                 held_out_samples: 0,
+                rebuild: None,
+                sides: None,
                 batch_size: batch_size.max(1),
                 seed: 0,
                 config: String::new(),
@@ -195,6 +202,20 @@ impl<M: LearnerModel> Afterimage<M> {
     pub fn pair(mut self, sets: PairSets) -> Self {
         self.parts.members = sets.members();
         self.parts.pair = Some(sets);
+        self
+    }
+
+    /// How to make a learner of a model, with the optimizer and the schedule that the run was
+    /// launched with, which the loop then loads: with it, and with
+    /// [`checkpoints`](Self::checkpoints), `Compact` and `Freeze` can be asked for.
+    pub fn rebuild(mut self, rebuild: impl Fn(M) -> Learner<M> + 'static) -> Self {
+        self.parts.rebuild = Some(Box::new(rebuild));
+        self
+    }
+
+    /// Height and width of the images in a step, from which plugins learn what a model costs.
+    pub fn image_sides(mut self, sides: [usize; 2]) -> Self {
+        self.parts.sides = Some(sides);
         self
     }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use afterimage_hooks::{Clock, HooksState, Plan};
 use afterimage_model::Masks;
+use afterimage_model::compact::Kept;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -15,7 +16,9 @@ use crate::error::TrainError;
 use crate::records::LearnerBytes;
 
 /// Version of the layout of a checkpoint directory.
-const LAYOUT: u32 = 2;
+const LAYOUT: u32 = 3;
+/// The layout before, which has no [`ARCHITECTURE`]: its models have all their units.
+const WHOLE: u32 = 2;
 
 /// Where the loop stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,7 +45,18 @@ pub struct LoopState {
 pub(crate) struct Checkpoint {
     pub(crate) learner: LearnerBytes,
     pub(crate) state: LoopState,
+    pub(crate) shape: Shape,
     pub(crate) hooks: HooksState,
+}
+
+/// How the model differs from the one that the run began with.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Shape {
+    /// Units that it keeps, by group.
+    pub(crate) groups: Kept,
+    /// Paths of the parameters that plugins froze.
+    pub(crate) frozen: Vec<String>,
 }
 
 /// The file list of a checkpoint, written last.
@@ -60,6 +74,8 @@ const OPTIMIZER: &str = "optimizer.bpk";
 const SCHEDULE: &str = "schedule.bpk";
 const LOOP: &str = "loop.bin";
 const PLUGINS: &str = "plugins.bin";
+/// [`Shape`]
+const ARCHITECTURE: &str = "arch.json";
 const CONFIG: &str = "config.toml";
 const CONTENTS: &str = "contents.json";
 
@@ -99,12 +115,18 @@ impl Checkpoints {
         };
         let state = encode("loop", postcard::to_stdvec(&checkpoint.state))?;
         let hooks = encode("plugins", postcard::to_stdvec(&checkpoint.hooks))?;
-        let files: [(&str, &[u8]); 6] = [
+        let shape =
+            serde_json::to_string_pretty(&checkpoint.shape).map_err(|e| TrainError::Record {
+                what: "architecture",
+                reason: e.to_string(),
+            })?;
+        let files: [(&str, &[u8]); 7] = [
             (MODEL, &checkpoint.learner.model),
             (OPTIMIZER, &checkpoint.learner.optimizer),
             (SCHEDULE, &checkpoint.learner.schedule),
             (LOOP, &state),
             (PLUGINS, &hooks),
+            (ARCHITECTURE, shape.as_bytes()),
             (CONFIG, self.config.as_bytes()),
         ];
         let mut sha256 = BTreeMap::new();
@@ -211,6 +233,14 @@ pub fn read_state(path: &Path) -> Result<LoopState, TrainError> {
     read(path, None).map(|checkpoint| checkpoint.state)
 }
 
+/// The units that the model of the checkpoint at `path` keeps of those that its run began with.
+///
+/// # Errors
+/// A checkpoint that is incomplete or damaged.
+pub fn read_kept(path: &Path) -> Result<Kept, TrainError> {
+    read(path, None).map(|checkpoint| checkpoint.shape.groups)
+}
+
 fn read(path: &Path, config: Option<&str>) -> Result<Checkpoint, TrainError> {
     let damaged = |file: &str, what: String| TrainError::Checkpoint {
         path: path.join(file),
@@ -220,7 +250,7 @@ fn read(path: &Path, config: Option<&str>) -> Result<Checkpoint, TrainError> {
         .map_err(TrainError::io(path.join(CONTENTS), "read"))?;
     let contents: Contents =
         serde_json::from_str(&text).map_err(|error| damaged(CONTENTS, error.to_string()))?;
-    if contents.layout != LAYOUT {
+    if ![WHOLE, LAYOUT].contains(&contents.layout) {
         return Err(damaged(
             CONTENTS,
             format!(
@@ -255,6 +285,11 @@ fn read(path: &Path, config: Option<&str>) -> Result<Checkpoint, TrainError> {
     let state = postcard::from_bytes(&file(LOOP)?).map_err(|e| damaged(LOOP, e.to_string()))?;
     let hooks =
         postcard::from_bytes(&file(PLUGINS)?).map_err(|e| damaged(PLUGINS, e.to_string()))?;
+    let shape = match contents.layout {
+        WHOLE => Shape::default(),
+        _ => serde_json::from_slice(&file(ARCHITECTURE)?)
+            .map_err(|e| damaged(ARCHITECTURE, e.to_string()))?,
+    };
     let learner = LearnerBytes {
         model: file(MODEL)?,
         optimizer: file(OPTIMIZER)?,
@@ -263,6 +298,7 @@ fn read(path: &Path, config: Option<&str>) -> Result<Checkpoint, TrainError> {
     Ok(Checkpoint {
         learner,
         state,
+        shape,
         hooks,
     })
 }

@@ -8,18 +8,24 @@ use burn::train::LearnerModel;
 
 use crate::attach::decision_line;
 use crate::error::TrainError;
+use crate::surgery::Refusal;
 use crate::training::Training;
 
 impl<M: LearnerModel> Training<M> {
     /// The one place where requests become effects.
     pub(crate) fn commit(&mut self) -> Result<(), TrainError> {
         let mut decisions = self.hooks.drain_faults();
+        let mut masked = false;
         for Requested { plugin, request } in std::mem::take(&mut self.desk.requests) {
             let (kind, what) = (request.kind().to_string(), request.describe());
+            let masks = matches!(request, Request::Mask { .. });
             let outcome = match self.apply(request) {
-                Ok(()) => "applied".to_owned(),
-                Err(reason) => format!("refused: {reason}"),
+                Ok(None) => "applied".to_owned(),
+                Ok(Some(effect)) => format!("applied: {effect}"),
+                Err(Refusal::No(reason)) => format!("refused: {reason}"),
+                Err(Refusal::Failed(error)) => return Err(error),
             };
+            masked |= masks && outcome == "applied";
             let Clock { epoch, step, .. } = self.state.clock;
             decisions.push(Decision {
                 epoch,
@@ -30,33 +36,38 @@ impl<M: LearnerModel> Training<M> {
                 outcome,
             });
         }
+        if masked {
+            self.clear_pruned()?;
+        }
         self.log_decisions(&decisions)?;
         let records = self.desk.recorder.drain();
         self.sinks.write_all(&records);
         Ok(())
     }
 
-    fn apply(&mut self, request: Request) -> Result<(), String> {
+    /// Does what is asked; what there is to say about it.
+    fn apply(&mut self, request: Request) -> Result<Option<String>, Refusal> {
+        let no = Refusal::No;
         match request {
             Request::SetPlan(plan) => {
                 let members = &self.parts.members;
                 let known = |id| members.binary_search(id).is_ok();
                 if let Some(id) = plan.ids().iter().find(|id| !known(id)) {
-                    return Err(format!(
+                    return Err(no(format!(
                         "sample {} is none of the {} samples that this encoder is trained on",
                         id.0,
                         members.len()
-                    ));
+                    )));
                 }
                 if plan.ids().len() < self.parts.batch_size {
-                    return Err(format!(
+                    return Err(no(format!(
                         "{} samples do not fill one batch of {}",
                         plan.ids().len(),
                         self.parts.batch_size
-                    ));
+                    )));
                 }
                 self.state.plan = Some(plan);
-                Ok(())
+                Ok(None)
             }
             Request::Mask { site, units } => {
                 let site = self
@@ -64,22 +75,20 @@ impl<M: LearnerModel> Training<M> {
                     .sites
                     .iter()
                     .find(|known| known.name == site)
-                    .ok_or_else(|| format!("there is no site {site:?}"))?;
-                self.state
-                    .masks
-                    .prune(site, &units)
-                    .map_err(|error| error.to_string())?;
-                Ok(())
+                    .ok_or_else(|| no(format!("there is no site {site:?}")))?;
+                self.state.masks.prune(site, &units)?;
+                Ok(None)
             }
             Request::Evaluate => {
                 self.evaluate = true;
-                Ok(())
+                Ok(None)
             }
             Request::Stop { reason } => {
                 self.stop.get_or_insert(Outcome::Stopped(reason));
-                Ok(())
+                Ok(None)
             }
-            Request::Freeze { .. } | Request::Compact => Err("this run cannot apply it".to_owned()),
+            Request::Freeze { pattern } => self.freeze(&pattern).map(Some),
+            Request::Compact => self.compact().map(Some),
         }
     }
 

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use afterimage_hooks::{
     Classifier, Clock, Desk, Fault, ForwardDone, ForwardDoneCx, GradReady, GradReadyCx, Hooks,
     HostOutputs, HostReadings, LossReady, LossReadyCx, LossWrites, Observation, Readings, RunInfo,
-    SampleId, Scope, Site, TapMode, TapPlan, WantedOutputs,
+    SampleId, Scope, Site, Structure, TapMode, TapPlan, WantedOutputs,
 };
-use afterimage_model::{Masks, Taps};
+use afterimage_model::compact::{Group, structure};
+use afterimage_model::{Masks, ParameterInfo, Taps};
 use burn::module::{Module, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
@@ -92,6 +93,16 @@ pub(crate) trait Driver<M> {
     /// Whether the model trains a reference encoder in lock step.
     fn has_reference(&self, model: &M) -> bool;
 
+    /// The units that can be taken out together.
+    fn groups(&self, model: &M) -> Vec<Group>;
+
+    /// How the units hang together, and what they cost for images with these sides.
+    fn structure(&self, model: &M, sides: Option<[usize; 2]>) -> Structure;
+
+    /// The path in the encoder, as sites have it, of a path of the model that lies in it or in one of
+    /// its copies.
+    fn in_encoder(&self, path: &str) -> Option<String>;
+
     /// A forward pass of an encoder in evaluation mode.
     fn observe(
         &self,
@@ -162,6 +173,18 @@ impl<M: LearnerModel> Driver<M> for Opaque {
 
     fn has_reference(&self, _model: &M) -> bool {
         false
+    }
+
+    fn groups(&self, _model: &M) -> Vec<Group> {
+        Vec::new()
+    }
+
+    fn structure(&self, _model: &M, _sides: Option<[usize; 2]>) -> Structure {
+        Structure::default()
+    }
+
+    fn in_encoder(&self, _path: &str) -> Option<String> {
+        None
     }
 
     fn observe(
@@ -328,6 +351,23 @@ impl<M: HookedModel> Driver<M> for Open {
         HookedModel::has_reference(model)
     }
 
+    fn groups(&self, model: &M) -> Vec<Group> {
+        HookedModel::groups(model)
+    }
+
+    fn structure(&self, model: &M, sides: Option<[usize; 2]>) -> Structure {
+        let positions = sides.map(|sides| model.positions(sides));
+        let parameters: Vec<ParameterInfo> = afterimage_model::parameters(model);
+        structure(&model.groups(), &parameters, &positions.unwrap_or_default())
+    }
+
+    fn in_encoder(&self, path: &str) -> Option<String> {
+        let rest = M::ENCODERS
+            .iter()
+            .find_map(|place| path.strip_prefix(place))?;
+        Some(format!("encoder.{rest}"))
+    }
+
     fn observe(
         &self,
         evaluation: &M,
@@ -336,10 +376,9 @@ impl<M: HookedModel> Driver<M> for Open {
         taps: &TapPlan,
         masks: &Masks,
     ) -> Result<Observation, Fault> {
-        let mut taps = Taps::new(taps);
+        let mut taps = Taps::new(taps).with_masks(masks);
         let (embeddings, logits) = match who {
             Who::Studied => {
-                taps = taps.with_masks(masks);
                 let embeddings = evaluation.encode(images, &mut taps);
                 let logits = evaluation.logits(embeddings.clone());
                 (embeddings, logits)

@@ -2,6 +2,7 @@
 
 use afterimage_hooks::{SampleId, Site};
 use afterimage_model::Taps;
+use afterimage_model::compact::Group;
 use burn::nn::Linear;
 use burn::tensor::Tensor;
 use burn::train::{LearnerModel, TrainStep};
@@ -111,6 +112,23 @@ pub trait HookedModel: LearnerModel {
         let _ = embeddings;
         None
     }
+
+    /// The units that can be taken out together, with paths as those of [`sites`](Self::sites); none
+    /// for a model that cannot be made smaller.
+    fn groups(&self) -> Vec<Group> {
+        Vec::new()
+    }
+
+    /// Multiplications by each value of every weight in a forward pass of one image with these sides
+    /// (height, width), by path; none for a model that does not tell.
+    fn positions(&self, sides: [usize; 2]) -> Vec<(String, u64)> {
+        let _ = sides;
+        Vec::new()
+    }
+
+    /// What the paths of each copy of the encoder begin with, for a model that holds several (a
+    /// teacher, a reference); they lose the same units.
+    const ENCODERS: &'static [&'static str] = &["encoder."];
 
     /// Whether a reference encoder is trained in lock step.
     fn has_reference(&self) -> bool {

@@ -25,11 +25,12 @@ mod pretrain;
 mod records;
 mod signals;
 mod strategy;
+mod surgery;
 mod training;
 mod view_feed;
 
 pub use attach::{Afterimage, RunReport};
-pub use checkpoint::{Checkpoints, LoopState, read_model, read_state};
+pub use checkpoint::{Checkpoints, LoopState, read_kept, read_model, read_state};
 pub use embed::embed;
 pub use error::TrainError;
 pub use evaluate::Evaluator;

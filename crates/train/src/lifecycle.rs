@@ -15,7 +15,7 @@ use burn::train::{EventProcessorTraining, Learner, LearnerEvent, LearnerModel};
 
 use crate::attach::Parts;
 use crate::canonical::{self, parameter_ids};
-use crate::checkpoint::{Checkpoint, LoopState};
+use crate::checkpoint::{Checkpoint, LoopState, Shape};
 use crate::driver::parameters;
 use crate::error::TrainError;
 use crate::records::{LearnerBytes, Records};
@@ -60,6 +60,8 @@ impl<M: LearnerModel> Training<M> {
         };
         Self {
             parameters: parameter_ids(&model),
+            shape: Shape::default(),
+            rate: 0.0,
             parts,
             records,
             burn,
@@ -115,6 +117,12 @@ impl<M: LearnerModel> Training<M> {
         if self.run.sites.is_empty() {
             requests.remove(&RequestKind::Mask);
         }
+        if self.parts.rebuild.is_some() && self.parts.saving.is_some() {
+            requests.insert(RequestKind::Freeze);
+            if !self.parts.driver.groups(&self.learner.model()).is_empty() {
+                requests.insert(RequestKind::Compact);
+            }
+        }
         if self.parts.evaluation.is_none() {
             requests.remove(&RequestKind::Evaluate);
         }
@@ -148,9 +156,10 @@ impl<M: LearnerModel> Training<M> {
             return Ok(None);
         };
         let checkpoint = saving.checkpoints.read_last()?;
+        self.reshape(checkpoint.shape)?;
         load_learner(&mut self.learner, checkpoint.learner)?;
         // Loading puts the checkpoint's ids in place of those of the fresh model.
-        self.parameters = parameter_ids(&self.learner.model());
+        self.refresh();
         self.hooks
             .restore(checkpoint.hooks, &mut self.desk.resources)?;
         self.state = checkpoint.state;
@@ -182,6 +191,7 @@ impl<M: LearnerModel> Training<M> {
         let checkpoint = Checkpoint {
             learner,
             state: self.state.clone(),
+            shape: self.shape.clone(),
             hooks: self.hooks.state(&self.desk.resources)?,
         };
         let written = saving.checkpoints.write(&checkpoint)?;
@@ -202,7 +212,7 @@ impl<M: LearnerModel> Training<M> {
             })
             .collect();
         if let Some(progress) = &mut self.parts.progress {
-            let learning_rate = self.learner.lr_current().base();
+            let learning_rate = self.rate;
             let loss = loss.unwrap_or(f64::NAN);
             progress.epoch(
                 &clock,
@@ -367,7 +377,7 @@ impl<M: LearnerModel> Training<M> {
     }
 }
 
-fn load_learner<M: LearnerModel>(
+pub(crate) fn load_learner<M: LearnerModel>(
     learner: &mut Learner<M>,
     bytes: LearnerBytes,
 ) -> Result<(), TrainError> {
@@ -396,6 +406,8 @@ pub fn host_of_runs(sites: Vec<afterimage_hooks::Site>, reference: bool) -> Host
         requests: BTreeSet::from([
             RequestKind::SetPlan,
             RequestKind::Mask,
+            RequestKind::Compact,
+            RequestKind::Freeze,
             RequestKind::Evaluate,
             RequestKind::Stop,
         ]),

@@ -2,8 +2,10 @@
 
 use std::cell::OnceCell;
 
-use afterimage_hooks::{Classifier, Fault, ModelView, Observation, Site, TapPlan};
-use afterimage_model::Masks;
+use afterimage_hooks::{
+    Classifier, Fault, ModelView, Observation, Site, Structure, TapPlan, UnitParameters,
+};
+use afterimage_model::{Masks, unit_parameters};
 use burn::tensor::Tensor;
 
 use crate::driver::{Driver, Who};
@@ -14,6 +16,8 @@ pub(crate) struct LiveModel<'a, M> {
     pub(crate) sites: &'a [Site],
     pub(crate) masks: &'a Masks,
     pub(crate) model: M,
+    /// Height and width of the images, where they are known.
+    sides: Option<[usize; 2]>,
     who: Who,
     evaluation: OnceCell<M>,
     reference: OnceCell<Box<LiveModel<'a, M>>>,
@@ -25,12 +29,14 @@ impl<'a, M> LiveModel<'a, M> {
         sites: &'a [Site],
         masks: &'a Masks,
         model: M,
+        sides: Option<[usize; 2]>,
     ) -> Self {
         Self {
             driver,
             sites,
             masks,
             model,
+            sides,
             who: Who::Studied,
             evaluation: OnceCell::new(),
             reference: OnceCell::new(),
@@ -53,6 +59,26 @@ impl<M: burn::module::Module> ModelView for LiveModel<'_, M> {
         self.driver.classifier(&self.model)
     }
 
+    fn structure(&self) -> Option<Structure> {
+        Some(self.driver.structure(&self.model, self.sides))
+    }
+
+    fn unit_parameters(&self, site: &str) -> Result<Option<UnitParameters>, Fault> {
+        let place = match self.who {
+            Who::Studied => "encoder.",
+            Who::Reference => "reference.encoder.",
+        };
+        match self.sites.iter().find(|known| known.name == site) {
+            Some(site) => unit_parameters(&self.model, place, "encoder.", site),
+            None => Ok(None),
+        }
+    }
+
+    fn masked(&self, site: &str) -> Option<Vec<bool>> {
+        let kept = self.masks.get(site)?;
+        Some(kept.iter().map(|kept| !kept).collect())
+    }
+
     fn reference(&self) -> Option<&dyn ModelView> {
         if self.who == Who::Reference || !self.driver.has_reference(&self.model) {
             return None;
@@ -61,7 +87,7 @@ impl<M: burn::module::Module> ModelView for LiveModel<'_, M> {
             let model = self.model.clone();
             Box::new(Self {
                 who: Who::Reference,
-                ..Self::new(self.driver, self.sites, self.masks, model)
+                ..Self::new(self.driver, self.sites, self.masks, model, self.sides)
             })
         });
         Some(reference.as_ref())

@@ -1,6 +1,7 @@
 //! Training an encoder for an objective: both as one burn model.
 
 use afterimage_hooks::{SampleId, Site};
+use afterimage_model::compact::Group;
 use afterimage_model::{AnyEncoder, Encoder, ProjectionHeadConfig, Taps};
 use afterimage_ssl::{
     AnyObjective, Objective, ObjectiveBatch, ObjectiveConfig, ObjectiveOutput, RunFacts,
@@ -125,7 +126,8 @@ impl SslModel {
         } = self.objective.forward(&self.encoder, batch.studied, taps);
         let reference = self.reference.as_ref().zip(batch.reference);
         let reference = reference.map(|(Reference { encoder, objective }, batch)| {
-            let seen = objective.forward(encoder, batch, &mut Taps::none());
+            // The same units in both, so that a pair differs in its training points alone.
+            let seen = objective.forward(encoder, batch, &mut taps.masks_alone());
             ReferenceLoss {
                 loss: seen.loss,
                 per_sample: Some(seen.per_sample),
@@ -245,6 +247,21 @@ impl HookedModel for SslModel {
     fn logits(&self, embeddings: Tensor<2>) -> Option<Tensor<2>> {
         self.objective.logits(embeddings)
     }
+
+    fn groups(&self) -> Vec<Group> {
+        self.encoder.groups()
+    }
+
+    fn positions(&self, sides: [usize; 2]) -> Vec<(String, u64)> {
+        self.encoder.positions(sides)
+    }
+
+    const ENCODERS: &'static [&'static str] = &[
+        "encoder.",
+        "objective.teacher.",
+        "reference.encoder.",
+        "reference.objective.teacher.",
+    ];
 
     fn has_reference(&self) -> bool {
         self.reference.is_some()

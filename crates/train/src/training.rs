@@ -16,7 +16,7 @@ use burn::tensor::Device;
 use burn::train::{Learner, LearnerEvent, LearnerModel, TrainStep, TrainingItem};
 
 use crate::attach::Parts;
-use crate::checkpoint::LoopState;
+use crate::checkpoint::{LoopState, Shape};
 use crate::driver::Inside;
 use crate::error::TrainError;
 use crate::feed::{Batches, batches, default_plan};
@@ -37,6 +37,10 @@ pub(crate) struct Training<M: LearnerModel> {
     pub(crate) run: RunInfo,
     pub(crate) state: LoopState,
     pub(crate) parameters: Vec<(String, ParamId, Vec<usize>)>,
+    /// How the model differs from the one that the run began with.
+    pub(crate) shape: Shape,
+    /// Learning rate of the last step.
+    pub(crate) rate: f64,
     /// An evaluation that a plugin asked for.
     pub(crate) evaluate: bool,
     /// Why the run is to end after this step.
@@ -66,6 +70,7 @@ macro_rules! live {
             &$self.run.sites,
             &$self.state.masks,
             $self.learner.model(),
+            $self.parts.sides,
         )
     };
 }
@@ -255,6 +260,7 @@ impl<M: LearnerModel> Training<M> {
         }
         self.before = None;
         self.learner.lr_step();
+        self.rate = self.learner.lr_current().base();
         self.learner.optimizer_step(stepped.gradients);
 
         self.state.batches_done += 1;
@@ -267,7 +273,7 @@ impl<M: LearnerModel> Training<M> {
                 Some(self.learner.lr_current()),
             )));
         let mut scope = scope!(self);
-        scope.scalar("lr", self.learner.lr_current().base());
+        scope.scalar("lr", self.rate);
         for (tag, loss) in [
             ("loss/step", stepped.loss),
             ("loss/reference", stepped.reference_loss),
@@ -323,7 +329,7 @@ impl<M: LearnerModel> Training<M> {
         )?;
         self.commit()?;
         if std::mem::take(&mut self.evaluate) {
-            self.evaluate(false)?;
+            self.evaluate(self.is_last_epoch())?;
         }
         self.state.plan = None;
         self.state.batches_done = 0;

@@ -11,11 +11,15 @@ pub(super) struct Beside {
 }
 
 impl Beside {
-    /// The view of `studied`, whose units are masked by `masks`, beside `reference`.
-    pub(super) fn new(studied: &AnyEncoder, masks: &Masks, reference: Option<&AnyEncoder>) -> Self {
+    /// The view of `studied`, whose units are masked by `masks`, beside `reference` with its masks.
+    pub(super) fn new(
+        studied: &AnyEncoder,
+        masks: &Masks,
+        reference: Option<(&AnyEncoder, &Masks)>,
+    ) -> Self {
         Self {
             studied: EncoderView::new(studied, masks),
-            reference: reference.map(|encoder| EncoderView::new(encoder, &Masks::none())),
+            reference: reference.map(|(encoder, masks)| EncoderView::new(encoder, masks)),
         }
     }
 }

@@ -34,7 +34,7 @@ pub(crate) use config::load_for;
 use features::{embeddings, write_npy};
 use pass::Pass;
 pub(crate) use prepared::Prepared;
-pub(crate) use subject::Subject;
+pub(crate) use subject::{ARCHITECTURE, SETTINGS, Subject, WEIGHTS};
 
 /// What is probed, on what, and where the result goes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -210,7 +210,7 @@ fn record(
 }
 
 /// Refuses a directory that holds something, before anything is computed.
-fn refuse_full(out: &Path) -> Result<(), RunError> {
+pub(crate) fn refuse_full(out: &Path) -> Result<(), RunError> {
     let full = match fs::read_dir(out) {
         Ok(mut entries) => entries.next().is_some(),
         Err(_) => out.exists(),
@@ -229,7 +229,7 @@ fn refuse_full(out: &Path) -> Result<(), RunError> {
 }
 
 /// Where a result lies until it is complete: beside its place.
-fn partial_of(out: &Path) -> PathBuf {
+pub(crate) fn partial_of(out: &Path) -> PathBuf {
     let name = out.file_name().unwrap_or_default().to_string_lossy();
     out.with_file_name(format!(".{name}.partial"))
 }

@@ -85,24 +85,32 @@ impl Prepared {
                         reference: like.describe(),
                     });
                 }
-                (Some(reference), Some(all_candidates(data.train.len())))
+                let whole = Masks::none();
+                (
+                    Some((reference, whole)),
+                    Some(all_candidates(data.train.len())),
+                )
             }
             None => match subject.pair(config, data.train.len())? {
                 Some(sets) => {
                     let reference = subject.load_reference(&encoder, &training_device)?;
-                    (reference, Some(sets))
+                    // A run prunes the same units in both encoders of a pair.
+                    let masks = opened.masks.clone();
+                    (reference.map(|encoder| (encoder, masks)), Some(sets))
                 }
                 None => (None, None),
             },
         };
         // Before training an encoder and its reference are alike.
-        let twin = reference.is_some().then_some(&untrained);
+        let whole = Masks::none();
+        let twin = reference.is_some().then_some((&untrained, &whole));
+        let reference = reference.as_ref().map(|(encoder, masks)| (encoder, masks));
         Ok(Self {
             device,
             plain,
             store,
             untrained: Beside::new(&untrained, &Masks::none(), twin),
-            model: Beside::new(&opened.encoder, &opened.masks, reference.as_ref()),
+            model: Beside::new(&opened.encoder, &opened.masks, reference),
             clock: opened.clock,
             left_out: opened.left_out,
             data,

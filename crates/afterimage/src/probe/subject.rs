@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use afterimage_hooks::{Clock, PairSets};
 use afterimage_kernels::Convolution;
+use afterimage_model::compact::{Architecture, Kept, load_weights, without_units};
 use afterimage_model::{
-    AnyEncoder, EncoderConfig, ImportOptions, Masks, Stem, Weights, from_record,
+    AnyEncoder, EncoderConfig, ImportOptions, Masks, Stem, Weights, from_record, image_channels,
 };
-use afterimage_train::{Checkpoints, LoopState, read_model, read_state};
+use afterimage_train::{Checkpoints, LoopState, read_kept, read_model, read_state};
 use burn::tensor::Device;
 
 use super::config::{ProbeConfig, of_run};
@@ -24,6 +25,10 @@ const IMAGENET: &str = "mean = [0.485, 0.456, 0.406], std = [0.229, 0.224, 0.225
 const CONTENTS: &str = "contents.json";
 const MODEL: &str = "model.bpk";
 const CONFIG: &str = "config.toml";
+/// Files of a compacted encoder's folder.
+pub(crate) const ARCHITECTURE: &str = "arch.json";
+pub(crate) const WEIGHTS: &str = "encoder.safetensors";
+pub(crate) const SETTINGS: &str = "probe.toml";
 /// Where the two encoders of a run lie in its model's record.
 const ENCODER: &str = "encoder";
 const REFERENCE: &str = "reference.encoder";
@@ -51,6 +56,7 @@ pub(crate) struct Subject {
     pub(crate) embedding: &'static str,
     /// What the user should know.
     pub(crate) notes: Vec<String>,
+    brings_images: bool,
     origin: Origin,
 }
 
@@ -60,8 +66,14 @@ enum Origin {
         /// Boxed, since it is the larger by far.
         experiment: Box<Experiment>,
         state: Box<LoopState>,
+        /// Units that the run has not taken out.
+        kept: Kept,
     },
     PyTorch(Box<Weights>),
+    Compacted {
+        weights: PathBuf,
+        architecture: Box<Architecture>,
+    },
 }
 
 /// An encoder in memory.
@@ -76,6 +88,9 @@ pub(crate) struct Opened {
 impl Subject {
     /// Looks at what `path` is, and reads what it says about itself.
     pub(crate) fn open(path: &Path, import: &ImportOptions) -> Result<Self, RunError> {
+        if path.join(ARCHITECTURE).is_file() && path.join(WEIGHTS).is_file() {
+            return Self::of_compacted(path);
+        }
         if path.is_dir() {
             return Self::of_run(checkpoint_in(path)?);
         }
@@ -108,7 +123,33 @@ impl Subject {
             description: weights.describe(),
             embedding: weights.embedding(),
             notes: weights.notes().to_vec(),
+            brings_images: false,
             origin: Origin::PyTorch(Box::new(weights)),
+        })
+    }
+
+    fn of_compacted(path: &Path) -> Result<Self, RunError> {
+        let architecture = Architecture::read(&path.join(ARCHITECTURE))?;
+        let settings = path.join(SETTINGS);
+        let defaults =
+            std::fs::read_to_string(&settings).map_err(RunError::io(&settings, "read"))?;
+        let table: toml::Table = toml::from_str(&defaults).unwrap_or_default();
+        let config = architecture.config();
+        Ok(Self {
+            name: settings.display().to_string(),
+            brings_images: table.contains_key("data"),
+            defaults,
+            description: format!(
+                "{} without {} of its units",
+                config.describe(),
+                architecture.kept().removed()
+            ),
+            embedding: embedding(&config),
+            notes: Vec::new(),
+            origin: Origin::Compacted {
+                weights: path.join(WEIGHTS),
+                architecture: Box::new(architecture),
+            },
         })
     }
 
@@ -120,6 +161,7 @@ impl Subject {
             what,
         })?;
         let state = read_state(&checkpoint)?;
+        let kept = read_kept(&checkpoint)?;
         Ok(Self {
             name: config.display().to_string(),
             defaults,
@@ -130,23 +172,41 @@ impl Subject {
                 state.clock.epoch,
                 state.clock.step
             ),
-            embedding: match experiment.encoder {
-                EncoderConfig::ResNet9(_) => "the maximum over the last map",
-                EncoderConfig::ResNet(_) => "the mean over the last map",
-                EncoderConfig::Vit(_) => "the class token behind the last norm",
-            },
+            embedding: embedding(&experiment.encoder),
             notes: Vec::new(),
+            brings_images: true,
             origin: Origin::Run {
                 checkpoint,
                 experiment: Box::new(experiment),
                 state: Box::new(state),
+                kept,
             },
         })
     }
 
+    /// Channels of its images, also where the data decides.
+    ///
+    /// # Errors
+    /// A checkpoint that cannot be read.
+    pub(crate) fn image_channels(&self) -> Result<usize, RunError> {
+        match (&self.origin, self.channels()) {
+            (Origin::Run { checkpoint, .. }, _) => Ok(image_channels(read_model(checkpoint)?)?),
+            (_, channels) => Ok(channels.unwrap_or(3)),
+        }
+    }
+
+    /// What it keeps of the encoder that its configuration describes.
+    pub(crate) fn kept(&self) -> Kept {
+        match &self.origin {
+            Origin::Run { kept, .. } => kept.clone(),
+            Origin::PyTorch(_) => Kept::default(),
+            Origin::Compacted { architecture, .. } => architecture.kept().clone(),
+        }
+    }
+
     /// Whether its settings say where images are.
     pub(crate) fn brings_images(&self) -> bool {
-        matches!(self.origin, Origin::Run { .. })
+        self.brings_images
     }
 
     /// Side of the images in pixels that it is made for.
@@ -154,6 +214,7 @@ impl Subject {
         match &self.origin {
             Origin::Run { experiment, .. } => experiment.views.size.unwrap_or(SMALL),
             Origin::PyTorch(weights) => weights.side(),
+            Origin::Compacted { architecture, .. } => architecture.side(),
         }
     }
 
@@ -162,6 +223,7 @@ impl Subject {
         match &self.origin {
             Origin::Run { .. } => None,
             Origin::PyTorch(weights) => Some(weights.config().channels()),
+            Origin::Compacted { architecture, .. } => Some(architecture.config().channels()),
         }
     }
 
@@ -182,6 +244,7 @@ impl Subject {
                 experiment.encoder.clone().for_images(channels, learned)
             }
             Origin::PyTorch(weights) => weights.config().clone(),
+            Origin::Compacted { architecture, .. } => architecture.config(),
         };
         encoder.clone().for_images(channels, side).validate()?;
         Ok(encoder.with_convolution(convolution))
@@ -217,8 +280,11 @@ impl Subject {
         device: &Device,
     ) -> Result<AnyEncoder, RunError> {
         Ok(match &self.origin {
-            Origin::Run { .. } => encoder.init(seed, device)?,
+            Origin::Run { kept, .. } => without_units(&encoder.init(seed, device)?, kept)?,
             Origin::PyTorch(weights) => weights.untrained(encoder.convolution(), seed, device)?,
+            Origin::Compacted { architecture, .. } => {
+                without_units(&encoder.init(seed, device)?, architecture.kept())?
+            }
         })
     }
 
@@ -230,11 +296,14 @@ impl Subject {
     ) -> Result<Opened, RunError> {
         match &self.origin {
             Origin::Run {
-                checkpoint, state, ..
+                checkpoint,
+                state,
+                kept,
+                ..
             } => {
                 let record = read_model(checkpoint)?;
                 Ok(Opened {
-                    encoder: from_record(record, ENCODER, encoder, device)?,
+                    encoder: from_record(record, ENCODER, encoder, kept, device)?,
                     masks: state.masks.clone(),
                     // Epoch and step 0 stand for the encoder before training.
                     clock: Clock {
@@ -242,6 +311,20 @@ impl Subject {
                         step: state.clock.step.max(1),
                         ..state.clock
                     },
+                    left_out: Vec::new(),
+                })
+            }
+            Origin::Compacted {
+                weights,
+                architecture,
+            } => {
+                let whole = encoder.init(0, device)?;
+                let mut encoder = without_units(&whole, architecture.kept())?;
+                load_weights(&mut encoder, weights)?;
+                Ok(Opened {
+                    encoder,
+                    masks: architecture.masks().clone(),
+                    clock: ONCE,
                     left_out: Vec::new(),
                 })
             }
@@ -294,13 +377,23 @@ impl Subject {
             Origin::Run {
                 checkpoint,
                 experiment,
+                kept,
                 ..
             } if experiment.pair.is_some() => {
                 let record = read_model(checkpoint)?;
-                Ok(Some(from_record(record, REFERENCE, encoder, device)?))
+                Ok(Some(from_record(record, REFERENCE, encoder, kept, device)?))
             }
             _ => Ok(None),
         }
+    }
+}
+
+/// What an embedding is, in a few words.
+fn embedding(encoder: &EncoderConfig) -> &'static str {
+    match encoder {
+        EncoderConfig::ResNet9(_) => "the maximum over the last map",
+        EncoderConfig::ResNet(_) => "the mean over the last map",
+        EncoderConfig::Vit(_) => "the class token behind the last norm",
     }
 }
 

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod kill;
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;

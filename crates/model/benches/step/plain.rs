@@ -52,15 +52,15 @@ fn norm(norm: &TokenNorm, x: Tensor<3>) -> Tensor<3> {
 
 fn token_block(block: &TokenBlock, x: Tensor<3>) -> Tensor<3> {
     let [batch, tokens, channels] = x.dims();
-    let size = channels / block.heads;
+    let size = channels / block.heads();
     let parts = block
         .qkv
         .forward(norm(&block.norm1, x.clone()))
-        .reshape([batch, tokens, 3, block.heads, size])
+        .reshape([batch, tokens, 3, block.heads(), size])
         .permute([2, 0, 3, 1, 4]);
     let part = |index: usize| {
         let part = parts.clone().narrow(0, index, 1);
-        part.reshape([batch, block.heads, tokens, size])
+        part.reshape([batch, block.heads(), tokens, size])
     };
     let scores = part(0).matmul(part(1).swap_dims(2, 3)) / (size as f64).sqrt();
     let heads = softmax(scores, 3)

@@ -24,7 +24,8 @@ use crate::{AnyEncoder, EncoderConfig, Misfit, ModelError, parameters};
 use layout::Found;
 use state_dict::StateDict;
 
-pub use record::from_record;
+pub(crate) use record::complete;
+pub use record::{from_record, image_channels};
 
 /// How the keys of a state dict are named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -264,7 +265,7 @@ impl Weights {
         let tensors = state.tensors(wanted);
         let adapter = PyTorchToBurnAdapter.chain(FloatCastAdapter::to(DType::F32));
         let applied = encoder.apply(tensors, None, Some(Box::new(adapter)), false);
-        record::complete(&applied).map_err(|reason| ModelError::Unreadable { path, reason })?;
+        complete(&applied).map_err(|reason| ModelError::Unreadable { path, reason })?;
         Ok(Imported {
             encoder,
             left_out: rest.left_out,

@@ -4,11 +4,13 @@ use burn::tensor::{Bytes, Device};
 use burn_store::burn_pack::Reader;
 use burn_store::{ApplyResult, ModuleSnapshot as _};
 
+use crate::compact::{Kept, without_units};
 use crate::{AnyEncoder, EncoderConfig, ModelError};
 
 /// Loads the encoder that `config` describes from a model's record, as in a checkpoint's
 /// `model.bpk`, where it lies at `place`: `encoder`, or `reference.encoder` for the reference of a
-/// pair. Whatever else the record holds (a head, a teacher) is passed over.
+/// pair, and what `kept` leaves of it. Whatever else the record holds (a head, a teacher) is passed
+/// over.
 ///
 /// # Errors
 /// Bytes that are no record, or one without every parameter of this encoder.
@@ -16,6 +18,7 @@ pub fn from_record(
     record: Vec<u8>,
     place: &str,
     config: &EncoderConfig,
+    kept: &Kept,
     device: &Device,
 ) -> Result<AnyEncoder, ModelError> {
     let failed = |reason: String| ModelError::Record { reason };
@@ -31,7 +34,7 @@ pub fn from_record(
             Some(tensor)
         })
         .collect();
-    let mut encoder = config.init(0, device)?;
+    let mut encoder = without_units(&config.init(0, device)?, kept)?;
     let applied = encoder.apply(tensors, None, None, false);
     match applied.unused.as_slice() {
         [] => complete(&applied).map_err(failed)?,
@@ -40,8 +43,32 @@ pub fn from_record(
     Ok(encoder)
 }
 
+/// Channels of the images that the encoder of a model's record takes.
+///
+/// # Errors
+/// Bytes that are no record, or one without such an encoder.
+pub fn image_channels(record: Vec<u8>) -> Result<usize, ModelError> {
+    /// The convolutions that read images.
+    const FIRST: [&str; 3] = [
+        "encoder.prep.conv.weight",
+        "encoder.stem.conv.weight",
+        "encoder.patch.weight",
+    ];
+    let failed = |reason: String| ModelError::Record { reason };
+    let reader = Reader::from_bytes(Bytes::from_bytes_vec(record))
+        .map_err(|error| failed(error.to_string()))?;
+    let tensors = reader.into_tensors();
+    let tensors = tensors.map_err(|error| failed(error.to_string()))?;
+    let first = tensors
+        .iter()
+        .find(|tensor| FIRST.contains(&tensor.name.as_str()));
+    first
+        .and_then(|tensor| tensor.shape.to_vec().get(1).copied())
+        .ok_or_else(|| failed("no convolution reads images".to_owned()))
+}
+
 /// Whether every parameter was loaded; else why not.
-pub(super) fn complete(applied: &ApplyResult) -> Result<(), String> {
+pub(crate) fn complete(applied: &ApplyResult) -> Result<(), String> {
     if let Some(error) = applied.errors.first() {
         return Err(error.to_string());
     }

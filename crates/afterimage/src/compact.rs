@@ -1,0 +1,273 @@
+//! A smaller encoder of one whose units are pruned, with what it saves.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use afterimage_hooks::random::{RandomKey, Stream};
+use afterimage_kernels::Convolution;
+use afterimage_model::compact::{
+    Architecture, Compaction, Group, compact as compacted, save_weights, structure,
+};
+use afterimage_model::{
+    AnyEncoder, Encoder as _, ImportOptions, Masks, ParameterInfo, Taps, evaluation,
+    parameter_count, parameters,
+};
+use afterimage_track::TextTable;
+use burn::tensor::{Device, Tensor, TensorData};
+use serde::Serialize;
+
+use crate::error::RunError;
+use crate::probe::{ARCHITECTURE, SETTINGS, Subject, WEIGHTS, partial_of, refuse_full};
+
+/// What the encoder's smaller copy is checked on: as many images.
+const PROBED: usize = 16;
+/// The figures beside the encoder.
+const REPORT: &str = "report.json";
+
+/// An encoder to be made smaller, and where it goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompactOptions {
+    /// A run directory, a checkpoint in one, a compacted encoder's folder, or PyTorch weights.
+    pub checkpoint: PathBuf,
+    /// The directory of the result, which must not hold anything.
+    pub out: PathBuf,
+    /// Unit numbers by group in JSON, to take out beside those that are pruned.
+    pub prune: Option<PathBuf>,
+    /// Whether the embedding keeps its length.
+    pub keep_embedding: bool,
+    /// Side of the images in pixels that are timed and counted; the encoder's own by default.
+    pub size: Option<usize>,
+    /// Images in a forward pass that is timed.
+    pub batch: usize,
+    /// Forward passes that are timed, after one that is not.
+    pub repeats: usize,
+    /// How PyTorch weights are named.
+    pub import: ImportOptions,
+}
+
+/// What an encoder costs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Side {
+    /// Units of all groups.
+    pub units: usize,
+    /// Trained values.
+    pub parameters: usize,
+    /// Multiply-accumulate operations for one image, in convolutions, fully connected layers and
+    /// attention.
+    pub macs: u64,
+    /// Bytes of its weights as safetensors.
+    pub bytes: u64,
+    /// Median milliseconds of a forward pass of a batch.
+    pub milliseconds: f64,
+}
+
+/// A compacted encoder and what it saves.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Compacted {
+    /// The directory.
+    pub out: PathBuf,
+    /// The encoder with its pruned units held at zero.
+    pub masked: Side,
+    /// The encoder without them.
+    pub compacted: Side,
+    /// Images in a forward pass that is timed.
+    pub batch: usize,
+    /// Side of the images in pixels.
+    pub size: usize,
+    /// Largest difference of embeddings; over the largest value where that is over 1.
+    pub difference: f64,
+    /// Length of the embedding.
+    pub embedding: usize,
+    /// Units that are pruned and could not be taken out.
+    pub still_masked: usize,
+}
+
+/// Takes the pruned units out of an encoder, checks that the result says the same on a batch of random
+/// images, measures both, and writes the result.
+///
+/// # Errors
+/// A checkpoint that cannot be read, an encoder without units to take out, a result that differs.
+pub fn compact(options: &CompactOptions, say: &mut dyn FnMut(&str)) -> Result<Compacted, RunError> {
+    refuse_full(&options.out)?;
+    let subject = Subject::open(&options.checkpoint, &options.import)?;
+    let (channels, size) = (
+        subject.image_channels()?,
+        options.size.unwrap_or(subject.side()),
+    );
+    let convolution = Convolution::default();
+    let description = subject.encoder(convolution, channels, size)?;
+    let device = Device::flex();
+    let opened = subject.load(&description, &device)?;
+    let encoder = evaluation(&opened.encoder);
+    let mut masks = opened.masks;
+    if let Some(path) = &options.prune {
+        prune(&mut masks, &encoder, path)?;
+    }
+    say("taking units out");
+    let images = |count: usize| images([count, channels, size, size], &device);
+    let Compaction {
+        encoder: smaller,
+        kept,
+        masks: left,
+        difference,
+    } = compacted(&encoder, &masks, options.keep_embedding, images(PROBED))?;
+
+    let partial = partial_of(&options.out);
+    fs::create_dir_all(&partial).map_err(RunError::io(&partial, "create"))?;
+    let whole = partial.join("whole.safetensors");
+    save_weights(&encoder, &whole)?;
+    save_weights(&smaller, &partial.join(WEIGHTS))?;
+    let total = subject.kept().then(&kept)?;
+    // A transformer's positions are those that it learned, whatever images are timed.
+    let learned = subject.side();
+    let architecture = Architecture::new(description, channels, learned, total, left.clone());
+    write(&partial.join(ARCHITECTURE), &architecture.to_json()?)?;
+    write(&partial.join(SETTINGS), &subject.defaults)?;
+
+    say("timing both");
+    let timed = images(options.batch.max(1));
+    let measure = |encoder: &AnyEncoder, masks: &Masks, file: &Path| -> Result<Side, RunError> {
+        let bytes = fs::metadata(file)
+            .map_err(RunError::io(file, "read"))?
+            .len();
+        let groups = encoder.groups();
+        Ok(Side {
+            units: groups.iter().map(|group| group.units).sum(),
+            parameters: parameter_count(encoder),
+            macs: macs(encoder, &groups, size),
+            bytes,
+            milliseconds: milliseconds(encoder, masks, &timed, options.repeats)?,
+        })
+    };
+    let result = Compacted {
+        out: options.out.clone(),
+        masked: measure(&encoder, &masks, &whole)?,
+        compacted: measure(&smaller, &left, &partial.join(WEIGHTS))?,
+        batch: options.batch.max(1),
+        size,
+        difference,
+        embedding: smaller.embedding_dim(),
+        still_masked: left.pruned(),
+    };
+    fs::remove_file(&whole).map_err(RunError::io(&whole, "remove"))?;
+    let text = serde_json::to_string_pretty(&result).unwrap_or_default();
+    write(&partial.join(REPORT), &(text + "\n"))?;
+    if options.out.exists() {
+        fs::remove_dir(&options.out).map_err(RunError::io(&options.out, "replace"))?;
+    }
+    fs::rename(&partial, &options.out)
+        .map_err(RunError::io(&options.out, "rename the result to"))?;
+    Ok(result)
+}
+
+fn write(path: &Path, text: &str) -> Result<(), RunError> {
+    fs::write(path, text).map_err(RunError::io(path, "write"))
+}
+
+/// Masks the units that the file at `path` names, by group.
+fn prune(masks: &mut Masks, encoder: &AnyEncoder, path: &Path) -> Result<(), RunError> {
+    let wrong = |reason: String| RunError::Units {
+        path: path.to_owned(),
+        reason,
+    };
+    let text = fs::read_to_string(path).map_err(RunError::io(path, "read"))?;
+    let units: BTreeMap<String, Vec<usize>> =
+        serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    let structure = structure(&encoder.groups(), &[], &[]);
+    let sites = encoder.sites();
+    for (name, units) in units {
+        let group = structure.group(&name).ok_or_else(|| {
+            let names: Vec<&str> = structure.groups.iter().map(|g| g.name.as_str()).collect();
+            wrong(format!(
+                "there is no group {name:?}; there are {}",
+                names.join(", ")
+            ))
+        })?;
+        let channels: Vec<usize> = units.iter().flat_map(|&u| group.channels_of(u)).collect();
+        for site in sites
+            .iter()
+            .filter(|site| group.masked_at.contains(&site.name))
+        {
+            masks.prune(site, &channels)?;
+        }
+    }
+    Ok(())
+}
+
+/// The same images for any encoder: normal values, as after normalisation.
+fn images(shape: [usize; 4], device: &Device) -> Tensor<4> {
+    let mut generator = RandomKey::new(0, Stream::Device).generator();
+    let count = shape.iter().product();
+    let values: Vec<f32> = (0..count).map(|_| generator.normal() as f32).collect();
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+fn macs(encoder: &AnyEncoder, groups: &[Group], size: usize) -> u64 {
+    let named = parameters(encoder).into_iter().map(|info| ParameterInfo {
+        path: format!("encoder.{}", info.path),
+        ..info
+    });
+    let named: Vec<ParameterInfo> = named.collect();
+    structure(groups, &named, &encoder.positions([size, size])).macs(&BTreeMap::new())
+}
+
+/// Median time of a forward pass after one that is not counted.
+fn milliseconds(
+    encoder: &AnyEncoder,
+    masks: &Masks,
+    images: &Tensor<4>,
+    repeats: usize,
+) -> Result<f64, RunError> {
+    let mut times = Vec::new();
+    for _ in 0..=repeats.max(1) {
+        let start = Instant::now();
+        let mut taps = Taps::none().with_masks(masks);
+        let seen = encoder.encode(images.clone(), &mut taps);
+        let read = seen.try_into_vec_as::<f32>();
+        read.map_err(|error| afterimage_hooks::Fault::new(error.to_string()))
+            .map_err(afterimage_train::TrainError::Evaluation)?;
+        times.push(start.elapsed().as_secs_f64() * 1e3);
+    }
+    times.remove(0);
+    times.sort_unstable_by(f64::total_cmp);
+    Ok(times[times.len() / 2])
+}
+
+impl fmt::Display for Compacted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut table = TextTable::new(
+            "The encoder and its smaller copy",
+            &["", "masked", "compacted"],
+        );
+        let mut row = |name: &str, of: &dyn Fn(&Side) -> String| {
+            table.row([name.to_owned(), of(&self.masked), of(&self.compacted)]);
+        };
+        row("units", &|side| side.units.to_string());
+        row("parameters", &|side| side.parameters.to_string());
+        row("operations for an image", &|side| side.macs.to_string());
+        row("bytes on disk", &|side| side.bytes.to_string());
+        let batch = format!(
+            "ms for {} images of {size}×{size}",
+            self.batch,
+            size = self.size
+        );
+        row(&batch, &|side| format!("{:.2}", side.milliseconds));
+        writeln!(f, "{table}")?;
+        writeln!(
+            f,
+            "largest difference of an embedding: {:.1e}",
+            self.difference
+        )?;
+        if self.still_masked > 0 {
+            writeln!(
+                f,
+                "{} units are pruned at some of their sites alone and stay masked",
+                self.still_masked
+            )?;
+        }
+        writeln!(f, "encoder: {}", self.out.display())
+    }
+}

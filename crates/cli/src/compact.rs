@@ -1,0 +1,73 @@
+//! The command `compact`.
+
+use std::path::PathBuf;
+
+use afterimage::model::{ImportOptions, Layout};
+use afterimage::{CompactOptions, RunError};
+use clap::Args;
+use serde_json::json;
+
+use crate::logging;
+use crate::output::{complain, say};
+
+/// Arguments of `compact`.
+#[derive(Debug, Args)]
+pub struct Compact {
+    /// A run directory, a checkpoint in one, a compacted encoder's folder, or PyTorch weights.
+    pub checkpoint: PathBuf,
+    /// The directory for `arch.json`, `encoder.safetensors`, `probe.toml` and `report.json`.
+    #[arg(long)]
+    pub out: PathBuf,
+    /// Units to take out beside those that the run pruned: a JSON file of unit numbers by group, as
+    /// in {"encoder.layer2": [0, 3]}.
+    #[arg(long, value_name = "FILE")]
+    pub prune: Option<PathBuf>,
+    /// Keep the length of the embedding, for a head that was made for it.
+    #[arg(long)]
+    pub keep_embedding: bool,
+    /// Side of the images in pixels that are timed and counted; by default the encoder's own.
+    #[arg(long)]
+    pub size: Option<usize>,
+    /// Images in a forward pass that is timed.
+    #[arg(long, default_value_t = 64)]
+    pub batch: usize,
+    /// Forward passes that are timed; the median counts.
+    #[arg(long, default_value_t = 9)]
+    pub repeats: usize,
+    /// How the keys of PyTorch weights are named, if it is not found out.
+    #[arg(long)]
+    pub layout: Option<Layout>,
+    /// What stands in front of the encoder's keys in PyTorch weights.
+    #[arg(long)]
+    pub prefix: Option<String>,
+    /// Print the result as one JSON object on the last line of standard output.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Compacts an encoder; its result is the exit code.
+pub fn compact(arguments: Compact) -> Result<u8, RunError> {
+    let _log = logging::start();
+    let options = CompactOptions {
+        checkpoint: arguments.checkpoint,
+        out: arguments.out,
+        prune: arguments.prune,
+        keep_embedding: arguments.keep_embedding,
+        size: arguments.size,
+        batch: arguments.batch,
+        repeats: arguments.repeats,
+        import: ImportOptions {
+            layout: arguments.layout,
+            prefix: arguments.prefix,
+        },
+    };
+    let compacted = afterimage::compact(&options, &mut |part| complain(&format!("{part} …")))?;
+    say(&compacted.to_string());
+    if arguments.json {
+        say(&format!(
+            "{}\n",
+            json!({ "exit_code": 0, "compact": compacted })
+        ));
+    }
+    Ok(0)
+}

@@ -1,0 +1,252 @@
+//! Settings of the plugin `prune`.
+
+use afterimage_hooks::glob;
+use serde::{Deserialize, Serialize};
+
+use crate::normalise::Normaliser;
+use crate::schedule::Schedule;
+use crate::score::Score;
+use crate::select::{Budget, Direction, Rules, Scope};
+
+/// How the scores of several sites become one score of the group that they share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Aggregate {
+    /// Their mean.
+    #[default]
+    Mean,
+    /// The highest.
+    Max,
+}
+
+/// When the model is made smaller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compacting {
+    /// Not at all: pruned units are masked.
+    #[default]
+    Never,
+    /// After the last step of the schedule.
+    AtEnd,
+    /// After every step of the schedule.
+    EachStep,
+}
+
+/// Settings of [`Prune`](crate::Prune).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PruneConfig {
+    /// What units are chosen by; default `"unitmem"`. The plugin that provides it must be attached.
+    pub score: Score,
+    /// Which end of the scores goes: `"highest"` (default) or `"lowest"`.
+    pub direction: Direction,
+    /// What is gone in the end of what was there before, in (0, 1); default 0.1.
+    pub fraction: f64,
+    /// Of what: `"units"` (default) or `"macs"`, multiply-accumulate operations.
+    pub of: Budget,
+    /// The same fraction of each group, `"site"` (default), or of all together, `"global"`.
+    pub scope: Scope,
+    /// What makes scores of groups comparable for `scope = "global"`: `"none"` (default), `"rank"`,
+    /// `"z"`, `"mad"`.
+    pub normalise: Normaliser,
+    /// Glob over names of groups (of sites where `couple` is off); default `"encoder.*"`.
+    pub groups: String,
+    /// Globs over names of groups and sites whose units stay; none by default.
+    pub protect: Vec<String>,
+    /// Units that each group keeps; default 1, at least 1.
+    pub min_units: usize,
+    /// Largest part of a group that may go, in (0, 1]; default 1.
+    pub max_fraction: f64,
+    /// A group keeps a multiple of as many units, or all; default 1, at least 1.
+    pub round_to: usize,
+    /// Units that are tied by residual sums, or make a head, go together; default true. Without, each
+    /// site with scores is masked for itself, which leaves units that cannot be taken out.
+    pub couple: bool,
+    /// How scores of the sites of a group become one: `"mean"` (default) or `"max"`.
+    pub aggregate: Aggregate,
+    /// For a control: as many units of each group as the scores say, but random ones; default false.
+    pub random_units: bool,
+    /// When the model is made smaller: `"never"` (default), `"at_end"`, `"each_step"`.
+    pub compact: Compacting,
+    /// Whether an evaluation follows each step; default false.
+    pub evaluate: bool,
+    /// When how much of the fraction is reached.
+    pub schedule: Schedule,
+}
+
+impl Default for PruneConfig {
+    fn default() -> Self {
+        Self {
+            score: Score::default(),
+            direction: Direction::default(),
+            fraction: 0.1,
+            of: Budget::default(),
+            scope: Scope::default(),
+            normalise: Normaliser::default(),
+            groups: "encoder.*".to_owned(),
+            protect: Vec::new(),
+            min_units: 1,
+            max_fraction: 1.0,
+            round_to: 1,
+            couple: true,
+            aggregate: Aggregate::default(),
+            random_units: false,
+            compact: Compacting::default(),
+            evaluate: false,
+            schedule: Schedule::OneShot { epoch: 1 },
+        }
+    }
+}
+
+impl PruneConfig {
+    /// What is wrong with the settings: keys, each with a sentence.
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
+        let mut check = |right: bool, key, advice: &str| {
+            if !right {
+                problems.push((key, advice.to_owned()));
+            }
+        };
+        check(
+            self.fraction > 0.0 && self.fraction < 1.0,
+            "fraction",
+            "must be above 0 and below 1; every group keeps a unit",
+        );
+        check(
+            self.max_fraction > 0.0 && self.max_fraction <= 1.0,
+            "max_fraction",
+            "must be above 0 and at most 1",
+        );
+        check(self.min_units > 0, "min_units", "must be at least 1");
+        check(self.round_to > 0, "round_to", "must be at least 1");
+        check(
+            self.couple || self.of == Budget::Units,
+            "of",
+            "operations follow from whole groups; set `couple = true`, or `of = \"units\"`",
+        );
+        check(
+            self.couple || self.compact == Compacting::Never,
+            "compact",
+            "only whole groups can be taken out; set `couple = true`, or `compact = \"never\"`",
+        );
+        check(
+            self.scope == Scope::Global || self.normalise == Normaliser::None,
+            "normalise",
+            "has no effect where each group is counted apart; set `scope = \"global\"`, or leave it \
+             out",
+        );
+        problems.extend(self.schedule.problem().map(|problem| ("schedule", problem)));
+        problems
+    }
+
+    /// What the schedule will do, a line a step.
+    pub fn plan(&self) -> Vec<String> {
+        let what = match self.of {
+            Budget::Units => "units",
+            Budget::Macs => "operations",
+        };
+        let last = self.schedule.steps().len();
+        let steps = self.schedule.steps().into_iter().zip(1..);
+        steps
+            .map(|(step, number)| {
+                let compacts = match self.compact {
+                    Compacting::Never => false,
+                    Compacting::AtEnd => number == last,
+                    Compacting::EachStep => true,
+                };
+                format!(
+                    "after epoch {}: {:.1} % of the {what} are gone{}",
+                    step.epoch,
+                    100.0 * self.fraction * step.share,
+                    if compacts {
+                        ", and the model is made smaller"
+                    } else {
+                        ""
+                    }
+                )
+            })
+            .collect()
+    }
+
+    /// Whether a group or site of this name is one to prune.
+    pub(crate) fn takes(&self, name: &str) -> bool {
+        glob(&self.groups, name)
+    }
+
+    /// Whether any of the names of a group is protected.
+    pub(crate) fn protects<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> bool {
+        let mut names = names.into_iter();
+        names.any(|name| self.protect.iter().any(|pattern| glob(pattern, name)))
+    }
+
+    /// The rules of selection for a part of the whole fraction.
+    pub(crate) fn rules(&self, share: f64) -> Rules {
+        Rules {
+            fraction: self.fraction * share,
+            of: self.of,
+            scope: self.scope,
+            normaliser: self.normalise,
+            direction: self.direction,
+            min_units: self.min_units,
+            max_fraction: self.max_fraction,
+            round_to: self.round_to,
+            random: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn settings_are_read_and_written() {
+        let text = "score = \"unitmem-excess\"\nfraction = 0.5\n\
+                    schedule = { kind = \"cubic\", begin = 2, end = 8, every = 2 }";
+        let config: PruneConfig = toml::from_str(text).unwrap();
+        assert_eq!(config.score, Score::UnitmemExcess);
+        assert_eq!(config.plan().len(), 3);
+        let again: PruneConfig = toml::from_str(&toml::to_string(&config).unwrap()).unwrap();
+        assert_eq!(again, config);
+        assert!(toml::from_str::<PruneConfig>("fractoin = 0.1").is_err());
+        assert!(PruneConfig::default().problems().is_empty());
+    }
+
+    #[test]
+    fn settings_out_of_range_are_told_by_key() {
+        let wrong = PruneConfig {
+            fraction: 1.0,
+            max_fraction: 0.0,
+            min_units: 0,
+            round_to: 0,
+            couple: false,
+            of: Budget::Macs,
+            compact: Compacting::AtEnd,
+            normalise: Normaliser::Z,
+            schedule: Schedule::OneShot { epoch: 0 },
+            ..PruneConfig::default()
+        };
+        let keys: Vec<&str> = wrong.problems().into_iter().map(|(key, _)| key).collect();
+        assert_eq!(
+            keys,
+            [
+                "fraction",
+                "max_fraction",
+                "min_units",
+                "round_to",
+                "of",
+                "compact",
+                "normalise",
+                "schedule"
+            ]
+        );
+        for fraction in [f64::NAN, 0.0, -0.5] {
+            let config = PruneConfig {
+                fraction,
+                ..PruneConfig::default()
+            };
+            assert_eq!(config.problems().len(), 1);
+        }
+    }
+}
