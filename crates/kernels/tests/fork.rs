@@ -4,6 +4,7 @@
 #[cfg(not(feature = "flex"))]
 compile_error!("without `--features flex` these tests would compare burn with burn");
 
+#[allow(dead_code, reason = "other tests need more of it")]
 mod measure;
 
 use afterimage_kernels::{Convolution, conv2d, fork};
