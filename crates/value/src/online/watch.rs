@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::draw::{Draws, Purpose};
 
+/// Least mean square of what cells differ by within samples, in squares of scores.
+const LEAST: f64 = 1e-8;
+
 /// Agreement of two halves of a bank about cells, within samples.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Reliability {
@@ -93,8 +96,12 @@ impl Watch {
             }
             cells += pairs.len() as u64;
         }
+        // What differs by rounding alone does not differ.
+        if aa.min(bb) <= LEAST * cells as f64 {
+            return None;
+        }
         let halves = ab / (aa * bb).sqrt();
-        halves.is_finite().then(|| Reliability {
+        Some(Reliability {
             halves,
             full: 2.0 * halves / (1.0 + halves),
             cells,
