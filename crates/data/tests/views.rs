@@ -402,3 +402,32 @@ fn a_reference_batch_differs_in_the_places_of_candidates_alone() {
         studied.plain_batch(&members).unwrap()
     );
 }
+
+#[test]
+fn a_sample_that_stands_again_has_other_views_and_a_resume_finds_them() {
+    let source = Arc::new(source());
+    let plan = vec![ids([3, 5]), ids([5, 3]), ids([3, 3])];
+    let start = |done| {
+        let fetcher = Prefetcher::start(Arc::clone(&source), plan.clone(), done, 2, 2, 3, 2);
+        let batches: Vec<_> = fetcher.unwrap().map(Result::unwrap).collect();
+        batches
+    };
+    let whole = start(0);
+    let row = whole[0].data.len() / 4;
+    let view = |batch: usize, row_at: usize| bits(&whole[batch].data[row_at * row..][..row]);
+    let of_three = [view(0, 0), view(1, 1), view(2, 0), view(2, 1)];
+    for (at, one) in of_three.iter().enumerate() {
+        assert!(
+            of_three[at + 1..].iter().all(|other| other != one),
+            "pass {at}"
+        );
+    }
+    // The first time is what it was before passes were counted.
+    assert_eq!(
+        bits(&whole[0].data),
+        bits(&source.batch(&plan[0], 2, 2).unwrap().data)
+    );
+    for (straight, resumed) in whole[1..].iter().zip(start(1)) {
+        assert_eq!(bits(&straight.data), bits(&resumed.data));
+    }
+}

@@ -484,3 +484,37 @@ proptest! {
         prop_assert_eq!(in_order, in_config);
     }
 }
+
+#[test]
+fn what_measures_by_the_truth_must_not_act_on_it() {
+    let reader = || Manifest {
+        reads_truth: true,
+        ..plugin("quality", 4)
+    };
+    let host = Host {
+        requests: BTreeSet::from([RequestKind::SetPlan]),
+        ..Host::default()
+    };
+    assert!(order(&[&reader()], &host).is_ok());
+    let acting = [
+        reader().writes(Write::LossWeights),
+        reader().provides(&["r0"]),
+        Manifest {
+            requests: vec![RequestKind::SetPlan],
+            ..reader()
+        },
+    ];
+    for manifest in acting {
+        let errors = order(&[&manifest], &host).unwrap_err();
+        assert!(
+            matches!(&errors[..], [HooksError::ActsOnTruth { .. }]),
+            "{errors:?}"
+        );
+        assert!(errors[0].to_string().contains("\"quality\" (run.toml:4)"));
+        let named = Manifest {
+            oracle: true,
+            ..manifest
+        };
+        assert!(order(&[&named], &host).is_ok());
+    }
+}

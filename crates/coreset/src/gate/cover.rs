@@ -56,7 +56,7 @@ impl Cover<'_> {
     /// Σᵢ wᵢ max_{j∈S} (d₀ − dᵢⱼ) + Σ_{j∈S} bⱼ, d₀ the largest distance; equal gains go to the lower id.
     ///
     /// Monotone and submodular as Eq. 5 is: scaling by a demand and adding a modular term change
-    /// neither (spec of the bound: Nemhauser et al. 1978).
+    /// neither (bound: Nemhauser et al. 1978).
     pub(crate) fn choose(&self, count: usize) -> Vec<usize> {
         let candidates: Vec<usize> = self
             .ids
@@ -132,8 +132,8 @@ fn distance(a: &[f32], b: &[f32]) -> f32 {
     let (whole_a, rest_a) = a.as_chunks::<LANES>();
     let (whole_b, rest_b) = b.as_chunks::<LANES>();
     for (a, b) in whole_a.iter().zip(whole_b) {
-        for lane in 0..LANES {
-            sums[lane] += (a[lane] - b[lane]) * (a[lane] - b[lane]);
+        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+            *sum += (a - b) * (a - b);
         }
     }
     let rest: f32 = rest_a

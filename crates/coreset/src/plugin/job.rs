@@ -354,3 +354,144 @@ pub(super) fn clusters(selection: &CoresetSelection) -> BTreeMap<u32, Vec<u32>> 
     }
     members
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::config::Preset;
+    use super::super::store::Row;
+    use super::*;
+
+    /// Twelve samples of two classes, whose scores and features are formulas of the id.
+    fn job(config: CoresetConfig, order: &[usize]) -> Job {
+        let mut store = Store::new(order.len());
+        let labels: Vec<u32> = order.iter().map(|id| (*id % 2) as u32).collect();
+        for (place, id) in order.iter().enumerate() {
+            let x = *id as f32;
+            let (logits, features) = (
+                [(x * 1.7).sin(), (x * 0.9).cos()],
+                [(x * 2.3).sin(), x / 12.0],
+            );
+            let row = Row {
+                id: place,
+                logits: Some(&logits),
+                features: Some(&features),
+                label: Some(labels[place]),
+            };
+            store.put(&row, 1, 0.5);
+        }
+        Job {
+            config,
+            samples: order.len(),
+            epoch: 3,
+            seed: 1,
+            store,
+            labels: Some(labels),
+            weight: Some((vec![1.0, 0.5, -0.25, 2.0], 2)),
+            values: None,
+        }
+    }
+
+    fn configs() -> Vec<CoresetConfig> {
+        let gate = |fill| GateConfig {
+            fill,
+            neighbours: 4,
+            ..GateConfig::default()
+        };
+        let with = |gate| CoresetConfig {
+            gate,
+            ..CoresetConfig::default()
+        };
+        let of = |preset, proxy| CoresetConfig {
+            preset,
+            proxy,
+            ..CoresetConfig::default()
+        };
+        vec![
+            of(Preset::None, Proxy::Residuals),
+            of(Preset::None, Proxy::Penultimate),
+            of(Preset::None, Proxy::LastLayer),
+            of(Preset::None, Proxy::Features),
+            with(Some(gate(crate::gate::Fill::Cover))),
+            with(Some(gate(crate::gate::Fill::All))),
+        ]
+    }
+
+    #[test]
+    fn samples_in_another_order_give_the_same_samples() -> Result<(), CoresetError> {
+        let straight: Vec<usize> = (0..12).collect();
+        let order = [7, 2, 9, 4, 11, 0, 5, 10, 3, 8, 1, 6];
+        for config in configs() {
+            let first = job(config.clone(), &straight).run()?;
+            let other = job(config.clone(), &order).run()?;
+            let mut ids: Vec<u32> = first.ids.clone();
+            let mut back: Vec<u32> = other
+                .ids
+                .iter()
+                .map(|id| order[*id as usize] as u32)
+                .collect();
+            ids.sort_unstable();
+            back.sort_unstable();
+            assert_eq!(ids, back, "{config:?}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn everything_is_a_coreset_too() -> Result<(), CoresetError> {
+        let order: Vec<usize> = (0..12).collect();
+        for config in configs().into_iter().filter(|config| config.gate.is_none()) {
+            let whole = CoresetConfig {
+                fraction: 1.0,
+                ..config
+            };
+            let mut ids = job(whole, &order).run()?.ids;
+            ids.sort_unstable();
+            assert_eq!(ids, (0..12).collect::<Vec<u32>>());
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn scores_that_are_not_finite_are_an_error_with_the_samples() {
+        let order: Vec<usize> = (0..12).collect();
+        for config in configs() {
+            let mut broken = job(config.clone(), &order);
+            for id in [3, 8] {
+                broken.store.logits[id * 2] = f32::NAN;
+                broken.store.features[id * 2 + 1] = f32::INFINITY;
+                broken.store.losses[id] = f32::NAN;
+            }
+            let message = broken.run().map(|_| ()).map_err(|error| error.to_string());
+            let message = message.err().unwrap_or_default();
+            assert!(
+                message.contains("not finite: 3, 8;"),
+                "{config:?}: {message}"
+            );
+        }
+    }
+
+    #[test]
+    fn presets_are_the_two_rules() {
+        let of = |text: &str| -> Option<CoresetConfig> { serde_json::from_str(text).ok() };
+        let released = of(r#"{"preset": "crust-released"}"#);
+        let released = released.map(|c| (c.strategy, c.proxy, c.partition, c.beta));
+        let expected = (
+            Strategy::Centrality,
+            Proxy::Penultimate,
+            Grouping::Label,
+            [1.0, 0.1],
+        );
+        assert_eq!(released, Some(expected));
+        let paper = of(r#"{"preset": "crust-paper", "fraction": 0.3}"#);
+        let paper = paper.map(|c| (c.strategy, c.proxy, c.partition, c.fraction));
+        let expected = (
+            Strategy::FacilityLocation,
+            Proxy::Residuals,
+            Grouping::Prediction,
+            0.3,
+        );
+        assert_eq!(paper, Some(expected));
+        assert_eq!(of(r#"{"preset": "crust-unheard"}"#), None);
+        assert_eq!(of(r#"{"fractoin": 0.3}"#), None);
+    }
+}

@@ -45,11 +45,11 @@ impl Store {
             return;
         };
         *seen = step + 1;
+        let of = |width: usize, values: Option<&[f32]>| values.is_some_and(|v| v.len() != width);
+        if of(self.classes, row.logits) || of(self.width, row.features) {
+            self.forget(row);
+        }
         if let Some(logits) = row.logits {
-            if self.logits.is_empty() {
-                self.classes = logits.len();
-                self.logits = vec![f32::NAN; self.samples * logits.len()];
-            }
             self.logits[row.id * self.classes..][..self.classes].copy_from_slice(logits);
             if let Some(label) = row.label {
                 let loss = cross_entropy(logits, label);
@@ -63,12 +63,20 @@ impl Store {
             }
         }
         if let Some(features) = row.features {
-            if self.features.is_empty() {
-                self.width = features.len();
-                self.features = vec![f32::NAN; self.samples * features.len()];
-            }
             self.features[row.id * self.width..][..self.width].copy_from_slice(features);
         }
+    }
+
+    /// Makes room for rows as wide as `row`: at the first, and where a smaller network took the place of
+    /// the last, whose rows say nothing of it.
+    fn forget(&mut self, row: &Row<'_>) {
+        let now = self.seen[row.id];
+        self.classes = row.logits.map_or(0, <[f32]>::len);
+        self.width = row.features.map_or(0, <[f32]>::len);
+        self.logits = vec![f32::NAN; self.samples * self.classes];
+        self.features = vec![f32::NAN; self.samples * self.width];
+        self.seen = vec![0; self.samples];
+        self.seen[row.id] = now;
     }
 
     /// The `count` samples seen longest ago, lower ids first among equals, and every sample that was
@@ -130,6 +138,23 @@ mod tests {
         assert!(store.losses[0].is_nan());
         let residual = store.residual(1, 1).unwrap_or_default();
         assert_eq!(residual, [0.5, -0.5]);
+    }
+
+    #[test]
+    fn a_smaller_network_makes_all_unseen() {
+        let mut store = Store::new(3);
+        for (id, features) in [(0, vec![1.0, 2.0]), (1, vec![3.0, 4.0]), (2, vec![5.0])] {
+            let row = Row {
+                id,
+                logits: None,
+                features: Some(&features),
+                label: None,
+            };
+            store.put(&row, 4, 0.5);
+        }
+        assert_eq!(store.width, 1);
+        assert_eq!(store.features[2], 5.0);
+        assert_eq!(store.oldest(0), [0, 1]);
     }
 
     #[test]
