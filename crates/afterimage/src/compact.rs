@@ -93,12 +93,11 @@ pub struct Compacted {
 pub fn compact(options: &CompactOptions, say: &mut dyn FnMut(&str)) -> Result<Compacted, RunError> {
     refuse_full(&options.out)?;
     let subject = Subject::open(&options.checkpoint, &options.import)?;
-    let (channels, size) = (
-        subject.image_channels()?,
-        options.size.unwrap_or(subject.side()),
-    );
+    let (channels, side) = subject.images()?;
+    let size = options.size.unwrap_or(side);
     let convolution = Convolution::default();
-    let description = subject.encoder(convolution, channels, size)?;
+    // A transformer's positions are those that it learned, whatever images are timed.
+    let description = subject.encoder(convolution, channels, side)?;
     let device = Device::flex();
     let opened = subject.load(&description, &device)?;
     let encoder = evaluation(&opened.encoder);
@@ -121,9 +120,7 @@ pub fn compact(options: &CompactOptions, say: &mut dyn FnMut(&str)) -> Result<Co
     save_weights(&encoder, &whole)?;
     save_weights(&smaller, &partial.join(WEIGHTS))?;
     let total = subject.kept().then(&kept)?;
-    // A transformer's positions are those that it learned, whatever images are timed.
-    let learned = subject.side();
-    let architecture = Architecture::new(description, channels, learned, total, left.clone());
+    let architecture = Architecture::new(description, channels, side, total, left.clone());
     write(&partial.join(ARCHITECTURE), &architecture.to_json()?)?;
     write(&partial.join(SETTINGS), &subject.defaults)?;
 

@@ -243,6 +243,40 @@ fn a_transformer_loses_hidden_units_and_heads() {
     assert_eq!(model["encoder.blocks.0.qkv.weight"].1, [192, 3 * 128]);
     assert_eq!(model["encoder.blocks.0.output.weight"].1, [128, 192]);
     assert_eq!(model["encoder.blocks.0.fc1.weight"].1, [192, 507]);
+    // What is compacted during training is compacted again with what was pruned since.
+    let place_of = |name: &str| place.path(name);
+    fs::write(
+        place_of("more.json"),
+        r#"{"encoder.blocks.0.fc1": [0, 1, 506]}"#,
+    )
+    .unwrap();
+    let small = finish(
+        afterimage()
+            .args([
+                "compact",
+                "--json",
+                "--batch",
+                "2",
+                "--repeats",
+                "1",
+                "--prune",
+            ])
+            .arg(place_of("more.json"))
+            .arg(&run)
+            .arg("--out")
+            .arg(place_of("small")),
+    )
+    .expect(0, &[]);
+    let json: serde_json::Value = serde_json::from_str(small.out.lines().last().unwrap()).unwrap();
+    assert_eq!(json["compact"]["compacted"]["units"], 504 + 2);
+    let arch = fs::read_to_string(place_of("small").join("arch.json")).unwrap();
+    let arch: serde_json::Value = serde_json::from_str(&arch).unwrap();
+    assert_eq!(arch["groups"]["encoder.blocks.0.fc1"]["of"], 768);
+    assert_eq!(arch["side"], 28);
+    let heads = arch["groups"]["encoder.blocks.0.heads"]["units"]
+        .as_array()
+        .unwrap();
+    assert_eq!(heads.len(), 2);
 }
 
 #[test]

@@ -190,10 +190,11 @@ fn a_token_site_is_averaged_over_tokens_and_not_over_channels() -> AnyResult {
         assert!((found - expected).abs() < 1e-5);
     }
     let hidden = encoder.sites();
-    let kinds: Vec<SiteKind> = hidden[1..7].iter().map(|site| site.kind).collect();
+    let kinds: Vec<SiteKind> = hidden[1..8].iter().map(|site| site.kind).collect();
     assert_eq!(
         kinds,
         [
+            SiteKind::Token,
             SiteKind::Attention,
             SiteKind::Residual,
             SiteKind::FullyConnected,

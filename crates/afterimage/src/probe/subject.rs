@@ -6,7 +6,7 @@ use afterimage_hooks::{Clock, PairSets};
 use afterimage_kernels::Convolution;
 use afterimage_model::compact::{Architecture, Kept, load_weights, without_units};
 use afterimage_model::{
-    AnyEncoder, EncoderConfig, ImportOptions, Masks, Stem, Weights, from_record, image_channels,
+    AnyEncoder, EncoderConfig, ImageShape, ImportOptions, Masks, Stem, Weights, from_record,
 };
 use afterimage_train::{Checkpoints, LoopState, read_kept, read_model, read_state};
 use burn::tensor::Device;
@@ -184,15 +184,25 @@ impl Subject {
         })
     }
 
-    /// Channels of its images, also where the data decides.
+    /// Channels of its images and their side in pixels, also where the data decides.
     ///
     /// # Errors
     /// A checkpoint that cannot be read.
-    pub(crate) fn image_channels(&self) -> Result<usize, RunError> {
-        match (&self.origin, self.channels()) {
-            (Origin::Run { checkpoint, .. }, _) => Ok(image_channels(read_model(checkpoint)?)?),
-            (_, channels) => Ok(channels.unwrap_or(3)),
-        }
+    pub(crate) fn images(&self) -> Result<(usize, usize), RunError> {
+        let Origin::Run {
+            checkpoint,
+            experiment,
+            ..
+        } = &self.origin
+        else {
+            return Ok((self.channels().unwrap_or(3), self.side()));
+        };
+        let shape = ImageShape::of_record(read_model(checkpoint)?)?;
+        let side = match (&experiment.encoder, shape.patches) {
+            (EncoderConfig::Vit(config), Some(patches)) => patches * config.patch,
+            _ => self.side(),
+        };
+        Ok((shape.channels, side))
     }
 
     /// What it keeps of the encoder that its configuration describes.

@@ -1,6 +1,6 @@
 //! Making a smaller encoder of one whose units are masked.
 //!
-//! An [`Encoder`] lists [groups](Group): units that residual sums, or the queries, keys and values
+//! An [`Encoder`](crate::Encoder) lists [groups](Group): units that residual sums, or the queries, keys and values
 //! of a head, tie together, with every tensor that makes or reads them. A unit that is masked for all
 //! who read it can be taken out; what is left says the same.
 

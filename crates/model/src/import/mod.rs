@@ -25,7 +25,7 @@ use layout::Found;
 use state_dict::StateDict;
 
 pub(crate) use record::complete;
-pub use record::{from_record, image_channels};
+pub use record::{ImageShape, from_record};
 
 /// How the keys of a state dict are named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -43,28 +43,43 @@ pub fn from_record(
     Ok(encoder)
 }
 
-/// Channels of the images that the encoder of a model's record takes.
-///
-/// # Errors
-/// Bytes that are no record, or one without such an encoder.
-pub fn image_channels(record: Vec<u8>) -> Result<usize, ModelError> {
-    /// The convolutions that read images.
-    const FIRST: [&str; 3] = [
-        "encoder.prep.conv.weight",
-        "encoder.stem.conv.weight",
-        "encoder.patch.weight",
-    ];
-    let failed = |reason: String| ModelError::Record { reason };
-    let reader = Reader::from_bytes(Bytes::from_bytes_vec(record))
-        .map_err(|error| failed(error.to_string()))?;
-    let tensors = reader.into_tensors();
-    let tensors = tensors.map_err(|error| failed(error.to_string()))?;
-    let first = tensors
-        .iter()
-        .find(|tensor| FIRST.contains(&tensor.name.as_str()));
-    first
-        .and_then(|tensor| tensor.shape.to_vec().get(1).copied())
-        .ok_or_else(|| failed("no convolution reads images".to_owned()))
+/// What a model's record says about the images that its encoder takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImageShape {
+    /// Channels.
+    pub channels: usize,
+    /// Patches along a side, for an encoder that learned a position for each.
+    pub patches: Option<usize>,
+}
+
+impl ImageShape {
+    /// Reads it off the parameters of the encoder in `record`.
+    ///
+    /// # Errors
+    /// Bytes that are no record, or one without such an encoder.
+    pub fn of_record(record: Vec<u8>) -> Result<Self, ModelError> {
+        /// The convolutions that read images.
+        const FIRST: [&str; 3] = [
+            "encoder.prep.conv.weight",
+            "encoder.stem.conv.weight",
+            "encoder.patch.weight",
+        ];
+        let failed = |reason: String| ModelError::Record { reason };
+        let reader = Reader::from_bytes(Bytes::from_bytes_vec(record))
+            .map_err(|error| failed(error.to_string()))?;
+        let tensors = reader.into_tensors();
+        let tensors = tensors.map_err(|error| failed(error.to_string()))?;
+        let length = |names: &[&str]| {
+            let named = tensors.iter().find(|t| names.contains(&t.name.as_str()));
+            named.and_then(|tensor| tensor.shape.to_vec().get(1).copied())
+        };
+        Ok(Self {
+            channels: length(&FIRST)
+                .ok_or_else(|| failed("no convolution reads images".to_owned()))?,
+            // One position is the class token's.
+            patches: length(&["encoder.position"]).map(|tokens| tokens.saturating_sub(1).isqrt()),
+        })
+    }
 }
 
 /// Whether every parameter was loaded; else why not.
