@@ -6,7 +6,6 @@
 //! name.
 
 mod chaos;
-pub mod config;
 mod device;
 mod error;
 mod experiment;
@@ -50,6 +49,7 @@ pub mod prelude {
     pub use afterimage_train::{Afterimage, Forward, HookedModel};
 }
 
+pub use afterimage_config as config;
 pub use afterimage_coreset as coreset;
 pub use afterimage_data as data;
 pub use afterimage_hooks as hooks;
