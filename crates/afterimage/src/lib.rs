@@ -20,6 +20,7 @@ mod run;
 mod run_dir;
 mod start;
 mod summary;
+pub mod sweeps;
 pub mod valuation;
 
 pub use chaos::{Chaos, ChaosConfig};
@@ -34,7 +35,7 @@ pub use intervene::{AblateOptions, Arm, Arms, ExchangeOptions, Grain, Which, abl
 pub use pair::PairConfig;
 pub use probe::{ProbeConfig, ProbeOptions, Probed, probe};
 pub use registry::{PluginKind, Registry};
-pub use run::{Finished, Options, default_directory, dry_run, resume, run};
+pub use run::{Finished, Options, default_directory, dry_run, resume, run, run_or_resume};
 pub use run_dir::RunDir;
 
 /// What a program needs to attach plugins to its own burn training.
@@ -56,6 +57,7 @@ pub use afterimage_hooks as hooks;
 pub use afterimage_memory as memory;
 pub use afterimage_model as model;
 pub use afterimage_ssl as ssl;
+pub use afterimage_sweep as sweep;
 pub use afterimage_track as track;
 pub use afterimage_train as train;
 pub use afterimage_value as value;

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::intervene::{Ablate, Exchange};
 use crate::probe::Probe;
+use crate::sweep::Sweep;
 use crate::value::Value;
 
 /// Shows what a self-supervised vision encoder memorizes while it trains, and acts on it.
@@ -53,6 +54,9 @@ pub enum Command {
     Ablate(Ablate),
     /// Choose a coreset of an embedding matrix.
     Select(Select),
+    /// Run many trials of an experiment, each a process of its own, and say which did best. The same
+    /// command goes on with a sweep that was cut off.
+    Sweep(Sweep),
     /// Write the HTML report of runs again.
     Report {
         /// Run directories.
@@ -79,6 +83,9 @@ pub struct Run {
     /// Say what would run, read the data, and stop.
     #[arg(long)]
     pub dry_run: bool,
+    /// Go on with the run in the run directory if it was started before; start it if it was not.
+    #[arg(long)]
+    pub resume: bool,
     /// Print the result as one JSON object on the last line of standard output.
     #[arg(long)]
     pub json: bool,

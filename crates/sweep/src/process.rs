@@ -2,8 +2,8 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
-use rustix::process::{Pid, Signal, kill_process};
 
 /// When process `pid` was started, in ticks since the machine was; with the pid, this names a
 /// process for good, while a pid alone is given to others after it.
@@ -30,9 +30,11 @@ pub(crate) fn with_argument(argument: &Path) -> Option<u32> {
 
 /// Asks process `pid` to write a checkpoint and end; one that is gone already needs no asking.
 pub(crate) fn ask_to_end(pid: u32) {
-    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-        let _ = kill_process(pid, Signal::TERM);
-    }
+    // By way of the shell, whose own command it is: the system's call is not to be had without
+    // unsafe code or a further dependency.
+    let _ = Command::new("sh")
+        .args(["-c", "kill -TERM \"$0\" 2>/dev/null", &pid.to_string()])
+        .status();
 }
 
 #[cfg(test)]
