@@ -310,8 +310,7 @@ impl<'a> Engine<'a> {
                 Some((_, true)) => None,
             });
         }
-        let code = slurm::exit_code(self.folder, task);
-        Ok(code.map(|code| Found::Over(Ended::with(Some(code)))))
+        Ok(slurm::left(self.folder, task).map(Found::Over))
     }
 
     /// Judges an attempt that is over.
@@ -355,9 +354,8 @@ impl<'a> Engine<'a> {
         if let Some(note) = &ended.note {
             reason = Some(reason.map_or(note.clone(), |why| format!("{why}; {note}")));
         }
-        let seconds = standing
-            .launch
-            .map_or(0.0, |launch| (now() - launch.since).max(0.0));
+        let since = standing.launch.map_or_else(now, |launch| launch.since);
+        let seconds = ended.seconds.unwrap_or_else(|| (now() - since).max(0.0));
         self.note(&[Entry::End {
             trial: trial.to_owned(),
             attempt: standing.attempts,

@@ -53,6 +53,8 @@ pub struct Ended {
     pub code: Option<i32>,
     /// Whether the machine is to blame, not the trial.
     pub blameless: bool,
+    /// Seconds that it ran, where that is not the time since it was handed over.
+    pub seconds: Option<f64>,
     /// What the executor has to say about it.
     pub note: Option<String>,
 }
@@ -63,6 +65,7 @@ impl Ended {
         Self {
             code,
             blameless: false,
+            seconds: None,
             note: None,
         }
     }

@@ -4,7 +4,6 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-
 /// When process `pid` was started, in ticks since the machine was; with the pid, this names a
 /// process for good, while a pid alone is given to others after it.
 ///

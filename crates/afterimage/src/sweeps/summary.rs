@@ -3,6 +3,9 @@
 use afterimage_sweep::{Configuration, Results, State};
 use afterimage_track::TextTable;
 
+/// Characters of a value in the table.
+const LONGEST: usize = 32;
+
 /// Configurations, best first, with mean and standard error over seeds.
 pub fn table(results: &Results) -> String {
     let (header, rows) = cells(results);
@@ -40,6 +43,15 @@ pub fn counts(results: &Results) -> String {
     format!("{} trials: {}", results.rows.len(), parts.join(", "))
 }
 
+/// A value that fits into a table: whole plugins may be set.
+fn shortened(text: &str) -> String {
+    if text.chars().count() <= LONGEST {
+        return text.to_owned();
+    }
+    let head: String = text.chars().take(LONGEST - 1).collect();
+    format!("{head}…")
+}
+
 /// Header and cells of the table of configurations; columns that would be empty are left out.
 pub(super) fn cells(results: &Results) -> (Vec<String>, Vec<Vec<String>>) {
     let all = &results.configurations;
@@ -56,7 +68,7 @@ pub(super) fn cells(results: &Results) -> (Vec<String>, Vec<Vec<String>>) {
     for label in results.labels.iter().cloned() {
         column(
             &label.clone(),
-            Box::new(move |c| c.values.get(&label).cloned().unwrap_or_default()),
+            Box::new(move |c| c.values.get(&label).map_or(String::new(), |text| shortened(text))),
         );
     }
     let number = |x: Option<f64>| TextTable::number(x.unwrap_or(f64::NAN), 4);

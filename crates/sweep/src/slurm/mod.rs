@@ -85,10 +85,15 @@ impl Slurm {
     }
 }
 
-/// The exit code that a task left.
-pub(crate) fn exit_code(folder: &Folder, task: &Task) -> Option<i32> {
+/// How a task says that it ended: its exit code, and the seconds since it was last started.
+pub(crate) fn left(folder: &Folder, task: &Task) -> Option<Ended> {
     let text = fs::read_to_string(folder.log(&task.trial, task.attempt, "exit")).ok()?;
-    text.trim().parse().ok()
+    let mut words = text.split_whitespace();
+    let code = words.next()?.parse().ok()?;
+    Some(Ended {
+        seconds: words.next().and_then(|word| word.parse().ok()),
+        ..Ended::with(Some(code))
+    })
 }
 
 impl Executor for Slurm {
@@ -185,7 +190,7 @@ impl Executor for Slurm {
         let begun = self.folder.log(&task.trial, task.attempt, "err").exists();
         let Some(id) = id else {
             return Ok(if begun {
-                Found::Over(Ended::with(exit_code(&self.folder, task)))
+                Found::Over(left(&self.folder, task).unwrap_or_else(|| Ended::with(None)))
             } else {
                 Found::Never
             });
@@ -228,22 +233,20 @@ impl Executor for Slurm {
                 trial: trial.clone(),
                 attempt: job.attempt,
             };
-            let code = exit_code(&self.folder, &task);
-            let ended = match (code, queue::ended(&job.id)) {
+            let ended = match (left(&self.folder, &task), queue::ended(&job.id)) {
                 // Its own word counts more, but for who is to blame.
-                (Some(code), known) => {
-                    let known = known.unwrap_or_else(|| Ended::with(None));
-                    Some(Ended {
-                        code: Some(code),
-                        ..known
-                    })
-                }
+                (Some(own), known) => Some(Ended {
+                    blameless: known.as_ref().is_some_and(|known| known.blameless),
+                    note: known.and_then(|known| known.note),
+                    ..own
+                }),
                 (None, Some(ended)) if job.missed >= LOOKS || ended.code != Some(0) => Some(ended),
                 // The file may take a while to be seen from here.
                 (None, _) if job.missed < LOOKS => None,
                 (None, _) => Some(Ended {
                     code: None,
                     blameless: true,
+                    seconds: None,
                     note: Some(format!("Slurm knows nothing of job {}", job.id)),
                 }),
             };

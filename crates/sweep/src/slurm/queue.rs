@@ -129,6 +129,7 @@ fn meaning(state: &str, code: &str) -> Ended {
     Ended {
         code,
         blameless,
+        seconds: None,
         note: (word != "COMPLETED" && word != "FAILED").then(|| format!("Slurm says {word}")),
     }
 }

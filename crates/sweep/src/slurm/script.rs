@@ -11,7 +11,7 @@ use crate::shell::quoted;
 /// sends when the time limit is near, it does the same and puts itself back into the queue; started
 /// again (by itself, after preemption, after a node's failure) it goes on from the checkpoint. A lock
 /// keeps a node that Slurm has given up, and that is not dead, from running the trial beside the
-/// new one. The exit code is left in a file.
+/// new one. The exit code and the seconds since the start are left in a file.
 pub(super) fn script(
     folder: &Folder,
     program: &Program,
@@ -35,7 +35,7 @@ log=$logs/$name.$attempt
 exec >>"$log.err" 2>&1
 echo "node ${{SLURMD_NODENAME:-?}}, job ${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID, start $((${{SLURM_RESTART_COUNT:-0}} + 1))"
 finish() {{
-    echo "$1" >"$log.exit.tmp" && mv "$log.exit.tmp" "$log.exit"
+    echo "$1 $SECONDS" >"$log.exit.tmp" && mv "$log.exit.tmp" "$log.exit"
     exit "$1"
 }}
 exec 9>>"$logs/$name.lock"
