@@ -19,7 +19,7 @@ pub struct Sweep {
     /// The sweep's folder; by default `sweeps/<name>`. A sweep that is in it goes on.
     #[arg(long)]
     pub out: Option<PathBuf>,
-    /// Trials that run at a time; by default half as many as there are cores, and one on a GPU. With
+    /// Trials that run at a time; by default half as many as there are cores (two on two), and one on a GPU. With
     /// Slurm: tasks of an array that run at a time; by default as many as there is room for.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
@@ -153,7 +153,11 @@ fn executor(
                 .trials
                 .iter()
                 .any(|trial| !trial.config.contains("device = \"cpu\""));
-            let jobs = jobs.unwrap_or(if on_gpu { 1 } else { (cores / 2).max(1) });
+            let jobs = jobs.unwrap_or(if on_gpu {
+                1
+            } else {
+                (cores / 2).max(cores.min(2))
+            });
             let threads = (cores / jobs).max(1);
             Box::new(Local::new(folder.clone(), Program { path, threads }, jobs))
         }

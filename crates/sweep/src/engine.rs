@@ -279,7 +279,12 @@ impl<'a> Engine<'a> {
             };
             match found {
                 Found::Running => (self.tell)(&Note::Found { trial: &task.trial }),
-                Found::Over(ended) => self.conclude(&task.trial, &ended)?,
+                Found::Over(ended) => {
+                    // It may have been over for days.
+                    let last = self.folder.last_sign(&task.trial).unwrap_or(launch.since);
+                    let seconds = ended.seconds.or(Some((last - launch.since).max(0.0)));
+                    self.conclude(&task.trial, &Ended { seconds, ..ended })?;
+                }
                 Found::Never => self.note(&[Entry::End {
                     trial: task.trial,
                     attempt,

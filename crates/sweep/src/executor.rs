@@ -47,7 +47,7 @@ pub enum Handle {
 }
 
 /// An attempt that is over.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Ended {
     /// The exit code; 128 + signal for one that was killed; `None` if nobody saw it end.
     pub code: Option<i32>,
@@ -72,7 +72,7 @@ impl Ended {
 }
 
 /// What became of an attempt that another process of the sweep had started.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Found {
     /// It is under way.
     Running,

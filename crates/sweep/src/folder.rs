@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use crate::error::SweepError;
 use crate::plan::Plan;
@@ -147,6 +148,16 @@ impl Folder {
     /// The folder of what is submitted to Slurm.
     pub fn slurm(&self) -> PathBuf {
         self.path.join("slurm")
+    }
+
+    /// When a trial last wrote measurements or its result, in seconds since 1970.
+    pub(crate) fn last_sign(&self, trial: &str) -> Option<f64> {
+        let run = self.run(trial);
+        let times = ["result.json", "metrics.jsonl"].iter().filter_map(|name| {
+            let time = fs::metadata(run.join(name)).ok()?.modified().ok()?;
+            Some(time.duration_since(UNIX_EPOCH).ok()?.as_secs_f64())
+        });
+        times.max_by(f64::total_cmp)
     }
 
     /// The last `count` lines that an attempt wrote to standard error, without empty ones.
