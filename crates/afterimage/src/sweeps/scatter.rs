@@ -134,14 +134,10 @@ impl Scatter<'_> {
     fn marks(&self, x: (f64, f64)) -> Vec<(f64, String)> {
         match &self.axis {
             Axis::Linear => ticks(x, 5).into_iter().map(|at| (at, short(at))).collect(),
-            Axis::Log => {
-                let whole = ticks(x, 4);
-                // Less than a decade: the numbers themselves say more than powers.
-                whole
-                    .into_iter()
-                    .map(|at| (at, short(10f64.powf(at))))
-                    .collect()
-            }
+            Axis::Log => decades(x)
+                .into_iter()
+                .map(|at| (at.log10(), short(at)))
+                .collect(),
             Axis::Names(names) => names
                 .iter()
                 .enumerate()
@@ -171,6 +167,22 @@ impl Scatter<'_> {
             .collect();
         format!("<ul class=legend>{items}</ul>")
     }
+}
+
+/// Round numbers whose logarithms lie in `range`: 1, 2 and 5 times powers of ten, or the powers alone
+/// where these are many.
+fn decades(range: (f64, f64)) -> Vec<f64> {
+    let (first, last) = (range.0.floor() as i32, range.1.ceil() as i32);
+    let steps: &[f64] = if range.1 - range.0 > 2.5 {
+        &[1.0]
+    } else {
+        &[1.0, 2.0, 5.0]
+    };
+    (first..=last)
+        .take(40)
+        .flat_map(|power| steps.iter().map(move |step| step * 10f64.powi(power)))
+        .filter(|number| (range.0..=range.1).contains(&number.log10()))
+        .collect()
 }
 
 /// The points that no other beats in both: less `x` and better `y`; from left to right.
@@ -239,6 +251,15 @@ mod tests {
         assert_eq!(pareto_front(&all, |a, b| a > b), [0, 2, 4]);
         assert_eq!(pareto_front(&all, |a, b| a < b), [0, 1]);
         assert!(pareto_front(&[], |a, b| a > b).is_empty());
+    }
+
+    #[test]
+    fn logarithmic_marks_are_round() {
+        let close = |a: Vec<f64>, b: &[f64]| {
+            a.len() == b.len() && a.iter().zip(b).all(|(x, y)| (x / y - 1.0).abs() < 1e-9)
+        };
+        assert!(close(decades((-1.1, 0.1)), &[0.1, 0.2, 0.5, 1.0]));
+        assert!(close(decades((-4.2, -0.9)), &[1e-4, 1e-3, 1e-2, 1e-1]));
     }
 
     #[test]

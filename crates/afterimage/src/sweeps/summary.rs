@@ -68,7 +68,11 @@ pub(super) fn cells(results: &Results) -> (Vec<String>, Vec<Vec<String>>) {
     for label in results.labels.iter().cloned() {
         column(
             &label.clone(),
-            Box::new(move |c| c.values.get(&label).map_or(String::new(), |text| shortened(text))),
+            Box::new(move |c| {
+                c.values
+                    .get(&label)
+                    .map_or(String::new(), |text| shortened(text))
+            }),
         );
     }
     let number = |x: Option<f64>| TextTable::number(x.unwrap_or(f64::NAN), 4);
