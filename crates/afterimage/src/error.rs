@@ -36,6 +36,9 @@ pub enum RunError {
     /// A file of the run could not be written.
     #[error(transparent)]
     Track(#[from] TrackError),
+    /// A sweep could not go on.
+    #[error(transparent)]
+    Sweep(#[from] afterimage_sweep::SweepError),
     /// Candidates and independent points that the data set does not have.
     #[error("pair.candidates: {0}")]
     Pair(afterimage_hooks::Fault),
@@ -199,6 +202,15 @@ pub enum RunError {
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
+    },
+    /// A directory whose run has another config than the one that is to go on in it.
+    #[error(
+        "{path}: the run in this directory has another config; go on with it by `afterimage resume \
+         {path}`, or choose another directory with --out"
+    )]
+    OtherConfig {
+        /// The directory.
+        path: PathBuf,
     },
     /// A run that is already over.
     #[error("{path}: this run is complete; there is nothing to resume")]

@@ -7,7 +7,6 @@
 
 mod chaos;
 mod compact;
-pub mod config;
 mod device;
 mod error;
 mod experiment;
@@ -23,6 +22,7 @@ mod run;
 mod run_dir;
 mod start;
 mod summary;
+pub mod sweeps;
 pub mod valuation;
 
 pub use chaos::{Chaos, ChaosConfig};
@@ -42,7 +42,7 @@ pub use label_noise::{LabelNoiseConfig, NoiseKind};
 pub use pair::PairConfig;
 pub use probe::{ProbeConfig, ProbeOptions, Probed, probe};
 pub use registry::{PluginKind, Registry};
-pub use run::{Finished, Options, default_directory, dry_run, resume, run};
+pub use run::{Finished, Options, default_directory, dry_run, resume, run, run_or_resume};
 pub use run_dir::RunDir;
 
 /// What a program needs to attach plugins to its own burn training.
@@ -57,6 +57,7 @@ pub mod prelude {
     pub use afterimage_train::{Afterimage, Forward, HookedModel};
 }
 
+pub use afterimage_config as config;
 pub use afterimage_coreset as coreset;
 pub use afterimage_data as data;
 pub use afterimage_hooks as hooks;
@@ -64,6 +65,7 @@ pub use afterimage_memory as memory;
 pub use afterimage_model as model;
 pub use afterimage_prune as prune;
 pub use afterimage_ssl as ssl;
+pub use afterimage_sweep as sweep;
 pub use afterimage_track as track;
 pub use afterimage_train as train;
 pub use afterimage_value as value;

@@ -19,6 +19,7 @@ use burn::tensor::Device;
 use burn::train::metric::LossMetric;
 use burn::train::renderer::MetricsRenderer;
 use burn::train::{Interrupter, Learner, SupervisedTraining};
+use serde_json::{Value, json};
 
 use crate::config::{KeyPath, Loaded, load_file};
 use crate::error::RunError;
@@ -79,6 +80,19 @@ impl Finished {
             Outcome::Failed(_) => 1,
         }
     }
+
+    /// The result as one JSON object: what `--json` prints, and what `result.json` holds.
+    pub fn result(&self) -> Value {
+        json!({
+            "run": self.run.path().display().to_string(),
+            "exit_code": self.exit_code(),
+            "outcome": format!("{:?}", self.outcome),
+            "disabled_plugins": self.disabled_plugins,
+            "steps": self.steps,
+            "seconds": self.seconds,
+            "metrics": self.scalars,
+        })
+    }
 }
 
 /// Runs the experiment in `loaded`.
@@ -130,6 +144,62 @@ pub fn resume(path: &Path, options: Options) -> Result<Finished, RunError> {
     let resumed = resume.then(|| directory.path().to_owned());
     let prepared = Prepared::new(&loaded, resumed.as_deref())?;
     prepared.launch(&loaded, directory, options, resume)
+}
+
+/// Goes on with the run of `loaded` if its directory holds it, and starts it if the directory is not
+/// there or empty: the same call, however often the run was cut off. `Err` holds the result of a run
+/// that is complete.
+///
+/// # Errors
+/// As for [`run`] and [`resume`]; and a directory with a run of another config.
+pub fn run_or_resume(
+    loaded: &Loaded<Experiment>,
+    options: Options,
+) -> Result<Result<Finished, Value>, RunError> {
+    let path = options
+        .out
+        .clone()
+        .unwrap_or_else(|| default_directory(loaded));
+    let Ok(directory) = RunDir::open(&path) else {
+        return run(loaded, options).map(Ok);
+    };
+    let config = directory.config();
+    let text = fs::read_to_string(&config).map_err(RunError::io(&config, "read"))?;
+    if text != loaded.resolved {
+        return Err(RunError::OtherConfig { path });
+    }
+    match resume(&path, options) {
+        Err(RunError::Complete { .. }) => complete(&directory, loaded).map(Err),
+        finished => finished.map(Ok),
+    }
+}
+
+/// The result of a run that is complete; one that was killed between its last checkpoint and its
+/// result gets it now.
+fn complete(directory: &RunDir, loaded: &Loaded<Experiment>) -> Result<Value, RunError> {
+    let there = fs::read(directory.result()).ok();
+    if let Some(result) = there.and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
+        return Ok(result);
+    }
+    let checkpoints = Checkpoints::new(directory.checkpoints(), 1, loaded.resolved.clone());
+    let state = afterimage_train::read_state(&checkpoints.last()?)?;
+    let scalars = state
+        .latest
+        .into_iter()
+        .map(|(tag, (_, value))| (tag, value));
+    let result = Finished {
+        outcome: Outcome::Completed,
+        run: directory.clone(),
+        summary: String::new(),
+        scalars: scalars.collect(),
+        disabled_plugins: Vec::new(),
+        error: None,
+        steps: 0,
+        seconds: 0.0,
+    }
+    .result();
+    directory.write_result(&result)?;
+    Ok(result)
 }
 
 /// What a run would do: its directory, device, steps and the order of plugins with their events.
@@ -275,6 +345,7 @@ impl Prepared {
                 probe: None,
             })
         };
+        directory.remove_result()?;
         manifest("running")?;
         (options.started)(&directory);
 
@@ -394,7 +465,9 @@ impl Prepared {
             .unwrap_or_else(|| Outcome::Failed("burn-train did not start the loop".to_owned()));
         // Before the HTML report, which shows it.
         manifest(&outcome_word(&outcome))?;
-        Ok(finish(directory.clone(), outcome, report, &site_list))
+        let finished = finish(directory.clone(), outcome, report, &site_list);
+        directory.write_result(&finished.result())?;
+        Ok(finished)
     }
 }
 

@@ -81,6 +81,33 @@ impl RunDir {
         self.path.join(files::REPORT)
     }
 
+    /// The result, which is there once the run has ended in order.
+    pub fn result(&self) -> PathBuf {
+        self.path.join("result.json")
+    }
+
+    /// Writes `result.json`.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn write_result(&self, result: &Value) -> Result<(), RunError> {
+        let text = format!("{result}\n");
+        Ok(files::write_beside(&self.result(), text.as_bytes())?)
+    }
+
+    /// Removes `result.json`, because the run goes on.
+    ///
+    /// # Errors
+    /// A file that cannot be removed.
+    pub fn remove_result(&self) -> Result<(), RunError> {
+        match fs::remove_file(self.result()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(RunError::io(self.result(), "remove")(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Writes the resolved config.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::compact::Compact;
 use crate::intervene::{Ablate, Exchange, Insert};
 use crate::probe::Probe;
+use crate::sweep::Sweep;
 use crate::value::Value;
 
 /// Shows what a self-supervised vision encoder memorizes while it trains, and acts on it.
@@ -58,6 +59,9 @@ pub enum Command {
     Compact(Compact),
     /// Choose a coreset of an embedding matrix.
     Select(Select),
+    /// Run many trials of an experiment, each a process of its own, and say which did best. The same
+    /// command goes on with a sweep that was cut off.
+    Sweep(Sweep),
     /// Write the HTML report of runs again.
     Report {
         /// Run directories.
@@ -84,6 +88,9 @@ pub struct Run {
     /// Say what would run, read the data, and stop.
     #[arg(long)]
     pub dry_run: bool,
+    /// Go on with the run in the run directory if it was started before; start it if it was not.
+    #[arg(long)]
+    pub resume: bool,
     /// Print the result as one JSON object on the last line of standard output.
     #[arg(long)]
     pub json: bool,

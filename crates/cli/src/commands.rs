@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use afterimage::config::load_file;
 use afterimage::hooks::Outcome;
 use afterimage::{Experiment, Finished, Options, Registry, RunError};
-use serde_json::json;
 
 use crate::arguments::{Arguments, Command, Run};
 use crate::logging;
@@ -28,6 +27,7 @@ pub fn execute(arguments: Arguments) -> u8 {
         Command::Compact(arguments) => crate::compact::compact(arguments),
         Command::Report { runs } => report(&runs),
         Command::Value(arguments) => Ok(value::execute(*arguments)),
+        Command::Sweep(arguments) => return crate::sweep::execute(&arguments),
         Command::Select(arguments) => return crate::select::execute(&arguments),
     };
     result.unwrap_or_else(|error| {
@@ -49,7 +49,20 @@ fn start(run: &Run) -> Result<u8, RunError> {
         .clone()
         .unwrap_or_else(|| afterimage::default_directory(&loaded));
     let options = options(Some(out.clone()), log, out)?;
-    Ok(conclude(&afterimage::run(&loaded, options)?, run.json))
+    if !run.resume {
+        return Ok(conclude(&afterimage::run(&loaded, options)?, run.json));
+    }
+    match afterimage::run_or_resume(&loaded, options)? {
+        Ok(finished) => Ok(conclude(&finished, run.json)),
+        Err(result) => {
+            complain("this run is complete; nothing was done");
+            if run.json {
+                say(&format!("{result}\n"));
+            }
+            let code = result["exit_code"].as_u64();
+            Ok(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(0))
+        }
+    }
 }
 
 fn go_on(path: &Path, json: bool) -> Result<u8, RunError> {
@@ -95,16 +108,7 @@ fn conclude(finished: &Finished, json: bool) -> u8 {
     }
     say(&finished.summary);
     if json {
-        let result = json!({
-            "run": run,
-            "exit_code": code,
-            "outcome": format!("{:?}", finished.outcome),
-            "disabled_plugins": finished.disabled_plugins,
-            "steps": finished.steps,
-            "seconds": finished.seconds,
-            "metrics": finished.scalars,
-        });
-        say(&format!("{result}\n"));
+        say(&format!("{}\n", finished.result()));
     }
     code
 }

@@ -9,6 +9,7 @@ mod output;
 mod probe;
 mod select;
 mod source;
+mod sweep;
 mod value;
 
 use std::process::ExitCode;

@@ -6,6 +6,7 @@
 mod bins;
 mod error;
 pub mod files;
+mod hparams;
 mod images;
 mod jsonl;
 mod layout;
@@ -19,6 +20,7 @@ mod tensorboard;
 
 pub use bins::Bins;
 pub use error::TrackError;
+pub use hparams::{HParam, Session, SessionStatus};
 pub use images::{ImageLine, Images, read_images};
 pub use jsonl::{
     HistogramLine, Metrics, Number, ScalarLine, is_clock_dependent, read_histograms, read_scalars,

@@ -9,6 +9,7 @@ mod sections;
 
 /// The pieces of HTML that pages are made of; text is made harmless, HTML taken as it is.
 pub mod html {
+    pub use super::chart::{Axis, Series, colour, line_chart, ticks};
     pub use super::page::{document, escape, section, short, table};
 }
 

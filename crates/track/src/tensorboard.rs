@@ -109,7 +109,12 @@ impl TensorBoard {
         self.writer.flush()
     }
 
-    fn value(&mut self, step: u64, tag: &str, mut value: Summary_Value) -> io::Result<()> {
+    pub(crate) fn value(
+        &mut self,
+        step: u64,
+        tag: &str,
+        mut value: Summary_Value,
+    ) -> io::Result<()> {
         value.set_tag(tag.to_owned());
         let mut summary = Summary::new();
         summary.mut_value().push(value);
@@ -218,7 +223,7 @@ fn new_file(dir: &Path) -> Result<(PathBuf, File), TrackError> {
     }
 }
 
-fn plugin(name: &str) -> SummaryMetadata {
+pub(crate) fn plugin(name: &str) -> SummaryMetadata {
     let mut data = SummaryMetadata_PluginData::new();
     data.set_plugin_name(name.to_owned());
     let mut metadata = SummaryMetadata::new();

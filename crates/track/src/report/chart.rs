@@ -15,6 +15,7 @@ const COLOURS: usize = 8;
 /// One line of a chart.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {
+    /// What the legend calls it.
     pub label: String,
     /// Horizontal place and value; values that are not finite leave a gap.
     pub points: Vec<(f64, f64)>,
@@ -27,6 +28,8 @@ pub struct Series {
 pub enum Axis {
     /// Optimizer steps.
     Steps,
+    /// Whole numbers of something else, such as epochs.
+    Counts(String),
     /// Names, at 0, 1, 2, ….
     Names(Vec<String>),
 }
@@ -102,7 +105,8 @@ fn plot(title: &str, axis: &Axis, series: &[Series], frame: Frame) -> String {
         );
     }
     svg += &match axis {
-        Axis::Steps => step_axis(frame, bottom),
+        Axis::Steps => count_axis(frame, bottom, "step"),
+        Axis::Counts(what) => count_axis(frame, bottom, what),
         Axis::Names(names) => name_axis(frame, bottom, names),
     };
     for (index, one) in series.iter().enumerate() {
@@ -111,7 +115,7 @@ fn plot(title: &str, axis: &Axis, series: &[Series], frame: Frame) -> String {
     svg + "</svg>"
 }
 
-fn step_axis(frame: Frame, bottom: f64) -> String {
+fn count_axis(frame: Frame, bottom: f64, what: &str) -> String {
     let mut svg = String::new();
     for tick in ticks(frame.x, 5)
         .into_iter()
@@ -125,9 +129,10 @@ fn step_axis(frame: Frame, bottom: f64) -> String {
         );
     }
     svg + &format!(
-        "<text x={} y={} class=y>step</text>",
+        "<text x={} y={} class=y>{}</text>",
         WIDTH - MARGIN.1,
-        HEIGHT - 4.0
+        HEIGHT - 4.0,
+        escape(what)
     )
 }
 

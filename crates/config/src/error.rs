@@ -62,7 +62,8 @@ impl ConfigError {
 pub struct ConfigErrors(Vec<ConfigError>);
 
 impl ConfigErrors {
-    pub(super) fn new(errors: Vec<ConfigError>) -> Self {
+    /// All of `errors`, which must not be empty.
+    pub fn new(errors: Vec<ConfigError>) -> Self {
         Self(errors)
     }
 

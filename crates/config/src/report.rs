@@ -14,7 +14,7 @@ use super::suggest;
 ///
 /// # Examples
 /// ```
-/// use afterimage::config::{Report, Validate};
+/// use afterimage_config::{Report, Validate};
 /// struct Optimizer { rate: f64 }
 /// impl Validate for Optimizer {
 ///     fn validate(&self, report: &mut Report<'_>) {

@@ -18,11 +18,11 @@ pub enum Segment {
 ///
 /// # Examples
 /// ```
-/// use afterimage::config::KeyPath;
+/// use afterimage_config::KeyPath;
 /// let path: KeyPath = "plugins[0].every".parse()?;
 /// assert_eq!(path.to_string(), "plugins[0].every");
 /// assert_eq!(path.parent().map(|p| p.to_string()), Some("plugins[0]".to_owned()));
-/// # Ok::<(), afterimage::config::KeyPathError>(())
+/// # Ok::<(), afterimage_config::KeyPathError>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyPath(Vec<Segment>);

@@ -1,0 +1,112 @@
+//! Sweeps of experiments: trials checked by the experiment's own loader, and their results as
+//! tables, TensorBoard sessions and one HTML page. What `afterimage sweep` does, as a library.
+
+mod hparams;
+mod page;
+mod scatter;
+mod summary;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use afterimage_hooks::{Column, Table};
+use afterimage_sweep::{Checked, Folder, Plan, Results, SweepConfig, journal};
+use afterimage_track::{files::write_beside, write_table};
+
+use crate::config::{ConfigError, ConfigErrors, Loaded, load_file};
+use crate::error::RunError;
+use crate::experiment::Experiment;
+use crate::run::dry_run;
+
+pub use summary::{counts, table};
+
+/// The HTML page of a sweep.
+pub const PAGE: &str = "report.html";
+
+/// Loads a sweep file and makes its trials; each is checked as `afterimage check` does, so that a
+/// mistake is told before the first of them starts.
+///
+/// # Errors
+/// Every mistake in the sweep file, or else in the configs of its trials.
+pub fn load_sweep(file: &Path) -> Result<(Loaded<SweepConfig>, Plan), ConfigErrors> {
+    let loaded = load_file::<SweepConfig>(file, &[])?;
+    // Trials that differ in their seed alone have the same plugins in the same order.
+    let seen = RefCell::new(BTreeMap::new());
+    let plan = Plan::new(&loaded, file, &|base, sets| check(base, sets, &seen))?;
+    Ok((loaded, plan))
+}
+
+fn check(
+    base: &Path,
+    sets: &[String],
+    seen: &RefCell<BTreeMap<String, ()>>,
+) -> Result<Checked, ConfigErrors> {
+    let loaded = load_file::<Experiment>(base, sets)?;
+    let seed = format!("seed = {}\n", loaded.value.seed);
+    let apart_from_seed = loaded.resolved.replacen(&seed, "", 1);
+    if !seen.borrow().contains_key(&apart_from_seed) {
+        dry_run(&loaded, false).map_err(|error| match error {
+            RunError::Config(errors) => errors,
+            other => ConfigErrors::from(ConfigError {
+                file: base.display().to_string(),
+                line: None,
+                column: None,
+                key: String::new(),
+                message: other.to_string(),
+                suggestion: None,
+            }),
+        })?;
+        seen.borrow_mut().insert(apart_from_seed, ());
+    }
+    Ok(Checked {
+        resolved: loaded.resolved,
+        digest: loaded.digest,
+        notes: loaded.notes,
+    })
+}
+
+/// Writes all that is made of results into the sweep's folder: `results.csv`, `results.parquet`,
+/// `sweep.json`, `report.html`, `optuna.journal`, and `tensorboard/` with a session a trial.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn write_results(results: &Results, folder: &Folder) -> Result<(), RunError> {
+    results.write(folder)?;
+    let path = folder.path();
+    write_table(&path.join("results.parquet"), &columns(results))?;
+    write_beside(&path.join("optuna.journal"), journal(results).as_bytes())?;
+    write_beside(&path.join(PAGE), page::render(results).as_bytes())?;
+    hparams::write(results, &path.join("tensorboard"))
+}
+
+/// The table of trials in typed columns: numbers where all cells that are there are numbers, with
+/// NaN for those that are not.
+fn columns(results: &Results) -> Table {
+    let rows: Vec<Vec<String>> = results.rows.iter().map(|row| results.cells(row)).collect();
+    let mut table = Table::default();
+    for (index, name) in results.header().into_iter().enumerate() {
+        let cells: Vec<String> = rows
+            .iter()
+            .map(|row| row.get(index).cloned().unwrap_or_default())
+            .collect();
+        let number = |cell: &String| match cell.as_str() {
+            "" => Some(f64::NAN),
+            text => text.parse::<f64>().ok(),
+        };
+        let numbers: Option<Vec<f64>> = cells.iter().map(number).collect();
+        let column = match numbers {
+            Some(numbers) if numbers.iter().any(|x| !x.is_nan()) => Column::F64(numbers),
+            _ => Column::Text(cells),
+        };
+        // A key may be named as one of the other columns.
+        let taken = table.columns.iter().any(|(other, _)| *other == name);
+        let name = if taken {
+            format!("{name}:{index}")
+        } else {
+            name
+        };
+        table.columns.push((name, column));
+    }
+    table
+}

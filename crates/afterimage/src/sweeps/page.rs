@@ -1,0 +1,265 @@
+//! One self-contained HTML page about a sweep.
+
+use std::collections::BTreeSet;
+
+use afterimage_sweep::{Configuration, Results, Row, State};
+use afterimage_track::html::{self, Series, document, escape, line_chart, section, short};
+use toml::Value;
+
+use super::scatter::{Axis, Point, Scatter, pareto_front};
+use super::summary::{cells, counts};
+
+/// Curves that are drawn; more cannot be told apart.
+const CURVES: usize = 60;
+
+pub(super) fn render(results: &Results) -> String {
+    let mut body = format!("<h1>{}</h1>", escape(&results.name));
+    body += &format!(
+        "<p class=note>{}; judged by <code>{}</code>, {}.</p>",
+        escape(&counts(results)),
+        escape(&results.metric.name),
+        match results.metric.direction {
+            afterimage_sweep::Direction::Maximize => "higher is better",
+            afterimage_sweep::Direction::Minimize => "lower is better",
+        }
+    );
+    let (header, rows) = cells(results);
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
+    body += &section(
+        "Best first",
+        "Mean over the trials that are done, with its standard error where there are at least two \
+         seeds.",
+        &html::table(&header, &rows),
+    );
+    body += &section(
+        "What each key does",
+        "A point a configuration: mean and standard error over seeds. The other keys vary from \
+         point to point.",
+        &keys(results),
+    );
+    body += &section(
+        "Against cost",
+        "The dashed line is the Pareto front: no other configuration has less cost and a better \
+         metric.",
+        &costs(results),
+    );
+    body += &section("By epoch", "", &curves(results));
+    body += &section("Failed trials", "", &failures(results));
+    body += &section(
+        "Trials",
+        "The name leads to the trial's own report, where it has one.",
+        &trials(results),
+    );
+    document(&results.name, &body)
+}
+
+/// Arms, or one group without a name.
+fn groups(results: &Results) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for row in &results.rows {
+        let name = row.arm.clone().unwrap_or_default();
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+fn group(groups: &[String], configuration: &Configuration) -> usize {
+    let name = configuration.arm.clone().unwrap_or_default();
+    groups.iter().position(|other| *other == name).unwrap_or(0)
+}
+
+/// The metric against each key, and against the arms.
+fn keys(results: &Results) -> String {
+    let groups = groups(results);
+    let mut charts = String::new();
+    if groups.len() > 1 {
+        let points: Vec<Point> = points(results, &groups, |c| Some(group(&groups, c) as f64));
+        charts += &Scatter {
+            title: "arm",
+            x_label: "",
+            axis: Axis::Names(groups.clone()),
+            points: &points,
+            groups: &groups,
+            front: &[],
+        }
+        .html();
+    }
+    for label in &results.labels {
+        let values: Vec<&Value> = results
+            .rows
+            .iter()
+            .filter_map(|row| row.values.get(label))
+            .collect();
+        let texts: BTreeSet<String> = results
+            .configurations
+            .iter()
+            .filter_map(|c| c.values.get(label).cloned())
+            .collect();
+        if texts.len() < 2 {
+            continue;
+        }
+        let numeric = values
+            .iter()
+            .all(|value| value.is_float() || value.is_integer());
+        let names: Vec<String> = texts.into_iter().collect();
+        let place = |c: &Configuration| {
+            let text = c.values.get(label)?;
+            if numeric {
+                text.parse().ok()
+            } else {
+                names
+                    .iter()
+                    .position(|name| name == text)
+                    .map(|index| index as f64)
+            }
+        };
+        let points = points(results, &groups, place);
+        let axis = if numeric {
+            number_axis(&points)
+        } else {
+            Axis::Names(names.clone())
+        };
+        let chart = Scatter {
+            title: label,
+            x_label: label,
+            axis,
+            points: &points,
+            groups: &groups,
+            front: &[],
+        };
+        charts += &chart.html();
+    }
+    charts
+}
+
+/// A logarithmic axis for numbers above 0 that span more than a decade.
+fn number_axis(points: &[Point]) -> Axis {
+    let low = points.iter().map(|p| p.x).fold(f64::INFINITY, f64::min);
+    let high = points.iter().map(|p| p.x).fold(0.0, f64::max);
+    if low > 0.0 && high / low > 10.0 {
+        Axis::Log
+    } else {
+        Axis::Linear
+    }
+}
+
+fn points(
+    results: &Results,
+    groups: &[String],
+    x: impl Fn(&Configuration) -> Option<f64>,
+) -> Vec<Point> {
+    results
+        .configurations
+        .iter()
+        .filter_map(|c| {
+            Some(Point {
+                x: x(c)?,
+                y: c.mean?,
+                error: c.standard_error.unwrap_or(0.0),
+                group: group(groups, c),
+                label: c.name.clone(),
+            })
+        })
+        .collect()
+}
+
+fn costs(results: &Results) -> String {
+    let groups = groups(results);
+    let mut charts = String::new();
+    for cost in &results.metric.against {
+        let points = points(results, &groups, |c| c.against.get(cost).copied());
+        let front = pareto_front(&points, |a, b| results.metric.direction.is_better(a, b));
+        let chart = Scatter {
+            title: &format!("{} against {cost}", results.metric.name),
+            x_label: cost,
+            axis: number_axis(&points),
+            points: &points,
+            groups: &groups,
+            front: &front,
+        };
+        charts += &chart.html();
+    }
+    charts
+}
+
+fn curves(results: &Results) -> String {
+    let drawn: Vec<&Row> = results
+        .rows
+        .iter()
+        .filter(|row| row.curve.len() > 1)
+        .take(CURVES)
+        .collect();
+    if drawn.is_empty() {
+        return String::new();
+    }
+    let series: Vec<Series> = drawn
+        .iter()
+        .map(|row| Series {
+            label: row.trial.clone(),
+            points: row
+                .curve
+                .iter()
+                .map(|(epoch, value)| (f64::from(*epoch), *value))
+                .collect(),
+            dashed: row.standing.state == State::Stopped,
+        })
+        .collect();
+    let title = if results.rows.len() > CURVES {
+        format!(
+            "{}, the first {CURVES} trials; dashed: stopped early",
+            results.metric.name
+        )
+    } else {
+        format!("{}; dashed: stopped early", results.metric.name)
+    };
+    line_chart(&title, &html::Axis::Counts("epoch".to_owned()), &series)
+}
+
+fn failures(results: &Results) -> String {
+    results
+        .rows
+        .iter()
+        .filter(|row| row.standing.state == State::Failed)
+        .map(|row| {
+            format!(
+                "<h3>{}</h3><p class=note>{}</p><pre>{}</pre>",
+                escape(&row.trial),
+                escape(row.standing.reason.as_deref().unwrap_or_default()),
+                escape(&row.last_lines.join("\n"))
+            )
+        })
+        .collect()
+}
+
+fn trials(results: &Results) -> String {
+    let header: String = results
+        .header()
+        .iter()
+        .map(|name| format!("<th>{}</th>", escape(name)))
+        .collect();
+    let rows: String = results
+        .rows
+        .iter()
+        .map(|row| {
+            let cells: String = results
+                .cells(row)
+                .iter()
+                .enumerate()
+                .map(|(index, cell)| match (index, cell.parse::<f64>()) {
+                    (0, _) if row.standing.attempts > 0 => {
+                        let name = escape(cell);
+                        format!("<td><a href=\"trials/{name}/report.html\">{name}</a></td>")
+                    }
+                    (0, _) | (_, Err(_)) => format!("<td>{}</td>", escape(cell)),
+                    (_, Ok(number)) => format!("<td class=number>{}</td>", short(number)),
+                })
+                .collect();
+            format!("<tr>{cells}</tr>")
+        })
+        .collect();
+    format!(
+        "<div class=scroll><table><thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+}

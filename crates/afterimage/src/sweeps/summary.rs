@@ -1,0 +1,105 @@
+//! The few lines that a user reads at the end of a sweep.
+
+use afterimage_sweep::{Configuration, Results, State};
+use afterimage_track::TextTable;
+
+/// Characters of a value in the table.
+const LONGEST: usize = 32;
+
+/// Configurations, best first, with mean and standard error over seeds.
+pub fn table(results: &Results) -> String {
+    let (header, rows) = cells(results);
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
+    let seeds = if results.rows.iter().any(|row| row.seed.is_some()) {
+        ", mean over seeds"
+    } else {
+        ""
+    };
+    let title = format!(
+        "{}: {}{seeds}, best first",
+        results.name, results.metric.name
+    );
+    let mut table = TextTable::new(title, &header);
+    rows.into_iter().for_each(|row| table.row(row));
+    table.to_string()
+}
+
+/// How many trials are in which state, in words.
+pub fn counts(results: &Results) -> String {
+    let all = [
+        State::Done,
+        State::Stopped,
+        State::Failed,
+        State::Running,
+        State::Pending,
+    ];
+    let parts: Vec<String> = all
+        .into_iter()
+        .filter_map(|state| {
+            let count = results.count(state);
+            (count > 0 || state == State::Done).then(|| format!("{count} {}", state.word()))
+        })
+        .collect();
+    format!("{} trials: {}", results.rows.len(), parts.join(", "))
+}
+
+/// A value that fits into a table: whole plugins may be set.
+fn shortened(text: &str) -> String {
+    if text.chars().count() <= LONGEST {
+        return text.to_owned();
+    }
+    let head: String = text.chars().take(LONGEST - 1).collect();
+    format!("{head}…")
+}
+
+/// Header and cells of the table of configurations; columns that would be empty are left out.
+pub(super) fn cells(results: &Results) -> (Vec<String>, Vec<Vec<String>>) {
+    let all = &results.configurations;
+    let any = |has: &dyn Fn(&Configuration) -> bool| all.iter().any(has);
+    let mut header = Vec::new();
+    let mut columns: Vec<Box<dyn Fn(&Configuration) -> String>> = Vec::new();
+    let mut column = |name: &str, cell: Box<dyn Fn(&Configuration) -> String>| {
+        header.push(name.to_owned());
+        columns.push(cell);
+    };
+    if any(&|c| c.arm.is_some()) {
+        column("arm", Box::new(|c| c.arm.clone().unwrap_or_default()));
+    }
+    for label in results.labels.iter().cloned() {
+        column(
+            &label.clone(),
+            Box::new(move |c| {
+                c.values
+                    .get(&label)
+                    .map_or(String::new(), |text| shortened(text))
+            }),
+        );
+    }
+    let number = |x: Option<f64>| TextTable::number(x.unwrap_or(f64::NAN), 4);
+    column(&results.metric.name, Box::new(move |c| number(c.mean)));
+    if any(&|c| c.standard_error.is_some()) {
+        column("± se", Box::new(move |c| number(c.standard_error)));
+    }
+    for name in results.metric.against.iter().cloned() {
+        column(
+            &name.clone(),
+            Box::new(move |c| number(c.against.get(&name).copied())),
+        );
+    }
+    column("done", Box::new(|c| c.done.to_string()));
+    let counts: [(&str, fn(&Configuration) -> usize); 3] = [
+        ("stopped", |c| c.stopped),
+        ("failed", |c| c.failed),
+        ("open", |c| c.open),
+    ];
+    for (name, count) in counts {
+        if any(&|c| count(c) > 0) {
+            column(name, Box::new(move |c| count(c).to_string()));
+        }
+    }
+    let rows = all
+        .iter()
+        .map(|c| columns.iter().map(|cell| cell(c)).collect())
+        .collect();
+    (header, rows)
+}

@@ -1,0 +1,266 @@
+//! `afterimage sweep`: many trials of an experiment, and which did best.
+
+use std::path::PathBuf;
+
+use afterimage::sweep::{
+    Ending, Engine, Executor, Folder, Ledger, Local, Note, Plan, Program, Results, Rules, Slurm,
+    State, SweepConfig, SweepError, Verdict, replay,
+};
+use afterimage::{RunError, sweeps};
+use clap::{Args, ValueEnum};
+
+use crate::output::{complain, say};
+
+/// Arguments of `sweep`.
+#[derive(Debug, Args)]
+pub struct Sweep {
+    /// The sweep file.
+    pub file: PathBuf,
+    /// The sweep's folder; by default `sweeps/<name>`. A sweep that is in it goes on.
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// Trials that run at a time; by default half as many as there are cores (two on two), and one on a GPU. With
+    /// Slurm: tasks of an array that run at a time; by default as many as there is room for.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+    /// Where trials run.
+    #[arg(long, value_enum, default_value = "local")]
+    pub executor: Where,
+    /// Give trials that failed another try.
+    #[arg(long)]
+    pub retry_failed: bool,
+    /// Check everything, list the trials, and stop.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Write the results of what there is, without running anything.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub report: bool,
+    /// Print the results as one JSON object on the last line of standard output.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Where trials run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Where {
+    /// As processes of this machine.
+    Local,
+    /// As tasks of Slurm job arrays.
+    Slurm,
+}
+
+/// Runs the command; its result is the exit code.
+pub fn execute(arguments: &Sweep) -> u8 {
+    sweep(arguments).unwrap_or_else(|error| {
+        complain(&error.to_string());
+        match &error {
+            RunError::Sweep(error) => error.exit_code(),
+            error => error.exit_code(),
+        }
+    })
+}
+
+fn sweep(arguments: &Sweep) -> Result<u8, RunError> {
+    let (loaded, plan) = sweeps::load_sweep(&arguments.file)?;
+    let config = &loaded.value;
+    loaded
+        .notes
+        .iter()
+        .chain(&plan.notes)
+        .for_each(|note| complain(note));
+    let out = match &arguments.out {
+        Some(out) => out.clone(),
+        None => PathBuf::from("sweeps").join(&config.name),
+    };
+    if arguments.dry_run {
+        say(&format!(
+            "{} trials in {}\n",
+            plan.trials.len(),
+            out.display()
+        ));
+        plan.trials
+            .iter()
+            .for_each(|trial| say(&format!("  {}\n", trial.name)));
+        return Ok(0);
+    }
+    let signal = afterimage::train::listen().map_err(|source| RunError::Io {
+        path: out.clone(),
+        verb: "listen for signals in",
+        source,
+    })?;
+    let folder = Folder::open(&out)?;
+    let _lock = folder.lock()?;
+    let (ending, results) = if arguments.report {
+        (Ending::Complete, standing_results(config, &plan, &folder)?)
+    } else {
+        let executor = executor(arguments, config, &plan, &folder)?;
+        let mut lines = Lines::new(&plan, &config.metric.name);
+        let mut engine = Engine::open(
+            &folder,
+            &plan,
+            &config.name,
+            Rules::from(config),
+            executor,
+            signal,
+            Box::new(move |note| lines.show(note)),
+        )?;
+        if arguments.retry_failed {
+            engine.retry_failed()?;
+        }
+        let ending = engine.run()?;
+        let standings = engine.standings();
+        let results = Results::gather(&config.name, &config.metric, &plan, &folder, standings);
+        (ending, results)
+    };
+    sweeps::write_results(&results, &folder)?;
+    Ok(conclude(arguments, &ending, &results, &folder))
+}
+
+/// The results of what the ledger says, as far as it goes.
+fn standing_results(
+    config: &SweepConfig,
+    plan: &Plan,
+    folder: &Folder,
+) -> Result<Results, SweepError> {
+    let (_, lines) = Ledger::open(&folder.ledger())?;
+    let names = plan.trials.iter().map(|trial| trial.name.as_str());
+    let (standings, _) = replay(names, &lines);
+    Ok(Results::gather(
+        &config.name,
+        &config.metric,
+        plan,
+        folder,
+        &standings,
+    ))
+}
+
+fn executor(
+    arguments: &Sweep,
+    config: &SweepConfig,
+    plan: &Plan,
+    folder: &Folder,
+) -> Result<Box<dyn Executor>, SweepError> {
+    let path = std::env::current_exe().map_err(|source| SweepError::Io {
+        path: "afterimage".into(),
+        verb: "find the program",
+        source,
+    })?;
+    let jobs = arguments.jobs.map(usize::from);
+    Ok(match arguments.executor {
+        Where::Local => {
+            let cores = std::thread::available_parallelism().map_or(1, usize::from);
+            let on_gpu = plan
+                .trials
+                .iter()
+                .any(|trial| !trial.config.contains("device = \"cpu\""));
+            let jobs = jobs.unwrap_or(if on_gpu {
+                1
+            } else {
+                (cores / 2).max(cores.min(2))
+            });
+            let threads = (cores / jobs).max(1);
+            Box::new(Local::new(folder.clone(), Program { path, threads }, jobs))
+        }
+        Where::Slurm => {
+            let threads = config.slurm.cpus as usize;
+            let program = Program { path, threads };
+            Box::new(Slurm::new(
+                folder.clone(),
+                program,
+                config.slurm.clone(),
+                jobs,
+            )?)
+        }
+    })
+}
+
+fn conclude(arguments: &Sweep, ending: &Ending, results: &Results, folder: &Folder) -> u8 {
+    let path = folder.path().display();
+    say(&format!("{}\n", sweeps::table(results)));
+    say(&format!(
+        "{}\nreport:       {path}/{}\ntensorboard:  tensorboard --logdir '{path}/tensorboard'\n",
+        sweeps::counts(results),
+        sweeps::PAGE
+    ));
+    if arguments.json {
+        say(&format!("{}\n", results.json()));
+    }
+    match ending {
+        Ending::Interrupted(signal) => {
+            complain(&format!(
+                "interrupted by signal {signal}; the same command goes on with this sweep"
+            ));
+            return u8::try_from(128 + signal).unwrap_or(130);
+        }
+        Ending::Halted(why) => complain(&format!("trials are left: {why}")),
+        Ending::Complete => {}
+    }
+    if results.count(State::Failed) > 0 {
+        return 5;
+    }
+    0
+}
+
+/// What happens, one line each, on standard error.
+struct Lines {
+    over: usize,
+    all: usize,
+    metric: String,
+}
+
+impl Lines {
+    fn new(plan: &Plan, metric: &str) -> Self {
+        Self {
+            over: 0,
+            all: plan.trials.len(),
+            metric: metric.to_owned(),
+        }
+    }
+
+    fn show(&mut self, note: &Note<'_>) {
+        match note {
+            Note::Started { trial, attempt: 1 } => complain(&format!("started      {trial}")),
+            Note::Started { trial, attempt } => {
+                complain(&format!("goes on      {trial} (attempt {attempt})"));
+            }
+            Note::Found { trial } => complain(&format!("still there  {trial}")),
+            Note::Stopping { trial, reason } => {
+                complain(&format!("stopping     {trial}: {reason}"))
+            }
+            Note::Halted(why) => complain(&format!("no more trials are started: {why}")),
+            Note::Signal(signal) => complain(&format!(
+                "signal {signal}: waiting for checkpoints of the running trials; a second one ends \
+                 at once"
+            )),
+            Note::Ended {
+                trial,
+                verdict,
+                value,
+                seconds,
+                last_lines,
+            } => {
+                let (word, why) = match verdict {
+                    Verdict::Done => ("done", None),
+                    Verdict::Failed(why) => ("failed", Some(why)),
+                    Verdict::Stopped(_) => ("stopped", None),
+                    Verdict::Crashed(why) => ("crashed", Some(why)),
+                    Verdict::Interrupted(why) => ("interrupted", Some(why)),
+                };
+                let over = matches!(
+                    verdict,
+                    Verdict::Done | Verdict::Failed(_) | Verdict::Stopped(_)
+                );
+                self.over += usize::from(over);
+                let value = value.map_or(String::new(), |x| format!("  {} {x:.4}", self.metric));
+                let why = why.map_or(String::new(), |why| format!(": {why}"));
+                complain(&format!(
+                    "{word:12} {trial}{why}{value}  {seconds:.1} s  ({} of {} in this call)",
+                    self.over, self.all
+                ));
+                last_lines
+                    .iter()
+                    .for_each(|line| complain(&format!("             | {line}")));
+            }
+        }
+    }
+}

@@ -1,0 +1,392 @@
+//! The schema of a sweep file.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use afterimage_config::{Report, Validate};
+use serde::{Deserialize, Serialize};
+use toml::Table;
+
+use crate::name::{MOST, is_plain};
+use crate::overrides::{Override, grid, leaves};
+use crate::space::ranges;
+
+/// A sweep: trials of one experiment that differ in some keys of its config.
+///
+/// The trials are the arms × the points of the grid × the samples of the search × the seeds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SweepConfig {
+    /// Name of the sweep; part of its folder.
+    pub name: String,
+    /// The experiment config that all trials start from, relative to this file.
+    pub config: PathBuf,
+    /// Seeds (`seed` of the experiment) that each configuration is run with; default: its own.
+    #[serde(default)]
+    pub seeds: Vec<u64>,
+    /// Keys set in all trials, as in `"limits.train" = 500`.
+    #[serde(default)]
+    pub set: Table,
+    /// What trials are judged by.
+    pub metric: Metric,
+    /// Values of keys that are all combined with each other, as in `"batch_size" = [64, 128]`.
+    #[serde(default)]
+    pub grid: Table,
+    /// Values that are drawn; none unless told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<Search>,
+    /// Named sets of keys, controls among them; default: one without a name that sets nothing.
+    #[serde(default)]
+    pub arms: Vec<Arm>,
+    /// Which trials are stopped early; none unless told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopping: Option<StoppingConfig>,
+    /// How often a trial that crashed is started again, from its last checkpoint; default 1.
+    #[serde(default = "one")]
+    pub retries: u32,
+    /// Failed trials after which no other is started; no bound unless told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_failures: Option<u32>,
+    /// What the sweep may use up.
+    #[serde(default)]
+    pub budget: Budget,
+    /// How trials are submitted to Slurm.
+    #[serde(default)]
+    pub slurm: SlurmConfig,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// What trials are judged by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metric {
+    /// A scalar of the run, such as `eval/knn`.
+    pub name: String,
+    /// Whether more of it is better; default `maximize`.
+    #[serde(default)]
+    pub direction: Direction,
+    /// Scalars that the page draws the metric against, such as costs of which less is better.
+    #[serde(default)]
+    pub against: Vec<String>,
+}
+
+/// Which values of a metric are better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// Higher ones.
+    #[default]
+    Maximize,
+    /// Lower ones.
+    Minimize,
+}
+
+impl Direction {
+    /// Whether `a` is strictly better than `b`; NaN is worse than all else.
+    pub fn is_better(self, a: f64, b: f64) -> bool {
+        match (a.is_nan(), b.is_nan()) {
+            (true, _) => false,
+            (false, true) => true,
+            (false, false) => match self {
+                Self::Maximize => a > b,
+                Self::Minimize => a < b,
+            },
+        }
+    }
+}
+
+/// A search: samples from ranges of keys.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Search {
+    /// How samples are drawn.
+    pub kind: SearchKind,
+    /// How many; powers of two fill a space most evenly with `sobol`.
+    pub samples: u32,
+    /// Seed of the draw; default 0.
+    #[serde(default)]
+    pub seed: u64,
+    /// A range or a list of choices for each key: `{ low = 1e-4, high = 1e-2, log = true }`,
+    /// `{ low = 8, high = 64, integer = true }`, `{ values = [true, false] }`.
+    pub space: Table,
+}
+
+/// How samples are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SearchKind {
+    /// Independently and uniformly.
+    Random,
+    /// From a scrambled Sobol sequence, which leaves no large gaps (Owen 1998; Burley 2020).
+    Sobol,
+}
+
+/// A named set of keys, such as a control.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Arm {
+    /// What it is called in names and tables.
+    pub name: String,
+    /// The keys that it sets.
+    #[serde(default)]
+    pub set: Table,
+    /// Whether it is run once (for each seed), without grid and search; default false.
+    #[serde(default)]
+    pub alone: bool,
+}
+
+/// Which trials are stopped early.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum StoppingConfig {
+    /// Asynchronous successive halving in its stopping form (Li et al. 2020).
+    Asha {
+        /// Epochs before the first decision; default 1.
+        #[serde(default = "one")]
+        first: u32,
+        /// Of how many trials one goes on at each rung, and how much longer; default 3.
+        #[serde(default = "three")]
+        factor: u32,
+    },
+    /// The median rule (Golovin et al. 2017).
+    Median {
+        /// Epochs before the first decision; default 1.
+        #[serde(default = "one")]
+        first: u32,
+        /// Other trials that must have come as far; default 3.
+        #[serde(default = "three")]
+        trials: u32,
+    },
+}
+
+fn three() -> u32 {
+    3
+}
+
+/// What a sweep may use up; nothing is started beyond it, and what runs is let run.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Budget {
+    /// Trials that are started at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trials: Option<u32>,
+    /// Hours of trials, added up over all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hours: Option<f64>,
+}
+
+/// How trials are submitted to Slurm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SlurmConfig {
+    /// Processor cores of a trial, which are its threads; default 1.
+    pub cpus: u32,
+    /// Seconds between the warning that the time limit is near and the end; default 120.
+    pub grace: u32,
+    /// Options of `sbatch`, such as `["--partition=gpu", "--time=4:00:00", "--gres=gpu:1"]`.
+    pub options: Vec<String>,
+    /// Shell lines before the trial, such as `["module load cuda"]`.
+    pub setup: Vec<String>,
+}
+
+impl Default for SlurmConfig {
+    fn default() -> Self {
+        Self {
+            cpus: 1,
+            grace: 120,
+            options: Vec::new(),
+            setup: Vec::new(),
+        }
+    }
+}
+
+impl Validate for SweepConfig {
+    fn validate(&self, report: &mut Report<'_>) {
+        report.check(is_plain(&self.name), "name", || {
+            format!(
+                "{:?} must be letters, digits, '-', '_' and '.'; it names a folder",
+                self.name
+            )
+        });
+        report.check(!self.metric.name.is_empty(), "metric.name", || {
+            "name a scalar of the run, such as \"eval/knn\"".to_owned()
+        });
+        let mut seen = BTreeSet::new();
+        for (index, seed) in self.seeds.iter().enumerate() {
+            report.check(seen.insert(seed), &format!("seeds[{index}]"), || {
+                format!("{seed} is there twice")
+            });
+        }
+        let mut varied = self.validate_set("set", &self.set, report);
+        let common = varied.clone();
+        for (key, at) in self.validate_grid(report) {
+            once(&mut varied, key, &at, report);
+        }
+        if let Some(search) = &self.search {
+            report.check(
+                (1..=MOST as u32).contains(&search.samples),
+                "search.samples",
+                || format!("must be from 1 to {MOST}"),
+            );
+            for (key, at) in ranges(&search.space, report) {
+                once(&mut varied, key, &at, report);
+            }
+        }
+        self.validate_arms(&common, &varied, report);
+        match self.stopping {
+            Some(StoppingConfig::Asha { first, factor }) => {
+                report.check(first > 0, "stopping.first", at_least_one);
+                report.check(factor > 1, "stopping.factor", || {
+                    "must be at least 2; with 1, no trial is ever stopped".to_owned()
+                });
+            }
+            Some(StoppingConfig::Median { first, trials }) => {
+                report.check(first > 0, "stopping.first", at_least_one);
+                report.check(trials > 0, "stopping.trials", at_least_one);
+            }
+            None => {}
+        }
+        report.check(self.retries <= 100, "retries", || {
+            "must be at most 100".to_owned()
+        });
+        report.check(self.budget.trials != Some(0), "budget.trials", at_least_one);
+        report.check(
+            self.budget.hours.is_none_or(|hours| hours > 0.0),
+            "budget.hours",
+            || "must be above 0".to_owned(),
+        );
+        report.check(self.slurm.cpus > 0, "slurm.cpus", at_least_one);
+        report.check(
+            (10..=65_535).contains(&self.slurm.grace),
+            "slurm.grace",
+            || "must be from 10 to 65535".to_owned(),
+        );
+        for (index, option) in self.slurm.options.iter().enumerate() {
+            let at = format!("slurm.options[{index}]");
+            report.check(option.starts_with('-'), &at, || {
+                format!("{option:?} is no option; write it as \"--name=value\"")
+            });
+            let name = option.split('=').next().unwrap_or_default();
+            let ours = [
+                "--array",
+                "-a",
+                "--output",
+                "-o",
+                "--error",
+                "-e",
+                "--job-name",
+                "-J",
+                "--signal",
+                "--parsable",
+                "--no-requeue",
+                "--wrap",
+                "--cpus-per-task",
+                "-c",
+            ];
+            report.check(!ours.contains(&name), &at, || {
+                format!("{name} is set by the sweep")
+            });
+        }
+    }
+}
+
+fn at_least_one() -> String {
+    "must be at least 1".to_owned()
+}
+
+/// Reports a key that is set in two places that would fight over it.
+fn once(varied: &mut BTreeSet<String>, key: String, at: &str, report: &mut Report<'_>) {
+    if varied.contains(&key) {
+        report.error(
+            at,
+            format!("`{key}` is also set elsewhere in this sweep; set it in one place"),
+        );
+    }
+    varied.insert(key);
+}
+
+impl SweepConfig {
+    /// Checks the keys of a set; gives them.
+    fn validate_set(&self, at: &str, set: &Table, report: &mut Report<'_>) -> BTreeSet<String> {
+        let mut keys = BTreeSet::new();
+        for leaf in leaves(set, at) {
+            self.validate_key(&leaf, report);
+            keys.insert(leaf.key);
+        }
+        keys
+    }
+
+    fn validate_key(&self, leaf: &Override, report: &mut Report<'_>) {
+        let place = leaf.place.to_string();
+        if let Err(why) = leaf.parsed() {
+            report.error(&place, why);
+        }
+        report.check(leaf.key != "seed" || self.seeds.is_empty(), &place, || {
+            "the seed is already varied by `seeds`".to_owned()
+        });
+        report.check(leaf.key != "extends", &place, || {
+            "a base can only be named by `config`".to_owned()
+        });
+    }
+
+    fn validate_grid(&self, report: &mut Report<'_>) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        for axis in grid(&self.grid) {
+            let place = axis.place.to_string();
+            if axis.values.is_empty() {
+                report.error(
+                    &place,
+                    "must be an array of the values to try, at least one",
+                );
+            }
+            for (index, value) in axis.values.iter().enumerate() {
+                self.validate_key(value, report);
+                report.check(
+                    !axis.values[..index]
+                        .iter()
+                        .any(|other| other.value == value.value),
+                    &format!("{place}[{index}]"),
+                    || format!("{} is there twice", value.value),
+                );
+            }
+            found.push((axis.key, place));
+        }
+        found
+    }
+
+    fn validate_arms(
+        &self,
+        common: &BTreeSet<String>,
+        varied: &BTreeSet<String>,
+        report: &mut Report<'_>,
+    ) {
+        let mut names = BTreeSet::new();
+        for (index, arm) in self.arms.iter().enumerate() {
+            let at = format!("arms[{index}]");
+            report.check(is_plain(&arm.name), &format!("{at}.name"), || {
+                format!(
+                    "{:?} must be letters, digits, '-', '_' and '.'; it is part of folder names",
+                    arm.name
+                )
+            });
+            report.check(names.insert(&arm.name), &format!("{at}.name"), || {
+                format!("two arms are named {:?}", arm.name)
+            });
+            for key in self.validate_set(&format!("{at}.set"), &arm.set, report) {
+                report.check(
+                    arm.alone || common.contains(&key) || !varied.contains(&key),
+                    &format!("{at}.set"),
+                    || {
+                        format!(
+                            "`{key}` is also varied by the grid or the search; leave it out of the \
+                             arm, or run the arm without them (alone = true)"
+                        )
+                    },
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The folder of a sweep and what lies where in it.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use crate::error::SweepError;
+use crate::plan::Plan;
+
+/// Entries of a sweep's folder before its first trial; one that holds others is not a sweep's.
+const LEDGER: &str = "ledger.jsonl";
+const LOCK: &str = "lock";
+
+/// The folder of a sweep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folder {
+    path: PathBuf,
+}
+
+/// The right to work in a sweep's folder; given back when it is dropped or the process ends.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl Folder {
+    /// The folder at `path`, as an absolute path, so that trials find it from anywhere; it is made
+    /// if it is missing.
+    ///
+    /// # Errors
+    /// A folder that cannot be made, or one that holds something and no sweep.
+    pub fn open(path: &Path) -> Result<Self, SweepError> {
+        fs::create_dir_all(path).map_err(SweepError::io("make this folder", path))?;
+        let path = path.canonicalize().map_err(SweepError::io("find", path))?;
+        let folder = Self { path };
+        if !folder.ledger().exists() {
+            let entries = fs::read_dir(&folder.path)
+                .map_err(SweepError::io("read this folder", &folder.path))?;
+            for entry in entries {
+                let entry = entry.map_err(SweepError::io("read this folder", &folder.path))?;
+                // A sweep that was killed before its first entry has left these.
+                if ![LOCK, "configs"]
+                    .iter()
+                    .any(|name| entry.file_name() == **name)
+                {
+                    return Err(SweepError::NoSweep(folder.path));
+                }
+            }
+        }
+        Ok(folder)
+    }
+
+    /// Keeps other processes of this sweep out.
+    ///
+    /// # Errors
+    /// [`SweepError::Locked`] if another process is at work; a file that cannot be written.
+    pub fn lock(&self) -> Result<Lock, SweepError> {
+        let path = self.path.join(LOCK);
+        let open = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&path);
+        let mut file = open.map_err(SweepError::io("write", &path))?;
+        match file.try_lock() {
+            Ok(()) => {
+                // Only for the message of another process; the lock itself is the system's.
+                let write = |file: &mut File| {
+                    file.set_len(0)?;
+                    file.rewind()?;
+                    writeln!(file, "{}", std::process::id())
+                };
+                write(&mut file).map_err(SweepError::io("write", &path))?;
+                Ok(Lock { _file: file })
+            }
+            Err(TryLockError::WouldBlock) => {
+                let mut text = String::new();
+                let pid = file
+                    .read_to_string(&mut text)
+                    .ok()
+                    .and_then(|_| text.trim().parse().ok());
+                let folder = self.path.clone();
+                Err(SweepError::Locked { folder, pid })
+            }
+            Err(TryLockError::Error(error)) => Err(SweepError::io("lock", &path)(error)),
+        }
+    }
+
+    /// Makes the folders and writes the resolved config of every trial; those that are there stay.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn prepare(&self, plan: &Plan) -> Result<(), SweepError> {
+        for folder in [self.configs(), self.trials(), self.logs()] {
+            fs::create_dir_all(&folder).map_err(SweepError::io("make this folder", &folder))?;
+        }
+        for trial in &plan.trials {
+            let path = self.config(&trial.name);
+            if fs::read_to_string(&path).ok().as_deref() != Some(trial.config.as_str()) {
+                write_beside(&path, trial.config.as_bytes())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The folder itself, absolute.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The ledger.
+    pub fn ledger(&self) -> PathBuf {
+        self.path.join(LEDGER)
+    }
+
+    /// The folder of resolved configs.
+    pub fn configs(&self) -> PathBuf {
+        self.path.join("configs")
+    }
+
+    /// The resolved config of a trial.
+    pub fn config(&self, trial: &str) -> PathBuf {
+        self.configs().join(format!("{trial}.toml"))
+    }
+
+    /// The folder of run directories.
+    pub fn trials(&self) -> PathBuf {
+        self.path.join("trials")
+    }
+
+    /// The run directory of a trial.
+    pub fn run(&self, trial: &str) -> PathBuf {
+        self.trials().join(trial)
+    }
+
+    /// The folder of what trials wrote to standard output and error.
+    pub fn logs(&self) -> PathBuf {
+        self.path.join("logs")
+    }
+
+    /// A log of one attempt of a trial; `kind` is `out`, `err` or `exit`.
+    pub fn log(&self, trial: &str, attempt: u32, kind: &str) -> PathBuf {
+        self.logs().join(format!("{trial}.{attempt}.{kind}"))
+    }
+
+    /// The folder of what is submitted to Slurm.
+    pub fn slurm(&self) -> PathBuf {
+        self.path.join("slurm")
+    }
+
+    /// When a trial last wrote measurements or its result, in seconds since 1970.
+    pub(crate) fn last_sign(&self, trial: &str) -> Option<f64> {
+        let run = self.run(trial);
+        let times = ["result.json", "metrics.jsonl"].iter().filter_map(|name| {
+            let time = fs::metadata(run.join(name)).ok()?.modified().ok()?;
+            Some(time.duration_since(UNIX_EPOCH).ok()?.as_secs_f64())
+        });
+        times.max_by(f64::total_cmp)
+    }
+
+    /// The last `count` lines that an attempt wrote to standard error, without empty ones.
+    pub fn last_lines(&self, trial: &str, attempt: u32, count: usize) -> Vec<String> {
+        let bytes = fs::read(self.log(trial, attempt, "err")).unwrap_or_default();
+        let tail = &bytes[bytes.len().saturating_sub(64 * 1024)..];
+        let text = String::from_utf8_lossy(tail);
+        let lines: Vec<&str> = text
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .collect();
+        let first = lines.len().saturating_sub(count);
+        lines[first..]
+            .iter()
+            .map(|line| (*line).to_owned())
+            .collect()
+    }
+}
+
+/// Writes `bytes` beside `path` and renames, so that the old content or the new one is found there
+/// and nothing between.
+///
+/// # Errors
+/// A full disk or an unwritable folder.
+pub(crate) fn write_beside(path: &Path, bytes: &[u8]) -> Result<(), SweepError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = path.with_file_name(format!(".{name}.tmp"));
+    let written = File::create(&beside)
+        .and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        })
+        .and_then(|()| fs::rename(&beside, path));
+    written.map_err(|source| {
+        let _ = fs::remove_file(&beside);
+        SweepError::io("write", path)(source)
+    })
+}

@@ -1,0 +1,294 @@
+//! What became of each trial, one JSON object a line, synced to disk.
+//!
+//! The ledger only grows. What is in it has happened; what happened and is not in it (a kill in
+//! between) is found out from the trials themselves when the sweep goes on.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::SweepError;
+use crate::executor::Handle;
+
+/// Version of the format.
+pub(crate) const VERSION: u32 = 1;
+
+/// An entry and its time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// Seconds since 1970.
+    pub time: f64,
+    /// What happened.
+    #[serde(flatten)]
+    pub entry: Entry,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// The trial is done.
+    Done,
+    /// The trial failed for good.
+    Failed,
+    /// The trial was stopped early, after a checkpoint.
+    Stopped,
+    /// The attempt failed; the trial goes on from its last checkpoint.
+    Crashed,
+    /// The attempt was cut off through no fault of its own; the trial goes on from its last
+    /// checkpoint.
+    Interrupted,
+}
+
+/// Something that happened in a sweep.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Entry {
+    /// The first entry: what sweep this is.
+    Sweep {
+        /// Version of the format.
+        version: u32,
+        /// The sweep's name.
+        name: String,
+        /// [`Plan::digest`](crate::Plan::digest).
+        digest: String,
+        /// Names of the trials and digests of their configs.
+        trials: Vec<(String, String)>,
+    },
+    /// An attempt is about to be started.
+    Start {
+        /// The trial.
+        trial: String,
+        /// Attempts of the trial, from 1.
+        attempt: u32,
+        /// The executor's name.
+        executor: String,
+        /// What the executor calls the batch that the attempt is started with.
+        ticket: String,
+        /// The attempt's place in that batch.
+        place: usize,
+    },
+    /// The attempt was started.
+    Running {
+        /// The trial.
+        trial: String,
+        /// The attempt.
+        attempt: u32,
+        /// How it is found again.
+        handle: Handle,
+    },
+    /// A trial reported its metric at an epoch where trials are compared.
+    Rung {
+        /// The trial.
+        trial: String,
+        /// The epoch.
+        epoch: u32,
+        /// The metric; `None` if it is not a number.
+        value: Option<f64>,
+        /// Whether the trial went on.
+        keep: bool,
+    },
+    /// A trial was asked to write a checkpoint and end, for good.
+    Stop {
+        /// The trial.
+        trial: String,
+        /// Why.
+        reason: String,
+    },
+    /// An attempt ended.
+    End {
+        /// The trial.
+        trial: String,
+        /// The attempt.
+        attempt: u32,
+        /// How.
+        end: End,
+        /// The exit code, where it is known.
+        code: Option<i32>,
+        /// The last value of the metric.
+        value: Option<f64>,
+        /// Seconds from start to end.
+        seconds: f64,
+        /// What there is to say about it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// A failed trial is to be tried again, because the user said so.
+    Retry {
+        /// The trial.
+        trial: String,
+    },
+}
+
+/// The ledger of a sweep, open for more.
+#[derive(Debug)]
+pub struct Ledger {
+    path: PathBuf,
+    file: File,
+}
+
+impl Ledger {
+    /// Opens the ledger at `path`, or begins one, and reads what is in it. A last line without its
+    /// end was being written when the process was killed; it is cut off.
+    ///
+    /// # Errors
+    /// A line that is no entry, or a file that cannot be read or written.
+    pub fn open(path: &Path) -> Result<(Self, Vec<Line>), SweepError> {
+        let open = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(path);
+        let mut file = open.map_err(SweepError::io("write", path))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)
+            .map_err(SweepError::io("read", path))?;
+        let whole = bytes
+            .iter()
+            .rposition(|&byte| byte == b'\n')
+            .map_or(0, |at| at + 1);
+        let mut lines = Vec::new();
+        for (index, line) in bytes[..whole].split(|&byte| byte == b'\n').enumerate() {
+            if line.is_empty() && index > 0 {
+                continue;
+            }
+            if whole == 0 {
+                break;
+            }
+            lines.push(
+                serde_json::from_slice(line).map_err(|error| SweepError::Ledger {
+                    path: path.to_owned(),
+                    line: index + 1,
+                    why: error.to_string(),
+                })?,
+            );
+        }
+        if whole < bytes.len() {
+            file.set_len(whole as u64)
+                .map_err(SweepError::io("write", path))?;
+        }
+        file.seek(SeekFrom::End(0))
+            .map_err(SweepError::io("write", path))?;
+        let path = path.to_owned();
+        Ok((Self { path, file }, lines))
+    }
+
+    /// Puts entries behind the others; they are on disk when this returns.
+    ///
+    /// # Errors
+    /// A full disk or a file that cannot be written.
+    pub fn append(&mut self, entries: &[Entry]) -> Result<Vec<Line>, SweepError> {
+        let time = now();
+        let lines: Vec<Line> = entries
+            .iter()
+            .map(|entry| Line {
+                time,
+                entry: entry.clone(),
+            })
+            .collect();
+        let mut text = String::new();
+        for line in &lines {
+            let json = serde_json::to_string(line)
+                .map_err(|error| SweepError::io("write", &self.path)(error.into()))?;
+            text.push_str(&json);
+            text.push('\n');
+        }
+        self.file
+            .write_all(text.as_bytes())
+            .and_then(|()| self.file.sync_data())
+            .map_err(SweepError::io("write", &self.path))?;
+        Ok(lines)
+    }
+}
+
+/// Seconds since 1970.
+pub(crate) fn now() -> f64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs_f64()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::fs;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn entries() -> Vec<Entry> {
+        let trial = || "a=1".to_owned();
+        vec![
+            Entry::Start {
+                trial: trial(),
+                attempt: 1,
+                executor: "local".to_owned(),
+                ticket: "t".to_owned(),
+                place: 0,
+            },
+            Entry::Running {
+                trial: trial(),
+                attempt: 1,
+                handle: Handle::Local {
+                    pid: 7,
+                    started: Some(12),
+                },
+            },
+            Entry::Rung {
+                trial: trial(),
+                epoch: 3,
+                value: None,
+                keep: false,
+            },
+            Entry::End {
+                trial: trial(),
+                attempt: 1,
+                end: End::Done,
+                code: Some(0),
+                value: Some(0.1),
+                seconds: 1.5,
+                reason: None,
+            },
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_ledger_cut_anywhere_is_a_beginning_of_it(share in 0.0..1.0f64) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("ledger.jsonl");
+            let (mut ledger, none) = Ledger::open(&path).unwrap();
+            prop_assert!(none.is_empty());
+            ledger.append(&entries()).unwrap();
+            let whole = fs::read(&path).unwrap();
+            fs::write(&path, &whole[..(share * whole.len() as f64) as usize]).unwrap();
+            let (mut ledger, lines) = Ledger::open(&path).unwrap();
+            let read: Vec<Entry> = lines.into_iter().map(|line| line.entry).collect();
+            prop_assert_eq!(&read[..], &entries()[..read.len()]);
+            // What is written behind a cut is read behind it.
+            ledger.append(&entries()[..1]).unwrap();
+            let (_, again) = Ledger::open(&path).unwrap();
+            prop_assert_eq!(again.len(), read.len() + 1);
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_no_entry_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.jsonl");
+        Ledger::open(&path).unwrap().0.append(&entries()).unwrap();
+        let mut text = fs::read_to_string(&path).unwrap();
+        text.push_str("\u{0}\u{0}garbage\n");
+        fs::write(&path, text).unwrap();
+        let error = Ledger::open(&path).unwrap_err().to_string();
+        assert!(error.contains("ledger.jsonl:5: not an entry"), "{error}");
+        fs::write(&path, "\n").unwrap();
+        assert!(Ledger::open(&path).is_err());
+    }
+}

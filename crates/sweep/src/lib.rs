@@ -1,0 +1,55 @@
+//! Sweeps: many trials of one experiment, each a process of its own, run to a table of results
+//! without a hand on them.
+//!
+//! - [`SweepConfig`] is the schema of a sweep file; [`Plan`] is the trials that it stands for, each
+//!   with a resolved config that was checked before the first of them starts.
+//! - [`Ledger`] holds what became of each trial, one JSON object a line, synced to disk; a killed
+//!   sweep goes on from it.
+//! - [`Executor`] is where trials run: [`Local`] processes, or [`Slurm`].
+//! - [`Engine`] starts trials, watches what they report, and stops those that fall behind
+//!   ([`Stopping`]).
+//! - [`Results`] is what came out: a row a trial, and mean and standard error over seeds.
+//!
+//! The crate knows nothing of networks: a trial is a program that takes a config and a directory,
+//! appends to `metrics.jsonl` and leaves a `result.json`.
+
+mod config;
+mod engine;
+mod error;
+mod executor;
+mod folder;
+mod judge;
+mod ledger;
+mod local;
+mod name;
+mod optuna;
+mod overrides;
+mod plan;
+mod process;
+mod reports;
+mod results;
+mod shell;
+mod slurm;
+mod space;
+mod standing;
+mod stopping;
+
+pub use config::{
+    Arm, Budget, Direction, Metric, Search, SearchKind, SlurmConfig, StoppingConfig, SweepConfig,
+};
+pub use engine::{Ending, Engine, Note, Rules};
+pub use error::SweepError;
+pub use executor::{Ended, Executor, Found, Handle, Program, Task};
+pub use folder::{Folder, Lock};
+pub use judge::{TrialResult, Verdict, judge};
+pub use ledger::{End, Entry, Ledger, Line};
+pub use local::Local;
+pub use optuna::journal;
+pub use overrides::Override;
+pub use plan::{Check, Checked, Plan, Trial};
+pub use reports::{Reports, read_reports};
+pub use results::{Configuration, Results, Row};
+pub use slurm::Slurm;
+pub use space::Range;
+pub use standing::{Standing, State, replay};
+pub use stopping::{Rungs, Stopping, asha_keeps, median_keeps};

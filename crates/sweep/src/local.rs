@@ -1,0 +1,190 @@
+//! Trials as processes of this machine.
+//!
+//! A trial's standard output is a file that the sweep has locked. The lock is the open file's, so
+//! it stays for as long as the process that inherited it lives, whatever becomes of the sweep: no
+//! process of the sweep takes a trial for ended that is not, from the very moment of its start.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::error::SweepError;
+use crate::executor::{Ended, Executor, Found, Handle, Program, Task};
+use crate::folder::Folder;
+use crate::process;
+
+/// Runs trials as processes of this machine, some at a time.
+#[derive(Debug)]
+pub struct Local {
+    folder: Folder,
+    program: Program,
+    jobs: usize,
+    running: BTreeMap<String, Running>,
+}
+
+#[derive(Debug)]
+enum Running {
+    /// A process that this one started.
+    Own(Child),
+    /// A process that an earlier one of the sweep started: its locked output, and its number.
+    Orphan(File, Option<u32>),
+}
+
+impl Local {
+    /// Runs `jobs` trials at a time.
+    pub fn new(folder: Folder, program: Program, jobs: usize) -> Self {
+        Self {
+            folder,
+            program,
+            jobs: jobs.max(1),
+            running: BTreeMap::new(),
+        }
+    }
+
+    fn spawn(&self, task: &Task) -> Result<Child, SweepError> {
+        let create = |kind: &str| {
+            let path = self.folder.log(&task.trial, task.attempt, kind);
+            let open = OpenOptions::new().create(true).append(true).open(&path);
+            open.map_err(SweepError::io("write", &path))
+                .map(|file| (path, file))
+        };
+        let (path, out) = create("out")?;
+        let (_, err) = create("err")?;
+        out.try_lock().map_err(|error| {
+            let source = match error {
+                TryLockError::Error(error) => error,
+                TryLockError::WouldBlock => std::io::ErrorKind::WouldBlock.into(),
+            };
+            SweepError::io("lock", &path)(source)
+        })?;
+        let mut command = Command::new(&self.program.path);
+        command
+            .arg("run")
+            .arg(self.folder.config(&task.trial))
+            .arg("--out")
+            .arg(self.folder.run(&task.trial))
+            .args(["--resume", "--json"])
+            .stdin(Stdio::null())
+            .stdout(out)
+            .stderr(err)
+            // Not the terminal's: Ctrl-C is for the sweep, which then tells its trials once.
+            .process_group(0);
+        if std::env::var_os("RAYON_NUM_THREADS").is_none() {
+            command.env("RAYON_NUM_THREADS", self.program.threads.to_string());
+        }
+        command.spawn().map_err(|source| SweepError::Program {
+            program: self.program.path.clone(),
+            source,
+            advice: "",
+        })
+    }
+}
+
+/// Whether an attempt's process lives: its output is locked. `None` if it was never started.
+pub(crate) fn lives(folder: &Folder, task: &Task) -> Result<Option<(File, bool)>, SweepError> {
+    let path = folder.log(&task.trial, task.attempt, "out");
+    let file = match OpenOptions::new().append(true).open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(SweepError::io("open", &path)(error)),
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(Some((file, false))),
+        Err(TryLockError::WouldBlock) => Ok(Some((file, true))),
+        Err(TryLockError::Error(error)) => Err(SweepError::io("lock", &path)(error)),
+    }
+}
+
+impl Executor for Local {
+    fn name(&self) -> &'static str {
+        "local"
+    }
+
+    fn room(&self) -> usize {
+        self.jobs.saturating_sub(self.running.len())
+    }
+
+    fn ticket(&mut self) -> Result<String, SweepError> {
+        Ok(String::new())
+    }
+
+    fn start(&mut self, _: &str, tasks: &[Task]) -> Result<Vec<Handle>, SweepError> {
+        let mut handles = Vec::new();
+        for task in tasks {
+            let child = self.spawn(task)?;
+            let pid = child.id();
+            handles.push(Handle::Local {
+                pid,
+                started: process::started(pid),
+            });
+            self.running.insert(task.trial.clone(), Running::Own(child));
+        }
+        Ok(handles)
+    }
+
+    fn find(
+        &mut self,
+        task: &Task,
+        _: &str,
+        _: usize,
+        handle: Option<&Handle>,
+    ) -> Result<Found, SweepError> {
+        Ok(match lives(&self.folder, task)? {
+            None => Found::Never,
+            Some((_, false)) => Found::Over(Ended::with(None)),
+            Some((file, true)) => {
+                let known = match handle {
+                    // The number may be another process's by now.
+                    Some(Handle::Local { pid, started }) if process::started(*pid) == *started => {
+                        Some(*pid)
+                    }
+                    _ => process::with_argument(&self.folder.run(&task.trial)),
+                };
+                self.running
+                    .insert(task.trial.clone(), Running::Orphan(file, known));
+                Found::Running
+            }
+        })
+    }
+
+    fn over(&mut self) -> Result<Vec<(String, Ended)>, SweepError> {
+        let mut over = Vec::new();
+        for (trial, running) in &mut self.running {
+            let ended = match running {
+                Running::Own(child) => match child.try_wait() {
+                    Ok(Some(status)) => {
+                        let killed = status.signal().map(|signal| 128 + signal);
+                        Some(Ended::with(status.code().or(killed)))
+                    }
+                    Ok(None) => None,
+                    Err(_) => Some(Ended::with(None)),
+                },
+                Running::Orphan(file, _) => match file.try_lock() {
+                    Ok(()) => Some(Ended::with(None)),
+                    Err(_) => None,
+                },
+            };
+            over.extend(ended.map(|ended| (trial.clone(), ended)));
+        }
+        for (trial, _) in &over {
+            self.running.remove(trial);
+        }
+        Ok(over)
+    }
+
+    fn stop(&mut self, trial: &str) -> Result<(), SweepError> {
+        match self.running.get(trial) {
+            Some(Running::Own(child)) => process::ask_to_end(child.id()),
+            Some(Running::Orphan(_, Some(pid))) => process::ask_to_end(*pid),
+            // Its process is not known: it is let run to its end.
+            Some(Running::Orphan(_, None)) | None => {}
+        }
+        Ok(())
+    }
+
+    fn pause(&self) -> Duration {
+        Duration::from_millis(50)
+    }
+}

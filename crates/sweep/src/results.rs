@@ -1,0 +1,327 @@
+//! What came out of a sweep: a row a trial, and means over seeds.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use toml::Value;
+
+use crate::config::{Direction, Metric};
+use crate::error::SweepError;
+use crate::folder::{Folder, write_beside};
+use crate::judge::TrialResult;
+use crate::name::shown;
+use crate::plan::{Plan, Trial};
+use crate::reports::read_reports;
+use crate::standing::{Standing, State};
+
+/// What came out of a sweep.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Results {
+    /// The sweep's name.
+    pub name: String,
+    /// What trials are judged by.
+    pub metric: Metric,
+    /// Labels of the keys that differ, in order.
+    pub labels: Vec<String>,
+    /// A row a trial, in the order of the plan.
+    pub rows: Vec<Row>,
+    /// Means over seeds, best first; configurations without a trial that is done come last.
+    pub configurations: Vec<Configuration>,
+}
+
+/// A trial and what came out of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// The trial's name.
+    pub trial: String,
+    /// Its configuration's name.
+    pub configuration: String,
+    /// Its arm.
+    pub arm: Option<String>,
+    /// Its seed.
+    pub seed: Option<u64>,
+    /// What it sets, by label.
+    pub values: BTreeMap<String, Value>,
+    /// Where it stands.
+    pub standing: Standing,
+    /// The last value of every scalar; empty for one that has not ended in order.
+    pub metrics: BTreeMap<String, Option<f64>>,
+    /// The metric by epoch.
+    pub curve: BTreeMap<u32, f64>,
+    /// What it wrote last, if it failed.
+    pub last_lines: Vec<String>,
+}
+
+/// The trials that differ in their seed alone.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Configuration {
+    /// Its name.
+    pub name: String,
+    /// Its arm.
+    pub arm: Option<String>,
+    /// What it sets, by label, as text.
+    pub values: BTreeMap<String, String>,
+    /// Mean of the metric over the trials that are done; `None` without any.
+    pub mean: Option<f64>,
+    /// Standard error of that mean; `None` for fewer than two trials.
+    pub standard_error: Option<f64>,
+    /// Means of the scalars that the metric is drawn against.
+    pub against: BTreeMap<String, f64>,
+    /// Trials that are done.
+    pub done: usize,
+    /// Trials that were stopped early.
+    pub stopped: usize,
+    /// Trials that failed.
+    pub failed: usize,
+    /// Trials that are not over.
+    pub open: usize,
+}
+
+impl Results {
+    /// Gathers what the trials of `plan` left in `folder`.
+    pub fn gather(
+        name: &str,
+        metric: &Metric,
+        plan: &Plan,
+        folder: &Folder,
+        standings: &BTreeMap<String, Standing>,
+    ) -> Self {
+        let rows: Vec<Row> = plan
+            .trials
+            .iter()
+            .map(|trial| {
+                let standing = standings.get(&trial.name).cloned().unwrap_or_default();
+                row(trial, metric, folder, standing)
+            })
+            .collect();
+        let configurations = configurations(metric, &rows);
+        Self {
+            name: name.to_owned(),
+            metric: metric.clone(),
+            labels: plan.labels.clone(),
+            rows,
+            configurations,
+        }
+    }
+
+    /// Trials in `state`.
+    pub fn count(&self, state: State) -> usize {
+        self.rows
+            .iter()
+            .filter(|row| row.standing.state == state)
+            .count()
+    }
+
+    /// Writes `results.csv` (a line a trial) and `sweep.json` (trials, configurations and their
+    /// scalars) into `folder`.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn write(&self, folder: &Folder) -> Result<(), SweepError> {
+        let path = folder.path().join("results.csv");
+        let csv = self
+            .csv()
+            .map_err(|error| SweepError::io("write", &path)(error.into()))?;
+        write_beside(&path, &csv)?;
+        let path = folder.path().join("sweep.json");
+        let json = format!("{:#}\n", self.json());
+        write_beside(&path, json.as_bytes())
+    }
+
+    /// Names of the columns of the table of trials.
+    pub fn header(&self) -> Vec<String> {
+        let mut names: Vec<String> = ["trial", "state", "arm"].map(str::to_owned).into();
+        names.extend(self.labels.iter().cloned());
+        names.push("seed".to_owned());
+        names.push(self.metric.name.clone());
+        names.extend(self.metric.against.iter().cloned());
+        names.extend(["seconds", "attempts", "exit_code", "reason"].map(str::to_owned));
+        names
+    }
+
+    /// The cells of a row, as [`header`](Self::header) names them; empty where there is nothing.
+    pub fn cells(&self, row: &Row) -> Vec<String> {
+        let number = |value: Option<f64>| value.map_or(String::new(), |x| x.to_string());
+        let standing = &row.standing;
+        let mut cells = vec![
+            row.trial.clone(),
+            standing.state.word().to_owned(),
+            row.arm.clone().unwrap_or_default(),
+        ];
+        cells.extend(
+            self.labels
+                .iter()
+                .map(|label| row.values.get(label).map_or(String::new(), shown)),
+        );
+        cells.push(row.seed.map_or(String::new(), |seed| seed.to_string()));
+        cells.push(number(standing.value));
+        let scalar = |name: &String| number(row.metrics.get(name).copied().flatten());
+        cells.extend(self.metric.against.iter().map(scalar));
+        cells.push(format!("{:.2}", standing.seconds));
+        cells.push(standing.attempts.to_string());
+        cells.push(standing.code.map_or(String::new(), |code| code.to_string()));
+        cells.push(standing.reason.clone().unwrap_or_default());
+        cells
+    }
+
+    fn csv(&self) -> Result<Vec<u8>, csv::Error> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        writer.write_record(self.header())?;
+        for row in &self.rows {
+            writer.write_record(self.cells(row))?;
+        }
+        writer
+            .into_inner()
+            .map_err(|error| error.into_error().into())
+    }
+
+    /// All of it as one JSON object.
+    pub fn json(&self) -> serde_json::Value {
+        let trials: Vec<serde_json::Value> = self
+            .rows
+            .iter()
+            .map(|row| {
+                serde_json::json!({
+                    "trial": row.trial,
+                    "configuration": row.configuration,
+                    "arm": row.arm,
+                    "seed": row.seed,
+                    "values": row.values,
+                    "state": row.standing.state.word(),
+                    "value": row.standing.value,
+                    "seconds": row.standing.seconds,
+                    "attempts": row.standing.attempts,
+                    "exit_code": row.standing.code,
+                    "reason": row.standing.reason,
+                    "metrics": row.metrics,
+                })
+            })
+            .collect();
+        serde_json::json!({
+            "sweep": self.name,
+            "metric": self.metric,
+            "configurations": self.configurations,
+            "trials": trials,
+        })
+    }
+}
+
+fn row(trial: &Trial, metric: &Metric, folder: &Folder, standing: Standing) -> Row {
+    let run = folder.run(&trial.name);
+    let last_lines = match standing.state {
+        State::Failed => folder.last_lines(&trial.name, standing.attempts, 8),
+        _ => Vec::new(),
+    };
+    Row {
+        trial: trial.name.clone(),
+        configuration: trial.configuration.clone(),
+        arm: trial.arm.clone(),
+        seed: trial.seed,
+        values: trial.values.clone(),
+        metrics: TrialResult::read(&run)
+            .map(|result| result.metrics)
+            .unwrap_or_default(),
+        curve: read_reports(&run, &metric.name),
+        last_lines,
+        standing,
+    }
+}
+
+fn configurations(metric: &Metric, rows: &[Row]) -> Vec<Configuration> {
+    let mut names: Vec<&str> = Vec::new();
+    for row in rows {
+        if !names.contains(&row.configuration.as_str()) {
+            names.push(&row.configuration);
+        }
+    }
+    let mut found: Vec<Configuration> = names
+        .into_iter()
+        .filter_map(|name| {
+            let members: Vec<&Row> = rows
+                .iter()
+                .filter(|row| row.configuration == name)
+                .collect();
+            let first = members.first()?;
+            let count = |state| {
+                members
+                    .iter()
+                    .filter(|row| row.standing.state == state)
+                    .count()
+            };
+            let done = || {
+                members
+                    .iter()
+                    .filter(|row| row.standing.state == State::Done)
+            };
+            let values: Vec<f64> = done().filter_map(|row| row.standing.value).collect();
+            let (mean, standard_error) = mean(&values);
+            let against = metric.against.iter().filter_map(|scalar| {
+                let values: Vec<f64> = done()
+                    .filter_map(|row| row.metrics.get(scalar).copied().flatten())
+                    .collect();
+                Some((scalar.clone(), self::mean(&values).0?))
+            });
+            Some(Configuration {
+                name: name.to_owned(),
+                arm: first.arm.clone(),
+                values: first
+                    .values
+                    .iter()
+                    .map(|(k, v)| (k.clone(), shown(v)))
+                    .collect(),
+                mean,
+                standard_error,
+                against: against.collect(),
+                done: count(State::Done),
+                stopped: count(State::Stopped),
+                failed: count(State::Failed),
+                open: count(State::Pending) + count(State::Running),
+            })
+        })
+        .collect();
+    found.sort_by(|a, b| best_first(metric.direction, a.mean, b.mean));
+    found
+}
+
+fn best_first(direction: Direction, a: Option<f64>, b: Option<f64>) -> std::cmp::Ordering {
+    let (a, b) = (a.unwrap_or(f64::NAN), b.unwrap_or(f64::NAN));
+    direction.is_better(b, a).cmp(&direction.is_better(a, b))
+}
+
+/// Mean and its standard error, s/√n with the sample's standard deviation s.
+fn mean(values: &[f64]) -> (Option<f64>, Option<f64>) {
+    let n = values.len() as f64;
+    if values.is_empty() {
+        return (None, None);
+    }
+    let mean = values.iter().sum::<f64>() / n;
+    if values.len() < 2 {
+        return (Some(mean), None);
+    }
+    let squares: f64 = values.iter().map(|x| (x - mean).powi(2)).sum();
+    (Some(mean), Some((squares / (n - 1.0) / n).sqrt()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_standard_error_is_that_of_the_mean() {
+        // Mean 3, deviation √2.5, n = 5: √2.5/√5 = 0.7071…
+        let (m, se) = mean(&[1.0, 2.0, 3.0, 4.0, 5.0]);
+        assert_eq!(m, Some(3.0));
+        assert!(se.is_some_and(|se| (se - 0.5f64.sqrt()).abs() < 1e-12));
+        assert_eq!(mean(&[2.0]), (Some(2.0), None));
+        assert_eq!(mean(&[]), (None, None));
+    }
+
+    #[test]
+    fn the_best_comes_first_and_what_has_no_value_last() {
+        let mut values = [None, Some(1.0), Some(3.0), None, Some(2.0)];
+        values.sort_by(|a, b| best_first(Direction::Maximize, *a, *b));
+        assert_eq!(values, [Some(3.0), Some(2.0), Some(1.0), None, None]);
+        values.sort_by(|a, b| best_first(Direction::Minimize, *a, *b));
+        assert_eq!(values, [Some(1.0), Some(2.0), Some(3.0), None, None]);
+    }
+}

@@ -1,0 +1,183 @@
+//! Where each trial stands: the ledger, read from its first line to its last.
+
+use std::collections::BTreeMap;
+
+use crate::executor::Handle;
+use crate::ledger::{End, Entry, Line};
+use crate::stopping::Rungs;
+
+/// The state of a trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// It waits to be started, or to go on.
+    Pending,
+    /// It was handed to the executor and has not ended.
+    Running,
+    /// It came to its end.
+    Done,
+    /// It failed for good.
+    Failed,
+    /// It was stopped early, because others did better.
+    Stopped,
+}
+
+impl State {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// How the present attempt was started.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Launch {
+    pub(crate) executor: String,
+    pub(crate) ticket: String,
+    pub(crate) place: usize,
+    pub(crate) handle: Option<Handle>,
+    pub(crate) since: f64,
+}
+
+/// What the ledger says of a trial.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standing {
+    /// Its state.
+    pub state: State,
+    /// Attempts that were started.
+    pub attempts: u32,
+    /// Attempts that crashed since the user last asked for another try.
+    pub crashes: u32,
+    /// Attempts that were cut off through no fault of their own.
+    pub cut_off: u32,
+    /// Why it was asked to stop.
+    pub stop: Option<String>,
+    /// The last exit code that is known.
+    pub code: Option<i32>,
+    /// The last value of the metric.
+    pub value: Option<f64>,
+    /// Seconds of all attempts that ended.
+    pub seconds: f64,
+    /// When it was first started, in seconds since 1970.
+    pub started: Option<f64>,
+    /// When its last attempt ended.
+    pub ended: Option<f64>,
+    /// What there is to say about how it ended.
+    pub reason: Option<String>,
+    pub(crate) launch: Option<Launch>,
+}
+
+impl Default for Standing {
+    fn default() -> Self {
+        Self {
+            state: State::Pending,
+            attempts: 0,
+            crashes: 0,
+            cut_off: 0,
+            stop: None,
+            code: None,
+            value: None,
+            seconds: 0.0,
+            started: None,
+            ended: None,
+            reason: None,
+            launch: None,
+        }
+    }
+}
+
+/// Where each of `trials` stands after `lines`, and what was reported at rungs. Entries of other
+/// trials are passed over.
+pub fn replay<'a>(
+    trials: impl IntoIterator<Item = &'a str>,
+    lines: &[Line],
+) -> (BTreeMap<String, Standing>, Rungs) {
+    let mut standings: BTreeMap<String, Standing> = trials
+        .into_iter()
+        .map(|name| (name.to_owned(), Standing::default()))
+        .collect();
+    let mut rungs = Rungs::new();
+    for line in lines {
+        apply(&mut standings, &mut rungs, line);
+    }
+    (standings, rungs)
+}
+
+pub(crate) fn apply(standings: &mut BTreeMap<String, Standing>, rungs: &mut Rungs, line: &Line) {
+    let name = match &line.entry {
+        Entry::Sweep { .. } => return,
+        Entry::Start { trial, .. }
+        | Entry::Running { trial, .. }
+        | Entry::Rung { trial, .. }
+        | Entry::Stop { trial, .. }
+        | Entry::End { trial, .. }
+        | Entry::Retry { trial } => trial,
+    };
+    let Some(standing) = standings.get_mut(name) else {
+        return;
+    };
+    match &line.entry {
+        Entry::Sweep { .. } => {}
+        Entry::Start {
+            attempt,
+            executor,
+            ticket,
+            place,
+            ..
+        } => {
+            standing.state = State::Running;
+            standing.attempts = *attempt;
+            standing.started.get_or_insert(line.time);
+            standing.launch = Some(Launch {
+                executor: executor.clone(),
+                ticket: ticket.clone(),
+                place: *place,
+                handle: None,
+                since: line.time,
+            });
+        }
+        Entry::Running { handle, .. } => {
+            if let Some(launch) = &mut standing.launch {
+                launch.handle = Some(handle.clone());
+            }
+        }
+        Entry::Rung { epoch, value, .. } => {
+            let seen = rungs.entry(name.clone()).or_default();
+            seen.insert(*epoch, value.unwrap_or(f64::NAN));
+        }
+        Entry::Stop { reason, .. } => standing.stop = Some(reason.clone()),
+        Entry::End {
+            end,
+            code,
+            value,
+            seconds,
+            reason,
+            ..
+        } => {
+            standing.state = match end {
+                End::Done => State::Done,
+                End::Failed => State::Failed,
+                End::Stopped => State::Stopped,
+                End::Crashed | End::Interrupted => State::Pending,
+            };
+            standing.crashes += u32::from(matches!(end, End::Crashed | End::Failed));
+            standing.cut_off += u32::from(*end == End::Interrupted);
+            standing.code = *code;
+            standing.value = value.or(standing.value);
+            standing.seconds += seconds;
+            standing.ended = Some(line.time);
+            standing.reason.clone_from(reason);
+            standing.launch = None;
+        }
+        Entry::Retry { .. } => {
+            standing.state = State::Pending;
+            standing.crashes = 0;
+            standing.cut_off = 0;
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! A trial that is a shell script of some tenths of a second, and sweeps of it.
+
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use afterimage_config::{ConfigErrors, Report, Validate, load_file};
+use afterimage_sweep::{
+    Checked, End, Ending, Engine, Entry, Folder, Ledger, Local, Plan, Program, Rules, Standing,
+    State, SweepConfig, SweepError, replay,
+};
+use serde::{Deserialize, Serialize};
+
+/// The experiment that the script runs.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Experiment {
+    pub epochs: u32,
+    #[serde(default)]
+    pub seed: u64,
+    #[serde(default)]
+    pub quality: f64,
+    /// Tenths of a second an epoch.
+    #[serde(default = "one")]
+    pub pace: u32,
+    /// The epoch in which it fails; 0 for never.
+    #[serde(default)]
+    pub fail: u32,
+    #[serde(default)]
+    pub nested: BTreeMap<String, f64>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl Validate for Experiment {
+    fn validate(&self, report: &mut Report<'_>) {
+        report.check(self.epochs > 0, "epochs", || {
+            "must be at least 1".to_owned()
+        });
+        report.check(self.quality < 100.0, "quality", || {
+            "must be below 100".to_owned()
+        });
+    }
+}
+
+/// One line an epoch; a checkpoint is the number of epochs done; SIGTERM ends it with 143. Every
+/// start is put down in `starts`, and two processes in one directory at a time are in `clashes`.
+const SCRIPT: &str = r#"#!/bin/bash
+config=$2 out=$4
+get() { sed -n "s/^$1 = //p" "$config"; }
+mkdir -p "$out"
+mkdir "$out/busy" 2>/dev/null || echo clash >>"$out/clashes"
+cp "$config" "$out/config.toml"
+echo $$ >>"$out/starts"
+rm -f "$out/result.json"
+finish() {
+    rmdir "$out/busy"
+    echo "{\"exit_code\":$1,\"outcome\":\"x\",\"metrics\":{\"eval/knn\":$(get quality),\"cost\":2.0}}" >"$out/result.json"
+    exit "$1"
+}
+trap 'finish 143' TERM
+done=$(cat "$out/checkpoint" 2>/dev/null || echo 0)
+while [ "$done" -lt "$(get epochs)" ]; do
+    for _ in $(seq "$(get pace)"); do sleep 0.1; done
+    done=$((done + 1))
+    if [ "$(get fail)" = "$done" ]; then
+        echo "it broke in epoch $done" >&2
+        rmdir "$out/busy"
+        exit 1
+    fi
+    echo "{\"tag\":\"eval/knn\",\"epoch\":$done,\"step\":$done,\"author\":\"loop\",\"value\":$(get quality)}" >>"$out/metrics.jsonl"
+    echo $done >"$out/checkpoint"
+done
+finish 0
+"#;
+
+/// A folder with a base config, a sweep file, and the script.
+pub struct Rig {
+    place: PathBuf,
+    /// Removes the folder; not there in a process that found it.
+    _own: Option<tempfile::TempDir>,
+}
+
+impl Rig {
+    pub fn new(base: &str, sweep: &str) -> Self {
+        let place = tempfile::Builder::new()
+            .prefix("sweep é ' ")
+            .tempdir()
+            .unwrap();
+        let rig = Self {
+            place: place.path().to_owned(),
+            _own: Some(place),
+        };
+        fs::write(rig.path("base.toml"), base).unwrap();
+        fs::write(rig.file(), sweep).unwrap();
+        fs::write(rig.program(), SCRIPT).unwrap();
+        fs::set_permissions(rig.program(), fs::Permissions::from_mode(0o755)).unwrap();
+        rig
+    }
+
+    /// The rig that another process has made.
+    pub fn at(place: &Path) -> Self {
+        Self {
+            place: place.to_owned(),
+            _own: None,
+        }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.place.join(name)
+    }
+
+    pub fn file(&self) -> PathBuf {
+        self.path("sweep.toml")
+    }
+
+    pub fn program(&self) -> PathBuf {
+        self.path("trial.sh")
+    }
+
+    pub fn folder(&self) -> Folder {
+        Folder::open(&self.path("out")).unwrap()
+    }
+
+    pub fn plan(&self) -> Result<(SweepConfig, Plan), ConfigErrors> {
+        let loaded = load_file::<SweepConfig>(&self.file(), &[])?;
+        let check = |base: &Path, sets: &[String]| {
+            let loaded = load_file::<Experiment>(base, sets)?;
+            Ok(Checked {
+                resolved: loaded.resolved,
+                digest: loaded.digest,
+                notes: loaded.notes,
+            })
+        };
+        let plan = Plan::new(&loaded, &self.file(), &check)?;
+        Ok((loaded.value, plan))
+    }
+
+    /// Runs the sweep in this process, `jobs` trials at a time.
+    pub fn run(&self, jobs: usize) -> Result<Ending, SweepError> {
+        self.run_until(jobs, Arc::default(), false)
+    }
+
+    pub fn run_until(
+        &self,
+        jobs: usize,
+        signal: Arc<AtomicUsize>,
+        retry: bool,
+    ) -> Result<Ending, SweepError> {
+        let (config, plan) = self.plan().unwrap();
+        let folder = self.folder();
+        let _lock = folder.lock()?;
+        let program = Program {
+            path: self.program(),
+            threads: 1,
+        };
+        let local = Box::new(Local::new(folder.clone(), program, jobs));
+        let rules = Rules::from(&config);
+        let mut engine = Engine::open(
+            &folder,
+            &plan,
+            &config.name,
+            rules,
+            local,
+            signal,
+            Box::new(|_| {}),
+        )?;
+        if retry {
+            engine.retry_failed()?;
+        }
+        engine.run()
+    }
+
+    pub fn entries(&self) -> Vec<Entry> {
+        let (_, lines) = Ledger::open(&self.folder().ledger()).unwrap();
+        lines.into_iter().map(|line| line.entry).collect()
+    }
+
+    pub fn standings(&self) -> BTreeMap<String, Standing> {
+        let (_, plan) = self.plan().unwrap();
+        let (_, lines) = Ledger::open(&self.folder().ledger()).unwrap();
+        replay(plan.trials.iter().map(|trial| trial.name.as_str()), &lines).0
+    }
+
+    pub fn in_state(&self, state: State) -> Vec<String> {
+        let all = self.standings().into_iter();
+        all.filter(|(_, s)| s.state == state)
+            .map(|(name, _)| name)
+            .collect()
+    }
+
+    /// A file of a trial's run directory; empty if it is missing.
+    pub fn text(&self, trial: &str, file: &str) -> String {
+        fs::read_to_string(self.folder().run(trial).join(file)).unwrap_or_default()
+    }
+
+    /// Fails the test if a trial ran in two processes at a time, did an epoch twice, or was ended
+    /// twice.
+    pub fn assert_nothing_ran_twice(&self) {
+        for (name, _) in self.standings() {
+            assert_eq!(self.text(&name, "clashes"), "", "{name}");
+            let epochs = self.text(&name, "metrics.jsonl");
+            let mut lines: Vec<&str> = epochs.lines().collect();
+            lines.dedup();
+            assert_eq!(
+                lines.len(),
+                epochs.lines().count(),
+                "{name} did an epoch twice"
+            );
+            let ends = self.entries().into_iter().filter(|entry| {
+                matches!(entry, Entry::End { trial, end: End::Done | End::Failed | End::Stopped, .. } if *trial == name)
+            });
+            assert!(ends.count() <= 1, "{name} ended twice");
+        }
+    }
+}
