@@ -153,7 +153,12 @@ impl Plugin for Interrupt {
 struct Pictures(Device);
 
 impl Feed<Batch> for Pictures {
-    fn open(&self, _: u32, _: Vec<Vec<SampleId>>) -> Result<Box<dyn Batches<Batch>>, TrainError> {
+    fn open(
+        &self,
+        _: u32,
+        _: Vec<Vec<SampleId>>,
+        _: usize,
+    ) -> Result<Box<dyn Batches<Batch>>, TrainError> {
         Ok(Box::new(Self(self.0.clone())))
     }
 }
