@@ -279,7 +279,7 @@ fn noise_is_seeded_and_the_held_out_split_is_clean() {
     let digest = |run: &Path| {
         let manifest = fs::read_to_string(run.join("manifest.json")).unwrap();
         let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
-        manifest["data_digest"].as_str().unwrap().to_owned()
+        manifest["data_sha256"].as_str().unwrap().to_owned()
     };
     let noisy = digest(&place.run("noisy", NOISY, 0));
     let clean = digest(&place.run(

@@ -268,6 +268,40 @@ mod tests {
     }
 
     #[test]
+    fn samples_in_another_order_give_the_same_samples() -> Result<(), CoresetError> {
+        let order = [7usize, 2, 9, 4, 11, 0, 5, 10, 3, 8, 1, 6];
+        let of = |ids: &[usize]| -> Result<Vec<usize>, CoresetError> {
+            let rows = ids
+                .iter()
+                .flat_map(|id| [(*id as f32 * 2.3).sin(), *id as f32 / 7.0]);
+            let features = Matrix::new("features", ids.len(), 2, rows.collect())?;
+            let clean: Vec<f64> = ids
+                .iter()
+                .map(|id| ((*id * 5) % 12) as f64 / 12.0)
+                .collect();
+            let labels: Vec<u32> = ids.iter().map(|id| (*id % 2) as u32).collect();
+            let of = Gated {
+                features: &features,
+                clean: &clean,
+                atypicality: None,
+                partition: Partition::Classes(&labels),
+            };
+            let half = Gate {
+                threshold: 0.3,
+                at_least: 0.2,
+                ..gate(0.5, Fill::Cover)
+            };
+            let mut chosen: Vec<usize> = gated(of, half)?.iter().map(|place| ids[*place]).collect();
+            chosen.sort_unstable();
+            Ok(chosen)
+        };
+        let straight: Vec<usize> = (0..12).collect();
+        assert_eq!(of(&straight)?, of(&order)?);
+        assert_eq!(of(&order)?.len(), 6);
+        Ok(())
+    }
+
+    #[test]
     fn permuting_keeps_each_class_s_priors() {
         let priors: Vec<f64> = (0..100).map(f64::from).collect();
         let classes: Vec<u32> = (0..100).map(|i| i % 3).collect();
