@@ -65,10 +65,12 @@ finish() {
     echo "{\"exit_code\":$1,\"outcome\":\"x\",\"metrics\":{\"eval/knn\":$(get quality),\"cost\":2.0}}" >"$out/result.json"
     exit "$1"
 }
-trap 'finish 143' TERM
+# Looked at between epochs and in their middle, so that none is half written.
+stop=
+trap 'stop=yes' TERM
 done=$(cat "$out/checkpoint" 2>/dev/null || echo 0)
 while [ "$done" -lt "$(get epochs)" ]; do
-    for _ in $(seq "$(get pace)"); do sleep 0.1; done
+    for _ in $(seq "$(get pace)"); do sleep 0.1; [ -z "$stop" ] || finish 143; done
     done=$((done + 1))
     if [ "$(get fail)" = "$done" ]; then
         echo "it broke in epoch $done" >&2

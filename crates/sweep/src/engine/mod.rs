@@ -1,0 +1,311 @@
+//! The sweep at work: starts trials, watches them, judges their ends, until none is left.
+
+mod attempts;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::config::{Budget, Metric, SweepConfig};
+use crate::error::SweepError;
+use crate::executor::Executor;
+use crate::folder::Folder;
+use crate::judge::Verdict;
+use crate::ledger::{Entry, Ledger, VERSION};
+use crate::plan::Plan;
+use crate::reports::Reports;
+use crate::standing::{Standing, State, apply, replay};
+use crate::stopping::{Rungs, Stopping};
+
+/// What a sweep goes by, apart from its trials.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rules {
+    /// What trials are judged by.
+    pub metric: Metric,
+    /// Which trials are stopped early.
+    pub stopping: Option<Stopping>,
+    /// Crashes of a trial that are forgiven.
+    pub retries: u32,
+    /// Failed trials after which no other is started.
+    pub max_failures: Option<u32>,
+    /// What the sweep may use up.
+    pub budget: Budget,
+}
+
+impl From<&SweepConfig> for Rules {
+    fn from(config: &SweepConfig) -> Self {
+        Self {
+            metric: config.metric.clone(),
+            stopping: config
+                .stopping
+                .map(|rule| Stopping::new(rule, config.metric.direction)),
+            retries: config.retries,
+            max_failures: config.max_failures,
+            budget: config.budget,
+        }
+    }
+}
+
+/// Something that a user wants to see while a sweep is at work.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Note<'a> {
+    /// An attempt was started.
+    Started {
+        /// The trial.
+        trial: &'a str,
+        /// The attempt, from 1.
+        attempt: u32,
+    },
+    /// A trial of an earlier process of the sweep is still under way and is waited for.
+    Found {
+        /// The trial.
+        trial: &'a str,
+    },
+    /// An attempt ended.
+    Ended {
+        /// The trial.
+        trial: &'a str,
+        /// What became of it.
+        verdict: &'a Verdict,
+        /// The last value of the metric.
+        value: Option<f64>,
+        /// Seconds of this attempt.
+        seconds: f64,
+        /// The last lines that it wrote to standard error, if it failed.
+        last_lines: Vec<String>,
+    },
+    /// A trial was asked to stop, because others did better.
+    Stopping {
+        /// The trial.
+        trial: &'a str,
+        /// Why.
+        reason: &'a str,
+    },
+    /// No more trials are started, and why.
+    Halted(&'a str),
+    /// A signal came; the trials were told to write a checkpoint.
+    Signal(usize),
+}
+
+/// How the work of this process on a sweep ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// No trial is left.
+    Complete,
+    /// Trials are left, because of the budget or too many failures.
+    Halted(String),
+    /// A signal came.
+    Interrupted(usize),
+}
+
+/// A sweep at work.
+pub struct Engine<'a> {
+    folder: &'a Folder,
+    plan: &'a Plan,
+    rules: Rules,
+    ledger: Ledger,
+    standings: BTreeMap<String, Standing>,
+    rungs: Rungs,
+    reports: BTreeMap<String, Reports>,
+    executor: Box<dyn Executor + 'a>,
+    signal: Arc<AtomicUsize>,
+    tell: Box<dyn FnMut(&Note<'_>) + 'a>,
+    told: bool,
+    halted: Option<String>,
+}
+
+impl<'a> Engine<'a> {
+    /// Opens the ledger of `folder`, or begins one for `plan`, which is named `name`.
+    ///
+    /// The number of a signal that arrives in `signal` makes trials write a checkpoint and ends the
+    /// sweep; `tell` is told what happens. The folder must be locked.
+    ///
+    /// # Errors
+    /// A ledger that cannot be read or written, or that was begun for other trials.
+    pub fn open(
+        folder: &'a Folder,
+        plan: &'a Plan,
+        name: &str,
+        rules: Rules,
+        executor: Box<dyn Executor + 'a>,
+        signal: Arc<AtomicUsize>,
+        tell: Box<dyn FnMut(&Note<'_>) + 'a>,
+    ) -> Result<Self, SweepError> {
+        let (mut ledger, lines) = Ledger::open(&folder.ledger())?;
+        match lines.first() {
+            None => {
+                let trials = plan
+                    .trials
+                    .iter()
+                    .map(|t| (t.name.clone(), t.digest.clone()));
+                ledger.append(&[Entry::Sweep {
+                    version: VERSION,
+                    name: name.to_owned(),
+                    digest: plan.digest.clone(),
+                    trials: trials.collect(),
+                }])?;
+            }
+            Some(first) => same_sweep(folder, plan, &first.entry)?,
+        }
+        folder.prepare(plan)?;
+        let names = plan.trials.iter().map(|trial| trial.name.as_str());
+        let (standings, rungs) = replay(names, &lines);
+        Ok(Self {
+            folder,
+            plan,
+            rules,
+            ledger,
+            standings,
+            rungs,
+            reports: BTreeMap::new(),
+            executor,
+            signal,
+            tell,
+            told: false,
+            halted: None,
+        })
+    }
+
+    /// Where each trial stands.
+    pub fn standings(&self) -> &BTreeMap<String, Standing> {
+        &self.standings
+    }
+
+    /// Gives failed trials another try.
+    ///
+    /// # Errors
+    /// A ledger that cannot be written.
+    pub fn retry_failed(&mut self) -> Result<(), SweepError> {
+        let failed: Vec<Entry> = self
+            .in_state(State::Failed)
+            .map(|trial| Entry::Retry {
+                trial: trial.to_owned(),
+            })
+            .collect();
+        self.note(&failed)
+    }
+
+    /// Works until no trial is left, the budget is used up, too many trials failed, or a signal came.
+    ///
+    /// # Errors
+    /// A ledger that cannot be written, a program that cannot be started, or an executor that does
+    /// not answer. Trials that are under way then go on; the next process finds them.
+    pub fn run(&mut self) -> Result<Ending, SweepError> {
+        self.take_up()?;
+        loop {
+            let signal = self.signal.load(Ordering::SeqCst);
+            if signal != 0 && !self.told {
+                self.told = true;
+                (self.tell)(&Note::Signal(signal));
+                for trial in self.names_in(State::Running) {
+                    self.executor.stop(&trial)?;
+                }
+            }
+            for (trial, ended) in self.executor.over()? {
+                self.conclude(&trial, &ended)?;
+            }
+            if !self.told {
+                self.watch()?;
+                self.halt_if_due();
+                if self.halted.is_none() {
+                    self.start()?;
+                }
+            }
+            let running = self.in_state(State::Running).count();
+            let pending = self.in_state(State::Pending).count();
+            if running == 0 {
+                if self.told {
+                    return Ok(Ending::Interrupted(signal));
+                }
+                if pending == 0 {
+                    return Ok(Ending::Complete);
+                }
+                if let Some(why) = &self.halted {
+                    return Ok(Ending::Halted(why.clone()));
+                }
+            }
+            std::thread::sleep(self.executor.pause());
+        }
+    }
+
+    fn in_state(&self, state: State) -> impl Iterator<Item = &str> {
+        self.plan
+            .trials
+            .iter()
+            .map(|trial| trial.name.as_str())
+            .filter(move |name| {
+                self.standings
+                    .get(*name)
+                    .is_some_and(|standing| standing.state == state)
+            })
+    }
+
+    fn names_in(&self, state: State) -> Vec<String> {
+        self.in_state(state).map(str::to_owned).collect()
+    }
+
+    /// Puts entries into the ledger and lets them take effect.
+    fn note(&mut self, entries: &[Entry]) -> Result<(), SweepError> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        for line in self.ledger.append(entries)? {
+            apply(&mut self.standings, &mut self.rungs, &line);
+        }
+        Ok(())
+    }
+
+    fn attempts(&self, trial: &str) -> u32 {
+        self.standings
+            .get(trial)
+            .map_or(0, |standing| standing.attempts)
+    }
+}
+
+/// # Errors
+/// A ledger that was begun for other trials; says what differs.
+fn same_sweep(folder: &Folder, plan: &Plan, first: &Entry) -> Result<(), SweepError> {
+    let changed = |what: String| SweepError::Changed {
+        folder: folder.path().to_owned(),
+        what,
+    };
+    let Entry::Sweep {
+        version,
+        digest,
+        trials,
+        ..
+    } = first
+    else {
+        return Err(SweepError::Ledger {
+            path: folder.ledger(),
+            line: 1,
+            why: "the first entry does not say what sweep this is".to_owned(),
+        });
+    };
+    if *version != VERSION {
+        return Err(changed(format!(
+            "its ledger has version {version}, this program's {VERSION}"
+        )));
+    }
+    if *digest == plan.digest {
+        return Ok(());
+    }
+    for (name, digest) in trials {
+        match plan.trial(name) {
+            None => return Err(changed(format!("there is no trial {name} any more"))),
+            Some(trial) if trial.digest != *digest => {
+                return Err(changed(format!("the config of {name} is another now")));
+            }
+            Some(_) => {}
+        }
+    }
+    let new = plan
+        .trials
+        .iter()
+        .find(|trial| trials.iter().all(|(name, _)| *name != trial.name));
+    Err(changed(match new {
+        Some(trial) => format!("the trial {} is new", trial.name),
+        None => "metric or stopping are others now".to_owned(),
+    }))
+}

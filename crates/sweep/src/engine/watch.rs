@@ -1,0 +1,133 @@
+//! Trials that fall behind, and sweeps that have had enough.
+
+use super::{Engine, Note};
+use crate::config::Budget;
+use crate::error::SweepError;
+use crate::ledger::Entry;
+use crate::reports::Reports;
+use crate::standing::State;
+
+impl Engine<'_> {
+    /// Reads what running trials report, and asks those to stop that fall behind.
+    pub(super) fn watch(&mut self) -> Result<(), SweepError> {
+        let Some(stopping) = self.rules.stopping else {
+            return Ok(());
+        };
+        for trial in self.names_in(State::Running) {
+            if self
+                .standings
+                .get(&trial)
+                .is_some_and(|standing| standing.stop.is_some())
+            {
+                continue;
+            }
+            let run = self.folder.run(&trial);
+            let metric = &self.rules.metric.name;
+            let reports = self
+                .reports
+                .entry(trial.clone())
+                .or_insert_with(|| Reports::of(&run, metric));
+            if reports.update().is_err() {
+                continue;
+            }
+            // The last epoch is the end: there is nothing to save by stopping there.
+            let last = self
+                .plan
+                .trial(&trial)
+                .and_then(|trial| trial.epochs)
+                .unwrap_or(u32::MAX);
+            let seen = self
+                .rungs
+                .get(&trial)
+                .and_then(|seen| seen.keys().next_back().copied());
+            let mut due = Vec::new();
+            let mut rung = stopping.next_rung(seen.unwrap_or(0));
+            while rung < last {
+                // Evaluated less often than rungs come: the first evaluation behind it counts.
+                let Some((&at, &value)) = reports.values().range(rung..).next() else {
+                    break;
+                };
+                due.push((rung, value));
+                rung = stopping.next_rung(rung.max(at.min(last)));
+            }
+            for (epoch, value) in due {
+                let keep = stopping.keeps(&self.rungs, &trial, epoch, value);
+                self.note(&[Entry::Rung {
+                    trial: trial.clone(),
+                    epoch,
+                    value: value.is_finite().then_some(value),
+                    keep,
+                }])?;
+                if !keep {
+                    let reason = stopping.reason(epoch, value);
+                    self.note(&[Entry::Stop {
+                        trial: trial.clone(),
+                        reason: reason.clone(),
+                    }])?;
+                    self.executor.stop(&trial)?;
+                    (self.tell)(&Note::Stopping {
+                        trial: &trial,
+                        reason: &reason,
+                    });
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops starting trials when too many failed or the budget is used up.
+    pub(super) fn halt_if_due(&mut self) {
+        if self.halted.is_some() {
+            return;
+        }
+        let failed = self.in_state(State::Failed).count();
+        let Budget { hours, trials } = self.rules.budget;
+        let spent: f64 = self
+            .standings
+            .values()
+            .map(|standing| standing.seconds)
+            .sum();
+        let begun = self
+            .standings
+            .values()
+            .filter(|standing| standing.attempts > 0)
+            .count();
+        let left = self.in_state(State::Pending).count();
+        if left == 0 {
+            return;
+        }
+        if let Some(most) = self.rules.max_failures
+            && failed > most as usize
+        {
+            self.halt(format!(
+                "{failed} trials failed, more than max_failures = {most}"
+            ));
+        } else if let Some(hours) = hours
+            && spent >= hours * 3600.0
+        {
+            self.halt(format!("the budget of {hours} hours of trials is used up"));
+        } else if let Some(most) = trials
+            && begun >= most as usize
+            // One that was begun may go on.
+            && self.in_state(State::Pending).all(|name| self.attempts(name) == 0)
+        {
+            self.halt(format!("the budget of {most} trials is used up"));
+        }
+        // What the executor holds and has not begun shall not begin.
+        if self.halted.is_some() && self.executor.name() == "slurm" {
+            for trial in self.names_in(State::Running) {
+                if !self.folder.run(&trial).exists() {
+                    let _ = self.executor.stop(&trial);
+                }
+            }
+        }
+    }
+
+    pub(super) fn halt(&mut self, why: String) {
+        if self.halted.is_none() {
+            (self.tell)(&Note::Halted(&why));
+            self.halted = Some(why);
+        }
+    }
+}
