@@ -506,7 +506,7 @@ fn whole_ids_beyond_two_to_the_53_are_kept_apart() {
     let (file, folder) = (path.to_str().unwrap(), out.to_str().unwrap());
     value(&[file, "--label", "3", "--id", "1", "--out", folder]).expect(0, &[]);
     let rows = lines(&out.join("rows.csv"));
-    let ids: Vec<&str> = rows[1..].iter().map(|row| row[0].as_str()).collect();
+    let ids: Vec<&str> = rows[1..].iter().map(|row| row[1].as_str()).collect();
     assert!(ids.contains(&first.to_string().as_str()), "{ids:?}");
     assert!(ids.contains(&(first + 39).to_string().as_str()), "{ids:?}");
 }
