@@ -8,6 +8,7 @@
 mod chaos;
 mod compact;
 mod device;
+mod dry_run;
 mod error;
 mod experiment;
 mod fine_tune;
@@ -28,6 +29,7 @@ pub mod valuation;
 pub use chaos::{Chaos, ChaosConfig};
 pub use compact::{CompactOptions, Compacted, Side, compact};
 pub use device::{available_devices, open_device};
+pub use dry_run::{default_directory, dry_run};
 pub use error::RunError;
 pub use experiment::{
     CheckpointsConfig, EvaluationConfig, Experiment, LoaderConfig, OverheadConfig, PluginEntry,
@@ -42,7 +44,7 @@ pub use label_noise::{LabelNoiseConfig, NoiseKind};
 pub use pair::PairConfig;
 pub use probe::{ProbeConfig, ProbeOptions, Probed, probe};
 pub use registry::{PluginKind, Registry};
-pub use run::{Finished, Options, default_directory, dry_run, resume, run, run_or_resume};
+pub use run::{Finished, Options, resume, run, run_or_resume};
 pub use run_dir::RunDir;
 
 /// What a program needs to attach plugins to its own burn training.

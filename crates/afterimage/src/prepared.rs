@@ -13,9 +13,9 @@ use burn::tensor::Device;
 
 use crate::config::Loaded;
 use crate::device::open_device;
+use crate::dry_run::{attach, in_order};
 use crate::error::RunError;
 use crate::experiment::Experiment;
-use crate::run::{attach, in_order};
 use crate::start::Start;
 
 /// A run with everything read and checked, before anything is written.

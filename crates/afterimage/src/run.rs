@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use afterimage_data::{SampleStore, ViewSource};
-use afterimage_hooks::{Attached, Origin, Outcome, PairSets, RequestKind, Split};
+use afterimage_hooks::{Outcome, PairSets, Split};
 use afterimage_model::Encoder as _;
 use afterimage_ssl::StepScheduler;
 use afterimage_track::{Mode, Progress, Report as HtmlReport, Sinks, unitmem_layout};
@@ -21,11 +21,11 @@ use burn::train::renderer::MetricsRenderer;
 use burn::train::{Interrupter, Learner, SupervisedTraining};
 use serde_json::{Value, json};
 
-use crate::config::{KeyPath, Loaded, load_file};
+use crate::config::{Loaded, load_file};
+use crate::dry_run::default_directory;
 use crate::error::RunError;
 use crate::experiment::{Experiment, Renderer};
 use crate::prepared::Prepared;
-use crate::registry::Registry;
 use crate::run_dir::{Manifest, RunDir};
 use crate::start::keep_layers;
 use crate::summary::summary;
@@ -200,116 +200,6 @@ fn complete(directory: &RunDir, loaded: &Loaded<Experiment>) -> Result<Value, Ru
     .result();
     directory.write_result(&result)?;
     Ok(result)
-}
-
-/// What a run would do: its directory, device, steps and the order of plugins with their events.
-///
-/// # Errors
-/// As for [`run`], before anything is written.
-pub fn dry_run(loaded: &Loaded<Experiment>, with_data: bool) -> Result<String, RunError> {
-    let experiment = &loaded.value;
-    let mut text = format!(
-        "{}: {} epochs, batches of {}, device {}\nrun directory: {}\n",
-        experiment.name,
-        experiment.epochs,
-        experiment.batch_size,
-        experiment.device,
-        default_directory(loaded).display()
-    );
-    if with_data {
-        let data = experiment.load_data()?;
-        let images = data.train.len();
-        let seen = match experiment.pair {
-            Some(pair) => pair.sets(images, experiment.seed)?.members().len(),
-            None => images,
-        };
-        text.push_str(&format!(
-            "data: {images} training and {} held-out images, {} steps an epoch\n",
-            data.held_out.len(),
-            seen / experiment.batch_size
-        ));
-    }
-    let plugins = attach(loaded)?;
-    let order = in_order(experiment, &plugins, sites(experiment)?)?;
-    text.push_str("plugins in order:\n");
-    if order.is_empty() {
-        text.push_str("  none\n");
-    }
-    for index in order {
-        let manifest = plugins[index].manifest();
-        text.push_str(&format!("  {}\n", describe(manifest)));
-        for line in &manifest.plan {
-            text.push_str(&format!("    {line}\n"));
-        }
-    }
-    Ok(text)
-}
-
-/// The order of `plugins` in a run of `experiment` on a model with `sites`.
-pub(crate) fn in_order(
-    experiment: &Experiment,
-    plugins: &[Attached],
-    sites: Vec<afterimage_hooks::Site>,
-) -> Result<Vec<usize>, RunError> {
-    let manifests: Vec<_> = plugins.iter().map(Attached::manifest).collect();
-    let mut host = afterimage_train::host_of_runs(sites, experiment.pair.is_some());
-    if experiment.evaluation.every == 0 {
-        host.requests.remove(&RequestKind::Evaluate);
-    }
-    Ok(afterimage_hooks::order(&manifests, &host).map_err(TrainError::Plugins)?)
-}
-
-fn describe(manifest: &afterimage_hooks::Manifest) -> String {
-    let events: Vec<String> = manifest
-        .events
-        .iter()
-        .map(|(event, every)| format!("{event} ({every})"))
-        .collect();
-    let mut text = format!("{} [{}]: {}", manifest.id, manifest.kind, events.join(", "));
-    if !manifest.reads.is_empty() {
-        text.push_str(&format!("; reads {}", manifest.reads.join(", ")));
-    }
-    if manifest.reads_labels {
-        text.push_str("; reads labels");
-    }
-    if manifest.oracle {
-        text.push_str("; ORACLE: acts on the true labels");
-    } else if manifest.reads_truth {
-        text.push_str("; measures by the true labels");
-    }
-    if !manifest.provides.is_empty() {
-        text.push_str(&format!("; provides {}", manifest.provides.join(", ")));
-    }
-    text
-}
-
-/// Where a run lies unless told: `runs/<name>/<seed>-<hash of the config>`.
-pub fn default_directory(loaded: &Loaded<Experiment>) -> PathBuf {
-    let Experiment { name, seed, .. } = &loaded.value;
-    Path::new("runs")
-        .join(name)
-        .join(format!("{seed}-{}", loaded.short_digest()))
-}
-
-pub(crate) fn attach(loaded: &Loaded<Experiment>) -> Result<Vec<Attached>, RunError> {
-    let mut report = loaded.locations.report();
-    let origin = |index: usize| {
-        let at = loaded
-            .locations
-            .nearest(&KeyPath::root().key("plugins").index(index));
-        at.line.map(|line| Origin {
-            file: at.file.clone(),
-            line: usize::try_from(line).unwrap_or_default(),
-        })
-    };
-    let plugins = Registry::standard().attach(&loaded.value.plugins, &mut report, origin);
-    report.finish()?;
-    Ok(plugins)
-}
-
-fn sites(experiment: &Experiment) -> Result<Vec<afterimage_hooks::Site>, RunError> {
-    let encoder = experiment.encoder.init(0, &Device::flex());
-    Ok(encoder.map_err(TrainError::from)?.sites())
 }
 
 impl Prepared {

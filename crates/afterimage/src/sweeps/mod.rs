@@ -15,9 +15,9 @@ use afterimage_sweep::{Checked, Folder, Plan, Results, SweepConfig, journal};
 use afterimage_track::{files::write_beside, write_table};
 
 use crate::config::{ConfigError, ConfigErrors, Loaded, load_file};
+use crate::dry_run::dry_run;
 use crate::error::RunError;
 use crate::experiment::Experiment;
-use crate::run::dry_run;
 
 pub use summary::{counts, table};
 

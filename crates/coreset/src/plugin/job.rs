@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::config::{CoresetConfig, GateConfig, Grouping, Proxy};
+use super::choices::{Grouping, Proxy};
+use super::config::{CoresetConfig, GateConfig};
 use super::selection::CoresetSelection;
 use super::store::Store;
 use crate::error::CoresetError;
@@ -357,7 +358,7 @@ pub(super) fn clusters(selection: &CoresetSelection) -> BTreeMap<u32, Vec<u32>> 
 
 #[cfg(test)]
 mod tests {
-    use super::super::config::Preset;
+    use super::super::choices::Preset;
     use super::super::store::Row;
     use super::*;
 

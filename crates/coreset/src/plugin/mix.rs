@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use afterimage_hooks::random::{Generator, RandomKey};
 
-use super::config::Mixup;
+use super::choices::Mixup;
 
 /// What each sample of a batch is mixed with.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -1,5 +1,6 @@
 //! The plugin `coreset`: training on samples chosen by what the network makes of them.
 
+mod choices;
 mod config;
 mod embeddings;
 mod job;
@@ -23,7 +24,8 @@ use afterimage_hooks::{
 };
 use serde::{Deserialize, Serialize};
 
-pub use config::{CoresetConfig, GateConfig, Grouping, Memory, Mixup, Preset, Proxy, Weights};
+pub use choices::{Grouping, Memory, Mixup, Preset, Proxy, Weights};
+pub use config::{CoresetConfig, GateConfig};
 pub use embeddings::{EmbeddingTable, EmbeddingTableConfig};
 use job::Job;
 use look::Look;
