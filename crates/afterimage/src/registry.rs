@@ -51,7 +51,7 @@ impl PluginKind {
         Self {
             name,
             about,
-            defaults: toml::to_string(&C::default()).unwrap_or_default(),
+            defaults: below_plugins(&toml::to_string(&C::default()).unwrap_or_default()),
             manifest: Attached::new(name, name, make(C::default()))
                 .manifest()
                 .clone(),
@@ -143,6 +143,18 @@ impl PluginKind {
     pub fn defaults(&self) -> &str {
         &self.defaults
     }
+}
+
+/// The keys of a plugin as TOML below `[[plugins]]`: its tables are tables of the plugin.
+fn below_plugins(keys: &str) -> String {
+    let line = |line: &str| match line.strip_prefix("[[") {
+        Some(rest) => format!("[[plugins.{rest}\n"),
+        None => match line.strip_prefix('[') {
+            Some(rest) => format!("[plugins.{rest}\n"),
+            None => format!("{line}\n"),
+        },
+    };
+    keys.lines().map(line).collect()
 }
 
 /// Kinds of plugins by name.

@@ -15,7 +15,6 @@ use afterimage_train::{
     Afterimage, Ahead, Checkpoints, Judge, LockStep, NoLoader, RunReport, SslModel, TrainError,
     ViewFeed,
 };
-use burn::tensor::Device;
 use burn::train::metric::LossMetric;
 use burn::train::renderer::MetricsRenderer;
 use burn::train::{Interrupter, Learner, SupervisedTraining};
