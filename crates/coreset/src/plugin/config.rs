@@ -307,6 +307,25 @@ impl CoresetConfig {
             "clusters are those of a selection without gate; choose \"label\" or \"none\""
                 .to_owned(),
         );
+        let unranked = gate.is_none() && !self.ranks_points();
+        let strategy = self.strategy.name();
+        check(
+            !unranked || self.weights == Weights::None,
+            "weights",
+            format!(
+                "`strategy = \"{strategy}\"` knows no distances, and so no clusters to weigh by; set \
+                 `weights = \"none\"` (a preset may have set another), or choose another strategy"
+            ),
+        );
+        check(
+            !unranked || self.mixup != Mixup::Cluster,
+            "mixup",
+            format!(
+                "`strategy = \"{strategy}\"` knows no distances, and so no clusters to mix within; set \
+                 `mixup = \"label\"` or \"none\" (a preset may have set another), or choose another \
+                 strategy"
+            ),
+        );
         check(
             !matches!(self.strategy, Strategy::Glister | Strategy::Forgetting) || gate.is_some(),
             "strategy",
@@ -413,5 +432,33 @@ impl CoresetConfig {
             (Weights::Radius, Some(distance)) => Weighting::Radius { distance },
             _ => Weighting::None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The keys that are wrong in a config of these keys.
+    fn wrong(json: &str) -> Vec<&'static str> {
+        let config: Result<CoresetConfig, _> = serde_json::from_str(json);
+        config.map_or(vec!["unreadable"], |config| {
+            config.problems().into_iter().map(|(key, _)| key).collect()
+        })
+    }
+
+    #[test]
+    fn a_strategy_without_distances_has_no_clusters_to_weigh_by_or_mix_in() {
+        for strategy in ["random", "uniform", "small-loss"] {
+            let of = |rest: &str| wrong(&format!(r#"{{"strategy": "{strategy}"{rest}}}"#));
+            assert_eq!(of(""), [""; 0]);
+            assert_eq!(of(r#", "weights": "cluster-size""#), ["weights"]);
+            assert_eq!(of(r#", "weights": "radius", "radius": 1.0"#), ["weights"]);
+            assert_eq!(of(r#", "mixup": "cluster""#), ["mixup"]);
+            assert_eq!(of(r#", "preset": "crust-paper""#), ["weights", "mixup"]);
+            let mended = r#", "preset": "crust-paper", "weights": "none", "mixup": "label""#;
+            assert_eq!(of(mended), [""; 0]);
+        }
+        assert_eq!(wrong(r#"{"preset": "crust-paper"}"#), [""; 0]);
     }
 }
