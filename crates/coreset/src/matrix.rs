@@ -91,3 +91,22 @@ impl Matrix {
         mean
     }
 }
+
+/// Euclidean distance in eight running sums, so that it can be vectorized.
+pub(crate) fn distance(a: &[f32], b: &[f32]) -> f32 {
+    const LANES: usize = 8;
+    let mut sums = [0.0f32; LANES];
+    let (whole_a, rest_a) = a.as_chunks::<LANES>();
+    let (whole_b, rest_b) = b.as_chunks::<LANES>();
+    for (a, b) in whole_a.iter().zip(whole_b) {
+        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+            *sum += (a - b) * (a - b);
+        }
+    }
+    let rest: f32 = rest_a
+        .iter()
+        .zip(rest_b)
+        .map(|(a, b)| (a - b) * (a - b))
+        .sum();
+    (sums.iter().sum::<f32>() + rest).sqrt()
+}

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::matrix::Matrix;
+use rayon::prelude::*;
+
+use crate::matrix::{Matrix, distance};
 
 /// Share of the chosen whose label is right, and the same by weight; each NaN where there is nothing to
 /// share.
@@ -60,19 +62,18 @@ pub fn overlap(first: &[usize], second: &[usize]) -> f64 {
 }
 
 /// Σ over the samples `of` of the distance in `rows` to the nearest of `chosen`: the k-medoids cost;
-/// infinite where nothing was chosen.
+/// infinite where nothing was chosen. Runs on rayon's current pool; the result does not depend on it.
 ///
 /// # Panics
 /// If a sample has no row.
 pub fn k_medoids_cost(rows: &Matrix, of: &[usize], chosen: &[usize]) -> f64 {
-    let squared =
-        |a: &[f32], b: &[f32]| -> f32 { a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum() };
     let nearest = |id: &usize| {
         let own = rows.row(*id);
-        let all = chosen.iter().map(|other| squared(own, rows.row(*other)));
-        f64::from(all.fold(f32::INFINITY, f32::min)).sqrt()
+        let all = chosen.iter().map(|other| distance(own, rows.row(*other)));
+        f64::from(all.fold(f32::INFINITY, f32::min))
     };
-    of.iter().map(nearest).sum()
+    let each: Vec<f64> = of.par_iter().map(nearest).collect();
+    each.iter().sum()
 }
 
 /// Area under the curve of `scores` (higher where right) against `right`: the probability that a right
@@ -147,6 +148,35 @@ mod tests {
         let rows = Matrix::new("rows", 4, 1, vec![0.0, 1.0, 10.0, 12.0])?;
         assert_eq!(k_medoids_cost(&rows, &[0, 1, 2, 3], &[0, 2]), 3.0);
         assert_eq!(k_medoids_cost(&rows, &[1], &[]), f64::INFINITY);
+        Ok(())
+    }
+
+    #[test]
+    fn the_cost_has_the_same_bits_on_any_number_of_threads()
+    -> Result<(), Box<dyn std::error::Error>> {
+        let values: Vec<f32> = (0..300 * 11).map(|at| (at as f32 * 1.3).sin()).collect();
+        let rows = Matrix::new("rows", 300, 11, values)?;
+        let (of, chosen): (Vec<usize>, Vec<usize>) =
+            ((0..300).collect(), (0..300).step_by(7).collect());
+        let mut costs = Vec::new();
+        for threads in [1, 2, 5] {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()?;
+            costs.push(
+                pool.install(|| k_medoids_cost(&rows, &of, &chosen))
+                    .to_bits(),
+            );
+        }
+        assert!(costs.windows(2).all(|pair| pair[0] == pair[1]), "{costs:?}");
+        let exact = |i: usize, j: usize| {
+            let pairs = rows.row(i).iter().zip(rows.row(j));
+            let squares = pairs.map(|(a, b)| f64::from(a - b).powi(2));
+            squares.sum::<f64>().sqrt()
+        };
+        let nearest = |i: usize| chosen.iter().map(|j| exact(i, *j)).fold(f64::MAX, f64::min);
+        let sum: f64 = (0..300).map(nearest).sum();
+        assert!((f64::from_bits(costs[0]) - sum).abs() < 1e-4 * sum);
         Ok(())
     }
 }

@@ -96,6 +96,20 @@ pub enum HooksError {
         /// Which one.
         plugin: String,
     },
+    /// What an oracle provides in the hands of a plugin that acts.
+    #[error(
+        "plugin {plugin} writes, makes requests or provides a resource, and reads {resource:?} of \
+         {provider}, which knows the labels from before label noise; a method must not act on them. \
+         Remove one of the two"
+    )]
+    ActsOnOracle {
+        /// Which one.
+        plugin: String,
+        /// Who provides it.
+        provider: String,
+        /// The resource's name.
+        resource: &'static str,
+    },
     /// A comparison with a reference encoder in a run that trains none.
     #[error(
         "plugin {plugin} compares the encoder with a reference encoder, which this run does not \

@@ -76,8 +76,7 @@ fn check_host(manifests: &[&Manifest], host: &Host, errors: &mut Vec<HooksError>
                 request: *request,
             });
         }
-        let acts = manifest.intervenes() || !manifest.provides.is_empty();
-        if manifest.reads_truth && acts && !manifest.oracle {
+        if manifest.reads_truth && acts(manifest) && !manifest.oracle {
             errors.push(HooksError::ActsOnTruth {
                 plugin: manifest.named(),
             });
@@ -113,6 +112,11 @@ fn check_host(manifests: &[&Manifest], host: &Host, errors: &mut Vec<HooksError>
     }
 }
 
+/// Whether the run may depend on the plugin, also through others.
+fn acts(manifest: &Manifest) -> bool {
+    manifest.intervenes() || !manifest.provides.is_empty()
+}
+
 fn edges(manifests: &[&Manifest], errors: &mut Vec<HooksError>) -> Edges {
     let mut providers: BTreeMap<&'static str, usize> = BTreeMap::new();
     for (index, manifest) in manifests.iter().enumerate() {
@@ -131,6 +135,14 @@ fn edges(manifests: &[&Manifest], errors: &mut Vec<HooksError>) -> Edges {
         for resource in &manifest.reads {
             match providers.get(resource) {
                 Some(&provider) if provider != index => {
+                    let knows = manifests[provider].reads_truth || manifests[provider].oracle;
+                    if knows && acts(manifest) && !manifest.oracle {
+                        errors.push(HooksError::ActsOnOracle {
+                            plugin: manifest.named(),
+                            provider: manifests[provider].named(),
+                            resource,
+                        });
+                    }
                     edges[index].insert(provider, format!("reads {resource:?} of"));
                 }
                 Some(_) => {}

@@ -157,6 +157,13 @@ impl Rig {
     }
 
     fn step(&mut self, step: u64, classes: bool) {
+        self.train(step, classes);
+        if step.is_multiple_of(3) {
+            self.end_epoch(step);
+        }
+    }
+
+    fn train(&mut self, step: u64, classes: bool) {
         let at = clock(step);
         let ids = ids(step);
         let mut wanted = WantedOutputs::default();
@@ -193,15 +200,17 @@ impl Rig {
             samples: Some(&self.samples),
         };
         self.hooks.fire::<StepDone>(&at, &mut cx).unwrap();
-        if step.is_multiple_of(3) {
-            let mut cx = EpochEndCx {
-                scope: Scope::new(at, &self.run, &mut self.desk),
-                loss: None,
-                model: &Encoder,
-                samples: Some(&self.samples),
-            };
-            self.hooks.fire::<EpochEnd>(&at, &mut cx).unwrap();
-        }
+    }
+
+    fn end_epoch(&mut self, step: u64) {
+        let at = clock(step);
+        let mut cx = EpochEndCx {
+            scope: Scope::new(at, &self.run, &mut self.desk),
+            loss: None,
+            model: &Encoder,
+            samples: Some(&self.samples),
+        };
+        self.hooks.fire::<EpochEnd>(&at, &mut cx).unwrap();
     }
 
     fn end(&mut self, step: u64) {
@@ -352,6 +361,37 @@ fn a_resumed_plugin_goes_on_to_the_bit() {
         (5..=9).for_each(|step| second.step(step, false));
         assert_eq!(straight.state(), second.state());
     }
+}
+
+#[test]
+fn a_plugin_resumed_for_publishing_alone_publishes_the_same() {
+    let mut straight = Rig::new(oob(small()));
+    (1..=5).for_each(|step| straight.step(step, false));
+    straight.train(6, false);
+    let mut resumed = Rig::new(oob(small()));
+    resumed.restore(straight.state());
+    straight.records();
+    for rig in [&mut straight, &mut resumed] {
+        rig.end_epoch(6);
+        rig.end(6);
+    }
+    let cells = |rig: &Rig| {
+        let cells = rig.desk.resources.get::<CellValues>().unwrap();
+        (cells.grid, cells.values.clone())
+    };
+    assert_eq!(cells(&resumed).0, [2, 2]);
+    assert_eq!(cells(&resumed), cells(&straight));
+    let (records, resumed) = (straight.records(), resumed.records());
+    for column in ["row", "column", "value"] {
+        let of = |records: &[Record]| numbers(records, "value/patches/cells", column);
+        assert_eq!(of(&resumed), of(&records), "{column}");
+    }
+    assert!(numbers(&resumed, "value/patches/cells", "row").contains(&1.0));
+    let picture = |records: &[Record]| {
+        let image = records.iter().find(|r| r.tag == "value/patches/lowest");
+        format!("{:?}", image.map(|r| &r.value))
+    };
+    assert_eq!(picture(&resumed), picture(&records));
 }
 
 #[test]

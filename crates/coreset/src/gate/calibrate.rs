@@ -46,12 +46,24 @@ pub fn against_other_labels(
         .for_each(|label| frequency[*label as usize] += 1.0 / len as f64);
     let score =
         |id: usize, class: usize| f64::from(scores[id * classes + class]) / frequency[class];
+    // Sums go by value, so that the order of the samples does not matter.
+    let row = |id: usize| scores[id * classes..][..classes].iter();
+    let by_value = |a: &usize, b: &usize| {
+        let pairs = row(*a).zip(row(*b)).map(|(x, y)| x.total_cmp(y));
+        let mut differing = pairs.filter(|order| order.is_ne());
+        let first = labels[*a].cmp(&labels[*b]);
+        first.then_with(|| differing.next().unwrap_or(a.cmp(b)))
+    };
     let strata: Vec<Vec<usize>> = match atypicality {
-        None => vec![(0..len).collect()],
+        None => {
+            let mut order: Vec<usize> = (0..len).collect();
+            order.sort_by(by_value);
+            vec![order]
+        }
         Some(u) => {
             same_length(("labels", len), ("atypicality", u.len()))?;
             let mut order: Vec<usize> = (0..len).collect();
-            order.sort_by(|a, b| u[*a].total_cmp(&u[*b]).then(a.cmp(b)));
+            order.sort_by(|a, b| u[*a].total_cmp(&u[*b]).then_with(|| by_value(a, b)));
             let rest = order.split_off(len / 2);
             vec![order, rest]
                 .into_iter()

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-use crate::matrix::Matrix;
+use crate::matrix::{Matrix, distance};
 
 /// What is to be covered by what, in one group.
 pub(crate) struct Cover<'a> {
@@ -123,25 +123,6 @@ impl Cover<'_> {
         let to = |other: &usize| distance(own, self.rows.row(*other));
         self.ids.iter().map(to).collect()
     }
-}
-
-/// Euclidean distance in eight running sums, so that it can be vectorized.
-fn distance(a: &[f32], b: &[f32]) -> f32 {
-    const LANES: usize = 8;
-    let mut sums = [0.0f32; LANES];
-    let (whole_a, rest_a) = a.as_chunks::<LANES>();
-    let (whole_b, rest_b) = b.as_chunks::<LANES>();
-    for (a, b) in whole_a.iter().zip(whole_b) {
-        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += (a - b) * (a - b);
-        }
-    }
-    let rest: f32 = rest_a
-        .iter()
-        .zip(rest_b)
-        .map(|(a, b)| (a - b) * (a - b))
-        .sum();
-    (sums.iter().sum::<f32>() + rest).sqrt()
 }
 
 #[cfg(test)]

@@ -22,6 +22,9 @@ use cover::Cover;
 pub use neighbours::{neighbour_agreement, neighbour_shares};
 pub use prior::{CleanPrior, clean_prior};
 
+/// Steps of a clean prior in [0, 1]: finer differences are rounding, and not looked at.
+const STEPS: f64 = 1e9;
+
 /// What is taken of the samples that the gate admits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -31,7 +34,7 @@ pub enum Fill {
     Cover,
     /// Any, at random.
     Random,
-    /// Every one.
+    /// Every one, however many: no part bounds them.
     All,
 }
 
@@ -50,7 +53,7 @@ pub struct Gate {
     /// What a most atypical sample is worth beside what it covers, at least 0, in units of what
     /// covering an average sample whole is worth.
     pub bonus: f64,
-    /// Bytes for the distances of one group.
+    /// Bytes for distances, of all groups that are chosen from at a time together.
     pub memory: u64,
     /// Seed of random choices.
     pub seed: u64,
@@ -63,6 +66,9 @@ pub struct Gated<'a> {
     pub features: &'a Matrix,
     /// Probability in [0, 1] that each label is right.
     pub clean: &'a [f64],
+    /// A signal that is higher where a label is more plausible, by which samples of equal priors are
+    /// told apart; NaN comes last.
+    pub signal: Option<&'a [f64]>,
     /// Atypicality of each sample in [0, 1], from something that saw no labels.
     pub atypicality: Option<&'a [f64]>,
     /// Groups that are chosen from apart.
@@ -74,7 +80,8 @@ pub struct Gated<'a> {
 ///
 /// max Σᵢ cᵢ max_{j∈S} (d₀ − dᵢⱼ) + λ Σ_{j∈S} uⱼ over S of {j : cⱼ ≥ τ}, distances d in features.
 ///
-/// A group in which no sample is admitted gives none. Runs on rayon's current pool; the result does not
+/// Priors count in steps of 10⁻⁹; of equal ones the higher signal comes first, then the lower id. A
+/// group in which no sample is admitted gives none. Runs on rayon's current pool; the result does not
 /// depend on it.
 ///
 /// # Errors
@@ -90,6 +97,9 @@ pub fn gated(of: Gated<'_>, gate: Gate) -> Result<Vec<usize>, CoresetError> {
         })
     };
     unit("clean prior", of.clean)?;
+    if let Some(signal) = of.signal {
+        same_length(("priors", len), ("signals", signal.len()))?;
+    }
     if let Some(atypicality) = of.atypicality {
         same_length(("priors", len), ("atypicality", atypicality.len()))?;
         unit("atypicality", atypicality)?;
@@ -105,11 +115,24 @@ pub fn gated(of: Gated<'_>, gate: Gate) -> Result<Vec<usize>, CoresetError> {
     }
     unit("at_least", &[gate.at_least])?;
     let groups = of.partition.groups(len, gate.seed)?;
-    let mut admitted: Vec<bool> = of.clean.iter().map(|c| *c >= gate.threshold).collect();
+    let clean: Vec<f64> = of
+        .clean
+        .iter()
+        .map(|c| (c * STEPS).round() / STEPS)
+        .collect();
+    let signal = |id: usize| {
+        let known = of.signal.map(|signal| signal[id]).filter(|x| !x.is_nan());
+        known.unwrap_or(f64::NEG_INFINITY)
+    };
+    let mut admitted: Vec<bool> = clean.iter().map(|c| *c >= gate.threshold).collect();
     for ids in &groups {
         let least = (gate.at_least * ids.len() as f64).ceil() as usize;
         let mut order = ids.clone();
-        order.sort_by(|a, b| of.clean[*b].total_cmp(&of.clean[*a]).then(a.cmp(b)));
+        order.sort_by(|a, b| {
+            let by_prior = clean[*b].total_cmp(&clean[*a]);
+            let by_signal = signal(*b).total_cmp(&signal(*a));
+            by_prior.then(by_signal).then(a.cmp(b))
+        });
         order.iter().take(least).for_each(|id| admitted[*id] = true);
     }
     if !admitted.contains(&true) {
@@ -132,10 +155,10 @@ pub fn gated(of: Gated<'_>, gate: Gate) -> Result<Vec<usize>, CoresetError> {
             let cover = Cover {
                 rows: of.features,
                 ids,
-                demand: of.clean,
+                demand: &clean,
                 admitted: &admitted,
                 bonus: bonus.as_deref(),
-                memory: gate.memory,
+                memory: share(gate.memory, groups.len(), rayon::current_num_threads()),
             };
             of_group(&cover, &gate, number)
         })
@@ -145,6 +168,11 @@ pub fn gated(of: Gated<'_>, gate: Gate) -> Result<Vec<usize>, CoresetError> {
     Ok(chosen)
 }
 
+/// Bytes of each group, where as many are chosen from at a time as there are threads for.
+fn share(memory: u64, groups: usize, threads: usize) -> u64 {
+    memory / groups.min(threads).max(1) as u64
+}
+
 fn of_group(cover: &Cover<'_>, gate: &Gate, number: usize) -> Vec<usize> {
     let open: Vec<usize> = cover
         .ids
@@ -152,7 +180,9 @@ fn of_group(cover: &Cover<'_>, gate: &Gate, number: usize) -> Vec<usize> {
         .copied()
         .filter(|id| cover.admitted[*id])
         .collect();
-    let right: f64 = cover.ids.iter().map(|id| cover.demand[*id]).sum();
+    // Whole steps: a sum that no order of the samples changes.
+    let steps = |id: &usize| (cover.demand[*id] * STEPS).round() as u64;
+    let right = cover.ids.iter().map(steps).sum::<u64>() as f64 / STEPS;
     let least = (gate.at_least * cover.ids.len() as f64).ceil();
     let most = right.max(least).min(gate.fraction * cover.ids.len() as f64);
     let most = most.round() as usize;
@@ -225,6 +255,7 @@ mod tests {
         let of = Gated {
             features: &features,
             clean: &clean,
+            signal: None,
             atypicality: None,
             partition: Partition::Classes(&labels),
         };
@@ -257,6 +288,7 @@ mod tests {
         let of = Gated {
             features: &features,
             clean: &[1.0; 4],
+            signal: None,
             atypicality: None,
             partition: Partition::None,
         };
@@ -283,6 +315,7 @@ mod tests {
             let of = Gated {
                 features: &features,
                 clean: &clean,
+                signal: None,
                 atypicality: None,
                 partition: Partition::Classes(&labels),
             };
@@ -328,5 +361,40 @@ mod tests {
         );
         assert_eq!(ranks(&[]), Vec::<f64>::new());
         assert_eq!(ranks(&[4.0]), [0.0]);
+    }
+
+    #[test]
+    fn equal_priors_are_told_apart_by_the_signal_and_rounding_does_not_count()
+    -> Result<(), CoresetError> {
+        let features = Matrix::new("features", 4, 1, vec![0.0; 4])?;
+        let least = Gate {
+            threshold: 1.0,
+            at_least: 0.5,
+            ..gate(1.0, Fill::All)
+        };
+        let of = Gated {
+            features: &features,
+            clean: &[0.4, 0.4 + 1e-15, 0.4 - 1e-15, 0.4 + 1e-15],
+            signal: Some(&[1.0, f64::NAN, 3.0, 2.0]),
+            atypicality: None,
+            partition: Partition::None,
+        };
+        assert_eq!(gated(of, least)?, [2, 3]);
+        let blind = Gated { signal: None, ..of };
+        assert_eq!(gated(blind, least)?, [0, 1]);
+        // A prior that is the threshold but for rounding reaches it.
+        let reached = Gate {
+            threshold: 0.4,
+            ..least
+        };
+        assert_eq!(gated(of, reached)?, [0, 1, 2, 3]);
+        Ok(())
+    }
+
+    #[test]
+    fn groups_at_a_time_share_the_memory() {
+        assert_eq!(share(1 << 30, 10, 4), 1 << 28);
+        assert_eq!(share(1 << 30, 2, 4), 1 << 29);
+        assert_eq!(share(1 << 30, 0, 4), 1 << 30);
     }
 }

@@ -9,6 +9,9 @@ const ROUNDS: usize = 300;
 const SETTLED: f64 = 1e-9;
 /// The least spread of a signal within a component, in units of its spread over all samples.
 const FLOOR: f64 = 0.1;
+/// A distance of two components, in units of their spread, that rounding alone can make: they are held
+/// to be one.
+const LEAST_GAP: f64 = 1e-6;
 /// Samples of the average class that each class is thought to hold beside its own.
 const PSEUDO: f64 = 10.0;
 
@@ -35,8 +38,9 @@ pub struct CleanPrior {
 /// for a mislabelled one. Signals that are the same for all samples say nothing; without any other, all
 /// labels are held to be right.
 ///
-/// The components share their spreads, so that the probability never falls as a signal rises. On data
-/// without wrong labels the mixture still finds two crowds, easy and hard samples: look at `separation`.
+/// The components share their spreads and the right one is never the lower, so that the probability
+/// never falls as a signal rises. Signals whose components coincide leave what is known, or the shares of
+/// the classes. The order of the samples does not matter, to the bit. On data without wrong labels the mixture still finds two crowds, easy and hard samples: look at `separation`.
 ///
 /// # Errors
 /// Unequal lengths, or atypicality that is not finite, with the sample's id.
@@ -60,12 +64,62 @@ pub fn clean_prior(
             return Err(CoresetError::setting("atypicality", reason));
         }
     }
+    let order = value_order(signals, classes, known, atypicality);
+    let sorted = |values: &[f64]| order.iter().map(|id| values[*id]).collect::<Vec<f64>>();
+    let classes: Vec<u32> = order.iter().map(|id| classes[*id]).collect();
+    let (known, atypicality) = (known.map(sorted), atypicality.map(sorted));
+    let prior = of_sorted(
+        &signals.iter().map(|s| sorted(s)).collect::<Vec<_>>(),
+        &classes,
+        known.as_deref(),
+        atypicality.as_deref(),
+    );
+    let mut clean = vec![0.0; len];
+    order
+        .iter()
+        .zip(&prior.clean)
+        .for_each(|(id, p)| clean[*id] = *p);
+    Ok(CleanPrior { clean, ..prior })
+}
+
+/// Samples by what is known of them; equals are the same to every sum, in whatever order.
+fn value_order(
+    signals: &[&[f64]],
+    classes: &[u32],
+    known: Option<&[f64]>,
+    atypicality: Option<&[f64]>,
+) -> Vec<usize> {
+    let numbers: Vec<&[f64]> = signals
+        .iter()
+        .copied()
+        .chain(known)
+        .chain(atypicality)
+        .collect();
+    let of = |values: &[f64], id: usize| {
+        let x = values[id];
+        if x.is_nan() { f64::NAN } else { x }
+    };
+    let mut order: Vec<usize> = (0..classes.len()).collect();
+    order.sort_by(|a, b| {
+        let each = numbers.iter().map(|v| of(v, *a).total_cmp(&of(v, *b)));
+        let first = each.fold(classes[*a].cmp(&classes[*b]), std::cmp::Ordering::then);
+        first.then(a.cmp(b))
+    });
+    order
+}
+
+fn of_sorted(
+    signals: &[Vec<f64>],
+    classes: &[u32],
+    known: Option<&[f64]>,
+    atypicality: Option<&[f64]>,
+) -> CleanPrior {
     let signals: Vec<Vec<f64>> = signals.iter().filter_map(|s| standardized(s)).collect();
     if signals.is_empty() {
-        return Ok(CleanPrior {
-            clean: known.map_or_else(|| vec![1.0; len], <[f64]>::to_vec),
+        return CleanPrior {
+            clean: known.map_or_else(|| vec![1.0; classes.len()], <[f64]>::to_vec),
             separation: 0.0,
-        });
+        };
     }
     let atypicality = atypicality.and_then(standardized);
     let mut mixture = Mixture::start(&signals, classes, known, atypicality.as_deref());
@@ -78,10 +132,13 @@ pub fn clean_prior(
         }
         before = likelihood;
     }
-    Ok(CleanPrior {
+    CleanPrior {
         separation: mixture.separation(),
-        clean: mixture.clean,
-    })
+        clean: match known {
+            Some(known) if !mixture.tells() => known.to_vec(),
+            _ => mixture.clean,
+        },
+    }
 }
 
 /// Deviations from the mean in units of the standard deviation; unknown stays unknown. Nothing for a
@@ -111,6 +168,19 @@ struct Components {
     /// Change of that mean with atypicality; at most 0.
     slope: f64,
     variance: f64,
+}
+
+impl Components {
+    /// How much higher the mean of right labels is than that of wrong ones, at an atypicality of `u`;
+    /// never less than 0, where a signal would speak against what it speaks for.
+    fn gap(&self, u: f64) -> f64 {
+        let gap = self.right + self.slope * u - self.wrong;
+        if gap < LEAST_GAP * self.variance.sqrt() {
+            0.0
+        } else {
+            gap
+        }
+    }
 }
 
 struct Mixture<'a> {
@@ -194,14 +264,14 @@ impl<'a> Mixture<'a> {
             0.0
         };
         let slope = slope.min(0.0);
-        let right = (wx - slope * wu) / w;
         let wrong = wrong / wrongs;
+        let right = ((wx - slope * wu) / w).max(wrong);
         let (mut squares, mut count) = (0.0, 0.0);
         for (sample, x) in known(signal) {
             let clean = self.clean[sample];
             let u = self.atypicality.map_or(0.0, |u| u[sample]);
-            squares +=
-                clean * (x - right - slope * u).powi(2) + (1.0 - clean) * (x - wrong).powi(2);
+            let level = (right + slope * u).max(wrong);
+            squares += clean * (x - level).powi(2) + (1.0 - clean) * (x - wrong).powi(2);
             count += 1.0;
         }
         Components {
@@ -220,25 +290,30 @@ impl<'a> Mixture<'a> {
                 Some(known) => known[sample],
                 None => self.shares[self.classes[sample]],
             };
-            let (mut right, mut wrong) = (share.ln(), (1.0 - share).ln());
+            // The log-likelihood if wrong, and how much more likely it is if right: a line in the signal,
+            // because both components have one variance, and so the posterior is monotone.
+            let (mut wrong, mut odds) = ((1.0 - share).ln(), (share / (1.0 - share)).ln());
             for (signal, c) in self.signals.iter().zip(&self.components) {
                 let x = signal[sample];
                 if x.is_nan() {
                     continue;
                 }
-                let u = self.atypicality.map_or(0.0, |u| u[sample]);
-                let norm = -0.5 * c.variance.ln();
-                // Above its own mean a right label is not less right: the posterior stays monotone
-                // because both components have one variance.
-                right += norm - 0.5 * (x - c.right - c.slope * u).powi(2) / c.variance;
-                wrong += norm - 0.5 * (x - c.wrong).powi(2) / c.variance;
+                let gap = c.gap(self.atypicality.map_or(0.0, |u| u[sample]));
+                let above = x - c.wrong;
+                wrong -= 0.5 * (c.variance.ln() + above.powi(2) / c.variance);
+                odds += gap * (above - gap / 2.0) / c.variance;
             }
-            let top = right.max(wrong);
-            let sum = top + ((right - top).exp() + (wrong - top).exp()).ln();
-            self.clean[sample] = (right - sum).exp();
-            total += sum;
+            self.clean[sample] = 1.0 / (1.0 + (-odds).exp());
+            total += wrong + odds.max(0.0) + (-odds.abs()).exp().ln_1p();
         }
         total / self.clean.len().max(1) as f64
+    }
+
+    /// Whether any signal tells right from wrong for any sample.
+    fn tells(&self) -> bool {
+        let lowest = |u: &[f64]| u.iter().copied().fold(f64::INFINITY, f64::min);
+        let most_typical = self.atypicality.map_or(0.0, lowest);
+        self.components.iter().any(|c| c.gap(most_typical) > 0.0)
     }
 
     fn separation(&self) -> f64 {
@@ -373,6 +448,71 @@ mod tests {
         broken[3] = f64::NAN;
         let error = clean_prior(&[&signal], &classes, None, Some(&broken)).map(|_| ());
         assert!(error.is_err_and(|error| error.to_string().contains("sample 3")));
+        Ok(())
+    }
+
+    #[test]
+    fn the_order_of_the_samples_changes_no_bit() -> Result<(), CoresetError> {
+        let (mut a, b, classes, _) = world(0.3);
+        a[11] = f64::NAN;
+        let known: Vec<f64> = (0..2000).map(|id| f64::from(id * 7 % 19) / 18.0).collect();
+        let atypical: Vec<f64> = (0..2000).map(|id| f64::from(id * 5 % 23) / 22.0).collect();
+        let order: Vec<usize> = (0..2000).map(|id| id * 1213 % 2000).collect();
+        let mixed = |values: &[f64]| order.iter().map(|id| values[*id]).collect::<Vec<f64>>();
+        let straight = clean_prior(&[&a, &b], &classes, Some(&known), Some(&atypical))?;
+        let other = clean_prior(
+            &[&mixed(&a), &mixed(&b)],
+            &order.iter().map(|id| classes[*id]).collect::<Vec<u32>>(),
+            Some(&mixed(&known)),
+            Some(&mixed(&atypical)),
+        )?;
+        assert_eq!(mixed(&straight.clean), other.clean);
+        assert_eq!(straight.separation.to_bits(), other.separation.to_bits());
+        Ok(())
+    }
+
+    #[test]
+    fn signals_that_tell_nothing_leave_what_was_known() -> Result<(), CoresetError> {
+        // The same of every sample is known: nothing sets the two components apart but rounding.
+        let mut draws = Draws::new(3, Purpose::Rate, 4);
+        let signal: Vec<f64> = (0..300).map(|_| draws.normal()).collect();
+        let prior = clean_prior(&[&signal], &vec![0; 300], Some(&[0.7; 300]), None)?;
+        assert_eq!(prior.clean, [0.7; 300]);
+        // A signal that is lower where labels are right does not count against them.
+        let known: Vec<f64> = signal.iter().map(|x| 1.0 / (1.0 + x.exp())).collect();
+        let prior = clean_prior(&[&signal], &vec![0; 300], Some(&known), None)?;
+        assert_eq!(prior.clean, known);
+        assert_eq!(prior.separation, 0.0);
+        Ok(())
+    }
+
+    #[test]
+    fn an_excuse_steeper_than_the_gap_never_turns_a_signal_around() -> Result<(), CoresetError> {
+        // Beyond an atypicality of a third right labels have lower signals than wrong ones.
+        let mut draws = Draws::new(6, Purpose::Rate, 2);
+        let (mut signal, mut atypical, mut known) = (vec![], vec![], vec![]);
+        for id in 0..4000 {
+            let u = f64::from(id % 8) / 7.0;
+            let is_right = draws.uniform() < 0.7;
+            let level = if is_right { 2.0 - 6.0 * u } else { 0.0 };
+            signal.push(level + 0.5 * draws.normal());
+            atypical.push(u);
+            known.push(if is_right { 0.9 } else { 0.1 });
+        }
+        let classes = vec![0; 4000];
+        for known in [None, Some(known.as_slice())] {
+            let clean = clean_prior(&[&signal], &classes, known, Some(&atypical))?.clean;
+            let mut order: Vec<usize> = (0..4000).collect();
+            let before = |id: usize| (id % 8, known.map_or(0, |known| (known[id] * 10.0) as u32));
+            order.sort_by(|a, b| {
+                before(*a)
+                    .cmp(&before(*b))
+                    .then(signal[*a].total_cmp(&signal[*b]))
+            });
+            for pair in order.windows(2).filter(|p| before(p[0]) == before(p[1])) {
+                assert!(clean[pair[0]] <= clean[pair[1]], "{pair:?}");
+            }
+        }
         Ok(())
     }
 }

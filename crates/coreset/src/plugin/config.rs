@@ -18,7 +18,8 @@ pub struct CoresetConfig {
     pub preset: Preset,
     /// What is chosen by, as for `afterimage select`; not used with a gate.
     pub strategy: Strategy,
-    /// Part of the training samples that is chosen, in (0, 1]; at most this part with a gate.
+    /// Part of the training samples that is chosen, in (0, 1]; at most this part with a gate, except
+    /// with `gate.fill = "all"`.
     pub fraction: f64,
     /// What stands for a sample.
     pub proxy: Proxy,
@@ -39,7 +40,8 @@ pub struct CoresetConfig {
     pub radius: Option<f64>,
     /// Epochs on all samples before the first selection.
     pub warmup: u32,
-    /// Epochs from one selection to the next; with `drift` at most that many.
+    /// Epochs from one selection to the next; default 1. With `drift` at most that many, at least 2;
+    /// default then without end.
     pub every: u32,
     /// Choose anew once residuals have changed by this part since the last selection.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,7 +83,8 @@ pub struct GateConfig {
     /// Part of each group that is admitted in any case, in [0, 1]: its most probably right; default
     /// 0.1.
     pub at_least: f64,
-    /// What is taken of the admitted: `cover` (default), `random` or `all`.
+    /// What is taken of the admitted: `cover` (default), `random`, or `all`, which `fraction` does not
+    /// bound.
     pub fill: Fill,
     /// Whether values out of bag count, which the plugin `oob-value` provides; default false.
     pub values: bool,
@@ -101,7 +104,7 @@ pub struct GateConfig {
     /// `unitmem`.
     pub excuse: bool,
     /// λ: what a most atypical sample is worth beside what it covers; default 0.1. Only with
-    /// `layermem` or `unitmem`.
+    /// `layermem` or `unitmem`, and `fill = "cover"`.
     pub bonus: f64,
     /// A falsifier: priors are exchanged at random within each label; default false.
     pub permute: bool,
@@ -193,11 +196,18 @@ impl From<Told> for CoresetConfig {
             embeddings: told.embeddings,
             partition: told.partition.unwrap_or(partition),
             clusters: told.clusters.unwrap_or(10),
-            weights: told.weights.unwrap_or(weights),
+            // CRAIG is facility location with these weights.
+            weights: told.weights.unwrap_or(match (told.strategy, &told.gate) {
+                (Some(Strategy::Craig), None) => Weights::ClusterSize,
+                _ => weights,
+            }),
             cap: told.cap,
             radius: told.radius,
             warmup: told.warmup.unwrap_or(5),
-            every: told.every.unwrap_or(1),
+            every: told.every.unwrap_or(match told.drift {
+                Some(_) => u32::MAX,
+                None => 1,
+            }),
             drift: told.drift,
             staleness: told.staleness.unwrap_or(0),
             gather: told.gather.unwrap_or(true),
@@ -276,6 +286,12 @@ impl CoresetConfig {
             "needs residuals; choose a proxy of gradients, or leave it out".to_owned(),
         );
         check(
+            self.drift.is_none() || self.every > 1,
+            "every",
+            "a choice every epoch leaves `drift` nothing to trigger; leave `every` out or raise it"
+                .to_owned(),
+        );
+        check(
             self.cap.is_none_or(part),
             "cap",
             "must be in (0, 1]; 0.99 keeps single medoids from ruling".to_owned(),
@@ -306,6 +322,48 @@ impl CoresetConfig {
             "mixup",
             "clusters are those of a selection without gate; choose \"label\" or \"none\""
                 .to_owned(),
+        );
+        let unranked = gate.is_none() && !self.ranks_points();
+        let strategy = self.strategy.name();
+        check(
+            !unranked || self.weights == Weights::None,
+            "weights",
+            format!(
+                "`strategy = \"{strategy}\"` knows no distances, and so no clusters to weigh by; set \
+                 `weights = \"none\"` (a preset may have set another), or choose another strategy"
+            ),
+        );
+        let weighs_itself = match self.strategy {
+            _ if gate.is_some() => None,
+            Strategy::Craig => Some(Weights::ClusterSize),
+            Strategy::GradMatch => Some(Weights::None),
+            _ => None,
+        };
+        check(
+            weighs_itself.is_none_or(|own| self.weights == own),
+            "weights",
+            format!("`strategy = \"{strategy}\"` has weights of its own; leave `weights` out"),
+        );
+        check(
+            gate.is_some() || self.strategy != Strategy::Craig || self.cap.is_none(),
+            "cap",
+            "CRAIG cuts no weights; leave it out, or choose \"facility-location\"".to_owned(),
+        );
+        check(
+            gate.is_some()
+                || self.strategy != Strategy::El2n
+                || matches!(self.proxy, Proxy::Residuals | Proxy::LastLayer),
+            "proxy",
+            "EL2N is the length of residuals; set `proxy = \"residuals\"`".to_owned(),
+        );
+        check(
+            !unranked || self.mixup != Mixup::Cluster,
+            "mixup",
+            format!(
+                "`strategy = \"{strategy}\"` knows no distances, and so no clusters to mix within; set \
+                 `mixup = \"label\"` or \"none\" (a preset may have set another), or choose another \
+                 strategy"
+            ),
         );
         check(
             !matches!(self.strategy, Strategy::Glister | Strategy::Forgetting) || gate.is_some(),
@@ -348,6 +406,15 @@ impl CoresetConfig {
                 "needs a signal: `values`, `losses` or `neighbours`".to_owned(),
             );
             check(
+                self.proxy != Proxy::Embeddings
+                    || gate.frozen
+                    || self.partition == Grouping::Cluster,
+                "gate.frozen",
+                "a gate looks at the encoder's output, whatever `proxy` is; set `gate.frozen = true` to \
+                 look at `embeddings`"
+                    .to_owned(),
+            );
+            check(
                 !gate.frozen || self.embeddings.is_some(),
                 "embeddings",
                 "name the file that `gate.frozen` is about".to_owned(),
@@ -356,6 +423,11 @@ impl CoresetConfig {
                 gate.bonus >= 0.0 && gate.bonus.is_finite(),
                 "gate.bonus",
                 "must be at least 0".to_owned(),
+            );
+            check(
+                gate.fill == Fill::Cover || gate.bonus == 0.1 || gate.bonus == 0.0,
+                "gate.bonus",
+                "only `fill = \"cover\"` has a place for it; leave it out".to_owned(),
             );
             check(
                 atypical || (gate.bonus == 0.1 && gate.excuse),
@@ -412,6 +484,85 @@ impl CoresetConfig {
             (Weights::ClusterSize, _) => Weighting::ClusterSize { cap: self.cap },
             (Weights::Radius, Some(distance)) => Weighting::Radius { distance },
             _ => Weighting::None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The keys that are wrong in a config of these keys.
+    fn wrong(json: &str) -> Vec<&'static str> {
+        let config: Result<CoresetConfig, _> = serde_json::from_str(json);
+        config.map_or(vec!["unreadable"], |config| {
+            config.problems().into_iter().map(|(key, _)| key).collect()
+        })
+    }
+
+    #[test]
+    fn a_strategy_without_distances_has_no_clusters_to_weigh_by_or_mix_in() {
+        for strategy in ["random", "uniform", "small-loss"] {
+            let of = |rest: &str| wrong(&format!(r#"{{"strategy": "{strategy}"{rest}}}"#));
+            assert_eq!(of(""), [""; 0]);
+            assert_eq!(of(r#", "weights": "cluster-size""#), ["weights"]);
+            assert_eq!(of(r#", "weights": "radius", "radius": 1.0"#), ["weights"]);
+            assert_eq!(of(r#", "mixup": "cluster""#), ["mixup"]);
+            assert_eq!(of(r#", "preset": "crust-paper""#), ["weights", "mixup"]);
+            let mended = r#", "preset": "crust-paper", "weights": "none", "mixup": "label""#;
+            assert_eq!(of(mended), [""; 0]);
+        }
+        assert_eq!(wrong(r#"{"preset": "crust-paper"}"#), [""; 0]);
+    }
+
+    #[test]
+    fn drift_triggers_where_not_every_epoch_chooses_anyway() {
+        let every = |json: &str| {
+            let config: Result<CoresetConfig, _> = serde_json::from_str(json);
+            config.map_or(0, |config| config.every)
+        };
+        assert_eq!(every("{}"), 1);
+        assert_eq!(every(r#"{"drift": 0.1}"#), u32::MAX);
+        assert_eq!(every(r#"{"drift": 0.1, "every": 4}"#), 4);
+        assert_eq!(wrong(r#"{"drift": 0.1}"#), [""; 0]);
+        assert_eq!(wrong(r#"{"drift": 0.1, "every": 1}"#), ["every"]);
+    }
+
+    #[test]
+    fn what_another_setting_leaves_without_effect_is_refused() {
+        let embeddings = r#""proxy": "embeddings", "embeddings": "rows.npy""#;
+        for (json, key) in [
+            (
+                r#"{"strategy": "craig", "weights": "none"}"#.to_owned(),
+                "weights",
+            ),
+            (r#"{"strategy": "craig", "cap": 0.9}"#.to_owned(), "cap"),
+            (
+                r#"{"strategy": "grad-match", "weights": "cluster-size"}"#.to_owned(),
+                "weights",
+            ),
+            (
+                r#"{"strategy": "el2n", "proxy": "features"}"#.to_owned(),
+                "proxy",
+            ),
+            (format!(r#"{{{embeddings}, "gate": {{}}}}"#), "gate.frozen"),
+            (
+                r#"{"gate": {"fill": "all", "bonus": 0.5, "unitmem": "u.csv"}}"#.to_owned(),
+                "gate.bonus",
+            ),
+        ] {
+            assert_eq!(wrong(&json), [key], "{json}");
+        }
+        for json in [
+            r#"{"strategy": "craig"}"#.to_owned(),
+            r#"{"strategy": "craig", "gate": {}}"#.to_owned(),
+            r#"{"strategy": "grad-match"}"#.to_owned(),
+            r#"{"strategy": "el2n"}"#.to_owned(),
+            format!(r#"{{{embeddings}, "gate": {{"frozen": true}}}}"#),
+            format!(r#"{{{embeddings}, "partition": "cluster", "gate": {{}}}}"#),
+            r#"{"gate": {"fill": "cover", "bonus": 0.5, "unitmem": "u.csv"}}"#.to_owned(),
+        ] {
+            assert_eq!(wrong(&json), [""; 0], "{json}");
         }
     }
 }

@@ -20,8 +20,9 @@ use crate::representation::{penultimate_proxies, residuals};
 use crate::select::Selection;
 use crate::settings::{Settings, Strategy};
 
-/// The most pairs of samples and chosen ones between which a cost is counted without a selection's own.
-const MOST_COUNTED: usize = 200_000_000;
+/// The most numbers of a group, its samples times its chosen ones times the width of a row, over which a
+/// cost is counted that no selection has counted itself.
+const MOST_COUNTED: usize = 20_000_000_000;
 
 /// Everything that a selection depends on.
 pub(super) struct Job {
@@ -126,6 +127,12 @@ impl Job {
         let wide = |values: &[f32]| -> Vec<f64> { values.iter().map(|x| f64::from(*x)).collect() };
         let mut signals: Vec<Vec<f64>> = Vec::new();
         if settings.losses {
+            if self.store.classes == 0 {
+                return Err(CoresetError::setting(
+                    "gate.losses",
+                    "this objective has no scores of classes; set `gate.losses = false`",
+                ));
+            }
             self.finite("losses", &self.store.losses)?;
             signals.push(
                 self.store
@@ -135,7 +142,15 @@ impl Job {
                     .collect(),
             );
         }
-        if let Some(values) = &self.values {
+        if settings.values {
+            let values = self.values.as_ref();
+            let values = values.filter(|values| values.iter().any(|x| x.is_finite()));
+            let values = values.ok_or_else(|| {
+                CoresetError::setting(
+                    "gate.values",
+                    "no sample has a value yet; raise `warmup` above `oob-value.warm_up`",
+                )
+            })?;
             signals.push(wide(values));
         }
         let atypicality = self.atypicality(settings)?;
@@ -167,6 +182,8 @@ impl Job {
         let of = Gated {
             features: &features,
             clean: &clean,
+            // It would tell what the falsifier takes away.
+            signal: rows.first().copied().filter(|_| !settings.permute),
             atypicality: atypicality.as_deref(),
             partition,
         };
@@ -179,7 +196,11 @@ impl Job {
                 .filter(|id| chosen.binary_search(id).is_ok())
                 .collect();
             empty += u32::from(own.is_empty());
-            cost += if ids.len() * own.len() > MOST_COUNTED {
+            let numbers = ids
+                .len()
+                .saturating_mul(own.len())
+                .saturating_mul(features.columns());
+            cost += if numbers > MOST_COUNTED {
                 f64::NAN
             } else {
                 k_medoids_cost(&features, &ids, &own)
@@ -421,8 +442,7 @@ mod tests {
     fn samples_in_another_order_give_the_same_samples() -> Result<(), CoresetError> {
         let straight: Vec<usize> = (0..12).collect();
         let order = [7, 2, 9, 4, 11, 0, 5, 10, 3, 8, 1, 6];
-        // Among twelve samples a gate has ties, which go to the lower id; see the test of `gated`.
-        for config in configs().into_iter().filter(|config| config.gate.is_none()) {
+        for config in configs() {
             let first = job(config.clone(), &straight).run()?;
             let other = job(config.clone(), &order).run()?;
             let mut ids: Vec<u32> = first.ids.clone();
@@ -470,6 +490,40 @@ mod tests {
                 "{config:?}: {message}"
             );
         }
+    }
+
+    #[test]
+    fn a_gate_without_what_its_signals_are_made_of_is_refused() {
+        let order: Vec<usize> = (0..12).collect();
+        let of = |gate: GateConfig| CoresetConfig {
+            gate: Some(GateConfig {
+                neighbours: 4,
+                ..gate
+            }),
+            ..CoresetConfig::default()
+        };
+        let message = |job: &Job| {
+            let error = job.run().err();
+            error.map(|error| error.to_string()).unwrap_or_default()
+        };
+        let mut unlabelled = job(of(GateConfig::default()), &order);
+        (unlabelled.store.classes, unlabelled.store.logits) = (0, Vec::new());
+        unlabelled.store.losses = vec![f32::NAN; 12];
+        let text = message(&unlabelled);
+        assert!(text.contains("set `gate.losses = false`"), "{text}");
+
+        let valued = GateConfig {
+            values: true,
+            ..GateConfig::default()
+        };
+        let mut early = job(of(valued), &order);
+        for values in [None, Some(vec![f32::NAN; 12])] {
+            early.values = values;
+            let text = message(&early);
+            assert!(text.contains("no sample has a value yet"), "{text}");
+        }
+        early.values = Some((0..12).map(|id| id as f32 / 12.0).collect());
+        assert_eq!(message(&early), "");
     }
 
     #[test]

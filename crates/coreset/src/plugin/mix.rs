@@ -15,31 +15,32 @@ pub(super) struct Mix {
     pub(super) lambda: Vec<f32>,
 }
 
-/// Partners and parts of the samples `ids`: from `clusters` (the members of each chosen sample's own) or
-/// from all samples of the same of `labels`, with λ ~ Beta(`beta`).
+/// The samples of each of `labels`, by label.
+pub(super) fn by_label(labels: &[u32]) -> BTreeMap<u32, Vec<u32>> {
+    let mut samples: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for (id, label) in (0u32..).zip(labels) {
+        samples.entry(*label).or_default().push(id);
+    }
+    samples
+}
+
+/// Partners and parts of the samples `ids`: from `pools`, the members of each chosen sample's own cluster
+/// or the samples of each label, with λ ~ Beta(`beta`).
 pub(super) fn draw(
     mixup: Mixup,
     ids: &[u32],
     labels: &[u32],
-    clusters: &BTreeMap<u32, Vec<u32>>,
+    pools: &BTreeMap<u32, Vec<u32>>,
     beta: [f64; 2],
     key: RandomKey,
 ) -> Mix {
-    let mut by_label: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-    if mixup == Mixup::Label {
-        for (id, label) in (0u32..).zip(labels) {
-            by_label.entry(*label).or_default().push(id);
-        }
-    }
     let of_batch = draw_beta(&mut key.view(1).generator(), beta);
     let mut mix = Mix::default();
     for (row, id) in (0u32..).zip(ids) {
         let mut generator = key.view(2).sample(row).generator();
         let pool = match mixup {
-            Mixup::Label => labels
-                .get(*id as usize)
-                .and_then(|label| by_label.get(label)),
-            Mixup::Cluster => clusters.get(id),
+            Mixup::Label => labels.get(*id as usize).and_then(|label| pools.get(label)),
+            Mixup::Cluster => pools.get(id),
             Mixup::None => None,
         };
         let partner = pool.filter(|pool| !pool.is_empty()).map_or(*id, |pool| {
@@ -95,7 +96,7 @@ mod tests {
             Mixup::Label,
             &[0, 1, 5],
             &labels,
-            &BTreeMap::new(),
+            &by_label(&labels),
             [1.0, 1.0],
             key,
         );

@@ -8,6 +8,7 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 
 use super::Coreset;
+use super::choices::Mixup;
 use super::mix;
 
 /// A batch whose pictures were mixed.
@@ -46,11 +47,15 @@ impl Coreset {
         let key = RandomKey::new(cx.random().bits(), Stream::Plugin)
             .epoch(clock.epoch)
             .step(clock.step);
+        if self.config.mixup == Mixup::Label && self.pooled != Some(clock.epoch) {
+            self.pools = mix::by_label(labels);
+            self.pooled = Some(clock.epoch);
+        }
         let mix::Mix { partners, lambda } = mix::draw(
             self.config.mixup,
             &ids,
             labels,
-            &self.clusters,
+            &self.pools,
             self.config.beta,
             key,
         );

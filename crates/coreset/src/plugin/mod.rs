@@ -63,8 +63,10 @@ pub struct Coreset {
     kept: Kept,
     waiting: VecDeque<Waiting>,
     mixed: Option<Mixed>,
-    /// Members of each chosen sample's cluster, for mixing.
-    clusters: BTreeMap<u32, Vec<u32>>,
+    /// What samples are mixed with: members of each chosen sample's cluster, or samples of each label.
+    pools: BTreeMap<u32, Vec<u32>>,
+    /// The epoch whose labels are in the pools.
+    pooled: Option<u32>,
 }
 
 /// What a resumed run must find again.
@@ -86,7 +88,8 @@ impl Coreset {
             kept: Kept::default(),
             waiting: VecDeque::new(),
             mixed: None,
-            clusters: BTreeMap::new(),
+            pools: BTreeMap::new(),
+            pooled: None,
         }
     }
 
@@ -284,11 +287,9 @@ impl Coreset {
         if self.config.table {
             scope.table("coreset/chosen", selection.table());
         }
-        self.clusters = if self.config.mixup == Mixup::Cluster {
-            job::clusters(&selection)
-        } else {
-            BTreeMap::new()
-        };
+        if self.config.mixup == Mixup::Cluster {
+            self.pools = job::clusters(&selection);
+        }
         scope.provide(selection.clone())?;
         self.kept.current = Some(selection);
         Ok(())
@@ -387,7 +388,7 @@ impl Plugin for Coreset {
         let (kept, waiting): (Kept, Vec<waiting::Found>) = state.decode(STATE)?;
         self.waiting = waiting.into_iter().map(Waiting::restored).collect();
         if let (Mixup::Cluster, Some(current)) = (self.config.mixup, &kept.current) {
-            self.clusters = job::clusters(current);
+            self.pools = job::clusters(current);
         }
         self.kept = kept;
         Ok(())

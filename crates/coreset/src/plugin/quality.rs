@@ -49,6 +49,8 @@ pub struct CoresetQuality {
     config: CoresetQualityConfig,
     /// Embeddings and hardness, read once; functions of the config and the data.
     frozen: Option<(Matrix, Vec<f64>)>,
+    /// The last choice whose cost was counted, and that cost: a function of the choice and the data.
+    counted: Option<(Vec<usize>, f64)>,
 }
 
 impl CoresetQuality {
@@ -57,6 +59,7 @@ impl CoresetQuality {
         Self {
             config,
             frozen: None,
+            counted: None,
         }
     }
 
@@ -84,10 +87,7 @@ impl CoresetQuality {
         };
         let [clean, weighted] = clean_fractions(&chosen, &wide(&selection.weights), &right);
         let [all, hard] = recall(&chosen, &right, &hardness);
-        let cost = self.frozen.as_ref().map_or(f64::NAN, |(rows, _)| {
-            let clean: Vec<usize> = (0..right.len()).filter(|id| right[*id]).collect();
-            k_medoids_cost(rows, &clean, &chosen)
-        });
+        let cost = self.cost_clean(&chosen, &right);
         let priors = wide(&selection.clean);
         let (area, error) = if priors.is_empty() {
             (f64::NAN, f64::NAN)
@@ -123,6 +123,23 @@ impl CoresetQuality {
         columns.extend(measured);
         cx.table("coreset/quality", Table { columns });
         Ok(())
+    }
+
+    /// The cost of the rightly labelled samples in the embeddings, counted anew where the choice changed;
+    /// NaN without embeddings.
+    fn cost_clean(&mut self, chosen: &[usize], right: &[bool]) -> f64 {
+        let Some((rows, _)) = &self.frozen else {
+            return f64::NAN;
+        };
+        match &self.counted {
+            Some((before, cost)) if before == chosen => *cost,
+            _ => {
+                let clean: Vec<usize> = (0..right.len()).filter(|id| right[*id]).collect();
+                let cost = k_medoids_cost(rows, &clean, chosen);
+                self.counted = Some((chosen.to_vec(), cost));
+                cost
+            }
+        }
     }
 
     /// Reads the embeddings; a sample is the harder, the fewer of its neighbours are of its true class.
@@ -161,5 +178,25 @@ impl Plugin for CoresetQuality {
 
     fn restore(&mut self, state: PluginState) -> Result<(), Fault> {
         state.expect_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cost_is_counted_anew_where_the_choice_changes_alone() -> Result<(), crate::CoresetError>
+    {
+        let mut plugin = CoresetQuality::new(CoresetQualityConfig::default());
+        assert!(plugin.cost_clean(&[0], &[true; 3]).is_nan());
+        let rows = Matrix::new("rows", 3, 1, vec![0.0, 1.0, 5.0])?;
+        plugin.frozen = Some((rows, Vec::new()));
+        let right = [true, false, true];
+        assert_eq!(plugin.cost_clean(&[0], &right), 5.0);
+        plugin.counted = Some((vec![0], 7.0));
+        assert_eq!(plugin.cost_clean(&[0], &right), 7.0);
+        assert_eq!(plugin.cost_clean(&[1], &right), 5.0);
+        Ok(())
     }
 }

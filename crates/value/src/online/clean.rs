@@ -40,8 +40,8 @@ impl Component {
 }
 
 /// The probability that each sample belongs to the higher of two normal components fitted to all
-/// values (as the losses are split in DivideMix, Li, Socher and Hoi, ICLR 2020), made monotone: it
-/// never falls as the value rises. NaN stays NaN. Where values do not differ, or fewer than four are
+/// values (as the losses are split in DivideMix, Li, Socher and Hoi, ICLR 2020), made monotone from the
+/// lower component's mean outwards: it never falls as the value rises. NaN stays NaN. Where values do not differ, or fewer than four are
 /// there, all are 1: nothing speaks against a label.
 pub fn clean_prior(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len())
@@ -50,20 +50,39 @@ pub fn clean_prior(values: &[f64]) -> Vec<f64> {
     order.sort_by(|&a, &b| values[a].total_cmp(&values[b]).then(a.cmp(&b)));
     let sorted: Vec<f64> = order.iter().map(|&i| values[i]).collect();
     let mut prior = vec![f64::NAN; values.len()];
-    let posterior = match posterior(&sorted) {
-        Some(posterior) => posterior,
-        None => vec![1.0; sorted.len()],
+    let Some(Posterior {
+        mut high,
+        lower_mean,
+    }) = posterior(&sorted)
+    else {
+        order.iter().for_each(|&sample| prior[sample] = 1.0);
+        return prior;
     };
-    let mut least = 0.0f64;
-    for (&sample, &p) in order.iter().zip(&posterior) {
-        least = least.max(p);
-        prior[sample] = least;
+    // Between the means the posterior rises. Outside, the wider component has both tails: beyond the
+    // lower mean it must not lift the lowest values, nor sink the highest.
+    let pivot = sorted
+        .partition_point(|x| *x < lower_mean)
+        .min(sorted.len() - 1);
+    for at in (0..pivot).rev() {
+        high[at] = high[at].min(high[at + 1]);
+    }
+    for at in pivot + 1..high.len() {
+        high[at] = high[at].max(high[at - 1]);
+    }
+    for (&sample, &p) in order.iter().zip(&high) {
+        prior[sample] = p;
     }
     prior
 }
 
+/// The probabilities of the higher component, unmended, and the mean of the lower.
+struct Posterior {
+    high: Vec<f64>,
+    lower_mean: f64,
+}
+
 /// Of ascending values; `None` where there are no two components.
-fn posterior(sorted: &[f64]) -> Option<Vec<f64>> {
+fn posterior(sorted: &[f64]) -> Option<Posterior> {
     let (first, last) = (sorted.first()?, sorted.last()?);
     if sorted.len() < 4 || last - first < LEAST {
         return None;
@@ -76,17 +95,26 @@ fn posterior(sorted: &[f64]) -> Option<Vec<f64>> {
     let mut high: Vec<f64> = (0..sorted.len())
         .map(|at| f64::from(u8::from(at >= cut)))
         .collect();
+    let mut means = (0.0, 0.0);
     for _ in 0..ROUNDS {
         let upper = Component::fit(sorted, |at| high[at]);
         let lower = Component::fit(sorted, |at| 1.0 - high[at]);
         if !(upper.mean.is_finite() && lower.mean.is_finite()) {
             return None;
         }
+        means = (lower.mean, upper.mean);
         for (p, &x) in high.iter_mut().zip(sorted) {
             *p = 1.0 / (1.0 + (lower.log_density(x) - upper.log_density(x)).exp());
         }
     }
-    Some(high)
+    // Spreads of their own can carry the components past one another.
+    if means.0 > means.1 {
+        high.iter_mut().for_each(|p| *p = 1.0 - *p);
+    }
+    Some(Posterior {
+        high,
+        lower_mean: means.0.min(means.1),
+    })
 }
 
 #[cfg(test)]
@@ -102,6 +130,30 @@ mod tests {
         assert!(prior[..90].iter().all(|p| *p > 0.99));
         assert!(prior[90..100].iter().all(|p| *p < 0.01));
         assert!(prior[100].is_nan());
+    }
+
+    #[test]
+    fn a_wide_upper_component_does_not_lift_the_lowest_values() {
+        // Nearly normal numbers: sums of 12 uniform ones.
+        let mut state = 1u64;
+        let mut uniform = || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 11) as f64 / (1u64 << 53) as f64
+        };
+        let mut normal = |mean: f64, deviation: f64| {
+            let sum: f64 = (0..12).map(|_| uniform()).sum();
+            (mean + deviation * (sum - 6.0)).clamp(0.0, 1.0)
+        };
+        let mut values: Vec<f64> = (0..400).map(|_| normal(0.1, 0.03)).collect();
+        values.extend((0..1600).map(|_| normal(0.6, 0.2)));
+        let prior = clean_prior(&values);
+        let doubtful = |range: &[f64]| range.iter().filter(|p| **p < 0.5).count();
+        assert!(doubtful(&prior[..400]) > 360, "{}", doubtful(&prior[..400]));
+        assert!(doubtful(&prior[400..]) < 80, "{}", doubtful(&prior[400..]));
+        let lowest = (0..2000).min_by(|a, b| values[*a].total_cmp(&values[*b]));
+        assert!(lowest.is_some_and(|id| prior[id] < 0.5));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::online::{Batch, CellTally, OnlineValuer, clean_prior};
 use crate::plugin::features::{Features, group_sizes, outputs};
 use crate::plugin::oob_config::{CellSource, OobValueConfig, Share};
 use crate::plugin::oob_report::Report;
-use crate::plugin::patches::Patches;
+use crate::plugin::patches::{Patches, grid};
 
 /// Values training samples and their cells by a bank of small heads beside the model.
 ///
@@ -145,10 +145,7 @@ impl OobValue {
                 .flat_map(|sample| (0..tally.cells()).map(move |cell| (sample, cell)))
                 .map(|(sample, cell)| tally.cell(sample, cell).value as f32)
                 .collect();
-            let grid = match &self.patches {
-                Some(patches) => patches.grid,
-                None => [1, tally.cells()],
-            };
+            let grid = self.grid(cx.samples)?.unwrap_or([1, tally.cells()]);
             cx.scope.provide(CellValues {
                 epoch: clock.epoch,
                 step: clock.step,
@@ -157,6 +154,15 @@ impl OobValue {
             })?;
         }
         Ok(())
+    }
+
+    /// Rows and columns of cells that are patches; asked of the images, not of what a step has made, so
+    /// that a resumed run which takes no step any more publishes the same.
+    fn grid(&self, samples: Option<&dyn Samples>) -> Result<Option<[usize; 2]>, Fault> {
+        match self.config.cells {
+            CellSource::Patches => grid(self.config.patch, shown(samples)?).map(Some),
+            CellSource::Encoder => Ok(None),
+        }
     }
 
     fn publish(&mut self, cx: &mut EpochEndCx<'_>) -> Result<(), Fault> {
@@ -186,7 +192,7 @@ impl OobValue {
             tally: valuer.tally(),
             values: sample_values(valuer.tally(), clock.epoch, clock.step),
             labels: samples.labels(Split::Train, &access)?,
-            grid: self.patches.as_ref().map(|patches| patches.grid),
+            grid: self.grid(Some(samples))?,
         };
         // A run that was stopped in mid-epoch has not published its last steps.
         if !last || self.state.published != Some(clock.step) {

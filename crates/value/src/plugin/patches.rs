@@ -11,7 +11,7 @@ pub(crate) struct Patches {
     side: usize,
     colour: bool,
     /// Rows and columns of patches.
-    pub grid: [usize; 2],
+    grid: [usize; 2],
     scaling: Scaling,
 }
 
@@ -19,8 +19,7 @@ impl Patches {
     /// Patches of `side` pixels, scaled by mean and deviation over all training images: a pure
     /// function of the data, so that no checkpoint keeps it.
     pub fn new(side: usize, colour: bool, samples: &dyn Samples) -> Result<Self, Fault> {
-        let (width, height, _) = samples.picture(Split::Train, SampleId(0))?;
-        let grid = [height, width].map(|pixels| (pixels as usize).div_ceil(side));
+        let grid = grid(side, samples)?;
         let mut patches = Self {
             side,
             colour,
@@ -76,6 +75,12 @@ impl Patches {
         }
         Ok(means(&rgb, [height, width], self.side, self.colour))
     }
+}
+
+/// Rows and columns of patches of `side` pixels in each training image.
+pub(crate) fn grid(side: usize, samples: &dyn Samples) -> Result<[usize; 2], Fault> {
+    let (width, height, _) = samples.picture(Split::Train, SampleId(0))?;
+    Ok([height, width].map(|pixels| (pixels as usize).div_ceil(side)))
 }
 
 /// Means of the patches of an image (8-bit RGB, row-major), in [0, 255]; of each channel, or of all.
