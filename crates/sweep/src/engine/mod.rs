@@ -12,7 +12,7 @@ use crate::error::SweepError;
 use crate::executor::Executor;
 use crate::folder::Folder;
 use crate::judge::Verdict;
-use crate::ledger::{Entry, Ledger, VERSION};
+use crate::ledger::{Entry, Ledger, Line, VERSION};
 use crate::plan::Plan;
 use crate::reports::Reports;
 use crate::standing::{Standing, State, apply, replay};
@@ -150,7 +150,7 @@ impl<'a> Engine<'a> {
                     trials: trials.collect(),
                 }])?;
             }
-            Some(first) => same_sweep(folder, plan, &first.entry)?,
+            Some(_) => same_sweep(folder, plan, &lines)?,
         }
         folder.prepare(plan)?;
         let names = plan.trials.iter().map(|trial| trial.name.as_str());
@@ -283,19 +283,21 @@ impl<'a> Engine<'a> {
     }
 }
 
+/// Makes sure that the ledger of `folder`, which holds `lines`, is that of `plan`.
+///
 /// # Errors
-/// A ledger that was begun for other trials; says what differs.
-pub(crate) fn same_sweep(folder: &Folder, plan: &Plan, first: &Entry) -> Result<(), SweepError> {
+/// A ledger that was begun for other trials; says what differs. One without entries.
+pub fn same_sweep(folder: &Folder, plan: &Plan, lines: &[Line]) -> Result<(), SweepError> {
     let changed = |what: String| SweepError::Changed {
         folder: folder.path().to_owned(),
         what,
     };
-    let Entry::Sweep {
+    let Some(Entry::Sweep {
         version,
         digest,
         trials,
         ..
-    } = first
+    }) = lines.first().map(|line| &line.entry)
     else {
         return Err(SweepError::Ledger {
             path: folder.ledger(),
