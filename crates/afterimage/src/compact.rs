@@ -98,6 +98,10 @@ pub fn compact(options: &CompactOptions, say: &mut dyn FnMut(&str)) -> Result<Co
     let convolution = Convolution::default();
     // A transformer's positions are those that it learned, whatever images are timed.
     let description = subject.encoder(convolution, channels, side)?;
+    let least = description.min_side();
+    if size < least {
+        return Err(RunError::SmallImages { size, least });
+    }
     let device = Device::flex();
     let opened = subject.load(&description, &device)?;
     let encoder = evaluation(&opened.encoder);

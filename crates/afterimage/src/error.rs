@@ -102,6 +102,14 @@ pub enum RunError {
         /// What was given.
         given: f64,
     },
+    /// Images to be timed that the encoder cannot take.
+    #[error("--size {size}: the encoder needs images of at least {least} pixels a side")]
+    SmallImages {
+        /// The side that was asked for.
+        size: usize,
+        /// The least side.
+        least: usize,
+    },
     /// Views that the encoder cannot take.
     #[error(
         "views are {side} pixels high or wide; the encoder needs at least {least}; set `views.size`"
@@ -237,6 +245,7 @@ impl RunError {
             RunError::Config(_)
             | RunError::Device(_)
             | RunError::SmallViews { .. }
+            | RunError::SmallImages { .. }
             | RunError::Pair(_)
             | RunError::Layers(_)
             | RunError::Fraction { .. }

@@ -3,6 +3,7 @@
 use afterimage_data::{DataError, DataSet, DataSource, Limits, ViewConfig};
 use afterimage_hooks::OnFault;
 use afterimage_model::{EncoderConfig, ModelError, ProjectionHeadConfig};
+use afterimage_prune::PruneConfig;
 use afterimage_ssl::{ObjectiveConfig, OptimizerConfig, ScheduleConfig, SslError};
 use afterimage_train::JudgeConfig;
 use serde::{Deserialize, Serialize};
@@ -348,6 +349,22 @@ impl Experiment {
     }
 }
 
+impl Experiment {
+    /// A schedule of `prune` ends within the run.
+    fn validate_prune_schedules(&self, report: &mut Report<'_>) {
+        let prunes = self.plugins.iter().enumerate();
+        for (index, entry) in prunes.filter(|(_, entry)| entry.kind == "prune") {
+            // What is no config of it has been reported as such.
+            let Ok(config) = entry.settings.clone().try_into::<PruneConfig>() else {
+                continue;
+            };
+            if let Some(problem) = config.schedule.beyond(self.epochs) {
+                report.error(&format!("plugins[{index}].schedule"), problem);
+            }
+        }
+    }
+}
+
 impl Validate for Experiment {
     fn validate(&self, report: &mut Report<'_>) {
         let named = !self.name.is_empty()
@@ -439,5 +456,6 @@ impl Validate for Experiment {
             || "must be a share between 0 and 1".to_owned(),
         );
         Registry::standard().attach(&self.plugins, report, |_| None);
+        self.validate_prune_schedules(report);
     }
 }

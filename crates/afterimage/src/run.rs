@@ -181,7 +181,8 @@ fn complete(directory: &RunDir, loaded: &Loaded<Experiment>) -> Result<Value, Ru
         return Ok(result);
     }
     let checkpoints = Checkpoints::new(directory.checkpoints(), 1, loaded.resolved.clone());
-    let state = afterimage_train::read_state(&checkpoints.last()?)?;
+    let last = checkpoints.last()?;
+    let state = afterimage_train::read_state(&last)?;
     let scalars = state
         .latest
         .into_iter()
@@ -191,7 +192,7 @@ fn complete(directory: &RunDir, loaded: &Loaded<Experiment>) -> Result<Value, Ru
         run: directory.clone(),
         summary: String::new(),
         scalars: scalars.collect(),
-        disabled_plugins: Vec::new(),
+        disabled_plugins: afterimage_train::read_disabled(&last)?,
         error: None,
         steps: 0,
         seconds: 0.0,

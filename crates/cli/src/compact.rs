@@ -26,14 +26,14 @@ pub struct Compact {
     #[arg(long)]
     pub keep_embedding: bool,
     /// Side of the images in pixels that are timed and counted; by default the encoder's own.
-    #[arg(long)]
-    pub size: Option<usize>,
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub size: Option<u32>,
     /// Images in a forward pass that is timed.
-    #[arg(long, default_value_t = 64)]
-    pub batch: usize,
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    pub batch: u32,
     /// Forward passes that are timed; the median counts.
-    #[arg(long, default_value_t = 9)]
-    pub repeats: usize,
+    #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..))]
+    pub repeats: u32,
     /// How the keys of PyTorch weights are named, if it is not found out.
     #[arg(long)]
     pub layout: Option<Layout>,
@@ -53,9 +53,9 @@ pub fn compact(arguments: Compact) -> Result<u8, RunError> {
         out: arguments.out,
         prune: arguments.prune,
         keep_embedding: arguments.keep_embedding,
-        size: arguments.size,
-        batch: arguments.batch,
-        repeats: arguments.repeats,
+        size: arguments.size.map(|size| size as usize),
+        batch: arguments.batch as usize,
+        repeats: arguments.repeats as usize,
         import: ImportOptions {
             layout: arguments.layout,
             prefix: arguments.prefix,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use afterimage::sweep::{
     Ending, Engine, Executor, Folder, Ledger, Local, Note, Plan, Program, Results, Rules, Slurm,
-    State, SweepConfig, SweepError, Verdict, replay,
+    State, SweepConfig, SweepError, Verdict, replay, same_sweep,
 };
 use afterimage::{RunError, sweeps};
 use clap::{Args, ValueEnum};
@@ -27,7 +27,7 @@ pub struct Sweep {
     #[arg(long, value_enum, default_value = "local")]
     pub executor: Where,
     /// Give trials that failed another try.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["report", "dry_run"])]
     pub retry_failed: bool,
     /// Check everything, list the trials, and stop.
     #[arg(long)]
@@ -88,7 +88,11 @@ fn sweep(arguments: &Sweep) -> Result<u8, RunError> {
         verb: "listen for signals in",
         source,
     })?;
-    let folder = Folder::open(&out)?;
+    let folder = if arguments.report {
+        Folder::find(&out)?
+    } else {
+        Folder::open(&out)?
+    };
     let _lock = folder.lock()?;
     let (ending, results) = if arguments.report {
         (Ending::Complete, standing_results(config, &plan, &folder)?)
@@ -123,6 +127,7 @@ fn standing_results(
     folder: &Folder,
 ) -> Result<Results, SweepError> {
     let (_, lines) = Ledger::open(&folder.ledger())?;
+    same_sweep(folder, plan, &lines)?;
     let names = plan.trials.iter().map(|trial| trial.name.as_str());
     let (standings, _) = replay(names, &lines);
     Ok(Results::gather(

@@ -288,6 +288,16 @@ fn a_pruned_run_is_compacted_and_probed() {
     );
     let run = place.run("run", &text, 0);
     let out = place.path("small");
+    let refused = |option: &str, value: &str, words: &[&str]| {
+        let mut command = afterimage();
+        command.arg("compact").arg(&run).arg("--out").arg(&out);
+        finish(command.args([option, value])).expect(2, words);
+        assert!(!out.exists());
+    };
+    refused("--size", "2", &["--size 2", "at least"]);
+    for option in ["--size", "--batch", "--repeats"] {
+        refused(option, "0", &[option]);
+    }
     let small = finish(
         afterimage()
             .args(["compact", "--json", "--batch", "2", "--repeats", "1"])
@@ -407,8 +417,8 @@ fn what_cannot_be_pruned_is_told() {
     refused(
         "late",
         &pruned(TINY, late),
-        1,
-        &["prunes after epoch 9", "3 epochs"],
+        2,
+        &["late.toml:", "schedule", "prunes after epoch 9", "3 epochs"],
     );
     let protected = "protect = [\"encoder.*\"]";
     refused(

@@ -227,3 +227,30 @@ fn without_slurm_it_is_said_so() {
     finish(command.args(["--executor", "slurm"]))
         .expect(1, &["cannot start sbatch", "--executor local"]);
 }
+
+#[test]
+fn a_report_is_of_the_same_sweep_and_makes_nothing() {
+    let (place, file) = place(SWEEP);
+    sweep(&place, &file, &["--report"]).expect(1, &["a sweep", "holds no sweep"]);
+    assert!(!place.path("a sweep").exists());
+    sweep(&place, &file, &["--report", "--retry-failed"]).expect(2, &["cannot be used with"]);
+    sweep(&place, &file, &["--dry-run", "--retry-failed"]).expect(2, &["cannot be used with"]);
+    sweep(&place, &file, &["--jobs", "2"]).expect(0, &[]);
+    sweep(&place, &file, &["--report"]).expect(0, &[]);
+    let other = SWEEP.replace("0.5]", "0.5, 0.7]");
+    fs::write(&file, other).unwrap();
+    sweep(&place, &file, &["--report"]).expect(1, &["temperature=0.7 is new"]);
+}
+
+#[test]
+fn a_schedule_that_does_not_fit_into_the_epochs_is_refused_before_anything_runs() {
+    let late = "[[plugins]]\nkind = \"unitmem\"\nevery = \"1 epochs\"\n[[plugins]]\nkind = \"prune\"\n\
+                schedule = { kind = \"one_shot\", epoch = 9 }\n";
+    let place = Place::new();
+    let base = place.write("tiny.toml", &format!("{TINY}\n{late}"));
+    let file = place.write("sweep.toml", SWEEP);
+    let words = ["plugins[1].schedule", "prunes after epoch 9"];
+    call([std::ffi::OsStr::new("check"), base.as_os_str()]).expect(2, &words);
+    sweep(&place, &file, &["--dry-run"]).expect(2, &words[1..]);
+    sweep(&place, &file, &[]).expect(2, &words[1..]);
+}

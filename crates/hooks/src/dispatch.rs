@@ -112,6 +112,14 @@ struct SavedPlugin {
     state: Option<PluginState>,
 }
 
+impl HooksState {
+    /// Names of the plugins that were switched off.
+    pub fn disabled(&self) -> Vec<String> {
+        let off = self.plugins.iter().filter(|saved| saved.state.is_none());
+        off.map(|saved| saved.id.clone()).collect()
+    }
+}
+
 impl Hooks {
     /// Orders `plugins` (given in the order of the config) for a host, and makes the names of
     /// their resources known to `resources`.

@@ -65,12 +65,8 @@ impl Prune {
             return Err(Fault::new(format!("`{key}`: {problem}")));
         }
         let epochs = cx.clock().epochs;
-        let steps = self.config.schedule.steps();
-        if let Some(late) = steps.iter().find(|step| step.epoch > epochs) {
-            return Err(Fault::new(format!(
-                "`schedule`: prunes after epoch {}, but the run has {epochs} epochs",
-                late.epoch
-            )));
+        if let Some(problem) = self.config.schedule.beyond(epochs) {
+            return Err(Fault::new(format!("`schedule`: {problem}")));
         }
         let structure = cx.model.structure().unwrap_or_default();
         if self.config.couple && structure.groups.is_empty() {

@@ -57,6 +57,16 @@ pub struct Step {
 }
 
 impl Schedule {
+    /// Why the schedule does not fit into a run of `epochs` epochs, if it does not.
+    pub fn beyond(&self, epochs: u32) -> Option<String> {
+        let steps = self.steps();
+        let late = steps.iter().find(|step| step.epoch > epochs)?;
+        Some(format!(
+            "prunes after epoch {}, but the run has {epochs} epochs",
+            late.epoch
+        ))
+    }
+
     /// Share of the final fraction that the schedule asks for by the end of `epoch`, in [0, 1].
     ///
     /// A step happens at the epochs of [`steps`](Self::steps) alone.

@@ -44,7 +44,7 @@ pub struct SweepConfig {
     /// How often a trial that crashed is started again, from its last checkpoint; default 1.
     #[serde(default = "one")]
     pub retries: u32,
-    /// Failed trials after which no other is started; no bound unless told.
+    /// Failed trials that are tolerated; one more and no other is started; any number unless told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_failures: Option<u32>,
     /// What the sweep may use up.
@@ -188,7 +188,7 @@ pub struct SlurmConfig {
     pub grace: u32,
     /// Options of `sbatch`, such as `["--partition=gpu", "--time=4:00:00", "--gres=gpu:1"]`.
     pub options: Vec<String>,
-    /// Shell lines before the trial, such as `["module load cuda"]`.
+    /// Shell commands before the trial, each of which must succeed, such as `["module load cuda"]`.
     pub setup: Vec<String>,
 }
 

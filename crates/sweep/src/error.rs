@@ -38,6 +38,9 @@ pub enum SweepError {
         "{}: this folder is not empty and holds no sweep; choose another with --out", .0.display()
     )]
     NoSweep(PathBuf),
+    /// No sweep where one is to be reported on.
+    #[error("{}: holds no sweep (no ledger.jsonl); name its folder with --out", .0.display())]
+    NothingToReport(PathBuf),
     /// A line of the ledger that is none.
     #[error(
         "{}:{line}: not an entry of a sweep's ledger ({why}); put a copy of the file back, or start \

@@ -51,6 +51,17 @@ impl Folder {
         Ok(folder)
     }
 
+    /// The folder at `path`, which must hold a sweep; nothing is made.
+    ///
+    /// # Errors
+    /// A folder that is not there or holds no sweep.
+    pub fn find(path: &Path) -> Result<Self, SweepError> {
+        if !path.join(LEDGER).is_file() {
+            return Err(SweepError::NothingToReport(path.to_owned()));
+        }
+        Self::open(path)
+    }
+
     /// Keeps other processes of this sweep out.
     ///
     /// # Errors

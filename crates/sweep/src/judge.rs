@@ -40,7 +40,8 @@ pub struct Evidence<'a> {
     pub blameless: bool,
     /// Why the trial had been asked to stop for good.
     pub stop: Option<&'a str>,
-    /// Whether the sweep had told all trials to write a checkpoint and end.
+    /// Whether the sweep had told the trial to write a checkpoint and end so that it can go on later, or
+    /// not to begin.
     pub told: bool,
     /// Attempts that crashed before.
     pub crashes: u32,

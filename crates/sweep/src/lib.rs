@@ -37,7 +37,7 @@ mod stopping;
 pub use config::{
     Arm, Budget, Direction, Metric, Search, SearchKind, SlurmConfig, StoppingConfig, SweepConfig,
 };
-pub use engine::{Ending, Engine, Note, Rules};
+pub use engine::{Ending, Engine, Note, Rules, same_sweep};
 pub use error::SweepError;
 pub use executor::{Ended, Executor, Found, Handle, Program, Task};
 pub use folder::{Folder, Lock};

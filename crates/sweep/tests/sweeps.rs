@@ -212,12 +212,17 @@ fn a_sweep_killed_at_any_moment_ends_as_if_it_had_not_been() {
         std::thread::sleep(Duration::from_millis(delay));
         child.kill().unwrap();
         child.wait().unwrap();
+        // A trial that was just being started may hold the sweep's lock for a moment longer.
+        let ending = loop {
+            match rig.run(3) {
+                Err(SweepError::Locked { .. }) if Instant::now() < patience => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                other => break other.unwrap(),
+            }
+        };
         // Orphans of the killed process are waited for.
-        assert_eq!(
-            rig.run(3).unwrap(),
-            Ending::Complete,
-            "killed after {delay} ms"
-        );
+        assert_eq!(ending, Ending::Complete, "killed after {delay} ms");
         assert_eq!(
             rig.in_state(State::Done).len(),
             8,

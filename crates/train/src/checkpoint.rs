@@ -233,6 +233,14 @@ pub fn read_state(path: &Path) -> Result<LoopState, TrainError> {
     read(path, None).map(|checkpoint| checkpoint.state)
 }
 
+/// Names of the plugins that were switched off by the time of the checkpoint at `path`.
+///
+/// # Errors
+/// A checkpoint that is incomplete or damaged.
+pub fn read_disabled(path: &Path) -> Result<Vec<String>, TrainError> {
+    read(path, None).map(|checkpoint| checkpoint.hooks.disabled())
+}
+
 /// The units that the model of the checkpoint at `path` keeps of those that its run began with.
 ///
 /// # Errors

@@ -30,7 +30,7 @@ mod training;
 mod view_feed;
 
 pub use attach::{Afterimage, RunReport};
-pub use checkpoint::{Checkpoints, LoopState, read_kept, read_model, read_state};
+pub use checkpoint::{Checkpoints, LoopState, read_disabled, read_kept, read_model, read_state};
 pub use embed::embed;
 pub use error::TrainError;
 pub use evaluate::Evaluator;

@@ -34,7 +34,17 @@ impl Engine<'_> {
                 }
             };
             match found {
-                Found::Running => (self.tell)(&Note::Found { trial: &task.trial }),
+                Found::Running => {
+                    (self.tell)(&Note::Found { trial: &task.trial });
+                    // The process that judged it may have been killed before it said so.
+                    if self
+                        .standings
+                        .get(&task.trial)
+                        .is_some_and(|standing| standing.stop.is_some())
+                    {
+                        self.ask_to_stop(&task.trial)?;
+                    }
+                }
                 Found::Over(ended) => {
                     // It may have been over for days.
                     let last = self.folder.last_sign(&task.trial).unwrap_or(launch.since);
@@ -83,6 +93,9 @@ impl Engine<'_> {
         let Some(standing) = self.standings.get(trial).cloned() else {
             return Ok(());
         };
+        self.asked.remove(trial);
+        let withheld = self.withheld.remove(trial);
+        let begun = self.has_begun(trial);
         let run = self.folder.run(trial);
         let result = TrialResult::read(&run);
         let metric = &self.rules.metric.name;
@@ -98,7 +111,7 @@ impl Engine<'_> {
             result: result.as_ref(),
             blameless: ended.blameless,
             stop: standing.stop.as_deref(),
-            told: self.told,
+            told: self.told || withheld,
             crashes: standing.crashes,
             retries: self.rules.retries,
             cut_off: standing.cut_off,
@@ -107,7 +120,7 @@ impl Engine<'_> {
             && let Some(result) = &result
             && !result.metrics.contains_key(metric)
         {
-            verdict = Verdict::Failed(self.without_metric(result));
+            verdict = Verdict::Failed(self.without_metric(result)?);
         }
         let (end, mut reason) = match &verdict {
             Verdict::Done => (End::Done, None),
@@ -120,7 +133,12 @@ impl Engine<'_> {
             reason = Some(reason.map_or(note.clone(), |why| format!("{why}; {note}")));
         }
         let since = standing.launch.map_or_else(now, |launch| launch.since);
-        let seconds = ended.seconds.unwrap_or_else(|| (now() - since).max(0.0));
+        // The time in a queue is none of the trial's.
+        let seconds = match ended.seconds {
+            Some(seconds) => seconds,
+            None if begun => (now() - since).max(0.0),
+            None => 0.0,
+        };
         self.note(&[Entry::End {
             trial: trial.to_owned(),
             attempt: standing.attempts,
@@ -148,7 +166,10 @@ impl Engine<'_> {
 
     /// Says that a run has no such metric, and halts the sweep if no run has had it: the rest would
     /// be the same.
-    pub(super) fn without_metric(&mut self, result: &TrialResult) -> String {
+    ///
+    /// # Errors
+    /// An executor that cannot be asked to take trials back.
+    pub(super) fn without_metric(&mut self, result: &TrialResult) -> Result<String, SweepError> {
         let metric = &self.rules.metric.name;
         let family = metric.split('/').next().unwrap_or_default();
         let mut known: Vec<&str> = result.metrics.keys().map(String::as_str).collect();
@@ -171,9 +192,9 @@ impl Engine<'_> {
             .values()
             .all(|standing| standing.value.is_none())
         {
-            self.halt(why.clone());
+            self.halt(why.clone())?;
         }
-        why
+        Ok(why)
     }
 
     /// Starts as many pending trials as the executor has room for.

@@ -3,7 +3,7 @@
 mod attempts;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -12,7 +12,7 @@ use crate::error::SweepError;
 use crate::executor::Executor;
 use crate::folder::Folder;
 use crate::judge::Verdict;
-use crate::ledger::{Entry, Ledger, VERSION};
+use crate::ledger::{Entry, Ledger, Line, VERSION};
 use crate::plan::Plan;
 use crate::reports::Reports;
 use crate::standing::{Standing, State, apply, replay};
@@ -27,7 +27,7 @@ pub struct Rules {
     pub stopping: Option<Stopping>,
     /// Crashes of a trial that are forgiven.
     pub retries: u32,
-    /// Failed trials after which no other is started.
+    /// Failed trials that are tolerated; one more and no other is started.
     pub max_failures: Option<u32>,
     /// What the sweep may use up.
     pub budget: Budget,
@@ -113,6 +113,10 @@ pub struct Engine<'a> {
     tell: Box<dyn FnMut(&Note<'_>) + 'a>,
     told: bool,
     halted: Option<String>,
+    /// Running trials that this process told to stop: a second signal could cut a checkpoint off.
+    asked: BTreeSet<String>,
+    /// Trials that a halt took out of the executor's queue before they had begun.
+    withheld: BTreeSet<String>,
 }
 
 impl<'a> Engine<'a> {
@@ -146,7 +150,7 @@ impl<'a> Engine<'a> {
                     trials: trials.collect(),
                 }])?;
             }
-            Some(first) => same_sweep(folder, plan, &first.entry)?,
+            Some(_) => same_sweep(folder, plan, &lines)?,
         }
         folder.prepare(plan)?;
         let names = plan.trials.iter().map(|trial| trial.name.as_str());
@@ -164,6 +168,8 @@ impl<'a> Engine<'a> {
             tell,
             told: false,
             halted: None,
+            asked: BTreeSet::new(),
+            withheld: BTreeSet::new(),
         })
     }
 
@@ -199,7 +205,7 @@ impl<'a> Engine<'a> {
                 self.told = true;
                 (self.tell)(&Note::Signal(signal));
                 for trial in self.names_in(State::Running) {
-                    self.executor.stop(&trial)?;
+                    self.ask_to_stop(&trial)?;
                 }
             }
             for (trial, ended) in self.executor.over()? {
@@ -207,7 +213,7 @@ impl<'a> Engine<'a> {
             }
             if !self.told {
                 self.watch()?;
-                self.halt_if_due();
+                self.halt_if_due()?;
                 if self.halted.is_none() {
                     self.start()?;
                 }
@@ -256,6 +262,20 @@ impl<'a> Engine<'a> {
         Ok(())
     }
 
+    /// Tells a running trial to stop, once.
+    fn ask_to_stop(&mut self, trial: &str) -> Result<(), SweepError> {
+        if self.asked.insert(trial.to_owned()) {
+            self.executor.stop(trial)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the present attempt of a trial has begun, and does not wait in a queue.
+    fn has_begun(&self, trial: &str) -> bool {
+        let log = self.folder.log(trial, self.attempts(trial), "err");
+        log.exists()
+    }
+
     fn attempts(&self, trial: &str) -> u32 {
         self.standings
             .get(trial)
@@ -263,19 +283,21 @@ impl<'a> Engine<'a> {
     }
 }
 
+/// Makes sure that the ledger of `folder`, which holds `lines`, is that of `plan`.
+///
 /// # Errors
-/// A ledger that was begun for other trials; says what differs.
-fn same_sweep(folder: &Folder, plan: &Plan, first: &Entry) -> Result<(), SweepError> {
+/// A ledger that was begun for other trials; says what differs. One without entries.
+pub fn same_sweep(folder: &Folder, plan: &Plan, lines: &[Line]) -> Result<(), SweepError> {
     let changed = |what: String| SweepError::Changed {
         folder: folder.path().to_owned(),
         what,
     };
-    let Entry::Sweep {
+    let Some(Entry::Sweep {
         version,
         digest,
         trials,
         ..
-    } = first
+    }) = lines.first().map(|line| &line.entry)
     else {
         return Err(SweepError::Ledger {
             path: folder.ledger(),

@@ -52,19 +52,22 @@ impl Engine<'_> {
             }
             for (epoch, value) in due {
                 let keep = stopping.keeps(&self.rungs, &trial, epoch, value);
-                self.note(&[Entry::Rung {
+                let reason = (!keep).then(|| stopping.reason(epoch, value));
+                // In this order: whatever is cut off by a kill, a trial that was judged to stop stops.
+                let stop = reason.clone().map(|reason| Entry::Stop {
+                    trial: trial.clone(),
+                    reason,
+                });
+                let rung = Entry::Rung {
                     trial: trial.clone(),
                     epoch,
                     value: value.is_finite().then_some(value),
                     keep,
-                }])?;
-                if !keep {
-                    let reason = stopping.reason(epoch, value);
-                    self.note(&[Entry::Stop {
-                        trial: trial.clone(),
-                        reason: reason.clone(),
-                    }])?;
-                    self.executor.stop(&trial)?;
+                };
+                let entries: Vec<Entry> = stop.into_iter().chain([rung]).collect();
+                self.note(&entries)?;
+                if let Some(reason) = reason {
+                    self.ask_to_stop(&trial)?;
                     (self.tell)(&Note::Stopping {
                         trial: &trial,
                         reason: &reason,
@@ -77,9 +80,9 @@ impl Engine<'_> {
     }
 
     /// Stops starting trials when too many failed or the budget is used up.
-    pub(super) fn halt_if_due(&mut self) {
+    pub(super) fn halt_if_due(&mut self) -> Result<(), SweepError> {
         if self.halted.is_some() {
-            return;
+            return Ok(());
         }
         let failed = self.in_state(State::Failed).count();
         let Budget { hours, trials } = self.rules.budget;
@@ -93,41 +96,56 @@ impl Engine<'_> {
             .values()
             .filter(|standing| standing.attempts > 0)
             .count();
-        let left = self.in_state(State::Pending).count();
-        if left == 0 {
-            return;
+        let pending = self.in_state(State::Pending).count();
+        if pending == 0 && self.waiting().is_empty() {
+            return Ok(());
         }
         if let Some(most) = self.rules.max_failures
             && failed > most as usize
         {
-            self.halt(format!(
+            return self.halt(format!(
                 "{failed} trials failed, more than max_failures = {most}"
             ));
-        } else if let Some(hours) = hours
+        }
+        if let Some(hours) = hours
             && spent >= hours * 3600.0
         {
-            self.halt(format!("the budget of {hours} hours of trials is used up"));
-        } else if let Some(most) = trials
+            return self.halt(format!("the budget of {hours} hours of trials is used up"));
+        }
+        if let Some(most) = trials
+            && pending > 0
             && begun >= most as usize
             // One that was begun may go on.
             && self.in_state(State::Pending).all(|name| self.attempts(name) == 0)
         {
-            self.halt(format!("the budget of {most} trials is used up"));
+            // What waits in the executor's queue is within the budget.
+            self.start_no_more(format!("the budget of {most} trials is used up"));
         }
-        // What the executor holds and has not begun shall not begin.
-        if self.halted.is_some() && self.executor.name() == "slurm" {
-            for trial in self.names_in(State::Running) {
-                if !self.folder.run(&trial).exists() {
-                    let _ = self.executor.stop(&trial);
-                }
-            }
-        }
+        Ok(())
     }
 
-    pub(super) fn halt(&mut self, why: String) {
+    /// Stops starting trials, and takes those back that the executor has not begun.
+    pub(super) fn halt(&mut self, why: String) -> Result<(), SweepError> {
+        self.start_no_more(why);
+        for trial in self.waiting() {
+            self.withheld.insert(trial.clone());
+            self.ask_to_stop(&trial)?;
+        }
+        Ok(())
+    }
+
+    fn start_no_more(&mut self, why: String) {
         if self.halted.is_none() {
             (self.tell)(&Note::Halted(&why));
             self.halted = Some(why);
         }
+    }
+
+    /// Trials that the executor holds and has not begun.
+    fn waiting(&self) -> Vec<String> {
+        self.in_state(State::Running)
+            .filter(|trial| !self.has_begun(trial))
+            .map(str::to_owned)
+            .collect()
     }
 }

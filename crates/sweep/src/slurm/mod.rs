@@ -45,6 +45,49 @@ struct Job {
     attempt: u32,
     /// Looks at the queue in which it was missing.
     missed: u32,
+    /// How far it is with being stopped.
+    stop: Stop,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// Nobody wants it.
+    No,
+    /// It is wanted, and the job does not know.
+    Wanted,
+    /// The job was told.
+    Told,
+}
+
+impl Job {
+    fn new(id: String, ticket: &str, attempt: u32) -> Self {
+        Self {
+            id,
+            ticket: ticket.to_owned(),
+            attempt,
+            missed: 0,
+            stop: Stop::No,
+        }
+    }
+
+    /// Takes the job out of the queue if it waits, else tells it to end.
+    /// What is refused (a job that is over, a controller that is silent) is tried again for as
+    /// long as the job is in the queue.
+    fn end(&mut self, waits: bool) -> Result<(), SweepError> {
+        let how = if waits {
+            &["--state=PENDING"][..]
+        } else {
+            &["--batch", "--signal=TERM"]
+        };
+        match queue::call(Command::new("scancel").args(how).arg(&self.id)) {
+            // One that waits may begin in this moment: the queue tells.
+            Ok(_) if waits => self.stop = Stop::Wanted,
+            Ok(_) => self.stop = Stop::Told,
+            Err(SweepError::Slurm { .. }) => self.stop = Stop::Wanted,
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
 }
 
 impl Slurm {
@@ -162,12 +205,7 @@ impl Executor for Slurm {
         for (place, task) in tasks.iter().enumerate() {
             let job = format!("{id}_{place}");
             handles.push(Handle::Slurm { job: job.clone() });
-            let job = Job {
-                id: job,
-                ticket: ticket.to_owned(),
-                attempt: task.attempt,
-                missed: 0,
-            };
+            let job = Job::new(job, ticket, task.attempt);
             self.running.insert(task.trial.clone(), job);
         }
         Ok(handles)
@@ -195,12 +233,7 @@ impl Executor for Slurm {
                 Found::Never
             });
         };
-        let job = Job {
-            id,
-            ticket: ticket.to_owned(),
-            attempt: task.attempt,
-            missed: 0,
-        };
+        let job = Job::new(id, ticket, task.attempt);
         self.running.insert(task.trial.clone(), job);
         Ok(Found::Running)
     }
@@ -224,8 +257,13 @@ impl Executor for Slurm {
         self.silent_since = None;
         let mut over = Vec::new();
         for (trial, job) in &mut self.running {
-            if queued.contains_key(&job.id) {
+            if let Some(state) = queued.get(&job.id) {
                 job.missed = 0;
+                let waits = state == "PENDING";
+                // One that was told may have been put back into the queue since.
+                if job.stop == Stop::Wanted || (job.stop == Stop::Told && waits) {
+                    job.end(waits)?;
+                }
                 continue;
             }
             job.missed += 1;
@@ -259,17 +297,11 @@ impl Executor for Slurm {
     }
 
     fn stop(&mut self, trial: &str) -> Result<(), SweepError> {
-        let Some(job) = self.running.get(trial) else {
+        let Some(job) = self.running.get_mut(trial) else {
             return Ok(());
         };
-        // What is over by now is none of either; `scancel` says so, and it does not matter.
-        for how in [&["--state=PENDING"][..], &["--batch", "--signal=TERM"]] {
-            match queue::call(Command::new("scancel").args(how).arg(&job.id)) {
-                Ok(_) | Err(SweepError::Slurm { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
+        job.end(true)?;
+        job.end(false)
     }
 
     fn pause(&self) -> Duration {
