@@ -272,16 +272,14 @@ impl Prepared {
         let sites = model.encoder().sites();
         let site_list = sites.clone();
         let run_path = directory.path().to_owned();
-        let (optimizer, again) = (experiment.optimizer.clone(), schedule.clone());
+        let (optimizer, again) = (experiment.optimizer.clone(), schedule);
         let mut afterimage = Afterimage::<SslModel>::open(experiment.batch_size)
             .seed(experiment.seed)
             .config(loaded.resolved.clone())
             .feed(Box::new(feed), data.train.len(), data.held_out.len())
             .samples(Arc::new(store))
             .image_sides(sides)
-            .rebuild(move |model| {
-                Learner::new(model, optimizer.init(), StepScheduler::from(again.clone()))
-            })
+            .rebuild(move |model| Learner::new(model, optimizer.init(), StepScheduler::from(again)))
             .sinks(move |resume_step| open_sinks(&run_path, resume_step, &sites))
             .decisions(directory.decisions())
             .checkpoints(

@@ -92,9 +92,12 @@ fn sums(values: &[f32], shape: &[usize], of: fn(f64) -> f64) -> Vec<f64> {
     }
 }
 
+/// Values in row-major order, and the tensor's shape.
+type WithShape = (Vec<f32>, Vec<usize>);
+
 struct Values {
     path: Vec<String>,
-    wanted: BTreeMap<String, Option<(Vec<f32>, Vec<usize>)>>,
+    wanted: BTreeMap<String, Option<WithShape>>,
     failed: Option<Fault>,
 }
 

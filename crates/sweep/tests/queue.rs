@@ -228,6 +228,6 @@ fn a_trial_that_was_to_stop_is_told_again_by_the_next_process_and_then_no_more()
     // A signal arrives while it writes its checkpoint.
     let (ending, stops) = run(&rig, 0, "eval/knn");
     assert_eq!(ending, Ending::Interrupted(15));
-    assert_eq!(stops, [trial.clone()]);
+    assert_eq!(stops, std::slice::from_ref(&trial));
     assert_eq!(rig.in_state(State::Stopped), [trial]);
 }

@@ -320,7 +320,8 @@ fn a_batch_that_cannot_be_valued_is_refused_and_leaves_no_trace() {
     let mut valuer = data.valuer(OnlineSettings::default());
     let before = valuer.clone();
     let good = [0.0f32; 4];
-    let cases: [(&[u32], &[f32], &[u32], &str); 5] = [
+    type Case<'a> = (&'a [u32], &'a [f32], &'a [u32], &'a str);
+    let cases: [Case; 5] = [
         (&[0, 6], &good, &[0, 1], "sample 6"),
         (&[0, 1], &good, &[0, 2], "label 2"),
         (&[0, 1], &good[..3], &[0, 1], "2 numbers"),

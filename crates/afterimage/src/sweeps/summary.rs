@@ -52,25 +52,31 @@ fn shortened(text: &str) -> String {
     format!("{head}…")
 }
 
+/// One column's text for a configuration.
+type Cell<'a> = Box<dyn Fn(&Configuration) -> String + 'a>;
+
+/// How many trials of a configuration are in a state.
+type Count = fn(&Configuration) -> usize;
+
 /// Header and cells of the table of configurations; columns that would be empty are left out.
-pub(super) fn cells(results: &Results) -> (Vec<String>, Vec<Vec<String>>) {
+pub(super) fn cells<'a>(results: &'a Results) -> (Vec<String>, Vec<Vec<String>>) {
     let all = &results.configurations;
     let any = |has: &dyn Fn(&Configuration) -> bool| all.iter().any(has);
     let mut header = Vec::new();
-    let mut columns: Vec<Box<dyn Fn(&Configuration) -> String>> = Vec::new();
-    let mut column = |name: &str, cell: Box<dyn Fn(&Configuration) -> String>| {
+    let mut columns: Vec<Cell<'a>> = Vec::new();
+    let mut column = |name: &str, cell: Cell<'a>| {
         header.push(name.to_owned());
         columns.push(cell);
     };
     if any(&|c| c.arm.is_some()) {
         column("arm", Box::new(|c| c.arm.clone().unwrap_or_default()));
     }
-    for label in results.labels.iter().cloned() {
+    for label in &results.labels {
         column(
-            &label.clone(),
+            label,
             Box::new(move |c| {
                 c.values
-                    .get(&label)
+                    .get(label)
                     .map_or(String::new(), |text| shortened(text))
             }),
         );
@@ -80,14 +86,14 @@ pub(super) fn cells(results: &Results) -> (Vec<String>, Vec<Vec<String>>) {
     if any(&|c| c.standard_error.is_some()) {
         column("± se", Box::new(move |c| number(c.standard_error)));
     }
-    for name in results.metric.against.iter().cloned() {
+    for name in &results.metric.against {
         column(
-            &name.clone(),
-            Box::new(move |c| number(c.against.get(&name).copied())),
+            name,
+            Box::new(move |c| number(c.against.get(name).copied())),
         );
     }
     column("done", Box::new(|c| c.done.to_string()));
-    let counts: [(&str, fn(&Configuration) -> usize); 3] = [
+    let counts: [(&str, Count); 3] = [
         ("stopped", |c| c.stopped),
         ("failed", |c| c.failed),
         ("open", |c| c.open),

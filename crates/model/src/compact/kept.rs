@@ -164,6 +164,9 @@ impl Kept {
     }
 }
 
+/// Values in row-major order, and the tensor's shape.
+pub type WithShape<T> = (Vec<T>, Vec<usize>);
+
 /// Places along axes of tensors, by path.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cuts {
@@ -201,7 +204,7 @@ impl Cuts {
         path: &str,
         values: &[T],
         shape: &[usize],
-    ) -> Result<Option<(Vec<T>, Vec<usize>)>, ModelError> {
+    ) -> Result<Option<WithShape<T>>, ModelError> {
         let Some(cuts) = self.of(path, shape) else {
             return Ok(None);
         };

@@ -14,5 +14,5 @@ mod slicing;
 pub use architecture::{Architecture, load_weights, save_weights};
 pub use compaction::{Compaction, TOLERANCE, compact, difference, without_units};
 pub use group::{Group, Point, Slice, structure};
-pub use kept::{Cuts, Kept, KeptUnits};
+pub use kept::{Cuts, Kept, KeptUnits, WithShape};
 pub use module::cut;

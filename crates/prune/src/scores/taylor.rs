@@ -35,7 +35,7 @@ struct Sums {
 
 #[derive(Debug)]
 enum Place {
-    Device(Tensor<1>),
+    Device(Box<Tensor<1>>),
     Host(Vec<f32>),
 }
 
@@ -51,7 +51,7 @@ impl Sums {
         match &self.units {
             Place::Host(values) => Ok(values.clone()),
             Place::Device(sums) => {
-                let values = sums.clone().try_into_vec_as::<f32>();
+                let values = (**sums).clone().try_into_vec_as::<f32>();
                 values.map_err(|error| Fault::new(error.to_string()))
             }
         }
@@ -66,7 +66,7 @@ impl Sums {
             Some(Self {
                 rows,
                 units: Place::Device(before),
-            }) if before.dims() == [units] => (rows, before + sums),
+            }) if before.dims() == [units] => (rows, *before + sums),
             Some(Self {
                 rows,
                 units: Place::Host(before),
@@ -79,7 +79,7 @@ impl Sums {
         };
         Self {
             rows: seen + rows,
-            units: Place::Device(sums),
+            units: Place::Device(Box::new(sums)),
         }
     }
 }
