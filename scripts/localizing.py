@@ -1,8 +1,9 @@
 """Tables of experiments/localizing from finished runs: one row a layer, mean ± spread over seeds.
 
-    python scripts/localizing.py RUN_DIR... > tables.md
+    python scripts/localizing.py RUN_DIR... [--planted DIR] > tables.md
 
-Runs of one `name` in their config are seeds of one arm. Needs pandas and pyarrow.
+Runs of one `name` in their config are seeds of one arm. `--planted DIR` is what plant_outliers.py wrote:
+the runs, which read it, then have a table of its outliers. Needs numpy, pandas and pyarrow.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import pathlib
 import tomllib
 from collections import defaultdict
 
+import numpy as np
 import pandas as pd
 
 TOP = 50
@@ -28,7 +30,10 @@ def read(run):
         files = sorted(folder.glob("epoch-*.parquet"))
         if files:
             tables[folder.name] = pd.read_parquet(files[-1])
-    return {"name": config["name"], "seed": config["seed"], "scalars": scalars, "tables": tables}
+    return {
+        "name": config["name"], "seed": config["seed"], "limit": config["limits"]["train"],
+        "scalars": scalars, "tables": tables,
+    }
 
 
 def spread(values):
@@ -116,6 +121,42 @@ def extremes(runs, layers):
     table(["layer", "candidates, top", "candidates, bottom", "shared, top", "shared, bottom"], rows)
 
 
+def outliers_of(directory, limit):
+    """Ids, in a run over the first `limit` training images by class, of the planted outliers."""
+    batches = [np.fromfile(path, np.uint8) for path in sorted(directory.glob("data_batch_*.bin"))]
+    labels = np.concatenate([batch.reshape(-1, 3073)[:, 0] for batch in batches])
+    place = pd.Series(labels).groupby(labels).cumcount().to_numpy()
+    kept = np.flatnonzero(place < limit // 10)
+    planted = pd.read_csv(directory / "outliers.csv")["row"]
+    return np.flatnonzero(np.isin(kept, planted))
+
+
+def planted(runs, directory):
+    """LayerMem of planted outliers and of all other points, with its two controls: points that both
+    encoders saw, and the calibrated difference of the points that one of them saw."""
+    rows = []
+    for layer in layers_of(runs, "layermem/mean/candidates/"):
+        cells = defaultdict(list)
+        for run in runs:
+            points = run["tables"]["layermem.points"]
+            points = points[points["layer"] == layer]
+            outlier = points["point"].isin(outliers_of(directory, run["limit"]))
+            mean = {
+                (group, which): points[(points["set"] == group) & (outlier == which)]["score"].mean()
+                for group in ["candidates", "independent", "shared"] for which in [True, False]
+            }
+            for which in [True, False]:
+                cells["candidates", which].append(mean["candidates", which])
+                cells["shared", which].append(mean["shared", which])
+                calibrated = (mean["candidates", which] - mean["independent", which]) / 2
+                cells["calibrated", which].append(calibrated)
+        order = [(group, which) for group in ["candidates", "shared", "calibrated"] for which in [True, False]]
+        rows.append([layer] + [spread(cells[key]) for key in order])
+    print("LayerMem of planted outliers and of the other points\n")
+    table(["layer"] + [f"{group}, {who}" for group in ["candidates", "shared", "calibrated"]
+                       for who in ["outliers", "others"]], rows)
+
+
 def gap(runs):
     layers = layers_of(runs, "alignment/gap/")
     if layers:
@@ -161,8 +202,10 @@ def unitmem(runs):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", nargs="+", type=pathlib.Path)
+    parser.add_argument("--planted", type=pathlib.Path, metavar="DIR")
+    arguments = parser.parse_args()
     arms = defaultdict(list)
-    for path in parser.parse_args().runs:
+    for path in arguments.runs:
         run = read(path)
         arms[run["name"]].append(run)
     for name, runs in arms.items():
@@ -170,6 +213,8 @@ def main():
         print(f"## {name}\n")
         accuracy(runs)
         layermem(runs)
+        if arguments.planted:
+            planted(runs, arguments.planted)
         gap(runs)
         unitmem(runs)
 
