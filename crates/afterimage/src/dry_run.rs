@@ -10,6 +10,7 @@ use burn::tensor::Device;
 use crate::config::{KeyPath, Loaded};
 use crate::error::RunError;
 use crate::experiment::Experiment;
+use crate::located::located;
 use crate::registry::Registry;
 
 /// What a run would do: its directory, device, steps and the order of plugins with their events.
@@ -27,7 +28,9 @@ pub fn dry_run(loaded: &Loaded<Experiment>, with_data: bool) -> Result<String, R
         default_directory(loaded).display()
     );
     if with_data {
-        let data = experiment.load_data()?;
+        let data = experiment
+            .load_data()
+            .map_err(|error| located(error, &loaded.locations))?;
         let images = data.train.len();
         let seen = match experiment.pair {
             Some(pair) => pair.sets(images, experiment.seed)?.members().len(),

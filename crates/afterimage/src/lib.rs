@@ -14,6 +14,7 @@ mod experiment;
 mod fine_tune;
 mod intervene;
 mod label_noise;
+mod located;
 mod pair;
 mod prepared;
 mod probe;

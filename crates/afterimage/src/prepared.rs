@@ -16,6 +16,7 @@ use crate::device::open_device;
 use crate::dry_run::{attach, in_order};
 use crate::error::RunError;
 use crate::experiment::Experiment;
+use crate::located::located;
 use crate::start::Start;
 
 /// A run with everything read and checked, before anything is written.
@@ -43,6 +44,10 @@ impl Prepared {
         loaded: &Loaded<Experiment>,
         resumed: Option<&Path>,
     ) -> Result<Self, RunError> {
+        Self::checked(loaded, resumed).map_err(|error| located(error, &loaded.locations))
+    }
+
+    fn checked(loaded: &Loaded<Experiment>, resumed: Option<&Path>) -> Result<Self, RunError> {
         let experiment = &loaded.value;
         let plugins = attach(loaded)?;
         let device = open_device(&experiment.device)?;

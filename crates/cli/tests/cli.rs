@@ -181,6 +181,34 @@ fn missing_data_is_told_before_anything_is_written() {
     assert_nothing_written(&place);
 }
 
+#[test]
+fn a_setting_that_the_data_refuse_is_told_with_its_line() {
+    let place = Place::new();
+    let config = place.write(
+        "config.toml",
+        &TINY.replace("train = 320", "train = 1000000"),
+    );
+    let line = TINY.lines().position(|line| line == "train = 320").unwrap() + 1;
+    let at = format!("config.toml:{line}: limits.train: ");
+    start(&place, &config, &[]).expect(2, &[&at, "lower the limit"]);
+    call(["run", config.to_str().unwrap(), "--dry-run"]).expect(2, &[&at]);
+    let config = place.write("config.toml", TINY);
+    for (set, words) in [
+        (
+            "limits.train=0",
+            "--set limits.train=0: limits.train: a limit of 0",
+        ),
+        (
+            "views.size=4",
+            "--set views.size=4: views.size: views are 4 pixels",
+        ),
+        ("pair={candidates=500}", "pair.candidates: "),
+    ] {
+        start(&place, &config, &[set]).expect(2, &[words]);
+    }
+    assert_nothing_written(&place);
+}
+
 /// Every config that the project ships.
 fn shipped() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");

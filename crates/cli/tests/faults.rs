@@ -161,3 +161,12 @@ fn a_loss_that_explodes_stops_the_run_with_a_checkpoint() {
     assert_eq!(checkpoints(&run).last(), Some(&last));
     assert_eq!(text(&run, "metrics.jsonl"), metrics);
 }
+
+#[test]
+fn a_plugin_whose_time_never_comes_is_named() {
+    let place = Place::new();
+    let plugin = "\n[[plugins]]\nkind = \"unitmem\"\npoints = 20\nviews = 2\n\
+                  every = \"4 epochs\"\n";
+    let ended = start(&place, plugin, &[]).expect(0, &["4 epochs", "3 epochs and 30 steps"]);
+    assert!(ended.err.contains("plugin \"unitmem\" acts"), "{ended:#?}");
+}

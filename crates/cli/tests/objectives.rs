@@ -184,6 +184,6 @@ fn what_does_not_go_together_is_told_by_key() {
         "--out",
         out.to_str().unwrap(),
     ];
-    run::call(arguments).expect(2, &["14 pixels", "set `objective.local_size`"]);
+    run::call(arguments).expect(2, &["small.toml", "objective.local_size: ", "14 pixels"]);
     assert!(!out.exists());
 }

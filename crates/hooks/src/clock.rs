@@ -52,6 +52,15 @@ impl Every {
             }
         }
     }
+
+    /// Whether a handler is ever due once training began, in a run of `clock.epochs` and `clock.steps`.
+    pub fn comes_within(self, clock: &Clock) -> bool {
+        match self {
+            Every::Always | Every::Percent(_) => true,
+            Every::Steps(n) => n <= clock.steps,
+            Every::Epochs(n) => n <= clock.epochs,
+        }
+    }
 }
 
 /// A cadence that cannot be read.
@@ -130,6 +139,21 @@ mod tests {
             .filter(|&s| Every::Percent(50).is_due(&at(s, 7)))
             .collect();
         assert_eq!(uneven, [4, 7]);
+    }
+
+    #[test]
+    fn a_cadence_longer_than_the_run_never_comes() {
+        let run = at(0, 40);
+        for (every, comes) in [
+            (Every::Always, true),
+            (Every::Percent(100), true),
+            (Every::Steps(40), true),
+            (Every::Steps(41), false),
+            (Every::Epochs(4), true),
+            (Every::Epochs(5), false),
+        ] {
+            assert_eq!(every.comes_within(&run), comes, "{every}");
+        }
     }
 
     #[test]

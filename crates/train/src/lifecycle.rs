@@ -139,6 +139,7 @@ impl<M: LearnerModel> Training<M> {
         let plugins = std::mem::take(&mut self.parts.plugins);
         self.hooks = Hooks::new(plugins, &self.host(), &mut self.desk.resources)
             .map_err(TrainError::Plugins)?;
+        self.warn_of_cadences();
         let resume = self.resume()?;
         let open = std::mem::replace(&mut self.parts.sinks, Box::new(|_| Sinks::new()));
         self.sinks = open(resume);
@@ -149,6 +150,24 @@ impl<M: LearnerModel> Training<M> {
         }
         self.began = Instant::now();
         Ok(())
+    }
+
+    /// A plugin whose time never comes would leave out its figures without a word.
+    fn warn_of_cadences(&self) {
+        let clock = &self.state.clock;
+        for manifest in self.hooks.manifests() {
+            for (event, every) in &manifest.events {
+                if !every.comes_within(clock) {
+                    tracing::warn!(
+                        "plugin {:?} acts on {event} every {every}, which does not come once training \
+                         began: the run has {} epochs and {} steps; give it a shorter `every`",
+                        manifest.id,
+                        clock.epochs,
+                        clock.steps
+                    );
+                }
+            }
+        }
     }
 
     fn resume(&mut self) -> Result<Option<u64>, TrainError> {
