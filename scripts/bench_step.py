@@ -2,7 +2,7 @@
 """A training step and inference of ResNet-9, ResNet-18 and ViT-Tiny: PyTorch, burn's flex, and flex with this project's
 kernels, interleaved in one run on the same threads.
 
-    cargo bench --no-run -p afterimage-model --bench step
+    cargo bench --no-run --workspace --bench step
     python scripts/bench_step.py target/release/deps/step-HASH [--rounds 9] [--threads 2]
 
 Needs PyTorch. Quote medians of the ratios within a round: absolute times depend on the machine and

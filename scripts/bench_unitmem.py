@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What UnitMem of a ResNet-9 costs: here, batched in PyTorch, and the way of the official code.
 
-    cargo bench -p afterimage-memory --bench probe --no-run
+    cargo bench --no-run --workspace --bench probe
     python scripts/bench_unitmem.py --bench target/release/deps/probe-… [--rounds 3] [--threads 2]
 
 All three look at the same number of points and views (3×32×32, ready in memory, so that no

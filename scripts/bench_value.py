@@ -113,9 +113,10 @@ def watched(command):
     while child.poll() is None:
         try:
             status = Path(f"/proc/{child.pid}/status").read_text()
-        except OSError:
+            program = Path(f"/proc/{child.pid}/exe").resolve().name
+        except OSError:  # it has just ended
             break
-        if Path(f"/proc/{child.pid}/exe").resolve().name == Path(command[0]).name:
+        if program == Path(command[0]).name:
             found = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")]
             peak = max([peak] + [float(kilobytes) / 1024 for kilobytes in found])
         time.sleep(0.01)
