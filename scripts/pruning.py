@@ -124,6 +124,13 @@ def tables(_):
             found[arm][seed] = read(path)
     probes = lambda arm: [after["eval/linear_probe"] for _, after in found[arm].values()]
     cell = lambda arm: interval(probes(arm)) if arm in found else "–"
+
+    def paired(arm, other):
+        """What `arm` has more than `other`, seed by seed."""
+        both = [seed for seed in found.get(arm, {}) if seed in found.get(other, {})]
+        value = lambda name, seed: found[name][seed][1]["eval/linear_probe"]
+        return interval([value(arm, seed) - value(other, seed) for seed in both]) if both else "–"
+
     seeds = max((len(runs) for runs in found.values()), default=0)
     print(f"Linear probe on held-out images in %, mean ± half of a 95 % interval over {seeds} seeds.\n")
     if any(arm.startswith("table6") for arm in found):
@@ -133,6 +140,11 @@ def tables(_):
         print(f"Nothing pruned: {interval(base) if base else '–'}\n")
         rows = [[name] + [cell(f"table6-{share}-{name}") for share, _, _ in SHARES]
                 for name, *_ in CRITERIA]
+        table(["units pruned"] + [share for share, _, _ in SHARES], rows)
+        print("Less random units in the same numbers, paired by seed\n")
+        rows = [[name] + [paired(f"table6-{share}-{name}", f"table6-{share}-unitmem-random")
+                          for share, _, _ in SHARES]
+                for name, *_ in CRITERIA if name != "unitmem-random"]
         table(["units pruned"] + [share for share, _, _ in SHARES], rows)
     if any(arm.startswith(("during", "after")) for arm in found):
         print("## Pruning during training, and at its end\n")

@@ -92,6 +92,7 @@ pub struct Compacted {
 /// A checkpoint that cannot be read, an encoder without units to take out, a result that differs.
 pub fn compact(options: &CompactOptions, say: &mut dyn FnMut(&str)) -> Result<Compacted, RunError> {
     refuse_full(&options.out)?;
+    Subject::check_import(&[&options.checkpoint], &options.import)?;
     let subject = Subject::open(&options.checkpoint, &options.import)?;
     let (channels, side) = subject.images()?;
     let size = options.size.unwrap_or(side);

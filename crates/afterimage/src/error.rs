@@ -161,6 +161,21 @@ pub enum RunError {
         /// The directory.
         path: PathBuf,
     },
+    /// Words about PyTorch weights where there are none.
+    #[error(
+        "--layout and --prefix say how PyTorch weights are named; {path} is a checkpoint of a run or a \
+         compacted encoder, which says so itself: leave them out"
+    )]
+    NoForeignWeights {
+        /// The checkpoint.
+        path: PathBuf,
+    },
+    /// A file that cannot be written when its time comes.
+    #[error("--features {path}: there is no folder to write it to; make it, or name another file")]
+    NoFolder {
+        /// The file.
+        path: PathBuf,
+    },
     /// Weights that come without images.
     #[error(
         "a file of weights does not say on which images to probe; give --data KIND:PATH, or a \
@@ -257,6 +272,8 @@ impl RunError {
             | RunError::OtherLayers { .. }
             | RunError::Start { .. }
             | RunError::NoImages
+            | RunError::NoForeignWeights { .. }
+            | RunError::NoFolder { .. }
             | RunError::DataFlag { .. }
             | RunError::ColourImages
             | RunError::FewImages { .. }

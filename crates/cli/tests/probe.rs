@@ -122,6 +122,21 @@ fn the_probe_of_a_run_is_the_last_one_that_the_run_made() {
 }
 
 #[test]
+fn flags_that_could_do_nothing_are_refused() {
+    let place = Place::new();
+    let run = place.path("run");
+    fs::create_dir(&run).unwrap();
+    for flags in [["--layout", "vit"], ["--prefix", "student"]] {
+        probe(&place, &run, "out", &flags).expect(2, &["--layout and --prefix", "leave them out"]);
+    }
+    let nowhere = place.path("no/such/features.npy");
+    let flags = ["--features", nowhere.to_str().unwrap()];
+    let words = ["features.npy: there is no folder"];
+    probe(&place, &weights(), "out", &[&SMALL[..], &flags].concat()).expect(2, &words);
+    assert_nothing(&place, "out");
+}
+
+#[test]
 fn weights_of_pytorch_are_probed_on_images_that_the_flags_name() {
     let place = Place::new();
     let features = place.path("features.npy");

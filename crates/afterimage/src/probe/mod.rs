@@ -82,6 +82,12 @@ pub struct Probed {
 /// that fails.
 pub fn probe(options: &ProbeOptions, say: &mut dyn FnMut(&str)) -> Result<Probed, RunError> {
     refuse_full(&options.out)?;
+    let checkpoint = options.checkpoint.as_path();
+    let encoders: Vec<&Path> = std::iter::once(checkpoint)
+        .chain(options.reference.as_deref())
+        .collect();
+    Subject::check_import(&encoders, &options.import)?;
+    check_folder(options.features.as_deref())?;
     let subject = Subject::open(&options.checkpoint, &options.import)?;
     let loaded = load_for(&subject, options)?;
     let mut prepared = Prepared::new(&subject, &loaded.value, options)?;
@@ -206,6 +212,21 @@ fn record(
         closed: closed
             .map(|sink| format!("{}: {}", sink.sink, sink.reason))
             .collect(),
+    })
+}
+
+/// Refuses a file whose folder is not there, or which is a folder.
+fn check_folder(file: Option<&Path>) -> Result<(), RunError> {
+    let Some(file) = file else { return Ok(()) };
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    if folder.is_dir() && !file.is_dir() {
+        return Ok(());
+    }
+    Err(RunError::NoFolder {
+        path: file.to_owned(),
     })
 }
 

@@ -102,6 +102,22 @@ impl Subject {
         }
     }
 
+    /// Refuses words about PyTorch weights if none of `paths` holds such.
+    pub(crate) fn check_import(paths: &[&Path], import: &ImportOptions) -> Result<(), RunError> {
+        let own = |path: &&Path| {
+            let folder = path.parent().unwrap_or(Path::new(""));
+            path.is_dir() || (path.ends_with(MODEL) && folder.join(CONTENTS).is_file())
+        };
+        match paths.first() {
+            Some(first) if *import != ImportOptions::default() && paths.iter().all(own) => {
+                Err(RunError::NoForeignWeights {
+                    path: first.to_path_buf(),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn of_weights(path: &Path, import: &ImportOptions) -> Result<Self, RunError> {
         let weights = Weights::open(path, import)?;
         let mut defaults = "convolution = \"direct\"\n".to_owned();
