@@ -154,10 +154,16 @@ fn plugins(name: Option<&str>) -> Result<u8, RunError> {
 }
 
 fn report(runs: &[PathBuf]) -> Result<u8, RunError> {
+    let mut code = 0;
     for run in runs {
         let directory = afterimage::RunDir::open(run)?;
-        afterimage::track::Report::from_run(directory.path())?.write(&directory.report())?;
+        let report = afterimage::track::Report::from_run(directory.path())?;
+        report.write(&directory.report())?;
         say(&format!("{}\n", directory.report().display()));
+        for part in report.damaged() {
+            complain(&format!("{}: the page lacks a part: {part}", run.display()));
+            code = 1;
+        }
     }
-    Ok(0)
+    Ok(code)
 }

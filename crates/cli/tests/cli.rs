@@ -435,6 +435,14 @@ fn a_report_can_be_written_again() {
     assert!(ended.out.contains("report.html"), "{}", ended.out);
     assert_eq!(fs::read_to_string(&report).unwrap(), page);
     call(["report", place.path("nothing").to_str().unwrap()]).expect(1, &["no run directory"]);
+
+    // A page that lacks a part is no whole one.
+    let metrics = run.join("metrics.jsonl");
+    let lines = fs::read_to_string(&metrics).unwrap();
+    fs::write(&metrics, format!("no record\n{lines}")).unwrap();
+    let words = ["the page lacks a part", "metrics.jsonl"];
+    call(["report", run.to_str().unwrap()]).expect(1, &words);
+    assert!(fs::read_to_string(&report).unwrap() != page);
 }
 
 #[test]

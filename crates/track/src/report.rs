@@ -36,6 +36,11 @@ impl Report {
         })
     }
 
+    /// What is there and could not be read: file and fault of each part that the page lacks.
+    pub fn damaged(&self) -> &[String] {
+        &self.run.damaged
+    }
+
     /// The page.
     pub fn html(&self) -> String {
         page::render(&self.run)
