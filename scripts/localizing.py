@@ -134,13 +134,14 @@ def outliers_of(directory, limit):
 def planted(runs, directory):
     """LayerMem of planted outliers and of all other points, with its two controls: points that both
     encoders saw, and the calibrated difference of the points that one of them saw."""
+    outliers = {limit: outliers_of(directory, limit) for limit in {run["limit"] for run in runs}}
     rows = []
     for layer in layers_of(runs, "layermem/mean/candidates/"):
         cells = defaultdict(list)
         for run in runs:
             points = run["tables"]["layermem.points"]
             points = points[points["layer"] == layer]
-            outlier = points["point"].isin(outliers_of(directory, run["limit"]))
+            outlier = points["point"].isin(outliers[run["limit"]])
             mean = {
                 (group, which): points[(points["set"] == group) & (outlier == which)]["score"].mean()
                 for group in ["candidates", "independent", "shared"] for which in [True, False]

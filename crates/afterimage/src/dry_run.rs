@@ -18,6 +18,10 @@ use crate::registry::Registry;
 /// # Errors
 /// As for [`run`](crate::run()), before anything is written.
 pub fn dry_run(loaded: &Loaded<Experiment>, with_data: bool) -> Result<String, RunError> {
+    told(loaded, with_data).map_err(|error| located(error, &loaded.locations))
+}
+
+fn told(loaded: &Loaded<Experiment>, with_data: bool) -> Result<String, RunError> {
     let experiment = &loaded.value;
     let mut text = format!(
         "{}: {} epochs, batches of {}, device {}\nrun directory: {}\n",
@@ -28,9 +32,7 @@ pub fn dry_run(loaded: &Loaded<Experiment>, with_data: bool) -> Result<String, R
         default_directory(loaded).display()
     );
     if with_data {
-        let data = experiment
-            .load_data()
-            .map_err(|error| located(error, &loaded.locations))?;
+        let data = experiment.load_data()?;
         let images = data.train.len();
         let seen = match experiment.pair {
             Some(pair) => pair.sets(images, experiment.seed)?.members().len(),

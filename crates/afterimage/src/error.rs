@@ -171,7 +171,9 @@ pub enum RunError {
         path: PathBuf,
     },
     /// A file that cannot be written when its time comes.
-    #[error("--features {path}: there is no folder to write it to; make it, or name another file")]
+    #[error(
+        "--features {path}: this is a folder, or lies in none; name a file in a folder that is there"
+    )]
     NoFolder {
         /// The file.
         path: PathBuf,

@@ -131,7 +131,7 @@ fn flags_that_could_do_nothing_are_refused() {
     }
     let nowhere = place.path("no/such/features.npy");
     let flags = ["--features", nowhere.to_str().unwrap()];
-    let words = ["features.npy: there is no folder"];
+    let words = ["features.npy: this is a folder, or lies in none"];
     probe(&place, &weights(), "out", &[&SMALL[..], &flags].concat()).expect(2, &words);
     assert_nothing(&place, "out");
 }

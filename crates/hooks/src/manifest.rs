@@ -96,6 +96,30 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// What a plugin has that declares nothing, with state of version 1.
+    pub fn new(id: impl Into<String>, kind: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            kind: kind.into(),
+            state_version: 1,
+            events: Vec::new(),
+            taps: Vec::new(),
+            reads: Vec::new(),
+            reads_labels: false,
+            reads_truth: false,
+            oracle: false,
+            provides: Vec::new(),
+            writes: Vec::new(),
+            requests: Vec::new(),
+            after: Vec::new(),
+            on_fault: OnFault::Disable,
+            exact: false,
+            reference: false,
+            plan: Vec::new(),
+            origin: None,
+        }
+    }
+
     /// Whether the plugin can change the run: it writes something or makes requests.
     pub fn intervenes(&self) -> bool {
         !self.writes.is_empty() || !self.requests.is_empty()

@@ -188,26 +188,7 @@ pub struct Attached {
 impl Attached {
     /// Attaches `plugin` under a unique `id`; `kind` is its name in the registry.
     pub fn new<P: Plugin>(id: impl Into<String>, kind: impl Into<String>, plugin: P) -> Self {
-        let mut manifest = Manifest {
-            id: id.into(),
-            kind: kind.into(),
-            state_version: 1,
-            events: Vec::new(),
-            taps: Vec::new(),
-            reads: Vec::new(),
-            reads_labels: false,
-            reads_truth: false,
-            oracle: false,
-            provides: Vec::new(),
-            writes: Vec::new(),
-            requests: Vec::new(),
-            after: Vec::new(),
-            on_fault: OnFault::Disable,
-            exact: false,
-            reference: false,
-            plan: Vec::new(),
-            origin: None,
-        };
+        let mut manifest = Manifest::new(id, kind);
         let mut tables = Tables::default();
         let mut resources = Vec::new();
         let mut fault_policy = None;

@@ -6,6 +6,8 @@ use afterimage_hooks::{Fault, Site, UnitParameters};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
+use crate::compact::WithShape;
+
 /// Norms of the weights and scales of the norms that make the units of `site` in `module`; `None` for
 /// a site that names no weights. `place` is what the paths of the site begin with in the module, and
 /// `named` what they begin with in the site.
@@ -92,12 +94,9 @@ fn sums(values: &[f32], shape: &[usize], of: fn(f64) -> f64) -> Vec<f64> {
     }
 }
 
-/// Values in row-major order, and the tensor's shape.
-type WithShape = (Vec<f32>, Vec<usize>);
-
 struct Values {
     path: Vec<String>,
-    wanted: BTreeMap<String, Option<WithShape>>,
+    wanted: BTreeMap<String, Option<WithShape<f32>>>,
     failed: Option<Fault>,
 }
 

@@ -10,7 +10,7 @@ use afterimage_model::EncoderView;
 use super::arms::Arms;
 use super::subject::Operated;
 use crate::error::RunError;
-use crate::probe::ProbeOptions;
+use crate::probe::{ProbeOptions, Subject};
 
 /// Which units are held at zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +79,7 @@ pub fn ablate(options: &AblateOptions, say: &mut dyn FnMut(&str)) -> Result<Arms
             given: options.fraction,
         });
     }
+    Subject::check_import(&[&options.subject.checkpoint], &options.subject.import)?;
     let operated = Operated::open(&options.subject)?;
     say("measuring UnitMem");
     let (sites, units) = units(&operated)?;

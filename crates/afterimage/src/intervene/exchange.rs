@@ -9,7 +9,7 @@ use super::arms::Arms;
 use super::subject::Operated;
 use crate::error::RunError;
 use crate::fine_tune::LayerChoice;
-use crate::probe::ProbeOptions;
+use crate::probe::{ProbeOptions, Subject};
 
 /// Which layers of which encoder take the places of one's own.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +34,8 @@ pub struct ExchangeOptions {
 /// # Errors
 /// Encoders that cannot be read or differ in architecture, layers that cannot be chosen.
 pub fn exchange(options: &ExchangeOptions, say: &mut dyn FnMut(&str)) -> Result<Arms, RunError> {
+    let encoders = [options.subject.checkpoint.as_path(), &options.donor];
+    Subject::check_import(&encoders, &options.subject.import)?;
     let operated = Operated::open(&options.subject)?;
     let donor = operated.donor(&options.donor, &options.subject)?;
     let layers = operated.layers();

@@ -85,31 +85,34 @@ pub(crate) struct Opened {
     pub(crate) left_out: Vec<String>,
 }
 
+/// The folder of an encoder that this program wrote: a run, one of its checkpoints, named as a folder or
+/// by the weights in it, or a compacted encoder. None for weights from elsewhere.
+fn own_folder(path: &Path) -> Option<&Path> {
+    if path.is_dir() {
+        return Some(path);
+    }
+    path.parent()
+        .filter(|folder| path.ends_with(MODEL) && folder.join(CONTENTS).is_file())
+}
+
 impl Subject {
     /// Looks at what `path` is, and reads what it says about itself.
     pub(crate) fn open(path: &Path, import: &ImportOptions) -> Result<Self, RunError> {
         if path.join(ARCHITECTURE).is_file() && path.join(WEIGHTS).is_file() {
             return Self::of_compacted(path);
         }
-        if path.is_dir() {
-            return Self::of_run(checkpoint_in(path)?);
-        }
-        match path.parent() {
-            Some(folder) if path.ends_with(MODEL) && folder.join(CONTENTS).is_file() => {
-                Self::of_run(folder.to_owned())
-            }
-            _ => Self::of_weights(path, import),
+        match own_folder(path) {
+            Some(folder) if path.is_dir() => Self::of_run(checkpoint_in(folder)?),
+            Some(folder) => Self::of_run(folder.to_owned()),
+            None => Self::of_weights(path, import),
         }
     }
 
     /// Refuses words about PyTorch weights if none of `paths` holds such.
     pub(crate) fn check_import(paths: &[&Path], import: &ImportOptions) -> Result<(), RunError> {
-        let own = |path: &&Path| {
-            let folder = path.parent().unwrap_or(Path::new(""));
-            path.is_dir() || (path.ends_with(MODEL) && folder.join(CONTENTS).is_file())
-        };
+        let own = paths.iter().all(|path| own_folder(path).is_some());
         match paths.first() {
-            Some(first) if *import != ImportOptions::default() && paths.iter().all(own) => {
+            Some(first) if *import != ImportOptions::default() && own => {
                 Err(RunError::NoForeignWeights {
                     path: first.to_path_buf(),
                 })

@@ -6,6 +6,7 @@
 
 mod calibrate;
 mod cover;
+mod mixture;
 mod neighbours;
 mod prior;
 

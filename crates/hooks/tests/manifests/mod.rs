@@ -1,31 +1,16 @@
 //! Manifests of made-up plugins, and what the order says of them.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use afterimage_hooks::{HooksError, Host, Manifest, OnFault, Origin, Write, order};
+use afterimage_hooks::{HooksError, Host, Manifest, Origin, Write, order};
 
 pub fn plugin(id: &str, line: usize) -> Manifest {
+    let origin = Origin {
+        file: "run.toml".to_owned(),
+        line,
+    };
     Manifest {
-        id: id.to_owned(),
-        kind: "test".to_owned(),
-        state_version: 1,
-        events: Vec::new(),
-        taps: Vec::new(),
-        reads: Vec::new(),
-        reads_labels: false,
-        reads_truth: false,
-        oracle: false,
-        provides: Vec::new(),
-        writes: Vec::new(),
-        requests: Vec::new(),
-        after: Vec::new(),
-        on_fault: OnFault::Disable,
-        exact: false,
-        reference: false,
-        plan: Vec::new(),
-        origin: Some(Origin {
-            file: "run.toml".to_owned(),
-            line,
-        }),
+        origin: Some(origin),
+        ..Manifest::new(id, "test")
     }
 }
 

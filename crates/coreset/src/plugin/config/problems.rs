@@ -1,0 +1,215 @@
+//! What must hold of the settings of `coreset`, alone and together.
+
+use crate::settings::Strategy;
+
+use super::super::choices::{Grouping, Mixup, Proxy, Weights};
+use super::{CoresetConfig, Fill};
+
+impl CoresetConfig {
+    /// What is wrong with the settings: keys, each with a sentence.
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
+        let mut check = |holds: bool, key: &'static str, advice: String| {
+            if !holds {
+                problems.push((key, advice));
+            }
+        };
+        let part = |x: f64| x > 0.0 && x <= 1.0;
+        let gate = self.gate.as_ref();
+        check(
+            part(self.fraction),
+            "fraction",
+            format!("{} is not in (0, 1]", self.fraction),
+        );
+        check(self.every > 0, "every", "must be at least 1".to_owned());
+        check(
+            self.clusters > 0,
+            "clusters",
+            "must be at least 1".to_owned(),
+        );
+        check(self.batch > 0, "batch", "must be at least 1".to_owned());
+        check(
+            (1..=1024).contains(&self.threads),
+            "threads",
+            "must be from 1 to 1024".to_owned(),
+        );
+        check(
+            self.staleness <= 8,
+            "staleness",
+            "must be at most 8; older coresets are another method".to_owned(),
+        );
+        check(
+            (0.0..=1.0).contains(&self.refresh),
+            "refresh",
+            "must be a part between 0 and 1".to_owned(),
+        );
+        check(
+            (0.0..1.0).contains(&self.decay),
+            "decay",
+            "must be at least 0 and below 1".to_owned(),
+        );
+        check(
+            self.drift
+                .is_none_or(|drift| drift > 0.0 && drift.is_finite()),
+            "drift",
+            "must be above 0".to_owned(),
+        );
+        check(
+            self.drift.is_none() || self.knows_classes(),
+            "drift",
+            "needs residuals; choose a proxy of gradients, or leave it out".to_owned(),
+        );
+        check(
+            self.drift.is_none() || self.every > 1,
+            "every",
+            "a choice every epoch leaves `drift` nothing to trigger; leave `every` out or raise it"
+                .to_owned(),
+        );
+        check(
+            self.cap.is_none_or(part),
+            "cap",
+            "must be in (0, 1]; 0.99 keeps single medoids from ruling".to_owned(),
+        );
+        check(
+            self.cap.is_none() || self.weights == Weights::ClusterSize,
+            "cap",
+            "is for `weights = \"cluster-size\"` alone".to_owned(),
+        );
+        check(
+            self.radius.is_some() == (self.weights == Weights::Radius),
+            "radius",
+            "goes with `weights = \"radius\"`, which needs it".to_owned(),
+        );
+        check(
+            self.radius
+                .is_none_or(|radius| radius > 0.0 && radius.is_finite()),
+            "radius",
+            "must be above 0".to_owned(),
+        );
+        check(
+            self.beta.iter().all(|x| *x > 0.0 && *x <= 4.0),
+            "beta",
+            "both numbers must be in (0, 4]".to_owned(),
+        );
+        check(
+            self.mixup != Mixup::Cluster || gate.is_none(),
+            "mixup",
+            "clusters are those of a selection without gate; choose \"label\" or \"none\""
+                .to_owned(),
+        );
+        let unranked = gate.is_none() && !self.ranks_points();
+        let strategy = self.strategy.name();
+        check(
+            !unranked || self.weights == Weights::None,
+            "weights",
+            format!(
+                "`strategy = \"{strategy}\"` knows no distances, and so no clusters to weigh by; set \
+                 `weights = \"none\"` (a preset may have set another), or choose another strategy"
+            ),
+        );
+        let weighs_itself = match self.strategy {
+            _ if gate.is_some() => None,
+            Strategy::Craig => Some(Weights::ClusterSize),
+            Strategy::GradMatch => Some(Weights::None),
+            _ => None,
+        };
+        check(
+            weighs_itself.is_none_or(|own| self.weights == own),
+            "weights",
+            format!("`strategy = \"{strategy}\"` has weights of its own; leave `weights` out"),
+        );
+        check(
+            gate.is_some() || self.strategy != Strategy::Craig || self.cap.is_none(),
+            "cap",
+            "CRAIG cuts no weights; leave it out, or choose \"facility-location\"".to_owned(),
+        );
+        check(
+            gate.is_some()
+                || self.strategy != Strategy::El2n
+                || matches!(self.proxy, Proxy::Residuals | Proxy::LastLayer),
+            "proxy",
+            "EL2N is the length of residuals; set `proxy = \"residuals\"`".to_owned(),
+        );
+        check(
+            !unranked || self.mixup != Mixup::Cluster,
+            "mixup",
+            format!(
+                "`strategy = \"{strategy}\"` knows no distances, and so no clusters to mix within; set \
+                 `mixup = \"label\"` or \"none\" (a preset may have set another), or choose another \
+                 strategy"
+            ),
+        );
+        check(
+            !matches!(self.strategy, Strategy::Glister | Strategy::Forgetting) || gate.is_some(),
+            "strategy",
+            "needs what a run does not have: a validation set, or the history of predictions"
+                .to_owned(),
+        );
+        check(
+            gate.is_none() || self.weights == Weights::None,
+            "weights",
+            "a gated selection has equal weights; set \"none\"".to_owned(),
+        );
+        check(
+            self.proxy != Proxy::Embeddings || self.embeddings.is_some(),
+            "embeddings",
+            "name the file that `proxy = \"embeddings\"` is about".to_owned(),
+        );
+        check(
+            self.embeddings.is_none()
+                || self.proxy == Proxy::Embeddings
+                || gate.is_some_and(|g| g.frozen),
+            "embeddings",
+            "nothing looks at it; set `proxy = \"embeddings\"` or `gate.frozen`".to_owned(),
+        );
+        if let Some(gate) = gate {
+            let atypical = gate.layermem.is_some() || gate.unitmem.is_some();
+            check(
+                (0.0..=1.0).contains(&gate.threshold),
+                "gate.threshold",
+                format!("{} is not in [0, 1]", gate.threshold),
+            );
+            check(
+                (0.0..=1.0).contains(&gate.at_least),
+                "gate.at_least",
+                format!("{} is not in [0, 1]", gate.at_least),
+            );
+            check(
+                gate.values || gate.losses || gate.neighbours > 0,
+                "gate",
+                "needs a signal: `values`, `losses` or `neighbours`".to_owned(),
+            );
+            check(
+                self.proxy != Proxy::Embeddings
+                    || gate.frozen
+                    || self.partition == Grouping::Cluster,
+                "gate.frozen",
+                "a gate looks at the encoder's output, whatever `proxy` is; set `gate.frozen = true` to \
+                 look at `embeddings`"
+                    .to_owned(),
+            );
+            check(
+                !gate.frozen || self.embeddings.is_some(),
+                "embeddings",
+                "name the file that `gate.frozen` is about".to_owned(),
+            );
+            check(
+                gate.bonus >= 0.0 && gate.bonus.is_finite(),
+                "gate.bonus",
+                "must be at least 0".to_owned(),
+            );
+            check(
+                gate.fill == Fill::Cover || gate.bonus == 0.1 || gate.bonus == 0.0,
+                "gate.bonus",
+                "only `fill = \"cover\"` has a place for it; leave it out".to_owned(),
+            );
+            check(
+                atypical || (gate.bonus == 0.1 && gate.excuse),
+                "gate",
+                "`bonus` and `excuse` are about `layermem` and `unitmem`, of which neither is told"
+                    .to_owned(),
+            );
+        }
+        problems
+    }
+}

@@ -1,0 +1,137 @@
+//! A selection of what is probably right: signals, prior, gate.
+
+use crate::error::CoresetError;
+use crate::gate::{
+    Gate, Gated, against_other_labels, clean_prior, gated, neighbour_shares, permuted_within, ranks,
+};
+use crate::quality::k_medoids_cost;
+
+use super::super::config::GateConfig;
+use super::super::selection::CoresetSelection;
+use super::Job;
+
+/// The most numbers of a group, its samples times its chosen ones times the width of a row, over which a
+/// cost is counted that no selection has counted itself.
+const MOST_COUNTED: usize = 20_000_000_000;
+
+impl Job {
+    pub(super) fn gated(&self, settings: &GateConfig) -> Result<CoresetSelection, CoresetError> {
+        let features = if settings.frozen {
+            self.embeddings()?
+        } else {
+            self.features()?
+        };
+        let labels = self.labels()?;
+        let wide = |values: &[f32]| -> Vec<f64> { values.iter().map(|x| f64::from(*x)).collect() };
+        let mut signals: Vec<Vec<f64>> = Vec::new();
+        if settings.losses {
+            if self.store.classes == 0 {
+                return Err(CoresetError::setting(
+                    "gate.losses",
+                    "this objective has no scores of classes; set `gate.losses = false`",
+                ));
+            }
+            self.finite("losses", &self.store.losses)?;
+            signals.push(
+                self.store
+                    .losses
+                    .iter()
+                    .map(|loss| -f64::from(*loss))
+                    .collect(),
+            );
+        }
+        if settings.values {
+            let values = self.values.as_ref();
+            let values = values.filter(|values| values.iter().any(|x| x.is_finite()));
+            let values = values.ok_or_else(|| {
+                CoresetError::setting(
+                    "gate.values",
+                    "no sample has a value yet; raise `warmup` above `oob-value.warm_up`",
+                )
+            })?;
+            signals.push(wide(values));
+        }
+        let atypicality = self.atypicality(settings)?;
+        let excuse = atypicality.as_deref().filter(|_| settings.excuse);
+        let rows: Vec<&[f64]> = signals.iter().map(Vec::as_slice).collect();
+        let known = if settings.neighbours > 0 {
+            let shares = neighbour_shares(&features, labels, settings.neighbours)?;
+            Some(against_other_labels(&shares, labels, excuse)?)
+        } else {
+            None
+        };
+        let prior = clean_prior(&rows, labels, known.as_deref(), excuse)?;
+        let clean = if settings.permute {
+            permuted_within(&prior.clean, labels, self.seed)
+        } else {
+            prior.clean
+        };
+        let groups = self.groups()?;
+        let partition = groups.partition(self.config.clusters);
+        let gate = Gate {
+            threshold: settings.threshold,
+            at_least: settings.at_least,
+            fraction: self.config.fraction,
+            fill: settings.fill,
+            bonus: settings.bonus,
+            memory: self.config.memory.bytes.0,
+            seed: self.seed,
+        };
+        let of = Gated {
+            features: &features,
+            clean: &clean,
+            // It would tell what the falsifier takes away.
+            signal: rows.first().copied().filter(|_| !settings.permute),
+            atypicality: atypicality.as_deref(),
+            partition,
+        };
+        let chosen = gated(of, gate)?;
+        let (mut cost, mut empty) = (0.0, 0);
+        for ids in partition.groups(self.samples, self.seed)? {
+            let own: Vec<usize> = ids
+                .iter()
+                .copied()
+                .filter(|id| chosen.binary_search(id).is_ok())
+                .collect();
+            empty += u32::from(own.is_empty());
+            let numbers = ids
+                .len()
+                .saturating_mul(own.len())
+                .saturating_mul(features.columns());
+            cost += if numbers > MOST_COUNTED {
+                f64::NAN
+            } else {
+                k_medoids_cost(&features, &ids, &own)
+            };
+        }
+        Ok(CoresetSelection {
+            chosen_at: self.epoch,
+            weights: vec![1.0; chosen.len()],
+            ids: chosen.iter().map(|id| *id as u32).collect(),
+            owners: Vec::new(),
+            clean: clean.iter().map(|c| *c as f32).collect(),
+            losses: self.losses(),
+            cost,
+            separation: prior.separation,
+            empty_groups: empty,
+        })
+    }
+
+    /// LayerMem and UnitMem as one number in [0, 1] a sample: the mean of their ranks.
+    fn atypicality(&self, gate: &GateConfig) -> Result<Option<Vec<f64>>, CoresetError> {
+        let files = [&gate.layermem, &gate.unitmem];
+        let mut all: Vec<Vec<f64>> = Vec::new();
+        for path in files.into_iter().flatten() {
+            let values = crate::read::numbers(path)?;
+            self.one_each(path, values.len())?;
+            if let Some(id) = values.iter().position(|x| !x.is_finite()) {
+                let reason = format!("the number of sample {id} is not finite");
+                return Err(CoresetError::format(path, reason));
+            }
+            all.push(ranks(&values));
+        }
+        let count = all.len() as f64;
+        let sum = |id: usize| all.iter().map(|ranks| ranks[id]).sum::<f64>() / count;
+        Ok((!all.is_empty()).then(|| (0..self.samples).map(sum).collect()))
+    }
+}
