@@ -12,7 +12,8 @@ pub enum Normaliser {
     /// The scores as they are.
     #[default]
     None,
-    /// Their ranks, from 0 for the lowest to 1 for the highest; ties share their mean rank.
+    /// Their ranks, from 0 for the lowest to 1 for the highest; ties share their mean rank, and a
+    /// group of one has 0.5, as any group of equals.
     Rank,
     /// Their distance from the mean in standard deviations; 0 in a group of equal scores.
     Z,
@@ -53,7 +54,11 @@ fn scaled(scores: &[f64], middle: f64, scale: f64) -> Vec<f64> {
 }
 
 fn ranks(scores: &[f64]) -> Vec<f64> {
-    let last = scores.len().saturating_sub(1).max(1) as f64;
+    if scores.len() == 1 {
+        // Neither end: it would go first, or last, for being alone.
+        return vec![0.5];
+    }
+    let last = scores.len().saturating_sub(1) as f64;
     let of = |x: &f64| {
         let below = scores.iter().filter(|y| *y < x).count() as f64;
         let equal = scores.iter().filter(|y| *y == x).count() as f64;
@@ -95,11 +100,24 @@ mod tests {
             Normaliser::Mad.apply(&[5.0, 5.0, 5.0, 6.0])[3],
             f64::INFINITY
         );
-        assert_eq!(Normaliser::Rank.apply(&[7.0]), [0.0]);
+        assert_eq!(Normaliser::Rank.apply(&[7.0]), [0.5]);
+        assert_eq!(Normaliser::Rank.apply(&[7.0, 7.0]), [0.5, 0.5]);
         assert_eq!(Normaliser::Mad.apply(&[]), [0.0; 0]);
     }
 
     proptest! {
+        #[test]
+        fn ranks_of_negated_scores_count_from_the_other_end(
+            scores in prop::collection::vec(-3i8..3, 0..8),
+        ) {
+            let scores: Vec<f64> = scores.into_iter().map(f64::from).collect();
+            let negated: Vec<f64> = scores.iter().map(|x| -x).collect();
+            let other = ranks(&negated);
+            for (rank, other) in ranks(&scores).into_iter().zip(other) {
+                prop_assert!((rank + other - 1.0).abs() < 1e-12);
+            }
+        }
+
         #[test]
         fn order_is_kept(scores in prop::collection::vec(-5.0f64..5.0, 0..30)) {
             for normaliser in [Normaliser::None, Normaliser::Rank, Normaliser::Z, Normaliser::Mad] {
