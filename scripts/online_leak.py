@@ -54,6 +54,7 @@ cells = "encoder"
 share = "none"
 probabilities = false
 average = {average}
+pass = "{forward}"
 [[plugins]]
 kind = "dynamics"
 """
@@ -115,14 +116,15 @@ def main():
     arguments.add_argument("--epochs", type=int, default=15)
     arguments.add_argument("--views", default="weak", help="of the supervised run")
     arguments.add_argument("--average", type=float, default=0.0)
+    arguments.add_argument("--pass", dest="forward", default="training", help="training or own")
     arguments.add_argument("--objectives", nargs="+", default=["supervised", "simclr"])
     arguments.add_argument("--seeds", type=int, nargs="+", default=[1])
     given = arguments.parse_args()
     for seed in given.seeds:
         flipped = data(given.folder / f"data-{given.count}-{seed}", given.images, given.count, seed)
         for objective in given.objectives:
-            run = given.folder / f"{objective}-{given.views}-{given.count}-{given.average}-{seed}"
-            config = given.folder / f"{objective}-{given.views}-{given.count}-{given.average}-{seed}.toml"
+            name = f"{objective}-{given.views}-{given.count}-{given.average}-{given.forward}-{seed}"
+            run, config = given.folder / name, given.folder / f"{name}.toml"
             text = CONFIG.format(
                 seed=seed,
                 epochs=given.epochs,
@@ -130,11 +132,12 @@ def main():
                 objective=objective,
                 views=given.views if objective == "supervised" else "simclr",
                 average=given.average,
+                forward=given.forward,
             )
             config.write_text(text)
             if not run.exists():
                 subprocess.run([given.program, "run", config, "--out", run], check=True, stdout=subprocess.DEVNULL)
-            print(f"{objective}, seed {seed}, average {given.average}: epoch, patches, encoder | in the epoch alone | loss, margin")
+            print(f"{objective}, seed {seed}, average {given.average}, pass {given.forward}: epoch, patches, encoder | in the epoch alone | loss, margin")
             for epoch in range(1, given.epochs + 1):
                 line = []
                 for scores in (

@@ -58,7 +58,9 @@ pub use online::{
 pub use output::{CELLS_CSV, CELLS_PARQUET, CellFiles, ROWS_CSV, ROWS_PARQUET, write_rows};
 pub use pass::{Block, Visit, visit_cells};
 #[cfg(feature = "plugin")]
-pub use plugin::{CellSource, DynamicsConfig, DynamicsProbe, OobValue, OobValueConfig, Share};
+pub use plugin::{
+    CellSource, DynamicsConfig, DynamicsProbe, OobValue, OobValueConfig, Pass, Share,
+};
 pub use problem::{Cells, Column, NO_LEVEL, Problem, Target};
 pub use score::Score;
 pub use settings::{Candidates, Learner, Settings};

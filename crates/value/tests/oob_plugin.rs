@@ -4,8 +4,8 @@
 
 mod rig;
 
-use afterimage_hooks::{Attached, CellValues, Record, SampleValues};
-use afterimage_value::{CellSource, OobValue, OobValueConfig, Share};
+use afterimage_hooks::{Attached, CellValues, Every, Record, SampleValues};
+use afterimage_value::{CellSource, OobValue, OobValueConfig, Pass, Share};
 
 use rig::*;
 
@@ -88,15 +88,18 @@ fn warming_up_leaves_values_missing() {
 
 #[test]
 fn a_resumed_plugin_goes_on_to_the_bit() {
-    let configs = [
-        small(),
-        OobValueConfig {
-            cells: CellSource::Encoder,
-            groups: 2,
-            average: 0.5,
-            ..small()
-        },
-    ];
+    let encoder = |pass| OobValueConfig {
+        cells: CellSource::Encoder,
+        groups: 2,
+        average: 0.5,
+        pass,
+        ..small()
+    };
+    let seldom = OobValueConfig {
+        steps: Every::Steps(2),
+        ..encoder(Pass::Training)
+    };
+    let configs = [small(), encoder(Pass::Training), seldom, encoder(Pass::Own)];
     for config in configs {
         let mut straight = Rig::new(oob(config.clone()));
         (1..=9).for_each(|step| straight.step(step, false));
@@ -139,6 +142,32 @@ fn a_plugin_resumed_for_publishing_alone_publishes_the_same() {
         format!("{:?}", image.map(|r| &r.value))
     };
     assert_eq!(picture(&resumed), picture(&records));
+}
+
+#[test]
+fn outputs_of_the_training_pass_are_asked_for_in_the_steps_that_need_them_alone() {
+    let run = |config: OobValueConfig| {
+        let mut rig = Rig::new(oob(OobValueConfig {
+            cells: CellSource::Encoder,
+            ..config
+        }));
+        let asked: Vec<bool> = (1..=6).map(|step| rig.train(step, false)).collect();
+        assert!(rig.faults().is_empty(), "{:?}", rig.faults());
+        (asked, rig.state())
+    };
+    let (always, training) = run(small());
+    assert_eq!(always, [true; 6]);
+    let (seldom, _) = run(OobValueConfig {
+        steps: Every::Steps(3),
+        ..small()
+    });
+    assert_eq!(seldom, [false, false, true, false, false, true]);
+    let (own, other) = run(OobValueConfig {
+        pass: Pass::Own,
+        ..small()
+    });
+    assert_eq!(own, [false; 6]);
+    assert!(training != other);
 }
 
 #[test]

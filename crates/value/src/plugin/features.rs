@@ -1,6 +1,6 @@
 //! Outputs of the encoder as cells: groups of neighbouring channels.
 
-use afterimage_hooks::{Fault, ModelView, SampleId, Samples, Split, TapPlan};
+use afterimage_hooks::{Fault, HostOutputs, ModelView, SampleId, Samples, Split, TapPlan};
 use serde::{Deserialize, Serialize};
 
 use crate::online::Moments;
@@ -56,14 +56,39 @@ impl Features {
     }
 }
 
-/// The encoder's outputs `[ids, channels]` for the training images `ids` without augmentation.
-pub(crate) fn outputs(
+/// The encoder's outputs `[ids, channels]` for the training images `ids` without augmentation, by a
+/// forward pass of its own.
+pub(crate) fn own_pass(
     model: &dyn ModelView,
     samples: &dyn Samples,
     ids: &[SampleId],
 ) -> Result<Vec<f32>, Fault> {
     let images = samples.originals(Split::Train, ids)?;
-    let outputs = on_host(model.observe(images, &TapPlan::default())?.embeddings)?;
+    finite(
+        on_host(model.observe(images, &TapPlan::default())?.embeddings)?,
+        ids,
+    )
+}
+
+/// The outputs `[ids, channels]` of the step's forward pass, each the mean over the views of a sample.
+pub(crate) fn training_pass(
+    outputs: &HostOutputs,
+    views: usize,
+    ids: &[SampleId],
+) -> Result<Vec<f32>, Fault> {
+    let of_views = outputs.embeddings.as_ref().ok_or_else(|| {
+        Fault::new("this model shows no outputs of its training pass; set `pass = \"own\"`")
+    })?;
+    let mut of_views = of_views.chunks_exact((of_views.len() / views.max(1)).max(1));
+    let mut means = of_views.next().unwrap_or_default().to_vec();
+    for view in of_views {
+        means.iter_mut().zip(view).for_each(|(sum, x)| *sum += x);
+    }
+    means.iter_mut().for_each(|sum| *sum /= views as f32);
+    finite(means, ids)
+}
+
+fn finite(outputs: Vec<f32>, ids: &[SampleId]) -> Result<Vec<f32>, Fault> {
     match outputs.iter().position(|x| !x.is_finite()) {
         None => Ok(outputs),
         Some(at) => Err(Fault::new(format!(
@@ -90,6 +115,19 @@ mod tests {
         assert_eq!(group_sizes(8, 4), [2; 4]);
         assert_eq!(group_sizes(7, 3), [2, 2, 3]);
         assert_eq!(group_sizes(3, 10), [1; 3]);
+    }
+
+    #[test]
+    fn outputs_of_views_are_averaged_sample_by_sample() -> Result<(), Fault> {
+        let ids = [SampleId(4), SampleId(9)];
+        let mut outputs = HostOutputs::default();
+        assert!(training_pass(&outputs, 2, &ids).is_err());
+        outputs.embeddings = Some(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
+        assert_eq!(training_pass(&outputs, 2, &ids)?, [3.0, 4.0, 5.0, 6.0]);
+        outputs.embeddings = Some(vec![0.0, 0.0, f32::NAN, 0.0]);
+        let error = training_pass(&outputs, 1, &ids).map_err(|fault| fault.to_string());
+        assert!(error.is_err_and(|error| error.contains("sample 9")));
+        Ok(())
     }
 
     #[test]

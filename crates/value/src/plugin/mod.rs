@@ -13,7 +13,7 @@ mod patches;
 
 pub use dynamics::DynamicsProbe;
 pub use dynamics_log::DynamicsConfig;
-pub use oob_config::{CellSource, OobValueConfig, Share};
+pub use oob_config::{CellSource, OobValueConfig, Pass, Share};
 pub use oob_value::OobValue;
 
 use afterimage_hooks::Fault;

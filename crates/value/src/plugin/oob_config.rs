@@ -12,9 +12,9 @@ pub enum CellSource {
     /// Patches of the stored image, each the mean of its pixels: no augmentation, no network.
     #[default]
     Patches,
-    /// Groups of channels of the encoder's output for the image without augmentation. An encoder
-    /// that was trained with a label has seen it, so heads upon it are not out of bag: what is
-    /// measured then is partly what the encoder remembers. It costs a forward pass a step.
+    /// Groups of channels of the encoder's output. An encoder that was trained with a label has seen
+    /// it, so heads upon it are not out of bag: what is measured then is partly what the encoder
+    /// remembers.
     Encoder,
 }
 
@@ -26,6 +26,20 @@ impl CellSource {
             CellSource::Encoder => "encoder",
         }
     }
+}
+
+/// Which forward pass the encoder's outputs are taken from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pass {
+    /// That of the training step, before its update: of the augmented views, averaged over those of a
+    /// sample, with norms that use the statistics of the batch. It costs no pass. Where another plugin
+    /// mixes the images of a batch, these are outputs of mixtures.
+    #[default]
+    Training,
+    /// One of its own after the update, in evaluation mode, of the images without augmentation: about a
+    /// third of a step of supervised training.
+    Own,
 }
 
 /// What other plugins get to read.
@@ -58,6 +72,9 @@ pub struct OobValueConfig {
     pub colour: bool,
     /// Groups of channels for `cells = "encoder"`; default 32.
     pub groups: usize,
+    /// For `cells = "encoder"`, the forward pass that the outputs are from; default `"training"`, also
+    /// `"own"`.
+    pub pass: Pass,
     /// For `cells = "encoder"`, the weight of the past in each sample's features: 0, the default,
     /// for the encoder as it is; 0.9 for a mean over about ten visits, which is steadier and keeps
     /// four more bytes a channel and sample. Below 1.
@@ -96,6 +113,7 @@ impl Default for OobValueConfig {
             patch: 4,
             colour: true,
             groups: 32,
+            pass: Pass::Training,
             average: 0.0,
             heads: settings.heads,
             hidden: settings.hidden,
@@ -126,6 +144,11 @@ impl OobValueConfig {
         }
     }
 
+    /// Whether the outputs of the training's own forward pass are wanted.
+    pub(crate) fn reads_training_pass(&self) -> bool {
+        self.cells == CellSource::Encoder && self.pass == Pass::Training
+    }
+
     /// What is wrong with the settings: keys, each with a sentence.
     pub fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = self.bank(0).problems();
@@ -145,6 +168,11 @@ impl OobValueConfig {
             self.average == 0.0 || self.cells == CellSource::Encoder,
             "average",
             "is for cells = \"encoder\"; patches do not change",
+        );
+        check(
+            self.pass == Pass::Training || self.cells == CellSource::Encoder,
+            "pass",
+            "is for cells = \"encoder\"; patches need no pass",
         );
         problems
     }

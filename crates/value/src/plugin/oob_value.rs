@@ -1,13 +1,13 @@
 //! The plugin `oob-value`: values of samples and cells, out of bag, while the encoder trains.
 
 use afterimage_hooks::{
-    CellValues, Declare, EpochEnd, EpochEndCx, Every, Fault, ModelView, Plugin, PluginState,
-    RunEnd, RunEndCx, SampleId, SampleValues, Samples, Scope, Split, StepDone, StepDoneCx,
+    CellValues, Declare, EpochEnd, EpochEndCx, Every, Fault, ForwardDone, ForwardDoneCx, Plugin,
+    PluginState, RunEnd, RunEndCx, SampleValues, Samples, Scope, Split, StepDone, StepDoneCx,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::online::{Batch, CellTally, OnlineValuer, clean_prior};
-use crate::plugin::features::{Features, group_sizes, outputs};
+use crate::plugin::features::{Features, group_sizes, own_pass, training_pass};
 use crate::plugin::oob_config::{CellSource, OobValueConfig, Share};
 use crate::plugin::oob_report::Report;
 use crate::plugin::patches::{Patches, grid};
@@ -52,6 +52,11 @@ impl OobValue {
         }
     }
 
+    fn ask(&mut self, cx: &mut ForwardDoneCx<'_>) -> Result<(), Fault> {
+        cx.fetch_embeddings();
+        Ok(())
+    }
+
     fn step(&mut self, cx: &mut StepDoneCx<'_>) -> Result<(), Fault> {
         let samples = shown(cx.samples)?;
         let labels = samples.labels(Split::Train, &cx.scope.label_access()?)?;
@@ -62,7 +67,7 @@ impl OobValue {
             .collect();
         let of_batch =
             of_batch.ok_or_else(|| Fault::new("a sample of the batch has no label to value"))?;
-        let (inputs, cells) = self.inputs(cx.model, samples, cx.ids)?;
+        let (inputs, cells) = self.inputs(cx, samples)?;
         let seed = cx.scope.random().bits();
         let scored = cx.scope.clock().epoch > self.config.warm_up;
         let count = samples.len(Split::Train);
@@ -95,11 +100,10 @@ impl OobValue {
     /// Inputs of the heads for a batch, and how many numbers each cell takes.
     fn inputs(
         &mut self,
-        model: &dyn ModelView,
+        cx: &StepDoneCx<'_>,
         samples: &dyn Samples,
-        ids: &[SampleId],
     ) -> Result<(Vec<f32>, Vec<usize>), Fault> {
-        let config = &self.config;
+        let (config, ids) = (&self.config, cx.ids);
         match config.cells {
             CellSource::Patches => {
                 let patches = match &self.patches {
@@ -113,7 +117,11 @@ impl OobValue {
                 Ok((patches.of(samples, ids)?, cells))
             }
             CellSource::Encoder => {
-                let outputs = outputs(model, samples, ids)?;
+                let outputs = if config.reads_training_pass() {
+                    training_pass(cx.outputs, cx.views, ids)?
+                } else {
+                    own_pass(cx.model, samples, ids)?
+                };
                 let channels = outputs.len() / ids.len().max(1);
                 let features = self.state.features.get_or_insert_with(|| {
                     Features::new(channels, samples.len(Split::Train), config.average)
@@ -233,6 +241,9 @@ impl Plugin for OobValue {
             .on::<EpochEnd>(self.config.every, Self::publish)
             .on::<RunEnd>(Every::Always, Self::finish)
             .reads_labels();
+        if self.config.reads_training_pass() {
+            d.on::<ForwardDone>(self.config.steps, Self::ask);
+        }
         if self.config.share != Share::None {
             d.provides::<SampleValues>();
         }

@@ -157,7 +157,8 @@ impl Rig {
         }
     }
 
-    pub fn train(&mut self, step: u64, classes: bool) {
+    /// One step; whether the encoder's outputs were asked for.
+    pub fn train(&mut self, step: u64, classes: bool) -> bool {
         let at = clock(step);
         let ids = ids(step);
         let mut wanted = WantedOutputs::default();
@@ -194,6 +195,7 @@ impl Rig {
             samples: Some(&self.samples),
         };
         self.hooks.fire::<StepDone>(&at, &mut cx).unwrap();
+        wanted.embeddings
     }
 
     pub fn end_epoch(&mut self, step: u64) {
