@@ -5,6 +5,7 @@
 //! out of bag, agreement with neighbours.
 
 mod calibrate;
+mod classifier;
 mod cover;
 mod mixture;
 mod neighbours;
@@ -19,6 +20,7 @@ use crate::partition::Partition;
 use crate::points::same_length;
 use crate::random::{Draws, Purpose};
 pub use calibrate::against_other_labels;
+pub use classifier::classifier_scores;
 use cover::Cover;
 pub use neighbours::{neighbour_agreement, neighbour_shares};
 pub use prior::{CleanPrior, clean_prior};

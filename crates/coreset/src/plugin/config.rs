@@ -90,6 +90,9 @@ pub struct GateConfig {
     pub fill: Fill,
     /// Whether values out of bag count, which the plugin `oob-value` provides; default false.
     pub values: bool,
+    /// Whether a linear classifier of the features judges labels, each by the fit to all other samples,
+    /// in place of `neighbours`; default false.
+    pub classifier: bool,
     /// Neighbours whose labels are compared, 0 for none; default 50.
     pub neighbours: usize,
     /// Whether mean losses count; default true.
@@ -119,6 +122,7 @@ impl Default for GateConfig {
             at_least: 0.1,
             fill: Fill::Cover,
             values: false,
+            classifier: false,
             neighbours: 50,
             losses: true,
             frozen: false,

@@ -175,9 +175,9 @@ impl CoresetConfig {
                 format!("{} is not in [0, 1]", gate.at_least),
             );
             check(
-                gate.values || gate.losses || gate.neighbours > 0,
+                gate.values || gate.losses || gate.classifier || gate.neighbours > 0,
                 "gate",
-                "needs a signal: `values`, `losses` or `neighbours`".to_owned(),
+                "needs a signal: `values`, `losses`, `classifier` or `neighbours`".to_owned(),
             );
             check(
                 self.proxy != Proxy::Embeddings

@@ -2,7 +2,8 @@
 
 use crate::error::CoresetError;
 use crate::gate::{
-    Gate, Gated, against_other_labels, clean_prior, gated, neighbour_shares, permuted_within, ranks,
+    Gate, Gated, against_other_labels, classifier_scores, clean_prior, gated, neighbour_shares,
+    permuted_within, ranks,
 };
 use crate::quality::k_medoids_cost;
 
@@ -54,12 +55,15 @@ impl Job {
         let atypicality = self.atypicality(settings)?;
         let excuse = atypicality.as_deref().filter(|_| settings.excuse);
         let rows: Vec<&[f64]> = signals.iter().map(Vec::as_slice).collect();
-        let known = if settings.neighbours > 0 {
-            let shares = neighbour_shares(&features, labels, settings.neighbours)?;
-            Some(against_other_labels(&shares, labels, excuse)?)
+        let scores = if settings.classifier {
+            Some(classifier_scores(&features, labels)?)
+        } else if settings.neighbours > 0 {
+            Some(neighbour_shares(&features, labels, settings.neighbours)?)
         } else {
             None
         };
+        let known = scores.map(|scores| against_other_labels(&scores, labels, excuse));
+        let known = known.transpose()?;
         let prior = clean_prior(&rows, labels, known.as_deref(), excuse)?;
         let clean = if settings.permute {
             permuted_within(&prior.clean, labels, self.seed)
