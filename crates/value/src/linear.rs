@@ -1,5 +1,7 @@
 //! Logistic and ridge regression.
 
+use afterimage_matmul::Cholesky;
+
 use crate::dense::{Bag, Labels, Model, softmax};
 use crate::draw::Draws;
 
@@ -139,45 +141,4 @@ fn curvature(bag: &Bag<'_>, share: f64, penalty: f64) -> Vec<f64> {
         matrix[at * size + at] += penalty;
     }
     matrix
-}
-
-/// The factor L of a positive definite matrix L·Lᵀ.
-struct Cholesky {
-    lower: Vec<f64>,
-    size: usize,
-}
-
-impl Cholesky {
-    fn new(mut matrix: Vec<f64>, size: usize) -> Self {
-        for row in 0..size {
-            for column in 0..=row {
-                let dot: f64 = (0..column)
-                    .map(|k| matrix[row * size + k] * matrix[column * size + k])
-                    .sum();
-                let rest = matrix[row * size + column] - dot;
-                matrix[row * size + column] = if row == column {
-                    rest.max(f64::MIN_POSITIVE).sqrt()
-                } else {
-                    rest / matrix[column * size + column]
-                };
-            }
-        }
-        Self {
-            lower: matrix,
-            size,
-        }
-    }
-
-    /// Puts the solution of L·Lᵀ·x = b in place of b.
-    fn solve(&self, b: &mut [f64]) {
-        let at = |row: usize, column: usize| self.lower[row * self.size + column];
-        for row in 0..self.size {
-            let dot: f64 = (0..row).map(|k| at(row, k) * b[k]).sum();
-            b[row] = (b[row] - dot) / at(row, row);
-        }
-        for row in (0..self.size).rev() {
-            let dot: f64 = (row + 1..self.size).map(|k| at(k, row) * b[k]).sum();
-            b[row] = (b[row] - dot) / at(row, row);
-        }
-    }
 }

@@ -1,7 +1,6 @@
 //! What a linear classifier says of each sample without having learned from it.
 
-use afterimage_matmul::{Into, Matrix as Block, product};
-use nalgebra::{Cholesky, DMatrix};
+use afterimage_matmul::{Cholesky, Into, Matrix as Block, product};
 use rayon::prelude::*;
 
 use crate::error::CoresetError;
@@ -49,26 +48,12 @@ pub fn classifier_scores(features: &Matrix, labels: &[u32]) -> Result<Vec<f32>, 
         classes,
         frequency: frequency(labels, classes),
     };
-    let (gram, means) = (problem.gram(), problem.sums());
-    let mut best: Option<LeftOut> = None;
-    for penalty in PENALTIES {
-        let penalised =
-            &gram + DMatrix::identity(problem.width, problem.width) * (penalty * len as f64);
-        // Positive definite but for rounding, and rounding is far below the penalty.
-        let Some(factor) = Cholesky::new(penalised) else {
-            continue;
-        };
-        let left_out = problem.left_out(&factor.inverse(), &factor.solve(&means));
-        if best.as_ref().is_none_or(|best| left_out.error < best.error) {
-            best = Some(left_out);
-        }
-    }
-    best.map(|best| best.scores).ok_or_else(|| {
-        CoresetError::setting(
-            "features",
-            "are so large or so small that no classifier can be fitted",
-        )
-    })
+    let (gram, sums) = (problem.gram(), problem.sums());
+    let left_out = PENALTIES.map(|penalty| problem.left_out(&gram, &sums, penalty * len as f64));
+    let best = left_out
+        .into_iter()
+        .min_by(|a, b| a.error.total_cmp(&b.error));
+    Ok(best.map_or_else(Vec::new, |best| best.scores))
 }
 
 /// Predictions for each sample by the fit to all others.
@@ -98,9 +83,9 @@ impl Problem<'_> {
         Block::new(rows, rows.len() / self.width.max(1), self.width)
     }
 
-    /// Products of all pairs of features, summed over samples.
-    fn gram(&self) -> DMatrix<f64> {
-        let mut sums = DMatrix::zeros(self.width, self.width);
+    /// Products of all pairs of features, summed over samples, `[width, width]`.
+    fn gram(&self) -> Vec<f64> {
+        let mut sums = vec![0.0; self.width * self.width];
         let mut part = vec![0.0f32; self.width * self.width];
         for rows in self.blocks() {
             let block = self.block(rows);
@@ -112,42 +97,52 @@ impl Problem<'_> {
         sums
     }
 
-    /// The features of each label's samples, summed `[width, classes]`.
-    fn sums(&self) -> DMatrix<f64> {
-        let mut sums = DMatrix::zeros(self.width, self.classes);
+    /// The features of each label's samples, summed `[classes, width]`.
+    fn sums(&self) -> Vec<f64> {
+        let mut sums = vec![0.0; self.classes * self.width];
         for (row, label) in self.rows.chunks_exact(self.width.max(1)).zip(self.labels) {
-            for (sum, x) in sums.column_mut(*label as usize).iter_mut().zip(row) {
+            let of_label = &mut sums[*label as usize * self.width..][..self.width];
+            for (sum, x) in of_label.iter_mut().zip(row) {
                 *sum += f64::from(*x);
             }
         }
         sums
     }
 
-    /// Predictions from the inverse of the penalised products, `[width, width]`, and the coefficients
-    /// `[width, classes]`.
-    fn left_out(&self, inverse: &DMatrix<f64>, coefficients: &DMatrix<f64>) -> LeftOut {
-        let narrow =
-            |values: &DMatrix<f64>| -> Vec<f32> { values.iter().map(|x| *x as f32).collect() };
-        // Columns lie beside each other here: the transposes, row by row.
-        let (inverse, coefficients) = (narrow(inverse), narrow(coefficients));
+    /// Predictions under a penalty, from [`Self::gram`] and [`Self::sums`].
+    fn left_out(&self, gram: &[f64], sums: &[f64], penalty: f64) -> LeftOut {
+        let mut penalised = gram.to_vec();
+        penalised
+            .iter_mut()
+            .step_by(self.width + 1)
+            .for_each(|cell| *cell += penalty);
+        // In coordinates z = L⁻¹·x a leverage is |z|², and a coefficient L⁻¹·Σx.
+        let turn = Cholesky::new(penalised, self.width).inverse_factor();
+        let turned = |of_label: &[f64]| -> Vec<f32> {
+            let rows = turn.chunks_exact(self.width.max(1));
+            let dot =
+                |row: &[f64]| row.iter().zip(of_label).map(|(t, x)| t * x).sum::<f64>() as f32;
+            rows.map(dot).collect()
+        };
+        let slopes: Vec<f32> = sums
+            .chunks_exact(self.width.max(1))
+            .flat_map(turned)
+            .collect();
+        let turn: Vec<f32> = turn.iter().map(|x| *x as f32).collect();
         let count = self.labels.len() as f64;
         let blocks: Vec<(&[f32], &[u32])> = self.blocks().zip(self.labels.chunks(ROWS)).collect();
         let of_block = |(rows, labels): &(&[f32], &[u32])| {
-            let block = self.block(rows);
-            let mut spread = vec![0.0f32; rows.len()];
-            let all = Block::new(&inverse, self.width, self.width);
-            product(&mut spread, block, all, Into::Overwrite);
+            let mut turned = vec![0.0f32; rows.len()];
+            let to = Block::new(&turn, self.width, self.width).transposed();
+            product(&mut turned, self.block(rows), to, Into::Overwrite);
             let mut scores = vec![0.0f32; labels.len() * self.classes];
-            let slopes = Block::new(&coefficients, self.classes, self.width).transposed();
-            product(&mut scores, block, slopes, Into::Overwrite);
+            let slopes = Block::new(&slopes, self.classes, self.width).transposed();
+            product(&mut scores, self.block(&turned), slopes, Into::Overwrite);
             let mut error = 0.0;
             for (at, label) in labels.iter().enumerate() {
-                let place = at * self.width..(at + 1) * self.width;
-                let pairs = rows[place.clone()].iter().zip(&spread[place]);
-                let leverage = 1.0 / count
-                    + pairs
-                        .map(|(x, s)| f64::from(*x) * f64::from(*s))
-                        .sum::<f64>();
+                let turned = &turned[at * self.width..][..self.width];
+                let long: f64 = turned.iter().map(|z| f64::from(*z).powi(2)).sum();
+                let leverage = 1.0 / count + long;
                 let kept = (1.0 - leverage).max(LEAST);
                 let of_sample = &mut scores[at * self.classes..][..self.classes];
                 for (class, score) in of_sample.iter_mut().enumerate() {
@@ -233,28 +228,23 @@ mod tests {
         let kept: Vec<usize> = (0..labels.len()).filter(|id| *id != out).collect();
         let row = |id: usize| rows[id * WIDTH..][..WIDTH].iter().map(|x| f64::from(*x));
         let size = WIDTH + 1;
-        let mut gram = DMatrix::<f64>::zeros(size, size);
-        let mut sums = DMatrix::<f64>::zeros(size, 3);
+        let mut gram = vec![0.0; size * size];
+        let mut sums = [const { [0.0; WIDTH + 1] }; 3];
         for id in &kept {
             let with: Vec<f64> = row(*id).chain([1.0]).collect();
             for i in 0..size {
                 for j in 0..size {
-                    gram[(i, j)] += with[i] * with[j];
+                    gram[i * size + j] += with[i] * with[j];
                 }
-                sums[(i, labels[*id] as usize)] += with[i];
+                sums[labels[*id] as usize][i] += with[i];
             }
         }
-        (0..WIDTH).for_each(|i| gram[(i, i)] += penalty);
-        let fit = gram.lu().solve(&sums).unwrap();
+        (0..WIDTH).for_each(|i| gram[i * size + i] += penalty);
+        let factor = Cholesky::new(gram, size);
+        sums.iter_mut().for_each(|sums| factor.solve(sums));
         let with: Vec<f64> = row(out).chain([1.0]).collect();
-        (0..3)
-            .map(|class| {
-                with.iter()
-                    .enumerate()
-                    .map(|(i, x)| x * fit[(i, class)])
-                    .sum()
-            })
-            .collect()
+        let of_class = |fit: &[f64; WIDTH + 1]| with.iter().zip(fit).map(|(x, f)| x * f).sum();
+        sums.iter().map(of_class).collect()
     }
 
     #[test]
