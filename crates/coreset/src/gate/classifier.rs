@@ -49,9 +49,9 @@ pub fn classifier_scores(features: &Matrix, labels: &[u32]) -> Result<Vec<f32>, 
         frequency: frequency(labels, classes),
     };
     let (gram, sums) = (problem.gram(), problem.sums());
-    let left_out = PENALTIES.map(|penalty| problem.left_out(&gram, &sums, penalty * len as f64));
-    let best = left_out
-        .into_iter()
+    let best = PENALTIES
+        .iter()
+        .map(|penalty| problem.left_out(&gram, &sums, penalty * len as f64))
         .min_by(|a, b| a.error.total_cmp(&b.error));
     Ok(best.map_or_else(Vec::new, |best| best.scores))
 }
