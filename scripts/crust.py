@@ -5,7 +5,9 @@
     python scripts/crust.py subsets --program afterimage --data CIFAR10_DIR --out OUT --seeds 1
     python scripts/crust.py tables  --out OUT > tables.md
 
-`grid` goes on where it was stopped: runs that are complete are left alone, others are resumed.
+`--data-set fashion-mnist` does the same on Fashion-MNIST, DIR holding its four IDX files (`apt-get install
+dataset-fashion-mnist` puts them into /usr/share/datasets/fashion-mnist); give each data set an OUT of its
+own. `grid` goes on where it was stopped: runs that are complete are left alone, others are resumed.
 `--only` and `--seeds` narrow it; `--plan` prints the runs and starts none. `--size full` is the size of
 the papers: all images, full width, 120 epochs of batches of 128; give it a device.
 Needs numpy, pandas and pyarrow.
@@ -25,9 +27,20 @@ import pandas as pd
 
 HERE = pathlib.Path(__file__).resolve().parent.parent / "experiments" / "crust"
 
+# `pairs` is the map of asymmetric noise; `train` and `held_out` are all images, for `--size full`.
+DATA_SETS = {
+    "cifar10": {
+        "kind": "cifar10", "dir": "data/cifar-10-batches-bin", "out": "runs/crust",
+        "pairs": "cifar10-pairs", "train": 50000, "held_out": 10000,
+    },
+    "fashion-mnist": {
+        "kind": "idx", "dir": "/usr/share/datasets/fashion-mnist", "out": "runs/crust-fashion-mnist",
+        "pairs": "fashion-mnist-pairs", "train": 60000, "held_out": 10000,
+    },
+}
 NOISES = {
     "sym80": ("symmetric", 0.8),
-    "asym40": ("cifar10-pairs", 0.4),
+    "asym40": ("pairs", 0.4),
     "sym50": ("symmetric", 0.5),
     "sym20": ("symmetric", 0.2),
     "clean": ("symmetric", 0.0),
@@ -36,16 +49,19 @@ NOISES = {
 MAIN = ["random", "crust-released", "gate-fl", "gate-fl-memory", "oracle"]
 REST = [
     "full", "small-loss", "crust-paper", "gate", "gate-fl-layermem", "gate-fl-unitmem",
-    "gate-fl-permuted", "gate-fl-knn", "gate-fl-own",
+    "gate-fl-permuted", "gate-fl-knn", "gate-fl-own", "gate-fl-oob", "gate-fl-all",
 ]
 FULL = {
-    "epochs": 120, "batch_size": 128, "encoder.width": 1.0, "limits.train": 50000,
-    "limits.held_out": 10000, "schedule.peak": 0.1, "loader.threads": 8,
+    "epochs": 120, "batch_size": 128, "encoder.width": 1.0, "schedule.peak": 0.1, "loader.threads": 8,
 }
 
 
 def flags(settings):
     return [flag for key, value in settings.items() for flag in ("--set", f"{key}={value}")]
+
+
+def wanted(arguments, name):
+    return not arguments.only or any(word in name for word in arguments.only)
 
 
 def plan(arguments):
@@ -59,10 +75,11 @@ def plan(arguments):
     seen = set()
     for noise, arm, seed in cells:
         name = f"{noise}/{arm}/{seed}"
-        if name in seen or (arguments.only and not any(word in name for word in arguments.only)):
+        if name in seen or not wanted(arguments, name):
             continue
         seen.add(name)
         kind, fraction = NOISES[noise]
+        kind = DATA_SETS[arguments.data_set]["pairs"] if kind == "pairs" else kind
         settings = {"seed": seed, "label_noise.kind": kind, "label_noise.fraction": fraction}
         if arm == "small-loss":
             # Told the share of right labels of most classes.
@@ -70,13 +87,15 @@ def plan(arguments):
         yield name, HERE / "arms" / f"{arm}.toml", settings
 
 
-SUBSETS = ["full", "random", "sas", "sas-released", "prototypes", "prototypes-easy", "facility-location"]
+SUBSETS = ["full", "random", "sas", "sas-released", "prototypes", "prototypes-easy", "facility-location",
+           "memorization", "memorization-typical"]
 
 
 def subsets(arguments):
     """SimCLR on subsets that no label had a part in."""
     runs = [(f"ssl/{arm}/{seed}", HERE / "ssl-arms" / f"{arm}.toml", {"seed": seed})
             for seed in range(1, arguments.seeds + 1) for arm in SUBSETS]
+    runs = [each for each in runs if wanted(arguments, each[0])]
     with ThreadPoolExecutor(arguments.jobs) as pool:
         done = list(pool.map(lambda each: run(arguments, *each), runs))
     print(f"{sum(done)} of {len(runs)} runs are complete")
@@ -90,8 +109,11 @@ def run(arguments, directory, config, settings):
     manifest = directory / "manifest.json"
     if manifest.exists() and json.loads(manifest.read_text())["outcome"] == "completed":
         return True
-    extra = FULL if arguments.size == "full" else {}
-    extra = extra | {"data.dir": pathlib.Path(arguments.data).resolve(), "renderer": "silent"}
+    data = DATA_SETS[arguments.data_set]
+    extra = {"data.kind": data["kind"], "data.dir": pathlib.Path(arguments.data).resolve(),
+             "renderer": "silent"}
+    if arguments.size == "full":
+        extra |= FULL | {"limits.train": data["train"], "limits.held_out": data["held_out"]}
     if arguments.device:
         extra["device"] = arguments.device
     program = shutil.which(arguments.program) or str(pathlib.Path(arguments.program).resolve())
@@ -137,6 +159,15 @@ def signals(arguments):
     ranks = np.corrcoef(pd.Series(layermem).rank(), pd.Series(unitmem).rank())[0, 1]
     print(f"{images} images; rank correlation of LayerMem and UnitMem {ranks:.3f}; units owned by "
           f"{(unitmem > 0).mean():.1%} of the images")
+
+
+def claim(arguments):
+    """Refuses an OUT that holds runs of another data set: their tables would mix."""
+    mark = pathlib.Path(arguments.out) / "data-set"
+    held = mark.read_text().strip() if mark.exists() else arguments.data_set
+    if held != arguments.data_set:
+        raise SystemExit(f"{arguments.out} holds runs on {held}; choose another --out")
+    mark.write_text(f"{held}\n")
 
 
 def grid(arguments):
@@ -250,8 +281,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("command", choices=["signals", "grid", "subsets", "tables"])
     parser.add_argument("--program", default="afterimage")
-    parser.add_argument("--data", default="data/cifar-10-batches-bin")
-    parser.add_argument("--out", default="runs/crust")
+    parser.add_argument("--data-set", choices=list(DATA_SETS), default="cifar10")
+    parser.add_argument("--data", metavar="DIR", help="where the files of the data set are")
+    parser.add_argument("--out", help="default: runs/crust, or runs/crust-fashion-mnist")
     parser.add_argument("--device")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=5)
@@ -259,7 +291,11 @@ def main():
     parser.add_argument("--plan", action="store_true")
     parser.add_argument("--size", choices=["small", "full"], default="small")
     arguments = parser.parse_args()
+    arguments.data = arguments.data or DATA_SETS[arguments.data_set]["dir"]
+    arguments.out = arguments.out or DATA_SETS[arguments.data_set]["out"]
     pathlib.Path(arguments.out).mkdir(parents=True, exist_ok=True)
+    if arguments.command != "tables" and not arguments.plan:
+        claim(arguments)
     {"signals": signals, "grid": grid, "subsets": subsets, "tables": tables}[arguments.command](arguments)
 
 

@@ -16,7 +16,7 @@ pub struct LabelNoiseConfig {
     /// How labels are replaced.
     pub kind: NoiseKind,
     /// Probability that a label is replaced, in [0, 1]; of the classes that the map moves, for
-    /// `cifar10-pairs`.
+    /// `cifar10-pairs` and `fashion-mnist-pairs`.
     pub fraction: f64,
     /// Seed of the noise; the run's unless told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -34,6 +34,9 @@ pub enum NoiseKind {
     /// Truck by car, bird by plane, deer by horse, cat and dog by each other; other classes keep
     /// theirs (Patrini et al. 2017).
     Cifar10Pairs,
+    /// Ankle boot by sneaker, sneaker by sandal, pullover by shirt, coat and dress by each other; other
+    /// classes keep theirs (Zhang and Sabuncu 2018).
+    FashionMnistPairs,
     /// By the class that a random map without fixed points has for it, as in the released CRUST.
     Derangement,
     /// By the class that random projections of the picture favour, at a rate of the picture's own
@@ -70,6 +73,9 @@ impl LabelNoiseConfig {
             NoiseKind::Symmetric => noise::symmetric(labels, classes, rate, seed),
             NoiseKind::Pair => noise::mapped(labels, &noise::next_class(classes), rate, seed),
             NoiseKind::Cifar10Pairs => noise::mapped(labels, &noise::CIFAR10_PAIRS, rate, seed),
+            NoiseKind::FashionMnistPairs => {
+                noise::mapped(labels, &noise::FASHION_MNIST_PAIRS, rate, seed)
+            }
             NoiseKind::Derangement => {
                 let map = noise::derangement(classes, seed)?;
                 noise::mapped(labels, &map, rate, seed)
@@ -143,15 +149,43 @@ mod tests {
     }
 
     #[test]
-    fn the_map_of_cifar_moves_five_classes() {
-        let config = LabelNoiseConfig {
-            kind: NoiseKind::Cifar10Pairs,
-            fraction: 1.0,
-            seed: None,
-        };
-        let noisy = config.apply(data(), 3).unwrap().train;
-        for (label, truth) in noisy.labels().iter().zip(noisy.true_labels()) {
-            assert_eq!(*label, noise::CIFAR10_PAIRS[*truth as usize]);
+    fn the_maps_of_cifar_and_fashion_mnist_move_five_classes() {
+        for (kind, map) in [
+            (NoiseKind::Cifar10Pairs, noise::CIFAR10_PAIRS),
+            (NoiseKind::FashionMnistPairs, noise::FASHION_MNIST_PAIRS),
+        ] {
+            let config = LabelNoiseConfig {
+                kind,
+                fraction: 1.0,
+                seed: None,
+            };
+            let noisy = config.apply(data(), 3).unwrap().train;
+            for (label, truth) in noisy.labels().iter().zip(noisy.true_labels()) {
+                assert_eq!(*label, map[*truth as usize]);
+            }
+            let moved = (0u32..10).zip(map).filter(|(from, to)| from != to);
+            assert_eq!(moved.count(), 5, "{kind:?}");
         }
+    }
+
+    #[test]
+    fn the_map_of_fashion_mnist_goes_by_its_names() {
+        let data = data();
+        let names = data.train.classes();
+        let moved = (0..10).filter(|class| noise::FASHION_MNIST_PAIRS[*class] as usize != *class);
+        let moved: Vec<String> = moved
+            .map(|class| {
+                let to = &names[noise::FASHION_MNIST_PAIRS[class] as usize];
+                format!("{} to {to}", names[class])
+            })
+            .collect();
+        let expected = [
+            "Pullover to Shirt",
+            "Dress to Coat",
+            "Coat to Dress",
+            "Sneaker to Sandal",
+            "Ankle boot to Sneaker",
+        ];
+        assert_eq!(moved, expected);
     }
 }

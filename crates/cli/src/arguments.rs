@@ -107,6 +107,20 @@ pub struct Select {
     /// One loss a sample, for `--strategy small-loss`; npy, CSV or Parquet.
     #[arg(long)]
     pub losses: Option<PathBuf>,
+    /// LayerMem of each sample, one number a row, for `--strategy memorization`; npy, CSV or Parquet.
+    #[arg(long)]
+    pub layermem: Option<PathBuf>,
+    /// Units that each sample owns, or another score of UnitMem, likewise; with both, the mean of their
+    /// ranks counts.
+    #[arg(long)]
+    pub unitmem: Option<PathBuf>,
+    /// Which samples `--strategy memorization` leans towards; by default `memorized`.
+    #[arg(long, value_parser = ["memorized", "typical"])]
+    pub prefer: Option<String>,
+    /// What the most preferred sample of `--strategy memorization` is worth beside what it covers, in
+    /// units of what covering one sample whole is worth; by default 0.2.
+    #[arg(long, allow_negative_numbers = true)]
+    pub bonus: Option<f64>,
     /// The part of the samples to choose, in (0, 1].
     #[arg(long, required_unless_present = "count", conflicts_with = "count")]
     pub fraction: Option<f64>,
@@ -136,8 +150,8 @@ pub struct Select {
     /// Select from each of this many k-means clusters apart, instead of from each class.
     #[arg(long, conflicts_with = "labels")]
     pub clusters: Option<usize>,
-    /// Memory for the distances of facility location beside the input, as in 512MB; decides how they
-    /// are held. By default 2GiB; other strategies hold none.
+    /// Memory for the distances of facility location, `craig` and `memorization` beside the input, as
+    /// in 512MB; decides how they are held. By default 2GiB; other strategies hold none.
     #[arg(long)]
     pub memory: Option<String>,
     /// How distances are held, whatever `--memory` would choose: `half` and `sparse` approximate.

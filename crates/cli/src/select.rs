@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use afterimage::coreset::read::{self, Labels};
 use afterimage::coreset::{
-    Budget, Bytes, Coreset, CoresetError, Evidence, Greedy, Partition, Points, Selection, Settings,
-    Storage, Strategy, Weighting, peak_memory,
+    Budget, Bytes, Coreset, CoresetError, Evidence, Greedy, Partition, Points, Prefer, Selection,
+    Settings, Storage, Strategy, Weighting, peak_memory,
 };
 use afterimage::hooks::{Column, Table};
 use afterimage::track::{TrackError, write_table};
@@ -85,6 +85,17 @@ fn select(arguments: &Select) -> Result<(), SelectError> {
     let losses = arguments.losses.as_deref().map(read::numbers).transpose()?;
     let losses: Option<Vec<f32>> =
         losses.map(|losses| losses.into_iter().map(|loss| loss as f32).collect());
+    let told = |flag, path: &'_ Option<PathBuf>| Some((flag, path.clone()?));
+    let files = [
+        told("--layermem", &arguments.layermem),
+        told("--unitmem", &arguments.unitmem),
+    ];
+    let files: Vec<_> = files
+        .iter()
+        .flatten()
+        .map(|(flag, path)| (*flag, path.as_path()))
+        .collect();
+    let memorization = read::memorization(&files, points.len())?;
     let read_seconds = start.elapsed().as_secs_f64();
 
     let partition = match (&labels, arguments.clusters, &points) {
@@ -94,6 +105,7 @@ fn select(arguments: &Select) -> Result<(), SelectError> {
     };
     let evidence = Evidence {
         losses: losses.as_deref(),
+        memorization: memorization.as_deref(),
         ..Evidence::of(&points)
     };
     let selection = Selection::plan(
@@ -154,6 +166,7 @@ fn settings(arguments: &Select) -> Result<Settings<'static>, SelectError> {
         Storage::Sparse,
     ];
     let storage = arguments.storage.as_deref();
+    let defaults = Settings::new(budget);
     let weights = arguments.weights.as_deref().unwrap_or("cluster-size");
     if arguments.cap.is_some() && weights != "cluster-size" {
         return Err(wrong(
@@ -199,21 +212,46 @@ fn settings(arguments: &Select) -> Result<Settings<'static>, SelectError> {
             .find(|kind| Some(kind.name()) == storage),
         threads,
         seed: arguments.seed,
-        ..Settings::new(budget)
+        prefer: match arguments.prefer.as_deref() {
+            Some("typical") => Prefer::Typical,
+            _ => Prefer::Memorized,
+        },
+        bonus: arguments.bonus.unwrap_or(defaults.bonus),
+        ..defaults
     })
 }
 
 /// Refuses flags that the strategy would not look at.
 fn refuse_unused(arguments: &Select, strategy: Strategy) -> Result<(), SelectError> {
     let locates = matches!(strategy, Strategy::FacilityLocation | Strategy::Craig);
+    let leans = strategy == Strategy::Memorization;
     let weighs = matches!(strategy, Strategy::Craig | Strategy::GradMatch);
     let unused = |flag, reason: &str| {
         let reason = reason.to_owned();
         Err(SelectError::Argument { flag, reason })
     };
-    let distances = "is about the distances of `--strategy facility-location` and `craig`; others \
-                     hold none";
+    let distances = "is about the distances of `--strategy facility-location`, `craig` and \
+                     `memorization`; others hold none";
+    let leaning = "is for `--strategy memorization` alone";
     match arguments {
+        Select {
+            layermem: None,
+            unitmem: None,
+            ..
+        } if leans => unused(
+            "strategy",
+            "`memorization` needs a score of each sample: --layermem, --unitmem or both",
+        ),
+        Select {
+            layermem: Some(_), ..
+        } if !leans => unused("layermem", leaning),
+        Select {
+            unitmem: Some(_), ..
+        } if !leans => unused("unitmem", leaning),
+        Select {
+            prefer: Some(_), ..
+        } if !leans => unused("prefer", leaning),
+        Select { bonus: Some(_), .. } if !leans => unused("bonus", leaning),
         Select {
             greedy: Some(_), ..
         } if !locates => unused(
@@ -222,10 +260,10 @@ fn refuse_unused(arguments: &Select, strategy: Strategy) -> Result<(), SelectErr
         ),
         Select {
             memory: Some(_), ..
-        } if !locates => unused("memory", distances),
+        } if !locates && !leans => unused("memory", distances),
         Select {
             storage: Some(_), ..
-        } if !locates => unused("storage", distances),
+        } if !locates && !leans => unused("storage", distances),
         Select {
             epsilon: Some(_), ..
         } if arguments.greedy.as_deref() != Some("stochastic") => {
@@ -253,6 +291,7 @@ fn summary(
     read_seconds: f64,
 ) -> serde_json::Value {
     let storages: Vec<&str> = coreset.plan.storages().iter().map(|s| s.name()).collect();
+    let leans = arguments.strategy == Strategy::Memorization.name();
     json!({
         "embeddings": arguments.embeddings.display().to_string(),
         "samples": points.len(),
@@ -262,6 +301,8 @@ fn summary(
         "strategy": arguments.strategy,
         "greedy": arguments.greedy.as_deref().unwrap_or("event-driven"),
         "weights": arguments.weights.as_deref().unwrap_or("cluster-size"),
+        "prefer": leans.then(|| arguments.prefer.as_deref().unwrap_or("memorized")),
+        "bonus": leans.then(|| arguments.bonus.unwrap_or(Settings::new(Budget::Count(1)).bonus)),
         "seed": arguments.seed,
         // A cost is infinite, and then null, if a group has no chosen sample.
         "objective": coreset.objective.is_finite().then_some(coreset.objective),

@@ -28,6 +28,8 @@ fn coreset(keys: &str) -> String {
     format!("[[plugins]]\nkind = \"coreset\"\nwarmup = 1\nrepeat = true\n{keys}\n")
 }
 
+/// Values out of bag on patches, from the second epoch on.
+const OOB: &str = "[[plugins]]\nkind = \"oob-value\"\npatch = 7\nheads = 8\n";
 const QUALITY: &str = "[[plugins]]\nkind = \"coreset-quality\"\n";
 
 /// The values of a scalar, in order of steps.
@@ -80,6 +82,14 @@ fn ways() -> Vec<(&'static str, String)> {
             coreset("[plugins.gate]\nfill = \"random\"\nthreshold = 0.3\npermute = true"),
         ),
         (
+            "gate-values",
+            coreset(
+                "[plugins.gate]\nvalues = true\nlosses = false\nneighbours = 10\nthreshold = 0.3",
+            )
+            .replace("warmup = 1", "warmup = 2")
+                + OOB,
+        ),
+        (
             "oracle",
             "[[plugins]]\nkind = \"coreset-oracle\"\nwarmup = 1\nrepeat = true\n".to_owned(),
         ),
@@ -98,7 +108,8 @@ fn every_way_to_choose_trains_as_many_steps_as_on_everything() {
             decisions(&run)
         );
         let plans = decisions(&run).matches("set_plan").count();
-        assert_eq!(plans, if name == "stale" { 2 } else { 3 }, "{name}");
+        let late = ["stale", "gate-values"].contains(&name);
+        assert_eq!(plans, if late { 2 } else { 3 }, "{name}");
         let clean = scalar(&run, "coreset/clean");
         assert_eq!(clean.len(), plans, "{name}");
         assert!(
@@ -274,6 +285,64 @@ fn embeddings_of_one_run_choose_for_another() {
 }
 
 #[test]
+fn memorization_chooses_for_an_objective_without_labels() {
+    let place = Place::new();
+    let numbers = |of: &dyn Fn(u32) -> u32| -> String {
+        (0..320).map(|id| format!("{}\n", of(id))).collect()
+    };
+    let units = place.write("units.csv", &numbers(&|id| id * 7 % 320));
+    let keys = |rest: &str| {
+        let units = units.display();
+        let keys = format!(
+            "strategy = \"memorization\"\nproxy = \"features\"\npartition = \"none\"\n\
+             fraction = 0.25\ntable = true\n[plugins.memorization]\nunitmem = \"{units}\"\n{rest}"
+        );
+        with(&coreset(&keys)).replace("kind = \"supervised\"", "kind = \"simclr\"")
+    };
+    let mean = |name: &str, rest: &str| {
+        let run = place.run(name, &keys(rest), 0);
+        let tables = run.join("tables/coreset.chosen");
+        let first = files_under(&tables).into_keys().next().unwrap();
+        let table = afterimage::track::read_table(&tables.join(first)).unwrap();
+        let ids = table.columns.into_iter().find(|(name, _)| name == "sample");
+        let Some((_, afterimage::hooks::Column::I64(ids))) = ids else {
+            panic!("no ids in the table");
+        };
+        assert_eq!(ids.len(), 80);
+        ids.iter().map(|id| (id * 7 % 320) as f64).sum::<f64>() / 80.0
+    };
+    let memorized = mean("memorized", "bonus = 1.0");
+    let typical = mean("typical", "prefer = \"typical\"\nbonus = 1.0");
+    let neither = mean("neither", "bonus = 0.0");
+    assert!(
+        typical < neither && neither < memorized,
+        "{typical} {neither} {memorized}"
+    );
+    let shown = check(&place, &keys("")).expect(0, &[]).out;
+    assert!(!shown.contains("reads labels"), "{shown}");
+
+    let broken = |name: &str, text: &str, words: &[&str]| {
+        fs::write(&units, text).unwrap();
+        let config = place.write(&format!("{name}.toml"), &keys(""));
+        let out = place.path(name);
+        finish(afterimage().arg("run").arg(config).arg("--out").arg(out)).expect(1, words);
+    };
+    let nan = numbers(&|id| id).replacen("5\n", "nan\n", 1);
+    broken(
+        "nan",
+        &nan,
+        &["units.csv", "`memorization.unitmem`", "sample 5 in line 6"],
+    );
+    broken(
+        "short",
+        "1\n2\n",
+        &["`memorization.unitmem` has 2 numbers for 320 samples"],
+    );
+    let text = numbers(&|id| id).replacen("5\n", "five\n", 1);
+    broken("text", &text, &["units.csv:6", "\"five\" is no number"]);
+}
+
+#[test]
 fn noise_is_seeded_and_the_held_out_split_is_clean() {
     let place = Place::new();
     let digest = |run: &Path| {
@@ -324,6 +393,14 @@ fn what_makes_no_sense_is_refused_with_its_key() {
     refused(
         &with(&coreset("[plugins.gate]\nlosses = false\nneighbours = 0")),
         &["plugins[0].gate", "needs a signal"],
+    );
+    refused(
+        &with(&coreset("strategy = \"memorization\"")),
+        &["plugins[0].memorization", "name the files of scores"],
+    );
+    refused(
+        &with(&coreset("[plugins.gate]\nvalues = true")),
+        &["values.samples", "no plugin provides"],
     );
     refused(&with(QUALITY), &["coreset.selection", "no plugin provides"]);
     refused(

@@ -140,6 +140,139 @@ fn a_parquet_table_is_read() {
 }
 
 #[test]
+fn memorization_leans_towards_the_scores_or_away() {
+    let place = Place::new();
+    // Pairs at 0, 10 and 20, of which one is memorized.
+    let input = place.write("line.csv", "0\n0.1\n10\n10.1\n20\n20.1\n");
+    let units = place.write("units.csv", "units\n0\n5\n0\n3\n0\n4\n");
+    let layers = npy(
+        &place,
+        "layers.npy",
+        "(6,)",
+        &[0.0, 0.1, 0.0, 0.2, 0.0, 0.3],
+    );
+    let [units, layers] = [&units, &layers].map(|path| path.to_str().unwrap());
+    let chosen = |arguments: &[&str]| {
+        let strategy = [
+            "--strategy",
+            "memorization",
+            "--count",
+            "3",
+            "--threads",
+            "2",
+        ];
+        select(&place, &input, &[&strategy[..], arguments].concat()).expect(0, &["dense"]);
+        let mut ids: Vec<usize> = csv(&place)
+            .lines()
+            .skip(1)
+            .map(|line| line.split(',').next().unwrap().parse().unwrap())
+            .collect();
+        ids.sort_unstable();
+        let summary = fs::read_to_string(place.path("out").join("summary.json")).unwrap();
+        fs::remove_dir_all(place.path("out")).unwrap();
+        (
+            ids,
+            serde_json::from_str::<serde_json::Value>(&summary).unwrap(),
+        )
+    };
+    let (ids, summary) = chosen(&["--unitmem", units]);
+    assert_eq!(ids, [1, 3, 5]);
+    assert_eq!(
+        (&summary["prefer"], &summary["bonus"]),
+        (&"memorized".into(), &0.2.into())
+    );
+    assert_eq!(
+        chosen(&["--layermem", layers, "--unitmem", units]).0,
+        [1, 3, 5]
+    );
+    let typical = ["--unitmem", units, "--prefer", "typical"];
+    assert_eq!(chosen(&typical).0, [0, 2, 4]);
+    // A bonus above any coverage takes what is memorized most, wherever it lies.
+    let count = ["--bonus", "1000", "--unitmem", units];
+    assert_eq!(chosen(&count).0, [1, 3, 5]);
+}
+
+#[test]
+fn mistakes_in_scores_of_memorization_are_told_with_their_place() {
+    let place = Place::new();
+    let line = place.write("line.csv", LINE);
+    let gap = place.write("gap.csv", "units\n1\n2\nnan\n4\n5\n");
+    let words = place.write("words.csv", "1\n2\nmany\n4\n5\n");
+    let three = place.write("three.csv", "1\n2\n3\n");
+    let five = place.write("five.csv", "1\n2\n3\n4\n5\n");
+    let holes = npy(&place, "holes.npy", "(5,)", &[1.0, f32::NAN, 2.0, 3.0, 4.0]);
+    let [gap, words, three, five, holes] =
+        [&gap, &words, &three, &five, &holes].map(|path| path.to_str().unwrap());
+    for (arguments, told) in [
+        (
+            &["--strategy", "memorization"][..],
+            "`memorization` needs a score of each sample",
+        ),
+        (
+            &["--unitmem", five],
+            "--unitmem: is for `--strategy memorization` alone",
+        ),
+        (&["--layermem", five], "--layermem: is for"),
+        (&["--prefer", "typical"], "--prefer: is for"),
+        (&["--bonus", "0.1"], "--bonus: is for"),
+        (
+            &["--strategy", "memorization", "--unitmem", gap],
+            "gap.csv: `--unitmem` needs a finite number of every sample; that of sample 2 in line 4",
+        ),
+        (
+            &["--strategy", "memorization", "--layermem", holes],
+            "holes.npy: `--layermem` needs a finite number of every sample; that of sample 1 is NaN",
+        ),
+        (
+            &["--strategy", "memorization", "--unitmem", words],
+            "words.csv:3: \"many\" is no number",
+        ),
+        (
+            &["--strategy", "memorization", "--unitmem", three],
+            "three.csv: `--unitmem` has 3 numbers for 5 samples",
+        ),
+        (
+            &[
+                "--strategy",
+                "memorization",
+                "--unitmem",
+                five,
+                "--bonus",
+                "-1",
+            ],
+            "bonus: -1 is not between",
+        ),
+        (
+            &[
+                "--strategy",
+                "memorization",
+                "--unitmem",
+                five,
+                "--storage",
+                "sparse",
+            ],
+            "strategy: `memorization` looks at all pairs",
+        ),
+        (
+            &[
+                "--strategy",
+                "memorization",
+                "--unitmem",
+                five,
+                "--greedy",
+                "lazy",
+            ],
+            "--greedy: is for",
+        ),
+    ] {
+        let arguments = [&["--count", "1"], arguments].concat();
+        let ended = select(&place, &line, &arguments).expect(2, &[told]);
+        assert!(ended.out.is_empty(), "{ended:?}");
+        assert!(!place.path("out").exists(), "{told}: something was written");
+    }
+}
+
+#[test]
 fn mistakes_are_told_once_and_leave_nothing() {
     let place = Place::new();
     let line = place.write("line.csv", LINE);

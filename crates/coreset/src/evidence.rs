@@ -14,6 +14,8 @@ pub struct Evidence<'a> {
     pub losses: Option<&'a [f32]>,
     /// Forgetting events of each sample, for `forgetting`.
     pub forgetting: Option<&'a [f64]>,
+    /// How much each sample was memorized, for `memorization`: LayerMem, UnitMem, any score.
+    pub memorization: Option<&'a [f64]>,
     /// A validation set, for `glister`.
     pub validation: Option<&'a Validation>,
     /// Names of the samples in errors, if they are not their positions.
@@ -27,6 +29,7 @@ impl<'a> Evidence<'a> {
             points,
             losses: None,
             forgetting: None,
+            memorization: None,
             validation: None,
             names: None,
         }
@@ -88,6 +91,16 @@ pub(crate) fn check(evidence: &Evidence<'_>, strategy: Strategy) -> Result<(), C
         (Some(events), _) => {
             same_length(("samples", len), ("forgetting events", events.len()))?;
             finite("forgetting events", &mut events.iter().copied())?;
+        }
+    }
+    match (evidence.memorization, strategy) {
+        (None, Strategy::Memorization) => {
+            return Err(missing("scores of memorization", true));
+        }
+        (None, _) => {}
+        (Some(scores), _) => {
+            same_length(("samples", len), ("scores of memorization", scores.len()))?;
+            finite("scores of memorization", &mut scores.iter().copied())?;
         }
     }
     if strategy == Strategy::Glister {

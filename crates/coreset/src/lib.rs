@@ -61,6 +61,6 @@ pub use plan::{GroupPlan, Plan, Storage};
 pub use points::{LastLayer, Points};
 pub use representation::{penultimate_proxies, residuals};
 pub use select::{Coreset, Selection};
-pub use settings::{Settings, Strategy};
+pub use settings::{Prefer, Settings, Strategy};
 pub use strategy::{Validation, el2n, forgetting_events, grand};
 pub use weights::Weighting;

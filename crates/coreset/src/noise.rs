@@ -13,6 +13,10 @@ use crate::random::{Draws, Purpose};
 /// stay (Patrini et al. 2017).
 pub const CIFAR10_PAIRS: [u32; 10] = [0, 1, 0, 5, 7, 3, 6, 7, 8, 1];
 
+/// The map of Fashion-MNIST's asymmetric noise: ankle boot → sneaker, sneaker → sandal, pullover → shirt,
+/// coat ↔ dress; others stay (Zhang and Sabuncu 2018).
+pub const FASHION_MNIST_PAIRS: [u32; 10] = [0, 1, 6, 4, 3, 5, 6, 5, 8, 7];
+
 /// Symmetric noise: each label is replaced with probability `rate` by one of the other `classes`,
 /// each as likely.
 ///
@@ -37,7 +41,7 @@ pub fn symmetric(
 }
 
 /// Asymmetric noise: each label is replaced with probability `rate` by the class that `map` has for
-/// it. [`CIFAR10_PAIRS`], [`next_class`] and [`derangement`] are maps.
+/// it. [`CIFAR10_PAIRS`], [`FASHION_MNIST_PAIRS`], [`next_class`] and [`derangement`] are maps.
 ///
 /// # Errors
 /// A rate outside of [0, 1], fewer than two classes, a label that is no class, or a map to no class.

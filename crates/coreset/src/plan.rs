@@ -116,10 +116,14 @@ impl GroupPlan {
 }
 
 impl GroupPlan {
-    /// The same for a strategy that looks at every distance once.
+    /// The same for a strategy that makes no lists.
     pub(crate) fn without_lists(self) -> Self {
+        let lists = match self.storage {
+            Storage::MatrixFree => self.lists,
+            Storage::Dense | Storage::Half | Storage::Sparse => 0,
+        };
         Self {
-            bytes: self.bytes - self.lists,
+            bytes: self.bytes - lists,
             lists: 0,
             ..self
         }

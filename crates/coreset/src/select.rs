@@ -50,6 +50,8 @@ pub struct Selection<'a> {
     settings: Settings<'a>,
     groups: Vec<Vec<usize>>,
     counts: Vec<usize>,
+    /// What choosing each sample is worth beside what it covers, for `memorization`.
+    bonus: Option<Vec<f64>>,
     plan: Plan,
 }
 
@@ -87,6 +89,7 @@ impl<'a> Selection<'a> {
                 format!("{len} are more than 2³² − 1"),
             ));
         }
+        let bonus = strategy::leaning(&evidence, &settings)?;
         let total = settings.budget.of(len)?;
         let groups = settings.partition.groups(len, settings.seed)?;
         let sizes: Vec<usize> = groups.iter().map(Vec::len).collect();
@@ -95,11 +98,21 @@ impl<'a> Selection<'a> {
             _ => shares(&sizes, total),
         };
         let plan = plan(&sizes, evidence.points.width(), &settings)?;
+        if bonus.is_some() && plan.storages().contains(&Storage::Sparse) {
+            return Err(CoresetError::setting(
+                "strategy",
+                format!(
+                    "`memorization` looks at all pairs, of which a group of more than {MOST_PAIRED} \
+                     samples or the storage `sparse` has too many; choose from clusters or classes apart"
+                ),
+            ));
+        }
         Ok(Self {
             evidence,
             settings,
             groups,
             counts,
+            bonus,
             plan,
         })
     }
@@ -216,9 +229,12 @@ impl<'a> Selection<'a> {
             });
         }
         let chosen = if self.settings.strategy.locates() {
+            let here = |bonus: &Vec<f64>| -> Vec<f64> { ids.iter().map(|id| bonus[*id]).collect() };
+            let bonus = self.bonus.as_ref().map(here);
             let work = Work {
                 plan: self.plan.groups[group],
                 greedy: self.settings.greedy,
+                bonus: bonus.as_deref(),
                 seed: self.settings.seed,
                 team,
                 spare,
@@ -363,7 +379,7 @@ impl<'a> Selection<'a> {
                 Draws::new(seed, Purpose::Subset, group as u64).choose(&all, count)
             }
             // Handled by `locate`.
-            Strategy::FacilityLocation | Strategy::Craig => Vec::new(),
+            Strategy::FacilityLocation | Strategy::Craig | Strategy::Memorization => Vec::new(),
         };
         Ok(Chosen {
             order,
@@ -410,7 +426,13 @@ fn plan(sizes: &[usize], width: usize, settings: &Settings<'_>) -> Result<Plan, 
         let each = |size: &usize| {
             let share = budget / at_a_time as u64;
             if settings.strategy.locates() {
-                GroupPlan::new(*size, width, share, threads / at_a_time, settings.storage)
+                let planned =
+                    GroupPlan::new(*size, width, share, threads / at_a_time, settings.storage)?;
+                // Lists know nothing of a bonus.
+                Ok(match settings.strategy {
+                    Strategy::Memorization => planned.without_lists(),
+                    _ => planned,
+                })
             } else {
                 GroupPlan::new(
                     *size,

@@ -46,6 +46,8 @@ pub enum Strategy {
     Sas,
     /// SAS as released, whose redundancy is always 0: near to many.
     SasReleased,
+    /// Facility location that leans towards what an encoder memorized, or away from it; sees no label.
+    Memorization,
     /// At random, the same part of every group.
     Random,
     /// At random, the same number of every group.
@@ -54,7 +56,7 @@ pub enum Strategy {
 
 impl Strategy {
     /// All strategies with their names in settings.
-    pub const ALL: [(&'static str, Self); 18] = [
+    pub const ALL: [(&'static str, Self); 19] = [
         ("facility-location", Self::FacilityLocation),
         ("centrality", Self::Centrality),
         ("k-centre", Self::KCentre),
@@ -71,6 +73,7 @@ impl Strategy {
         ("graph-cut", Self::GraphCut),
         ("sas", Self::Sas),
         ("sas-released", Self::SasReleased),
+        ("memorization", Self::Memorization),
         ("random", Self::Random),
         ("uniform", Self::Uniform),
     ];
@@ -83,8 +86,22 @@ impl Strategy {
 
     /// Whether all pairs of a group may have to be held.
     pub(crate) fn locates(self) -> bool {
-        matches!(self, Self::FacilityLocation | Self::Craig)
+        matches!(
+            self,
+            Self::FacilityLocation | Self::Craig | Self::Memorization
+        )
     }
+}
+
+/// Which samples `memorization` leans towards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Prefer {
+    /// Those of the highest scores: the atypical ones.
+    #[default]
+    Memorized,
+    /// Those of the lowest scores.
+    Typical,
 }
 
 /// Settings of a selection.
@@ -106,6 +123,11 @@ pub struct Settings<'a> {
     pub storage: Option<Storage>,
     /// Clusters of `prototypes` in each group.
     pub clusters: usize,
+    /// What `memorization` leans towards.
+    pub prefer: Prefer,
+    /// λ of `memorization`: what the most preferred sample is worth beside what it covers, at least 0,
+    /// in units of what covering one sample whole is worth.
+    pub bonus: f64,
     /// Threads; results do not depend on them.
     pub threads: usize,
     /// Seed of all random choices.
@@ -124,6 +146,8 @@ impl Settings<'_> {
             memory: Bytes(2 << 30),
             storage: None,
             clusters: 10,
+            prefer: Prefer::Memorized,
+            bonus: 0.2,
             threads: 1,
             seed: 0,
         }

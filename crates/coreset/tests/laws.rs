@@ -75,22 +75,23 @@ fn every_exact_way_chooses_the_same_on_any_number_of_threads() {
 fn groups_on_several_threads_are_those_on_one() {
     let points = scattered(600, 8, 9);
     let labels: Vec<u32> = (0..600).map(|i| (i * 7 % 13) % 5).collect();
+    let scores: Vec<f64> = (0..600).map(|i| f64::from(i * 11 % 37)).collect();
     for (name, strategy) in Strategy::ALL {
         if ["small-loss", "forgetting", "glister"].contains(&name) {
             continue;
         }
         let of = |threads| {
-            let partition = Partition::Classes(&labels);
-            choose(
-                &points,
-                Settings {
-                    strategy,
-                    partition,
-                    threads,
-                    ..count(77)
-                },
-            )
-            .unwrap()
+            let settings = Settings {
+                strategy,
+                partition: Partition::Classes(&labels),
+                threads,
+                ..count(77)
+            };
+            let evidence = Evidence {
+                memorization: Some(&scores),
+                ..Evidence::of(&points)
+            };
+            Selection::plan(evidence, settings).unwrap().run().unwrap()
         };
         let (one, three) = (of(1), of(3));
         assert_eq!(one.indices, three.indices, "{name}");

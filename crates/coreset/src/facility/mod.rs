@@ -9,6 +9,7 @@ pub(crate) mod cloud;
 pub(crate) mod dense;
 pub(crate) mod fixed;
 pub(crate) mod greedy;
+pub(crate) mod leaning;
 pub(crate) mod matrix_free;
 pub(crate) mod slab;
 pub(crate) mod source;
@@ -24,6 +25,7 @@ use self::cloud::Cloud;
 use self::dense::Dense;
 use self::fixed::Cell;
 use self::greedy::Picks;
+use self::leaning::Leaning;
 use self::matrix_free::MatrixFree;
 use self::slab::Slab;
 use self::source::Source;
@@ -79,6 +81,9 @@ pub(crate) struct Located {
 pub(crate) struct Work<'a> {
     pub(crate) plan: GroupPlan,
     pub(crate) greedy: Greedy,
+    /// What choosing each point is worth beside what it covers, in units of the largest distance; only
+    /// event-driven, and with all pairs.
+    pub(crate) bonus: Option<&'a [f64]>,
     pub(crate) seed: u64,
     pub(crate) team: Team,
     /// Memory of the group before.
@@ -113,7 +118,7 @@ pub(crate) fn locate(cloud: &Cloud, count: usize, work: Work<'_>) -> Result<Loca
             let mut source = MatrixFree::new(cloud, work.team);
             let built = start.elapsed().as_secs_f64();
             let picks = match work.greedy {
-                Greedy::EventDriven => {
+                Greedy::EventDriven if work.bonus.is_none() => {
                     matrix_free::with_lists(&mut source, count, work.team, work.plan.lists)
                 }
                 _ => run(&mut source, count, &work),
@@ -132,6 +137,9 @@ pub(crate) fn locate(cloud: &Cloud, count: usize, work: Work<'_>) -> Result<Loca
 }
 
 fn run(source: &mut impl Source, count: usize, work: &Work<'_>) -> Picks {
+    if let Some(bonus) = work.bonus {
+        return greedy::event_driven(&mut Leaning::new(source, bonus), count, work.team);
+    }
     match work.greedy {
         Greedy::Naive => greedy::naive(source, count),
         Greedy::Lazy => greedy::lazy(source, count, work.team),

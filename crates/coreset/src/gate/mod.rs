@@ -49,6 +49,8 @@ pub struct Gate {
     /// The part of each group that is admitted in any case, in [0, 1]: its samples of the highest
     /// priors, where fewer reach the threshold.
     pub at_least: f64,
+    /// Whether each group admits as many in any case as its priors add up to, likewise.
+    pub expected: bool,
     /// The largest part of a group that is chosen, in (0, 1]; less where fewer labels are right.
     pub fraction: f64,
     /// What is taken of the admitted.
@@ -129,7 +131,10 @@ pub fn gated(of: Gated<'_>, gate: Gate) -> Result<Vec<usize>, CoresetError> {
     };
     let mut admitted: Vec<bool> = clean.iter().map(|c| *c >= gate.threshold).collect();
     for ids in &groups {
-        let least = (gate.at_least * ids.len() as f64).ceil() as usize;
+        let mut least = (gate.at_least * ids.len() as f64).ceil() as usize;
+        if gate.expected {
+            least = least.max(expected(ids, &clean).round() as usize);
+        }
         let mut order = ids.clone();
         order.sort_by(|a, b| {
             let by_prior = clean[*b].total_cmp(&clean[*a]);
@@ -176,6 +181,13 @@ fn share(memory: u64, groups: usize, threads: usize) -> u64 {
     memory / groups.min(threads).max(1) as u64
 }
 
+/// How many labels of a group are right, as its priors have it. Whole steps: a sum that no order of the
+/// samples changes.
+fn expected(ids: &[usize], clean: &[f64]) -> f64 {
+    let steps = |id: &usize| (clean[*id] * STEPS).round() as u64;
+    ids.iter().map(steps).sum::<u64>() as f64 / STEPS
+}
+
 fn of_group(cover: &Cover<'_>, gate: &Gate, number: usize) -> Vec<usize> {
     let open: Vec<usize> = cover
         .ids
@@ -183,9 +195,7 @@ fn of_group(cover: &Cover<'_>, gate: &Gate, number: usize) -> Vec<usize> {
         .copied()
         .filter(|id| cover.admitted[*id])
         .collect();
-    // Whole steps: a sum that no order of the samples changes.
-    let steps = |id: &usize| (cover.demand[*id] * STEPS).round() as u64;
-    let right = cover.ids.iter().map(steps).sum::<u64>() as f64 / STEPS;
+    let right = expected(cover.ids, cover.demand);
     let least = (gate.at_least * cover.ids.len() as f64).ceil();
     let most = right.max(least).min(gate.fraction * cover.ids.len() as f64);
     let most = most.round() as usize;
@@ -241,6 +251,7 @@ mod tests {
         Gate {
             threshold: 0.5,
             at_least: 0.0,
+            expected: false,
             fraction,
             fill,
             bonus: 0.0,
@@ -265,6 +276,13 @@ mod tests {
         assert_eq!(gated(of, gate(1.0, Fill::Cover))?.len(), 3);
         assert_eq!(gated(of, gate(1.0, Fill::All))?, [0, 1, 2, 6]);
         assert_eq!(gated(of, gate(0.25, Fill::Random))?.len(), 2);
+        // 2.4, 0.8, 0.9 and 0.1 are expected to be right.
+        let expected = Gate {
+            threshold: 0.95,
+            expected: true,
+            ..gate(1.0, Fill::All)
+        };
+        assert_eq!(gated(of, expected)?, [0, 1, 4, 6]);
         let none = Gated {
             clean: &[0.2; 8],
             ..of

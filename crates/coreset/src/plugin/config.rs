@@ -1,5 +1,6 @@
 //! Settings of the plugin `coreset`, and the two rules of CRUST as presets.
 
+mod memorization;
 mod problems;
 
 use std::path::PathBuf;
@@ -9,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::gate::Fill;
 use crate::settings::Strategy;
 use crate::weights::Weighting;
+
+pub use memorization::MemorizationConfig;
 
 use super::choices::{Grouping, Memory, Mixup, Preset, Proxy, Weights};
 
@@ -71,6 +74,9 @@ pub struct CoresetConfig {
     pub memory: Memory,
     /// Whether every choice is put on record in the table `coreset/chosen`.
     pub table: bool,
+    /// What `strategy = "memorization"` leans towards; goes with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memorization: Option<MemorizationConfig>,
     /// Keeps probably mislabelled samples out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gate: Option<GateConfig>,
@@ -85,6 +91,8 @@ pub struct GateConfig {
     /// Part of each group that is admitted in any case, in [0, 1]: its most probably right; default
     /// 0.1.
     pub at_least: f64,
+    /// Whether each group admits as many in any case as its probabilities add up to; default false.
+    pub expected: bool,
     /// What is taken of the admitted: `cover` (default), `random`, or `all`, which `fraction` does not
     /// bound.
     pub fill: Fill,
@@ -120,6 +128,7 @@ impl Default for GateConfig {
         Self {
             threshold: 0.5,
             at_least: 0.1,
+            expected: false,
             fill: Fill::Cover,
             values: false,
             classifier: false,
@@ -163,6 +172,7 @@ struct Told {
     threads: Option<usize>,
     memory: Option<Memory>,
     table: Option<bool>,
+    memorization: Option<MemorizationConfig>,
     gate: Option<GateConfig>,
 }
 
@@ -226,6 +236,7 @@ impl From<Told> for CoresetConfig {
             threads: told.threads.unwrap_or(1),
             memory: told.memory.unwrap_or_default(),
             table: told.table.unwrap_or(false),
+            memorization: told.memorization,
             gate: told.gate,
         }
     }
@@ -312,6 +323,30 @@ mod tests {
             assert_eq!(of(mended), [""; 0]);
         }
         assert_eq!(wrong(r#"{"preset": "crust-paper"}"#), [""; 0]);
+    }
+
+    #[test]
+    fn memorization_goes_with_its_strategy_and_reads_no_label() {
+        let of = |rest: &str| {
+            let embeddings =
+                r#""proxy": "embeddings", "embeddings": "rows.npy", "partition": "none""#;
+            format!(r#"{{"strategy": "memorization", {embeddings}{rest}}}"#)
+        };
+        let told =
+            of(r#", "memorization": {"unitmem": "u.csv", "prefer": "typical", "bonus": 2.0}"#);
+        assert_eq!(wrong(&told), [""; 0]);
+        let config: Option<CoresetConfig> = serde_json::from_str(&told).ok();
+        assert!(config.is_some_and(|config| !config.knows_labels()));
+        assert_eq!(wrong(&of("")), ["memorization"]);
+        assert_eq!(wrong(&of(r#", "memorization": {}"#)), ["memorization"]);
+        let negative = of(r#", "memorization": {"layermem": "l.npy", "bonus": -1.0}"#);
+        assert_eq!(wrong(&negative), ["memorization.bonus"]);
+        let unheard = of(r#", "memorization": {"unitmem": "u.csv", "prefer": "loud"}"#);
+        assert_eq!(wrong(&unheard), ["unreadable"]);
+        let scores = r#""memorization": {"unitmem": "u.csv"}"#;
+        assert_eq!(wrong(&format!("{{{scores}}}")), ["memorization"]);
+        let gated = of(&format!(r#", {scores}, "gate": {{"frozen": true}}"#));
+        assert_eq!(wrong(&gated), ["memorization"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 mod gated;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::choices::{Grouping, Proxy};
 use super::config::CoresetConfig;
@@ -14,6 +14,7 @@ use crate::evidence::Evidence;
 use crate::matrix::Matrix;
 use crate::partition::{Budget, Partition};
 use crate::points::{LastLayer, Points};
+use crate::read::memorization;
 use crate::representation::{penultimate_proxies, residuals};
 use crate::select::Selection;
 use crate::settings::{Settings, Strategy};
@@ -59,6 +60,18 @@ impl Job {
             )?)
         };
         let groups = self.groups()?;
+        let leaning = self.config.memorization.as_ref();
+        let scores = match leaning {
+            Some(leaning) => memorization(
+                &told([
+                    ("memorization.layermem", &leaning.layermem),
+                    ("memorization.unitmem", &leaning.unitmem),
+                ]),
+                self.samples,
+            )?,
+            None => None,
+        };
+        let defaults = Settings::new(Budget::Fraction(self.config.fraction));
         let settings = Settings {
             strategy: self.config.strategy,
             partition: groups.partition(self.config.clusters),
@@ -67,11 +80,14 @@ impl Job {
             clusters: self.config.clusters,
             threads: self.config.threads,
             seed: self.seed,
-            ..Settings::new(Budget::Fraction(self.config.fraction))
+            prefer: leaning.map_or(defaults.prefer, |leaning| leaning.prefer),
+            bonus: leaning.map_or(defaults.bonus, |leaning| leaning.bonus),
+            ..defaults
         };
         let evidence = Evidence {
             losses: (self.config.strategy == Strategy::SmallLoss)
                 .then_some(self.store.losses.as_slice()),
+            memorization: scores.as_deref(),
             ..Evidence::of(&points)
         };
         let selection = Selection::plan(evidence, settings)?;
@@ -230,6 +246,12 @@ impl Groups {
             Self::Rows(rows) => Partition::Clusters { rows, count },
         }
     }
+}
+
+/// The files that are told, under their settings.
+fn told<'a>(files: [(&'static str, &'a Option<PathBuf>); 2]) -> Vec<(&'static str, &'a Path)> {
+    let told = |(setting, path): (_, &'a Option<PathBuf>)| Some((setting, path.as_deref()?));
+    files.into_iter().filter_map(told).collect()
 }
 
 fn no_classes() -> CoresetError {

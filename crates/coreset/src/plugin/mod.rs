@@ -25,7 +25,7 @@ use afterimage_hooks::{
 use serde::{Deserialize, Serialize};
 
 pub use choices::{Grouping, Memory, Mixup, Preset, Proxy, Weights};
-pub use config::{CoresetConfig, GateConfig};
+pub use config::{CoresetConfig, GateConfig, MemorizationConfig};
 pub use embeddings::{EmbeddingTable, EmbeddingTableConfig};
 use job::Job;
 use look::Look;

@@ -82,6 +82,29 @@ pub(super) fn grid(path: &Path) -> Result<Grid, CoresetError> {
     Ok(grid)
 }
 
+/// The only column as numbers, each with its line.
+pub(super) fn numbers(path: &Path) -> Result<(Vec<u64>, Vec<f64>), CoresetError> {
+    let (mut places, mut numbers) = (Vec::new(), Vec::new());
+    lines(path, |line, record| {
+        let broken = |reason: String| CoresetError::Format {
+            path: format!("{}:{line}", path.display()).into(),
+            reason,
+        };
+        let text = match record.iter().next() {
+            Some(text) if record.len() == 1 => text,
+            _ => {
+                let reason = format!("one column is needed; there are {}", record.len());
+                return Err(broken(reason));
+            }
+        };
+        let number = text.parse();
+        numbers.push(number.map_err(|_| broken(format!("{text:?} is no number")))?);
+        places.push(line);
+        Ok(())
+    })?;
+    Ok((places, numbers))
+}
+
 /// The only column.
 pub(super) fn column(path: &Path) -> Result<Column, CoresetError> {
     let mut cells = Vec::new();

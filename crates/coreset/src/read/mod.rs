@@ -1,6 +1,7 @@
 //! Matrices and columns from npy, CSV and Parquet files.
 
 mod csv;
+mod memorization;
 mod npy;
 mod parquet;
 
@@ -9,6 +10,7 @@ use std::path::Path;
 
 use crate::error::CoresetError;
 use crate::matrix::Matrix;
+pub use memorization::memorization;
 
 /// A numeric table `[rows, columns]` as its file has it, rows beside each other.
 pub(crate) struct Grid {
@@ -124,6 +126,9 @@ pub fn labels(path: &Path, samples: usize) -> Result<Labels, CoresetError> {
 /// # Errors
 /// A missing or damaged file, more than one column, or cells that are no numbers.
 pub fn numbers(path: &Path) -> Result<Vec<f64>, CoresetError> {
+    if kind(path)? == Kind::Csv {
+        return Ok(csv::numbers(path)?.1);
+    }
     match column(path)? {
         Column::Whole(values) => Ok(values.into_iter().map(|value| value as f64).collect()),
         Column::Real(values) => Ok(values),

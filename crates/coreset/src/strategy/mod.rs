@@ -5,6 +5,7 @@ mod glister;
 mod grad_match;
 mod graph_cut;
 mod herding;
+mod leaning;
 mod sas;
 mod scores;
 
@@ -14,6 +15,9 @@ pub(crate) use glister::glister;
 pub(crate) use grad_match::grad_match;
 pub(crate) use graph_cut::graph_cut;
 pub(crate) use herding::herding;
+#[cfg(feature = "plugin")]
+pub(crate) use leaning::MOST as MOST_BONUS;
+pub(crate) use leaning::leaning;
 pub(crate) use sas::sas;
 pub use scores::{el2n, forgetting_events, grand};
 pub(crate) use scores::{highest, lowest};

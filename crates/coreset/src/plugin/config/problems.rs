@@ -1,6 +1,7 @@
 //! What must hold of the settings of `coreset`, alone and together.
 
 use crate::settings::Strategy;
+use crate::strategy::MOST_BONUS as MOST;
 
 use super::super::choices::{Grouping, Mixup, Proxy, Weights};
 use super::{CoresetConfig, Fill};
@@ -144,6 +145,30 @@ impl CoresetConfig {
             "strategy",
             "needs what a run does not have: a validation set, or the history of predictions"
                 .to_owned(),
+        );
+        let leans = gate.is_none() && self.strategy == Strategy::Memorization;
+        let memorization = self.memorization.as_ref();
+        check(
+            leans == memorization.is_some(),
+            "memorization",
+            match (leans, gate) {
+                (true, _) => "name the files of scores that `strategy = \"memorization\"` is about"
+                    .to_owned(),
+                (false, Some(_)) => {
+                    "a gate has no place for it; name the files under `gate`".to_owned()
+                }
+                (false, None) => "is for `strategy = \"memorization\"` alone".to_owned(),
+            },
+        );
+        check(
+            memorization.is_none_or(|m| m.layermem.is_some() || m.unitmem.is_some()),
+            "memorization",
+            "needs a score of each sample: `layermem`, `unitmem` or both".to_owned(),
+        );
+        check(
+            memorization.is_none_or(|m| (0.0..=MOST).contains(&m.bonus)),
+            "memorization.bonus",
+            format!("must be between 0 and {MOST}"),
         );
         check(
             gate.is_none() || self.weights == Weights::None,

@@ -3,13 +3,14 @@
 use crate::error::CoresetError;
 use crate::gate::{
     Gate, Gated, against_other_labels, classifier_scores, clean_prior, gated, neighbour_shares,
-    permuted_within, ranks,
+    permuted_within,
 };
 use crate::quality::k_medoids_cost;
+use crate::read::memorization;
 
 use super::super::config::GateConfig;
 use super::super::selection::CoresetSelection;
-use super::Job;
+use super::{Job, told};
 
 /// The most numbers of a group, its samples times its chosen ones times the width of a row, over which a
 /// cost is counted that no selection has counted itself.
@@ -52,7 +53,11 @@ impl Job {
             })?;
             signals.push(wide(values));
         }
-        let atypicality = self.atypicality(settings)?;
+        let files = told([
+            ("gate.layermem", &settings.layermem),
+            ("gate.unitmem", &settings.unitmem),
+        ]);
+        let atypicality = memorization(&files, self.samples)?;
         let excuse = atypicality.as_deref().filter(|_| settings.excuse);
         let rows: Vec<&[f64]> = signals.iter().map(Vec::as_slice).collect();
         let scores = if settings.classifier {
@@ -75,6 +80,7 @@ impl Job {
         let gate = Gate {
             threshold: settings.threshold,
             at_least: settings.at_least,
+            expected: settings.expected,
             fraction: self.config.fraction,
             fill: settings.fill,
             bonus: settings.bonus,
@@ -119,23 +125,5 @@ impl Job {
             separation: prior.separation,
             empty_groups: empty,
         })
-    }
-
-    /// LayerMem and UnitMem as one number in [0, 1] a sample: the mean of their ranks.
-    fn atypicality(&self, gate: &GateConfig) -> Result<Option<Vec<f64>>, CoresetError> {
-        let files = [&gate.layermem, &gate.unitmem];
-        let mut all: Vec<Vec<f64>> = Vec::new();
-        for path in files.into_iter().flatten() {
-            let values = crate::read::numbers(path)?;
-            self.one_each(path, values.len())?;
-            if let Some(id) = values.iter().position(|x| !x.is_finite()) {
-                let reason = format!("the number of sample {id} is not finite");
-                return Err(CoresetError::format(path, reason));
-            }
-            all.push(ranks(&values));
-        }
-        let count = all.len() as f64;
-        let sum = |id: usize| all.iter().map(|ranks| ranks[id]).sum::<f64>() / count;
-        Ok((!all.is_empty()).then(|| (0..self.samples).map(sum).collect()))
     }
 }

@@ -1,0 +1,36 @@
+//! Settings of the strategy `memorization`.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::settings::Prefer;
+
+/// What the strategy `memorization` leans towards, and by which scores.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MemorizationConfig {
+    /// LayerMem of each training sample, one finite number a row: npy, CSV or Parquet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layermem: Option<PathBuf>,
+    /// Units that each training sample owns, or another score of UnitMem, likewise; with both, the mean
+    /// of their ranks counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unitmem: Option<PathBuf>,
+    /// Which samples are preferred: `memorized` (default) or `typical`.
+    pub prefer: Prefer,
+    /// λ: what the most preferred sample is worth beside what it covers, at least 0, in units of what
+    /// covering one sample whole is worth; default 0.2.
+    pub bonus: f64,
+}
+
+impl Default for MemorizationConfig {
+    fn default() -> Self {
+        Self {
+            layermem: None,
+            unitmem: None,
+            prefer: Prefer::Memorized,
+            bonus: 0.2,
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Scores of memorization, as LayerMem and UnitMem leave them in files.
+
+use std::path::Path;
+
+use super::{Kind, csv, kind, numbers};
+use crate::error::CoresetError;
+use crate::gate::ranks;
+
+/// How much each of `samples` samples was memorized, in [0, 1]: the mean over `files` of the rank of its
+/// number, 0 for the lowest; `None` without a file. Each file, under the setting that names it, holds one
+/// finite number a sample: npy, CSV or Parquet. Ranks let LayerMem and counts of units stand beside each
+/// other.
+///
+/// # Errors
+/// What [`numbers`] refuses, another number of rows than of samples, or a number that is not finite; with
+/// setting, file and, in CSV, line.
+pub fn memorization(
+    files: &[(&'static str, &Path)],
+    samples: usize,
+) -> Result<Option<Vec<f64>>, CoresetError> {
+    if files.is_empty() {
+        return Ok(None);
+    }
+    let mut sums = vec![0.0; samples];
+    for (setting, path) in files {
+        let ranks = ranks(&scores(setting, path, samples)?);
+        sums.iter_mut()
+            .zip(ranks)
+            .for_each(|(sum, rank)| *sum += rank);
+    }
+    let count = files.len() as f64;
+    sums.iter_mut().for_each(|sum| *sum /= count);
+    Ok(Some(sums))
+}
+
+fn scores(setting: &str, path: &Path, samples: usize) -> Result<Vec<f64>, CoresetError> {
+    let (lines, values) = match kind(path)? {
+        Kind::Csv => {
+            let (lines, values) = csv::numbers(path)?;
+            (Some(lines), values)
+        }
+        Kind::Npy | Kind::Parquet => (None, numbers(path)?),
+    };
+    if values.len() != samples {
+        let reason = format!(
+            "`{setting}` has {} numbers for {samples} samples, and needs one of each",
+            values.len()
+        );
+        return Err(CoresetError::format(path, reason));
+    }
+    if let Some(id) = values.iter().position(|value| !value.is_finite()) {
+        let line = lines.map_or(String::new(), |lines| format!(" in line {}", lines[id]));
+        let reason = format!(
+            "`{setting}` needs a finite number of every sample; that of sample {id}{line} is {}",
+            values[id]
+        );
+        return Err(CoresetError::format(path, reason));
+    }
+    Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn ranks_of_files_are_averaged_and_a_broken_number_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let units = write("units.csv", "units\n0\n4\n0\n1\n");
+        let layers = write("layers.csv", "-0.5\n0.25\n0.5\n0.75\n");
+        let of = |files: &[(&'static str, &Path)]| memorization(files, 4);
+        assert_eq!(of(&[]).unwrap(), None);
+        let ranks = of(&[("unitmem", &units)]).unwrap();
+        assert_eq!(ranks, Some(vec![0.5 / 3.0, 1.0, 0.5 / 3.0, 2.0 / 3.0]));
+        let both = of(&[("unitmem", &units), ("layermem", &layers)]).unwrap();
+        assert_eq!(both.unwrap()[3], (2.0 / 3.0 + 1.0) / 2.0);
+        for (text, words) in [
+            (
+                "m\n1\nnan\n2\n3\n",
+                "`gate.unitmem` needs a finite number of every sample; that of sample 1 in line 3 is NaN",
+            ),
+            ("1\n2\n3\n", "`gate.unitmem` has 3 numbers for 4 samples"),
+            ("1\n2\nmany\n3\n", "broken.csv:3: \"many\" is no number"),
+            (
+                "1,2\n2,3\n",
+                "broken.csv:1: one column is needed; there are 2",
+            ),
+        ] {
+            let broken = write("broken.csv", text);
+            let error = of(&[("gate.unitmem", &broken)]).unwrap_err().to_string();
+            assert!(
+                error.contains("broken.csv") && error.contains(words),
+                "{error}"
+            );
+        }
+    }
+}
