@@ -46,7 +46,10 @@ NOISES = {
     "clean": ("symmetric", 0.0),
 }
 # The arms that carry the claim, at the noises that carry it, in the order of what they are worth.
-MAIN = ["random", "crust-released", "gate-fl", "gate-fl-memory", "oracle"]
+MAIN = [
+    "random", "crust-released", "gate-fl", "gate-fl-memory", "gate-fl-classifier",
+    "gate-fl-classifier-memory", "oracle",
+]
 REST = [
     "full", "small-loss", "crust-paper", "gate", "gate-fl-layermem", "gate-fl-unitmem",
     "gate-fl-permuted", "gate-fl-knn", "gate-fl-own", "gate-fl-oob", "gate-fl-all",
@@ -69,7 +72,8 @@ def plan(arguments):
     seeds = range(1, arguments.seeds + 1)
     cells = [(noise, arm, seed) for seed in seeds for noise in ("sym80", "asym40") for arm in MAIN]
     cells += [(noise, arm, 1) for noise in ("sym80", "asym40") for arm in REST]
-    cells += [("clean", arm, seed) for seed in seeds for arm in ("random", "gate-fl")]
+    cells += [("clean", arm, seed) for seed in seeds
+              for arm in ("random", "full", "gate-fl", "gate-fl-classifier")]
     cells += [(noise, arm, 1) for noise in ("sym50", "sym20") for arm in MAIN + ["full"]]
     cells += [("clean", arm, 1) for arm in ("full", "crust-released", "gate-fl-memory")]
     seen = set()
