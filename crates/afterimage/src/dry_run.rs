@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use afterimage_data::{Shape, Views};
 use afterimage_hooks::{Attached, Origin, RequestKind};
 use afterimage_model::Encoder as _;
 use afterimage_train::TrainError;
@@ -11,7 +12,9 @@ use crate::config::{KeyPath, Loaded};
 use crate::error::RunError;
 use crate::experiment::Experiment;
 use crate::located::located;
+use crate::prepared::{encoder_of, side_for};
 use crate::registry::Registry;
+use crate::start::Start;
 
 /// What a run would do: its directory, device, steps and the order of plugins with their events.
 ///
@@ -23,6 +26,7 @@ pub fn dry_run(loaded: &Loaded<Experiment>, with_data: bool) -> Result<String, R
 
 fn told(loaded: &Loaded<Experiment>, with_data: bool) -> Result<String, RunError> {
     let experiment = &loaded.value;
+    let plugins = attach(loaded)?;
     let mut text = format!(
         "{}: {} epochs, batches of {}, device {}\nrun directory: {}\n",
         experiment.name,
@@ -43,8 +47,8 @@ fn told(loaded: &Loaded<Experiment>, with_data: bool) -> Result<String, RunError
             data.held_out.len(),
             seen / experiment.batch_size
         ));
+        text.push_str(&start(experiment, &plugins, data.train.shape())?);
     }
-    let plugins = attach(loaded)?;
     let order = in_order(experiment, &plugins, sites(experiment)?)?;
     text.push_str("plugins in order:\n");
     if order.is_empty() {
@@ -58,6 +62,25 @@ fn told(loaded: &Loaded<Experiment>, with_data: bool) -> Result<String, RunError
         }
     }
     Ok(text)
+}
+
+/// What the encoder starts from and which of its layers are trained, where that is told; a line each.
+fn start(experiment: &Experiment, plugins: &[Attached], image: Shape) -> Result<String, RunError> {
+    let views = Views::new(&experiment.views, image, experiment.seed)?;
+    let side = side_for(&experiment.encoder, &views)?;
+    let encoder = encoder_of(experiment, plugins, image.channels, side);
+    let device = Device::flex();
+    let start = Start::open(experiment, &encoder, &device, None)?;
+    let Some(from) = start.described() else {
+        return Ok(String::new());
+    };
+    start.encoder()?;
+    let layers = start.trained()?.names.unwrap_or_default();
+    let layers = match layers.as_slice() {
+        [] => "none".to_owned(),
+        names => names.join(", "),
+    };
+    Ok(format!("starts from {from}\ntrained layers: {layers}\n"))
 }
 
 /// The order of `plugins` in a run of `experiment` on a model with `sites`.

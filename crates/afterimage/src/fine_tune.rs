@@ -14,7 +14,8 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FineTuneConfig {
-    /// A run directory, a checkpoint in one, or a file of PyTorch weights.
+    /// A run directory, a checkpoint in one, a folder that `afterimage compact` wrote, or a file of
+    /// PyTorch weights. Units that are taken out or pruned there stay so.
     pub from: PathBuf,
     /// The layers of the encoder that are trained: `"all"` (the default), `"none"`, `"first:N"`,
     /// `"last:N"`, `"random:N"` (by the seed), `"top-delta-layermem:N"` or

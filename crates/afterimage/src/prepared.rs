@@ -6,7 +6,8 @@ use std::sync::Arc;
 use afterimage_data::{Crop, DataError, DataSet, Shape, ViewConfig, Views};
 use afterimage_hooks::{Attached, PairSets};
 use afterimage_kernels::Convolution;
-use afterimage_model::{Encoder as _, EncoderConfig};
+use afterimage_model::compact::Kept;
+use afterimage_model::{Encoder as _, EncoderConfig, Masks};
 use afterimage_ssl::{RunFacts, Schedule};
 use afterimage_train::{SslModel, TrainError};
 use burn::tensor::Device;
@@ -33,6 +34,10 @@ pub(crate) struct Prepared {
     /// Their ids in the order of dispatch.
     pub(crate) plugin_ids: Vec<String>,
     pub(crate) model: SslModel,
+    /// What the model's encoder has of the network that the config describes.
+    pub(crate) kept: Kept,
+    /// Units of it that are held at zero from the first step.
+    pub(crate) masks: Masks,
     /// Layers of the encoder that fine-tuning trains.
     pub(crate) trained: Option<Vec<String>>,
 }
@@ -73,10 +78,7 @@ impl Prepared {
         let side = side_for(&experiment.encoder, &views)?;
         let local = local_views(experiment, shape, side)?;
         let schedule = experiment.schedule.init(steps, experiment.epochs)?;
-        let mut encoder = experiment.encoder.clone().for_images(shape.channels, side);
-        if plugins.iter().any(|plugin| plugin.manifest().exact) {
-            encoder = encoder.with_convolution(Convolution::Direct);
-        }
+        let encoder = encoder_of(experiment, &plugins, shape.channels, side);
         let facts = RunFacts {
             seed: experiment.seed,
             classes: data.train.classes().len(),
@@ -116,8 +118,24 @@ impl Prepared {
             plugins,
             plugin_ids,
             model,
+            kept: start.kept(),
+            masks: start.masks(),
             trained: trained.names,
         })
+    }
+}
+
+/// The encoder of the experiment for its images, as `plugins` need it.
+pub(crate) fn encoder_of(
+    experiment: &Experiment,
+    plugins: &[Attached],
+    channels: usize,
+    side: usize,
+) -> EncoderConfig {
+    let encoder = experiment.encoder.clone().for_images(channels, side);
+    match plugins.iter().any(|plugin| plugin.manifest().exact) {
+        true => encoder.with_convolution(Convolution::Direct),
+        false => encoder,
     }
 }
 

@@ -221,6 +221,8 @@ impl Prepared {
             plugins,
             plugin_ids,
             model,
+            kept,
+            masks,
             trained: _,
         } = self;
         let experiment = &loaded.value;
@@ -279,6 +281,7 @@ impl Prepared {
             .feed(Box::new(feed), data.train.len(), data.held_out.len())
             .samples(Arc::new(store))
             .image_sides(sides)
+            .without_units(kept, masks)
             .rebuild(move |model| Learner::new(model, optimizer.init(), StepScheduler::from(again)))
             .sinks(move |resume_step| open_sinks(&run_path, resume_step, &sites))
             .decisions(directory.decisions())

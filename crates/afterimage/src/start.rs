@@ -3,15 +3,18 @@
 use std::fs;
 use std::path::Path;
 
+use afterimage_model::compact::{Kept, without_units};
 use afterimage_model::{
-    AnyEncoder, Encoder as _, EncoderConfig, ImportOptions, Layer, layers, parameters,
+    AnyEncoder, Encoder as _, EncoderConfig, ImportOptions, Layer, Masks, layers, parameters,
 };
+use afterimage_train::{Checkpoints, read_kept};
 use burn::tensor::Device;
 
 use crate::error::RunError;
 use crate::experiment::Experiment;
 use crate::fine_tune::FineTuneConfig;
 use crate::probe::Subject;
+use crate::run_dir::RunDir;
 
 /// Where a fine-tuning run keeps the names of the layers that it trains.
 const TRAINED: &str = "trained_layers.json";
@@ -27,9 +30,12 @@ pub(crate) struct Start<'a> {
 enum From<'a> {
     Scratch,
     Encoder(&'a FineTuneConfig, Box<Subject>),
-    /// A run goes on: its checkpoint has the values, and its directory the layers. What it started
-    /// from may be gone or different by now, and has no say any more.
-    Resumed(Vec<String>),
+    /// A run goes on: its checkpoint has the values, masks and kept units, and its directory the
+    /// layers. What it started from may be gone or different by now, and has no say any more.
+    Resumed {
+        layers: Vec<String>,
+        kept: Kept,
+    },
 }
 
 impl<'a> Start<'a> {
@@ -46,7 +52,13 @@ impl<'a> Start<'a> {
     ) -> Result<Self, RunError> {
         let from = match (&experiment.fine_tune, resumed) {
             (None, _) => From::Scratch,
-            (Some(_), Some(run)) => From::Resumed(kept_layers(run)?),
+            (Some(_), Some(run)) => {
+                let checkpoints = Checkpoints::new(RunDir::open(run)?.checkpoints(), 1, "");
+                From::Resumed {
+                    layers: kept_layers(run)?,
+                    kept: read_kept(&checkpoints.last()?)?,
+                }
+            }
             (Some(config), None) => {
                 let refuse = |reason: String| RunError::Start {
                     path: config.from.clone(),
@@ -54,7 +66,8 @@ impl<'a> Start<'a> {
                 };
                 if !config.from.exists() {
                     return Err(refuse(
-                        "there is no such run, checkpoint or file of weights".to_owned(),
+                        "there is no such run, checkpoint, compacted encoder or file of weights"
+                            .to_owned(),
                     ));
                 }
                 let subject = Subject::open(&config.from, &ImportOptions::default())
@@ -70,32 +83,42 @@ impl<'a> Start<'a> {
         })
     }
 
-    /// The encoder; each call gives one that shares nothing with the others.
+    /// The encoder without the units that are not [`kept`](Self::kept); each call gives one that
+    /// shares nothing with the others.
     ///
     /// # Errors
-    /// A checkpoint of another encoder than the experiment's, or of one with pruned units.
+    /// A checkpoint of another encoder than the experiment's.
     pub(crate) fn encoder(&self) -> Result<AnyEncoder, RunError> {
-        let From::Encoder(config, subject) = &self.from else {
-            return Ok(self.encoder.init(self.seed, self.device)?);
+        let fresh = self.encoder.init(self.seed, self.device)?;
+        let (config, subject) = match &self.from {
+            From::Scratch => return Ok(fresh),
+            From::Resumed { kept, .. } => return Ok(without_units(&fresh, kept)?),
+            From::Encoder(config, subject) => (config, subject),
         };
         let refuse = |reason: String| RunError::Start {
             path: config.from.clone(),
             reason,
         };
+        let other = |detail: &str| {
+            let table = subject.written().map_or_else(String::new, |table| {
+                format!(" write below [encoder]: {table}")
+            });
+            refuse(format!(
+                "it holds {}; `encoder` is another network{detail};{table}",
+                subject.description
+            ))
+        };
         let opened = subject
             .load(self.encoder, self.device)
-            .map_err(|error| refuse(format!("does not fit `encoder`: {error}")))?;
+            .map_err(|error| other(&format!(" ({error})")))?;
         let shapes = |encoder: &AnyEncoder| -> Vec<(String, Vec<usize>)> {
             let all = parameters(encoder).into_iter();
             all.map(|parameter| (parameter.path, parameter.shape))
                 .collect()
         };
-        let wanted = self.encoder.init(self.seed, self.device)?;
+        let wanted = without_units(&fresh, &subject.kept())?;
         if shapes(&opened.encoder) != shapes(&wanted) {
-            return Err(refuse(format!(
-                "it holds {}; `encoder` is another network",
-                subject.description
-            )));
+            return Err(other(""));
         }
         if let AnyEncoder::ResNet(network) = &opened.encoder
             && !network.stem.rectified
@@ -106,12 +129,39 @@ impl<'a> Start<'a> {
                     .to_owned(),
             ));
         }
-        if !opened.masks.is_empty() {
-            return Err(refuse(
-                "units of its encoder are pruned, which fine-tuning cannot keep".to_owned(),
-            ));
-        }
+        opened.masks.check(&opened.encoder.sites())?;
         Ok(opened.encoder)
+    }
+
+    /// What the encoder has of the network that the config describes: all of it, but where the run
+    /// starts from a smaller one or goes on with one.
+    pub(crate) fn kept(&self) -> Kept {
+        match &self.from {
+            From::Scratch => Kept::default(),
+            From::Encoder(_, subject) => subject.kept(),
+            From::Resumed { kept, .. } => kept.clone(),
+        }
+    }
+
+    /// Units of the encoder that are held at zero from the first step.
+    pub(crate) fn masks(&self) -> Masks {
+        match &self.from {
+            From::Encoder(_, subject) => subject.masks(),
+            From::Scratch | From::Resumed { .. } => Masks::none(),
+        }
+    }
+
+    /// What the run starts from, in a few words; none for random initial parameters.
+    pub(crate) fn described(&self) -> Option<String> {
+        let From::Encoder(config, subject) = &self.from else {
+            return None;
+        };
+        let masked = match subject.masks().iter().count() {
+            0 => String::new(),
+            sites => format!("; units of {sites} sites stay masked"),
+        };
+        let from = config.from.display();
+        Some(format!("{from}: {}{masked}", subject.description))
     }
 
     /// The layers that are trained, and the paths of all parameters and statistics that are not.
@@ -123,8 +173,8 @@ impl<'a> Start<'a> {
         let trained = match &self.from {
             From::Scratch => all.clone(),
             From::Encoder(config, _) => config.trained(&all, self.seed)?,
-            From::Resumed(names) => {
-                let kept = |layer: &&Layer| names.contains(&layer.site);
+            From::Resumed { layers, .. } => {
+                let kept = |layer: &&Layer| layers.contains(&layer.site);
                 all.iter().filter(kept).cloned().collect()
             }
         };

@@ -13,8 +13,8 @@ use run::{
     resume, tiny_pair,
 };
 
-/// Tensors of the encoder in a checkpoint, by path.
-fn encoder(checkpoint: &Path) -> BTreeMap<String, Vec<u8>> {
+/// Tensors of the encoder at `place` in a checkpoint, by their path in the encoder.
+fn encoder(checkpoint: &Path, place: &str) -> BTreeMap<String, Vec<u8>> {
     let record = read_model(checkpoint).unwrap();
     let bytes = burn::tensor::Bytes::from_bytes_vec(record);
     let reader = burn_pack::Reader::from_bytes(bytes).unwrap();
@@ -22,7 +22,7 @@ fn encoder(checkpoint: &Path) -> BTreeMap<String, Vec<u8>> {
     tensors
         .map(|tensor| tensor.into_parts().unwrap())
         .map(|(name, _, _, _, bytes)| (name, bytes.to_vec()))
-        .filter(|(name, _)| name.starts_with("encoder."))
+        .filter_map(|(name, bytes)| Some((name.strip_prefix(place)?.to_owned(), bytes)))
         .collect()
 }
 
@@ -36,17 +36,17 @@ fn fine_tune(from: &Path, layers: &str) -> String {
 fn frozen_layers_stay_to_the_bit_and_trained_ones_move() {
     let place = Place::new();
     let first = place.run("first", TINY, 0);
-    let before = encoder(&last_checkpoint(&first));
+    let before = encoder(&last_checkpoint(&first), "encoder.");
     for (name, layers, trained) in [
         ("last", "\"last:2\"", vec!["res2a", "res2b"]),
         ("named", "[\"encoder.layer1\"]", vec!["layer1"]),
         ("none", "\"none\"", vec![]),
     ] {
         let run = place.run(name, &fine_tune(&first, layers), 0);
-        let after = encoder(&last_checkpoint(&run));
+        let after = encoder(&last_checkpoint(&run), "encoder.");
         assert_eq!(before.len(), after.len());
         for (path, value) in &before {
-            let block = path.split('.').nth(1).unwrap();
+            let block = path.split('.').next().unwrap();
             let moved = &after[path] != value;
             // The flag that says whether a norm gathers statistics is a setting, not a value.
             if !path.ends_with(".training") {
@@ -81,9 +81,9 @@ fn fine_tuning_goes_on_after_an_interrupt_as_if_nothing_had_been() {
 fn layers_are_chosen_by_the_layermem_of_the_run_it_starts_from() {
     let place = Place::new();
     let pair = place.run("pair", &(tiny_pair() + &plugin("layermem")), 0);
-    let before = encoder(&last_checkpoint(&pair));
+    let before = encoder(&last_checkpoint(&pair), "encoder.");
     let run = place.run("top", &fine_tune(&pair, "\"top-delta-layermem:1\""), 0);
-    let after = encoder(&last_checkpoint(&run));
+    let after = encoder(&last_checkpoint(&run), "encoder.");
     let mut moved: Vec<&str> = before
         .iter()
         .filter(|(path, value)| path.ends_with("conv.weight") && &after[*path] != *value)
@@ -91,6 +91,22 @@ fn layers_are_chosen_by_the_layermem_of_the_run_it_starts_from() {
         .collect();
     moved.dedup();
     assert_eq!(moved.len(), 1, "{moved:?}");
+}
+
+#[test]
+fn both_encoders_of_a_pair_are_trained() {
+    let place = Place::new();
+    let first = place.run("first", TINY, 0);
+    let from = format!("\n[fine_tune]\nfrom = \"{}\"\n", first.display());
+    let pair = place.run("pair", &(tiny_pair() + &from), 0);
+    let (before, after) = (last_checkpoint(&first), last_checkpoint(&pair));
+    let (before, studied) = (encoder(&before, "encoder."), encoder(&after, "encoder."));
+    let reference = encoder(&after, "reference.encoder.");
+    for (path, value) in before.iter().filter(|(p, _)| p.ends_with("conv.weight")) {
+        assert!(studied[path] != *value, "{path} of the encoder under study");
+        assert!(reference[path] != *value, "{path} of its reference");
+        assert!(reference[path] != studied[path], "{path} of both");
+    }
 }
 
 #[test]

@@ -388,6 +388,12 @@ fn what_is_kept_of_what_is_kept_has_the_numbers_of_the_whole() {
         serde_json::from_str(r#"{"encoder.prep": {"of": 4, "units": [0, 3]}}"#).unwrap();
     let both = first.then(&second).unwrap();
     assert_eq!(both.get("encoder.prep").unwrap().units, [1, 7]);
+    assert_eq!(both.since(&first).unwrap(), second);
+    assert_eq!(both.since(&Kept::default()).unwrap(), both);
+    assert!(both.since(&both).unwrap().is_everything());
+    // What is gone does not come back.
+    assert!(first.since(&both).is_err());
+    assert!(Kept::default().since(&first).is_err());
     let at_once = without_units(&encoder, &both).unwrap();
     let in_turn = without_units(&without_units(&encoder, &first).unwrap(), &second).unwrap();
     let image = images(16, 2);

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use afterimage_hooks::{Attached, Decision, Outcome, PairSets, SampleId, Samples, Sink};
+use afterimage_model::Masks;
+use afterimage_model::compact::Kept;
 use afterimage_track::{Progress, Sinks};
 use burn::train::{Learner, LearnerModel, SupervisedTraining, TrainStep, TrainingStrategy};
 
@@ -68,6 +70,10 @@ pub(crate) struct Parts<M: LearnerModel> {
     pub(crate) held_out_samples: usize,
     /// Makes the learner of a model that lost units or is frozen in part.
     pub(crate) rebuild: Option<Rebuild<M>>,
+    /// What the learner's model keeps of the network that the config describes.
+    pub(crate) kept: Kept,
+    /// Units held at zero from the first step.
+    pub(crate) masks: Masks,
     /// Height and width of the images, where the program tells.
     pub(crate) sides: Option<[usize; 2]>,
     pub(crate) batch_size: usize,
@@ -126,6 +132,8 @@ impl<M: LearnerModel> Afterimage<M> {
                 pair: None,
                 held_out_samples: 0,
                 rebuild: None,
+                kept: Kept::default(),
+                masks: Masks::none(),
                 sides: None,
                 batch_size: batch_size.max(1),
                 seed: 0,
@@ -210,6 +218,16 @@ impl<M: LearnerModel> Afterimage<M> {
     /// [`checkpoints`](Self::checkpoints), `Compact` and `Freeze` can be asked for.
     pub fn rebuild(mut self, rebuild: impl Fn(M) -> Learner<M> + 'static) -> Self {
         self.parts.rebuild = Some(Box::new(rebuild));
+        self
+    }
+
+    /// For a model that lacks units from the start: `kept` is what the learner's model has of the
+    /// network that the config describes, and `masks` the units of it that are held at zero. A resumed
+    /// run may be given what it began with, or what its checkpoint keeps; its masks are the
+    /// checkpoint's.
+    pub fn without_units(mut self, kept: Kept, masks: Masks) -> Self {
+        self.parts.kept = kept;
+        self.parts.masks = masks;
         self
     }
 

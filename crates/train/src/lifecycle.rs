@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use afterimage_hooks::{Clock, Desk, EventKind, Hooks, Host, Outcome, RequestKind, RunInfo};
-use afterimage_model::Masks;
 use afterimage_track::{EpochLine, Sinks};
 use burn::data::dataloader::Progress;
 use burn::lr_scheduler::LrSchedulerRecord;
@@ -58,9 +57,13 @@ impl<M: LearnerModel> Training<M> {
             held_out_samples: parts.held_out_samples,
             pair: parts.pair.clone(),
         };
+        let masks = parts.masks.clone();
         Self {
             parameters: parameter_ids(&model),
-            shape: Shape::default(),
+            shape: Shape {
+                groups: parts.kept.clone(),
+                frozen: Vec::new(),
+            },
             rate: 0.0,
             parts,
             records,
@@ -76,7 +79,7 @@ impl<M: LearnerModel> Training<M> {
                 batches_done: 0,
                 plan: None,
                 loss_sum: 0.0,
-                masks: Masks::default(),
+                masks,
                 latest: BTreeMap::new(),
                 best: None,
                 finished: false,
@@ -141,6 +144,10 @@ impl<M: LearnerModel> Training<M> {
             .map_err(TrainError::Plugins)?;
         self.warn_of_cadences();
         let resume = self.resume()?;
+        if resume.is_none() && !self.state.masks.is_empty() {
+            self.state.masks.check(&self.run.sites)?;
+            self.clear_pruned()?;
+        }
         let open = std::mem::replace(&mut self.parts.sinks, Box::new(|_| Sinks::new()));
         self.sinks = open(resume);
         self.truncate_decisions(resume)?;

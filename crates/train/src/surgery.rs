@@ -144,14 +144,15 @@ impl<M: LearnerModel> Training<M> {
             groups: kept,
             frozen,
         } = &shape;
-        if kept.is_everything() && frozen.is_empty() {
+        let gone = kept.since(&self.shape.groups)?;
+        if gone.is_everything() && frozen.is_empty() {
             return Ok(());
         }
         let mut model = self.learner.model();
-        if !kept.is_everything() {
+        if !gone.is_everything() {
             let groups = self.groups();
-            kept.check(&groups)?;
-            model = self.cut(&groups, kept)?;
+            gone.check(&groups)?;
+            model = self.cut(&groups, &gone)?;
         }
         self.rebuild(freeze(model, frozen))
             .map_err(|refusal| match refusal {

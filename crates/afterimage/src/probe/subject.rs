@@ -181,11 +181,15 @@ impl Subject {
         })?;
         let state = read_state(&checkpoint)?;
         let kept = read_kept(&checkpoint)?;
+        let without = match kept.removed() {
+            0 => String::new(),
+            units => format!(" without {units} of its units,"),
+        };
         Ok(Self {
             name: config.display().to_string(),
             defaults,
             description: format!(
-                "{} of the run {:?}, epoch {}, step {}",
+                "{}{without} of the run {:?}, epoch {}, step {}",
                 experiment.encoder.describe(),
                 experiment.name,
                 state.clock.epoch,
@@ -231,6 +235,26 @@ impl Subject {
             Origin::PyTorch(_) => Kept::default(),
             Origin::Compacted { architecture, .. } => architecture.kept().clone(),
         }
+    }
+
+    /// Units that are there and held at zero.
+    pub(crate) fn masks(&self) -> Masks {
+        match &self.origin {
+            Origin::Run { state, .. } => state.masks.clone(),
+            Origin::PyTorch(_) => Masks::none(),
+            Origin::Compacted { architecture, .. } => architecture.masks().clone(),
+        }
+    }
+
+    /// Keys and values of its network as on one line of a config, for messages.
+    pub(crate) fn written(&self) -> Option<String> {
+        let config = match &self.origin {
+            Origin::Run { experiment, .. } => experiment.encoder.clone(),
+            Origin::PyTorch(weights) => weights.config().clone(),
+            Origin::Compacted { architecture, .. } => architecture.config(),
+        };
+        let text = toml::to_string(&config).ok()?;
+        Some(text.trim().replace('\n', ", "))
     }
 
     /// Whether its settings say where images are.

@@ -94,6 +94,38 @@ impl Kept {
         Ok(Self { groups })
     }
 
+    /// What is kept of the model that `earlier` keeps, counting its units: `earlier.then(&since)` is
+    /// `self`.
+    ///
+    /// # Errors
+    /// A unit that `earlier` does not keep, or a group that loses units there and none here.
+    pub fn since(&self, earlier: &Self) -> Result<Self, ModelError> {
+        let wrong = |name: &str| ModelError::Slice {
+            reason: format!("group `{name}` has units again that were taken out before"),
+        };
+        if let Some(name) = earlier.groups.keys().find(|&name| self.get(name).is_none()) {
+            return Err(wrong(name));
+        }
+        let mut groups = BTreeMap::new();
+        for (name, now) in &self.groups {
+            let later = match earlier.get(name) {
+                None => now.clone(),
+                Some(before) => {
+                    let place = |unit: &usize| before.units.binary_search(unit).ok();
+                    let units: Option<Vec<usize>> = now.units.iter().map(place).collect();
+                    KeptUnits {
+                        of: before.units.len(),
+                        units: units.ok_or_else(|| wrong(name))?,
+                    }
+                }
+            };
+            if later.units.len() < later.of {
+                groups.insert(name.clone(), later);
+            }
+        }
+        Ok(Self { groups })
+    }
+
     /// Checks that a model with `groups` can be cut like this.
     ///
     /// # Errors

@@ -31,6 +31,9 @@ pub fn from_record(
         .filter_map(|mut tensor| {
             let name = tensor.name.strip_prefix(place)?.strip_prefix('.')?;
             tensor.name = name.to_owned();
+            // Its ids are numbers within the record: two encoders of one record would share them, and
+            // gradients, which are found by id.
+            tensor.param_id = None;
             Some(tensor)
         })
         .collect();
