@@ -20,7 +20,7 @@ pub(crate) fn leaning(
         return Ok(None);
     };
     let bonus = settings.bonus;
-    if !(bonus >= 0.0 && bonus <= MOST) {
+    if !(0.0..=MOST).contains(&bonus) {
         let reason = format!("{bonus} is not between 0 and {MOST}");
         return Err(CoresetError::setting("bonus", reason));
     }
