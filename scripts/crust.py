@@ -167,8 +167,10 @@ def signals(arguments):
 
 def claim(arguments):
     """Refuses an OUT that holds runs of another data set: their tables would mix."""
-    mark = pathlib.Path(arguments.out) / "data-set"
-    held = mark.read_text().strip() if mark.exists() else arguments.data_set
+    out = pathlib.Path(arguments.out)
+    mark = out / "data-set"
+    unmarked = "cifar10" if (out / "runs").exists() else arguments.data_set
+    held = mark.read_text().strip() if mark.exists() else unmarked
     if held != arguments.data_set:
         raise SystemExit(f"{arguments.out} holds runs on {held}; choose another --out")
     mark.write_text(f"{held}\n")

@@ -99,18 +99,16 @@ impl<'a> Start<'a> {
             path: config.from.clone(),
             reason,
         };
-        let other = |detail: &str| {
-            let table = subject.written().map_or_else(String::new, |table| {
-                format!(" write below [encoder]: {table}")
-            });
+        let holds = &subject.description;
+        let table = subject.written().map_or_else(String::new, |table| {
+            format!("; its network is `encoder = {{ {table} }}`")
+        });
+        // Whether the network is another or its file is damaged, the error of the loader says.
+        let opened = subject.load(self.encoder, self.device).map_err(|error| {
             refuse(format!(
-                "it holds {}; `encoder` is another network{detail};{table}",
-                subject.description
+                "it holds {holds}, which this config's `encoder` cannot take: {error}{table}"
             ))
-        };
-        let opened = subject
-            .load(self.encoder, self.device)
-            .map_err(|error| other(&format!(" ({error})")))?;
+        })?;
         let shapes = |encoder: &AnyEncoder| -> Vec<(String, Vec<usize>)> {
             let all = parameters(encoder).into_iter();
             all.map(|parameter| (parameter.path, parameter.shape))
@@ -118,7 +116,9 @@ impl<'a> Start<'a> {
         };
         let wanted = without_units(&fresh, &subject.kept())?;
         if shapes(&opened.encoder) != shapes(&wanted) {
-            return Err(other(""));
+            return Err(refuse(format!(
+                "it holds {holds}, and this config's `encoder` is another network{table}"
+            )));
         }
         if let AnyEncoder::ResNet(network) = &opened.encoder
             && !network.stem.rectified

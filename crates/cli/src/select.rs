@@ -85,16 +85,10 @@ fn select(arguments: &Select) -> Result<(), SelectError> {
     let losses = arguments.losses.as_deref().map(read::numbers).transpose()?;
     let losses: Option<Vec<f32>> =
         losses.map(|losses| losses.into_iter().map(|loss| loss as f32).collect());
-    let told = |flag, path: &'_ Option<PathBuf>| Some((flag, path.clone()?));
     let files = [
-        told("--layermem", &arguments.layermem),
-        told("--unitmem", &arguments.unitmem),
+        ("--layermem", arguments.layermem.as_deref()),
+        ("--unitmem", arguments.unitmem.as_deref()),
     ];
-    let files: Vec<_> = files
-        .iter()
-        .flatten()
-        .map(|(flag, path)| (*flag, path.as_path()))
-        .collect();
     let memorization = read::memorization(&files, points.len())?;
     let read_seconds = start.elapsed().as_secs_f64();
 

@@ -78,6 +78,10 @@ fn ways() -> Vec<(&'static str, String)> {
         ),
         ("gate", coreset("[plugins.gate]\nthreshold = 0.3")),
         (
+            "gate-classifier",
+            coreset("[plugins.gate]\nclassifier = true\nexpected = true\nlosses = false"),
+        ),
+        (
             "gate-random",
             coreset("[plugins.gate]\nfill = \"random\"\nthreshold = 0.3\npermute = true"),
         ),

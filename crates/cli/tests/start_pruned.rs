@@ -151,7 +151,6 @@ fn a_run_goes_on_in_the_shape_of_a_smaller_one() {
     assert!(weights_differ(&after, "encoder.", (&last, "encoder.")));
     assert_eq!(read_kept(&after).unwrap(), kept);
     assert_eq!(read_state(&after).unwrap().masks, masks);
-    // What it starts from is not needed any more once there is a checkpoint.
     goes_on(&place, "on", &on, [EPOCH, 2 * EPOCH]);
 
     probed(&place, "of-on", &on);

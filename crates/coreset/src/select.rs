@@ -99,13 +99,17 @@ impl<'a> Selection<'a> {
         };
         let plan = plan(&sizes, evidence.points.width(), &settings)?;
         if bonus.is_some() && plan.storages().contains(&Storage::Sparse) {
-            return Err(CoresetError::setting(
-                "strategy",
+            let reason = if settings.storage == Some(Storage::Sparse) {
+                "`memorization` looks at all pairs, which `sparse` does not hold; choose another storage"
+                    .to_owned()
+            } else {
                 format!(
-                    "`memorization` looks at all pairs, of which a group of more than {MOST_PAIRED} \
-                     samples or the storage `sparse` has too many; choose from clusters or classes apart"
-                ),
-            ));
+                    "`memorization` looks at all pairs, and those of a group of more than {MOST_PAIRED} \
+                     samples do not fit the memory; allow more, set the storage `matrix-free`, or choose \
+                     from clusters or classes apart"
+                )
+            };
+            return Err(CoresetError::setting("strategy", reason));
         }
         Ok(Self {
             evidence,

@@ -245,7 +245,7 @@ fn what_cannot_be_is_refused() {
         storage: Some(Storage::Sparse),
         ..settings
     };
-    told(&scores, sparse, "clusters or classes");
+    told(&scores, sparse, "which `sparse` does not hold");
     let small = Settings {
         memory: Bytes(1000),
         ..settings

@@ -130,6 +130,19 @@ pub enum HooksError {
         /// What.
         write: Write,
     },
+    /// Outputs of views that another plugin may have mixed.
+    #[error(
+        "plugin {plugin} takes the outputs of a view for those of its sample alone, and {writer} writes \
+         views, which may mix samples; {advice}"
+    )]
+    MixedViews {
+        /// Who reads outputs.
+        plugin: String,
+        /// Who writes views.
+        writer: String,
+        /// What to do.
+        advice: &'static str,
+    },
     /// A tap that finds no site.
     #[error(
         "plugin {plugin} taps {pattern:?}, which matches no site of the model; sites are: {sites}"

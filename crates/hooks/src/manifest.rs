@@ -89,6 +89,9 @@ pub struct Manifest {
     pub exact: bool,
     /// Whether it compares the encoder with a reference encoder, which a run must then train.
     pub reference: bool,
+    /// If it takes what a step says of a view for what it says of the view's sample alone: what to do
+    /// beside a plugin that writes views, which may mix samples.
+    pub whole_views: Option<&'static str>,
     /// What it will do, as far as that is known before the run, a line each.
     pub plan: Vec<String>,
     /// Where it was asked for.
@@ -115,6 +118,7 @@ impl Manifest {
             on_fault: OnFault::Disable,
             exact: false,
             reference: false,
+            whole_views: None,
             plan: Vec::new(),
             origin: None,
         }

@@ -30,6 +30,7 @@ pub fn order(manifests: &[&Manifest], host: &Host) -> Result<Vec<usize>, Vec<Hoo
     let mut errors = Vec::new();
     check_ids(manifests, &mut errors);
     check_host(manifests, host, &mut errors);
+    check_views(manifests, &mut errors);
     let edges = edges(manifests, &mut errors);
     let sorted = sort(manifests, &edges, &mut errors);
     check_writers(manifests, &edges, &mut errors);
@@ -106,6 +107,23 @@ fn check_host(manifests: &[&Manifest], host: &Host, errors: &mut Vec<HooksError>
                         .map(|s| s.name.as_str())
                         .collect::<Vec<_>>()
                         .join(", "),
+                });
+            }
+        }
+    }
+}
+
+fn check_views(manifests: &[&Manifest], errors: &mut Vec<HooksError>) {
+    let writers = manifests
+        .iter()
+        .filter(|m| m.writes.contains(&Write::Views));
+    for writer in writers {
+        for manifest in manifests.iter().filter(|m| m.id != writer.id) {
+            if let Some(advice) = manifest.whole_views {
+                errors.push(HooksError::MixedViews {
+                    plugin: manifest.named(),
+                    writer: writer.named(),
+                    advice,
                 });
             }
         }

@@ -164,6 +164,13 @@ impl<P: Plugin> Declare<'_, P> {
         self
     }
 
+    /// Takes what a step says of a view for what it says of the view's sample alone: beside a plugin that
+    /// writes views, which may mix samples, it is refused with `advice`.
+    pub fn whole_views(&mut self, advice: &'static str) -> &mut Self {
+        self.manifest.whole_views = Some(advice);
+        self
+    }
+
     /// Says something that the plugin will do, as far as that is known before the run.
     pub fn plan(&mut self, line: impl Into<String>) -> &mut Self {
         self.manifest.plan.push(line.into());

@@ -244,6 +244,18 @@ fn a_comparison_needs_a_reference_and_a_reference_allows_no_write_to_one_of_both
 }
 
 #[test]
+fn outputs_of_views_are_not_taken_for_a_sample_s_own_beside_a_writer_of_views() {
+    let mut reader = plugin("bank", 3);
+    reader.whole_views = Some("set `pass = \"own\"`");
+    let weigher = plugin("weigher", 5).writes(Write::LossWeights);
+    assert_eq!(ids(&[reader.clone(), weigher]), ["bank", "weigher"]);
+    assert_eq!(
+        message(&[reader, plugin("mixer", 7).writes(Write::Views)]),
+        r#"plugin "bank" (run.toml:3) takes the outputs of a view for those of its sample alone, and "mixer" (run.toml:7) writes views, which may mix samples; set `pass = "own"`"#
+    );
+}
+
+#[test]
 fn a_tap_must_match_by_name_and_kind() {
     let host = Host {
         sites: vec![

@@ -18,8 +18,9 @@ pub struct Cholesky {
 }
 
 impl Cholesky {
-    /// The factor of `matrix` `[size, size]`, of which the lower triangle is read, row by row. A matrix
-    /// that is positive definite but for rounding is taken for the nearest one that is.
+    /// The factor of `matrix` `[size, size]`, of which the lower triangle is read, row by row. It must be
+    /// positive definite by more than rounding: a pivot that is not positive is replaced by the least
+    /// number that is, and what is solved then has no meaning.
     ///
     /// # Panics
     /// If the matrix is smaller than its size.

@@ -49,7 +49,7 @@ pub(crate) struct Checkpoint {
     pub(crate) hooks: HooksState,
 }
 
-/// How the model differs from the one that the run began with.
+/// How the model differs from the one that the config describes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Shape {
@@ -241,7 +241,7 @@ pub fn read_disabled(path: &Path) -> Result<Vec<String>, TrainError> {
     read(path, None).map(|checkpoint| checkpoint.hooks.disabled())
 }
 
-/// The units that the model of the checkpoint at `path` keeps of those that its run began with.
+/// The units that the model of the checkpoint at `path` keeps of those that its config describes.
 ///
 /// # Errors
 /// A checkpoint that is incomplete or damaged.

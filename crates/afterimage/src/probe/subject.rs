@@ -66,7 +66,7 @@ enum Origin {
         /// Boxed, since it is the larger by far.
         experiment: Box<Experiment>,
         state: Box<LoopState>,
-        /// Units that the run has not taken out.
+        /// Units that it has of those that its config describes.
         kept: Kept,
     },
     PyTorch(Box<Weights>),

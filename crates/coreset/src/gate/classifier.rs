@@ -25,9 +25,9 @@ const LEAST: f64 = 1e-6;
 ///
 /// Fits to all but one need not be made: the residual of the fit to all, over one less the sample's
 /// leverage, is that of the fit to the others. Features are standardised once, with the sample itself.
-/// Scores add up to 1 and are near probabilities, but can lie outside of [0, 1]. Memory beside the
-/// features: twice as much again, and 16 bytes a pair of features. The result does not depend on
-/// rayon's pool.
+/// Scores add up to 1 and are near probabilities, but can lie outside of [0, 1]. Memory:
+/// once the features again, 28 bytes a pair of features, and two tables of scores. The result does not
+/// depend on rayon's pool.
 ///
 /// Sources: PRESS, Allen 1974; leverage and exact leave-one-out, Cook and Weisberg 1982.
 ///
@@ -199,6 +199,8 @@ fn standardized(features: &Matrix) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
     use crate::random::{Draws, Purpose};
 

@@ -2,7 +2,7 @@
 //!
 //! In the space of gradients the diverse samples are the wrong ones; in the space of features they are
 //! not, and whether a label is right is asked of signals that a network cannot memorize away: values
-//! out of bag, agreement with neighbours.
+//! out of bag, agreement with neighbours, a classifier fitted to the other samples.
 
 mod calibrate;
 mod classifier;
@@ -80,10 +80,13 @@ pub struct Gated<'a> {
     pub partition: Partition<'a>,
 }
 
-/// Samples with a clean prior of at least the threshold, of each group at most the part `fraction` and
-/// at most as many as its priors add up to (or the part `at_least`), in ascending order:
+/// Of the admitted samples of each group at most the part `fraction` and at most as many as its priors
+/// add up to (or the part `at_least`), in ascending order:
 ///
-/// max Σᵢ cᵢ max_{j∈S} (d₀ − dᵢⱼ) + λ Σ_{j∈S} uⱼ over S of {j : cⱼ ≥ τ}, distances d in features.
+/// max Σᵢ cᵢ max_{j∈S} (d₀ − dᵢⱼ) + λ Σ_{j∈S} uⱼ over S ⊂ A, distances d in features.
+///
+/// Admitted (A) is what has a clean prior of at least the threshold, and of each group in any case the
+/// highest priors: the part `at_least`, and with `expected` as many as the priors add up to.
 ///
 /// Priors count in steps of 10⁻⁹; of equal ones the higher signal comes first, then the lower id. A
 /// group in which no sample is admitted gives none. Runs on rayon's current pool; the result does not

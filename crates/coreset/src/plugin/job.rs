@@ -3,7 +3,7 @@
 mod gated;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::choices::{Grouping, Proxy};
 use super::config::CoresetConfig;
@@ -14,7 +14,6 @@ use crate::evidence::Evidence;
 use crate::matrix::Matrix;
 use crate::partition::{Budget, Partition};
 use crate::points::{LastLayer, Points};
-use crate::read::memorization;
 use crate::representation::{penultimate_proxies, residuals};
 use crate::select::Selection;
 use crate::settings::{Settings, Strategy};
@@ -61,16 +60,7 @@ impl Job {
         };
         let groups = self.groups()?;
         let leaning = self.config.memorization.as_ref();
-        let scores = match leaning {
-            Some(leaning) => memorization(
-                &told([
-                    ("memorization.layermem", &leaning.layermem),
-                    ("memorization.unitmem", &leaning.unitmem),
-                ]),
-                self.samples,
-            )?,
-            None => None,
-        };
+        let scores = self.config.scores_of_memorization(self.samples)?;
         let defaults = Settings::new(Budget::Fraction(self.config.fraction));
         let settings = Settings {
             strategy: self.config.strategy,
@@ -246,12 +236,6 @@ impl Groups {
             Self::Rows(rows) => Partition::Clusters { rows, count },
         }
     }
-}
-
-/// The files that are told, under their settings.
-fn told<'a>(files: [(&'static str, &'a Option<PathBuf>); 2]) -> Vec<(&'static str, &'a Path)> {
-    let told = |(setting, path): (_, &'a Option<PathBuf>)| Some((setting, path.as_deref()?));
-    files.into_iter().filter_map(told).collect()
 }
 
 fn no_classes() -> CoresetError {

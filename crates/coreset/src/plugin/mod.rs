@@ -107,7 +107,13 @@ impl Coreset {
                  `[pair]`",
             ));
         }
-        self.kept.store = Store::new(cx.run().train_samples);
+        // What is wrong with a file is told before epochs are spent on the warm-up.
+        let broken = |error| Fault::caused_by("scores of memorization cannot be read", error);
+        let samples = cx.run().train_samples;
+        self.config
+            .scores_of_memorization(samples)
+            .map_err(broken)?;
+        self.kept.store = Store::new(samples);
         if self.config.warmup == 0 {
             let (model, samples) = (cx.model, cx.samples);
             self.select(&mut cx.scope, model, samples)?;

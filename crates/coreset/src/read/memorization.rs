@@ -7,7 +7,7 @@ use crate::error::CoresetError;
 use crate::gate::ranks;
 
 /// How much each of `samples` samples was memorized, in [0, 1]: the mean over `files` of the rank of its
-/// number, 0 for the lowest; `None` without a file. Each file, under the setting that names it, holds one
+/// number, 0 for the lowest; `None` if none is told. Each file, under the setting that names it, holds one
 /// finite number a sample: npy, CSV or Parquet. Ranks let LayerMem and counts of units stand beside each
 /// other.
 ///
@@ -15,20 +15,25 @@ use crate::gate::ranks;
 /// What [`numbers`] refuses, another number of rows than of samples, or a number that is not finite; with
 /// setting, file and, in CSV, line.
 pub fn memorization(
-    files: &[(&'static str, &Path)],
+    files: &[(&'static str, Option<&Path>)],
     samples: usize,
 ) -> Result<Option<Vec<f64>>, CoresetError> {
-    if files.is_empty() {
+    let told = || {
+        files
+            .iter()
+            .filter_map(|(setting, path)| Some((setting, (*path)?)))
+    };
+    if told().next().is_none() {
         return Ok(None);
     }
     let mut sums = vec![0.0; samples];
-    for (setting, path) in files {
+    for (setting, path) in told() {
         let ranks = ranks(&scores(setting, path, samples)?);
         sums.iter_mut()
             .zip(ranks)
             .for_each(|(sum, rank)| *sum += rank);
     }
-    let count = files.len() as f64;
+    let count = told().count() as f64;
     sums.iter_mut().for_each(|sum| *sum /= count);
     Ok(Some(sums))
 }
@@ -75,11 +80,11 @@ mod tests {
         };
         let units = write("units.csv", "units\n0\n4\n0\n1\n");
         let layers = write("layers.csv", "-0.5\n0.25\n0.5\n0.75\n");
-        let of = |files: &[(&'static str, &Path)]| memorization(files, 4);
-        assert_eq!(of(&[]).unwrap(), None);
-        let ranks = of(&[("unitmem", &units)]).unwrap();
+        let of = |files: &[(&'static str, Option<&Path>)]| memorization(files, 4);
+        assert_eq!(of(&[("unitmem", None)]).unwrap(), None);
+        let ranks = of(&[("unitmem", Some(&units)), ("layermem", None)]).unwrap();
         assert_eq!(ranks, Some(vec![0.5 / 3.0, 1.0, 0.5 / 3.0, 2.0 / 3.0]));
-        let both = of(&[("unitmem", &units), ("layermem", &layers)]).unwrap();
+        let both = of(&[("unitmem", Some(&units)), ("layermem", Some(&layers))]).unwrap();
         assert_eq!(both.unwrap()[3], (2.0 / 3.0 + 1.0) / 2.0);
         for (text, words) in [
             (
@@ -94,7 +99,9 @@ mod tests {
             ),
         ] {
             let broken = write("broken.csv", text);
-            let error = of(&[("gate.unitmem", &broken)]).unwrap_err().to_string();
+            let error = of(&[("gate.unitmem", Some(&broken))])
+                .unwrap_err()
+                .to_string();
             assert!(
                 error.contains("broken.csv") && error.contains(words),
                 "{error}"

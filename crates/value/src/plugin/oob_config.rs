@@ -33,8 +33,8 @@ impl CellSource {
 #[serde(rename_all = "snake_case")]
 pub enum Pass {
     /// That of the training step, before its update: of the augmented views, averaged over those of a
-    /// sample, with norms that use the statistics of the batch. It costs no pass. Where another plugin
-    /// mixes the images of a batch, these are outputs of mixtures.
+    /// sample, with norms that use the statistics of the batch. It costs no pass. Beside a
+    /// plugin that writes views, which may mix samples, it is refused.
     #[default]
     Training,
     /// One of its own after the update, in evaluation mode, of the images without augmentation: about a

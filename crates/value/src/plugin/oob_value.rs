@@ -242,7 +242,8 @@ impl Plugin for OobValue {
             .on::<RunEnd>(Every::Always, Self::finish)
             .reads_labels();
         if self.config.reads_training_pass() {
-            d.on::<ForwardDone>(self.config.steps, Self::ask);
+            d.on::<ForwardDone>(self.config.steps, Self::ask)
+                .whole_views("set `pass = \"own\"`, which looks at images of their own");
         }
         if self.config.share != Share::None {
             d.provides::<SampleValues>();

@@ -1,9 +1,12 @@
-//! Settings of the strategy `memorization`.
+//! Settings of the strategy `memorization`, and the scores that it and the gate read.
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::CoresetConfig;
+use crate::error::CoresetError;
+use crate::read::memorization;
 use crate::settings::Prefer;
 
 /// What the strategy `memorization` leans towards, and by which scores.
@@ -32,5 +35,30 @@ impl Default for MemorizationConfig {
             prefer: Prefer::Memorized,
             bonus: 0.2,
         }
+    }
+}
+
+impl CoresetConfig {
+    /// How much each of `samples` samples was memorized, in [0, 1], from the files that the strategy or
+    /// the gate names; `None` if neither does.
+    ///
+    /// # Errors
+    /// As for [`memorization`].
+    pub(crate) fn scores_of_memorization(
+        &self,
+        samples: usize,
+    ) -> Result<Option<Vec<f64>>, CoresetError> {
+        let files = match (&self.memorization, &self.gate) {
+            (Some(leaning), _) => [
+                ("memorization.layermem", leaning.layermem.as_deref()),
+                ("memorization.unitmem", leaning.unitmem.as_deref()),
+            ],
+            (None, Some(gate)) => [
+                ("gate.layermem", gate.layermem.as_deref()),
+                ("gate.unitmem", gate.unitmem.as_deref()),
+            ],
+            (None, None) => return Ok(None),
+        };
+        memorization(&files, samples)
     }
 }

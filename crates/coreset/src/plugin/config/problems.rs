@@ -4,7 +4,7 @@ use crate::settings::Strategy;
 use crate::strategy::MOST_BONUS as MOST;
 
 use super::super::choices::{Grouping, Mixup, Proxy, Weights};
-use super::{CoresetConfig, Fill};
+use super::{CoresetConfig, Fill, GateConfig};
 
 impl CoresetConfig {
     /// What is wrong with the settings: keys, each with a sentence.
@@ -203,6 +203,12 @@ impl CoresetConfig {
                 gate.values || gate.losses || gate.classifier || gate.neighbours > 0,
                 "gate",
                 "needs a signal: `values`, `losses`, `classifier` or `neighbours`".to_owned(),
+            );
+            check(
+                !gate.classifier
+                    || [0, GateConfig::default().neighbours].contains(&gate.neighbours),
+                "gate.neighbours",
+                "`classifier` judges labels in their place; leave one of the two out".to_owned(),
             );
             check(
                 self.proxy != Proxy::Embeddings

@@ -6,11 +6,10 @@ use crate::gate::{
     permuted_within,
 };
 use crate::quality::k_medoids_cost;
-use crate::read::memorization;
 
 use super::super::config::GateConfig;
 use super::super::selection::CoresetSelection;
-use super::{Job, told};
+use super::Job;
 
 /// The most numbers of a group, its samples times its chosen ones times the width of a row, over which a
 /// cost is counted that no selection has counted itself.
@@ -53,11 +52,7 @@ impl Job {
             })?;
             signals.push(wide(values));
         }
-        let files = told([
-            ("gate.layermem", &settings.layermem),
-            ("gate.unitmem", &settings.unitmem),
-        ]);
-        let atypicality = memorization(&files, self.samples)?;
+        let atypicality = self.config.scores_of_memorization(self.samples)?;
         let excuse = atypicality.as_deref().filter(|_| settings.excuse);
         let rows: Vec<&[f64]> = signals.iter().map(Vec::as_slice).collect();
         let scores = if settings.classifier {
@@ -67,8 +62,12 @@ impl Job {
         } else {
             None
         };
-        let known = scores.map(|scores| against_other_labels(&scores, labels, excuse));
+        let known = scores.as_deref();
+        let known = known.map(|scores| against_other_labels(scores, labels, excuse));
         let known = known.transpose()?;
+        // Calibration leaves few different priors; what it was made of tells their samples apart.
+        let fine = scores.filter(|_| rows.is_empty());
+        let fine = fine.map(|scores| own_scores(&scores, labels));
         let prior = clean_prior(&rows, labels, known.as_deref(), excuse)?;
         let clean = if settings.permute {
             permuted_within(&prior.clean, labels, self.seed)
@@ -91,7 +90,11 @@ impl Job {
             features: &features,
             clean: &clean,
             // It would tell what the falsifier takes away.
-            signal: rows.first().copied().filter(|_| !settings.permute),
+            signal: rows
+                .first()
+                .copied()
+                .or(fine.as_deref())
+                .filter(|_| !settings.permute),
             atypicality: atypicality.as_deref(),
             partition,
         };
@@ -126,4 +129,16 @@ impl Job {
             empty_groups: empty,
         })
     }
+}
+
+/// What scores `[n, classes]` say of each sample's own label, over how often the label occurs.
+fn own_scores(scores: &[f32], labels: &[u32]) -> Vec<f64> {
+    let classes = (scores.len() / labels.len().max(1)).max(1);
+    let mut count = vec![0.0; classes];
+    labels
+        .iter()
+        .for_each(|label| count[*label as usize] += 1.0);
+    let of =
+        |(row, label): (&[f32], &u32)| f64::from(row[*label as usize]) / count[*label as usize];
+    scores.chunks_exact(classes).zip(labels).map(of).collect()
 }
