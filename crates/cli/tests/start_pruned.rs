@@ -300,7 +300,7 @@ fn another_network_is_refused_with_what_to_write() {
             .unwrap()
             + 1;
         let line = format!("other.toml:{at}:");
-        let words = [&line, "fine_tune.from", "[encoder]", "width = 0.125"];
+        let words = [&line, "fine_tune.from", "`encoder = {", "width = 0.125"];
         for more in [&["--dry-run"][..], &[]] {
             let out = place.path(name);
             let mut command = afterimage();

@@ -6,10 +6,10 @@
 /// ```
 /// use afterimage_matmul::Cholesky;
 /// // What lies above the diagonal is not looked at.
-/// let factor = Cholesky::new(vec![4.0, 0.0, 2.0, 3.0], 2);
-/// let mut b = [2.0, 5.0];
+/// let factor = Cholesky::new(vec![4.0, 0.0, 2.0, 5.0], 2);
+/// let mut b = [2.0, -3.0];
 /// factor.solve(&mut b);
-/// assert_eq!(b, [-0.5, 2.0]);
+/// assert_eq!(b, [1.0, -1.0]);
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cholesky {

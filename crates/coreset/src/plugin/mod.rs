@@ -36,6 +36,7 @@ pub use selection::CoresetSelection;
 use store::{Row, Store};
 use waiting::Waiting;
 
+use crate::error::CoresetError;
 use crate::quality::overlap;
 
 /// Layout of the state.
@@ -108,7 +109,7 @@ impl Coreset {
             ));
         }
         // What is wrong with a file is told before epochs are spent on the warm-up.
-        let broken = |error| Fault::caused_by("scores of memorization cannot be read", error);
+        let broken = |error: CoresetError| Fault::new(error.to_string());
         let samples = cx.run().train_samples;
         self.config
             .scores_of_memorization(samples)
