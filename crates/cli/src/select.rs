@@ -219,6 +219,7 @@ fn settings(arguments: &Select) -> Result<Settings<'static>, SelectError> {
 fn refuse_unused(arguments: &Select, strategy: Strategy) -> Result<(), SelectError> {
     let locates = matches!(strategy, Strategy::FacilityLocation | Strategy::Craig);
     let leans = strategy == Strategy::Memorization;
+    let holds = locates || leans;
     let weighs = matches!(strategy, Strategy::Craig | Strategy::GradMatch);
     let unused = |flag, reason: &str| {
         let reason = reason.to_owned();
@@ -254,10 +255,10 @@ fn refuse_unused(arguments: &Select, strategy: Strategy) -> Result<(), SelectErr
         ),
         Select {
             memory: Some(_), ..
-        } if !locates && !leans => unused("memory", distances),
+        } if !holds => unused("memory", distances),
         Select {
             storage: Some(_), ..
-        } if !locates && !leans => unused("storage", distances),
+        } if !holds => unused("storage", distances),
         Select {
             epsilon: Some(_), ..
         } if arguments.greedy.as_deref() != Some("stochastic") => {

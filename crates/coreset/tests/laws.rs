@@ -2,12 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod uniform;
+
 use afterimage_coreset::{
     Budget, Bytes, Coreset, CoresetError, Evidence, Greedy, Matrix, Partition, Points, Selection,
     Settings, Storage, Strategy, Weighting,
 };
 use proptest::prelude::*;
 use proptest::strategy::Strategy as _;
+use uniform::uniform;
 
 fn points(columns: usize, values: Vec<f32>) -> Points {
     Points::Rows(Matrix::new("points", values.len() / columns, columns, values).unwrap())
@@ -23,13 +26,7 @@ fn count(count: usize) -> Settings<'static> {
 
 /// Points that are all different with probability one: no two gains are equal by chance.
 fn scattered(rows: usize, columns: usize, seed: u64) -> Points {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut uniform = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 40) as f32 / (1u64 << 24) as f32 - 0.5
-    };
+    let mut uniform = uniform(seed);
     points(columns, (0..rows * columns).map(|_| uniform()).collect())
 }
 

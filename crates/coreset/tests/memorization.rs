@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod uniform;
+
 use afterimage_coreset::gate::ranks;
 use afterimage_coreset::{
     Budget, Bytes, Coreset, CoresetError, Evidence, Greedy, Matrix, Partition, Points, Prefer,
@@ -9,16 +11,11 @@ use afterimage_coreset::{
 };
 use proptest::prelude::*;
 use proptest::strategy::Strategy as _;
+use uniform::uniform;
 
 /// Points and scores that are all different with probability one.
 fn scattered(rows: usize, seed: u64) -> (Points, Vec<f64>) {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut uniform = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 40) as f32 / (1u64 << 24) as f32 - 0.5
-    };
+    let mut uniform = uniform(seed);
     let values = (0..rows * 3).map(|_| uniform()).collect();
     let points = Points::Rows(Matrix::new("points", rows, 3, values).unwrap());
     let scores = (0..rows).map(|_| f64::from(uniform())).collect();

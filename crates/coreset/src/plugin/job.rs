@@ -59,9 +59,8 @@ impl Job {
             )?)
         };
         let groups = self.groups()?;
-        let leaning = self.config.memorization.as_ref();
+        let leaning = self.config.memorization.clone().unwrap_or_default();
         let scores = self.config.scores_of_memorization(self.samples)?;
-        let defaults = Settings::new(Budget::Fraction(self.config.fraction));
         let settings = Settings {
             strategy: self.config.strategy,
             partition: groups.partition(self.config.clusters),
@@ -70,9 +69,9 @@ impl Job {
             clusters: self.config.clusters,
             threads: self.config.threads,
             seed: self.seed,
-            prefer: leaning.map_or(defaults.prefer, |leaning| leaning.prefer),
-            bonus: leaning.map_or(defaults.bonus, |leaning| leaning.bonus),
-            ..defaults
+            prefer: leaning.prefer,
+            bonus: leaning.bonus,
+            ..Settings::new(Budget::Fraction(self.config.fraction))
         };
         let evidence = Evidence {
             losses: (self.config.strategy == Strategy::SmallLoss)

@@ -1,5 +1,6 @@
 //! Scores of memorization, as LayerMem and UnitMem leave them in files.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::{Kind, csv, kind, numbers};
@@ -38,14 +39,18 @@ pub fn memorization(
     Ok(Some(sums))
 }
 
-fn scores(setting: &str, path: &Path, samples: usize) -> Result<Vec<f64>, CoresetError> {
-    let (lines, values) = match kind(path)? {
-        Kind::Csv => {
-            let (lines, values) = csv::numbers(path)?;
-            (Some(lines), values)
+fn scores(setting: &'static str, path: &Path, samples: usize) -> Result<Vec<f64>, CoresetError> {
+    let read = kind(path).and_then(|kind| match kind {
+        Kind::Csv => csv::numbers(path).map(|(lines, values)| (Some(lines), values)),
+        Kind::Npy | Kind::Parquet => numbers(path).map(|values| (None, values)),
+    });
+    let (lines, values) = read.map_err(|error| match &error {
+        CoresetError::Io { source, .. } if source.kind() == ErrorKind::NotFound => {
+            let reason = format!("{error}; name a file with a number for each sample");
+            CoresetError::setting(setting, reason)
         }
-        Kind::Npy | Kind::Parquet => (None, numbers(path)?),
-    };
+        _ => error,
+    })?;
     if values.len() != samples {
         let reason = format!(
             "`{setting}` has {} numbers for {samples} samples, and needs one of each",
@@ -86,6 +91,16 @@ mod tests {
         assert_eq!(ranks, Some(vec![0.5 / 3.0, 1.0, 0.5 / 3.0, 2.0 / 3.0]));
         let both = of(&[("unitmem", Some(&units)), ("layermem", Some(&layers))]).unwrap();
         assert_eq!(both.unwrap()[3], (2.0 / 3.0 + 1.0) / 2.0);
+        let absent = folder.path().join("absent.npy");
+        let error = of(&[("gate.unitmem", Some(&absent))]).unwrap_err();
+        let (error, advice) = (
+            error.to_string(),
+            "name a file with a number for each sample",
+        );
+        assert!(
+            error.starts_with("gate.unitmem: ") && error.ends_with(advice),
+            "{error}"
+        );
         for (text, words) in [
             (
                 "m\n1\nnan\n2\n3\n",

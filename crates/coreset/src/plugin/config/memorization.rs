@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::CoresetConfig;
 use crate::error::CoresetError;
+use crate::partition::Budget;
 use crate::read::memorization;
-use crate::settings::Prefer;
+use crate::settings::{Prefer, Settings};
 
 /// What the strategy `memorization` leans towards, and by which scores.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,11 +30,12 @@ pub struct MemorizationConfig {
 
 impl Default for MemorizationConfig {
     fn default() -> Self {
+        let Settings { prefer, bonus, .. } = Settings::new(Budget::Count(1));
         Self {
             layermem: None,
             unitmem: None,
-            prefer: Prefer::Memorized,
-            bonus: 0.2,
+            prefer,
+            bonus,
         }
     }
 }
