@@ -82,6 +82,10 @@ fn ways() -> Vec<(&'static str, String)> {
             coreset("[plugins.gate]\nclassifier = true\nexpected = true\nlosses = false"),
         ),
         (
+            "gate-transitions",
+            coreset("[plugins.gate]\nneighbours = 10\ntransitions = \"balanced\""),
+        ),
+        (
             "gate-random",
             coreset("[plugins.gate]\nfill = \"random\"\nthreshold = 0.3\npermute = true"),
         ),

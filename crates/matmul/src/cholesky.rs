@@ -60,6 +60,12 @@ impl Cholesky {
         }
     }
 
+    /// ln det(L·Lᵀ).
+    pub fn log_determinant(&self) -> f64 {
+        let diagonal = self.lower.iter().step_by(self.size + 1);
+        2.0 * diagonal.take(self.size).map(|x| x.ln()).sum::<f64>()
+    }
+
     /// L⁻¹ `[size, size]`, row by row, with zeros above the diagonal: xᵀ·(L·Lᵀ)⁻¹·x = |L⁻¹·x|².
     pub fn inverse_factor(&self) -> Vec<f64> {
         let size = self.size;
@@ -109,6 +115,8 @@ mod tests {
                 assert!(column <= row || inverse[row * SIZE + column] == 0.0);
             }
         }
+        let product: f64 = (0..SIZE).map(|row| inverse[row * SIZE + row]).product();
+        assert!((factor.log_determinant() + 2.0 * product.ln()).abs() < 1e-12);
         let mut b: Vec<f64> = (0..SIZE).map(|row| cell(row, 2)).collect();
         factor.solve(&mut b);
         for (at, x) in b.iter().enumerate() {

@@ -7,9 +7,11 @@
 mod calibrate;
 mod classifier;
 mod cover;
+mod likelihood;
 mod mixture;
 mod neighbours;
 mod prior;
+mod transitions;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -24,6 +26,7 @@ pub use classifier::classifier_scores;
 use cover::Cover;
 pub use neighbours::{neighbour_agreement, neighbour_shares};
 pub use prior::{CleanPrior, clean_prior};
+pub use transitions::{Corrected, Transitions, by_transitions};
 
 /// Steps of a clean prior in [0, 1]: finer differences are rounding, and not looked at.
 const STEPS: f64 = 1e9;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::gate::Fill;
+use crate::gate::{Fill, Transitions};
 use crate::settings::Strategy;
 use crate::weights::Weighting;
 
@@ -103,6 +103,10 @@ pub struct GateConfig {
     pub classifier: bool,
     /// Neighbours whose labels are compared, 0 for none; default 50.
     pub neighbours: usize,
+    /// Whether what `classifier` or `neighbours` say is read with an estimate of how labels went from
+    /// class to class: `none` (default), `free`, or `balanced` where the true classes are known to be
+    /// equally frequent.
+    pub transitions: Transitions,
     /// Whether mean losses count; default true.
     pub losses: bool,
     /// Whether features are rows of `embeddings` in place of the encoder's output; default false.
@@ -133,6 +137,7 @@ impl Default for GateConfig {
             values: false,
             classifier: false,
             neighbours: 50,
+            transitions: Transitions::None,
             losses: true,
             frozen: false,
             layermem: None,
@@ -383,6 +388,10 @@ mod tests {
             (
                 r#"{"gate": {"fill": "all", "bonus": 0.5, "unitmem": "u.csv"}}"#.to_owned(),
                 "gate.bonus",
+            ),
+            (
+                r#"{"gate": {"neighbours": 0, "transitions": "free"}}"#.to_owned(),
+                "gate.transitions",
             ),
         ] {
             assert_eq!(wrong(&json), [key], "{json}");

@@ -1,9 +1,13 @@
 //! One selection, from a snapshot of what is known: runs on a thread of its own.
 
+mod frozen;
 mod gated;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
+
+pub(super) use frozen::Frozen;
 
 use super::choices::{Grouping, Proxy};
 use super::config::CoresetConfig;
@@ -32,6 +36,8 @@ pub(super) struct Job {
     pub(super) weight: Option<(Vec<f32>, usize)>,
     /// Values out of bag, NaN where not known.
     pub(super) values: Option<Vec<f32>>,
+    /// What earlier selections of the run have worked out for good.
+    pub(super) frozen: Frozen,
 }
 
 impl Job {
@@ -60,7 +66,7 @@ impl Job {
         };
         let groups = self.groups()?;
         let leaning = self.config.memorization.clone().unwrap_or_default();
-        let scores = self.config.scores_of_memorization(self.samples)?;
+        let scores = self.memorization()?;
         let settings = Settings {
             strategy: self.config.strategy,
             partition: groups.partition(self.config.clusters),
@@ -76,7 +82,7 @@ impl Job {
         let evidence = Evidence {
             losses: (self.config.strategy == Strategy::SmallLoss)
                 .then_some(self.store.losses.as_slice()),
-            memorization: scores.as_deref(),
+            memorization: scores.as_ref().as_deref(),
             ..Evidence::of(&points)
         };
         let selection = Selection::plan(evidence, settings)?;
@@ -118,7 +124,7 @@ impl Job {
 
     fn points(&self) -> Result<Points, CoresetError> {
         Ok(match self.config.proxy {
-            Proxy::Embeddings => Points::Rows(self.embeddings()?),
+            Proxy::Embeddings => Points::Rows((*self.embeddings()?).clone()),
             Proxy::Features => Points::Rows(self.features()?),
             Proxy::Residuals => Points::Rows(self.residuals()?),
             Proxy::LastLayer => {
@@ -155,12 +161,19 @@ impl Job {
         Matrix::new("features", self.samples, *width, features.clone())
     }
 
-    fn embeddings(&self) -> Result<Matrix, CoresetError> {
-        let missing = || CoresetError::setting("embeddings", "is not told");
-        let path = self.config.embeddings.as_deref().ok_or_else(missing)?;
-        let rows = crate::read::matrix(path, "embeddings")?;
-        self.one_each(path, rows.rows())?;
-        Ok(rows)
+    fn embeddings(&self) -> Result<Arc<Matrix>, CoresetError> {
+        self.frozen.embeddings(|| {
+            let missing = || CoresetError::setting("embeddings", "is not told");
+            let path = self.config.embeddings.as_deref().ok_or_else(missing)?;
+            let rows = crate::read::matrix(path, "embeddings")?;
+            self.one_each(path, rows.rows())?;
+            Ok(rows)
+        })
+    }
+
+    fn memorization(&self) -> Result<Arc<Option<Vec<f64>>>, CoresetError> {
+        let read = || self.config.scores_of_memorization(self.samples);
+        self.frozen.memorization(read)
     }
 
     fn one_each(&self, path: &Path, rows: usize) -> Result<(), CoresetError> {
@@ -215,7 +228,7 @@ impl Job {
             Grouping::Cluster if self.config.proxy == Proxy::Embeddings => {
                 Groups::Rows(self.embeddings()?)
             }
-            Grouping::Cluster => Groups::Rows(self.features()?),
+            Grouping::Cluster => Groups::Rows(Arc::new(self.features()?)),
         })
     }
 }
@@ -224,7 +237,7 @@ impl Job {
 enum Groups {
     None,
     Classes(Vec<u32>),
-    Rows(Matrix),
+    Rows(Arc<Matrix>),
 }
 
 impl Groups {
@@ -290,6 +303,7 @@ mod tests {
             labels: Some(labels),
             weight: Some((vec![1.0, 0.5, -0.25, 2.0], 2)),
             values: None,
+            frozen: Frozen::default(),
         }
     }
 

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 pub use choices::{Grouping, Memory, Mixup, Preset, Proxy, Weights};
 pub use config::{CoresetConfig, GateConfig, MemorizationConfig};
 pub use embeddings::{EmbeddingTable, EmbeddingTableConfig};
-use job::Job;
+use job::{Frozen, Job};
 use look::Look;
 use mixing::Mixed;
 pub use oracle::{CoresetOracle, CoresetOracleConfig};
@@ -68,6 +68,8 @@ pub struct Coreset {
     pools: BTreeMap<u32, Vec<u32>>,
     /// The epoch whose labels are in the pools.
     pooled: Option<u32>,
+    /// What no epoch changes.
+    frozen: Frozen,
 }
 
 /// What a resumed run must find again.
@@ -91,6 +93,7 @@ impl Coreset {
             mixed: None,
             pools: BTreeMap::new(),
             pooled: None,
+            frozen: Frozen::default(),
         }
     }
 
@@ -201,6 +204,7 @@ impl Coreset {
             labels,
             weight,
             values,
+            frozen: self.frozen.clone(),
         };
         self.waiting.push_back(Waiting::start(due, job)?);
         Ok(())

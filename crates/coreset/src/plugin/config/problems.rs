@@ -1,5 +1,6 @@
 //! What must hold of the settings of `coreset`, alone and together.
 
+use crate::gate::Transitions;
 use crate::settings::Strategy;
 use crate::strategy::MOST_BONUS as MOST;
 
@@ -209,6 +210,12 @@ impl CoresetConfig {
                     || [0, GateConfig::default().neighbours].contains(&gate.neighbours),
                 "gate.neighbours",
                 "`classifier` judges labels in their place; leave one of the two out".to_owned(),
+            );
+            check(
+                gate.transitions == Transitions::None || gate.classifier || gate.neighbours > 0,
+                "gate.transitions",
+                "are estimated from what `classifier` or `neighbours` say; choose one of the two"
+                    .to_owned(),
             );
             check(
                 self.proxy != Proxy::Embeddings

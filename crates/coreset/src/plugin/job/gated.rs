@@ -1,15 +1,19 @@
 //! A selection of what is probably right: signals, prior, gate.
 
+use std::sync::Arc;
+
 use crate::error::CoresetError;
 use crate::gate::{
-    Gate, Gated, against_other_labels, classifier_scores, clean_prior, gated, neighbour_shares,
-    permuted_within,
+    Gate, Gated, Transitions, against_other_labels, by_transitions, classifier_scores, clean_prior,
+    gated, neighbour_shares, permuted_within,
 };
+use crate::matrix::Matrix;
 use crate::quality::k_medoids_cost;
 
 use super::super::config::GateConfig;
 use super::super::selection::CoresetSelection;
 use super::Job;
+use super::frozen::Judged;
 
 /// The most numbers of a group, its samples times its chosen ones times the width of a row, over which a
 /// cost is counted that no selection has counted itself.
@@ -20,7 +24,7 @@ impl Job {
         let features = if settings.frozen {
             self.embeddings()?
         } else {
-            self.features()?
+            Arc::new(self.features()?)
         };
         let labels = self.labels()?;
         let wide = |values: &[f32]| -> Vec<f64> { values.iter().map(|x| f64::from(*x)).collect() };
@@ -52,23 +56,18 @@ impl Job {
             })?;
             signals.push(wide(values));
         }
-        let atypicality = self.config.scores_of_memorization(self.samples)?;
-        let excuse = atypicality.as_deref().filter(|_| settings.excuse);
+        let atypicality = self.memorization()?;
+        let atypicality = atypicality.as_ref().as_deref();
+        let excuse = atypicality.filter(|_| settings.excuse);
         let rows: Vec<&[f64]> = signals.iter().map(Vec::as_slice).collect();
-        let scores = if settings.classifier {
-            Some(classifier_scores(&features, labels)?)
-        } else if settings.neighbours > 0 {
-            Some(neighbour_shares(&features, labels, settings.neighbours)?)
+        let judge = || judged(settings, &features, labels, excuse);
+        let judged = if settings.frozen {
+            self.frozen.judged(judge)?
         } else {
-            None
+            Arc::new(judge()?)
         };
-        let known = scores.as_deref();
-        let known = known.map(|scores| against_other_labels(scores, labels, excuse));
-        let known = known.transpose()?;
-        // Calibration leaves few different priors; what it was made of tells their samples apart.
-        let fine = scores.filter(|_| rows.is_empty());
-        let fine = fine.map(|scores| own_scores(&scores, labels));
-        let prior = clean_prior(&rows, labels, known.as_deref(), excuse)?;
+        let fine = judged.fine.as_deref().filter(|_| rows.is_empty());
+        let prior = clean_prior(&rows, labels, judged.known.as_deref(), excuse)?;
         let clean = if settings.permute {
             permuted_within(&prior.clean, labels, self.seed)
         } else {
@@ -90,12 +89,8 @@ impl Job {
             features: &features,
             clean: &clean,
             // It would tell what the falsifier takes away.
-            signal: rows
-                .first()
-                .copied()
-                .or(fine.as_deref())
-                .filter(|_| !settings.permute),
-            atypicality: atypicality.as_deref(),
+            signal: rows.first().copied().or(fine).filter(|_| !settings.permute),
+            atypicality,
             partition,
         };
         let chosen = gated(of, gate)?;
@@ -129,6 +124,35 @@ impl Job {
             empty_groups: empty,
         })
     }
+}
+
+/// What features say of the observed labels.
+fn judged(
+    settings: &GateConfig,
+    features: &Matrix,
+    labels: &[u32],
+    excuse: Option<&[f64]>,
+) -> Result<Judged, CoresetError> {
+    let scores = if settings.classifier {
+        classifier_scores(features, labels)?
+    } else if settings.neighbours > 0 {
+        neighbour_shares(features, labels, settings.neighbours)?
+    } else {
+        return Ok(Judged {
+            known: None,
+            fine: None,
+        });
+    };
+    let known = match settings.transitions {
+        Transitions::None => against_other_labels(&scores, labels, excuse)?,
+        Transitions::Free => by_transitions(&scores, labels, false)?.clean,
+        Transitions::Balanced => by_transitions(&scores, labels, true)?.clean,
+    };
+    Ok(Judged {
+        known: Some(known),
+        // Calibration leaves few different priors; what it was made of tells their samples apart.
+        fine: Some(own_scores(&scores, labels)),
+    })
 }
 
 /// What scores `[n, classes]` say of each sample's own label, over how often the label occurs.

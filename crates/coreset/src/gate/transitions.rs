@@ -1,0 +1,302 @@
+//! How labels went wrong, as a matrix of transitions between classes, and what that says of each label.
+
+use argmin::core::{CostFunction, Error, Executor, Gradient};
+use argmin::solver::linesearch::MoreThuenteLineSearch;
+use argmin::solver::quasinewton::LBFGS;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::likelihood::{Likelihood, Parameters};
+use crate::error::CoresetError;
+use crate::points::same_length;
+
+/// Share of labels that are held to be right before anything is known.
+const START: f64 = 0.6;
+/// Rounds, each with transitions drawn to the symmetric noise of the round before.
+const ROUNDS: usize = 4;
+/// Steps of the optimizer in a round.
+const STEPS: u64 = 60;
+/// Steps that the optimizer remembers.
+const MEMORY: usize = 10;
+
+/// Whether and how the transitions between true and observed labels are estimated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transitions {
+    /// Not: every label is compared with labels drawn blindly.
+    #[default]
+    None,
+    /// They are, with nothing known of the true classes.
+    Free,
+    /// They are, where the true classes are known to be equally frequent.
+    Balanced,
+}
+
+/// What a matrix of transitions says of labels.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Corrected {
+    /// Probability in [0, 1] that the observed label of each sample is right.
+    pub clean: Vec<f64>,
+    /// Probability `[classes, classes]` of each observed label (columns), given the true one (rows). A
+    /// label that never occurs is given by its own class alone.
+    pub transitions: Vec<f64>,
+}
+
+/// The probability that each observed label is right, from `scores` `[n, classes]` that a sample's own
+/// label had no part in, by Bayes' rule with a matrix of transitions T that is estimated along the way:
+///
+/// P(observed z | x) = Σ_y P(y | x) T_yz, and P(right) = P(y = z | x) T_zz / P(z | x).
+///
+/// P(y | x) is a softmax of the scores by a scale, offsets, and small corrections between classes. Since
+/// T = 1 fits next to as well, priors decide: rows of T are drawn towards symmetric noise of the strength
+/// found; of two matrices the one of less volume is preferred; and with `balanced` the true classes are
+/// held to be equally frequent, so that labels that are given too often are known to hold others' samples.
+/// Without that knowledge asymmetric noise between classes that look alike is hardly told from classes
+/// that look alike.
+///
+/// Takes up to some 300 passes of samples times the square of classes. Runs on rayon's current pool; the
+/// result does not depend on it.
+///
+/// Sources: loss correction by transitions, Patrini et al., CVPR 2017; least volume, VolMinNet, Li et
+/// al., ICML 2021; alignment with known class shares, ReMixMatch, Berthelot et al., ICLR 2020. Optimizer:
+/// L-BFGS, Liu and Nocedal 1989.
+///
+/// # Errors
+/// Unequal lengths, a label without a score, or scores that are not finite, with the sample's id.
+pub fn by_transitions(
+    scores: &[f32],
+    labels: &[u32],
+    balanced: bool,
+) -> Result<Corrected, CoresetError> {
+    let len = labels.len();
+    let classes = scores.len() / len.max(1);
+    same_length(
+        ("scores", scores.len()),
+        ("labels times classes", classes * len),
+    )?;
+    if let Some(id) = labels.iter().position(|label| *label as usize >= classes) {
+        let reason = format!("the label {} of sample {id} has no score", labels[id]);
+        return Err(CoresetError::setting("labels", reason));
+    }
+    if let Some(at) = scores.iter().position(|x| !x.is_finite()) {
+        let reason = format!("of sample {} are not finite", at / classes.max(1));
+        return Err(CoresetError::setting("scores", reason));
+    }
+    let mut names = labels.to_vec();
+    names.sort_unstable();
+    names.dedup();
+    let mut transitions: Vec<f64> = (0..classes * classes)
+        .map(|at| f64::from(u8::from(at % (classes + 1) == 0)))
+        .collect();
+    if names.len() < 2 {
+        let clean = vec![1.0; len];
+        return Ok(Corrected { clean, transitions });
+    }
+    let place = |label: &u32| names.binary_search(label).unwrap_or_default();
+    let known: Vec<usize> = labels.iter().map(place).collect();
+    let rows = standardized(scores, classes, &names);
+    let fit = fitted(&rows, &known, names.len(), balanced);
+    for (from, name) in names.iter().enumerate() {
+        for (to, other) in names.iter().enumerate() {
+            let at = *name as usize * classes + *other as usize;
+            transitions[at] = fit.transitions[from * names.len() + to];
+        }
+    }
+    let clean = rows
+        .par_chunks_exact(names.len())
+        .zip(&known)
+        .map(|(row, label)| fit.posterior(row, *label))
+        .collect();
+    Ok(Corrected { clean, transitions })
+}
+
+/// Scores of the labels that occur, about each label's mean, in units of their common spread.
+fn standardized(scores: &[f32], classes: usize, names: &[u32]) -> Vec<f64> {
+    let mut rows: Vec<f64> = scores
+        .chunks_exact(classes)
+        .flat_map(|row| names.iter().map(|name| f64::from(row[*name as usize])))
+        .collect();
+    let len = (rows.len() / names.len()) as f64;
+    let mut mean = vec![0.0; names.len()];
+    for row in rows.chunks_exact(names.len()) {
+        mean.iter_mut().zip(row).for_each(|(m, x)| *m += x / len);
+    }
+    let mut squares = 0.0;
+    for row in rows.chunks_exact_mut(names.len()) {
+        for (x, mean) in row.iter_mut().zip(&mean) {
+            *x -= mean;
+            squares += *x * *x;
+        }
+    }
+    let spread = (squares / rows.len() as f64).sqrt();
+    if spread > 0.0 {
+        rows.iter_mut().for_each(|x| *x /= spread);
+    }
+    rows
+}
+
+fn fitted(rows: &[f64], labels: &[usize], classes: usize, balanced: bool) -> Parameters {
+    let mut best = Parameters::start(classes, START);
+    for _ in 0..ROUNDS {
+        let likelihood = Likelihood::new(rows, labels, best.right(), classes, balanced);
+        let solver = LBFGS::new(MoreThuenteLineSearch::new(), MEMORY);
+        let run = Executor::new(Problem(&likelihood), solver)
+            .configure(|state| state.param(best.to_vec()).max_iters(STEPS))
+            .timer(false)
+            .ctrlc(false)
+            .run();
+        // A line search that finds nothing better ends the round early; what it started from is kept.
+        let found = run.ok();
+        let found = found.and_then(|mut run| run.state.take_best_param());
+        match found {
+            Some(found) if found.iter().all(|x| x.is_finite()) => {
+                best = Parameters::from_slice(&found, classes);
+            }
+            _ => break,
+        }
+    }
+    best
+}
+
+struct Problem<'a>(&'a Likelihood<'a>);
+
+impl CostFunction for Problem<'_> {
+    type Param = Vec<f64>;
+    type Output = f64;
+
+    fn cost(&self, at: &Vec<f64>) -> Result<f64, Error> {
+        Ok(self.0.at(at).value)
+    }
+}
+
+impl Gradient for Problem<'_> {
+    type Param = Vec<f64>;
+    type Gradient = Vec<f64>;
+
+    fn gradient(&self, at: &Vec<f64>) -> Result<Vec<f64>, Error> {
+        Ok(self.0.at(at).gradient)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::quality::auroc;
+    use crate::random::{Draws, Purpose};
+
+    #[derive(Deserialize)]
+    struct Reference {
+        scores: Vec<f32>,
+        labels: Vec<u32>,
+        right: Vec<bool>,
+        free: Found,
+        balanced: Found,
+    }
+
+    #[derive(Deserialize)]
+    struct Found {
+        clean: Vec<f64>,
+        transitions: Vec<f64>,
+    }
+
+    fn reference() -> Reference {
+        let text = include_str!("../../testdata/transitions.json");
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn the_likelihood_is_greatest_where_scipy_finds_it() {
+        let reference = reference();
+        for (balanced, expected) in [(false, &reference.free), (true, &reference.balanced)] {
+            let found = by_transitions(&reference.scores, &reference.labels, balanced).unwrap();
+            let pairs = found.clean.iter().zip(&expected.clean);
+            let cells = found.transitions.iter().zip(&expected.transitions);
+            for (found, expected) in pairs.chain(cells) {
+                assert!((found - expected).abs() < 2e-3, "{found} {expected}");
+            }
+        }
+    }
+
+    /// 3,000 samples of four equally frequent classes; 0 and 1 look alike, and the part `wrong` of 0 is
+    /// called 1.
+    fn world(wrong: f64) -> (Vec<f32>, Vec<u32>, Vec<bool>) {
+        let mut draws = Draws::new(8, Purpose::Rate, 0);
+        let (mut scores, mut labels, mut right) = (vec![], vec![], vec![]);
+        for sample in 0..3000 {
+            let truth = sample % 4;
+            let flipped = truth == 0 && draws.uniform() < wrong;
+            labels.push(if flipped { 1 } else { truth });
+            right.push(!flipped);
+            let near = |class| match (truth, class) {
+                (a, b) if a == b => 0.5,
+                (0, 1) | (1, 0) => 0.3,
+                _ => 0.0,
+            };
+            scores.extend((0..4).map(|class| (near(class) + 0.2 * draws.normal()) as f32));
+        }
+        (scores, labels, right)
+    }
+
+    #[test]
+    fn labels_given_too_often_are_traced_to_their_class() {
+        let (scores, labels, right) = world(0.4);
+        let blind = super::super::against_other_labels(&scores, &labels, None).unwrap();
+        let found = by_transitions(&scores, &labels, true).unwrap();
+        assert!(auroc(&found.clean, &right) > auroc(&blind, &right) + 0.05);
+        let passed = found.transitions[1];
+        assert!((passed - 0.4).abs() < 0.1, "{:?}", found.transitions);
+        let mean = found.clean.iter().sum::<f64>() / 3000.0;
+        assert!((mean - 0.9).abs() < 0.05, "{mean}");
+        let clean = world(0.0);
+        let found = by_transitions(&clean.0, &clean.1, true).unwrap();
+        let mean = found.clean.iter().sum::<f64>() / 3000.0;
+        assert!(mean > 0.95, "{mean}");
+    }
+
+    #[test]
+    fn threads_change_no_bit() {
+        let (scores, labels, _) = world(0.2);
+        let of = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+            let found = pool
+                .unwrap()
+                .install(|| by_transitions(&scores, &labels, true));
+            found.unwrap()
+        };
+        assert_eq!(of(1), of(3));
+    }
+
+    #[test]
+    fn labels_that_do_not_occur_are_left_out_and_a_single_one_is_right() {
+        let reference = reference();
+        // A label 1 between those of the reference that no sample has.
+        let shifted = |label: &u32| if *label > 0 { label + 1 } else { 0 };
+        let labels: Vec<u32> = reference.labels.iter().map(shifted).collect();
+        let rows = reference.scores.chunks(3);
+        let scores: Vec<f32> = rows.flat_map(|row| [row[0], 9.0, row[1], row[2]]).collect();
+        let wide = by_transitions(&scores, &labels, true).unwrap();
+        let narrow = by_transitions(&reference.scores, &reference.labels, true).unwrap();
+        assert_eq!(wide.clean, narrow.clean);
+        assert_eq!(wide.transitions[4..8], [0.0, 1.0, 0.0, 0.0]);
+        assert!(auroc(&wide.clean, &reference.right) > 0.8);
+        let one = by_transitions(&[0.3, 0.1, 0.2, 0.4], &[1, 1], true).unwrap();
+        assert_eq!(one.clean, [1.0, 1.0]);
+        // Scores that tell nothing are no error.
+        let blind = by_transitions(&[0.5; 40], &[0, 1].repeat(10), true).unwrap();
+        assert!(blind.clean.iter().all(|c| (0.0..=1.0).contains(c)));
+    }
+
+    #[test]
+    fn what_cannot_be_scored_is_an_error() {
+        let message = |scores: &[f32], labels: &[u32]| {
+            by_transitions(scores, labels, true)
+                .unwrap_err()
+                .to_string()
+        };
+        assert!(message(&[0.0; 4], &[0, 2]).contains("label 2 of sample 1"));
+        assert!(message(&[0.0, 1.0, f32::NAN, 0.0], &[0, 1]).contains("sample 1"));
+        assert!(message(&[0.0; 5], &[0, 1]).contains('5'));
+    }
+}

@@ -1,0 +1,75 @@
+"""Reference for the gate's transitions between classes: the same likelihood and priors, by scipy.
+
+    python scripts/transitions_reference.py > crates/coreset/testdata/transitions.json
+
+Needs numpy and scipy. Derivatives are taken by scipy itself, so that nothing is shared with the
+implementation but the formula: the docstring of `by_transitions` and the constants of likelihood.rs.
+"""
+
+import json
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import softmax
+
+SHRINK, SYMMETRIC, VOLUME, SHARES, LEAST, START, ROUNDS = 0.01, 100.0, 0.003, 1.0, 1e-6, 0.6, 4
+
+
+def symmetric(classes, right):
+    return np.where(np.eye(classes, dtype=bool), right, (1 - right) / (classes - 1))
+
+
+def fit(scores, labels, balanced):
+    classes = scores.shape[1]
+    rows = scores - scores.mean(0)
+    rows /= np.sqrt((rows**2).mean())
+    cells = classes * classes
+
+    def parts(at):
+        scale, corrections = at[0], at[1 : 1 + cells].reshape(classes, classes)
+        offsets = at[1 + cells : 1 + cells + classes]
+        return scale, corrections, offsets, softmax(at[1 + cells + classes :].reshape(classes, classes), 1)
+
+    def truth(at):
+        scale, corrections, offsets, _ = parts(at)
+        return softmax(scale * rows + rows @ corrections + offsets, 1)
+
+    def value(at, drawn_to):
+        transitions, p = parts(at)[3], truth(at)
+        total = -np.log((p * transitions[:, labels].T).sum(1)).mean()
+        total += 0.5 * SHRINK * (parts(at)[1] ** 2).sum()
+        if balanced:
+            total -= SHARES * np.log(p.mean(0)).mean()
+        total -= SYMMETRIC * (drawn_to * np.log(transitions)).sum() / len(labels)
+        square = transitions.T @ transitions + LEAST * np.eye(classes)
+        return total + VOLUME * 0.5 * np.linalg.slogdet(square)[1]
+
+    at = np.concatenate([[1.0], np.zeros(cells + classes), np.log(symmetric(classes, START)).ravel()])
+    for _ in range(ROUNDS):
+        right = np.clip(np.diag(parts(at)[3]).mean(), 1 / classes, 0.99)
+        drawn_to = symmetric(classes, right)
+        at = minimize(value, at, args=(drawn_to,), method="BFGS", options={"gtol": 1e-7}).x
+    transitions = parts(at)[3]
+    joint = truth(at) * transitions[:, labels].T
+    return joint[np.arange(len(labels)), labels] / joint.sum(1), transitions
+
+
+def main():
+    draws = np.random.default_rng(4)
+    classes, count = 3, 360
+    true = np.arange(count) % classes
+    labels = true.copy()
+    labels[(true == 0) & (draws.random(count) < 0.4)] = 1
+    labels[(true == 2) & (draws.random(count) < 0.1)] = 0
+    scores = np.eye(classes)[true] * 0.6 + draws.normal(0, 0.3, (count, classes))
+    scores = scores.astype(np.float32).round(4)
+    found = {"scores": [float(f"{x:.4f}") for x in scores.ravel()], "labels": labels.tolist(),
+             "right": (labels == true).tolist()}
+    for name, balanced in (("free", False), ("balanced", True)):
+        clean, transitions = fit(scores.astype(float), labels, balanced)
+        found[name] = {"clean": clean.round(5).tolist(), "transitions": transitions.ravel().round(5).tolist()}
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
