@@ -48,11 +48,12 @@ NOISES = {
 # The arms that carry the claim, at the noises that carry it, in the order of what they are worth.
 MAIN = [
     "random", "crust-released", "gate-fl", "gate-fl-memory", "gate-fl-classifier",
-    "gate-fl-classifier-memory", "oracle",
+    "gate-fl-classifier-memory", "gate-fl-transitions", "gate-fl-transitions-memory", "oracle",
 ]
 REST = [
     "full", "small-loss", "crust-paper", "gate", "gate-fl-layermem", "gate-fl-unitmem",
     "gate-fl-permuted", "gate-fl-knn", "gate-fl-own", "gate-fl-oob", "gate-fl-all",
+    "gate-fl-transitions-losses", "gate-fl-transitions-free", "gate-fl-transitions-permuted",
 ]
 FULL = {
     "epochs": 120, "batch_size": 128, "encoder.width": 1.0, "schedule.peak": 0.1, "loader.threads": 8,
@@ -73,7 +74,7 @@ def plan(arguments):
     cells = [(noise, arm, seed) for seed in seeds for noise in ("sym80", "asym40") for arm in MAIN]
     cells += [(noise, arm, 1) for noise in ("sym80", "asym40") for arm in REST]
     cells += [("clean", arm, seed) for seed in seeds
-              for arm in ("random", "full", "gate-fl", "gate-fl-classifier")]
+              for arm in ("random", "full", "gate-fl", "gate-fl-classifier", "gate-fl-transitions")]
     cells += [(noise, arm, 1) for noise in ("sym50", "sym20") for arm in MAIN + ["full"]]
     cells += [("clean", arm, 1) for arm in ("full", "crust-released", "gate-fl-memory")]
     seen = set()

@@ -19,16 +19,17 @@ def symmetric(classes, right):
     return np.where(np.eye(classes, dtype=bool), right, (1 - right) / (classes - 1))
 
 
-def fit(scores, labels, balanced):
+def fit(scores, labels, balanced, atypicality):
     classes = scores.shape[1]
     rows = scores - scores.mean(0)
     rows /= np.sqrt((rows**2).mean())
     cells = classes * classes
 
     def parts(at):
-        scale, corrections = at[0], at[1 : 1 + cells].reshape(classes, classes)
-        offsets = at[1 + cells : 1 + cells + classes]
-        return scale, corrections, offsets, softmax(at[1 + cells + classes :].reshape(classes, classes), 1)
+        scale = at[0] + at[1] * (atypicality - atypicality.mean())[:, None]
+        corrections = at[2 : 2 + cells].reshape(classes, classes)
+        offsets = at[2 + cells : 2 + cells + classes]
+        return scale, corrections, offsets, softmax(at[2 + cells + classes :].reshape(classes, classes), 1)
 
     def truth(at):
         scale, corrections, offsets, _ = parts(at)
@@ -44,7 +45,7 @@ def fit(scores, labels, balanced):
         square = transitions.T @ transitions + LEAST * np.eye(classes)
         return total + VOLUME * 0.5 * np.linalg.slogdet(square)[1]
 
-    at = np.concatenate([[1.0], np.zeros(cells + classes), np.log(symmetric(classes, START)).ravel()])
+    at = np.concatenate([[1.0], np.zeros(1 + cells + classes), np.log(symmetric(classes, START)).ravel()])
     for _ in range(ROUNDS):
         right = np.clip(np.diag(parts(at)[3]).mean(), 1 / classes, 0.99)
         drawn_to = symmetric(classes, right)
@@ -61,12 +62,16 @@ def main():
     labels = true.copy()
     labels[(true == 0) & (draws.random(count) < 0.4)] = 1
     labels[(true == 2) & (draws.random(count) < 0.1)] = 0
-    scores = np.eye(classes)[true] * 0.6 + draws.normal(0, 0.3, (count, classes))
+    atypicality = draws.random(count).round(4)
+    scores = np.eye(classes)[true] * 0.6
+    scores += draws.normal(0, 0.3, (count, classes)) * (0.5 + atypicality)[:, None]
     scores = scores.astype(np.float32).round(4)
     found = {"scores": [float(f"{x:.4f}") for x in scores.ravel()], "labels": labels.tolist(),
              "right": (labels == true).tolist()}
-    for name, balanced in (("free", False), ("balanced", True)):
-        clean, transitions = fit(scores.astype(float), labels, balanced)
+    found["atypicality"] = atypicality.tolist()
+    for name, balanced, u in (("free", False, 0 * atypicality), ("balanced", True, 0 * atypicality),
+                              ("fading", True, atypicality)):
+        clean, transitions = fit(scores.astype(float), labels, balanced, u)
         found[name] = {"clean": clean.round(5).tolist(), "transitions": transitions.ravel().round(5).tolist()}
     print(json.dumps(found))
 

@@ -24,6 +24,8 @@ pub(super) struct Parameters {
     classes: usize,
     /// Of all scores, in the logits of the true classes.
     scale: f64,
+    /// What of the scale comes and goes with atypicality.
+    fade: f64,
     /// Of each class's score (rows) in the other logits (columns), `[classes, classes]`.
     corrections: Vec<f64>,
     offsets: Vec<f64>,
@@ -37,6 +39,7 @@ impl Parameters {
         Self {
             classes,
             scale: 1.0,
+            fade: 0.0,
             corrections: vec![0.0; classes * classes],
             offsets: vec![0.0; classes],
             transitions: symmetric(classes, right),
@@ -46,7 +49,8 @@ impl Parameters {
     /// Numbers of any size, of which the transitions are softmaxes.
     pub(super) fn to_vec(&self) -> Vec<f64> {
         let logits = self.transitions.iter().map(|t| t.max(1e-300).ln());
-        std::iter::once(self.scale)
+        [self.scale, self.fade]
+            .into_iter()
             .chain(self.corrections.iter().copied())
             .chain(self.offsets.iter().copied())
             .chain(logits)
@@ -55,13 +59,14 @@ impl Parameters {
 
     /// The inverse of [`Self::to_vec`].
     pub(super) fn from_slice(at: &[f64], classes: usize) -> Self {
-        let (corrections, rest) = at[1..].split_at(classes * classes);
+        let (corrections, rest) = at[2..].split_at(classes * classes);
         let (offsets, logits) = rest.split_at(classes);
         let mut transitions = logits.to_vec();
         transitions.chunks_exact_mut(classes).for_each(softmax);
         Self {
             classes,
             scale: at[0],
+            fade: at[1],
             corrections: corrections.to_vec(),
             offsets: offsets.to_vec(),
             transitions,
@@ -74,10 +79,11 @@ impl Parameters {
         diagonal.sum::<f64>() / self.classes as f64
     }
 
-    /// The probability of each true class at a row of scores.
-    fn probabilities(&self, row: &[f64], into: &mut [f64]) {
+    /// The probability of each true class at a row of scores of a sample so atypical.
+    fn probabilities(&self, row: &[f64], atypicality: f64, into: &mut [f64]) {
+        let scale = self.scale + self.fade * atypicality;
         for ((logit, x), offset) in into.iter_mut().zip(row).zip(&self.offsets) {
-            *logit = self.scale * x + offset;
+            *logit = scale * x + offset;
         }
         for (x, corrections) in row.iter().zip(self.corrections.chunks_exact(self.classes)) {
             for (logit, correction) in into.iter_mut().zip(corrections) {
@@ -87,10 +93,10 @@ impl Parameters {
         softmax(into);
     }
 
-    /// The probability that `label` is right at a row of scores.
-    pub(super) fn posterior(&self, row: &[f64], label: usize) -> f64 {
+    /// The probability that `label` is right at a row of scores of a sample so atypical.
+    pub(super) fn posterior(&self, row: &[f64], atypicality: f64, label: usize) -> f64 {
         let mut truth = vec![0.0; self.classes];
-        self.probabilities(row, &mut truth);
+        self.probabilities(row, atypicality, &mut truth);
         let joint = |class: usize| truth[class] * self.transitions[class * self.classes + label];
         let all: f64 = (0..self.classes).map(joint).sum();
         if all > 0.0 {
@@ -141,15 +147,24 @@ pub(super) struct Slope {
     pub(super) gradient: Vec<f64>,
 }
 
+/// What transitions are fitted to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Observed<'a> {
+    /// Scores `[n, classes]`, of mean 0 and spread 1.
+    pub(super) rows: &'a [f64],
+    pub(super) labels: &'a [usize],
+    /// One number a sample, of mean 0; all 0 where nothing is known.
+    pub(super) atypicality: &'a [f64],
+    pub(super) classes: usize,
+    /// Whether true classes are equally frequent.
+    pub(super) balanced: bool,
+}
+
 /// The negative logarithm of the likelihood of labels, a sample, with its priors.
 pub(super) struct Likelihood<'a> {
-    /// Scores `[n, classes]`.
-    rows: &'a [f64],
-    labels: &'a [usize],
-    classes: usize,
+    of: Observed<'a>,
     /// What transitions are drawn to.
     symmetric: Vec<f64>,
-    balanced: bool,
     /// The last place that was asked for: value and gradient are asked for one after the other.
     last: Mutex<Option<(Vec<f64>, Slope)>>,
 }
@@ -158,6 +173,7 @@ pub(super) struct Likelihood<'a> {
 struct Sums {
     value: f64,
     scale: f64,
+    fade: f64,
     corrections: Vec<f64>,
     offsets: Vec<f64>,
     /// How many samples of each true class have each label, in expectation.
@@ -166,20 +182,11 @@ struct Sums {
 
 impl<'a> Likelihood<'a> {
     /// `right` is the share of labels that the noise to which transitions are drawn leaves as they are.
-    pub(super) fn new(
-        rows: &'a [f64],
-        labels: &'a [usize],
-        right: f64,
-        classes: usize,
-        balanced: bool,
-    ) -> Self {
-        let least = 1.0 / classes as f64;
+    pub(super) fn new(of: Observed<'a>, right: f64) -> Self {
+        let least = 1.0 / of.classes as f64;
         Self {
-            rows,
-            labels,
-            classes,
-            symmetric: symmetric(classes, right.clamp(least.min(0.99), 0.99)),
-            balanced,
+            of,
+            symmetric: symmetric(of.classes, right.clamp(least.min(0.99), 0.99)),
             last: Mutex::new(None),
         }
     }
@@ -191,42 +198,44 @@ impl<'a> Likelihood<'a> {
         {
             return slope.clone();
         }
-        let slope = self.evaluate(&Parameters::from_slice(at, self.classes));
+        let slope = self.evaluate(&Parameters::from_slice(at, self.of.classes));
         *last = Some((at.to_vec(), slope.clone()));
         slope
     }
 
     fn evaluate(&self, at: &Parameters) -> Slope {
-        let (classes, len) = (self.classes, self.labels.len() as f64);
-        let mut truth = vec![0.0; self.rows.len()];
+        let (classes, len) = (self.of.classes, self.of.labels.len() as f64);
+        let mut truth = vec![0.0; self.of.rows.len()];
         truth
             .par_chunks_exact_mut(classes)
-            .zip(self.rows.par_chunks_exact(classes))
-            .for_each(|(truth, row)| at.probabilities(row, truth));
+            .zip(self.of.rows.par_chunks_exact(classes))
+            .zip(self.of.atypicality)
+            .for_each(|((truth, row), u)| at.probabilities(row, *u, truth));
         let mut shares = vec![0.0; classes];
         for row in truth.chunks_exact(classes) {
             shares.iter_mut().zip(row).for_each(|(m, p)| *m += p / len);
         }
         // Entropy against equal shares, and what each sample's probabilities do to it.
-        let weight = if self.balanced {
+        let weight = if self.of.balanced {
             SHARES / classes as f64
         } else {
             0.0
         };
         let shares: Vec<f64> = shares.iter().map(|m| m.max(f64::MIN_POSITIVE)).collect();
         let pull: Vec<f64> = shares.iter().map(|m| -weight / m / len).collect();
-        let blocks: Vec<usize> = (0..self.labels.len()).step_by(ROWS).collect();
+        let blocks: Vec<usize> = (0..self.of.labels.len()).step_by(ROWS).collect();
         let parts: Vec<Sums> = blocks
             .par_iter()
             .map(|first| self.sums(at, &truth, &pull, *first))
             .collect();
         let mut value = -weight * shares.iter().map(|m| m.ln()).sum::<f64>();
-        let mut gradient = vec![0.0; 1 + 2 * classes * classes + classes];
-        let (head, turns) = gradient.split_at_mut(1 + classes * classes + classes);
+        let mut gradient = vec![0.0; 2 + 2 * classes * classes + classes];
+        let (head, turns) = gradient.split_at_mut(2 + classes * classes + classes);
         let mut counts: Vec<f64> = self.symmetric.iter().map(|t| SYMMETRIC * t).collect();
         for part in parts {
             value += part.value;
-            let terms = std::iter::once(&part.scale)
+            let terms = [&part.scale, &part.fade]
+                .into_iter()
                 .chain(&part.corrections)
                 .chain(&part.offsets);
             head.iter_mut().zip(terms).for_each(|(g, term)| *g += term);
@@ -235,7 +244,7 @@ impl<'a> Likelihood<'a> {
                 .zip(&part.counts)
                 .for_each(|(sum, c)| *sum += c);
         }
-        for (g, correction) in head[1..].iter_mut().zip(&at.corrections) {
+        for (g, correction) in head[2..].iter_mut().zip(&at.corrections) {
             value += 0.5 * SHRINK * correction * correction;
             *g += SHRINK * correction;
         }
@@ -263,20 +272,21 @@ impl<'a> Likelihood<'a> {
 
     /// Sums over the samples from `first` on, all but the counts of which are over the number of samples.
     fn sums(&self, at: &Parameters, truth: &[f64], pull: &[f64], first: usize) -> Sums {
-        let (classes, len) = (self.classes, self.labels.len() as f64);
+        let (classes, len) = (self.of.classes, self.of.labels.len() as f64);
         let mut sums = Sums {
             value: 0.0,
             scale: 0.0,
+            fade: 0.0,
             corrections: vec![0.0; classes * classes],
             offsets: vec![0.0; classes],
             counts: vec![0.0; classes * classes],
         };
         let mut slope = vec![0.0; classes];
-        let end = (first + ROWS).min(self.labels.len());
+        let end = (first + ROWS).min(self.of.labels.len());
         for id in first..end {
-            let row = &self.rows[id * classes..][..classes];
+            let row = &self.of.rows[id * classes..][..classes];
             let truth = &truth[id * classes..][..classes];
-            let label = self.labels[id];
+            let label = self.of.labels[id];
             let passed = |class: usize| truth[class] * at.transitions[class * classes + label];
             let all = (0..classes).map(passed).sum::<f64>().max(f64::MIN_POSITIVE);
             sums.value -= all.ln() / len;
@@ -293,10 +303,12 @@ impl<'a> Likelihood<'a> {
                     *sum += x * slope;
                 }
             }
-            for ((offset, slope), x) in sums.offsets.iter_mut().zip(&slope).zip(row) {
+            for (offset, slope) in sums.offsets.iter_mut().zip(&slope) {
                 *offset += slope;
-                sums.scale += slope * x;
             }
+            let by_scale: f64 = slope.iter().zip(row).map(|(slope, x)| slope * x).sum();
+            sums.scale += by_scale;
+            sums.fade += by_scale * self.of.atypicality[id];
         }
         sums
     }
@@ -330,12 +342,20 @@ mod tests {
     proptest! {
         #[test]
         fn gradients_are_those_of_the_value(
-            values in prop::collection::vec(-1.5f64..1.5, 1 + 9 + 3 + 9),
+            values in prop::collection::vec(-1.5f64..1.5, 2 + 9 + 3 + 9),
             balanced: bool,
         ) {
             let rows: Vec<f64> = (0..60).map(|i| f64::from(i * 37 % 23) / 11.0 - 1.0).collect();
             let labels: Vec<usize> = (0..20).map(|i| i * 7 % 3).collect();
-            let likelihood = Likelihood::new(&rows, &labels, 0.7, 3, balanced);
+            let atypicality: Vec<f64> = (0..20).map(|i| f64::from(i * 3 % 20) / 19.0 - 0.5).collect();
+            let of = Observed {
+                rows: &rows,
+                labels: &labels,
+                atypicality: &atypicality,
+                classes: 3,
+                balanced,
+            };
+            let likelihood = Likelihood::new(of, 0.7);
             let slope = likelihood.at(&values);
             for (place, derivative) in slope.gradient.iter().enumerate() {
                 let moved = |by: f64| {
@@ -350,10 +370,10 @@ mod tests {
 
         #[test]
         fn parameters_come_back(right in 0.2f64..0.95, scale in -3.0f64..3.0) {
-            let before = Parameters { scale, ..Parameters::start(4, right) };
+            let before = Parameters { scale, fade: scale / 3.0, ..Parameters::start(4, right) };
             let after = Parameters::from_slice(&before.to_vec(), 4);
             prop_assert!((after.right() - right).abs() < 1e-12);
-            prop_assert_eq!(after.scale, scale);
+            prop_assert_eq!((after.scale, after.fade), (scale, scale / 3.0));
         }
     }
 

@@ -6,7 +6,7 @@ use argmin::solver::quasinewton::LBFGS;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::likelihood::{Likelihood, Parameters};
+use super::likelihood::{Likelihood, Observed, Parameters};
 use crate::error::CoresetError;
 use crate::points::same_length;
 
@@ -52,7 +52,8 @@ pub struct Corrected {
 /// found; of two matrices the one of less volume is preferred; and with `balanced` the true classes are
 /// held to be equally frequent, so that labels that are given too often are known to hold others' samples.
 /// Without that knowledge asymmetric noise between classes that look alike is hardly told from classes
-/// that look alike.
+/// that look alike. With `atypicality` (one number a sample, from something that saw no labels) the scale
+/// may rise or fall with it: what scores say of atypical samples may count for less.
 ///
 /// Takes up to some 300 passes of samples times the square of classes. Runs on rayon's current pool; the
 /// result does not depend on it.
@@ -62,11 +63,13 @@ pub struct Corrected {
 /// L-BFGS, Liu and Nocedal 1989.
 ///
 /// # Errors
-/// Unequal lengths, a label without a score, or scores that are not finite, with the sample's id.
+/// Unequal lengths, a label without a score, or scores or atypicality that are not finite, with the
+/// sample's id.
 pub fn by_transitions(
     scores: &[f32],
     labels: &[u32],
     balanced: bool,
+    atypicality: Option<&[f64]>,
 ) -> Result<Corrected, CoresetError> {
     let len = labels.len();
     let classes = scores.len() / len.max(1);
@@ -82,6 +85,18 @@ pub fn by_transitions(
         let reason = format!("of sample {} are not finite", at / classes.max(1));
         return Err(CoresetError::setting("scores", reason));
     }
+    let atypicality = match atypicality {
+        None => vec![0.0; len],
+        Some(u) => {
+            same_length(("labels", len), ("atypicality", u.len()))?;
+            if let Some(id) = u.iter().position(|u| !u.is_finite()) {
+                let reason = format!("of sample {id} is not finite");
+                return Err(CoresetError::setting("atypicality", reason));
+            }
+            let mean = u.iter().sum::<f64>() / len.max(1) as f64;
+            u.iter().map(|u| u - mean).collect()
+        }
+    };
     let mut names = labels.to_vec();
     names.sort_unstable();
     names.dedup();
@@ -95,7 +110,13 @@ pub fn by_transitions(
     let place = |label: &u32| names.binary_search(label).unwrap_or_default();
     let known: Vec<usize> = labels.iter().map(place).collect();
     let rows = standardized(scores, classes, &names);
-    let fit = fitted(&rows, &known, names.len(), balanced);
+    let fit = fitted(Observed {
+        rows: &rows,
+        labels: &known,
+        atypicality: &atypicality,
+        classes: names.len(),
+        balanced,
+    });
     for (from, name) in names.iter().enumerate() {
         for (to, other) in names.iter().enumerate() {
             let at = *name as usize * classes + *other as usize;
@@ -105,7 +126,8 @@ pub fn by_transitions(
     let clean = rows
         .par_chunks_exact(names.len())
         .zip(&known)
-        .map(|(row, label)| fit.posterior(row, *label))
+        .zip(&atypicality)
+        .map(|((row, label), u)| fit.posterior(row, *u, *label))
         .collect();
     Ok(Corrected { clean, transitions })
 }
@@ -135,10 +157,10 @@ fn standardized(scores: &[f32], classes: usize, names: &[u32]) -> Vec<f64> {
     rows
 }
 
-fn fitted(rows: &[f64], labels: &[usize], classes: usize, balanced: bool) -> Parameters {
-    let mut best = Parameters::start(classes, START);
+fn fitted(of: Observed<'_>) -> Parameters {
+    let mut best = Parameters::start(of.classes, START);
     for _ in 0..ROUNDS {
-        let likelihood = Likelihood::new(rows, labels, best.right(), classes, balanced);
+        let likelihood = Likelihood::new(of, best.right());
         let solver = LBFGS::new(MoreThuenteLineSearch::new(), MEMORY);
         let run = Executor::new(Problem(&likelihood), solver)
             .configure(|state| state.param(best.to_vec()).max_iters(STEPS))
@@ -150,7 +172,7 @@ fn fitted(rows: &[f64], labels: &[usize], classes: usize, balanced: bool) -> Par
         let found = found.and_then(|mut run| run.state.take_best_param());
         match found {
             Some(found) if found.iter().all(|x| x.is_finite()) => {
-                best = Parameters::from_slice(&found, classes);
+                best = Parameters::from_slice(&found, of.classes);
             }
             _ => break,
         }
@@ -191,8 +213,10 @@ mod tests {
         scores: Vec<f32>,
         labels: Vec<u32>,
         right: Vec<bool>,
+        atypicality: Vec<f64>,
         free: Found,
         balanced: Found,
+        fading: Found,
     }
 
     #[derive(Deserialize)]
@@ -209,8 +233,13 @@ mod tests {
     #[test]
     fn the_likelihood_is_greatest_where_scipy_finds_it() {
         let reference = reference();
-        for (balanced, expected) in [(false, &reference.free), (true, &reference.balanced)] {
-            let found = by_transitions(&reference.scores, &reference.labels, balanced).unwrap();
+        let u = reference.atypicality.as_slice();
+        for (balanced, u, expected) in [
+            (false, None, &reference.free),
+            (true, None, &reference.balanced),
+            (true, Some(u), &reference.fading),
+        ] {
+            let found = by_transitions(&reference.scores, &reference.labels, balanced, u).unwrap();
             let pairs = found.clean.iter().zip(&expected.clean);
             let cells = found.transitions.iter().zip(&expected.transitions);
             for (found, expected) in pairs.chain(cells) {
@@ -243,14 +272,14 @@ mod tests {
     fn labels_given_too_often_are_traced_to_their_class() {
         let (scores, labels, right) = world(0.4);
         let blind = super::super::against_other_labels(&scores, &labels, None).unwrap();
-        let found = by_transitions(&scores, &labels, true).unwrap();
+        let found = by_transitions(&scores, &labels, true, None).unwrap();
         assert!(auroc(&found.clean, &right) > auroc(&blind, &right) + 0.05);
         let passed = found.transitions[1];
         assert!((passed - 0.4).abs() < 0.1, "{:?}", found.transitions);
         let mean = found.clean.iter().sum::<f64>() / 3000.0;
         assert!((mean - 0.9).abs() < 0.05, "{mean}");
         let clean = world(0.0);
-        let found = by_transitions(&clean.0, &clean.1, true).unwrap();
+        let found = by_transitions(&clean.0, &clean.1, true, None).unwrap();
         let mean = found.clean.iter().sum::<f64>() / 3000.0;
         assert!(mean > 0.95, "{mean}");
     }
@@ -262,7 +291,7 @@ mod tests {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
             let found = pool
                 .unwrap()
-                .install(|| by_transitions(&scores, &labels, true));
+                .install(|| by_transitions(&scores, &labels, true, None));
             found.unwrap()
         };
         assert_eq!(of(1), of(3));
@@ -276,27 +305,29 @@ mod tests {
         let labels: Vec<u32> = reference.labels.iter().map(shifted).collect();
         let rows = reference.scores.chunks(3);
         let scores: Vec<f32> = rows.flat_map(|row| [row[0], 9.0, row[1], row[2]]).collect();
-        let wide = by_transitions(&scores, &labels, true).unwrap();
-        let narrow = by_transitions(&reference.scores, &reference.labels, true).unwrap();
+        let wide = by_transitions(&scores, &labels, true, None).unwrap();
+        let narrow = by_transitions(&reference.scores, &reference.labels, true, None).unwrap();
         assert_eq!(wide.clean, narrow.clean);
         assert_eq!(wide.transitions[4..8], [0.0, 1.0, 0.0, 0.0]);
         assert!(auroc(&wide.clean, &reference.right) > 0.8);
-        let one = by_transitions(&[0.3, 0.1, 0.2, 0.4], &[1, 1], true).unwrap();
+        let one = by_transitions(&[0.3, 0.1, 0.2, 0.4], &[1, 1], true, None).unwrap();
         assert_eq!(one.clean, [1.0, 1.0]);
         // Scores that tell nothing are no error.
-        let blind = by_transitions(&[0.5; 40], &[0, 1].repeat(10), true).unwrap();
+        let blind = by_transitions(&[0.5; 40], &[0, 1].repeat(10), true, None).unwrap();
         assert!(blind.clean.iter().all(|c| (0.0..=1.0).contains(c)));
     }
 
     #[test]
     fn what_cannot_be_scored_is_an_error() {
         let message = |scores: &[f32], labels: &[u32]| {
-            by_transitions(scores, labels, true)
+            by_transitions(scores, labels, true, None)
                 .unwrap_err()
                 .to_string()
         };
         assert!(message(&[0.0; 4], &[0, 2]).contains("label 2 of sample 1"));
         assert!(message(&[0.0, 1.0, f32::NAN, 0.0], &[0, 1]).contains("sample 1"));
         assert!(message(&[0.0; 5], &[0, 1]).contains('5'));
+        let broken = by_transitions(&[0.0; 4], &[0, 1], true, Some(&[0.0, f64::NAN]));
+        assert!(broken.unwrap_err().to_string().contains("sample 1"));
     }
 }

@@ -145,8 +145,8 @@ fn judged(
     };
     let known = match settings.transitions {
         Transitions::None => against_other_labels(&scores, labels, excuse)?,
-        Transitions::Free => by_transitions(&scores, labels, false)?.clean,
-        Transitions::Balanced => by_transitions(&scores, labels, true)?.clean,
+        Transitions::Free => by_transitions(&scores, labels, false, excuse)?.clean,
+        Transitions::Balanced => by_transitions(&scores, labels, true, excuse)?.clean,
     };
     Ok(Judged {
         known: Some(known),
