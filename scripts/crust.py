@@ -48,7 +48,8 @@ NOISES = {
 # The arms that carry the claim, at the noises that carry it, in the order of what they are worth.
 MAIN = [
     "random", "crust-released", "gate-fl", "gate-fl-memory", "gate-fl-classifier",
-    "gate-fl-classifier-memory", "gate-fl-transitions", "gate-fl-transitions-memory", "oracle",
+    "gate-fl-classifier-memory", "gate-fl-classifier-only", "gate-fl-transitions",
+    "gate-fl-transitions-memory", "oracle",
 ]
 REST = [
     "full", "small-loss", "crust-paper", "gate", "gate-fl-layermem", "gate-fl-unitmem",

@@ -12,7 +12,8 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import softmax
 
-SHRINK, SYMMETRIC, VOLUME, SHARES, LEAST, START, ROUNDS = 0.01, 100.0, 0.003, 1.0, 1e-6, 0.6, 4
+SHRINK, STEADY, SYMMETRIC, VOLUME, SHARES, LEAST = 0.01, 0.1, 0.1, 0.03, 1.0, 1e-6
+START, ROUNDS, SETTLED = 0.6, 12, 2e-3
 
 
 def symmetric(classes, right):
@@ -21,12 +22,14 @@ def symmetric(classes, right):
 
 def fit(scores, labels, balanced, atypicality):
     classes = scores.shape[1]
-    rows = scores - scores.mean(0)
+    # Each score is about the others, who have one sample less of its own label.
+    rows = scores + np.eye(classes)[labels] / (len(labels) - 1)
+    rows -= rows.mean(0)
     rows /= np.sqrt((rows**2).mean())
     cells = classes * classes
 
     def parts(at):
-        scale = at[0] + at[1] * (atypicality - atypicality.mean())[:, None]
+        scale = at[0] ** 2 * np.exp(at[1] * (atypicality - atypicality.mean())[:, None])
         corrections = at[2 : 2 + cells].reshape(classes, classes)
         offsets = at[2 + cells : 2 + cells + classes]
         return scale, corrections, offsets, softmax(at[2 + cells + classes :].reshape(classes, classes), 1)
@@ -38,18 +41,20 @@ def fit(scores, labels, balanced, atypicality):
     def value(at, drawn_to):
         transitions, p = parts(at)[3], truth(at)
         total = -np.log((p * transitions[:, labels].T).sum(1)).mean()
-        total += 0.5 * SHRINK * (parts(at)[1] ** 2).sum()
+        total += 0.5 * SHRINK * (parts(at)[1] ** 2).sum() + 0.5 * STEADY * (at[0] ** 2 - 1) ** 2
         if balanced:
             total -= SHARES * np.log(p.mean(0)).mean()
-        total -= SYMMETRIC * (drawn_to * np.log(transitions)).sum() / len(labels)
+        total -= SYMMETRIC / classes * (drawn_to * np.log(transitions)).sum()
         square = transitions.T @ transitions + LEAST * np.eye(classes)
-        return total + VOLUME * 0.5 * np.linalg.slogdet(square)[1]
+        return total + VOLUME / classes * 0.5 * np.linalg.slogdet(square)[1]
 
     at = np.concatenate([[1.0], np.zeros(1 + cells + classes), np.log(symmetric(classes, START)).ravel()])
     for _ in range(ROUNDS):
-        right = np.clip(np.diag(parts(at)[3]).mean(), 1 / classes, 0.99)
-        drawn_to = symmetric(classes, right)
+        right = np.diag(parts(at)[3]).mean()
+        drawn_to = symmetric(classes, np.clip(right, 1 / classes, 0.99))
         at = minimize(value, at, args=(drawn_to,), method="BFGS", options={"gtol": 1e-7}).x
+        if abs(np.diag(parts(at)[3]).mean() - right) < SETTLED:
+            break
     transitions = parts(at)[3]
     joint = truth(at) * transitions[:, labels].T
     return joint[np.arange(len(labels)), labels] / joint.sum(1), transitions

@@ -61,8 +61,9 @@ fn an_observer_that_panics_is_switched_off_and_the_run_ends() {
     );
     let what = decision["what"].as_str().unwrap();
     assert!(what.contains("panicked: chaos, as configured"), "{what}");
+    assert!(!what.contains(".toml"), "{what}");
     assert!(
-        text(&run, "log.txt").contains("plugin \"chaos\" failed"),
+        text(&run, "log.txt").contains("plugin \"chaos\" ("),
         "the log has it"
     );
     assert!(text(&run, "manifest.json").contains("\"completed\""));
@@ -85,7 +86,8 @@ fn an_intervention_that_fails_stops_the_run_with_its_last_good_step() {
         let run = place.path("run");
         let panics = format!("plugins.chaos.panic={panics}");
         let settings = ["plugins.chaos.intervenes=true", &panics];
-        start(&place, CHAOS, &settings).expect(1, &["plugin \"chaos\" failed", words]);
+        start(&place, CHAOS, &settings)
+            .expect(1, &["plugin \"chaos\" (", ".toml:", ") failed at", words]);
         // It failed after the update of step 15, so that this step is done.
         assert_eq!(checkpoints(&run).last(), Some(&15));
         assert!(
@@ -106,7 +108,7 @@ fn an_intervention_that_fails_stops_the_run_with_its_last_good_step() {
 fn the_users_fault_policy_goes_before_the_plugins() {
     let place = Place::new();
     let stop = format!("{CHAOS}on_fault = \"stop\"\n");
-    start(&place, &stop, &[]).expect(1, &["plugin \"chaos\" failed"]);
+    start(&place, &stop, &[]).expect(1, &["plugin \"chaos\" (", ") failed at"]);
     let place = Place::new();
     let disable = format!("{CHAOS}on_fault = \"disable\"\nintervenes = true\n");
     start(&place, &disable, &[]).expect(3, &["plugin \"chaos\" failed"]);

@@ -188,6 +188,7 @@ impl Hooks {
                 E::scope(cx).withdraw_requests(waiting);
                 let stop = StopRun {
                     plugin: slot.manifest.id.clone(),
+                    origin: slot.manifest.origin.clone(),
                     event: E::KIND,
                     step: clock.step,
                     fault,
@@ -197,6 +198,11 @@ impl Hooks {
                     OnFault::Disable => {
                         slot.disabled = true;
                         tracing::error!("{stop}; the run goes on without it");
+                        // The table of decisions does not depend on where the config lies.
+                        let stop = StopRun {
+                            origin: None,
+                            ..stop
+                        };
                         self.faults.push(Decision {
                             epoch: clock.epoch,
                             step: clock.step,

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::event::EventKind;
 use crate::fault::Fault;
-use crate::manifest::Write;
+use crate::manifest::{Origin, Write};
 use crate::request::RequestKind;
 
 /// A set of plugins that cannot run; each message names plugins and their place in the config.
@@ -178,10 +178,12 @@ pub enum HooksError {
 
 /// A fault that ends the run.
 #[derive(Debug, Error)]
-#[error("plugin {plugin:?} failed at {event} in step {step}: {fault}")]
+#[error("plugin {plugin:?}{} failed at {event} in step {step}: {fault}", place(.origin.as_ref()))]
 pub struct StopRun {
     /// Id of the plugin.
     pub plugin: String,
+    /// Its place in the config, if it has one.
+    pub origin: Option<Origin>,
     /// The event it failed at.
     pub event: EventKind,
     /// The step under way.
@@ -189,4 +191,8 @@ pub struct StopRun {
     /// Why.
     #[source]
     pub fault: Fault,
+}
+
+fn place(origin: Option<&Origin>) -> String {
+    origin.map_or_else(String::new, |origin| format!(" ({origin})"))
 }

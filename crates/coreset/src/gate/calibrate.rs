@@ -3,6 +3,8 @@
 use crate::error::CoresetError;
 use crate::points::same_length;
 
+use super::scored_classes;
+
 /// Bins of equal numbers of samples.
 const BINS: usize = 40;
 
@@ -31,15 +33,7 @@ pub fn against_other_labels(
     atypicality: Option<&[f64]>,
 ) -> Result<Vec<f64>, CoresetError> {
     let len = labels.len();
-    let classes = scores.len() / len.max(1);
-    same_length(
-        ("scores", scores.len()),
-        ("labels times classes", classes * len),
-    )?;
-    if let Some(id) = labels.iter().position(|label| *label as usize >= classes) {
-        let reason = format!("the label {} of sample {id} has no score", labels[id]);
-        return Err(CoresetError::setting("labels", reason));
-    }
+    let classes = scored_classes(scores, labels)?;
     let mut frequency = vec![0.0; classes];
     labels
         .iter()

@@ -1,32 +1,38 @@
 //! What transitions between classes, and a reading of scores, make of the observed labels.
 
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use afterimage_matmul::Cholesky;
 use rayon::prelude::*;
 
-/// Penalty on the square of each correction between classes.
+/// Penalty on the square of each correction.
 const SHRINK: f64 = 0.01;
-/// Samples of each class that are thought to have gone wrong symmetrically, beside its own.
-const SYMMETRIC: f64 = 100.0;
-/// Weight of the logarithm of the volume that the rows of the matrix span.
-const VOLUME: f64 = 0.003;
-/// Weight of the entropy of the true classes' shares against equal ones.
+/// Pseudo-samples of each class whose labels follow symmetric noise, as a part of its samples.
+const SYMMETRIC: f64 = 0.1;
+/// Pull of the scale towards 1. Without it a weak signal, where most labels are wrong, is taken over by the
+/// corrections, which fit the noise.
+const STEADY: f64 = 0.1;
+/// Weight of the logarithm of the volume that the rows of the matrix span, a class of it.
+const VOLUME: f64 = 0.03;
+/// Weight of the cross-entropy of equal shares and those of the true classes.
 const SHARES: f64 = 1.0;
 /// Keeps the volume of a singular matrix above 0.
 const LEAST: f64 = 1e-6;
-/// Samples worked on at a time.
+/// Samples worked on at a time, at least, and parts that are held at a time, at most.
 const ROWS: usize = 512;
+const PARTS: usize = 16;
 
 /// A reading of scores, and transitions between classes.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Parameters {
     classes: usize,
-    /// Of all scores, in the logits of the true classes.
-    scale: f64,
-    /// What of the scale comes and goes with atypicality.
+    /// Root of the scale of all scores in the logits of the true classes: a score never speaks against
+    /// its own class.
+    root: f64,
+    /// What the logarithm of the scale gains with atypicality.
     fade: f64,
-    /// Of each class's score (rows) in the other logits (columns), `[classes, classes]`.
+    /// What each class's score (rows) adds to each logit (columns), `[classes, classes]`.
     corrections: Vec<f64>,
     offsets: Vec<f64>,
     /// Rows that add up to 1, `[classes, classes]`.
@@ -38,7 +44,7 @@ impl Parameters {
     pub(super) fn start(classes: usize, right: f64) -> Self {
         Self {
             classes,
-            scale: 1.0,
+            root: 1.0,
             fade: 0.0,
             corrections: vec![0.0; classes * classes],
             offsets: vec![0.0; classes],
@@ -49,7 +55,7 @@ impl Parameters {
     /// Numbers of any size, of which the transitions are softmaxes.
     pub(super) fn to_vec(&self) -> Vec<f64> {
         let logits = self.transitions.iter().map(|t| t.max(1e-300).ln());
-        [self.scale, self.fade]
+        [self.root, self.fade]
             .into_iter()
             .chain(self.corrections.iter().copied())
             .chain(self.offsets.iter().copied())
@@ -65,7 +71,7 @@ impl Parameters {
         transitions.chunks_exact_mut(classes).for_each(softmax);
         Self {
             classes,
-            scale: at[0],
+            root: at[0],
             fade: at[1],
             corrections: corrections.to_vec(),
             offsets: offsets.to_vec(),
@@ -79,9 +85,14 @@ impl Parameters {
         diagonal.sum::<f64>() / self.classes as f64
     }
 
+    /// Of the scores of a sample so atypical.
+    fn scale(&self, atypicality: f64) -> f64 {
+        self.root * self.root * (self.fade * atypicality).exp()
+    }
+
     /// The probability of each true class at a row of scores of a sample so atypical.
     fn probabilities(&self, row: &[f64], atypicality: f64, into: &mut [f64]) {
-        let scale = self.scale + self.fade * atypicality;
+        let scale = self.scale(atypicality);
         for ((logit, x), offset) in into.iter_mut().zip(row).zip(&self.offsets) {
             *logit = scale * x + offset;
         }
@@ -121,7 +132,7 @@ fn symmetric(classes: usize, right: f64) -> Vec<f64> {
         .collect()
 }
 
-fn softmax(logits: &mut [f64]) {
+pub(crate) fn softmax(logits: &mut [f64]) {
     let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let mut sum = 0.0;
     for x in logits.iter_mut() {
@@ -172,7 +183,7 @@ pub(super) struct Likelihood<'a> {
 /// Sums over a block of samples.
 struct Sums {
     value: f64,
-    scale: f64,
+    root: f64,
     fade: f64,
     corrections: Vec<f64>,
     offsets: Vec<f64>,
@@ -215,7 +226,7 @@ impl<'a> Likelihood<'a> {
         for row in truth.chunks_exact(classes) {
             shares.iter_mut().zip(row).for_each(|(m, p)| *m += p / len);
         }
-        // Entropy against equal shares, and what each sample's probabilities do to it.
+        // Cross-entropy with equal shares, and what each sample's probabilities do to it.
         let weight = if self.of.balanced {
             SHARES / classes as f64
         } else {
@@ -223,18 +234,20 @@ impl<'a> Likelihood<'a> {
         };
         let shares: Vec<f64> = shares.iter().map(|m| m.max(f64::MIN_POSITIVE)).collect();
         let pull: Vec<f64> = shares.iter().map(|m| -weight / m / len).collect();
-        let blocks: Vec<usize> = (0..self.of.labels.len()).step_by(ROWS).collect();
+        let rows = self.of.labels.len().div_ceil(PARTS).max(ROWS);
+        let blocks: Vec<usize> = (0..self.of.labels.len()).step_by(rows).collect();
         let parts: Vec<Sums> = blocks
             .par_iter()
-            .map(|first| self.sums(at, &truth, &pull, *first))
+            .map(|first| self.sums(at, &truth, &pull, *first..first + rows))
             .collect();
         let mut value = -weight * shares.iter().map(|m| m.ln()).sum::<f64>();
         let mut gradient = vec![0.0; 2 + 2 * classes * classes + classes];
         let (head, turns) = gradient.split_at_mut(2 + classes * classes + classes);
-        let mut counts: Vec<f64> = self.symmetric.iter().map(|t| SYMMETRIC * t).collect();
+        let pseudo = SYMMETRIC * len / classes as f64;
+        let mut counts: Vec<f64> = self.symmetric.iter().map(|t| pseudo * t).collect();
         for part in parts {
             value += part.value;
-            let terms = [&part.scale, &part.fade]
+            let terms = [&part.root, &part.fade]
                 .into_iter()
                 .chain(&part.corrections)
                 .chain(&part.offsets);
@@ -244,23 +257,27 @@ impl<'a> Likelihood<'a> {
                 .zip(&part.counts)
                 .for_each(|(sum, c)| *sum += c);
         }
+        let beyond = at.root * at.root - 1.0;
+        value += 0.5 * STEADY * beyond * beyond;
+        head[0] += STEADY * beyond * 2.0 * at.root;
         for (g, correction) in head[2..].iter_mut().zip(&at.corrections) {
             value += 0.5 * SHRINK * correction * correction;
             *g += SHRINK * correction;
         }
         let pairs = self.symmetric.iter().zip(&at.transitions);
-        value -= SYMMETRIC / len
+        value -= pseudo / len
             * pairs
                 .map(|(t, x)| t * x.max(f64::MIN_POSITIVE).ln())
                 .sum::<f64>();
         let (volume, by_cell) = volume(&at.transitions, classes);
-        value += VOLUME * volume;
+        let weight = VOLUME / classes as f64;
+        value += weight * volume;
         let rows = at.transitions.chunks_exact(classes);
         let rows = rows
             .zip(by_cell.chunks_exact(classes))
             .zip(counts.chunks_exact(classes));
         for (turns, ((row, by_cell), counts)) in turns.chunks_exact_mut(classes).zip(rows) {
-            let mut outer: Vec<f64> = by_cell.iter().map(|x| VOLUME * x).collect();
+            let mut outer: Vec<f64> = by_cell.iter().map(|x| weight * x).collect();
             through_softmax(row, &mut outer);
             let all: f64 = counts.iter().sum();
             for (((g, outer), t), count) in turns.iter_mut().zip(&outer).zip(row).zip(counts) {
@@ -270,20 +287,19 @@ impl<'a> Likelihood<'a> {
         Slope { value, gradient }
     }
 
-    /// Sums over the samples from `first` on, all but the counts of which are over the number of samples.
-    fn sums(&self, at: &Parameters, truth: &[f64], pull: &[f64], first: usize) -> Sums {
+    /// Sums over the samples of a range, all but the counts of which are over the number of samples.
+    fn sums(&self, at: &Parameters, truth: &[f64], pull: &[f64], range: Range<usize>) -> Sums {
         let (classes, len) = (self.of.classes, self.of.labels.len() as f64);
         let mut sums = Sums {
             value: 0.0,
-            scale: 0.0,
+            root: 0.0,
             fade: 0.0,
             corrections: vec![0.0; classes * classes],
             offsets: vec![0.0; classes],
             counts: vec![0.0; classes * classes],
         };
         let mut slope = vec![0.0; classes];
-        let end = (first + ROWS).min(self.of.labels.len());
-        for id in first..end {
+        for id in range.start..range.end.min(self.of.labels.len()) {
             let row = &self.of.rows[id * classes..][..classes];
             let truth = &truth[id * classes..][..classes];
             let label = self.of.labels[id];
@@ -307,14 +323,15 @@ impl<'a> Likelihood<'a> {
                 *offset += slope;
             }
             let by_scale: f64 = slope.iter().zip(row).map(|(slope, x)| slope * x).sum();
-            sums.scale += by_scale;
-            sums.fade += by_scale * self.of.atypicality[id];
+            let u = self.of.atypicality[id];
+            sums.root += by_scale * 2.0 * at.root * (at.fade * u).exp();
+            sums.fade += by_scale * at.scale(u) * u;
         }
         sums
     }
 }
 
-/// ln |det T|, and its derivatives by the cells of T `[classes, classes]`.
+/// ln |det T|, nearly, and its derivatives by the cells of T `[classes, classes]`.
 fn volume(matrix: &[f64], classes: usize) -> (f64, Vec<f64>) {
     let cell = |row: usize, column: usize| matrix[row * classes + column];
     let mut square = vec![0.0; classes * classes];
@@ -369,11 +386,11 @@ mod tests {
         }
 
         #[test]
-        fn parameters_come_back(right in 0.2f64..0.95, scale in -3.0f64..3.0) {
-            let before = Parameters { scale, fade: scale / 3.0, ..Parameters::start(4, right) };
+        fn parameters_come_back(right in 0.2f64..0.95, root in -3.0f64..3.0) {
+            let before = Parameters { root, fade: root / 3.0, ..Parameters::start(4, right) };
             let after = Parameters::from_slice(&before.to_vec(), 4);
             prop_assert!((after.right() - right).abs() < 1e-12);
-            prop_assert_eq!((after.scale, after.fade), (scale, scale / 3.0));
+            prop_assert_eq!((after.root, after.fade), (root, root / 3.0));
         }
     }
 

@@ -24,6 +24,8 @@ use crate::random::{Draws, Purpose};
 pub use calibrate::against_other_labels;
 pub use classifier::classifier_scores;
 use cover::Cover;
+#[cfg(feature = "plugin")]
+pub(crate) use likelihood::softmax;
 pub use neighbours::{neighbour_agreement, neighbour_shares};
 pub use prior::{CleanPrior, clean_prior};
 pub use transitions::{Corrected, Transitions, by_transitions};
@@ -180,6 +182,23 @@ pub fn gated(of: Gated<'_>, gate: Gate) -> Result<Vec<usize>, CoresetError> {
     let mut chosen: Vec<usize> = parts.into_iter().flatten().collect();
     chosen.sort_unstable();
     Ok(chosen)
+}
+
+/// The number of labels that `scores` `[n, classes]` are about.
+///
+/// # Errors
+/// Unequal lengths, or a label without a score, with the sample's id.
+fn scored_classes(scores: &[f32], labels: &[u32]) -> Result<usize, CoresetError> {
+    let classes = scores.len() / labels.len().max(1);
+    same_length(
+        ("scores", scores.len()),
+        ("labels times classes", classes * labels.len()),
+    )?;
+    if let Some(id) = labels.iter().position(|label| *label as usize >= classes) {
+        let reason = format!("the label {} of sample {id} has no score", labels[id]);
+        return Err(CoresetError::setting("labels", reason));
+    }
+    Ok(classes)
 }
 
 /// Bytes of each group, where as many are chosen from at a time as there are threads for.

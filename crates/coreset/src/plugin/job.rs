@@ -124,7 +124,7 @@ impl Job {
 
     fn points(&self) -> Result<Points, CoresetError> {
         Ok(match self.config.proxy {
-            Proxy::Embeddings => Points::Rows((*self.embeddings()?).clone()),
+            Proxy::Embeddings => Points::Rows(self.embeddings()?),
             Proxy::Features => Points::Rows(self.features()?),
             Proxy::Residuals => Points::Rows(self.residuals()?),
             Proxy::LastLayer => {
@@ -161,14 +161,12 @@ impl Job {
         Matrix::new("features", self.samples, *width, features.clone())
     }
 
-    fn embeddings(&self) -> Result<Arc<Matrix>, CoresetError> {
-        self.frozen.embeddings(|| {
-            let missing = || CoresetError::setting("embeddings", "is not told");
-            let path = self.config.embeddings.as_deref().ok_or_else(missing)?;
-            let rows = crate::read::matrix(path, "embeddings")?;
-            self.one_each(path, rows.rows())?;
-            Ok(rows)
-        })
+    fn embeddings(&self) -> Result<Matrix, CoresetError> {
+        let missing = || CoresetError::setting("embeddings", "is not told");
+        let path = self.config.embeddings.as_deref().ok_or_else(missing)?;
+        let rows = crate::read::matrix(path, "embeddings")?;
+        self.one_each(path, rows.rows())?;
+        Ok(rows)
     }
 
     fn memorization(&self) -> Result<Arc<Option<Vec<f64>>>, CoresetError> {
@@ -228,7 +226,7 @@ impl Job {
             Grouping::Cluster if self.config.proxy == Proxy::Embeddings => {
                 Groups::Rows(self.embeddings()?)
             }
-            Grouping::Cluster => Groups::Rows(Arc::new(self.features()?)),
+            Grouping::Cluster => Groups::Rows(self.features()?),
         })
     }
 }
@@ -237,7 +235,7 @@ impl Job {
 enum Groups {
     None,
     Classes(Vec<u32>),
-    Rows(Arc<Matrix>),
+    Rows(Matrix),
 }
 
 impl Groups {

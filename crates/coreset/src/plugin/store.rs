@@ -102,10 +102,9 @@ impl Store {
 }
 
 pub(super) fn softmax(logits: &[f32]) -> Vec<f64> {
-    let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let powers: Vec<f64> = logits.iter().map(|x| f64::from(x - top).exp()).collect();
-    let total: f64 = powers.iter().sum();
-    powers.into_iter().map(|power| power / total).collect()
+    let mut logits: Vec<f64> = logits.iter().map(|x| f64::from(*x)).collect();
+    crate::gate::softmax(&mut logits);
+    logits
 }
 
 fn cross_entropy(logits: &[f32], label: u32) -> f64 {

@@ -14,8 +14,8 @@ pub(super) struct Judged {
     pub(super) fine: Option<Vec<f64>>,
 }
 
-/// Files and labels that do not change, shared by the selections of a run. A selection that finds
-/// nothing here works it out anew, so that a resumed run chooses the same.
+/// What the gate makes of files and labels, shared by the selections of a run. A selection that finds
+/// nothing here works it out anew, so that a resumed run chooses the same from the same files.
 #[derive(Debug, Clone, Default)]
 pub(in crate::plugin) struct Frozen(Arc<Held>);
 

@@ -22,7 +22,7 @@ const MOST_COUNTED: usize = 20_000_000_000;
 impl Job {
     pub(super) fn gated(&self, settings: &GateConfig) -> Result<CoresetSelection, CoresetError> {
         let features = if settings.frozen {
-            self.embeddings()?
+            self.frozen.embeddings(|| self.embeddings())?
         } else {
             Arc::new(self.features()?)
         };
