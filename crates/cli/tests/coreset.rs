@@ -54,7 +54,21 @@ fn check(place: &Place, text: &str) -> Ended {
 }
 
 /// Every way to choose, each under a name.
-fn ways() -> Vec<(&'static str, String)> {
+fn ways(place: &Place) -> Vec<(&'static str, String)> {
+    let row = |id: u32| {
+        let x = f64::from(id);
+        format!(
+            "{},{},{}\n",
+            (x * 0.7).sin(),
+            (x * 1.3).cos(),
+            (x * 2.9).sin()
+        )
+    };
+    let rows = place.write("rows.csv", &(0..320).map(row).collect::<String>());
+    let frozen = format!(
+        "embeddings = {:?}\n[plugins.gate]\nfrozen = true\nclassifier = true\ntransitions = \"balanced\"",
+        rows.display().to_string()
+    );
     vec![
         ("released", coreset("preset = \"crust-released\"")),
         (
@@ -81,10 +95,7 @@ fn ways() -> Vec<(&'static str, String)> {
             "gate-classifier",
             coreset("[plugins.gate]\nclassifier = true\nexpected = true\nlosses = false"),
         ),
-        (
-            "gate-transitions",
-            coreset("[plugins.gate]\nneighbours = 10\ntransitions = \"balanced\""),
-        ),
+        ("gate-transitions", coreset(&frozen)),
         (
             "gate-random",
             coreset("[plugins.gate]\nfill = \"random\"\nthreshold = 0.3\npermute = true"),
@@ -107,7 +118,7 @@ fn ways() -> Vec<(&'static str, String)> {
 #[test]
 fn every_way_to_choose_trains_as_many_steps_as_on_everything() {
     let place = Place::new();
-    for (name, plugins) in ways() {
+    for (name, plugins) in ways(&place) {
         let run = place.run(name, &with(&(plugins + QUALITY)), 0);
         assert_eq!(checkpoints(&run).last(), Some(&(4 * EPOCH)), "{name}");
         assert!(
@@ -158,7 +169,7 @@ fn kill_at(config: &Path, out: &Path, step: u64, delay: u64) -> bool {
 #[test]
 fn a_killed_run_ends_as_a_straight_one_with_every_way_to_choose() {
     let place = Place::new();
-    for (name, plugins) in ways() {
+    for (name, plugins) in ways(&place) {
         let text = with(&(plugins + QUALITY)).replace("epochs = 4", "epochs = 5");
         let straight = place.run(name, &text, 0);
         let config = place.path(&format!("{name}.toml"));
@@ -219,9 +230,9 @@ fn a_signal_in_the_middle_of_a_coreset_s_epoch_loses_nothing() {
 #[test]
 fn the_same_bytes_on_any_number_of_threads() {
     let place = Place::new();
-    for (name, plugins) in ways()
+    for (name, plugins) in ways(&place)
         .into_iter()
-        .filter(|(name, _)| ["paper", "stale", "gate"].contains(name))
+        .filter(|(name, _)| ["paper", "stale", "gate", "gate-transitions"].contains(name))
     {
         let text = with(&(plugins + QUALITY));
         let first = place.run(name, &text, 0);

@@ -41,7 +41,8 @@ fn decisions(run: &Path) -> Vec<serde_json::Value> {
 fn an_observer_that_panics_is_switched_off_and_the_run_ends() {
     let place = Place::new();
     let run = place.path("run");
-    let ended = start(&place, CHAOS, &[]).expect(3, &["plugin \"chaos\" failed", "step 15"]);
+    let ended =
+        start(&place, CHAOS, &[]).expect(3, &["plugin \"chaos\" (", ") failed at", "step 15"]);
     assert!(
         ended
             .out
@@ -111,7 +112,7 @@ fn the_users_fault_policy_goes_before_the_plugins() {
     start(&place, &stop, &[]).expect(1, &["plugin \"chaos\" (", ") failed at"]);
     let place = Place::new();
     let disable = format!("{CHAOS}on_fault = \"disable\"\nintervenes = true\n");
-    start(&place, &disable, &[]).expect(3, &["plugin \"chaos\" failed"]);
+    start(&place, &disable, &[]).expect(3, &["plugin \"chaos\" (", ") failed at"]);
     assert_eq!(checkpoints(&place.path("run")).last(), Some(&STEPS));
 }
 
@@ -121,7 +122,7 @@ fn a_failure_in_the_first_and_in_the_last_step_is_handled_alike() {
         let place = Place::new();
         let run = place.path("run");
         let step = format!("plugins.chaos.step={step}");
-        start(&place, CHAOS, &[&step]).expect(3, &["plugin \"chaos\" failed"]);
+        start(&place, CHAOS, &[&step]).expect(3, &["plugin \"chaos\" (", ") failed at"]);
         assert_eq!(checkpoints(&run).last(), Some(&STEPS));
         assert_eq!(decisions(&run).len(), 1);
     }
