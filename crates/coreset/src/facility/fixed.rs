@@ -84,6 +84,16 @@ impl Tile {
     }
 }
 
+/// The whole part of a number of at least 1/2 and less than 2³¹: what `as i32` gives, in
+/// instructions that compilers make vectors of.
+#[inline(always)]
+fn whole(number: f32) -> i32 {
+    let bits = number.to_bits();
+    let mantissa = (bits & 0x007F_FFFF) | 0x0080_0000;
+    // The mantissa stands for 2^(exponent − 127), and its first bit here for 2³⁰.
+    (mantissa << 7).wrapping_shr(157u32.wrapping_sub(bits >> 23)) as i32
+}
+
 struct Convert<'a> {
     products: &'a [f32],
     left: &'a [f32],
@@ -107,7 +117,7 @@ impl WithSimd for Convert<'_> {
             for ((out, product), right) in out.iter_mut().zip(products).zip(self.right) {
                 let squared = (left + right - 2.0 * product).max(0.0);
                 // Distances are not negative: cutting off after adding a half rounds to nearest.
-                *out = ((squared.sqrt() * self.steps + 0.5) as i32).min(self.full);
+                *out = whole(squared.sqrt() * self.steps + 0.5).min(self.full);
             }
         }
     }
