@@ -192,7 +192,7 @@ def main():
         "afterimage": ["--threads", "1"],
         "afterimage, 2 threads": ["--threads", "2"],
         "afterimage, 30 MB": ["--threads", "1", "--memory", "30MB"],
-        "afterimage, half": ["--threads", "1", "--storage", "half"],
+        "afterimage, dense": ["--threads", "1", "--storage", "dense"],
     }
     peers = ["apricot", "submodlib", "crust-mended", "crust-released"]
     with tempfile.TemporaryDirectory() as folder:

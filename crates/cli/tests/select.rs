@@ -44,8 +44,8 @@ fn npy(place: &Place, name: &str, shape: &str, values: &[f32]) -> PathBuf {
 fn a_coreset_is_written_in_the_order_of_choice_in_three_forms() {
     let place = Place::new();
     let input = place.write("line.csv", LINE);
-    let ended =
-        select(&place, &input, &["--fraction", "0.4"]).expect(0, &["distances of 1 group: dense"]);
+    let ended = select(&place, &input, &["--fraction", "0.4"])
+        .expect(0, &["distances of 1 group: matrix-free"]);
     assert!(
         ended.out.contains("2 of 5 samples; k-medoids cost 4.0"),
         "{}",
@@ -162,7 +162,7 @@ fn memorization_leans_towards_the_scores_or_away() {
             "--threads",
             "2",
         ];
-        select(&place, &input, &[&strategy[..], arguments].concat()).expect(0, &["dense"]);
+        select(&place, &input, &[&strategy[..], arguments].concat()).expect(0, &["matrix-free"]);
         let mut ids: Vec<usize> = csv(&place)
             .lines()
             .skip(1)

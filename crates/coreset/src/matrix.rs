@@ -81,11 +81,13 @@ impl Matrix {
     /// The mean of the rows of `ids` in f64, `[columns]`; zeros for no row.
     pub fn mean(&self, ids: &[usize]) -> Vec<f64> {
         let mut mean = vec![0.0; self.columns];
-        for &id in ids {
-            for (mean, x) in mean.iter_mut().zip(self.row(id)) {
-                *mean += f64::from(*x);
+        pulp::Arch::new().dispatch(|| {
+            for &id in ids {
+                for (mean, x) in mean.iter_mut().zip(self.row(id)) {
+                    *mean += f64::from(*x);
+                }
             }
-        }
+        });
         let count = ids.len().max(1) as f64;
         mean.iter_mut().for_each(|mean| *mean /= count);
         mean

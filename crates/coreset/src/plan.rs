@@ -7,18 +7,18 @@ use serde::{Deserialize, Serialize};
 use crate::error::CoresetError;
 use crate::facility::cloud::{Cloud, PANEL};
 use crate::facility::dense::Dense;
-use crate::facility::matrix_free::Entry;
+use crate::facility::listed;
+use crate::facility::sparse::Entry;
 use crate::memory::Bytes;
 
-/// How distances are held.
+/// How distances are held. All but `Sparse` lead to the same choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Storage {
-    /// The whole matrix, 4 bytes a distance; exact.
+    /// The whole matrix, 4 bytes a distance.
     Dense,
-    /// The whole matrix, 2 bytes a distance in steps of 1/65535 of the largest possible one.
-    Half,
-    /// Distances are computed when they are needed; exact.
+    /// Distances are computed when they are needed. Event-driven selection keeps those that can still
+    /// matter, as many as the memory holds.
     MatrixFree,
     /// A graph of nearest neighbours; an approximation.
     Sparse,
@@ -29,7 +29,6 @@ impl Storage {
     pub fn name(self) -> &'static str {
         match self {
             Self::Dense => "dense",
-            Self::Half => "half",
             Self::MatrixFree => "matrix-free",
             Self::Sparse => "sparse",
         }
@@ -54,14 +53,17 @@ pub struct GroupPlan {
     pub storage: Storage,
     /// Bytes that are needed beside the input, at most.
     pub bytes: u64,
-    /// Bytes for the lists of the matrix-free way.
+    /// Bytes for lists and what goes with them, 0 for no lists.
     pub(crate) lists: u64,
     /// Neighbours of the sparse way.
     pub(crate) neighbours: usize,
+    /// Whether points are held twice, for speed.
+    pub(crate) turned: bool,
 }
 
 impl GroupPlan {
-    /// The best way for `len` points of `width` numbers in `budget` bytes, or `wanted` if it fits.
+    /// The best way for `len` points of `width` numbers in `budget` bytes, or `wanted` if it fits;
+    /// `lists` says that the selection makes lists out of a pass over all pairs.
     ///
     /// # Errors
     /// Nothing fits.
@@ -70,63 +72,55 @@ impl GroupPlan {
         width: usize,
         budget: u64,
         threads: usize,
+        lists: bool,
         wanted: Option<Storage>,
     ) -> Result<Self, CoresetError> {
         let tiles = threads as u64 * (PANEL * PANEL * 16) as u64;
         // Points, nearest distances, owners, gains and bounds.
-        let base = Cloud::bytes(len, width) + len as u64 * 64 + tiles;
-        let dense = base + Dense::<i32>::bytes(len);
-        let half = base + Dense::<u16>::bytes(len);
-        let entry = size_of::<Entry>() as u64;
+        let base = Cloud::bytes(len, width, false) + len as u64 * 96 + tiles;
+        let twice = Cloud::bytes(len, width, true) - Cloud::bytes(len, width, false);
+        let dense = base + Dense::bytes(len);
+        // Without memory for lists all is computed again and again.
+        let scratch = threads as u64 * (PANEL * PANEL * 8) as u64;
+        let lists = lists && base + scratch + listed::least_bytes(len, width) <= budget;
         // Neighbours in both directions, and with slack while they are searched.
-        let neighbour = len as u64 * entry * 4;
+        let neighbour = len as u64 * size_of::<Entry>() as u64 * 4;
         let sparse = base + neighbour * *NEIGHBOURS.start() as u64;
-        let left = budget.saturating_sub(base);
         let storage = match wanted {
             Some(wanted) => wanted,
-            None if dense <= budget => Storage::Dense,
-            None if half <= budget => Storage::Half,
-            None if len <= MOST_PAIRED => Storage::MatrixFree,
+            None if !lists && dense <= budget => Storage::Dense,
+            None if len <= MOST_PAIRED || dense <= budget => Storage::MatrixFree,
             None => Storage::Sparse,
         };
         let needed = match storage {
             Storage::Dense => dense,
-            Storage::Half => half,
             Storage::MatrixFree => base,
             Storage::Sparse => sparse,
         };
         if needed > budget {
             return Err(CoresetError::Memory { budget, needed });
         }
+        let left = budget - base;
         let neighbours = usize::try_from(left / neighbour.max(1)).unwrap_or(usize::MAX);
         let neighbours = neighbours.clamp(*NEIGHBOURS.start(), *NEIGHBOURS.end());
-        // Lists are put together once more while they are made.
-        let lists = (left * 3 / 4).min(len as u64 * len as u64 * entry);
+        let lists = match storage {
+            Storage::MatrixFree if lists => (left - scratch).min(listed::most_bytes(len, width)),
+            _ => 0,
+        };
+        let bytes = match storage {
+            Storage::Dense => dense,
+            Storage::MatrixFree if lists > 0 => base + scratch + lists,
+            Storage::MatrixFree => base,
+            Storage::Sparse => base + neighbour * neighbours as u64,
+        };
+        let turned = bytes.saturating_add(twice) <= budget;
         Ok(Self {
             storage,
-            bytes: match storage {
-                Storage::MatrixFree => base + lists,
-                Storage::Sparse => base + neighbour * neighbours as u64,
-                Storage::Dense | Storage::Half => needed,
-            },
+            bytes: if turned { bytes + twice } else { bytes },
             lists,
             neighbours,
+            turned,
         })
-    }
-}
-
-impl GroupPlan {
-    /// The same for a strategy that makes no lists.
-    pub(crate) fn without_lists(self) -> Self {
-        let lists = match self.storage {
-            Storage::MatrixFree => self.lists,
-            Storage::Dense | Storage::Half | Storage::Sparse => 0,
-        };
-        Self {
-            bytes: self.bytes - lists,
-            lists: 0,
-            ..self
-        }
     }
 }
 

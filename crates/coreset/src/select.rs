@@ -6,12 +6,11 @@ use std::time::Instant;
 use crate::error::CoresetError;
 use crate::evidence::{self, Evidence};
 use crate::facility::cloud::Cloud;
-use crate::facility::fixed::Cell;
 use crate::facility::matrix_free::MatrixFree;
 use crate::facility::slab::Slab;
 use crate::facility::source::Source;
 use crate::facility::team::Team;
-use crate::facility::{Work, assign, greedy, locate, sparse};
+use crate::facility::{Greedy, Work, assign, greedy, locate, sparse};
 use crate::partition::{equal_shares, shares};
 use crate::plan::{GroupPlan, MOST_PAIRED, Plan, Storage};
 use crate::points::Points;
@@ -219,7 +218,7 @@ impl<'a> Selection<'a> {
     ) -> Result<Part, CoresetError> {
         let start = Instant::now();
         let (ids, count) = (&self.groups[group], self.counts[group]);
-        let cloud = Cloud::new(self.evidence.points, ids);
+        let cloud = Cloud::new(self.evidence.points, ids, self.plan.groups[group].turned);
         let laid_out = start.elapsed().as_secs_f64();
         if count == 0 {
             return Ok(Part {
@@ -325,7 +324,7 @@ impl<'a> Selection<'a> {
             Some(source) => source.largest(),
             None => sparse::largest_seen(cloud, 0),
         };
-        let largest = cloud.distance(f64::from(largest), <i32 as Cell>::FULL);
+        let largest = cloud.distance(f64::from(largest));
         let totals = source
             .as_ref()
             .map_or(&[][..], |source| &source.totals()[..ids.len()]);
@@ -429,23 +428,13 @@ fn plan(sizes: &[usize], width: usize, settings: &Settings<'_>) -> Result<Plan, 
     let make = |at_a_time: usize| -> Result<Plan, CoresetError> {
         let each = |size: &usize| {
             let share = budget / at_a_time as u64;
+            let threads = threads / at_a_time;
             if settings.strategy.locates() {
-                let planned =
-                    GroupPlan::new(*size, width, share, threads / at_a_time, settings.storage)?;
-                // Lists know nothing of a bonus.
-                Ok(match settings.strategy {
-                    Strategy::Memorization => planned.without_lists(),
-                    _ => planned,
-                })
+                let lists = settings.greedy == Greedy::EventDriven;
+                GroupPlan::new(*size, width, share, threads, lists, settings.storage)
             } else {
-                GroupPlan::new(
-                    *size,
-                    width,
-                    u64::MAX / 4,
-                    threads,
-                    Some(Storage::MatrixFree),
-                )
-                .map(GroupPlan::without_lists)
+                let (most, free) = (u64::MAX / 4, Some(Storage::MatrixFree));
+                GroupPlan::new(*size, width, most, threads, false, free)
             }
         };
         Ok(Plan {
@@ -458,7 +447,9 @@ fn plan(sizes: &[usize], width: usize, settings: &Settings<'_>) -> Result<Plan, 
     let many = threads > 1 && sizes.len() >= threads && largest * threads as u128 <= all * 3 / 2;
     if many && let Ok(apart) = make(threads) {
         // Sharing the budget must not make the way a worse one.
-        let same = |(a, b): (&GroupPlan, &GroupPlan)| a.storage == b.storage;
+        let same = |(a, b): (&GroupPlan, &GroupPlan)| {
+            a.storage == b.storage && (a.lists > 0) == (b.lists > 0)
+        };
         if apart.groups.iter().zip(&together.groups).all(same) {
             return Ok(apart);
         }

@@ -122,10 +122,6 @@ fn approximate_ways_come_near_and_never_leave_a_sample_without_distance() {
     )
     .unwrap()
     .cost;
-    let half = Settings {
-        storage: Some(Storage::Half),
-        ..count(k)
-    };
     let sparse = Settings {
         storage: Some(Storage::Sparse),
         ..count(k)
@@ -134,11 +130,7 @@ fn approximate_ways_come_near_and_never_leave_a_sample_without_distance() {
         greedy: Greedy::Stochastic { epsilon: 0.01 },
         ..count(k)
     };
-    for (name, settings, slack) in [
-        ("half", half, 1.0005),
-        ("sparse", sparse, 1.01),
-        ("stochastic", stochastic, 1.06),
-    ] {
+    for (name, settings, slack) in [("sparse", sparse, 1.01), ("stochastic", stochastic, 1.06)] {
         let cost = choose(&points, settings).unwrap().cost;
         assert!(
             cost < exact * slack && cost < random,
@@ -163,8 +155,18 @@ fn approximate_ways_come_near_and_never_leave_a_sample_without_distance() {
 fn lists_take_over_from_events_without_a_trace() {
     // Enough samples that the matrix-free way changes over, and budgets in which it cannot.
     let points = scattered(2000, 4, 8);
-    let dense = choose(&points, count(400)).unwrap();
-    for memory in [Bytes(2 << 30), Bytes(4_000_000), Bytes(1_500_000)] {
+    let dense = Settings {
+        storage: Some(Storage::Dense),
+        ..count(400)
+    };
+    let dense = choose(&points, dense).unwrap();
+    for memory in [
+        Bytes(2 << 30),
+        Bytes(6_000_000),
+        Bytes(5_000_000),
+        Bytes(4_500_000),
+        Bytes(1_500_000),
+    ] {
         let storage = Some(Storage::MatrixFree);
         let free = choose(
             &points,
@@ -176,22 +178,26 @@ fn lists_take_over_from_events_without_a_trace() {
         )
         .unwrap();
         assert_eq!(free.indices, dense.indices, "{memory}");
+        assert_eq!(free.owners, dense.owners, "{memory}");
     }
 }
 
 #[test]
 fn the_budget_decides_how_distances_are_held() {
     let points = scattered(2000, 4, 8);
-    for (memory, storage) in [
-        ("30MB", Storage::Dense),
-        ("12MB", Storage::Half),
-        ("3MB", Storage::MatrixFree),
+    for (memory, greedy, storage) in [
+        ("30MB", Greedy::Lazy, Storage::Dense),
+        ("3MB", Greedy::Lazy, Storage::MatrixFree),
+        ("30MB", Greedy::EventDriven, Storage::MatrixFree),
+        ("5MB", Greedy::EventDriven, Storage::MatrixFree),
+        ("2MB", Greedy::EventDriven, Storage::MatrixFree),
     ] {
         let memory: Bytes = memory.parse().unwrap();
         let selection = Selection::plan(
             Evidence::of(&points),
             Settings {
                 memory,
+                greedy,
                 ..count(10)
             },
         )
@@ -222,12 +228,7 @@ fn the_budget_decides_how_distances_are_held() {
 #[test]
 fn equal_points_are_at_no_distance() {
     let points = points(3, [0.1, 0.7, -3.3].repeat(70));
-    for storage in [
-        Storage::Dense,
-        Storage::Half,
-        Storage::MatrixFree,
-        Storage::Sparse,
-    ] {
+    for storage in [Storage::Dense, Storage::MatrixFree, Storage::Sparse] {
         let coreset = choose(
             &points,
             Settings {

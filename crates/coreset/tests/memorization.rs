@@ -164,17 +164,6 @@ fn every_exact_way_chooses_the_same_on_any_number_of_threads() {
                 assert_eq!(found.cost.to_bits(), expected.cost.to_bits());
             }
         }
-        let half = Settings {
-            storage: Some(Storage::Half),
-            ..settings
-        };
-        let half = choose(&points, &scores, half).unwrap();
-        assert!(
-            half.cost < expected.cost * 1.01,
-            "{} {}",
-            half.cost,
-            expected.cost
-        );
     }
 }
 
@@ -185,11 +174,7 @@ fn the_plan_keeps_to_the_budget() {
         memorization: Some(&scores),
         ..Evidence::of(&points)
     };
-    for (memory, storage) in [
-        ("30MB", Storage::Dense),
-        ("12MB", Storage::Half),
-        ("3MB", Storage::MatrixFree),
-    ] {
+    for memory in ["30MB", "12MB", "5MB"] {
         let memory: Bytes = memory.parse().unwrap();
         let settings = Settings {
             memory,
@@ -197,7 +182,7 @@ fn the_plan_keeps_to_the_budget() {
         };
         let selection = Selection::plan(evidence, settings).unwrap();
         let plan = selection.memory();
-        assert_eq!(plan.storages(), [storage]);
+        assert_eq!(plan.storages(), [Storage::MatrixFree]);
         assert!(plan.bytes() <= memory.0, "{plan}");
     }
 }

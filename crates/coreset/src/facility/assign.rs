@@ -1,10 +1,8 @@
 //! The nearest of chosen points.
 
 use super::cloud::{Cloud, Gathered, PANEL};
-use super::fixed::{Cell, Tile};
+use super::fixed::Tile;
 use super::team::Team;
-
-const FULL: f32 = <i32 as Cell>::FULL;
 
 /// For each point the place in `order` of the nearest chosen point, the earliest if several.
 pub(crate) fn owners(cloud: &Cloud, order: &[usize], team: Team) -> Vec<u32> {
@@ -16,7 +14,7 @@ pub(crate) fn owners(cloud: &Cloud, order: &[usize], team: Team) -> Vec<u32> {
         let mut best = vec![(i32::MAX, 0); width];
         for (block, ids) in ids.chunks(PANEL).enumerate() {
             let left = cloud.gather(ids, &mut gathered);
-            tile.fill(cloud, left, cloud.rows(panels[index].clone()), FULL);
+            tile.fill(cloud, left, cloud.rows(panels[index].clone()));
             for (i, steps) in tile.steps.chunks(width).take(ids.len()).enumerate() {
                 let place = (block * PANEL + i) as u32;
                 for (best, d) in best.iter_mut().zip(steps) {
@@ -40,7 +38,7 @@ pub(crate) fn owners(cloud: &Cloud, order: &[usize], team: Team) -> Vec<u32> {
 /// For each of `order` the number of points within `radius`, itself among them.
 pub(crate) fn within(cloud: &Cloud, order: &[usize], radius: f64, team: Team) -> Vec<u64> {
     let ids: Vec<u32> = order.iter().map(|point| *point as u32).collect();
-    let step = cloud.distance(1.0, FULL);
+    let step = cloud.distance(1.0);
     let limit = if step > 0.0 {
         radius / step
     } else {
@@ -54,7 +52,7 @@ pub(crate) fn within(cloud: &Cloud, order: &[usize], radius: f64, team: Team) ->
         for panel in cloud.panels() {
             let width = panel.len();
             let real = cloud.len().saturating_sub(panel.start).min(width);
-            tile.fill(cloud, left, cloud.rows(panel), FULL);
+            tile.fill(cloud, left, cloud.rows(panel));
             for (count, steps) in counts.iter_mut().zip(tile.steps.chunks(width)) {
                 let near = steps[..real].iter().filter(|d| f64::from(**d) < limit);
                 *count += near.count() as u64;

@@ -1,34 +1,33 @@
 //! The whole matrix of distances in memory.
 
-use std::marker::PhantomData;
 use std::sync::{Mutex, PoisonError};
 
 use super::cloud::{Cloud, PANEL};
-use super::fixed::{Cell, Fall, take_gains};
+use super::fixed::{Fall, take_gains};
 use super::slab::Slab;
 use super::source::Source;
 use super::sweep::{Pair, Sums, sweep};
 use super::team::Team;
+use super::transpose::transpose;
 use crate::error::CoresetError;
 
 /// Candidates of one piece of work, if a group's work is shared.
 const PIECE: usize = 1024;
 
-/// Distances `[n, padded]` as cells of `C`.
-pub(crate) struct Dense<C> {
+/// Distances `[n, padded]` in steps.
+pub(crate) struct Dense {
     len: usize,
     padded: usize,
     slab: Slab,
     totals: Vec<i64>,
     largest: i32,
-    cell: PhantomData<C>,
 }
 
-impl<C: Cell> Dense<C> {
+impl Dense {
     /// Bytes for a group of `len` points.
     pub(crate) fn bytes(len: usize) -> u64 {
         let padded = len.next_multiple_of(super::cloud::ALIGN) as u64;
-        padded * padded * C::BYTES
+        padded * padded * size_of::<i32>() as u64
     }
 
     /// All distances of `cloud`; memory of an earlier group is used again if it is large enough.
@@ -42,17 +41,19 @@ impl<C: Cell> Dense<C> {
     ) -> Result<Self, CoresetError> {
         let padded = cloud.padded();
         let need = padded * padded;
-        let kept = spare.take().filter(|slab| slab.values::<C>().len() >= need);
+        let kept = spare
+            .take()
+            .filter(|slab| slab.values::<i32>().len() >= need);
         let mut slab = match kept {
             Some(slab) => slab,
-            None => Slab::new::<C>(need)?,
+            None => Slab::new::<i32>(need)?,
         };
         let sums = Sums::new(cloud);
         let largest = Mutex::new(0);
-        let matrix = &mut slab.values_mut::<C>()[..need];
-        let panels: Vec<Mutex<&mut [C]>> =
+        let matrix = &mut slab.values_mut::<i32>()[..need];
+        let panels: Vec<Mutex<&mut [i32]>> =
             matrix.chunks_mut(PANEL * padded).map(Mutex::new).collect();
-        sweep(cloud, C::FULL, team, |pair| {
+        sweep(cloud, team, |(), pair| {
             let found = add_totals(cloud, pair, &sums);
             let mut largest = largest.lock().unwrap_or_else(PoisonError::into_inner);
             *largest = found.max(*largest);
@@ -66,7 +67,8 @@ impl<C: Cell> Dense<C> {
                 let mut panel = panels[pair.right]
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner);
-                write_transposed(&mut panel, padded, pair);
+                let place = &mut panel[pair.rows.start..];
+                transpose(pair.steps, pair.columns.len(), place, padded);
             }
         });
         drop(panels);
@@ -76,7 +78,6 @@ impl<C: Cell> Dense<C> {
             slab,
             totals: sums.finish(),
             largest: largest.into_inner().unwrap_or_else(PoisonError::into_inner),
-            cell: PhantomData,
         })
     }
 
@@ -132,45 +133,14 @@ impl pulp::WithSimd for Totals<'_> {
     }
 }
 
-fn write<C: Cell>(panel: &mut [C], padded: usize, pair: &Pair<'_>) {
-    let width = pair.columns.len();
-    for (row, steps) in panel
-        .chunks_exact_mut(padded)
-        .zip(pair.steps.chunks_exact(width))
-    {
-        let target = &mut row[pair.columns.clone()];
-        target
-            .iter_mut()
-            .zip(steps)
-            .for_each(|(cell, d)| *cell = C::narrow(*d));
+fn write(panel: &mut [i32], padded: usize, pair: &Pair<'_>) {
+    let tile = pair.steps.chunks_exact(pair.columns.len());
+    for (row, steps) in panel.chunks_exact_mut(padded).zip(tile) {
+        row[pair.columns.clone()].copy_from_slice(steps);
     }
 }
 
-fn write_transposed<C: Cell>(panel: &mut [C], padded: usize, pair: &Pair<'_>) {
-    /// Side of a block that is turned at once: one line of the cache.
-    const SIDE: usize = 16;
-    let (height, width) = (pair.rows.len(), pair.columns.len());
-    for column in (0..width).step_by(SIDE) {
-        for row in (0..height).step_by(SIDE) {
-            let mut block = [[C::narrow(0); SIDE]; SIDE];
-            for (i, steps) in pair.steps[row * width..]
-                .chunks(width)
-                .take(SIDE)
-                .enumerate()
-            {
-                for (j, d) in steps[column..column + SIDE].iter().enumerate() {
-                    block[j][i] = C::narrow(*d);
-                }
-            }
-            for (j, line) in block.iter().enumerate() {
-                let start = (column + j) * padded + pair.rows.start + row;
-                panel[start..start + SIDE].copy_from_slice(line);
-            }
-        }
-    }
-}
-
-impl<C: Cell> Source for Dense<C> {
+impl Source for Dense {
     fn len(&self) -> usize {
         self.len
     }
@@ -185,8 +155,8 @@ impl<C: Cell> Source for Dense<C> {
 
     fn row(&mut self, point: usize, out: &mut Vec<i32>) {
         out.clear();
-        let row = &self.slab.values::<C>()[point * self.padded..][..self.padded];
-        out.extend(row.iter().map(|cell| cell.wide()));
+        let row = &self.slab.values::<i32>()[point * self.padded..][..self.padded];
+        out.extend_from_slice(row);
     }
 
     fn gains(&mut self, nearest: &[i32], team: Team) -> Vec<i64> {
@@ -207,7 +177,7 @@ impl<C: Cell> Source for Dense<C> {
     }
 
     fn take(&mut self, gains: &mut [i64], falls: &[Fall], team: Team) {
-        let (matrix, padded) = (self.slab.values::<C>(), self.padded);
+        let (matrix, padded) = (self.slab.values::<i32>(), self.padded);
         // Sharing little work costs more than the work.
         let team = if falls.len() * padded < 1 << 19 {
             Team::Alone

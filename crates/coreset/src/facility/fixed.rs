@@ -7,45 +7,9 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::cloud::{Cloud, Gathered, Products, Rows};
 
-/// A stored distance.
-pub(crate) trait Cell: bytemuck::Pod + Send + Sync {
-    /// The largest distance in steps; eight of them fit an `i32`.
-    const FULL: f32;
-    /// Bytes of one.
-    const BYTES: u64 = size_of::<Self>() as u64;
-    /// From steps.
-    fn narrow(steps: i32) -> Self;
-    /// To steps.
-    fn wide(self) -> i32;
-}
-
-impl Cell for i32 {
-    const FULL: f32 = (1 << 27) as f32;
-
-    #[inline(always)]
-    fn narrow(steps: i32) -> Self {
-        steps
-    }
-
-    #[inline(always)]
-    fn wide(self) -> i32 {
-        self
-    }
-}
-
-impl Cell for u16 {
-    const FULL: f32 = u16::MAX as f32;
-
-    #[inline(always)]
-    fn narrow(steps: i32) -> Self {
-        steps as u16
-    }
-
-    #[inline(always)]
-    fn wide(self) -> i32 {
-        i32::from(self)
-    }
-}
+/// The most steps of a distance: a step is as fine as single precision near the largest distance, eight
+/// distances fit an `i32`, and a distance fits 32 bits with the place of its point in a panel.
+pub(crate) const FULL: i32 = 1 << 24;
 
 /// Working memory for a tile of distances.
 #[derive(Default)]
@@ -57,31 +21,40 @@ pub(crate) struct Tile {
 }
 
 impl Tile {
-    /// Distances between rows and rows in steps, of which the largest distance has `full`.
-    pub(crate) fn fill(&mut self, cloud: &Cloud, left: Rows<'_>, right: Rows<'_>, full: f32) {
+    /// Distances between rows and rows in steps.
+    pub(crate) fn fill(&mut self, cloud: &Cloud, left: Rows<'_>, right: Rows<'_>) {
         cloud.products(left, right, &mut self.products);
-        self.convert(cloud, left.norms, right.norms, full);
+        self.convert(cloud, left.norms, right.norms);
     }
 
     /// Distances between the points `ids` and rows in steps.
-    pub(crate) fn fill_gathered(&mut self, cloud: &Cloud, ids: &[u32], right: Rows<'_>, full: f32) {
+    pub(crate) fn fill_gathered(&mut self, cloud: &Cloud, ids: &[u32], right: Rows<'_>) {
         let mut gathered = std::mem::take(&mut self.gathered);
         let left = cloud.gather(ids, &mut gathered);
-        self.fill(cloud, left, right, full);
+        self.fill(cloud, left, right);
         self.gathered = gathered;
     }
 
-    fn convert(&mut self, cloud: &Cloud, left: &[f32], right: &[f32], full: f32) {
+    fn convert(&mut self, cloud: &Cloud, left: &[f32], right: &[f32]) {
         self.steps.resize(left.len() * right.len(), 0);
         Arch::new().dispatch(Convert {
             products: &self.products.values,
             left,
             right,
-            steps: cloud.steps(full),
-            full: full as i32,
+            steps: cloud.steps(),
             out: &mut self.steps,
         });
     }
+}
+
+/// The whole part of a number of at least 1/2 and less than 2³¹: what `as i32` gives, in
+/// instructions that compilers make vectors of.
+#[inline(always)]
+fn whole(number: f32) -> i32 {
+    let bits = number.to_bits();
+    let mantissa = (bits & 0x007F_FFFF) | 0x0080_0000;
+    // The mantissa stands for 2^(exponent − 127), and its first bit here for 2³⁰.
+    (mantissa << 7).wrapping_shr(157u32.wrapping_sub(bits >> 23)) as i32
 }
 
 struct Convert<'a> {
@@ -89,7 +62,6 @@ struct Convert<'a> {
     left: &'a [f32],
     right: &'a [f32],
     steps: f32,
-    full: i32,
     out: &'a mut [i32],
 }
 
@@ -107,7 +79,7 @@ impl WithSimd for Convert<'_> {
             for ((out, product), right) in out.iter_mut().zip(products).zip(self.right) {
                 let squared = (left + right - 2.0 * product).max(0.0);
                 // Distances are not negative: cutting off after adding a half rounds to nearest.
-                *out = ((squared.sqrt() * self.steps + 0.5) as i32).min(self.full);
+                *out = whole(squared.sqrt() * self.steps + 0.5).min(FULL);
             }
         }
     }
@@ -134,11 +106,7 @@ const LANES: usize = 16;
 ///
 /// `row(i)` holds the distances of the i-th fallen point to the candidates of `gains`; lengths are
 /// multiples of [`LANES`].
-pub(crate) fn take_gains<'a, C: Cell>(
-    gains: &mut [i64],
-    falls: &[Fall],
-    row: impl Fn(usize) -> &'a [C],
-) {
+pub(crate) fn take_gains<'a>(gains: &mut [i64], falls: &[Fall], row: impl Fn(usize) -> &'a [i32]) {
     for (chunk, group) in falls.chunks(STREAMS).enumerate() {
         let first = chunk * STREAMS;
         let mut rows = [row(first); STREAMS];
@@ -159,14 +127,14 @@ pub(crate) fn take_gains<'a, C: Cell>(
     }
 }
 
-struct Take<'a, C> {
+struct Take<'a> {
     gains: &'a mut [i64],
-    rows: [&'a [C]; STREAMS],
+    rows: [&'a [i32]; STREAMS],
     old: [i32; STREAMS],
     depth: [i32; STREAMS],
 }
 
-impl<C: Cell> WithSimd for Take<'_, C> {
+impl WithSimd for Take<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -180,7 +148,7 @@ impl<C: Cell> WithSimd for Take<'_, C> {
             for ((row, old), depth) in rows.iter().zip(self.old).zip(self.depth) {
                 let distances = &row[index];
                 for (sum, distance) in sums.iter_mut().zip(distances) {
-                    *sum += (old - distance.wide()).max(0).min(depth);
+                    *sum += (old - distance).max(0).min(depth);
                 }
             }
             for (gain, sum) in gains.iter_mut().zip(sums) {
@@ -207,5 +175,37 @@ impl WithSimd for Gain<'_> {
     fn with_simd<S: Simd>(self, _: S) -> i64 {
         let pairs = self.nearest.iter().zip(self.distances);
         pairs.map(|(near, d)| i64::from((near - d).max(0))).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn whole_parts_are_those_of_a_cast(bits in 0.5f32.to_bits()..2_147_483_648f32.to_bits()) {
+            let number = f32::from_bits(bits);
+            prop_assert_eq!(whole(number), number as i32);
+        }
+    }
+
+    #[test]
+    fn whole_parts_at_the_ends() {
+        for number in [
+            0.5,
+            0.99,
+            1.0,
+            1.99,
+            2.0,
+            8_388_607.5,
+            8_388_608.0,
+            16_777_216.0,
+            2e9,
+        ] {
+            assert_eq!(whole(number), number as i32);
+        }
     }
 }

@@ -55,6 +55,18 @@ impl Picks {
     }
 }
 
+impl Picks {
+    /// A point is at `steps` from the choice at `place` of the order.
+    #[inline]
+    pub(crate) fn approach(&mut self, point: usize, steps: i32, place: u32) {
+        let near = &mut self.nearest[point];
+        if steps < *near {
+            *near = steps;
+            self.owner[point] = place;
+        }
+    }
+}
+
 /// The point with the least total distance, the lowest if several: what greedy selection takes first.
 pub(crate) fn medoid(totals: &[i64]) -> usize {
     let least = totals.iter().enumerate().min_by_key(|(_, total)| **total);
@@ -223,19 +235,6 @@ impl Queue {
     pub(crate) fn pop(&mut self, selected: usize) -> Option<(usize, bool)> {
         let (_, Reverse(point), stamp) = self.heap.pop()?;
         Some((point, stamp == selected))
-    }
-
-    /// Up to `most` candidates from the first on whose bounds are not exact.
-    pub(crate) fn pop_stale(&mut self, selected: usize, most: usize) -> Vec<u32> {
-        let mut stale = Vec::with_capacity(most);
-        while stale.len() < most
-            && let Some((_, Reverse(point), stamp)) = self.heap.peek()
-            && *stamp != selected
-        {
-            stale.push(*point as u32);
-            self.heap.pop();
-        }
-        stale
     }
 }
 

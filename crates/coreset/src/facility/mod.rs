@@ -1,21 +1,29 @@
 //! Facility location in distances: greedy selection for Σᵢ min over the selected j of d(i, j), the
 //! k-medoids form of CRUST's Eq. 5.
 //!
-//! [`cloud`] lays the points of a group out, [`fixed`] makes whole numbers of distances, and
-//! [`dense`], [`matrix_free`] and [`sparse`] hold or compute them for [`greedy`].
+//! [`cloud`] lays the points of a group out, and [`fixed`] makes whole numbers of distances. Event-driven
+//! selection keeps those that can matter ([`listed`]); for the other ways of [`greedy`], [`dense`] and
+//! [`matrix_free`] hold or compute all, and [`sparse`] knows only near ones.
 
 pub(crate) mod assign;
 pub(crate) mod cloud;
+pub(crate) mod compress;
 pub(crate) mod dense;
 pub(crate) mod fixed;
 pub(crate) mod greedy;
 pub(crate) mod leaning;
+pub(crate) mod listed;
+pub(crate) mod lists;
 pub(crate) mod matrix_free;
+pub(crate) mod open;
+pub(crate) mod outline;
+pub(crate) mod search;
 pub(crate) mod slab;
 pub(crate) mod source;
 pub(crate) mod sparse;
 pub(crate) mod sweep;
 pub(crate) mod team;
+pub(crate) mod transpose;
 
 use std::time::Instant;
 
@@ -23,7 +31,6 @@ use serde::{Deserialize, Serialize};
 
 use self::cloud::Cloud;
 use self::dense::Dense;
-use self::fixed::Cell;
 use self::greedy::Picks;
 use self::leaning::Leaning;
 use self::matrix_free::MatrixFree;
@@ -46,7 +53,8 @@ pub enum Greedy {
         /// What may be lost of the best value on average, in (0, 1).
         epsilon: f64,
     },
-    /// All gains kept exact, changed where a point came nearer to the selection.
+    /// What no longer counts is dropped where a point came nearer to the selection, and where all
+    /// distances are held, all gains are kept exact.
     EventDriven,
 }
 
@@ -96,41 +104,39 @@ pub(crate) struct Work<'a> {
 /// The system refuses the memory.
 pub(crate) fn locate(cloud: &Cloud, count: usize, work: Work<'_>) -> Result<Located, CoresetError> {
     let start = Instant::now();
-    let exact = <i32 as Cell>::FULL;
     match work.plan.storage {
         Storage::Dense => {
-            let mut source = Dense::<i32>::new(cloud, work.team, work.spare)?;
+            let mut source = Dense::new(cloud, work.team, work.spare)?;
             let built = start.elapsed().as_secs_f64();
             let picks = run(&mut source, count, &work);
-            let largest = cloud.distance(f64::from(source.largest()), exact);
-            *work.spare = Some(source.into_slab());
-            Ok(located(picks, largest, start, built))
-        }
-        Storage::Half => {
-            let mut source = Dense::<u16>::new(cloud, work.team, work.spare)?;
-            let built = start.elapsed().as_secs_f64();
-            let picks = run(&mut source, count, &work);
-            let largest = cloud.distance(f64::from(source.largest()), <u16 as Cell>::FULL);
+            let largest = cloud.distance(f64::from(source.largest()));
             *work.spare = Some(source.into_slab());
             Ok(located(picks, largest, start, built))
         }
         Storage::MatrixFree => {
+            if work.greedy == Greedy::EventDriven && work.plan.lists > 0 {
+                let (picks, largest, built) = listed::choose(
+                    cloud,
+                    count,
+                    work.bonus,
+                    work.plan.lists,
+                    work.team,
+                    work.spare,
+                )?;
+                let largest = cloud.distance(f64::from(largest));
+                return Ok(located(picks, largest, start, built));
+            }
             let mut source = MatrixFree::new(cloud, work.team);
             let built = start.elapsed().as_secs_f64();
-            let picks = match work.greedy {
-                Greedy::EventDriven if work.bonus.is_none() => {
-                    matrix_free::with_lists(&mut source, count, work.team, work.plan.lists)
-                }
-                _ => run(&mut source, count, &work),
-            };
-            let largest = cloud.distance(f64::from(source.largest()), exact);
+            let picks = run(&mut source, count, &work);
+            let largest = cloud.distance(f64::from(source.largest()));
             Ok(located(picks, largest, start, built))
         }
         Storage::Sparse => {
             let neighbours = work.plan.neighbours;
             let (picks, largest, built) =
                 sparse::with_neighbours(cloud, count, work.team, neighbours, work.seed);
-            let largest = cloud.distance(f64::from(largest), exact);
+            let largest = cloud.distance(f64::from(largest));
             Ok(located(picks, largest, start, built))
         }
     }

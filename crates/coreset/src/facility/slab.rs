@@ -17,7 +17,7 @@ impl Slab {
     pub(crate) fn new<T: bytemuck::Pod>(count: usize) -> Result<Self, CoresetError> {
         let refused = |source| CoresetError::Io {
             path: "memory".into(),
-            verb: "reserve the matrix of distances in",
+            verb: "reserve distances in",
             source,
         };
         let pages = MmapMut::map_anon((count * size_of::<T>()).max(1)).map_err(refused)?;

@@ -3,18 +3,25 @@
 use std::time::Instant;
 
 use super::cloud::{Cloud, Gathered, PANEL};
-use super::fixed::{Cell, Tile};
-use super::greedy::{Picks, Queue, SELECTED};
-use super::matrix_free::{Entry, Lists, row_of};
+use super::fixed::Tile;
+use super::greedy::{Picks, Queue, SELECTED, finish_lazily};
+use super::matrix_free::row_of;
 use super::team::Team;
 use crate::random::{Draws, Purpose};
-
-const FULL: f32 = <i32 as Cell>::FULL;
 
 /// Groups up to this size are searched whole.
 const WHOLE: usize = 16_384;
 /// Cells that are searched for the neighbours of a cell's points, its own among them.
 const PROBES: usize = 10;
+
+/// A point that a candidate would bring nearer.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Entry {
+    /// The point.
+    pub(crate) point: u32,
+    /// Its distance to the candidate in steps.
+    pub(crate) steps: i32,
+}
 
 /// Greedy selection with `neighbours` nearest neighbours a point, symmetrised. A point without a
 /// selected neighbour counts with its distance to the first choice, never with nothing. Returns the
@@ -37,11 +44,24 @@ pub(crate) fn with_neighbours(
     let nearest = nearest_neighbours(cloud, team, neighbours, seed);
     let lists = turn(&nearest, &picks.nearest);
     drop(nearest);
-    let mut gains = lists.gains(&picks.nearest);
+    let mut gains: Vec<i64> = (0..len)
+        .map(|candidate| lists.gain(candidate, &picks.nearest))
+        .collect();
     gains[first] = SELECTED;
     let built = start.elapsed().as_secs_f64();
     let queue = Queue::exact(&gains, 1);
-    (lists.finish(picks, queue, count), largest, built)
+    let picks = finish_lazily(picks, queue, count, |picks, point, select| {
+        if !select {
+            return lists.gain(point, &picks.nearest);
+        }
+        let place = picks.order.len() as u32;
+        picks.order.push(point);
+        for entry in lists.of(point) {
+            picks.approach(entry.point as usize, entry.steps, place);
+        }
+        0
+    });
+    (picks, largest, built)
 }
 
 /// The largest distance of the point that is farthest from `from`: at least half of the largest of
@@ -69,7 +89,7 @@ fn near_medoid(cloud: &Cloud, team: Team, seed: u64) -> usize {
     let totals = team.map(panels.len(), |index| {
         let mut tile = Tile::default();
         let width = panels[index].len();
-        tile.fill(cloud, asked, cloud.rows(panels[index].clone()), FULL);
+        tile.fill(cloud, asked, cloud.rows(panels[index].clone()));
         let mut totals = vec![0i64; width];
         for steps in tile.steps.chunks(width).take(sample.len()) {
             totals
@@ -132,7 +152,7 @@ fn cells(cloud: &Cloud, team: Team, seed: u64) -> Vec<Part> {
     let nearest = team.map(panels.len(), |index| {
         let mut tile = Tile::default();
         let width = panels[index].len();
-        tile.fill(cloud, asked, cloud.rows(panels[index].clone()), FULL);
+        tile.fill(cloud, asked, cloud.rows(panels[index].clone()));
         let mut best = vec![(i32::MAX, 0usize); width];
         for (centre, steps) in tile.steps.chunks(width).take(count).enumerate() {
             for (best, d) in best.iter_mut().zip(steps) {
@@ -171,7 +191,7 @@ fn search(cloud: &Cloud, points: &[u32], candidates: &[u32], count: usize) -> Ve
         for candidates in candidates.chunks(PANEL) {
             let columns = cloud.gather(candidates, &mut right);
             let width = columns.norms.len();
-            tile.fill(cloud, rows, columns, FULL);
+            tile.fill(cloud, rows, columns);
             for ((list, limit), steps) in lists
                 .iter_mut()
                 .zip(&mut limits)
@@ -248,8 +268,29 @@ fn turn(neighbours: &[Vec<Entry>], nearest: &[i32]) -> Lists {
         };
         ends[candidate] += 1;
     });
-    Lists {
-        pieces: vec![(ends, entries)],
-        per_piece: len.max(1),
+    Lists { ends, entries }
+}
+
+/// Lists of all candidates behind each other.
+struct Lists {
+    ends: Vec<usize>,
+    entries: Vec<Entry>,
+}
+
+impl Lists {
+    fn of(&self, candidate: usize) -> &[Entry] {
+        let start = if candidate == 0 {
+            0
+        } else {
+            self.ends[candidate - 1]
+        };
+        &self.entries[start..self.ends[candidate]]
+    }
+
+    fn gain(&self, candidate: usize, nearest: &[i32]) -> i64 {
+        let entries = self.of(candidate).iter();
+        entries
+            .map(|entry| i64::from((nearest[entry.point as usize] - entry.steps).max(0)))
+            .sum()
     }
 }

@@ -23,14 +23,17 @@ pub(crate) struct Pair<'a> {
 
 /// Visits every pair of panels once: half of the distances, since they are symmetric. The order
 /// depends on the team.
-pub(crate) fn sweep(cloud: &Cloud, full: f32, team: Team, visit: impl Fn(&Pair<'_>) + Sync) {
+pub(crate) fn sweep<M: Default + Send>(
+    cloud: &Cloud,
+    team: Team,
+    visit: impl Fn(&mut M, &Pair<'_>) + Sync,
+) {
     let panels = cloud.panels();
-    team.map(panels.len(), |left| {
-        let mut tile = Tile::default();
+    team.map_with(panels.len(), |(tile, memory): &mut (Tile, M), left| {
         let rows = panels[left].clone();
         for (right, columns) in panels.iter().enumerate().skip(left) {
             let (a, b) = (cloud.rows(rows.clone()), cloud.rows(columns.clone()));
-            tile.fill(cloud, a, b, full);
+            tile.fill(cloud, a, b);
             if left == right {
                 // Rounding must not part a point from itself.
                 tile.steps
@@ -38,13 +41,14 @@ pub(crate) fn sweep(cloud: &Cloud, full: f32, team: Team, visit: impl Fn(&Pair<'
                     .step_by(columns.len() + 1)
                     .for_each(|d| *d = 0);
             }
-            visit(&Pair {
+            let pair = Pair {
                 left,
                 right,
                 rows: rows.clone(),
                 columns: columns.clone(),
                 steps: &tile.steps,
-            });
+            };
+            visit(memory, &pair);
         }
     });
 }

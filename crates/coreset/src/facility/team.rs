@@ -1,5 +1,7 @@
 //! Who does the work of one group.
 
+use std::sync::{Mutex, PoisonError};
+
 use rayon::prelude::*;
 
 /// One thread, or all threads of the pool. Results are the same.
@@ -26,6 +28,23 @@ impl Team {
                 .map(work)
                 .collect(),
         }
+    }
+
+    /// [`Team::map`] with working memory.
+    pub(crate) fn map_with<R: Send, M: Default + Send>(
+        self,
+        count: usize,
+        work: impl Fn(&mut M, usize) -> R + Sync + Send,
+    ) -> Vec<R> {
+        let free = Mutex::new(Vec::<M>::new());
+        let lock = || free.lock().unwrap_or_else(PoisonError::into_inner);
+        self.map(count, |index| {
+            let taken = lock().pop();
+            let mut memory = taken.unwrap_or_default();
+            let result = work(&mut memory, index);
+            lock().push(memory);
+            result
+        })
     }
 
     /// Calls `work` with working memory, each piece of `items`, `size` long, and its start.
