@@ -154,9 +154,8 @@ pub struct Select {
     /// in 512MB; decides how they are held. By default 2GiB; other strategies hold none.
     #[arg(long)]
     pub memory: Option<String>,
-    /// How distances are held, whatever `--memory` would choose: `sparse` approximates, the others lead
-    /// to the same choice.
-    #[arg(long, value_parser = ["dense", "matrix-free", "sparse"])]
+    /// How distances are held, whatever `--memory` would choose: `half` and `sparse` approximate.
+    #[arg(long, value_parser = ["dense", "half", "matrix-free", "sparse"])]
     pub storage: Option<String>,
     /// Threads; the result does not depend on them. By default all of the machine.
     #[arg(long)]

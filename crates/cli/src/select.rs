@@ -153,7 +153,12 @@ fn settings(arguments: &Select) -> Result<Settings<'static>, SelectError> {
         .find(|(name, _)| *name == arguments.strategy);
     let strategy = strategy.map_or(Strategy::FacilityLocation, |(_, strategy)| *strategy);
     refuse_unused(arguments, strategy)?;
-    let storages = [Storage::Dense, Storage::MatrixFree, Storage::Sparse];
+    let storages = [
+        Storage::Dense,
+        Storage::Half,
+        Storage::MatrixFree,
+        Storage::Sparse,
+    ];
     let storage = arguments.storage.as_deref();
     let defaults = Settings::new(budget);
     let weights = arguments.weights.as_deref().unwrap_or("cluster-size");

@@ -37,7 +37,12 @@ fn main() {
     let points = Points::Rows(Matrix::new("points", rows, columns, values).unwrap());
     println!("{rows} points of {columns} numbers, {budget:?}, {threads} threads");
     println!("storage       seconds  k-medoids cost  peak memory");
-    for storage in [Storage::Dense, Storage::MatrixFree, Storage::Sparse] {
+    for storage in [
+        Storage::Dense,
+        Storage::Half,
+        Storage::MatrixFree,
+        Storage::Sparse,
+    ] {
         let settings = Settings {
             threads,
             memory,

@@ -11,12 +11,14 @@ use crate::facility::listed;
 use crate::facility::sparse::Entry;
 use crate::memory::Bytes;
 
-/// How distances are held. All but `Sparse` lead to the same choice.
+/// How distances are held. `Dense` and `MatrixFree` lead to the same choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Storage {
     /// The whole matrix, 4 bytes a distance.
     Dense,
+    /// The whole matrix, 2 bytes a distance, rounded to 2⁻¹⁶ of the largest possible one.
+    Half,
     /// Distances are computed when they are needed. Event-driven selection keeps those that can still
     /// matter, as many as the memory holds.
     MatrixFree,
@@ -29,6 +31,7 @@ impl Storage {
     pub fn name(self) -> &'static str {
         match self {
             Self::Dense => "dense",
+            Self::Half => "half",
             Self::MatrixFree => "matrix-free",
             Self::Sparse => "sparse",
         }
@@ -79,7 +82,8 @@ impl GroupPlan {
         // Points, nearest distances, owners, gains and bounds.
         let base = Cloud::bytes(len, width, false) + len as u64 * 96 + tiles;
         let twice = Cloud::bytes(len, width, true) - Cloud::bytes(len, width, false);
-        let dense = base + Dense::bytes(len);
+        let dense = base + Dense::<i32>::bytes(len);
+        let half = base + Dense::<u16>::bytes(len);
         // Without memory for lists all is computed again and again.
         let scratch = threads as u64 * (PANEL * PANEL * 8) as u64;
         let lists = lists && base + scratch + listed::least_bytes(len, width) <= budget;
@@ -89,11 +93,13 @@ impl GroupPlan {
         let storage = match wanted {
             Some(wanted) => wanted,
             None if !lists && dense <= budget => Storage::Dense,
+            None if !lists && half <= budget => Storage::Half,
             None if len <= MOST_PAIRED || dense <= budget => Storage::MatrixFree,
             None => Storage::Sparse,
         };
         let needed = match storage {
             Storage::Dense => dense,
+            Storage::Half => half,
             Storage::MatrixFree => base,
             Storage::Sparse => sparse,
         };
@@ -109,6 +115,7 @@ impl GroupPlan {
         };
         let bytes = match storage {
             Storage::Dense => dense,
+            Storage::Half => half,
             Storage::MatrixFree if lists > 0 => base + scratch + lists,
             Storage::MatrixFree => base,
             Storage::Sparse => base + neighbour * neighbours as u64,

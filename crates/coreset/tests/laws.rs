@@ -130,7 +130,15 @@ fn approximate_ways_come_near_and_never_leave_a_sample_without_distance() {
         greedy: Greedy::Stochastic { epsilon: 0.01 },
         ..count(k)
     };
-    for (name, settings, slack) in [("sparse", sparse, 1.01), ("stochastic", stochastic, 1.06)] {
+    let half = Settings {
+        storage: Some(Storage::Half),
+        ..count(k)
+    };
+    for (name, settings, slack) in [
+        ("half", half, 1.0005),
+        ("sparse", sparse, 1.01),
+        ("stochastic", stochastic, 1.06),
+    ] {
         let cost = choose(&points, settings).unwrap().cost;
         assert!(
             cost < exact * slack && cost < random,
@@ -187,6 +195,7 @@ fn the_budget_decides_how_distances_are_held() {
     let points = scattered(2000, 4, 8);
     for (memory, greedy, storage) in [
         ("30MB", Greedy::Lazy, Storage::Dense),
+        ("12MB", Greedy::Lazy, Storage::Half),
         ("3MB", Greedy::Lazy, Storage::MatrixFree),
         ("30MB", Greedy::EventDriven, Storage::MatrixFree),
         ("5MB", Greedy::EventDriven, Storage::MatrixFree),
@@ -228,7 +237,12 @@ fn the_budget_decides_how_distances_are_held() {
 #[test]
 fn equal_points_are_at_no_distance() {
     let points = points(3, [0.1, 0.7, -3.3].repeat(70));
-    for storage in [Storage::Dense, Storage::MatrixFree, Storage::Sparse] {
+    for storage in [
+        Storage::Dense,
+        Storage::Half,
+        Storage::MatrixFree,
+        Storage::Sparse,
+    ] {
         let coreset = choose(
             &points,
             Settings {

@@ -64,7 +64,7 @@ fn gradients(reference: &Reference, points: &Points) -> LastLayer {
 #[test]
 fn facility_location_with_its_sizes_cost_and_objective() {
     let (reference, points) = reference();
-    for storage in [Storage::Dense, Storage::MatrixFree] {
+    for storage in [Storage::Dense, Storage::Half, Storage::MatrixFree] {
         let settings = Settings {
             storage: Some(storage),
             ..nine(Strategy::FacilityLocation)
@@ -79,7 +79,10 @@ fn facility_location_with_its_sizes_cost_and_objective() {
         );
         // d₀ comes from distances in steps.
         let near = (coreset.objective - reference.objective).abs() / reference.objective;
-        assert!(near < 1e-6, "{storage}: {near}");
+        assert!(
+            near < if storage == Storage::Half { 1e-4 } else { 1e-6 },
+            "{storage}: {near}"
+        );
     }
 }
 

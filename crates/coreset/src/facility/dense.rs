@@ -1,9 +1,11 @@
 //! The whole matrix of distances in memory.
 
+use std::marker::PhantomData;
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use super::cloud::{Cloud, PANEL};
-use super::fixed::{Fall, take_gains};
+use super::fixed::{Cell, Fall, take_gains};
 use super::slab::Slab;
 use super::source::Source;
 use super::sweep::{Pair, Sums, sweep};
@@ -14,20 +16,21 @@ use crate::error::CoresetError;
 /// Candidates of one piece of work, if a group's work is shared.
 const PIECE: usize = 1024;
 
-/// Distances `[n, padded]` in steps.
-pub(crate) struct Dense {
+/// Distances `[n, padded]` as cells of `C`.
+pub(crate) struct Dense<C> {
     len: usize,
     padded: usize,
     slab: Slab,
     totals: Vec<i64>,
     largest: i32,
+    cell: PhantomData<C>,
 }
 
-impl Dense {
+impl<C: Cell> Dense<C> {
     /// Bytes for a group of `len` points.
     pub(crate) fn bytes(len: usize) -> u64 {
         let padded = len.next_multiple_of(super::cloud::ALIGN) as u64;
-        padded * padded * size_of::<i32>() as u64
+        padded * padded * size_of::<C>() as u64
     }
 
     /// All distances of `cloud`; memory of an earlier group is used again if it is large enough.
@@ -41,19 +44,17 @@ impl Dense {
     ) -> Result<Self, CoresetError> {
         let padded = cloud.padded();
         let need = padded * padded;
-        let kept = spare
-            .take()
-            .filter(|slab| slab.values::<i32>().len() >= need);
+        let kept = spare.take().filter(|slab| slab.values::<C>().len() >= need);
         let mut slab = match kept {
             Some(slab) => slab,
-            None => Slab::new::<i32>(need)?,
+            None => Slab::new::<C>(need)?,
         };
         let sums = Sums::new(cloud);
         let largest = Mutex::new(0);
-        let matrix = &mut slab.values_mut::<i32>()[..need];
-        let panels: Vec<Mutex<&mut [i32]>> =
+        let matrix = &mut slab.values_mut::<C>()[..need];
+        let panels: Vec<Mutex<&mut [C]>> =
             matrix.chunks_mut(PANEL * padded).map(Mutex::new).collect();
-        sweep(cloud, team, |(), pair| {
+        sweep(cloud, team, |turned: &mut Vec<i32>, pair| {
             let found = add_totals(cloud, pair, &sums);
             let mut largest = largest.lock().unwrap_or_else(PoisonError::into_inner);
             *largest = found.max(*largest);
@@ -61,14 +62,16 @@ impl Dense {
             let mut panel = panels[pair.left]
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            write(&mut panel, padded, pair);
+            write(&mut panel, padded, pair.steps, pair.columns.clone());
             drop(panel);
             if pair.left != pair.right {
                 let mut panel = panels[pair.right]
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner);
-                let place = &mut panel[pair.rows.start..];
-                transpose(pair.steps, pair.columns.len(), place, padded);
+                turned.resize(pair.steps.len(), 0);
+                let (height, width) = (pair.rows.len(), pair.columns.len());
+                transpose(pair.steps, width, turned, height);
+                write(&mut panel, padded, turned, pair.rows.clone());
             }
         });
         drop(panels);
@@ -78,6 +81,7 @@ impl Dense {
             slab,
             totals: sums.finish(),
             largest: largest.into_inner().unwrap_or_else(PoisonError::into_inner),
+            cell: PhantomData,
         })
     }
 
@@ -89,8 +93,7 @@ impl Dense {
 
 /// Adds the distances of a tile to the totals of its rows and columns; returns the largest one.
 pub(crate) fn add_totals(cloud: &Cloud, pair: &Pair<'_>, sums: &Sums) -> i32 {
-    let real =
-        |range: &std::ops::Range<usize>| cloud.len().saturating_sub(range.start).min(range.len());
+    let real = |range: &Range<usize>| cloud.len().saturating_sub(range.start).min(range.len());
     let (rows, columns) = (real(&pair.rows), real(&pair.columns));
     let mut of_rows = vec![0; rows];
     let mut of_columns = vec![0; columns];
@@ -133,14 +136,16 @@ impl pulp::WithSimd for Totals<'_> {
     }
 }
 
-fn write(panel: &mut [i32], padded: usize, pair: &Pair<'_>) {
-    let tile = pair.steps.chunks_exact(pair.columns.len());
-    for (row, steps) in panel.chunks_exact_mut(padded).zip(tile) {
-        row[pair.columns.clone()].copy_from_slice(steps);
+/// Puts a tile into the `columns` of the first rows of a panel.
+fn write<C: Cell>(panel: &mut [C], padded: usize, tile: &[i32], columns: Range<usize>) {
+    let rows = panel.chunks_exact_mut(padded);
+    for (row, steps) in rows.zip(tile.chunks_exact(columns.len())) {
+        let cells = row[columns.clone()].iter_mut().zip(steps);
+        cells.for_each(|(cell, d)| *cell = C::narrow(*d));
     }
 }
 
-impl Source for Dense {
+impl<C: Cell> Source for Dense<C> {
     fn len(&self) -> usize {
         self.len
     }
@@ -155,8 +160,8 @@ impl Source for Dense {
 
     fn row(&mut self, point: usize, out: &mut Vec<i32>) {
         out.clear();
-        let row = &self.slab.values::<i32>()[point * self.padded..][..self.padded];
-        out.extend_from_slice(row);
+        let row = &self.slab.values::<C>()[point * self.padded..][..self.padded];
+        out.extend(row.iter().map(|cell| cell.wide()));
     }
 
     fn gains(&mut self, nearest: &[i32], team: Team) -> Vec<i64> {
@@ -177,7 +182,7 @@ impl Source for Dense {
     }
 
     fn take(&mut self, gains: &mut [i64], falls: &[Fall], team: Team) {
-        let (matrix, padded) = (self.slab.values::<i32>(), self.padded);
+        let (matrix, padded) = (self.slab.values::<C>(), self.padded);
         // Sharing little work costs more than the work.
         let team = if falls.len() * padded < 1 << 19 {
             Team::Alone

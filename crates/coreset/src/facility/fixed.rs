@@ -11,6 +11,39 @@ use super::cloud::{Cloud, Gathered, Products, Rows};
 /// distances fit an `i32`, and a distance fits 32 bits with the place of its point in a panel.
 pub(crate) const FULL: i32 = 1 << 24;
 
+/// A distance as it is held.
+pub(crate) trait Cell: bytemuck::Pod + Send + Sync {
+    /// Of steps.
+    fn narrow(steps: i32) -> Self;
+    /// In steps.
+    fn wide(self) -> i32;
+}
+
+impl Cell for i32 {
+    #[inline(always)]
+    fn narrow(steps: i32) -> Self {
+        steps
+    }
+
+    #[inline(always)]
+    fn wide(self) -> i32 {
+        self
+    }
+}
+
+/// Half of the memory: steps of 2⁻¹⁶ of the largest possible distance.
+impl Cell for u16 {
+    #[inline(always)]
+    fn narrow(steps: i32) -> Self {
+        ((steps + 128) >> 8).min(i32::from(Self::MAX)) as Self
+    }
+
+    #[inline(always)]
+    fn wide(self) -> i32 {
+        i32::from(self) << 8
+    }
+}
+
 /// Working memory for a tile of distances.
 #[derive(Default)]
 pub(crate) struct Tile {
@@ -106,7 +139,11 @@ const LANES: usize = 16;
 ///
 /// `row(i)` holds the distances of the i-th fallen point to the candidates of `gains`; lengths are
 /// multiples of [`LANES`].
-pub(crate) fn take_gains<'a>(gains: &mut [i64], falls: &[Fall], row: impl Fn(usize) -> &'a [i32]) {
+pub(crate) fn take_gains<'a, C: Cell>(
+    gains: &mut [i64],
+    falls: &[Fall],
+    row: impl Fn(usize) -> &'a [C],
+) {
     for (chunk, group) in falls.chunks(STREAMS).enumerate() {
         let first = chunk * STREAMS;
         let mut rows = [row(first); STREAMS];
@@ -127,14 +164,14 @@ pub(crate) fn take_gains<'a>(gains: &mut [i64], falls: &[Fall], row: impl Fn(usi
     }
 }
 
-struct Take<'a> {
+struct Take<'a, C> {
     gains: &'a mut [i64],
-    rows: [&'a [i32]; STREAMS],
+    rows: [&'a [C]; STREAMS],
     old: [i32; STREAMS],
     depth: [i32; STREAMS],
 }
 
-impl WithSimd for Take<'_> {
+impl<C: Cell> WithSimd for Take<'_, C> {
     type Output = ();
 
     #[inline(always)]
@@ -148,7 +185,7 @@ impl WithSimd for Take<'_> {
             for ((row, old), depth) in rows.iter().zip(self.old).zip(self.depth) {
                 let distances = &row[index];
                 for (sum, distance) in sums.iter_mut().zip(distances) {
-                    *sum += (old - distance).max(0).min(depth);
+                    *sum += (old - distance.wide()).max(0).min(depth);
                 }
             }
             for (gain, sum) in gains.iter_mut().zip(sums) {

@@ -262,7 +262,7 @@ mod tests {
             let count = ((len as f64 * part) as usize).clamp(1, len);
             let bonus: Vec<f64> = (0..len).map(|i| (i * 7 % 5) as f64 * leaning / 4.0).collect();
             let bonus = (leaning > 0.0).then_some(&bonus[..]);
-            let mut dense = Dense::new(&cloud, Team::Alone, &mut None).unwrap();
+            let mut dense = Dense::<i32>::new(&cloud, Team::Alone, &mut None).unwrap();
             let expected = match bonus {
                 Some(bonus) => event_driven(&mut Leaning::new(&mut dense, bonus), count, Team::Alone),
                 None => event_driven(&mut dense, count, Team::Alone),
@@ -286,7 +286,7 @@ mod tests {
         // The sample has no pair within its limits, and there is no memory; point 71 lies apart.
         let points = points(129, 1, 50, 3.12, 0.0);
         let cloud = cloud(&points);
-        let mut dense = Dense::new(&cloud, Team::Alone, &mut None).unwrap();
+        let mut dense = Dense::<i32>::new(&cloud, Team::Alone, &mut None).unwrap();
         let expected = event_driven(&mut dense, 45, Team::Alone);
         assert!(expected.order[..11].contains(&71));
         let found = choose(&cloud, 45, None, beside(129, 1), Team::Alone, &mut None);
@@ -298,7 +298,7 @@ mod tests {
         // One memory after the other, so that lists end in the pass, at their completion, or never.
         let points = points(900, 6, 3, 40.0, 0.001);
         let cloud = cloud(&points);
-        let mut dense = Dense::new(&cloud, Team::Alone, &mut None).unwrap();
+        let mut dense = Dense::<i32>::new(&cloud, Team::Alone, &mut None).unwrap();
         let expected = event_driven(&mut dense, 200, Team::Alone);
         for kilobytes in [
             0, 1, 20, 50, 80, 100, 130, 200, 300, 500, 800, 1200, 2000, 4000,
@@ -323,7 +323,7 @@ mod tests {
             .collect();
         let points = Points::Rows(Matrix::new("points", len, 2, values).unwrap());
         let cloud = cloud(&points);
-        let mut dense = Dense::new(&cloud, Team::Alone, &mut None).unwrap();
+        let mut dense = Dense::<i32>::new(&cloud, Team::Alone, &mut None).unwrap();
         let expected = event_driven(&mut dense, 300, Team::Alone);
         for kilobytes in [100, 1000, 3000, 10_000] {
             let bytes = beside(len, 2) + 1000 * kilobytes;

@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 
 use self::cloud::Cloud;
 use self::dense::Dense;
+use self::fixed::Cell;
 use self::greedy::Picks;
 use self::leaning::Leaning;
 use self::matrix_free::MatrixFree;
@@ -105,14 +106,8 @@ pub(crate) struct Work<'a> {
 pub(crate) fn locate(cloud: &Cloud, count: usize, work: Work<'_>) -> Result<Located, CoresetError> {
     let start = Instant::now();
     match work.plan.storage {
-        Storage::Dense => {
-            let mut source = Dense::new(cloud, work.team, work.spare)?;
-            let built = start.elapsed().as_secs_f64();
-            let picks = run(&mut source, count, &work);
-            let largest = cloud.distance(f64::from(source.largest()));
-            *work.spare = Some(source.into_slab());
-            Ok(located(picks, largest, start, built))
-        }
+        Storage::Dense => held::<i32>(cloud, count, work, start),
+        Storage::Half => held::<u16>(cloud, count, work, start),
         Storage::MatrixFree => {
             if work.greedy == Greedy::EventDriven && work.plan.lists > 0 {
                 let (picks, largest, built) = listed::choose(
@@ -140,6 +135,21 @@ pub(crate) fn locate(cloud: &Cloud, count: usize, work: Work<'_>) -> Result<Loca
             Ok(located(picks, largest, start, built))
         }
     }
+}
+
+/// Chooses out of the whole matrix.
+fn held<C: Cell>(
+    cloud: &Cloud,
+    count: usize,
+    work: Work<'_>,
+    start: Instant,
+) -> Result<Located, CoresetError> {
+    let mut source = Dense::<C>::new(cloud, work.team, work.spare)?;
+    let built = start.elapsed().as_secs_f64();
+    let picks = run(&mut source, count, &work);
+    let largest = cloud.distance(f64::from(source.largest()));
+    *work.spare = Some(source.into_slab());
+    Ok(located(picks, largest, start, built))
 }
 
 fn run(source: &mut impl Source, count: usize, work: &Work<'_>) -> Picks {
