@@ -52,7 +52,7 @@ MAIN = [
     "gate-fl-transitions-memory", "oracle",
 ]
 REST = [
-    "full", "small-loss", "crust-paper", "gate", "gate-fl-layermem", "gate-fl-unitmem",
+    "uniform", "full", "small-loss", "crust-paper", "gate", "gate-fl-layermem", "gate-fl-unitmem",
     "gate-fl-permuted", "gate-fl-knn", "gate-fl-own", "gate-fl-oob", "gate-fl-all",
     "gate-fl-transitions-losses", "gate-fl-transitions-free", "gate-fl-transitions-permuted",
 ]
@@ -74,6 +74,7 @@ def plan(arguments):
     seeds = range(1, arguments.seeds + 1)
     cells = [(noise, arm, seed) for seed in seeds for noise in ("sym80", "asym40") for arm in MAIN]
     cells += [(noise, arm, 1) for noise in ("sym80", "asym40") for arm in REST]
+    cells += [("asym40", "uniform", seed) for seed in seeds]
     cells += [("clean", arm, seed) for seed in seeds
               for arm in ("random", "full", "gate-fl", "gate-fl-classifier", "gate-fl-transitions")]
     cells += [(noise, arm, 1) for noise in ("sym50", "sym20") for arm in MAIN + ["full"]]
