@@ -74,7 +74,7 @@ def plan(arguments):
     seeds = range(1, arguments.seeds + 1)
     cells = [(noise, arm, seed) for seed in seeds for noise in ("sym80", "asym40") for arm in MAIN]
     cells += [(noise, arm, 1) for noise in ("sym80", "asym40") for arm in REST]
-    cells += [("asym40", "uniform", seed) for seed in seeds]
+    cells += [("asym40", arm, seed) for seed in seeds for arm in ("uniform", "gate-fl-transitions-free")]
     cells += [("clean", arm, seed) for seed in seeds
               for arm in ("random", "full", "gate-fl", "gate-fl-classifier", "gate-fl-transitions")]
     cells += [(noise, arm, 1) for noise in ("sym50", "sym20") for arm in MAIN + ["full"]]
