@@ -66,7 +66,8 @@ pub struct GroupPlan {
 
 impl GroupPlan {
     /// The best way for `len` points of `width` numbers in `budget` bytes, or `wanted` if it fits;
-    /// `lists` says that the selection makes lists out of a pass over all pairs.
+    /// `lists` says that the selection makes lists out of a pass over all pairs. Such a selection is
+    /// rounded only if that is wanted.
     ///
     /// # Errors
     /// Nothing fits.
@@ -86,6 +87,7 @@ impl GroupPlan {
         let half = base + Dense::<u16>::bytes(len);
         // Without memory for lists all is computed again and again.
         let scratch = threads as u64 * (PANEL * PANEL * 8) as u64;
+        let rounded = !lists;
         let lists = lists && base + scratch + listed::least_bytes(len, width) <= budget;
         // Neighbours in both directions, and with slack while they are searched.
         let neighbour = len as u64 * size_of::<Entry>() as u64 * 4;
@@ -93,7 +95,7 @@ impl GroupPlan {
         let storage = match wanted {
             Some(wanted) => wanted,
             None if !lists && dense <= budget => Storage::Dense,
-            None if !lists && half <= budget => Storage::Half,
+            None if rounded && half <= budget => Storage::Half,
             None if len <= MOST_PAIRED || dense <= budget => Storage::MatrixFree,
             None => Storage::Sparse,
         };

@@ -164,6 +164,12 @@ fn every_exact_way_chooses_the_same_on_any_number_of_threads() {
                 assert_eq!(found.cost.to_bits(), expected.cost.to_bits());
             }
         }
+        let half = Settings {
+            storage: Some(Storage::Half),
+            ..settings
+        };
+        let half = choose(&points, &scores, half).unwrap().cost;
+        assert!(half < expected.cost * 1.01, "{half} {}", expected.cost);
     }
 }
 
