@@ -301,6 +301,23 @@ fn embeddings_of_one_run_choose_for_another() {
     let out = place.path("fewer");
     finish(afterimage().arg("run").arg(config).arg("--out").arg(&out))
         .expect(1, &["has 320 rows", "300 samples"]);
+    // Files are looked at before anything is trained.
+    for gate in ["", "[plugins.gate]\nfrozen = true\n"] {
+        let keys = format!("proxy = \"embeddings\"\nembeddings = \"nowhere.npy\"\n{gate}");
+        let config = place.write("nowhere.toml", &with(&coreset(&keys)));
+        let out = place.path("nowhere");
+        finish(afterimage().arg("run").arg(config).arg("--out").arg(&out)).expect(
+            1,
+            &[
+                "nowhere.toml:",
+                "embeddings",
+                "nowhere.npy",
+                "name a file",
+                "step 0",
+            ],
+        );
+        fs::remove_dir_all(&out).unwrap();
+    }
 }
 
 #[test]

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::CoresetError;
 use crate::facility::cloud::{Cloud, PANEL};
 use crate::facility::dense::Dense;
+use crate::facility::flat::Entry;
 use crate::facility::listed;
-use crate::facility::sparse::Entry;
 use crate::memory::Bytes;
 
 /// How distances are held. `Dense` and `MatrixFree` lead to the same choice.

@@ -97,9 +97,7 @@ impl Packed {
         }
         self.len = Arch::new().dispatch(keep);
     }
-}
 
-impl Packed {
     /// Drops from lists those distances that are not below `nearest` of their points: the lists of row
     /// i are `entries` from `starts[i]` on. Adds to `gains` what is left below; returns the number of
     /// entries that are left, in their old order.
@@ -117,13 +115,7 @@ impl Packed {
             gains,
             kept: &mut self.entries,
         };
-        #[cfg(target_arch = "x86_64")]
-        if let Some(simd) = pulp::x86::V4::try_new() {
-            let count = simd.vectorize(avx512::Lookup { simd, thin });
-            entries[..count].copy_from_slice(&self.entries[..count]);
-            return count;
-        }
-        let count = Arch::new().dispatch(thin);
+        let count = thin.run();
         entries[..count].copy_from_slice(&self.entries[..count]);
         count
     }
@@ -135,6 +127,16 @@ struct Thin<'a> {
     nearest: &'a [i32; PANEL],
     gains: &'a mut [i64],
     kept: &'a mut [u32],
+}
+
+impl Thin<'_> {
+    fn run(self) -> usize {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(simd) = pulp::x86::V4::try_new() {
+            return simd.vectorize(avx512::Lookup { simd, thin: self });
+        }
+        Arch::new().dispatch(self)
+    }
 }
 
 impl WithSimd for Thin<'_> {

@@ -8,8 +8,9 @@ use super::cloud::{Cloud, PANEL};
 use super::fixed::{Cell, Fall, take_gains};
 use super::slab::Slab;
 use super::source::Source;
-use super::sweep::{Pair, Sums, sweep};
+use super::sweep::sweep;
 use super::team::Team;
+use super::totals::Totals;
 use super::transpose::transpose;
 use crate::error::CoresetError;
 
@@ -49,16 +50,12 @@ impl<C: Cell> Dense<C> {
             Some(slab) => slab,
             None => Slab::new::<C>(need)?,
         };
-        let sums = Sums::new(cloud);
-        let largest = Mutex::new(0);
+        let totals = Totals::new(cloud);
         let matrix = &mut slab.values_mut::<C>()[..need];
         let panels: Vec<Mutex<&mut [C]>> =
             matrix.chunks_mut(PANEL * padded).map(Mutex::new).collect();
         sweep(cloud, team, |turned: &mut Vec<i32>, pair| {
-            let found = add_totals(cloud, pair, &sums);
-            let mut largest = largest.lock().unwrap_or_else(PoisonError::into_inner);
-            *largest = found.max(*largest);
-            drop(largest);
+            totals.add(cloud, pair);
             let mut panel = panels[pair.left]
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
@@ -75,12 +72,13 @@ impl<C: Cell> Dense<C> {
             }
         });
         drop(panels);
+        let (totals, largest) = totals.finish();
         Ok(Self {
             len: cloud.len(),
             padded,
             slab,
-            totals: sums.finish(),
-            largest: largest.into_inner().unwrap_or_else(PoisonError::into_inner),
+            totals,
+            largest,
             cell: PhantomData,
         })
     }
@@ -88,51 +86,6 @@ impl<C: Cell> Dense<C> {
     /// The memory, for the next group.
     pub(crate) fn into_slab(self) -> Slab {
         self.slab
-    }
-}
-
-/// Adds the distances of a tile to the totals of its rows and columns; returns the largest one.
-pub(crate) fn add_totals(cloud: &Cloud, pair: &Pair<'_>, sums: &Sums) -> i32 {
-    let real = |range: &Range<usize>| cloud.len().saturating_sub(range.start).min(range.len());
-    let (rows, columns) = (real(&pair.rows), real(&pair.columns));
-    let mut of_rows = vec![0; rows];
-    let mut of_columns = vec![0; columns];
-    let largest = pulp::Arch::new().dispatch(Totals {
-        steps: pair.steps,
-        width: pair.columns.len(),
-        of_rows: &mut of_rows,
-        of_columns: &mut of_columns,
-    });
-    sums.add(pair.right, &of_columns);
-    if pair.left != pair.right {
-        sums.add(pair.left, &of_rows);
-    }
-    largest
-}
-
-struct Totals<'a> {
-    steps: &'a [i32],
-    width: usize,
-    of_rows: &'a mut [i64],
-    of_columns: &'a mut [i64],
-}
-
-impl pulp::WithSimd for Totals<'_> {
-    type Output = i32;
-
-    #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, _: S) -> i32 {
-        let mut largest = 0;
-        for (row, of_row) in self.steps.chunks_exact(self.width).zip(self.of_rows) {
-            let row = &row[..self.of_columns.len()];
-            // A row of a panel sums to less than 2³⁵, and sixteen partial sums keep lanes apart.
-            *of_row += row.iter().map(|d| i64::from(*d)).sum::<i64>();
-            largest = row.iter().fold(largest, |largest, d| largest.max(*d));
-            for (sum, d) in self.of_columns.iter_mut().zip(row) {
-                *sum += i64::from(*d);
-            }
-        }
-        largest
     }
 }
 

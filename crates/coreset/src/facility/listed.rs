@@ -6,12 +6,10 @@
 //! whole matrix.
 
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use super::cloud::{ALIGN, Cloud, PANEL};
 use super::compress::{Packed, Window};
-use super::dense::add_totals;
 use super::fixed::Tile;
 use super::greedy::{Picks, medoid};
 use super::lists::{LOOSE, Lists, PACKED};
@@ -21,6 +19,7 @@ use super::search::{Search, Start};
 use super::slab::Slab;
 use super::sweep::{Pair, Sums, sweep};
 use super::team::Team;
+use super::totals::Totals;
 use super::transpose::transpose;
 use crate::error::CoresetError;
 
@@ -150,17 +149,14 @@ struct Scratch {
 
 impl Pass {
     fn over(cloud: &Cloud, outline: &Outline, lists: &Lists<'_>, team: Team) -> Self {
-        let (totals, gains, rests) = (Sums::new(cloud), Sums::new(cloud), Sums::new(cloud));
+        let totals = Totals::new(cloud);
+        let (gains, rests) = (Sums::new(cloud), Sums::new(cloud));
         let none = vec![0; cloud.padded()];
         let listed = outline.entries > 0;
         // Lists that reach up to the first choice leave nothing out.
         let some_beyond = listed && outline.limits != outline.row;
-        let largest = Mutex::new(0);
         sweep(cloud, team, |scratch: &mut Scratch, pair| {
-            let found = add_totals(cloud, pair, &totals);
-            let mut largest = largest.lock().unwrap_or_else(PoisonError::into_inner);
-            *largest = found.max(*largest);
-            drop(largest);
+            totals.add(cloud, pair);
             add_gains(pair, &outline.row, &none, &gains);
             if some_beyond {
                 add_gains(pair, &outline.row, &outline.limits, &rests);
@@ -170,15 +166,16 @@ impl Pass {
             }
         });
         let gains = gains.finish();
+        let (totals, largest) = totals.finish();
         Self {
-            totals: totals.finish(),
+            totals,
             rests: if listed {
                 rests.finish()
             } else {
                 gains.clone()
             },
             gains,
-            largest: largest.into_inner().unwrap_or_else(PoisonError::into_inner),
+            largest,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::cloud::{Cloud, PANEL};
 use super::compress::{Packed, unpack};
+use super::flat::{Entry, Flat};
 use super::team::Team;
 
 /// For each candidate the points that it would bring nearer than they are now, each point once. Points
@@ -21,6 +22,7 @@ pub(crate) struct Lists<'a> {
 struct Shelf<'a> {
     /// Blocks with the panel of their points.
     blocks: Vec<(usize, Block<'a>)>,
+    /// Lists whatever the panels of their points.
     flat: Flat,
 }
 
@@ -30,20 +32,6 @@ struct Block<'a> {
     entries: &'a mut [u32],
     /// Entries that still count.
     len: usize,
-}
-
-/// Lists behind each other, whatever the panels of their points.
-#[derive(Default)]
-struct Flat {
-    ends: Vec<usize>,
-    entries: Vec<Entry>,
-}
-
-/// A point that a candidate would bring nearer.
-#[derive(Debug, Clone, Copy, Default)]
-struct Entry {
-    point: u32,
-    steps: i32,
 }
 
 /// Bytes of an entry in the memory that lists are given.
@@ -58,35 +46,6 @@ impl Block<'_> {
     }
 }
 
-impl Flat {
-    fn of(&self, place: usize) -> &[Entry] {
-        let Some(end) = self.ends.get(place) else {
-            return &[];
-        };
-        let start = place.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.entries[start..*end]
-    }
-}
-
-impl Flat {
-    /// Drops what no longer counts; adds what each candidate brings to `gains`.
-    fn compact(&mut self, nearest: &[i32], gains: &mut [i64]) {
-        let (mut end, mut start) = (0, 0);
-        for (stop, gain) in self.ends.iter_mut().zip(gains) {
-            for index in start..*stop {
-                let entry = self.entries[index];
-                let brought = nearest[entry.point as usize] - entry.steps;
-                *gain += i64::from(brought.max(0));
-                self.entries[end] = entry;
-                end += usize::from(brought > 0);
-            }
-            start = *stop;
-            *stop = end;
-        }
-        self.entries.truncate(end);
-    }
-}
-
 impl Shelf<'_> {
     fn len(&self) -> usize {
         let blocks = self.blocks.iter();
@@ -95,11 +54,8 @@ impl Shelf<'_> {
 
     /// What a candidate brings, and the length of its list.
     fn gain(&self, place: usize, nearest: &[i32]) -> (i64, usize) {
-        let flat = self.flat.of(place);
-        let (mut gain, mut len) = (0i64, flat.len());
-        for entry in flat {
-            gain += i64::from((nearest[entry.point as usize] - entry.steps).max(0));
-        }
+        let mut gain = self.flat.gain(place, nearest);
+        let mut len = self.flat.of(place).len();
         let (panels, _) = nearest.as_chunks::<PANEL>();
         for (panel, block) in &self.blocks {
             let nearest = &panels[*panel];

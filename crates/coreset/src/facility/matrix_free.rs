@@ -1,15 +1,13 @@
-//! Distances computed when they are asked for, and lists of the few that still matter.
-
-use std::sync::{Mutex, PoisonError};
+//! Distances computed when they are asked for.
 
 use pulp::{Arch, Simd, WithSimd};
 
 use super::cloud::{Cloud, Gathered, PANEL};
-use super::dense::add_totals;
 use super::fixed::{Fall, Tile, take_gains};
 use super::source::Source;
 use super::sweep::{Pair, Sums, sweep};
 use super::team::Team;
+use super::totals::Totals;
 
 /// Distances out of the points.
 pub(crate) struct MatrixFree<'a> {
@@ -22,17 +20,13 @@ pub(crate) struct MatrixFree<'a> {
 impl<'a> MatrixFree<'a> {
     /// Sums all distances once.
     pub(crate) fn new(cloud: &'a Cloud, team: Team) -> Self {
-        let sums = Sums::new(cloud);
-        let largest = Mutex::new(0);
-        sweep(cloud, team, |(), pair| {
-            let found = add_totals(cloud, pair, &sums);
-            let mut largest = largest.lock().unwrap_or_else(PoisonError::into_inner);
-            *largest = found.max(*largest);
-        });
+        let totals = Totals::new(cloud);
+        sweep(cloud, team, |(), pair| totals.add(cloud, pair));
+        let (totals, largest) = totals.finish();
         Self {
             cloud,
-            totals: sums.finish(),
-            largest: largest.into_inner().unwrap_or_else(PoisonError::into_inner),
+            totals,
+            largest,
             tile: Tile::default(),
         }
     }

@@ -10,6 +10,7 @@ pub(crate) mod cloud;
 pub(crate) mod compress;
 pub(crate) mod dense;
 pub(crate) mod fixed;
+pub(crate) mod flat;
 pub(crate) mod greedy;
 pub(crate) mod leaning;
 pub(crate) mod listed;
@@ -23,6 +24,7 @@ pub(crate) mod source;
 pub(crate) mod sparse;
 pub(crate) mod sweep;
 pub(crate) mod team;
+pub(crate) mod totals;
 pub(crate) mod transpose;
 
 use std::time::Instant;

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::cloud::{Cloud, Gathered, PANEL};
 use super::fixed::Tile;
+use super::flat::{Entry, Flat};
 use super::greedy::{Picks, Queue, SELECTED, finish_lazily};
 use super::matrix_free::row_of;
 use super::team::Team;
@@ -13,15 +14,6 @@ use crate::random::{Draws, Purpose};
 const WHOLE: usize = 16_384;
 /// Cells that are searched for the neighbours of a cell's points, its own among them.
 const PROBES: usize = 10;
-
-/// A point that a candidate would bring nearer.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Entry {
-    /// The point.
-    pub(crate) point: u32,
-    /// Its distance to the candidate in steps.
-    pub(crate) steps: i32,
-}
 
 /// Greedy selection with `neighbours` nearest neighbours a point, symmetrised. A point without a
 /// selected neighbour counts with its distance to the first choice, never with nothing. Returns the
@@ -238,7 +230,7 @@ fn keep_nearest(list: &mut Vec<Entry>, count: usize) -> i32 {
 
 /// For each candidate the points that it would bring nearer than `nearest`: those that have it among
 /// their neighbours, and those that are among its own.
-fn turn(neighbours: &[Vec<Entry>], nearest: &[i32]) -> Lists {
+fn turn(neighbours: &[Vec<Entry>], nearest: &[i32]) -> Flat {
     let len = neighbours.len();
     let listed = |of: usize, point: u32| neighbours[of].iter().any(|entry| entry.point == point);
     let mut ends = vec![0; len];
@@ -268,29 +260,5 @@ fn turn(neighbours: &[Vec<Entry>], nearest: &[i32]) -> Lists {
         };
         ends[candidate] += 1;
     });
-    Lists { ends, entries }
-}
-
-/// Lists of all candidates behind each other.
-struct Lists {
-    ends: Vec<usize>,
-    entries: Vec<Entry>,
-}
-
-impl Lists {
-    fn of(&self, candidate: usize) -> &[Entry] {
-        let start = if candidate == 0 {
-            0
-        } else {
-            self.ends[candidate - 1]
-        };
-        &self.entries[start..self.ends[candidate]]
-    }
-
-    fn gain(&self, candidate: usize, nearest: &[i32]) -> i64 {
-        let entries = self.of(candidate).iter();
-        entries
-            .map(|entry| i64::from((nearest[entry.point as usize] - entry.steps).max(0)))
-            .sum()
-    }
+    Flat { ends, entries }
 }

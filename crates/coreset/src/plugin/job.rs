@@ -4,13 +4,13 @@ mod frozen;
 mod gated;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 pub(super) use frozen::Frozen;
 
 use super::choices::{Grouping, Proxy};
 use super::config::CoresetConfig;
+use super::rows;
 use super::selection::CoresetSelection;
 use super::store::Store;
 use crate::error::CoresetError;
@@ -164,25 +164,12 @@ impl Job {
     fn embeddings(&self) -> Result<Matrix, CoresetError> {
         let missing = || CoresetError::setting("embeddings", "is not told");
         let path = self.config.embeddings.as_deref().ok_or_else(missing)?;
-        let rows = crate::read::matrix(path, "embeddings")?;
-        self.one_each(path, rows.rows())?;
-        Ok(rows)
+        rows::read(path, self.samples)
     }
 
     fn memorization(&self) -> Result<Arc<Option<Vec<f64>>>, CoresetError> {
         let read = || self.config.scores_of_memorization(self.samples);
         self.frozen.memorization(read)
-    }
-
-    fn one_each(&self, path: &Path, rows: usize) -> Result<(), CoresetError> {
-        if rows == self.samples {
-            return Ok(());
-        }
-        let reason = format!(
-            "has {rows} rows; the run trains on {} samples, and needs one row of each",
-            self.samples
-        );
-        Err(CoresetError::format(path, reason))
     }
 
     fn labels(&self) -> Result<&[u32], CoresetError> {

@@ -10,6 +10,7 @@ mod mixing;
 mod oracle;
 mod order;
 mod quality;
+mod rows;
 mod selection;
 mod store;
 mod waiting;
@@ -114,9 +115,16 @@ impl Coreset {
         // What is wrong with a file is told before epochs are spent on the warm-up.
         let broken = |error: CoresetError| Fault::new(error.to_string());
         let samples = cx.run().train_samples;
-        self.config
-            .scores_of_memorization(samples)
-            .map_err(broken)?;
+        let scores = || self.config.scores_of_memorization(samples);
+        self.frozen.memorization(scores).map_err(broken)?;
+        if let Some(path) = &self.config.embeddings {
+            let read = || rows::read(path, samples);
+            if self.config.gate.as_ref().is_some_and(|gate| gate.frozen) {
+                self.frozen.embeddings(read).map_err(broken)?;
+            } else {
+                read().map_err(broken)?;
+            }
+        }
         self.kept.store = Store::new(samples);
         if self.config.warmup == 0 {
             let (model, samples) = (cx.model, cx.samples);

@@ -7,6 +7,7 @@ use afterimage_hooks::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::rows;
 use super::selection::CoresetSelection;
 use crate::gate::neighbour_agreement;
 use crate::matrix::Matrix;
@@ -148,15 +149,7 @@ impl CoresetQuality {
             return Ok(());
         };
         let fault = |error: crate::CoresetError| Fault::new(error.to_string());
-        let rows = crate::read::matrix(path, "embeddings").map_err(fault)?;
-        if rows.rows() != truth.len() {
-            return Err(Fault::new(format!(
-                "{}: has {} rows; the run trains on {} samples, and needs one row of each",
-                path.display(),
-                rows.rows(),
-                truth.len()
-            )));
-        }
+        let rows = rows::read(path, truth.len()).map_err(fault)?;
         let easy = neighbour_agreement(&rows, truth, NEIGHBOURS).map_err(fault)?;
         let hardness = easy.into_iter().map(|share| 1.0 - share).collect();
         self.frozen = Some((rows, hardness));

@@ -1,9 +1,8 @@
 //! Scores of memorization, as LayerMem and UnitMem leave them in files.
 
-use std::io::ErrorKind;
 use std::path::Path;
 
-use super::{Kind, csv, kind, numbers};
+use super::{Kind, csv, kind, missing, numbers};
 use crate::error::CoresetError;
 use crate::gate::ranks;
 
@@ -44,13 +43,8 @@ fn scores(setting: &'static str, path: &Path, samples: usize) -> Result<Vec<f64>
         Kind::Csv => csv::numbers(path).map(|(lines, values)| (Some(lines), values)),
         Kind::Npy | Kind::Parquet => numbers(path).map(|values| (None, values)),
     });
-    let (lines, values) = read.map_err(|error| match &error {
-        CoresetError::Io { source, .. } if source.kind() == ErrorKind::NotFound => {
-            let reason = format!("{error}; name a file with a number for each sample");
-            CoresetError::setting(setting, reason)
-        }
-        _ => error,
-    })?;
+    let (lines, values) =
+        read.map_err(|error| missing(error, setting, "a number for each sample"))?;
     if values.len() != samples {
         let reason = format!(
             "`{setting}` has {} numbers for {samples} samples, and needs one of each",

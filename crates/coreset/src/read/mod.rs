@@ -6,6 +6,7 @@ mod npy;
 mod parquet;
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::error::CoresetError;
@@ -46,6 +47,16 @@ fn kind(path: &Path) -> Result<Kind, CoresetError> {
             path,
             "the kind of this file is not known; its name must end in .npy, .csv or .parquet",
         )),
+    }
+}
+
+/// `error`, under the setting that names the file and with what to do if there is no such file.
+pub(crate) fn missing(error: CoresetError, setting: &'static str, holding: &str) -> CoresetError {
+    match &error {
+        CoresetError::Io { source, .. } if source.kind() == ErrorKind::NotFound => {
+            CoresetError::setting(setting, format!("{error}; name a file with {holding}"))
+        }
+        _ => error,
     }
 }
 

@@ -28,7 +28,7 @@ struct Held {
 
 impl Frozen {
     /// Rows of embeddings; `read` only the first time.
-    pub(super) fn embeddings(
+    pub(in crate::plugin) fn embeddings(
         &self,
         read: impl FnOnce() -> Result<Matrix, CoresetError>,
     ) -> Result<Arc<Matrix>, CoresetError> {
@@ -36,7 +36,7 @@ impl Frozen {
     }
 
     /// How much each sample was memorized; `read` only the first time.
-    pub(super) fn memorization(
+    pub(in crate::plugin) fn memorization(
         &self,
         read: impl FnOnce() -> Result<Option<Vec<f64>>, CoresetError>,
     ) -> Result<Arc<Option<Vec<f64>>>, CoresetError> {
