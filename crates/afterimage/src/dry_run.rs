@@ -20,13 +20,21 @@ use crate::start::Start;
 ///
 /// # Errors
 /// As for [`run`](crate::run()), before anything is written.
-pub fn dry_run(loaded: &Loaded<Experiment>, with_data: bool) -> Result<String, RunError> {
-    told(loaded, with_data).map_err(|error| located(error, &loaded.locations))
+pub fn dry_run(
+    registry: &Registry,
+    loaded: &Loaded<Experiment>,
+    with_data: bool,
+) -> Result<String, RunError> {
+    told(registry, loaded, with_data).map_err(|error| located(error, &loaded.locations))
 }
 
-fn told(loaded: &Loaded<Experiment>, with_data: bool) -> Result<String, RunError> {
+fn told(
+    registry: &Registry,
+    loaded: &Loaded<Experiment>,
+    with_data: bool,
+) -> Result<String, RunError> {
     let experiment = &loaded.value;
-    let plugins = attach(loaded)?;
+    let plugins = attach(registry, loaded)?;
     let mut text = format!(
         "{}: {} epochs, batches of {}, device {}\nrun directory: {}\n",
         experiment.name,
@@ -129,7 +137,10 @@ pub fn default_directory(loaded: &Loaded<Experiment>) -> PathBuf {
         .join(format!("{seed}-{}", loaded.short_digest()))
 }
 
-pub(crate) fn attach(loaded: &Loaded<Experiment>) -> Result<Vec<Attached>, RunError> {
+pub(crate) fn attach(
+    registry: &Registry,
+    loaded: &Loaded<Experiment>,
+) -> Result<Vec<Attached>, RunError> {
     let mut report = loaded.locations.report();
     let origin = |index: usize| {
         let at = loaded
@@ -140,7 +151,7 @@ pub(crate) fn attach(loaded: &Loaded<Experiment>) -> Result<Vec<Attached>, RunEr
             line: usize::try_from(line).unwrap_or_default(),
         })
     };
-    let plugins = Registry::standard().attach(&loaded.value.plugins, &mut report, origin);
+    let plugins = registry.attach(&loaded.value.plugins, &mut report, origin);
     report.finish()?;
     Ok(plugins)
 }

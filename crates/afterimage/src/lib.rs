@@ -48,12 +48,15 @@ pub use registry::{PluginKind, Registry};
 pub use run::{Finished, Options, resume, run, run_or_resume};
 pub use run_dir::RunDir;
 
-/// What a program needs to attach plugins to its own burn training.
+/// What a plugin is written with, and what a program needs to attach it to its own burn training.
 pub mod prelude {
     pub use afterimage_hooks::{
-        Attached, Declare, EpochEnd, EpochEndCx, EpochStart, EpochStartCx, Every, Fault,
-        ForwardDone, ForwardDoneCx, LossReady, LossReadyCx, OnFault, Plugin, PluginState, Reduce,
-        RunStart, RunStartCx, SampleId, Site, SiteKind, StepDone, StepDoneCx, TapMode, TapSpec,
+        Attached, BatchPlanned, BatchPlannedCx, BatchReady, BatchReadyCx, Column, Declare,
+        EpochEnd, EpochEndCx, EpochStart, EpochStartCx, EvalDone, EvalDoneCx, Every, Fault,
+        ForwardDone, ForwardDoneCx, GradReady, GradReadyCx, LossReady, LossReadyCx, ModelView,
+        OnFault, Outcome, Plan, Plugin, PluginState, Reduce, RequestKind, Requested, Resource,
+        RunEnd, RunEndCx, RunStart, RunStartCx, SampleId, Samples, Scope, Site, SiteKind, Split,
+        StepDone, StepDoneCx, Table, TapMode, TapSpec, Write,
     };
     pub use afterimage_model::Taps;
     pub use afterimage_track::TensorBoard;

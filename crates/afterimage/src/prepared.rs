@@ -18,6 +18,7 @@ use crate::dry_run::{attach, in_order};
 use crate::error::RunError;
 use crate::experiment::Experiment;
 use crate::located::located;
+use crate::registry::Registry;
 use crate::start::Start;
 
 /// A run with everything read and checked, before anything is written.
@@ -46,15 +47,20 @@ impl Prepared {
     /// Reads and checks everything; `resumed` is the directory of a run that goes on from a
     /// checkpoint.
     pub(crate) fn new(
+        registry: &Registry,
         loaded: &Loaded<Experiment>,
         resumed: Option<&Path>,
     ) -> Result<Self, RunError> {
-        Self::checked(loaded, resumed).map_err(|error| located(error, &loaded.locations))
+        Self::checked(registry, loaded, resumed).map_err(|error| located(error, &loaded.locations))
     }
 
-    fn checked(loaded: &Loaded<Experiment>, resumed: Option<&Path>) -> Result<Self, RunError> {
+    fn checked(
+        registry: &Registry,
+        loaded: &Loaded<Experiment>,
+        resumed: Option<&Path>,
+    ) -> Result<Self, RunError> {
         let experiment = &loaded.value;
-        let plugins = attach(loaded)?;
+        let plugins = attach(registry, loaded)?;
         let device = open_device(&experiment.device)?;
         let data = Arc::new(experiment.load_data()?);
         let shape = data.train.shape();

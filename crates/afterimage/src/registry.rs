@@ -1,6 +1,7 @@
 //! Plugins by name: an explicit list, to which a program can add its own.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use afterimage_coreset::plugin::{
     Coreset, CoresetConfig, CoresetOracle, CoresetOracleConfig, CoresetQuality,
@@ -21,8 +22,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::chaos::{Chaos, ChaosConfig};
-use crate::config::Report;
-use crate::experiment::PluginEntry;
+use crate::config::{ConfigErrors, Loaded, Report, load_file_with};
+use crate::experiment::{Experiment, PluginEntry};
 
 type Make = Box<dyn Fn(&str, &toml::Table, &mut Report<'_>, &str) -> Option<Attached>>;
 
@@ -307,6 +308,16 @@ impl Registry {
     /// Names of all kinds.
     pub fn names(&self) -> Vec<String> {
         self.kinds.keys().map(|name| (*name).to_owned()).collect()
+    }
+
+    /// Loads the experiment at `path`, with the flags `sets` over it; its plugins are of these kinds.
+    ///
+    /// # Errors
+    /// Every mistake in the files, the flags, and the settings of plugins.
+    pub fn load(&self, path: &Path, sets: &[String]) -> Result<Loaded<Experiment>, ConfigErrors> {
+        load_file_with(path, sets, |experiment: &Experiment, report| {
+            self.attach(&experiment.plugins, report, |_| None);
+        })
     }
 
     /// Makes the plugins of a config; mistakes go to `report`, at the keys `plugins[i]`.

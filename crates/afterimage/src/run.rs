@@ -20,11 +20,12 @@ use burn::train::renderer::MetricsRenderer;
 use burn::train::{Interrupter, Learner, SupervisedTraining};
 use serde_json::{Value, json};
 
-use crate::config::{Loaded, load_file};
+use crate::config::Loaded;
 use crate::dry_run::default_directory;
 use crate::error::RunError;
 use crate::experiment::{Experiment, Renderer};
 use crate::prepared::Prepared;
+use crate::registry::Registry;
 use crate::run_dir::{Manifest, RunDir};
 use crate::start::keep_layers;
 use crate::summary::summary;
@@ -94,16 +95,20 @@ impl Finished {
     }
 }
 
-/// Runs the experiment in `loaded`.
+/// Runs the experiment in `loaded`, with plugins of `registry`.
 ///
 /// # Errors
 /// Anything that keeps the run from starting. A run that started and failed is [`Finished`].
-pub fn run(loaded: &Loaded<Experiment>, options: Options) -> Result<Finished, RunError> {
+pub fn run(
+    registry: &Registry,
+    loaded: &Loaded<Experiment>,
+    options: Options,
+) -> Result<Finished, RunError> {
     let path = options
         .out
         .clone()
         .unwrap_or_else(|| default_directory(loaded));
-    let prepared = Prepared::new(loaded, None)?;
+    let prepared = Prepared::new(registry, loaded, None)?;
     let directory = RunDir::create(path)?;
     if let Some(layers) = &prepared.trained {
         keep_layers(directory.path(), layers)?;
@@ -117,9 +122,9 @@ pub fn run(loaded: &Loaded<Experiment>, options: Options) -> Result<Finished, Ru
 ///
 /// # Errors
 /// As for [`run`]; and a directory that holds no run, or one that is complete.
-pub fn resume(path: &Path, options: Options) -> Result<Finished, RunError> {
+pub fn resume(registry: &Registry, path: &Path, options: Options) -> Result<Finished, RunError> {
     let directory = RunDir::open(path)?;
-    let loaded = load_file::<Experiment>(&directory.config(), &[])?;
+    let loaded = registry.load(&directory.config(), &[])?;
     let checkpoints = Checkpoints::new(directory.checkpoints(), 1, loaded.resolved.clone());
     let resume = match checkpoints.last() {
         Ok(last) => {
@@ -141,7 +146,7 @@ pub fn resume(path: &Path, options: Options) -> Result<Finished, RunError> {
         Err(error) => return Err(error.into()),
     };
     let resumed = resume.then(|| directory.path().to_owned());
-    let prepared = Prepared::new(&loaded, resumed.as_deref())?;
+    let prepared = Prepared::new(registry, &loaded, resumed.as_deref())?;
     prepared.launch(&loaded, directory, options, resume)
 }
 
@@ -152,6 +157,7 @@ pub fn resume(path: &Path, options: Options) -> Result<Finished, RunError> {
 /// # Errors
 /// As for [`run`] and [`resume`]; and a directory with a run of another config.
 pub fn run_or_resume(
+    registry: &Registry,
     loaded: &Loaded<Experiment>,
     options: Options,
 ) -> Result<Result<Finished, Value>, RunError> {
@@ -160,14 +166,14 @@ pub fn run_or_resume(
         .clone()
         .unwrap_or_else(|| default_directory(loaded));
     let Ok(directory) = RunDir::open(&path) else {
-        return run(loaded, options).map(Ok);
+        return run(registry, loaded, options).map(Ok);
     };
     let config = directory.config();
     let text = fs::read_to_string(&config).map_err(RunError::io(&config, "read"))?;
     if text != loaded.resolved {
         return Err(RunError::OtherConfig { path });
     }
-    match resume(&path, options) {
+    match resume(registry, &path, options) {
         Err(RunError::Complete { .. }) => complete(&directory, loaded).map(Err),
         finished => finished.map(Ok),
     }

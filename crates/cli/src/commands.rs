@@ -3,9 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use afterimage::config::load_file;
 use afterimage::hooks::Outcome;
-use afterimage::{Experiment, Finished, Options, Registry, RunError};
+use afterimage::{Finished, Options, Registry, RunError};
 
 use crate::arguments::{Arguments, Command, Run};
 use crate::logging;
@@ -13,21 +12,21 @@ use crate::output::{complain, say};
 use crate::probe::probe;
 use crate::value;
 
-/// Runs a command; its result is the exit code.
-pub fn execute(arguments: Arguments) -> u8 {
+/// Runs a command with the plugins of `registry`; its result is the exit code.
+pub fn execute(registry: &Registry, arguments: Arguments) -> u8 {
     let result = match arguments.command {
-        Command::Run(run) => start(&run),
-        Command::Resume { run, json } => go_on(&run, json),
-        Command::Check { configs, sets } => check(&configs, &sets),
-        Command::Plugins { name } => plugins(name.as_deref()),
+        Command::Run(run) => start(registry, &run),
+        Command::Resume { run, json } => go_on(registry, &run, json),
+        Command::Check { configs, sets } => check(registry, &configs, &sets),
+        Command::Plugins { name } => plugins(registry, name.as_deref()),
         Command::Probe(arguments) => probe(arguments),
         Command::Exchange(arguments) => crate::intervene::exchange_layers(arguments),
         Command::Ablate(arguments) => crate::intervene::ablate_units(arguments),
-        Command::Insert(arguments) => crate::intervene::insert_points(arguments),
+        Command::Insert(arguments) => crate::intervene::insert_points(registry, arguments),
         Command::Compact(arguments) => crate::compact::compact(arguments),
         Command::Report { runs } => report(&runs),
         Command::Value(arguments) => Ok(value::execute(*arguments)),
-        Command::Sweep(arguments) => return crate::sweep::execute(&arguments),
+        Command::Sweep(arguments) => return crate::sweep::execute(registry, &arguments),
         Command::Select(arguments) => return crate::select::execute(&arguments),
     };
     result.unwrap_or_else(|error| {
@@ -36,11 +35,11 @@ pub fn execute(arguments: Arguments) -> u8 {
     })
 }
 
-fn start(run: &Run) -> Result<u8, RunError> {
-    let loaded = load_file::<Experiment>(&run.config, &run.sets)?;
+fn start(registry: &Registry, run: &Run) -> Result<u8, RunError> {
+    let loaded = registry.load(&run.config, &run.sets)?;
     loaded.notes.iter().for_each(|note| complain(note));
     if run.dry_run {
-        say(&afterimage::dry_run(&loaded, true)?);
+        say(&afterimage::dry_run(registry, &loaded, true)?);
         return Ok(0);
     }
     let log = logging::start();
@@ -50,9 +49,12 @@ fn start(run: &Run) -> Result<u8, RunError> {
         .unwrap_or_else(|| afterimage::default_directory(&loaded));
     let options = options(Some(out.clone()), log, out)?;
     if !run.resume {
-        return Ok(conclude(&afterimage::run(&loaded, options)?, run.json));
+        return Ok(conclude(
+            &afterimage::run(registry, &loaded, options)?,
+            run.json,
+        ));
     }
-    match afterimage::run_or_resume(&loaded, options)? {
+    match afterimage::run_or_resume(registry, &loaded, options)? {
         Ok(finished) => Ok(conclude(&finished, run.json)),
         Err(result) => {
             complain("this run is complete; nothing was done");
@@ -65,10 +67,13 @@ fn start(run: &Run) -> Result<u8, RunError> {
     }
 }
 
-fn go_on(path: &Path, json: bool) -> Result<u8, RunError> {
+fn go_on(registry: &Registry, path: &Path, json: bool) -> Result<u8, RunError> {
     let log = logging::start();
     let options = options(None, log, path.to_owned())?;
-    Ok(conclude(&afterimage::resume(path, options)?, json))
+    Ok(conclude(
+        &afterimage::resume(registry, path, options)?,
+        json,
+    ))
 }
 
 fn options(out: Option<PathBuf>, log: logging::LogFile, run: PathBuf) -> Result<Options, RunError> {
@@ -113,12 +118,13 @@ fn conclude(finished: &Finished, json: bool) -> u8 {
     code
 }
 
-fn check(configs: &[PathBuf], sets: &[String]) -> Result<u8, RunError> {
+fn check(registry: &Registry, configs: &[PathBuf], sets: &[String]) -> Result<u8, RunError> {
     let mut code = 0;
     for config in configs {
-        let checked = load_file::<Experiment>(config, sets)
+        let checked = registry
+            .load(config, sets)
             .map_err(RunError::from)
-            .and_then(|loaded| afterimage::dry_run(&loaded, false));
+            .and_then(|loaded| afterimage::dry_run(registry, &loaded, false));
         match checked {
             Ok(text) => say(&format!("{}: ok\n{text}", config.display())),
             Err(error) => {
@@ -130,8 +136,7 @@ fn check(configs: &[PathBuf], sets: &[String]) -> Result<u8, RunError> {
     Ok(code)
 }
 
-fn plugins(name: Option<&str>) -> Result<u8, RunError> {
-    let registry = Registry::standard();
+fn plugins(registry: &Registry, name: Option<&str>) -> Result<u8, RunError> {
     let Some(name) = name else {
         for kind in registry.kinds() {
             say(&format!("{:20} {}\n", kind.name(), kind.about()));

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use afterimage::{
-    AblateOptions, Arms, ExchangeOptions, Grain, InsertOptions, LayerChoice, RunError, Which,
-    ablate, exchange, insert,
+    AblateOptions, Arms, ExchangeOptions, Grain, InsertOptions, LayerChoice, Registry, RunError,
+    Which, ablate, exchange, insert,
 };
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -143,7 +143,7 @@ pub fn ablate_units(arguments: Ablate) -> Result<u8, RunError> {
 }
 
 /// Inserts points into units; its result is the exit code.
-pub fn insert_points(arguments: Insert) -> Result<u8, RunError> {
+pub fn insert_points(registry: &Registry, arguments: Insert) -> Result<u8, RunError> {
     let _log = logging::start();
     let options = InsertOptions {
         run: arguments.run,
@@ -156,7 +156,7 @@ pub fn insert_points(arguments: Insert) -> Result<u8, RunError> {
         steps: arguments.steps,
         rate: arguments.rate,
     };
-    let inserted = insert(&options, &mut tell)?;
+    let inserted = insert(registry, &options, &mut tell)?;
     say(&format!("{inserted}\n"));
     if arguments.json {
         let result = json!({ "exit_code": 0, "insertion": inserted });

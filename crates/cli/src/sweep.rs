@@ -6,7 +6,7 @@ use afterimage::sweep::{
     Ending, Engine, Executor, Folder, Ledger, Local, Note, Plan, Program, Results, Rules, Slurm,
     State, SweepConfig, SweepError, Verdict, replay, same_sweep,
 };
-use afterimage::{RunError, sweeps};
+use afterimage::{Registry, RunError, sweeps};
 use clap::{Args, ValueEnum};
 
 use crate::output::{complain, say};
@@ -50,8 +50,8 @@ pub enum Where {
 }
 
 /// Runs the command; its result is the exit code.
-pub fn execute(arguments: &Sweep) -> u8 {
-    sweep(arguments).unwrap_or_else(|error| {
+pub fn execute(registry: &Registry, arguments: &Sweep) -> u8 {
+    sweep(registry, arguments).unwrap_or_else(|error| {
         complain(&error.to_string());
         match &error {
             RunError::Sweep(error) => error.exit_code(),
@@ -60,8 +60,8 @@ pub fn execute(arguments: &Sweep) -> u8 {
     })
 }
 
-fn sweep(arguments: &Sweep) -> Result<u8, RunError> {
-    let (loaded, plan) = sweeps::load_sweep(&arguments.file)?;
+fn sweep(registry: &Registry, arguments: &Sweep) -> Result<u8, RunError> {
+    let (loaded, plan) = sweeps::load_sweep(registry, &arguments.file)?;
     let config = &loaded.value;
     loaded
         .notes

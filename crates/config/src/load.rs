@@ -47,7 +47,24 @@ pub fn load_file<T>(path: &Path, sets: &[String]) -> Result<Loaded<T>, ConfigErr
 where
     T: DeserializeOwned + Serialize + Validate,
 {
-    both(read_layers(path), settings(sets)).and_then(|(layers, settings)| load(layers, &settings))
+    load_file_with(path, sets, |_, _| {})
+}
+
+/// Loads as [`load_file`] does, and hands the typed config to `also` for checks that need more than
+/// the config itself, such as a list of names; its mistakes are told in the same round.
+///
+/// # Errors
+/// As [`load_file`], and what `also` reports.
+pub fn load_file_with<T>(
+    path: &Path,
+    sets: &[String],
+    also: impl FnOnce(&T, &mut Report<'_>),
+) -> Result<Loaded<T>, ConfigErrors>
+where
+    T: DeserializeOwned + Serialize + Validate,
+{
+    let (layers, settings) = both(read_layers(path), settings(sets))?;
+    load_with(layers, &settings, also)
 }
 
 /// Loads one text, named `name` in messages, and the flags `sets` over it; the text cannot extend a file.
@@ -105,6 +122,17 @@ pub fn load<T>(layers: Vec<Layer>, settings: &[Setting]) -> Result<Loaded<T>, Co
 where
     T: DeserializeOwned + Serialize + Validate,
 {
+    load_with(layers, settings, |_, _| {})
+}
+
+fn load_with<T>(
+    layers: Vec<Layer>,
+    settings: &[Setting],
+    also: impl FnOnce(&T, &mut Report<'_>),
+) -> Result<Loaded<T>, ConfigErrors>
+where
+    T: DeserializeOwned + Serialize + Validate,
+{
     let mut merged = Merged::new();
     let mut errors = Vec::new();
     for mut layer in layers {
@@ -146,6 +174,7 @@ where
     if let (Some(value), false) = (&value, made_up) {
         let mut report = Report::new(&locations);
         value.validate(&mut report);
+        also(value, &mut report);
         errors.extend(report.apart_from(&known));
     }
     match value {

@@ -19,10 +19,10 @@ use burn::store::ModuleRecord;
 use burn::tensor::{Bytes, Tensor};
 use serde::Serialize;
 
-use crate::config::load_file;
 use crate::error::RunError;
 use crate::experiment::Experiment;
 use crate::prepared::Prepared;
+use crate::registry::Registry;
 use crate::run_dir::RunDir;
 
 /// What is inserted, and into which units.
@@ -97,8 +97,12 @@ pub struct Insertion {
 /// # Errors
 /// A run without checkpoint, or with pruned units or frozen layers; a site that the encoder does not
 /// have; more points than there are; a rate that is not positive.
-pub fn insert(options: &InsertOptions, say: &mut dyn FnMut(&str)) -> Result<Insertion, RunError> {
-    let table = Table::open(options)?;
+pub fn insert(
+    registry: &Registry,
+    options: &InsertOptions,
+    say: &mut dyn FnMut(&str),
+) -> Result<Insertion, RunError> {
+    let table = Table::open(registry, options)?;
     let mut units = Vec::new();
     say("measuring the units as they are");
     let before = table.measure(&table.model)?;
@@ -140,7 +144,7 @@ struct Table<'o> {
 }
 
 impl<'o> Table<'o> {
-    fn open(options: &'o InsertOptions) -> Result<Self, RunError> {
+    fn open(registry: &Registry, options: &'o InsertOptions) -> Result<Self, RunError> {
         let refuse = |reason: String| RunError::Insert { reason };
         if !(options.rate > 0.0 && options.rate.is_finite()) {
             return Err(refuse(format!("the rate {} is not positive", options.rate)));
@@ -149,7 +153,7 @@ impl<'o> Table<'o> {
             return Err(refuse("steps must ascend, as in 0,10,50".to_owned()));
         }
         let directory = RunDir::open(&options.run)?;
-        let loaded = load_file::<Experiment>(&directory.config(), &options.sets)?;
+        let loaded = registry.load(&directory.config(), &options.sets)?;
         let experiment = loaded.value.clone();
         let checkpoint = Checkpoints::new(directory.checkpoints(), 1, "").last()?;
         if !read_state(&checkpoint)?.masks.is_empty() {
@@ -160,7 +164,7 @@ impl<'o> Table<'o> {
                 "layers of the run are frozen; take the run that it was fine-tuned from".to_owned(),
             ));
         }
-        let prepared = Prepared::new(&loaded, None)?;
+        let prepared = Prepared::new(registry, &loaded, None)?;
         let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(read_model(&checkpoint)?))
             .map_err(|error| refuse(format!("the checkpoint cannot be read: {error}")))?;
         let model = prepared.model.clone().load_record(record);

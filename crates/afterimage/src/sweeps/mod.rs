@@ -17,36 +17,42 @@ use afterimage_track::{files::write_beside, write_table};
 use crate::config::{ConfigError, ConfigErrors, Loaded, load_file};
 use crate::dry_run::dry_run;
 use crate::error::RunError;
-use crate::experiment::Experiment;
+use crate::registry::Registry;
 
 pub use summary::{counts, table};
 
 /// The HTML page of a sweep.
 pub const PAGE: &str = "report.html";
 
-/// Loads a sweep file and makes its trials; each is checked as `afterimage check` does, so that a
+/// Loads a sweep file and makes its trials, whose plugins are those of `registry`; each is checked as `afterimage check` does, so that a
 /// mistake is told before the first of them starts.
 ///
 /// # Errors
 /// Every mistake in the sweep file, or else in the configs of its trials.
-pub fn load_sweep(file: &Path) -> Result<(Loaded<SweepConfig>, Plan), ConfigErrors> {
+pub fn load_sweep(
+    registry: &Registry,
+    file: &Path,
+) -> Result<(Loaded<SweepConfig>, Plan), ConfigErrors> {
     let loaded = load_file::<SweepConfig>(file, &[])?;
     // Trials that differ in their seed alone have the same plugins in the same order.
     let seen = RefCell::new(BTreeMap::new());
-    let plan = Plan::new(&loaded, file, &|base, sets| check(base, sets, &seen))?;
+    let plan = Plan::new(&loaded, file, &|base, sets| {
+        check(registry, base, sets, &seen)
+    })?;
     Ok((loaded, plan))
 }
 
 fn check(
+    registry: &Registry,
     base: &Path,
     sets: &[String],
     seen: &RefCell<BTreeMap<String, ()>>,
 ) -> Result<Checked, ConfigErrors> {
-    let loaded = load_file::<Experiment>(base, sets)?;
+    let loaded = registry.load(base, sets)?;
     let seed = format!("seed = {}\n", loaded.value.seed);
     let apart_from_seed = loaded.resolved.replacen(&seed, "", 1);
     if !seen.borrow().contains_key(&apart_from_seed) {
-        dry_run(&loaded, false).map_err(|error| match error {
+        dry_run(registry, &loaded, false).map_err(|error| match error {
             RunError::Config(errors) => errors,
             other => ConfigErrors::from(ConfigError {
                 file: base.display().to_string(),

@@ -1,0 +1,48 @@
+//! The `afterimage` command, for programs that add plugins of their own to it.
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//!
+//! use afterimage::Registry;
+//!
+//! fn main() -> ExitCode {
+//!     // `.with(PluginKind::new(…))` adds a kind of plugin to the standard ones.
+//!     afterimage_cli::main(&Registry::standard())
+//! }
+//! ```
+
+mod arguments;
+mod commands;
+mod compact;
+mod intervene;
+mod logging;
+mod output;
+mod probe;
+mod select;
+mod source;
+mod sweep;
+mod value;
+
+use std::process::ExitCode;
+
+use afterimage::Registry;
+use clap::Parser;
+
+use crate::arguments::Arguments;
+
+/// Runs the command line of this process with the plugins of `registry`.
+///
+/// All commands know them: configs of `run`, `check` and `sweep` can name them, `plugins` lists them,
+/// and trials of a sweep are processes of the calling program.
+pub fn main(registry: &Registry) -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are no mistakes; a wrong flag is one in what the user configured.
+            let code = if error.use_stderr() { 2 } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    ExitCode::from(commands::execute(registry, arguments))
+}
