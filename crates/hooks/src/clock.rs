@@ -40,10 +40,13 @@ pub enum Every {
 }
 
 impl Every {
-    /// Whether the handler is due at `clock`. The time before training (step 0) is always due.
+    /// Whether the handler is due at `clock`. The time before training (step 0) is always due. A
+    /// cadence of 0, which can be written in code alone, is never due; [`order`](crate::order())
+    /// refuses it.
     pub fn is_due(self, clock: &Clock) -> bool {
         match self {
             Every::Always => true,
+            zero if zero.is_zero() => false,
             Every::Steps(n) => clock.step.is_multiple_of(n),
             Every::Epochs(n) => clock.epoch.is_multiple_of(n),
             Every::Percent(share) => {
@@ -53,9 +56,14 @@ impl Every {
         }
     }
 
+    pub(crate) fn is_zero(self) -> bool {
+        matches!(self, Every::Steps(0) | Every::Epochs(0) | Every::Percent(0))
+    }
+
     /// Whether a handler is ever due once training began, in a run of `clock.epochs` and `clock.steps`.
     pub fn comes_within(self, clock: &Clock) -> bool {
         match self {
+            zero if zero.is_zero() => false,
             Every::Always | Every::Percent(_) => true,
             Every::Steps(n) => n <= clock.steps,
             Every::Epochs(n) => n <= clock.epochs,
@@ -153,6 +161,16 @@ mod tests {
             (Every::Epochs(5), false),
         ] {
             assert_eq!(every.comes_within(&run), comes, "{every}");
+        }
+    }
+
+    #[test]
+    fn a_cadence_of_nothing_is_never_due() {
+        for every in [Every::Steps(0), Every::Epochs(0), Every::Percent(0)] {
+            for step in 0..5 {
+                assert!(!every.is_due(&at(step, 4)));
+            }
+            assert!(!every.comes_within(&at(4, 4)));
         }
     }
 

@@ -58,7 +58,14 @@ fn check_ids(manifests: &[&Manifest], errors: &mut Vec<HooksError>) {
 
 fn check_host(manifests: &[&Manifest], host: &Host, errors: &mut Vec<HooksError>) {
     for manifest in manifests {
-        for (event, _) in &manifest.events {
+        for (event, every) in &manifest.events {
+            if every.is_zero() {
+                errors.push(HooksError::NeverDue {
+                    plugin: manifest.named(),
+                    event: *event,
+                    every: *every,
+                });
+            }
             if let Some(why) = host.missing_events.get(event) {
                 errors.push(HooksError::UnsupportedEvent {
                     plugin: manifest.named(),
