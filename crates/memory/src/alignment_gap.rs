@@ -10,6 +10,7 @@ use afterimage_hooks::{
 use serde::{Deserialize, Serialize};
 
 use crate::alignment::{Alignment, AlignmentProbe};
+use crate::area::Area;
 use crate::distance::{Distance, Pairs};
 use crate::layermem::{alignment_gap, standard_error};
 use crate::probe_points::{chosen_of, too_few};
@@ -79,7 +80,9 @@ impl AlignmentGapConfig {
 ///
 /// Scalars `alignment/gap/<layer>`, its standard error over points `alignment/se/<layer>`, the gap
 /// less that of the untrained network `alignment/excess/<layer>` (which says what the two splits
-/// differ in from the start), and the distances `alignment/distance/{train,held_out}/<layer>`. In a
+/// differ in from the start), how well nearness of its views tells a training point from a held-out
+/// one `alignment/area/<layer>` with `alignment/area_se/<layer>` ([`Area`]; its null, two sets of
+/// held-out points, is `alignment/area_null/<layer>`), and the distances `alignment/distance/{train,held_out}/<layer>`. In a
 /// run with a reference encoder the training points are candidates and shared points.
 ///
 /// It costs one forward pass a view and no second training, and gives no score to a single point;
@@ -163,6 +166,16 @@ impl AlignmentGap {
             scalar("se", gap_error(t, h));
             if let Some(initial) = self.initial.get(layer) {
                 scalar("excess", gap - initial);
+            }
+            // Points whose views lie closer are those that the encoder was trained on.
+            let near = |distances: &[f64]| -> Vec<f64> { distances.iter().map(|d| -d).collect() };
+            let (near_t, near_h) = (near(t), near(h));
+            for (what, area) in [
+                ("area", Area::between(&near_t, &near_h)),
+                ("area_null", Area::null(&near_h)),
+            ] {
+                scalar(what, area.area);
+                scalar(&format!("{what}_se"), area.standard_error);
             }
             scalar("distance/train", mean_t);
             scalar("distance/held_out", mean_h);

@@ -3,6 +3,7 @@
 use afterimage_hooks::Resource;
 use serde::{Deserialize, Serialize};
 
+use crate::area::Area;
 use crate::layermem::{Calibrated, LayerMem};
 
 /// LayerMem of every layer, as the last probe found it.
@@ -38,6 +39,22 @@ impl LayerScore {
     /// LayerMem without what one encoder does better at every point.
     pub fn calibrated(&self) -> Calibrated {
         self.candidates.calibrated(&self.independent)
+    }
+
+    /// How well LayerMem tells candidates from held-out points; none without held-out points.
+    pub fn area(&self) -> Option<Area> {
+        let external = self.external.as_ref()?;
+        Some(Area::between(&self.candidates.scores, &external.scores))
+    }
+
+    /// How well LayerMem tells candidates from independent points, which the reference saw.
+    pub fn area_of_pair(&self) -> Area {
+        Area::between(&self.candidates.scores, &self.independent.scores)
+    }
+
+    /// The null of [`area`](Self::area): between two sets of held-out points.
+    pub fn area_null(&self) -> Option<Area> {
+        Some(Area::null(&self.external.as_ref()?.scores))
     }
 
     /// The sets of points with their scores, in the order of tables.

@@ -98,7 +98,9 @@ impl LayerMemConfig {
 /// For every layer, scalars `layermem/mean/{candidates,independent,shared,external}/<layer>` with
 /// their standard errors over points `layermem/se/…`, `layermem/delta/<layer>` and
 /// `layermem/calibrated/<layer>`; the mean distances `layermem/distance/{studied,reference}/<layer>`
-/// of the candidates, which the scores hide; the histogram `layermem/points/<layer>`; and the tables
+/// of the candidates, which the scores hide; `layermem/area/{external,independent,null}/<layer>` with
+/// `layermem/area_se/…`, how well the score tells candidates from held-out points, from independent
+/// points, and two sets of held-out points from each other ([`Area`](crate::Area)); the histogram `layermem/points/<layer>`; and the tables
 /// `layermem/layers`, `layermem/points` (a row a point and layer) and `layermem/agreement` (how far
 /// layers agree on the candidates that they remember). It provides [`LayerScores`] and reads no
 /// labels.

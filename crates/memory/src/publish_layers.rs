@@ -3,6 +3,7 @@
 use afterimage_hooks::{Column, Measurement, SampleId, Scope, Table};
 
 use crate::agreement::{kendall_tau, top_overlap};
+use crate::area::Area;
 use crate::layer_scores::{LayerScore, LayerScores};
 use crate::layermem_probe::LayerMemConfig;
 
@@ -46,6 +47,15 @@ fn figures(scope: &mut Scope<'_>, score: &LayerScore) {
     scalar("distance/studied", score.candidates.studied);
     scalar("distance/reference", score.candidates.reference);
     scalar("undefined", score.candidates.undefined as f64);
+    for (set, area) in [
+        ("external", score.area()),
+        ("independent", Some(score.area_of_pair())),
+        ("null", score.area_null()),
+    ] {
+        let Some(area) = area else { continue };
+        scalar(&format!("area/{set}"), area.area);
+        scalar(&format!("area_se/{set}"), area.standard_error);
+    }
     let values = score.candidates.scores.clone();
     if !values.is_empty() {
         scope.histogram(format!("layermem/points/{name}"), values);
@@ -58,6 +68,9 @@ fn layers(scores: &LayerScores, config: &LayerMemConfig) -> Table {
     let number = |of: &dyn Fn(&LayerScore) -> f64| Column::F64(layers.iter().map(of).collect());
     let external =
         |of: fn(&crate::LayerMem) -> f64| number(&|l| l.external.as_ref().map_or(f64::NAN, of));
+    let area = |of: &dyn Fn(&LayerScore) -> Option<Area>, what: fn(&Area) -> f64| {
+        number(&|l| of(l).as_ref().map_or(f64::NAN, what))
+    };
     let same = |text: String| Column::Text(vec![text; layers.len()]);
     let columns = [
         (
@@ -75,6 +88,21 @@ fn layers(scores: &LayerScores, config: &LayerMemConfig) -> Table {
         ("shared_se", number(&|l| l.shared.standard_error)),
         ("external", external(|mem| mem.mean)),
         ("external_se", external(|mem| mem.standard_error)),
+        ("area", area(&|l| l.area(), |a| a.area)),
+        ("area_se", area(&|l| l.area(), |a| a.standard_error)),
+        ("area_null", area(&|l| l.area_null(), |a| a.area)),
+        (
+            "area_null_se",
+            area(&|l| l.area_null(), |a| a.standard_error),
+        ),
+        (
+            "area_independent",
+            area(&|l| Some(l.area_of_pair()), |a| a.area),
+        ),
+        (
+            "area_independent_se",
+            area(&|l| Some(l.area_of_pair()), |a| a.standard_error),
+        ),
         ("studied_distance", number(&|l| l.candidates.studied)),
         ("reference_distance", number(&|l| l.candidates.reference)),
         (

@@ -68,6 +68,18 @@ pub fn unitmem_layout(sites: &[String]) -> Vec<Category> {
         below("control: shared points", "layermem/mean/shared"),
         below("control: held-out points", "layermem/mean/external"),
         below("alignment gap", "alignment/gap"),
+        below(
+            "area: candidates against held-out points",
+            "layermem/area/external",
+        ),
+        below(
+            "control: area of two sets of held-out points",
+            "layermem/area/null",
+        ),
+        below(
+            "area by one encoder: training against held-out points",
+            "alignment/area",
+        ),
     ];
     vec![
         Category {
