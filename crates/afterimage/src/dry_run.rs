@@ -12,6 +12,7 @@ use crate::config::{KeyPath, Loaded};
 use crate::error::RunError;
 use crate::experiment::Experiment;
 use crate::located::located;
+use crate::points::Available;
 use crate::prepared::{encoder_of, side_for};
 use crate::registry::Registry;
 use crate::start::Start;
@@ -44,17 +45,31 @@ fn told(
         default_directory(loaded).display()
     );
     if with_data {
-        let data = experiment.load_data()?;
+        let mut notes = Vec::new();
+        let data = experiment.load_data_telling(&mut notes)?;
         let images = data.train.len();
-        let seen = match experiment.pair {
-            Some(pair) => pair.sets(images, experiment.seed)?.members().len(),
-            None => images,
-        };
+        let pair = experiment
+            .pair
+            .map(|pair| pair.sets(images, experiment.seed));
+        let pair = pair.transpose()?;
+        let available = Available::new(images, data.held_out.len(), pair.as_ref());
+        let seen = available.train;
+        if seen < experiment.batch_size {
+            return Err(TrainError::TooFewSamples {
+                samples: seen,
+                batch: experiment.batch_size,
+            }
+            .into());
+        }
+        notes.extend(available.notes(experiment));
         text.push_str(&format!(
             "data: {images} training and {} held-out images, {} steps an epoch\n",
             data.held_out.len(),
             seen / experiment.batch_size
         ));
+        for note in notes {
+            text.push_str(&format!("note: {note}\n"));
+        }
         text.push_str(&start(experiment, &plugins, data.train.shape())?);
     }
     let order = in_order(experiment, &plugins, sites(experiment)?)?;

@@ -73,10 +73,10 @@ pub enum RunError {
         /// The checkpoint.
         path: PathBuf,
     },
-    /// Fewer training images than UnitMem is to look at.
+    /// Too few training points for UnitMem.
     #[error(
-        "UnitMem is to look at {points} training points, but there are {train}; set `--points` to at \
-         most that"
+        "UnitMem compares at least 2 training points with each other; {points} were asked for, and \
+         there are {train} training images"
     )]
     FewPoints {
         /// Points that were asked for.
@@ -207,14 +207,12 @@ pub enum RunError {
         /// Its reference.
         reference: String,
     },
-    /// Fewer images than points to look at.
+    /// Too few images to compare points with each other.
     #[error(
-        "{points} training points and as many held-out ones are to be looked at; there are {train} \
-         training and {held_out} held-out images; lower --points (`unitmem.points`)"
+        "at least 2 training points are looked at, and as many held-out ones; there are {train} \
+         training and {held_out} held-out images; give more"
     )]
     FewImages {
-        /// Points of each split.
-        points: usize,
         /// Training images.
         train: usize,
         /// Held-out images.

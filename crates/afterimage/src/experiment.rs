@@ -15,6 +15,12 @@ use crate::fine_tune::{FineTuneConfig, LayerChoice};
 use crate::label_noise::LabelNoiseConfig;
 use crate::pair::PairConfig;
 
+/// Epochs of a run.
+const MOST_EPOCHS: u32 = 1_000_000;
+
+/// Images in a batch.
+const MOST_BATCH: usize = 1 << 16;
+
 /// A self-supervised training run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -278,7 +284,15 @@ impl Experiment {
     /// # Errors
     /// Images that cannot be read, limits that cannot be met, noise that does not fit the classes.
     pub fn load_data(&self) -> Result<DataSet, RunError> {
-        let data = self.data.load(self.limits)?;
+        self.load_data_telling(&mut Vec::new())
+    }
+
+    /// As [`load_data`](Self::load_data); what there is to say about the images goes to `notes`.
+    ///
+    /// # Errors
+    /// As [`load_data`](Self::load_data).
+    pub fn load_data_telling(&self, notes: &mut Vec<String>) -> Result<DataSet, RunError> {
+        let data = self.data.load_telling(self.limits, notes)?;
         match self.label_noise {
             Some(noise) => noise.apply(data, self.seed),
             None => Ok(data),
@@ -383,8 +397,14 @@ impl Validate for Experiment {
         report.check(self.epochs > 0, "epochs", || {
             "must be at least 1".to_owned()
         });
+        report.check(self.epochs <= MOST_EPOCHS, "epochs", || {
+            format!("must be at most {MOST_EPOCHS}")
+        });
         report.check(self.batch_size > 1, "batch_size", || {
             "must be at least 2; norms and contrastive losses need other samples".to_owned()
+        });
+        report.check(self.batch_size <= MOST_BATCH, "batch_size", || {
+            format!("must be at most {MOST_BATCH}")
         });
         report.check(
             self.pair.is_none_or(|pair| pair.candidates > 0),
@@ -420,9 +440,11 @@ impl Validate for Experiment {
                 )
             },
         );
-        report.check(self.loader.depth > 0, "loader.depth", || {
-            "must be at least 1".to_owned()
-        });
+        report.check(
+            (1..=1024).contains(&self.loader.depth),
+            "loader.depth",
+            || "must be from 1 to 1024".to_owned(),
+        );
         report.check(
             (1..=1024).contains(&self.loader.threads),
             "loader.threads",
@@ -440,9 +462,11 @@ impl Validate for Experiment {
         report.check(evaluation.bank > 0, "evaluation.bank", || {
             "must be at least 1".to_owned()
         });
-        report.check(evaluation.batch_size > 0, "evaluation.batch_size", || {
-            "must be at least 1".to_owned()
-        });
+        report.check(
+            (1..=MOST_BATCH).contains(&evaluation.batch_size),
+            "evaluation.batch_size",
+            || format!("must be from 1 to {MOST_BATCH}"),
+        );
         report.check(self.checkpoints.every > 0, "checkpoints.every", || {
             "must be at least 1".to_owned()
         });

@@ -16,6 +16,7 @@ mod intervene;
 mod label_noise;
 mod located;
 mod pair;
+mod points;
 mod prepared;
 mod probe;
 mod quiet;

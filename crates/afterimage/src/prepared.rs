@@ -18,6 +18,7 @@ use crate::dry_run::{attach, in_order};
 use crate::error::RunError;
 use crate::experiment::Experiment;
 use crate::located::located;
+use crate::points::Available;
 use crate::registry::Registry;
 use crate::start::Start;
 
@@ -41,6 +42,8 @@ pub(crate) struct Prepared {
     pub(crate) masks: Masks,
     /// Layers of the encoder that fine-tuning trains.
     pub(crate) trained: Option<Vec<String>>,
+    /// What the user should know about images and points.
+    pub(crate) notes: Vec<String>,
 }
 
 impl Prepared {
@@ -62,7 +65,8 @@ impl Prepared {
         let experiment = &loaded.value;
         let plugins = attach(registry, loaded)?;
         let device = open_device(&experiment.device)?;
-        let data = Arc::new(experiment.load_data()?);
+        let mut notes = Vec::new();
+        let data = Arc::new(experiment.load_data_telling(&mut notes)?);
         let shape = data.train.shape();
         let views = Views::new(&experiment.views, shape, experiment.seed)?;
         let plain = plain_views(&experiment.views, shape, experiment.seed)?;
@@ -70,9 +74,9 @@ impl Prepared {
             Some(pair) => Some(Arc::new(pair.sets(data.train.len(), experiment.seed)?)),
             None => None,
         };
-        let members = pair
-            .as_ref()
-            .map_or(data.train.len(), |sets| sets.members().len());
+        let available = Available::new(data.train.len(), data.held_out.len(), pair.as_deref());
+        notes.extend(available.notes(experiment));
+        let members = available.train;
         let steps = (members / experiment.batch_size) as u64;
         if steps == 0 {
             return Err(TrainError::TooFewSamples {
@@ -127,6 +131,7 @@ impl Prepared {
             kept: start.kept(),
             masks: start.masks(),
             trained: trained.names,
+            notes,
         })
     }
 }

@@ -109,6 +109,9 @@ pub fn run(
         .clone()
         .unwrap_or_else(|| default_directory(loaded));
     let prepared = Prepared::new(registry, loaded, None)?;
+    for note in &prepared.notes {
+        tracing::warn!("{note}");
+    }
     let directory = RunDir::create(path)?;
     if let Some(layers) = &prepared.trained {
         keep_layers(directory.path(), layers)?;
@@ -230,6 +233,7 @@ impl Prepared {
             kept,
             masks,
             trained: _,
+            notes: _,
         } = self;
         let experiment = &loaded.value;
         let data_digest = data.digest();

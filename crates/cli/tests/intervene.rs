@@ -186,8 +186,8 @@ fn mistakes_are_told_with_what_to_do() {
             vec!["unitmem.sites", "no site"],
         ),
         (
-            vec!["ablate", &one, "--units", "top", "--points", "999"],
-            vec!["--points", "320"],
+            vec!["ablate", &one, "--units", "top", "--points", "1"],
+            vec!["unitmem.points"],
         ),
         (vec!["ablate", "nowhere", "--units", "low"], vec!["nowhere"]),
         (vec!["insert", "nowhere"], vec!["nowhere"]),
@@ -197,7 +197,11 @@ fn mistakes_are_told_with_what_to_do() {
             vec!["insert", &one, "--site", "encoder.nothing"],
             vec!["encoder.nothing", "encoder.res2b.act"],
         ),
-        (vec!["insert", &one, "--others", "9999"], vec!["9999"]),
+        (vec!["insert", &one, "--others", "0"], vec!["at least 2"]),
+        (
+            vec!["insert", &one, "--views", "100000000"],
+            vec!["--views", "too many"],
+        ),
     ] {
         let ended = call(&arguments);
         assert!(matches!(ended.code, Some(1 | 2)), "{arguments:?} {ended:?}");

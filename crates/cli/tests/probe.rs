@@ -379,11 +379,10 @@ fn images_that_do_not_fit_are_refused_before_anything_is_written() {
         1,
         &["no/such/folder"],
     );
-    let many = ["--data", "embedded", "--points", "2000"];
     refused(
-        &many,
+        &["--data", "embedded", "--views", "100000000"],
         2,
-        &["6000 training and 1000 held-out", "lower --points"],
+        &["unitmem.views", "too many"],
     );
     refused(
         &["--data", "embedded", "--points", "1"],

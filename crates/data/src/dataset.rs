@@ -53,7 +53,7 @@ impl DataSet {
 /// How many images of each split are used; `None` means all.
 ///
 /// A limit takes the first images of each class in file order, the same for every seed (see
-/// [`ImageSet::first_balanced`]).
+/// [`ImageSet::first_balanced`]); one that is no smaller than the set takes all of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
@@ -66,9 +66,22 @@ pub struct Limits {
 }
 
 impl Limits {
-    pub(crate) fn apply(self, data: DataSet) -> Result<DataSet, DataError> {
-        let cut = |images: ImageSet, limit: Option<usize>, key: &str| match limit {
+    pub(crate) fn apply(
+        self,
+        data: DataSet,
+        notes: &mut Vec<String>,
+    ) -> Result<DataSet, DataError> {
+        let mut cut = |images: ImageSet, limit: Option<usize>, key: &str| match limit {
             None => Ok(images),
+            Some(limit) if limit >= images.len() => {
+                if limit > images.len() {
+                    notes.push(format!(
+                        "{key} is {limit}; all {} images are used, as many as there are",
+                        images.len()
+                    ));
+                }
+                Ok(images)
+            }
             Some(limit) => images
                 .first_balanced(limit)
                 .map_err(|reason| DataError::config(key, reason)),

@@ -76,6 +76,20 @@ pub struct Problems {
     pub total: usize,
 }
 
+impl Problems {
+    /// The problems that `faults` are; a file that is named twice counts once.
+    pub(crate) fn new(mut faults: Vec<(PathBuf, String)>) -> Self {
+        faults.sort();
+        faults.dedup();
+        let total = faults.len();
+        faults.truncate(MAX_LISTED);
+        Self {
+            listed: faults,
+            total,
+        }
+    }
+}
+
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let noun = if self.total == 1 { "file" } else { "files" };

@@ -220,7 +220,8 @@ impl ImageSet {
             .collect()
     }
 
-    /// The first `limit` images that keep the classes balanced, in file order.
+    /// The first `limit` images that keep the classes balanced, in file order; all where the set has
+    /// no more.
     ///
     /// Each class that has images gives its first `limit / classes`; where that leaves a rest, the
     /// first classes give one more.
@@ -230,6 +231,9 @@ impl ImageSet {
     pub fn first_balanced(&self, limit: usize) -> Result<Self, String> {
         if limit == 0 {
             return Err("a limit of 0 leaves nothing".to_owned());
+        }
+        if limit >= self.len() {
+            return Ok(self.clone());
         }
         let mut have = vec![0usize; self.classes.len()];
         self.labels
@@ -322,11 +326,14 @@ mod tests {
             assert_eq!(some.image(SampleId(id)), all.image(position));
         }
         assert_eq!(some.image(SampleId(5)), None);
-        let error = all.first_balanced(9).unwrap_err();
+        let error = set(&[0, 0, 0, 0, 1], 2, 1).first_balanced(4).unwrap_err();
         assert!(
-            error.contains("needs 3 of class \"c2\", which has 2"),
+            error.contains("needs 2 of class \"c1\", which has 1"),
             "{error}"
         );
+        for limit in [8, 9, usize::MAX] {
+            assert_eq!(all.first_balanced(limit), Ok(all.clone()));
+        }
         assert!(all.first_balanced(0).is_err());
         let gap = set(&[2, 0, 2, 0], 3, 1);
         assert_eq!(gap.first_balanced(3).unwrap().labels(), [2, 0, 0]);

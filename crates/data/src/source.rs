@@ -45,8 +45,8 @@ pub enum DataSource {
         coarse: bool,
     },
     /// One folder a class, any decodable format (PNG, JPEG, GIF, BMP, TIFF, WebP, PNM, TGA, QOI,
-    /// ICO), laid over white where transparent, scaled until the shorter side is `size` and cut to
-    /// the middle square.
+    /// ICO), turned upright as its orientation tag says, laid over white where transparent, scaled
+    /// until the shorter side is `size` and cut to the middle square.
     Folder {
         /// Folder of class folders to train on.
         train: PathBuf,
@@ -72,6 +72,19 @@ impl DataSource {
     /// A file that is missing, truncated, corrupt, empty or of another kind; sizes or counts that
     /// do not fit together; a limit that cannot be met. The error names file and reason.
     pub fn load(&self, limits: Limits) -> Result<DataSet, DataError> {
+        self.load_telling(limits, &mut Vec::new())
+    }
+
+    /// As [`load`](Self::load); what was passed over and what a limit could not cut goes to `notes`,
+    /// a sentence each.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_telling(
+        &self,
+        limits: Limits,
+        notes: &mut Vec<String>,
+    ) -> Result<DataSet, DataError> {
         let data = match self {
             Self::Embedded {} => embedded::load()?,
             Self::Idx { dir } => idx::load(&idx::find(dir)?)?,
@@ -111,8 +124,8 @@ impl DataSource {
                 size: *size,
                 channels: channels.unwrap_or(3),
             }
-            .load()?,
+            .load(notes)?,
         };
-        limits.apply(data)
+        limits.apply(data, notes)
     }
 }

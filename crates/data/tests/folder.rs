@@ -147,6 +147,113 @@ fn all_damaged_files_are_named_at_once() {
 }
 
 #[test]
+fn damaged_files_of_both_splits_are_named_at_once() {
+    let dir = two_classes();
+    // Every third file of a class is held out: c.tiff.
+    fs::write(dir.path().join("ash/a.png"), b"").unwrap();
+    fs::write(dir.path().join("birch/c.tiff"), b"<html></html>").unwrap();
+    let message = load(&folder(dir.path(), 8, 3)).unwrap_err().to_string();
+    for part in ["2 unusable image files", "ash/a.png", "birch/c.tiff"] {
+        assert!(message.contains(part), "{message}");
+    }
+    // A folder of its own for each split.
+    let other = two_classes();
+    fs::write(other.path().join("birch/d.gif"), b"GIF").unwrap();
+    let source = DataSource::Folder {
+        train: dir.path().to_owned(),
+        held_out: Some(other.path().to_owned()),
+        hold_out_every: None,
+        size: 8,
+        channels: None,
+    };
+    let message = load(&source).unwrap_err().to_string();
+    for part in ["3 unusable image files", "ash/a.png", "birch/d.gif"] {
+        assert!(message.contains(part), "{message}");
+    }
+    fs::remove_dir_all(dir.path().join("birch")).unwrap();
+    fs::create_dir(dir.path().join("birch")).unwrap();
+    fs::create_dir(dir.path().join("cedar")).unwrap();
+    let message = load(&folder(dir.path(), 8, 3)).unwrap_err().to_string();
+    assert!(
+        message.contains("birch: the class folder holds no image file; nor do")
+            && message.contains("cedar"),
+        "{message}"
+    );
+}
+
+#[test]
+fn files_that_are_passed_over_are_counted_and_named() {
+    let dir = two_classes();
+    let quiet = |source: &DataSource| {
+        let mut notes = Vec::new();
+        let data = source.load_telling(Limits::default(), &mut notes).unwrap();
+        (data, notes)
+    };
+    let (data, notes) = quiet(&folder(dir.path(), 8, 3));
+    assert_eq!(notes, [""; 0]);
+    fs::write(dir.path().join("ash/.hidden"), b"").unwrap();
+    assert_eq!(quiet(&folder(dir.path(), 8, 3)), (data.clone(), notes));
+    for name in ["e.heic", "f.avif", "g.svg", "noextension"] {
+        fs::write(dir.path().join("ash").join(name), b"x").unwrap();
+    }
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("/nowhere/a.png", dir.path().join("birch/z.png")).unwrap();
+    #[cfg(not(unix))]
+    fs::write(dir.path().join("birch/z"), b"x").unwrap();
+    let (same, notes) = quiet(&folder(dir.path(), 8, 3));
+    assert_eq!(same, data);
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert!(
+        notes[0].starts_with("5 files are no images that can be read: ")
+            && notes[0].contains("ash/e.heic, ")
+            && notes[0].contains("birch/z"),
+        "{notes:?}"
+    );
+    fs::write(dir.path().join("readme.txt"), b"x").unwrap();
+    let (_, notes) = quiet(&folder(dir.path(), 8, 3));
+    assert!(
+        notes[0].starts_with("6 files") && notes[0].ends_with("and 1 more"),
+        "{notes:?}"
+    );
+}
+
+/// A JPEG whose orientation tag says `orientation`, of a picture with a black left half.
+fn tagged(orientation: u8) -> Vec<u8> {
+    let picture = GrayImage::from_fn(16, 16, |x, _| Luma([if x < 8 { 0 } else { 255 }]));
+    let mut jpeg = Vec::new();
+    picture
+        .write_to(
+            &mut std::io::Cursor::new(&mut jpeg),
+            image::ImageFormat::Jpeg,
+        )
+        .unwrap();
+    let mut exif = b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
+    exif.extend([orientation, 0, 0, 0, 0, 0, 0]);
+    let mut segment = vec![0xff, 0xe1];
+    segment.extend((exif.len() as u16 + 2).to_be_bytes());
+    segment.extend(exif);
+    jpeg.splice(2..2, segment);
+    jpeg
+}
+
+#[test]
+fn photographs_are_turned_upright() {
+    let dir = TempDir::new().unwrap();
+    fs::create_dir(dir.path().join("x")).unwrap();
+    // As stored, half a turn, a quarter turn clockwise; the last is held out.
+    for (name, orientation) in [("1.jpg", 1), ("2.jpg", 3), ("3.jpg", 6)] {
+        fs::write(dir.path().join("x").join(name), tagged(orientation)).unwrap();
+    }
+    let data = load(&folder(dir.path(), 16, 1)).unwrap();
+    let corners = |pixels: &[u8]| [0, 15, 240, 255].map(|at| pixels[at] > 127);
+    let train = |at| corners(data.train.image(SampleId(at)).unwrap().pixels);
+    assert_eq!(train(0), [false, true, false, true]);
+    assert_eq!(train(1), [true, false, true, false]);
+    let turned = corners(data.held_out.image(SampleId(0)).unwrap().pixels);
+    assert_eq!(turned, [false, false, true, true]);
+}
+
+#[test]
 fn a_picture_of_too_many_pixels_is_an_error_before_it_is_decoded() {
     let dir = two_classes();
     // A PNG header that promises 20,000 × 20,000 pixels, with its checksum, and no data.

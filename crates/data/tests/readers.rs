@@ -298,10 +298,20 @@ fn the_embedded_set_is_balanced_and_limits_keep_it_so() {
         train: Some(7000),
         held_out: None,
     };
-    expect_message(
-        DataSource::Embedded {}.load(limits),
-        &["limits.train", "which has 600 of the 6000"],
+    let mut notes = Vec::new();
+    let all = DataSource::Embedded {}.load_telling(limits, &mut notes);
+    assert_eq!(all.unwrap().digest(), data.digest());
+    assert_eq!(notes.len(), 1);
+    assert!(
+        notes[0].contains("limits.train is 7000; all 6000 images"),
+        "{notes:?}"
     );
+    let limits = Limits {
+        train: None,
+        held_out: Some(usize::MAX),
+    };
+    let all = DataSource::Embedded {}.load(limits).unwrap();
+    assert_eq!(all.digest(), data.digest());
 }
 
 #[test]

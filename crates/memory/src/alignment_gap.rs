@@ -13,7 +13,10 @@ use crate::alignment::{Alignment, AlignmentProbe};
 use crate::area::Area;
 use crate::distance::{Distance, Pairs};
 use crate::layermem::{alignment_gap, standard_error};
-use crate::probe_points::{chosen_of, too_few};
+use crate::probe_points::{chosen_of, too_few, too_large, too_many};
+
+/// Views of a point; every one is compared with every other.
+const MOST_VIEWS: usize = 1024;
 
 /// Settings of [`AlignmentGap`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -54,11 +57,14 @@ impl Default for AlignmentGapConfig {
 impl AlignmentGapConfig {
     /// What is wrong with the settings: keys, each with a sentence.
     pub fn problems(&self) -> Vec<(&'static str, String)> {
-        too_few(&[
+        let mut problems = too_few(&[
             ("points", self.points, 2, "a standard error needs two"),
             ("views", self.views, 2, "a distance is between two views"),
             ("batch", self.batch, 1, "a forward pass needs a point"),
-        ])
+        ]);
+        problems.extend(too_many(&[("views", self.views, MOST_VIEWS)]));
+        problems.extend(too_large(self.points, self.views, self.batch));
+        problems
     }
 
     /// The probe that these settings describe.

@@ -14,7 +14,7 @@ use crate::class_scores::ClassScores;
 use crate::classmem_report::{ClassReport, publish};
 use crate::cross_fit::CrossFit;
 use crate::measure::{Measured, Probe};
-use crate::probe_points::{points_to_probe, too_few};
+use crate::probe_points::{points_to_probe, too_few, too_large};
 use crate::unitmem::Form;
 
 /// Settings of [`ClassMemProbe`]; those that it shares with [`UnitMemConfig`](crate::UnitMemConfig)
@@ -25,8 +25,8 @@ pub struct ClassMemConfig {
     /// At the end of which epochs to probe; default `"1 epochs"`. The untrained network is probed
     /// in any case.
     pub every: Every,
-    /// Training points for ClassMem, and as many held-out points for class selectivity; default
-    /// 1000, at least 2.
+    /// Training points for ClassMem, and as many held-out points for class selectivity; fewer where
+    /// one of the splits has fewer; default 1000, at least 2.
     pub points: usize,
     /// Augmented views of each point; default 10, at least 1.
     pub views: usize,
@@ -62,7 +62,7 @@ impl Default for ClassMemConfig {
 impl ClassMemConfig {
     /// What is wrong with the settings: keys, each with a sentence.
     pub fn problems(&self) -> Vec<(&'static str, String)> {
-        too_few(&[
+        let mut problems = too_few(&[
             (
                 "points",
                 self.points,
@@ -71,7 +71,9 @@ impl ClassMemConfig {
             ),
             ("views", self.views, 1, "activations are means over views"),
             ("batch", self.batch, 1, "a forward pass needs a point"),
-        ])
+        ]);
+        problems.extend(too_large(self.points, self.views, self.batch));
+        problems
     }
 }
 

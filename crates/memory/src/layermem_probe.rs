@@ -10,8 +10,11 @@ use crate::alignment::{Alignment, AlignmentProbe};
 use crate::distance::{Distance, Pairs};
 use crate::layer_scores::{LayerScore, LayerScores};
 use crate::layermem::{LayerForm, LayerMem};
-use crate::probe_points::{chosen_of, too_few};
+use crate::probe_points::{chosen_of, too_few, too_large, too_many};
 use crate::publish_layers::publish;
+
+/// Views of a point; every one is compared with every other.
+const MOST_VIEWS: usize = 1024;
 
 /// Settings of [`LayerMemProbe`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,7 +70,7 @@ impl LayerMemConfig {
             Pairs::Views => 2,
             Pairs::Original => 1,
         };
-        too_few(&[
+        let mut problems = too_few(&[
             ("points", self.points, 2, "a standard error needs two"),
             (
                 "views",
@@ -76,7 +79,10 @@ impl LayerMemConfig {
                 "a distance is between two images",
             ),
             ("batch", self.batch, 1, "a forward pass needs a point"),
-        ])
+        ]);
+        problems.extend(too_many(&[("views", self.views, MOST_VIEWS)]));
+        problems.extend(too_large(self.points, self.views, self.batch));
+        problems
     }
 
     /// The probe that these settings describe.

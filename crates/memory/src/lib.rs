@@ -86,7 +86,7 @@ pub use owners::{owned_units, units_by_owner};
 pub use ownership_probe::{OwnershipConfig, OwnershipProbe};
 pub use ownership_test::{Interval, OwnershipTest};
 pub use probe::{UnitMemConfig, UnitMemProbe};
-pub use probe_points::{chosen_of, probe_points};
+pub use probe_points::{chosen_of, points_of_both, probe_points};
 pub use site_points::SitePoints;
 pub use streaks::Streaks;
 pub use streaming::{StreamingConfig, UnitMemStreaming};

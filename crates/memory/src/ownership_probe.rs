@@ -10,8 +10,11 @@ use crate::activation_map::ActMap;
 use crate::error::MemoryError;
 use crate::measure::{Measured, Probe};
 use crate::ownership_test::OwnershipTest;
-use crate::probe_points::{chosen_of, too_few};
+use crate::probe_points::{chosen_of, too_few, too_large, too_many};
 use crate::unitmem::Form;
+
+/// Draws of a bootstrap, which say no more beyond.
+const MOST_DRAWS: usize = 1_000_000;
 
 /// Settings of [`OwnershipProbe`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,7 +59,7 @@ impl Default for OwnershipConfig {
 impl OwnershipConfig {
     /// What is wrong with the settings: keys, each with a sentence.
     pub fn problems(&self) -> Vec<(&'static str, String)> {
-        too_few(&[
+        let mut problems = too_few(&[
             (
                 "points",
                 self.points,
@@ -66,7 +69,10 @@ impl OwnershipConfig {
             ("views", self.views, 1, "activations are means over views"),
             ("batch", self.batch, 1, "a forward pass needs a point"),
             ("draws", self.draws, 2, "a standard error needs two"),
-        ])
+        ]);
+        problems.extend(too_many(&[("draws", self.draws, MOST_DRAWS)]));
+        problems.extend(too_large(self.points, self.views, self.batch));
+        problems
     }
 }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::activation_map::ActMap;
 use crate::measure::{Measured, Probe};
 use crate::owner_report::{Detail, Side, point_table};
-use crate::probe_points::{points_to_probe, too_few};
+use crate::probe_points::{points_to_probe, too_few, too_large};
 use crate::publish::{Publisher, SiteReport};
 use crate::streaks::Streaks;
 use crate::unit_score::UnitScore;
@@ -33,8 +33,8 @@ pub struct UnitMemConfig {
     /// At the end of which epochs to probe; default `"1 epochs"`. The untrained network is probed
     /// in any case.
     pub every: Every,
-    /// Training points, and as many held-out points; default 1000, at least 2. UnitMem grows with
-    /// it, so keep it when runs are compared.
+    /// Training points, and as many held-out points; fewer where one of the splits has fewer;
+    /// default 1000, at least 2. UnitMem grows with it, so keep it when runs are compared.
     pub points: usize,
     /// Augmented views of each point; default 10 as in the paper, at least 1. UnitMem falls with
     /// it.
@@ -73,7 +73,7 @@ impl Default for UnitMemConfig {
 impl UnitMemConfig {
     /// What is wrong with the settings: keys, each with a sentence.
     pub fn problems(&self) -> Vec<(&'static str, String)> {
-        too_few(&[
+        let mut problems = too_few(&[
             (
                 "points",
                 self.points,
@@ -82,7 +82,9 @@ impl UnitMemConfig {
             ),
             ("views", self.views, 1, "activations are means over views"),
             ("batch", self.batch, 1, "a forward pass needs a point"),
-        ])
+        ]);
+        problems.extend(too_large(self.points, self.views, self.batch));
+        problems
     }
 
     /// The sites that these settings name, and how their units are read.

@@ -28,8 +28,14 @@ pub fn chosen_of(seed: u64, split: Split, from: &[SampleId], count: usize) -> Ve
     ids
 }
 
-/// The `wanted` points of `split` that the plugin `kind` looks at, always the same; there must be as
-/// many. Training points are such that the encoder is trained on them.
+/// Points of each split that are looked at where `wanted` are asked for: as many of the training
+/// samples as of the held-out ones, so that a score can be compared with its null.
+pub fn points_of_both(wanted: usize, train: usize, held_out: usize) -> usize {
+    wanted.min(train).min(held_out)
+}
+
+/// The points of `split` that the plugin `kind` looks at, always the same: `wanted`, or fewer where one
+/// of the splits has fewer. Training points are such that the encoder is trained on them.
 pub(crate) fn points_to_probe(
     kind: &str,
     run: &RunInfo,
@@ -37,22 +43,26 @@ pub(crate) fn points_to_probe(
     samples: &dyn Samples,
     wanted: usize,
 ) -> Result<Vec<SampleId>, Fault> {
-    let from: Vec<SampleId> = match (&run.pair, split) {
-        (Some(sets), Split::Train) => sets.members(),
-        _ => (0..samples.len(split) as u32).map(SampleId).collect(),
+    let all = |split| -> Vec<SampleId> { (0..samples.len(split) as u32).map(SampleId).collect() };
+    let train = match &run.pair {
+        Some(sets) => sets.members(),
+        None => all(Split::Train),
     };
-    let available = from.len();
-    if available >= wanted {
-        return Ok(chosen_of(run.seed, split, &from, wanted));
+    let held_out = all(Split::HeldOut);
+    let points = points_of_both(wanted, train.len(), held_out.len());
+    if points < 2 {
+        return Err(Fault::new(format!(
+            "{kind} compares points with each other and needs two of each split; there are {} \
+             training and {} held-out samples",
+            train.len(),
+            held_out.len()
+        )));
     }
-    let name = match split {
-        Split::Train => "training",
-        Split::HeldOut => "held-out",
+    let from = match split {
+        Split::Train => train,
+        Split::HeldOut => held_out,
     };
-    Err(Fault::new(format!(
-        "{kind} is to look at {wanted} {name} points, but there are {available} {name} samples; \
-         set `points` to at most that (the null needs as many held-out points)"
-    )))
+    Ok(chosen_of(run.seed, split, &from, points))
 }
 
 /// What is wrong with settings that have a least value: key, value, least value, reason.
@@ -71,9 +81,54 @@ pub(crate) fn too_few(
         .collect()
 }
 
+/// Images that one forward pass of a probe may have.
+const MOST_IMAGES: usize = 1 << 15;
+
+/// What is wrong with settings that have a largest value: key, value, largest value.
+pub(crate) fn too_many(limits: &[(&'static str, usize, usize)]) -> Vec<(&'static str, String)> {
+    let over = limits.iter().filter(|(_, value, most)| value > most);
+    over.map(|(key, value, most)| (*key, format!("{value} is too many; give at most {most}")))
+        .collect()
+}
+
+/// What is wrong with the size of one forward pass: `views` of each of `batch` points, of which there
+/// are `points`.
+pub(crate) fn too_large(points: usize, views: usize, batch: usize) -> Vec<(&'static str, String)> {
+    let images = batch.min(points).saturating_mul(views);
+    if views > MOST_IMAGES {
+        too_many(&[("views", views, MOST_IMAGES)])
+    } else if images > MOST_IMAGES {
+        let told = format!(
+            "{batch} points of {views} views are {images} images in one forward pass, of at most \
+             {MOST_IMAGES}; lower it, which changes time and memory alone"
+        );
+        vec![("batch", told)]
+    } else {
+        Vec::new()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_forward_pass_has_a_largest_size() {
+        assert_eq!(too_large(1000, 10, 16), []);
+        assert_eq!(too_large(40, 10, usize::MAX), []);
+        assert_eq!(too_large(1000, 100_000_000, 16)[0].0, "views");
+        assert_eq!(too_large(usize::MAX, usize::MAX, usize::MAX)[0].0, "views");
+        assert_eq!(too_large(1_000_000, 10, 1_000_000)[0].0, "batch");
+        assert_eq!(too_many(&[("draws", 5, 5)]), []);
+        assert_eq!(too_many(&[("draws", 6, 5)])[0].0, "draws");
+    }
+
+    #[test]
+    fn both_splits_give_as_many_points() {
+        assert_eq!(points_of_both(500, 1000, 240), 240);
+        assert_eq!(points_of_both(500, 100, 240), 100);
+        assert_eq!(points_of_both(20, 100, 240), 20);
+    }
 
     #[test]
     fn points_are_distinct_sorted_and_a_function_of_seed_and_split() {

@@ -16,6 +16,9 @@ use crate::{Encoder, Initial, ModelError, Taps, TokenBlock, TokenNorm, seeded_fr
 
 /// More blocks are a slip of the keyboard.
 const MOST_BLOCKS: usize = 256;
+
+/// Pixels of a side.
+const MOST_SIDE: usize = 4096;
 /// Standard deviation of initial weights.
 const DEVIATION: f64 = 0.02;
 const PATCH: &str = "encoder.patch";
@@ -132,11 +135,18 @@ impl VitConfig {
                 reason: "a transformer has 1 to 256 blocks",
             });
         }
-        if self.patch == 0 {
+        if !(1..=MOST_SIDE).contains(&self.patch) {
             return Err(ModelError::Config {
                 key: "patch",
                 value: self.patch.to_string(),
-                reason: "a patch has at least one pixel",
+                reason: "a patch is 1 to 4096 pixels wide",
+            });
+        }
+        if let Some(side) = self.side.filter(|side| *side > MOST_SIDE) {
+            return Err(ModelError::Config {
+                key: "side",
+                value: side.to_string(),
+                reason: "images are at most 4096 pixels wide",
             });
         }
         match self.side {

@@ -8,6 +8,9 @@ use crate::schedule::Schedule;
 use crate::score::Score;
 use crate::select::{Budget, Direction, Rules, Scope};
 
+/// Units of a group.
+const MOST_UNITS: usize = 1 << 20;
+
 /// How the scores of several sites become one score of the group that they share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -117,8 +120,16 @@ impl PruneConfig {
             "max_fraction",
             "must be above 0 and at most 1",
         );
-        check(self.min_units > 0, "min_units", "must be at least 1");
-        check(self.round_to > 0, "round_to", "must be at least 1");
+        check(
+            (1..=MOST_UNITS).contains(&self.min_units),
+            "min_units",
+            "must be from 1 to 1048576",
+        );
+        check(
+            (1..=MOST_UNITS).contains(&self.round_to),
+            "round_to",
+            "must be from 1 to 1048576",
+        );
         check(
             self.couple || self.of == Budget::Units,
             "of",

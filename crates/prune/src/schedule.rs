@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The last epoch that a run can have.
+const MOST_EPOCH: u32 = 1_000_000;
+
 /// The share of the final fraction that is reached by an epoch: monotone, 0 before the schedule
 /// begins, exactly 1 from its end on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -88,7 +91,11 @@ impl Schedule {
             Self::OneShot { epoch } => vec![*epoch],
             Self::Linear { begin, end, every } | Self::Cubic { begin, end, every } => {
                 let every = usize::try_from((*every).max(1)).unwrap_or(usize::MAX);
-                let within = (*begin..*end).step_by(every).skip(1);
+                // Made before it is checked; what is beyond is refused.
+                let within = (*begin..*end)
+                    .step_by(every)
+                    .skip(1)
+                    .take(MOST_EPOCH as usize);
                 within.chain([*end]).collect()
             }
             Self::AtEpochs { epochs, .. } => epochs.clone(),
@@ -110,6 +117,13 @@ impl Schedule {
     pub fn problem(&self) -> Option<String> {
         match self {
             Self::OneShot { epoch: 0 } => Some("epochs are counted from 1".to_owned()),
+            Self::OneShot { epoch: end } | Self::Linear { end, .. } | Self::Cubic { end, .. }
+                if *end > MOST_EPOCH =>
+            {
+                Some(format!(
+                    "epoch {end} is too late; a run has at most {MOST_EPOCH}"
+                ))
+            }
             Self::OneShot { .. } => None,
             Self::Linear { begin, end, every } | Self::Cubic { begin, end, every } => {
                 if begin >= end {

@@ -118,8 +118,24 @@ impl DinoConfig {
     pub(crate) fn problems(&self) -> Vec<SslError> {
         let [low, high] = self.local_scale;
         Rules::default()
-            .at_least_one("prototypes", self.prototypes)
-            .at_least_one("local_size", self.local_size.unwrap_or(1))
+            .count(
+                "prototypes",
+                self.prototypes,
+                1 << 20,
+                "it must be from 1 to 1048576",
+            )
+            .count(
+                "local_size",
+                self.local_size.unwrap_or(1),
+                4096,
+                "it must be from 1 to 4096",
+            )
+            .require(
+                self.local_views <= 256,
+                "local_views",
+                self.local_views as f64,
+                "it must be at most 256",
+            )
             .require(
                 low > 0.0 && low <= high && high <= 1.0,
                 "local_scale",

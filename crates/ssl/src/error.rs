@@ -89,9 +89,15 @@ impl Rules {
         self.require(holds, key, value, "it must be at least 0 and below 1")
     }
 
-    /// Requires a count of at least 1.
-    pub(crate) fn at_least_one(self, key: &'static str, value: usize) -> Self {
-        self.require(value > 0, key, value as f64, "it must be at least 1")
+    /// Requires a count of at least 1 and at most `most`, which `rule` says.
+    pub(crate) fn count(
+        self,
+        key: &'static str,
+        value: usize,
+        most: usize,
+        rule: &'static str,
+    ) -> Self {
+        self.require((1..=most).contains(&value), key, value as f64, rule)
     }
 
     /// Requires the momentum of a moving average: at least 0 and at most 1.

@@ -110,8 +110,18 @@ impl MaeConfig {
     pub(crate) fn problems(&self) -> Vec<SslError> {
         Rules::default()
             .share("mask", self.mask)
-            .at_least_one("decoder_depth", self.decoder_depth)
-            .at_least_one("decoder_heads", self.decoder_heads)
+            .count(
+                "decoder_depth",
+                self.decoder_depth,
+                256,
+                "it must be from 1 to 256",
+            )
+            .count(
+                "decoder_heads",
+                self.decoder_heads,
+                1024,
+                "it must be from 1 to 1024",
+            )
             .broken()
     }
 }

@@ -65,7 +65,12 @@ impl SimSiamConfig {
 
     pub(crate) fn problems(&self) -> Vec<SslError> {
         Rules::default()
-            .at_least_one("predictor_hidden", self.predictor_hidden)
+            .count(
+                "predictor_hidden",
+                self.predictor_hidden,
+                65536,
+                "it must be from 1 to 65536",
+            )
             .broken()
     }
 }

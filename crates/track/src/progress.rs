@@ -122,6 +122,7 @@ impl Progress {
         match &self.face {
             Face::Bar(bar) => {
                 bar.set_prefix(format!("epoch {}/{}", clock.epoch, clock.epochs));
+                bar.set_length(clock.steps);
                 bar.set_position(clock.step);
                 bar.set_message(self.pace(clock, now));
             }

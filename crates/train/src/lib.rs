@@ -21,6 +21,7 @@ mod lifecycle;
 mod linear_probe;
 mod live;
 mod lock_step;
+mod pace;
 mod pretrain;
 mod records;
 mod signals;

@@ -280,6 +280,22 @@ impl<M: LearnerModel> Training<M> {
 
     fn report_costs(&mut self, clock: &Clock) {
         let elapsed = self.began.elapsed();
+        // Of the probe before training there is one, however long the run; of a plugin that is off
+        // there is none any more.
+        let before: BTreeMap<String, Duration> = self
+            .hooks
+            .costs()
+            .iter()
+            .filter(|(_, event, _)| *event == EventKind::RunStart)
+            .map(|(plugin, _, cost)| (plugin.to_owned(), cost.time))
+            .collect();
+        let training = elapsed.saturating_sub(before.values().sum());
+        let off: Vec<String> = self
+            .hooks
+            .disabled()
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
         let totals: Vec<(String, Duration)> = self
             .hooks
             .costs()
@@ -295,9 +311,14 @@ impl<M: LearnerModel> Training<M> {
                 format!("time/overhead/{plugin}"),
                 afterimage_hooks::Measurement::Scalar(share),
             );
-            if share > self.parts.overhead_warn && !self.warned.contains(&plugin) {
+            let own = time.saturating_sub(before.get(&plugin).copied().unwrap_or_default());
+            let share = own.as_secs_f64() / training.as_secs_f64().max(f64::MIN_POSITIVE);
+            if share > self.parts.overhead_warn
+                && !self.warned.contains(&plugin)
+                && !off.contains(&plugin)
+            {
                 tracing::warn!(
-                    "plugin {plugin:?} takes {:.0} % of the run's time (limit {:.0} %, \
+                    "plugin {plugin:?} takes {:.0} % of the training's time (limit {:.0} %, \
                      `overhead.warn`); give it a longer cadence or fewer points",
                     share * 100.0,
                     self.parts.overhead_warn * 100.0

@@ -139,7 +139,9 @@ impl<M: LearnerModel> Training<M> {
                 plan: &plan,
             },
         )?;
-        self.commit()
+        self.commit()?;
+        self.count_steps();
+        Ok(())
     }
 
     /// One epoch, or what is left of it after a resume.
@@ -259,7 +261,9 @@ impl<M: LearnerModel> Training<M> {
             return self.diverge();
         }
         self.before = None;
-        self.learner.lr_step();
+        for _ in 0..self.schedule_steps(self.state.batches_done) {
+            self.learner.lr_step();
+        }
         self.rate = self.learner.lr_current().base();
         self.learner.optimizer_step(stepped.gradients);
 

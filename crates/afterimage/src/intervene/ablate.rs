@@ -10,6 +10,7 @@ use afterimage_model::EncoderView;
 use super::arms::Arms;
 use super::subject::Operated;
 use crate::error::RunError;
+use crate::points::fewer;
 use crate::probe::{ProbeOptions, Subject};
 
 /// Which units are held at zero.
@@ -82,7 +83,8 @@ pub fn ablate(options: &AblateOptions, say: &mut dyn FnMut(&str)) -> Result<Arms
     Subject::check_import(&[&options.subject.checkpoint], &options.subject.import)?;
     let operated = Operated::open(&options.subject)?;
     say("measuring UnitMem");
-    let (sites, units) = units(&operated)?;
+    operated.prepared.notes.iter().for_each(|note| say(note));
+    let (sites, units) = units(&operated, say)?;
     if units.is_empty() {
         return Err(RunError::NoUnits {
             pattern: operated.config.unitmem.sites.clone(),
@@ -155,7 +157,10 @@ fn cut(groups: &[Vec<Unit>], fraction: f64, mut order: impl FnMut(&mut [Unit])) 
 
 /// The probed sites and their units with UnitMem on training points; a unit without a score, which
 /// is silent, counts as 0.
-fn units(operated: &Operated) -> Result<(Vec<Site>, Vec<Unit>), RunError> {
+fn units(
+    operated: &Operated,
+    say: &mut dyn FnMut(&str),
+) -> Result<(Vec<Site>, Vec<Unit>), RunError> {
     let config = &operated.config.unitmem;
     let probe = Probe {
         tap: config.tap(),
@@ -166,11 +171,14 @@ fn units(operated: &Operated) -> Result<(Vec<Site>, Vec<Unit>), RunError> {
     let store = &operated.prepared.store;
     let view = EncoderView::new(&operated.encoder, &operated.masks);
     let members = operated.prepared.members();
-    if members.len() < config.points {
+    if members.len() < 2 {
         return Err(RunError::FewPoints {
             points: config.points,
             train: members.len(),
         });
+    }
+    if members.len() < config.points {
+        say(&fewer("UnitMem", "training", members.len(), config.points));
     }
     let ids = chosen_of(operated.config.seed, Split::Train, &members, config.points);
     let measured = probe

@@ -37,6 +37,7 @@ pub fn exchange(options: &ExchangeOptions, say: &mut dyn FnMut(&str)) -> Result<
     let encoders = [options.subject.checkpoint.as_path(), &options.donor];
     Subject::check_import(&encoders, &options.subject.import)?;
     let operated = Operated::open(&options.subject)?;
+    operated.prepared.notes.iter().for_each(|note| say(note));
     let donor = operated.donor(&options.donor, &options.subject)?;
     let layers = operated.layers();
     let seed = operated.config.seed;

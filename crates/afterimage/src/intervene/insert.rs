@@ -21,9 +21,13 @@ use serde::Serialize;
 
 use crate::error::RunError;
 use crate::experiment::Experiment;
+use crate::points::fewer;
 use crate::prepared::Prepared;
 use crate::registry::Registry;
 use crate::run_dir::RunDir;
+
+/// Rows of a batch.
+const MOST_ROWS: usize = 1 << 15;
 
 /// What is inserted, and into which units.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,7 +106,7 @@ pub fn insert(
     options: &InsertOptions,
     say: &mut dyn FnMut(&str),
 ) -> Result<Insertion, RunError> {
-    let table = Table::open(registry, options)?;
+    let table = Table::open(registry, options, say)?;
     let mut units = Vec::new();
     say("measuring the units as they are");
     let before = table.measure(&table.model)?;
@@ -144,7 +148,11 @@ struct Table<'o> {
 }
 
 impl<'o> Table<'o> {
-    fn open(registry: &Registry, options: &'o InsertOptions) -> Result<Self, RunError> {
+    fn open(
+        registry: &Registry,
+        options: &'o InsertOptions,
+        say: &mut dyn FnMut(&str),
+    ) -> Result<Self, RunError> {
         let refuse = |reason: String| RunError::Insert { reason };
         if !(options.rate > 0.0 && options.rate.is_finite()) {
             return Err(refuse(format!("the rate {} is not positive", options.rate)));
@@ -170,17 +178,23 @@ impl<'o> Table<'o> {
         let model = prepared.model.clone().load_record(record);
         let site = site(&model, options.site.as_deref()).map_err(refuse)?;
         let held_out = prepared.data.held_out.len();
-        let batch = if options.points == 1 {
-            options.batch
-        } else {
-            options.points
-        };
-        if options.points == 0 || options.points > held_out || batch < 2 {
+        let points = options.points.min(held_out);
+        let batch = if points == 1 { options.batch } else { points };
+        if points == 0 || !(2..=MOST_ROWS).contains(&batch) {
             return Err(refuse(format!(
-                "{} points in batches of {batch}: there are {held_out} held-out images, and a batch \
-                 needs 2 rows",
-                options.points
+                "{points} points in batches of {batch}: there are {held_out} held-out images, and a \
+                 batch has 2 to {MOST_ROWS} rows"
             )));
+        }
+        let looks = UnitMemConfig {
+            views: options.views,
+            ..UnitMemConfig::default()
+        };
+        if let Some((key, problem)) = looks.problems().into_iter().next() {
+            return Err(refuse(format!("--{key}: {problem}")));
+        }
+        if points < options.points {
+            say(&fewer("inserted", "held-out", points, options.points));
         }
         let members = match &prepared.pair {
             Some(sets) => sets.members().to_vec(),
@@ -188,16 +202,19 @@ impl<'o> Table<'o> {
                 .map(SampleId)
                 .collect(),
         };
-        if options.others == 0 || options.others > members.len() {
+        if options.others == 0 {
             return Err(RunError::FewPoints {
                 points: options.others,
                 train: members.len(),
             });
         }
+        if members.len() < options.others {
+            say(&fewer("others", "training", members.len(), options.others));
+        }
         let all: Vec<SampleId> = (0..held_out as u32).map(SampleId).collect();
         let seed = experiment.seed;
         Ok(Self {
-            points: chosen_of(seed, Split::HeldOut, &all, options.points),
+            points: chosen_of(seed, Split::HeldOut, &all, points),
             others: chosen_of(seed, Split::Train, &members, options.others),
             options,
             experiment,

@@ -91,10 +91,17 @@ pub fn probe(options: &ProbeOptions, say: &mut dyn FnMut(&str)) -> Result<Probed
     let subject = Subject::open(&options.checkpoint, &options.import)?;
     let loaded = load_for(&subject, options)?;
     let mut prepared = Prepared::new(&subject, &loaded.value, options)?;
-    prepared.check_count(loaded.value.unitmem.points)?;
+    let points = prepared.points(&loaded.value)?;
     prepared.notes.extend(loaded.notes.iter().cloned());
     let partial = partial_of(&options.out);
-    let recorded = record(&partial, &subject, &loaded, &prepared, options, say);
+    let recorded = record(
+        &partial,
+        &subject,
+        &loaded,
+        (&prepared, points),
+        options,
+        say,
+    );
     if recorded.is_err() {
         // What is in it is of no use; the error is what counts.
         let _ = fs::remove_dir_all(&partial);
@@ -150,12 +157,13 @@ struct Recorded {
     closed: Vec<String>,
 }
 
-/// Looks at the encoders and writes everything but the report to the new directory `partial`.
+/// Looks at the encoders, at `count` points of each split, and writes everything but the report to the
+/// new directory `partial`.
 fn record(
     partial: &Path,
     subject: &Subject,
     loaded: &Loaded<ProbeConfig>,
-    prepared: &Prepared,
+    (prepared, count): (&Prepared, usize),
     options: &ProbeOptions,
     say: &mut dyn FnMut(&str),
 ) -> Result<Recorded, RunError> {
@@ -168,7 +176,7 @@ fn record(
         .map(SampleId)
         .collect();
     let of = |split, from: &[SampleId]| {
-        let chosen = chosen_of(config.seed, split, from, config.unitmem.points);
+        let chosen = chosen_of(config.seed, split, from, count);
         (split, chosen)
     };
     let points = [

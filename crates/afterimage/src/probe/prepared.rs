@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use afterimage_data::{DataSet, SampleStore, Views};
 use afterimage_hooks::{Clock, PairSets, SampleId, Samples as _, Site, Split};
+use afterimage_memory::points_of_both;
 use afterimage_model::{Encoder as _, Masks};
 use burn::tensor::Device;
 
@@ -12,6 +13,7 @@ use super::subject::Subject;
 use super::{ProbeConfig, ProbeOptions};
 use crate::device::open_device;
 use crate::error::RunError;
+use crate::points::Available;
 use crate::prepared::{plain_views, side_for};
 
 /// What a probe looks at.
@@ -33,7 +35,7 @@ pub(crate) struct Prepared {
     /// Tensors outside of the encoder, by name.
     pub(super) left_out: Vec<String>,
     /// What the user should know.
-    pub(super) notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
 impl Prepared {
@@ -45,7 +47,7 @@ impl Prepared {
     ) -> Result<Self, RunError> {
         let device = open_device(&config.device)?;
         let mut notes = subject.notes.clone();
-        let mut data = config.data.load(config.limits)?;
+        let mut data = config.data.load_telling(config.limits, &mut notes)?;
         if let Some(noise) = &config.label_noise {
             data = noise.apply(data, config.seed)?;
         }
@@ -130,17 +132,25 @@ impl Prepared {
         }
     }
 
-    /// Whether both splits have as many images as are to be looked at.
-    pub(crate) fn check_count(&self, points: usize) -> Result<(), RunError> {
+    /// Points of each split that UnitMem looks at: those that `config` asks for, or as many as there
+    /// are, which is noted.
+    ///
+    /// # Errors
+    /// Fewer than two.
+    pub(super) fn points(&mut self, config: &ProbeConfig) -> Result<usize, RunError> {
         let (train, held_out) = (self.members().len(), self.store.len(Split::HeldOut));
-        if train.min(held_out) < points {
-            return Err(RunError::FewImages {
-                points,
-                train,
-                held_out,
-            });
+        let available = Available::new(train, held_out, None);
+        let wanted = config.unitmem.points;
+        let points = points_of_both(wanted, train, held_out);
+        if points < 2 {
+            return Err(RunError::FewImages { train, held_out });
         }
-        Ok(())
+        self.notes.extend(available.both("unitmem", wanted));
+        if let Some(alignment) = &config.alignment {
+            self.notes
+                .extend(available.each("alignment", alignment.points));
+        }
+        Ok(points)
     }
 }
 

@@ -5,7 +5,7 @@ use afterimage_hooks::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::look::Look;
+use super::look::{Look, MOST_BATCH};
 
 /// Settings of [`EmbeddingTable`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,11 +24,9 @@ impl Default for EmbeddingTableConfig {
 impl EmbeddingTableConfig {
     /// What is wrong with the settings: keys, each with a sentence.
     pub fn problems(&self) -> Vec<(&'static str, String)> {
-        let advice = "must be at least 1".to_owned();
-        (self.batch == 0)
-            .then_some(("batch", advice))
-            .into_iter()
-            .collect()
+        let advice = format!("must be from 1 to {MOST_BATCH}");
+        let wrong = !(1..=MOST_BATCH).contains(&self.batch);
+        wrong.then_some(("batch", advice)).into_iter().collect()
     }
 }
 

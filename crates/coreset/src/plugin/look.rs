@@ -5,6 +5,9 @@ use burn::tensor::Tensor;
 
 use super::store::Row;
 
+/// Samples that one forward pass may have.
+pub(super) const MOST_BATCH: usize = 1 << 15;
+
 /// Where pictures and scores come from.
 pub(super) struct Look<'a> {
     pub(super) model: &'a dyn ModelView,

@@ -1,14 +1,15 @@
 //! Image folders: one folder a class, any decodable format, resized to one size.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use image::imageops::FilterType;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageReader, RgbImage};
 use rayon::prelude::*;
 
+use super::listing::{Listing, list};
 use crate::dataset::DataSet;
-use crate::error::{DataError, MAX_LISTED, Problems};
+use crate::error::{DataError, Problems};
 use crate::image_set::{ImageSet, Shape};
 
 /// An image with more pixels than this is an error: decoded it would take a quarter of a gigabyte.
@@ -23,12 +24,9 @@ pub(crate) struct Folder<'a> {
     pub(crate) channels: usize,
 }
 
-/// Classes by name in order, each with its files in order.
-type Listing = Vec<(String, Vec<PathBuf>)>;
-
 impl Folder<'_> {
-    /// Lists and decodes all images.
-    pub(crate) fn load(&self) -> Result<DataSet, DataError> {
+    /// Lists and decodes all images; what was passed over goes to `notes`.
+    pub(crate) fn load(&self, notes: &mut Vec<String>) -> Result<DataSet, DataError> {
         if self.size == 0 || self.size > 4096 {
             return Err(DataError::config(
                 "data.size",
@@ -41,9 +39,9 @@ impl Folder<'_> {
                 format!("{} is neither 1 (gray) nor 3 (colour)", self.channels),
             ));
         }
-        let mut train = list(self.train)?;
+        let mut train = list(self.train, notes)?;
         let held_out = match self.held_out {
-            Some(root) => list(root)?,
+            Some(root) => list(root, notes)?,
             None => self.split_off(&mut train)?,
         };
         let classes: Vec<String> = train.iter().map(|(class, _)| class.clone()).collect();
@@ -53,10 +51,21 @@ impl Folder<'_> {
                 format!("class {stranger:?} is not among the training classes"),
             ));
         }
-        Ok(DataSet {
-            train: self.read(self.train, &train, &classes)?,
-            held_out: self.read(self.held_out.unwrap_or(self.train), &held_out, &classes)?,
-        })
+        // Both are read before the faults of either are told, so that one look repairs all.
+        let mut faults = Vec::new();
+        let train = self.read(self.train, &train, &classes, &mut faults)?;
+        let root = self.held_out.unwrap_or(self.train);
+        let held_out = self.read(root, &held_out, &classes, &mut faults)?;
+        match (train, held_out) {
+            (Some(train), Some(held_out)) => Ok(DataSet { train, held_out }),
+            _ => Err(DataError::Files {
+                folder: match faults.iter().all(|(path, _)| path.starts_with(root)) {
+                    true => root.to_owned(),
+                    false => self.train.to_owned(),
+                },
+                problems: Problems::new(faults),
+            }),
+        }
     }
 
     /// Takes every `hold_out_every`-th file of each class, in path order, out of `train`.
@@ -94,12 +103,14 @@ impl Folder<'_> {
         Ok(held_out)
     }
 
+    /// The images of `listing`, or none where some are faulty; these go to `faults`.
     fn read(
         &self,
         root: &Path,
         listing: &Listing,
         classes: &[String],
-    ) -> Result<ImageSet, DataError> {
+        faults: &mut Vec<(PathBuf, String)>,
+    ) -> Result<Option<ImageSet>, DataError> {
         let mut files: Vec<(&Path, u32)> = Vec::new();
         for (class, paths) in listing {
             let label = classes.iter().position(|name| name == class).unwrap_or(0) as u32;
@@ -114,30 +125,20 @@ impl Folder<'_> {
             height: self.size,
             width: self.size,
         };
+        let before = faults.len();
         let mut pixels = Vec::with_capacity(files.len() * shape.len());
-        let mut problems = Problems {
-            listed: Vec::new(),
-            total: 0,
-        };
         for ((path, _), image) in files.iter().zip(decoded) {
             match image {
                 Ok(planes) => pixels.extend(planes),
-                Err(reason) => {
-                    problems.total += 1;
-                    if problems.listed.len() < MAX_LISTED {
-                        problems.listed.push((path.to_path_buf(), reason));
-                    }
-                }
+                Err(reason) => faults.push((path.to_path_buf(), reason)),
             }
         }
-        if problems.total > 0 {
-            return Err(DataError::Files {
-                folder: root.to_owned(),
-                problems,
-            });
+        if faults.len() > before {
+            return Ok(None);
         }
         let labels = files.into_iter().map(|(_, label)| label).collect();
         ImageSet::new(pixels, labels, classes.to_vec(), shape)
+            .map(Some)
             .map_err(|reason| DataError::format(root, reason))
     }
 
@@ -146,7 +147,7 @@ impl Folder<'_> {
         let reader = ImageReader::open(path)
             .and_then(ImageReader::with_guessed_format)
             .map_err(|e| e.to_string())?;
-        let decoder = reader.into_decoder().map_err(|e| e.to_string())?;
+        let mut decoder = reader.into_decoder().map_err(|e| e.to_string())?;
         let (width, height) = decoder.dimensions();
         if u64::from(width) * u64::from(height) > MAX_PIXELS {
             return Err(format!(
@@ -154,7 +155,10 @@ impl Folder<'_> {
                 MAX_PIXELS >> 20
             ));
         }
-        let image = DynamicImage::from_decoder(decoder).map_err(|e| e.to_string())?;
+        // A tag that cannot be read says nothing; the pixels are there all the same.
+        let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+        let mut image = DynamicImage::from_decoder(decoder).map_err(|e| e.to_string())?;
+        image.apply_orientation(orientation);
         if image.width() == 0 || image.height() == 0 {
             return Err("the image has no pixels".to_owned());
         }
@@ -193,92 +197,4 @@ fn over_white(image: DynamicImage) -> RgbImage {
 fn luma(rgb: &[u8]) -> u8 {
     ((299 * u32::from(rgb[0]) + 587 * u32::from(rgb[1]) + 114 * u32::from(rgb[2]) + 500) / 1000)
         as u8
-}
-
-/// The class folders of `root` with their image files, both in name order.
-///
-/// Hidden entries and files without an image's extension are passed over. A link is followed where
-/// it leads out of `root`; one that leads to a file inside is a duplicate and is passed over.
-fn list(root: &Path) -> Result<Listing, DataError> {
-    let real_root = std::fs::canonicalize(root).map_err(|e| DataError::read(root, e))?;
-    let mut walk = Walk {
-        real_root,
-        seen: BTreeSet::new(),
-        skipped: 0,
-    };
-    let mut classes = Listing::new();
-    for path in entries(root)? {
-        if path.is_dir() && !walk.is_duplicate(&path)? {
-            let class = path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            let mut files = Vec::new();
-            walk.collect(&path, &mut files)?;
-            if files.is_empty() {
-                return Err(DataError::format(
-                    &path,
-                    "the class folder holds no image file",
-                ));
-            }
-            classes.push((class, files));
-        }
-    }
-    if classes.is_empty() {
-        return Err(DataError::format(
-            root,
-            "the folder holds no class folders; put the images of each class into a folder of its name",
-        ));
-    }
-    if walk.skipped > 0 {
-        tracing::info!(folder = %root.display(), skipped = walk.skipped, "passed over links and files that are no images");
-    }
-    Ok(classes)
-}
-
-/// State of the walk through a folder.
-struct Walk {
-    real_root: PathBuf,
-    seen: BTreeSet<PathBuf>,
-    skipped: usize,
-}
-
-impl Walk {
-    fn collect(&mut self, folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), DataError> {
-        for path in entries(folder)? {
-            let is_image =
-                ImageFormat::from_path(&path).is_ok_and(|format| format.reading_enabled());
-            if path.is_dir() && !path.is_symlink() {
-                self.collect(&path, files)?;
-            } else if path.is_file() && is_image && !self.is_duplicate(&path)? {
-                files.push(path);
-            } else {
-                self.skipped += 1;
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether `path` is a link to something inside the root or to something seen before.
-    fn is_duplicate(&mut self, path: &Path) -> Result<bool, DataError> {
-        if !path.is_symlink() {
-            return Ok(false);
-        }
-        let target = std::fs::canonicalize(path).map_err(|e| DataError::read(path, e))?;
-        Ok(target.starts_with(&self.real_root) || !self.seen.insert(target))
-    }
-}
-
-/// The entries of `folder` that are not hidden, in name order.
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
-    let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(|e| DataError::read(folder, e))? {
-        let entry = entry.map_err(|e| DataError::read(folder, e))?;
-        if !entry.file_name().to_string_lossy().starts_with('.') {
-            paths.push(entry.path());
-        }
-    }
-    paths.sort();
-    Ok(paths)
 }

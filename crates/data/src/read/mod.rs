@@ -5,3 +5,4 @@ pub(crate) mod cifar;
 pub(crate) mod embedded;
 pub(crate) mod folder;
 pub(crate) mod idx;
+mod listing;

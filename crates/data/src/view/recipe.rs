@@ -165,7 +165,8 @@ impl ViewRecipe {
             p,
         }) = self.blur
         {
-            ensure(kernel % 2 == 1, "blur.kernel", kernel, "1, 3, 5, …")?;
+            let fits = kernel % 2 == 1 && kernel <= 4097;
+            ensure(fits, "blur.kernel", kernel, "1, 3, 5, … 4097")?;
             let sigma_fits = 0.0 < low && low <= high && high.is_finite();
             ensure(
                 sigma_fits,

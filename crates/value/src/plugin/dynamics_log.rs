@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::dynamics::{Dynamics, Observation};
 
+/// Epochs of history that can be kept.
+const MOST_EPOCHS: usize = 1_000_000;
+
 /// Settings of [`DynamicsProbe`](crate::DynamicsProbe).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -44,8 +47,9 @@ impl DynamicsConfig {
     /// What is wrong with the settings: keys, each with a sentence.
     pub fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
-        if self.history == 0 {
-            problems.push(("history", "must be at least 1 epoch".to_owned()));
+        if !(1..=MOST_EPOCHS).contains(&self.history) {
+            let told = format!("must be from 1 to {MOST_EPOCHS} epochs");
+            problems.push(("history", told));
         }
         if self.validation_every == 0 {
             problems.push(("validation_every", "must be at least 1 step".to_owned()));

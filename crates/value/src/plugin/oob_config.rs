@@ -157,8 +157,17 @@ impl OobValueConfig {
                 problems.push((key, what.to_owned()));
             }
         };
-        check(self.patch > 0, "patch", "must be at least 1 pixel");
-        check(self.groups > 0, "groups", "must be at least 1");
+        check(
+            (1..=4096).contains(&self.patch),
+            "patch",
+            "must be from 1 to 4096 pixels",
+        );
+        check(
+            (1..=65536).contains(&self.groups),
+            "groups",
+            "must be from 1 to 65536",
+        );
+        check(self.pictures <= 1024, "pictures", "must be at most 1024");
         check(
             (0.0..1.0).contains(&self.average),
             "average",

@@ -5,6 +5,7 @@ use crate::settings::Strategy;
 use crate::strategy::MOST_BONUS as MOST;
 
 use super::super::choices::{Grouping, Mixup, Proxy, Weights};
+use super::super::look::MOST_BATCH;
 use super::{CoresetConfig, Fill, GateConfig};
 
 impl CoresetConfig {
@@ -25,11 +26,15 @@ impl CoresetConfig {
         );
         check(self.every > 0, "every", "must be at least 1".to_owned());
         check(
-            self.clusters > 0,
+            (1..=65536).contains(&self.clusters),
             "clusters",
-            "must be at least 1".to_owned(),
+            "must be from 1 to 65536".to_owned(),
         );
-        check(self.batch > 0, "batch", "must be at least 1".to_owned());
+        check(
+            (1..=MOST_BATCH).contains(&self.batch),
+            "batch",
+            format!("must be from 1 to {MOST_BATCH}"),
+        );
         check(
             (1..=1024).contains(&self.threads),
             "threads",
