@@ -5,7 +5,8 @@ use std::path::Path;
 
 use afterimage_model::compact::{Kept, without_units};
 use afterimage_model::{
-    AnyEncoder, Encoder as _, EncoderConfig, ImportOptions, Layer, Masks, layers, parameters,
+    AnyEncoder, Encoder as _, EncoderConfig, ImportOptions, Layer, Masks, ModelError, layers,
+    parameters,
 };
 use afterimage_train::{Checkpoints, read_kept};
 use burn::tensor::Device;
@@ -105,6 +106,9 @@ impl<'a> Start<'a> {
         });
         // Whether the network is another or its file is damaged, the error of the loader says.
         let opened = subject.load(self.encoder, self.device).map_err(|error| {
+            if let RunError::Model(error @ ModelError::NotFinite { .. }) = &error {
+                return refuse(error.to_string());
+            }
             refuse(format!(
                 "it holds {holds}, which this config's `encoder` cannot take: {error}{table}"
             ))

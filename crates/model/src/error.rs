@@ -1,7 +1,7 @@
 //! What can be wrong with an encoder's configuration, with masks, or with weights from elsewhere.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
@@ -90,6 +90,19 @@ pub enum ModelError {
         /// The keys that do not fit; boxed, since it is the largest by far.
         misfit: Box<Misfit>,
     },
+    /// Weights that are no numbers.
+    #[error(
+        "{}weights that are not finite:{}\nWhat a network computes with them says nothing; training \
+         that diverged writes such weights: take an earlier checkpoint, or fetch the file again",
+        path.as_ref().map_or_else(String::new, |path| format!("{}: ", path.display())),
+        listed("by tensor", tensors)
+    )]
+    NotFinite {
+        /// The file, where it is known.
+        path: Option<PathBuf>,
+        /// The tensors as the file calls them, how many values of each, and the first.
+        tensors: Vec<String>,
+    },
     /// Units that cannot be taken out of a tensor, group or model.
     #[error("compaction: {reason}")]
     Slice {
@@ -177,6 +190,20 @@ fn listed(what: &str, items: &[String]) -> String {
 }
 
 impl ModelError {
+    /// The error with the file that the weights came from, where it does not say one yet.
+    pub fn in_file(self, file: &Path) -> Self {
+        match self {
+            Self::NotFinite {
+                path: None,
+                tensors,
+            } => Self::NotFinite {
+                path: Some(file.to_owned()),
+                tensors,
+            },
+            other => other,
+        }
+    }
+
     /// Images have 1 or 3 channels.
     pub(crate) fn check_channels(channels: usize) -> Result<(), Self> {
         if [1, 3].contains(&channels) {

@@ -69,7 +69,7 @@ struct Contents {
     sha256: BTreeMap<String, String>,
 }
 
-const MODEL: &str = "model.bpk";
+pub(crate) const MODEL: &str = "model.bpk";
 const OPTIMIZER: &str = "optimizer.bpk";
 const SCHEDULE: &str = "schedule.bpk";
 const LOOP: &str = "loop.bin";

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use afterimage_hooks::{Clock, Desk, EventKind, Hooks, Host, Outcome, RequestKind, RunInfo};
+use afterimage_model::check_record;
 use afterimage_track::{EpochLine, Sinks};
 use burn::data::dataloader::Progress;
 use burn::lr_scheduler::LrSchedulerRecord;
@@ -14,7 +15,7 @@ use burn::train::{EventProcessorTraining, Learner, LearnerEvent, LearnerModel};
 
 use crate::attach::Parts;
 use crate::canonical::{self, parameter_ids};
-use crate::checkpoint::{Checkpoint, LoopState, Shape};
+use crate::checkpoint::{Checkpoint, LoopState, MODEL, Shape};
 use crate::driver::parameters;
 use crate::error::TrainError;
 use crate::records::{LearnerBytes, Records};
@@ -182,6 +183,9 @@ impl<M: LearnerModel> Training<M> {
             return Ok(None);
         };
         let checkpoint = saving.checkpoints.read_last()?;
+        // Training goes on from numbers alone; what diverged stays so.
+        let record = saving.checkpoints.last()?.join(MODEL);
+        check_record(checkpoint.learner.model.clone(), &record)?;
         self.reshape(checkpoint.shape)?;
         load_learner(&mut self.learner, checkpoint.learner)?;
         // Loading puts the checkpoint's ids in place of those of the fresh model.

@@ -356,7 +356,8 @@ impl Subject {
             } => {
                 let record = read_model(checkpoint)?;
                 Ok(Opened {
-                    encoder: from_record(record, ENCODER, encoder, kept, device)?,
+                    encoder: from_record(record, ENCODER, encoder, kept, device)
+                        .map_err(|error| error.in_file(&checkpoint.join(MODEL)))?,
                     masks: state.masks.clone(),
                     // Epoch and step 0 stand for the encoder before training.
                     clock: Clock {
@@ -434,7 +435,10 @@ impl Subject {
                 ..
             } if experiment.pair.is_some() => {
                 let record = read_model(checkpoint)?;
-                Ok(Some(from_record(record, REFERENCE, encoder, kept, device)?))
+                let loaded = from_record(record, REFERENCE, encoder, kept, device);
+                Ok(Some(
+                    loaded.map_err(|error| error.in_file(&checkpoint.join(MODEL)))?,
+                ))
             }
             _ => Ok(None),
         }

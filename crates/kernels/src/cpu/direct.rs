@@ -110,7 +110,9 @@ pub(crate) fn convolve(
                 });
             }
             if relu {
-                result.iter_mut().for_each(|value| *value = value.max(0.0));
+                // A comparison in place of `max`, which makes zero of NaN.
+                let rectify = |value: &mut f32| *value = if *value <= 0.0 { 0.0 } else { *value };
+                result.iter_mut().for_each(rectify);
             }
         });
     result

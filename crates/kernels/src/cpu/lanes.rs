@@ -25,6 +25,20 @@ pub(crate) fn store<S: Simd>(simd: S, data: &mut [f32], value: S::f32s) {
     }
 }
 
+/// ReLU of every lane; NaN stays, which a maximum would make zero of, so that divergence is seen.
+#[inline(always)]
+pub(crate) fn rectified<S: Simd>(simd: S, value: S::f32s) -> S::f32s {
+    rectified_by(simd, value, value)
+}
+
+/// Zero where `output` is a number that is not positive, else `value`: the gradient behind a ReLU
+/// that put out `output`.
+#[inline(always)]
+pub(crate) fn rectified_by<S: Simd>(simd: S, output: S::f32s, value: S::f32s) -> S::f32s {
+    let zero = simd.splat_f32s(0.0);
+    simd.select_f32s(simd.less_than_or_equal_f32s(output, zero), zero, value)
+}
+
 /// Values that a reduction of [`sum`] or [`maximum`] takes at a time.
 const WIDTH: usize = 16;
 

@@ -4,7 +4,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::Buffer;
-use super::lanes::{load, store, vectorized};
+use super::lanes::{load, rectified, rectified_by, store, vectorized};
 
 /// Rows that one task works on: few enough to be read twice from the second cache.
 fn block_rows(channels: usize) -> usize {
@@ -155,7 +155,6 @@ impl WithSimd for Apply<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let channels = self.affine.scale.len();
-        let zero = simd.splat_f32s(0.0);
         for start in (0..channels).step_by(S::F32_LANES) {
             let scale = load(simd, &self.affine.scale[start..]);
             let shift = load(simd, &self.affine.shift[start..]);
@@ -166,7 +165,7 @@ impl WithSimd for Apply<'_> {
             {
                 let mut value = simd.mul_add_e_f32s(load(simd, &row[start..]), scale, shift);
                 if self.relu {
-                    value = simd.max_f32s(value, zero);
+                    value = rectified(simd, value);
                 }
                 store(simd, &mut result[start..], value);
             }
@@ -266,9 +265,8 @@ pub(crate) fn gradient(rows: &[f32], errors: &[f32], forward: &Normalized) -> No
 /// The error of the norm's output: zero where the ReLU behind it was.
 #[inline(always)]
 fn passed<S: Simd>(simd: S, relu: bool, error: S::f32s, output: S::f32s) -> S::f32s {
-    let zero = simd.splat_f32s(0.0);
     match relu {
-        true => simd.select_f32s(simd.greater_than_f32s(output, zero), error, zero),
+        true => rectified_by(simd, output, error),
         false => error,
     }
 }

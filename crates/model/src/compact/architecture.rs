@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use burn_store::{ModuleSnapshot as _, SafetensorsStore};
+use burn_store::{ModuleSnapshot as _, ModuleStore as _, SafetensorsStore};
 use serde::{Deserialize, Serialize};
 
 use super::compaction::without_units;
@@ -132,13 +132,18 @@ pub fn save_weights(encoder: &AnyEncoder, path: &Path) -> Result<(), ModelError>
 /// Reads what [`save_weights`] wrote into `encoder`.
 ///
 /// # Errors
-/// A file that cannot be read, or that holds other parameters than the encoder has.
+/// A file that cannot be read, or that holds other parameters than the encoder has, or values that
+/// are not finite.
 pub fn load_weights(encoder: &mut AnyEncoder, path: &Path) -> Result<(), ModelError> {
     let wrong = |reason: String| ModelError::Unreadable {
         path: path.to_owned(),
         reason,
     };
     let mut store = SafetensorsStore::from_file(path).allow_partial(true);
+    let tensors = store
+        .get_all_tensors()
+        .map_err(|error| wrong(error.to_string()))?;
+    crate::import::check_finite(tensors.values(), Some(path))?;
     let applied = encoder
         .load_from(&mut store)
         .map_err(|error| wrong(error.to_string()))?;

@@ -1,6 +1,7 @@
 //! Which encoder stands in a state dict, and where.
 
 use super::state_dict::StateDict;
+use super::wrapping::unwrapped;
 use super::{ImportOptions, Layout};
 use crate::ModelError;
 
@@ -20,7 +21,11 @@ pub(super) fn recognise(state: &StateDict, options: &ImportOptions) -> Result<Fo
     };
     let prefix = options.prefix.as_ref().map(|prefix| match prefix.as_str() {
         "" => String::new(),
-        prefix => format!("{}.", prefix.trim_end_matches('.')),
+        // Keys have lost the names of wrappers.
+        prefix => match unwrapped(prefix.trim_end_matches('.')) {
+            all if all.is_empty() => all,
+            rest => format!("{rest}."),
+        },
     });
     let mut found: Vec<(Layout, String)> = state
         .keys()

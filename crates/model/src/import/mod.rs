@@ -5,12 +5,15 @@
 //! Tensors outside of the encoder (classifier, projection head, decoder) are left out and named.
 //! [`from_record`] loads the encoder of one of this project's checkpoints, whatever head it had.
 
+mod finite;
+mod kind;
 mod layout;
 mod outside;
 mod record;
 mod resnet;
 mod state_dict;
 mod vit;
+mod wrapping;
 
 use std::fmt;
 use std::path::Path;
@@ -24,6 +27,8 @@ use crate::{AnyEncoder, EncoderConfig, Misfit, ModelError, parameters};
 use layout::Found;
 use state_dict::StateDict;
 
+pub(crate) use finite::check as check_finite;
+pub use finite::check_record;
 pub(crate) use record::complete;
 pub use record::{ImageShape, from_record};
 
@@ -220,7 +225,7 @@ impl Weights {
     ///
     /// # Errors
     /// Told together, every key of the encoder that is missing, has another shape, or is unknown;
-    /// values that cannot be read.
+    /// values that are not finite, or cannot be read.
     pub fn load(&self, convolution: Convolution, device: &Device) -> Result<Imported, ModelError> {
         let Self {
             state,
@@ -262,6 +267,8 @@ impl Weights {
                 }),
             });
         }
+        let keys = wanted.iter().map(|(_, key)| key.as_str());
+        check_finite(state.named(keys), Some(&path))?;
         let tensors = state.tensors(wanted);
         let adapter = PyTorchToBurnAdapter.chain(FloatCastAdapter::to(DType::F32));
         let applied = encoder.apply(tensors, None, Some(Box::new(adapter)), false);

@@ -4,6 +4,7 @@ use burn::tensor::{Bytes, Device};
 use burn_store::burn_pack::Reader;
 use burn_store::{ApplyResult, ModuleSnapshot as _};
 
+use super::finite::check;
 use crate::compact::{Kept, without_units};
 use crate::{AnyEncoder, EncoderConfig, ModelError};
 
@@ -13,7 +14,8 @@ use crate::{AnyEncoder, EncoderConfig, ModelError};
 /// over.
 ///
 /// # Errors
-/// Bytes that are no record, or one without every parameter of this encoder.
+/// Bytes that are no record, or one without every parameter of this encoder; values that are not
+/// finite.
 pub fn from_record(
     record: Vec<u8>,
     place: &str,
@@ -24,13 +26,17 @@ pub fn from_record(
     let failed = |reason: String| ModelError::Record { reason };
     let reader = Reader::from_bytes(Bytes::from_bytes_vec(record))
         .map_err(|error| failed(error.to_string()))?;
-    let tensors = reader
+    let below = |name: &str| Some(name.strip_prefix(place)?.strip_prefix('.')?.to_owned());
+    let mut tensors = reader
         .into_tensors()
-        .map_err(|error| failed(error.to_string()))?
+        .map_err(|error| failed(error.to_string()))?;
+    tensors.retain(|tensor| below(&tensor.name).is_some());
+    check(&tensors, None)?;
+    let tensors = tensors
         .into_iter()
         .filter_map(|mut tensor| {
-            let name = tensor.name.strip_prefix(place)?.strip_prefix('.')?;
-            tensor.name = name.to_owned();
+            let name = below(&tensor.name)?;
+            tensor.name = name;
             // Its ids are numbers within the record: two encoders of one record would share them, and
             // gradients, which are found by id.
             tensor.param_id = None;

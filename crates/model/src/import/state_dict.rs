@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use burn_store::burn_pack::Tensor as Stored;
 use burn_store::{ModuleStore as _, PytorchStore, SafetensorsStore};
 
+use super::kind::other_kind;
+use super::wrapping::plain;
 use crate::ModelError;
 
 /// A state dict with the tensors that count: counters of batches are left out.
@@ -20,7 +22,7 @@ impl StateDict {
     /// Reads the keys and shapes of a safetensors file or of one that `torch.save` wrote; the values
     /// are read when they are used.
     ///
-    /// Keys of tables within tables are joined by dots.
+    /// Keys of tables within tables are joined by dots, and the names of wrappers left out.
     ///
     /// # Errors
     /// A file that is missing, truncated, of another kind, or without tensors.
@@ -29,6 +31,9 @@ impl StateDict {
             path: path.to_owned(),
             reason,
         };
+        if let Some(what) = other_kind(path).map_err(|error| unreadable(error.to_string()))? {
+            return Err(unreadable(what.to_owned()));
+        }
         let tensors = if is_safetensors(path).map_err(|error| unreadable(error.to_string()))? {
             let mut store = SafetensorsStore::from_file(path).map_indices_contiguous(false);
             let tensors = store.get_all_tensors();
@@ -51,7 +56,7 @@ impl StateDict {
         }
         Ok(Self {
             path: path.to_owned(),
-            tensors,
+            tensors: plain(tensors).map_err(unreadable)?,
         })
     }
 
@@ -69,6 +74,14 @@ impl StateDict {
     /// The shape of the tensor at `key`.
     pub(super) fn shape(&self, key: &str) -> Option<Vec<usize>> {
         self.tensors.get(key).map(|tensor| tensor.shape.to_vec())
+    }
+
+    /// The tensors at `keys`, by the names that they have in the file.
+    pub(super) fn named<'a>(
+        &'a self,
+        keys: impl Iterator<Item = &'a str>,
+    ) -> impl Iterator<Item = &'a Stored> {
+        keys.filter_map(|key| self.tensors.get(key))
     }
 
     /// The tensors of `wanted`, pairs of a new name and a key, under their new names.

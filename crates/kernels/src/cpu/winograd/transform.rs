@@ -6,7 +6,7 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 
 use super::Tile;
-use crate::cpu::lanes::{load, store};
+use crate::cpu::lanes::{load, rectified, store};
 
 /// The cut of feature maps into tiles.
 #[derive(Clone, Copy)]
@@ -177,7 +177,7 @@ impl<T: Tile<A>, const A: usize> WithSimd for ToOutputs<'_, T, A> {
                         };
                         let mut value = simd.add_f32s(row[j], bias);
                         if self.relu {
-                            value = simd.max_f32s(value, zero);
+                            value = rectified(simd, value);
                         }
                         store(
                             simd,
