@@ -269,6 +269,18 @@ pub(crate) fn tell_device(report: &mut Report<'_>, device: &str) {
     }
 }
 
+/// Reports what is wrong with the images, before they are read.
+pub(crate) fn tell_data(report: &mut Report<'_>, data: &DataSource, limits: Limits) {
+    for (key, problem) in data.problems() {
+        report.error(&format!("data.{key}"), problem);
+    }
+    for (key, limit) in [("train", limits.train), ("held_out", limits.held_out)] {
+        report.check(limit != Some(0), &format!("limits.{key}"), || {
+            "a limit of 0 leaves nothing".to_owned()
+        });
+    }
+}
+
 /// Reports what is wrong with the views, at the very key.
 pub(crate) fn tell_views(report: &mut Report<'_>, views: &ViewConfig) {
     match views.recipe() {
@@ -412,6 +424,7 @@ impl Validate for Experiment {
             || "must be at least 1".to_owned(),
         );
         tell_device(report, &self.device);
+        tell_data(report, &self.data, self.limits);
         tell_views(report, &self.views);
         if let Some(noise) = &self.label_noise {
             noise.validate(report);

@@ -184,13 +184,11 @@ fn missing_data_is_told_before_anything_is_written() {
 #[test]
 fn a_setting_that_the_data_refuse_is_told_with_its_line() {
     let place = Place::new();
-    let config = place.write(
-        "config.toml",
-        &TINY.replace("train = 320", "train = 1000000"),
-    );
-    let line = TINY.lines().position(|line| line == "train = 320").unwrap() + 1;
-    let at = format!("config.toml:{line}: limits.train: ");
-    start(&place, &config, &[]).expect(2, &[&at, "lower the limit"]);
+    let text = TINY.to_owned() + "\n[pair]\ncandidates = 1000000\n";
+    let config = place.write("config.toml", &text);
+    let line = text.lines().count();
+    let at = format!("config.toml:{line}: pair.candidates: ");
+    start(&place, &config, &[]).expect(2, &[&at, "fewer than half"]);
     call(["run", config.to_str().unwrap(), "--dry-run"]).expect(2, &[&at]);
     let config = place.write("config.toml", TINY);
     for (set, words) in [

@@ -140,11 +140,19 @@ fn numbers_that_no_machine_can_hold_are_refused_at_once() {
             let name = key.rsplit('.').next().unwrap();
             let out = place.path("out");
             let out = out.to_str().unwrap();
+            // All three say the same; one of them is asked about every number.
+            let ways = match value {
+                "100000000" => 3,
+                _ => 1,
+            };
             for rest in [
                 vec!["check"],
                 vec!["run", "--dry-run"],
                 vec!["run", "--out", out],
-            ] {
+            ]
+            .into_iter()
+            .take(ways)
+            {
                 let mut arguments = rest[1..].to_vec();
                 arguments.extend(["--set", &set]);
                 let ended = with(&place, rest[0], text, &arguments);

@@ -66,6 +66,47 @@ pub enum DataSource {
 }
 
 impl DataSource {
+    /// What is wrong with the settings, before anything is read: keys below `data`, each with a
+    /// sentence.
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        let Self::Folder {
+            held_out,
+            hold_out_every,
+            size,
+            channels,
+            ..
+        } = self
+        else {
+            return Vec::new();
+        };
+        let mut problems = Vec::new();
+        if let Some(every) = hold_out_every {
+            if held_out.is_some() {
+                problems.push((
+                    "hold_out_every",
+                    "a held_out folder is given, so that no training image is held out; remove one \
+                     of both"
+                        .to_owned(),
+                ));
+            } else if *every < 2 {
+                problems.push((
+                    "hold_out_every",
+                    format!("{every} would leave nothing to train on; write at least 2"),
+                ));
+            }
+        }
+        if !(1..=4096).contains(size) {
+            problems.push(("size", format!("{size} is not in 1 to 4096")));
+        }
+        if let Some(channels) = channels.filter(|channels| !matches!(channels, 1 | 3)) {
+            problems.push((
+                "channels",
+                format!("{channels} is neither 1 (gray) nor 3 (colour)"),
+            ));
+        }
+        problems
+    }
+
     /// Reads everything into memory, checks it, and keeps what `limits` allow.
     ///
     /// # Errors
@@ -85,6 +126,9 @@ impl DataSource {
         limits: Limits,
         notes: &mut Vec<String>,
     ) -> Result<DataSet, DataError> {
+        if let Some((key, reason)) = self.problems().into_iter().next() {
+            return Err(DataError::config(format!("data.{key}"), reason));
+        }
         let data = match self {
             Self::Embedded {} => embedded::load()?,
             Self::Idx { dir } => idx::load(&idx::find(dir)?)?,
@@ -101,16 +145,6 @@ impl DataSource {
             })?,
             Self::Cifar10 { dir } => cifar::load_cifar10(dir)?,
             Self::Cifar100 { dir, coarse } => cifar::load_cifar100(dir, *coarse)?,
-            Self::Folder {
-                held_out: Some(_),
-                hold_out_every: Some(_),
-                ..
-            } => {
-                return Err(DataError::config(
-                    "data.hold_out_every",
-                    "a held_out folder is given, so that no training image is held out; remove one of both",
-                ));
-            }
             Self::Folder {
                 train,
                 held_out,

@@ -10,7 +10,7 @@ use super::ProbeOptions;
 use super::subject::Subject;
 use crate::config::{Layer, Loaded, Report, Setting, Validate, load, read_layers};
 use crate::error::RunError;
-use crate::experiment::{Experiment, default_device, tell_device, tell_views};
+use crate::experiment::{Experiment, default_device, tell_data, tell_device, tell_views};
 use crate::label_noise::LabelNoiseConfig;
 
 /// What an encoder is probed with. A run's checkpoint brings all of it from the run's config.
@@ -57,6 +57,7 @@ fn direct() -> Convolution {
 impl Validate for ProbeConfig {
     fn validate(&self, report: &mut Report<'_>) {
         tell_device(report, &self.device);
+        tell_data(report, &self.data, self.limits);
         tell_views(report, &self.views);
         if let Some(noise) = &self.label_noise {
             noise.validate(report);

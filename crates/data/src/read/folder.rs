@@ -27,18 +27,6 @@ pub(crate) struct Folder<'a> {
 impl Folder<'_> {
     /// Lists and decodes all images; what was passed over goes to `notes`.
     pub(crate) fn load(&self, notes: &mut Vec<String>) -> Result<DataSet, DataError> {
-        if self.size == 0 || self.size > 4096 {
-            return Err(DataError::config(
-                "data.size",
-                format!("{} is not in 1 to 4096", self.size),
-            ));
-        }
-        if !matches!(self.channels, 1 | 3) {
-            return Err(DataError::config(
-                "data.channels",
-                format!("{} is neither 1 (gray) nor 3 (colour)", self.channels),
-            ));
-        }
         let mut train = list(self.train, notes)?;
         let held_out = match self.held_out {
             Some(root) => list(root, notes)?,
@@ -71,12 +59,6 @@ impl Folder<'_> {
     /// Takes every `hold_out_every`-th file of each class, in path order, out of `train`.
     fn split_off(&self, train: &mut Listing) -> Result<Listing, DataError> {
         let every = self.hold_out_every;
-        if every < 2 {
-            return Err(DataError::config(
-                "data.hold_out_every",
-                format!("{every} would leave nothing to train on; write at least 2"),
-            ));
-        }
         let held_out: Listing = train
             .iter_mut()
             .map(|(class, files)| {
