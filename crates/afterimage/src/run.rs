@@ -1,5 +1,6 @@
 //! A run from its config to its report.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -28,7 +29,7 @@ use crate::prepared::Prepared;
 use crate::registry::Registry;
 use crate::run_dir::{Manifest, RunDir};
 use crate::start::keep_layers;
-use crate::summary::summary;
+use crate::summary::{Measured, Untrained, summary};
 
 /// How a run is started, apart from its config.
 pub struct Options {
@@ -54,7 +55,9 @@ pub struct Finished {
     /// What to tell the user.
     pub summary: String,
     /// The last value of every scalar.
-    pub scalars: std::collections::BTreeMap<String, f64>,
+    pub scalars: BTreeMap<String, f64>,
+    /// The step of every scalar that was measured before the last step on record.
+    pub earlier: BTreeMap<String, u64>,
     /// Plugins that failed and were switched off.
     pub disabled_plugins: Vec<String>,
     /// The error that ended it.
@@ -91,6 +94,7 @@ impl Finished {
             "steps": self.steps,
             "seconds": self.seconds,
             "metrics": self.scalars,
+            "earlier": self.earlier,
         })
     }
 }
@@ -192,6 +196,8 @@ fn complete(directory: &RunDir, loaded: &Loaded<Experiment>) -> Result<Value, Ru
     let checkpoints = Checkpoints::new(directory.checkpoints(), 1, loaded.resolved.clone());
     let last = checkpoints.last()?;
     let state = afterimage_train::read_state(&last)?;
+    let steps = state.latest.iter().map(|(tag, (step, _))| (tag, *step));
+    let earlier = earlier(steps);
     let scalars = state
         .latest
         .into_iter()
@@ -201,6 +207,7 @@ fn complete(directory: &RunDir, loaded: &Loaded<Experiment>) -> Result<Value, Ru
         run: directory.clone(),
         summary: String::new(),
         scalars: scalars.collect(),
+        earlier,
         disabled_plugins: afterimage_train::read_disabled(&last)?,
         error: None,
         steps: 0,
@@ -366,7 +373,11 @@ impl Prepared {
             .unwrap_or_else(|| Outcome::Failed("burn-train did not start the loop".to_owned()));
         // Before the HTML report, which shows it.
         manifest(&outcome_word(&outcome))?;
-        let finished = finish(directory.clone(), outcome, report, &site_list);
+        let start = match experiment.fine_tune {
+            Some(_) => Untrained::Given,
+            None => Untrained::Random,
+        };
+        let finished = finish(directory.clone(), outcome, report, &site_list, start);
         directory.write_result(&finished.result())?;
         Ok(finished)
     }
@@ -390,24 +401,31 @@ fn finish(
     outcome: Outcome,
     report: RunReport,
     sites: &[afterimage_hooks::Site],
+    start: Untrained,
 ) -> Finished {
     let RunReport {
         error,
         disabled_plugins,
         disabled_sinks,
         scalars,
+        measured,
         ..
     } = report;
-    let untrained =
-        afterimage_track::read_scalars(&run.path().join(afterimage_track::files::METRICS))
-            .ok()
-            .and_then(|lines| {
-                lines
-                    .into_iter()
-                    .find(|line| line.tag == "eval/knn" && line.step == 0)
-            })
-            .map(|line| line.value.0);
-    let mut text = summary(&scalars, untrained, sites);
+    let lines = afterimage_track::read_scalars(&run.path().join(afterimage_track::files::METRICS))
+        .unwrap_or_default();
+    let mut text = summary(
+        &Measured {
+            scalars: &scalars,
+            steps: &measured,
+            epochs: lines.iter().map(|line| (line.step, line.epoch)).collect(),
+            start,
+            knn_at_start: lines
+                .iter()
+                .find(|line| line.tag == "eval/knn" && line.step == 0)
+                .map(|line| line.value.0),
+        },
+        sites,
+    );
     match HtmlReport::from_run(run.path()).and_then(|html| html.write(&run.report())) {
         Ok(()) => text.push_str(&format!("report:         {}\n", run.report().display())),
         Err(error) => tracing::warn!("the report could not be written: {error}"),
@@ -429,12 +447,22 @@ fn finish(
         outcome,
         run,
         summary: text,
+        earlier: earlier(measured.iter().map(|(tag, step)| (tag, *step))),
         scalars,
         disabled_plugins,
         error,
         steps: report.steps,
         seconds: report.seconds,
     }
+}
+
+/// The scalars that were measured before the last step of all, with their steps.
+fn earlier<'a>(steps: impl Iterator<Item = (&'a String, u64)> + Clone) -> BTreeMap<String, u64> {
+    let last = steps.clone().map(|(_, step)| step).max().unwrap_or(0);
+    steps
+        .filter(|(tag, step)| *step < last && !afterimage_track::is_clock_dependent(tag))
+        .map(|(tag, step)| (tag.clone(), step))
+        .collect()
 }
 
 fn outcome_word(outcome: &Outcome) -> String {

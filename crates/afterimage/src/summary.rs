@@ -6,48 +6,100 @@ use afterimage_hooks::Site;
 use afterimage_memory::EMBEDDING;
 use afterimage_track::TextTable;
 
-/// Evaluation figures, and memorization per layer with its controls, as plain text.
-pub(crate) fn summary(
-    scalars: &BTreeMap<String, f64>,
-    untrained_knn: Option<f64>,
-    sites: &[Site],
-) -> String {
-    let mut text = String::new();
-    let mut accuracy = TextTable::new("Held-out accuracy", &["probe", "trained", "untrained"]);
-    if let Some(knn) = scalars.get("eval/knn") {
-        let before = untrained_knn.unwrap_or(f64::NAN);
-        accuracy.row([
-            "kNN".to_owned(),
-            TextTable::number(*knn, 3),
-            TextTable::number(before, 3),
-        ]);
+/// The encoder that a run starts with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Untrained {
+    /// At random initial parameters.
+    Random,
+    /// One that is there already, for fine-tuning.
+    Given,
+}
+
+/// The last values of a run, and when they were measured.
+pub(crate) struct Measured<'a> {
+    pub(crate) scalars: &'a BTreeMap<String, f64>,
+    /// The step of each of these.
+    pub(crate) steps: &'a BTreeMap<String, u64>,
+    /// The epochs that were finished by a step.
+    pub(crate) epochs: BTreeMap<u64, u32>,
+    pub(crate) start: Untrained,
+    /// kNN accuracy in front of the first step.
+    pub(crate) knn_at_start: Option<f64>,
+}
+
+impl Measured<'_> {
+    fn step(&self, tag: &str) -> Option<u64> {
+        self.steps.get(tag).copied()
     }
-    if let Some(probe) = scalars.get("eval/linear_probe") {
-        accuracy.row([
-            "linear probe".to_owned(),
-            TextTable::number(*probe, 3),
-            String::new(),
-        ]);
+
+    /// The value of `tag`, if it was measured in `step`: a number beside others is of their time.
+    fn at(&self, tag: &str, step: u64) -> Option<f64> {
+        let value = self.scalars.get(tag).copied()?;
+        (self.step(tag) == Some(step)).then_some(value)
+    }
+
+    /// When `step` was, if that is not the last one on record.
+    fn time(&self, step: u64) -> Option<String> {
+        let last = self.steps.values().max().copied().unwrap_or(step);
+        match (step, self.epochs.get(&step)) {
+            (step, _) if step == last => None,
+            (0, _) => Some("before training".to_owned()),
+            (_, Some(epoch)) => Some(format!("after epoch {epoch}")),
+            (step, None) => Some(format!("in step {step}")),
+        }
+    }
+}
+
+/// Evaluation figures, and memorization per layer with its controls, as plain text. Every number in a
+/// row of a table is of one time, which the table tells where it is not the end.
+pub(crate) fn summary(measured: &Measured<'_>, sites: &[Site]) -> String {
+    let mut text = String::new();
+    let (untrained, initial, over_initial, gap_over_initial) = match measured.start {
+        Untrained::Random => ("untrained", "at init", "train − at init", "gap − at init"),
+        Untrained::Given => ("at start", "at start", "train − at start", "gap − at start"),
+    };
+    let mut accuracy = TextTable::new("Held-out accuracy", &["probe", "trained", untrained]);
+    for (name, tag, before) in [
+        ("kNN", "eval/knn", measured.knn_at_start),
+        ("linear probe", "eval/linear_probe", None),
+    ] {
+        let (Some(value), Some(step)) = (measured.scalars.get(tag), measured.step(tag)) else {
+            continue;
+        };
+        let name = match measured.time(step).filter(|_| step > 0) {
+            Some(time) => format!("{name} ({time})"),
+            None => name.to_owned(),
+        };
+        let trained = if step > 0 || measured.time(step).is_none() {
+            *value
+        } else {
+            f64::NAN
+        };
+        let before = match tag {
+            "eval/knn" => TextTable::number(before.unwrap_or(f64::NAN), 3),
+            _ => String::new(),
+        };
+        accuracy.row([name, TextTable::number(trained, 3), before]);
     }
     if !accuracy.is_empty() {
         text.push_str(&format!("{accuracy}\n"));
     }
     let names: Vec<&str> = sites.iter().map(|site| site.name.as_str()).collect();
     let unitmem = by_layer(
-        scalars,
+        measured,
         "Mean UnitMem by layer: 0 = all points alike, 1 = one point only",
         &[
             ("train", "unitmem/mean/train"),
             ("held-out", "unitmem/mean/held_out"),
-            ("at init", "unitmem/mean/initial"),
+            (initial, "unitmem/mean/initial"),
             ("train − held-out", "unitmem/excess/held_out"),
-            ("train − at init", "unitmem/excess/initial"),
+            (over_initial, "unitmem/excess/initial"),
         ],
         &names,
         "all",
     );
     let layermem = by_layer(
-        scalars,
+        measured,
         "LayerMem by layer: above 0, the encoder aligns the views of the points better than its \
          reference",
         &[
@@ -65,13 +117,13 @@ pub(crate) fn summary(
         EMBEDDING,
     );
     let gap = by_layer(
-        scalars,
+        measured,
         "Alignment gap by layer: above 0, views of training points lie closer than those of \
          held-out points",
         &[
             ("gap", "alignment/gap"),
             ("± se", "alignment/se"),
-            ("gap − at init", "alignment/excess"),
+            (gap_over_initial, "alignment/excess"),
             ("area", "alignment/area"),
             ("area of null", "alignment/area_null"),
         ],
@@ -87,25 +139,29 @@ pub(crate) fn summary(
 }
 
 /// A row a layer that has the first of `columns`, pairs of a heading and a tag without its layer;
-/// `last` comes behind the sites `names`. A column without any number is left out.
+/// `last` comes behind the sites `names`. All numbers are of the last time at which the first column
+/// was measured; a column without any number of that time is left out.
 fn by_layer(
-    scalars: &BTreeMap<String, f64>,
+    measured: &Measured<'_>,
     title: &str,
     columns: &[(&str, &str)],
     names: &[&str],
     last: &str,
 ) -> TextTable {
-    let value = |tag: &str, layer: &str| scalars.get(&format!("{tag}/{layer}")).copied();
+    let steps = |layer: &&str| {
+        let (_, tag) = columns.first()?;
+        measured.step(&format!("{tag}/{layer}"))
+    };
     let layers: Vec<&str> = names
         .iter()
         .copied()
         .chain([last])
-        .filter(|layer| {
-            columns
-                .first()
-                .is_some_and(|(_, tag)| value(tag, layer).is_some())
-        })
+        .filter(|layer| steps(layer).is_some())
         .collect();
+    let Some(moment) = layers.iter().filter_map(steps).max() else {
+        return TextTable::new(title, &["layer"]);
+    };
+    let value = |tag: &str, layer: &str| measured.at(&format!("{tag}/{layer}"), moment);
     let columns: Vec<&(&str, &str)> = columns
         .iter()
         .filter(|(_, tag)| layers.iter().any(|layer| value(tag, layer).is_some()))
@@ -114,7 +170,11 @@ fn by_layer(
         .into_iter()
         .chain(columns.iter().map(|(heading, _)| *heading))
         .collect();
-    let mut table = TextTable::new(title, &header);
+    let title = match measured.time(moment) {
+        Some(time) => format!("{title}; {time}"),
+        None => title.to_owned(),
+    };
+    let mut table = TextTable::new(&title, &header);
     for layer in layers {
         let numbers = columns
             .iter()
@@ -122,4 +182,77 @@ fn by_layer(
         table.row([layer.to_owned()].into_iter().chain(numbers));
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use afterimage_hooks::SiteKind;
+
+    fn told(values: &[(&str, u64, f64)], start: Untrained) -> String {
+        let scalars = values.iter().map(|(tag, _, v)| ((*tag).to_owned(), *v));
+        let steps = values
+            .iter()
+            .map(|(tag, step, _)| ((*tag).to_owned(), *step));
+        let measured = Measured {
+            scalars: &scalars.collect(),
+            steps: &steps.collect(),
+            epochs: BTreeMap::from([(0, 0), (100, 10), (140, 14)]),
+            start,
+            knn_at_start: Some(0.25),
+        };
+        summary(&measured, &[Site::new("a", SiteKind::Activation, 4)])
+    }
+
+    #[test]
+    fn numbers_of_one_table_are_of_one_time() {
+        // Behind a compaction the encoder at the start has no units to compare with any more.
+        let text = told(
+            &[
+                ("loss/step", 140, 1.0),
+                ("eval/knn", 140, 0.5),
+                ("unitmem/mean/train/a", 140, 0.4),
+                ("unitmem/mean/held_out/a", 140, 0.3),
+                ("unitmem/mean/initial/a", 100, 0.2),
+                ("unitmem/excess/initial/a", 100, 0.1),
+            ],
+            Untrained::Random,
+        );
+        assert!(text.contains("0.400") && text.contains("0.300"), "{text}");
+        assert!(
+            !text.contains("at init") && !text.contains("0.100"),
+            "{text}"
+        );
+        assert!(
+            text.contains("untrained") && text.contains("0.250"),
+            "{text}"
+        );
+        assert!(!text.contains("epoch"), "{text}");
+    }
+
+    #[test]
+    fn tables_of_another_time_than_the_end_say_so() {
+        let text = told(
+            &[
+                ("loss/step", 140, 1.0),
+                ("eval/knn", 100, 0.5),
+                ("unitmem/mean/train/a", 100, 0.4),
+                ("unitmem/mean/initial/a", 100, 0.2),
+                ("alignment/gap/a", 0, 0.7),
+            ],
+            Untrained::Given,
+        );
+        for words in [
+            "kNN (after epoch 10)",
+            "1 = one point only; after epoch 10",
+            "held-out points; before training",
+            "at start",
+        ] {
+            assert!(text.contains(words), "no {words:?} in\n{text}");
+        }
+        assert!(
+            !text.contains("untrained") && !text.contains("at init"),
+            "{text}"
+        );
+    }
 }

@@ -107,6 +107,17 @@ impl DataSource {
         problems
     }
 
+    /// Side of its images in pixels; `None` where the files that say it are not there.
+    pub fn side(&self) -> Option<usize> {
+        match self {
+            Self::Embedded {} => Some(28),
+            Self::Idx { dir } => idx::side(&idx::find(dir).ok()?.train_images),
+            Self::IdxFiles { train_images, .. } => idx::side(train_images),
+            Self::Cifar10 { .. } | Self::Cifar100 { .. } => Some(32),
+            Self::Folder { size, .. } => Some(*size),
+        }
+    }
+
     /// Reads everything into memory, checks it, and keeps what `limits` allow.
     ///
     /// # Errors

@@ -49,6 +49,8 @@ pub struct RunReport {
     pub disabled_sinks: Vec<String>,
     /// The last value of every scalar.
     pub scalars: std::collections::BTreeMap<String, f64>,
+    /// The step in which each of `scalars` was measured.
+    pub measured: std::collections::BTreeMap<String, u64>,
     /// Seconds by plugin and event, and calls.
     pub costs: Vec<(String, String, u64, f64)>,
     /// Seconds of the loop in this process.

@@ -61,6 +61,12 @@ impl Judge {
         seed: u64,
         device: Device,
     ) -> Self {
+        if !has_classes(train.images().labels()) {
+            tracing::warn!(
+                "the training images are of one class, which says nothing about an encoder: kNN and \
+                 the linear probe are off"
+            );
+        }
         Self {
             config,
             train,
@@ -82,6 +88,11 @@ impl Judge {
         let labels = ids.iter().map(|id| labels[id.0 as usize]).collect();
         Ok((embeddings, labels))
     }
+}
+
+/// Whether there are several classes to tell apart; of one, every answer is right.
+fn has_classes(labels: &[u32]) -> bool {
+    labels.iter().any(|label| Some(label) != labels.first())
 }
 
 /// Share of rows of `scores` `[N, classes]` whose highest is that of the label, the lower class of two
@@ -159,6 +170,9 @@ impl Evaluator for Judge {
         _clock: &Clock,
         last: bool,
     ) -> Result<BTreeMap<String, f64>, Fault> {
+        if !has_classes(self.train.images().labels()) {
+            return Ok(BTreeMap::new());
+        }
         let mut figures = self.figures(model, last)?;
         if let Some(reference) = model.reference() {
             let theirs = self.figures(reference, last)?;
@@ -175,6 +189,12 @@ impl Evaluator for Judge {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_class_is_no_task() {
+        assert!(!has_classes(&[]) && !has_classes(&[3, 3, 3]));
+        assert!(has_classes(&[3, 3, 1]));
+    }
 
     #[test]
     fn the_highest_score_is_the_class() {

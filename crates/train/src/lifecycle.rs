@@ -380,6 +380,13 @@ impl<M: LearnerModel> Training<M> {
             .iter()
             .map(|(tag, (_, v))| (tag.clone(), *v))
             .collect();
+        report.measured = self
+            .desk
+            .recorder
+            .latest()
+            .iter()
+            .map(|(tag, (step, _))| (tag.clone(), *step))
+            .collect();
         report.costs = self
             .hooks
             .costs()

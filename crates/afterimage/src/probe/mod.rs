@@ -27,7 +27,7 @@ use crate::config::Loaded;
 use crate::error::RunError;
 use crate::run::open_sinks;
 use crate::run_dir::{Manifest, RunDir};
-use crate::summary::summary;
+use crate::summary::{Measured, Untrained, summary};
 
 pub use config::ProbeConfig;
 pub(crate) use config::load_for;
@@ -106,7 +106,11 @@ pub fn probe(options: &ProbeOptions, say: &mut dyn FnMut(&str)) -> Result<Probed
         // What is in it is of no use; the error is what counts.
         let _ = fs::remove_dir_all(&partial);
     }
-    let Recorded { scalars, closed } = recorded?;
+    let Recorded {
+        scalars,
+        measured,
+        closed,
+    } = recorded?;
     let out = publish(&partial, &options.out)?;
 
     let mut text = format!(
@@ -129,7 +133,14 @@ pub fn probe(options: &ProbeOptions, say: &mut dyn FnMut(&str)) -> Result<Probed
         ));
     }
     text.push('\n');
-    text.push_str(&summary(&scalars, None, &prepared.sites));
+    let measured = Measured {
+        scalars: &scalars,
+        steps: &measured,
+        epochs: BTreeMap::new(),
+        start: Untrained::Random,
+        knn_at_start: None,
+    };
+    text.push_str(&summary(&measured, &prepared.sites));
     HtmlReport::from_run(out.path())?.write(&out.report())?;
     text.push_str(&format!(
         "report:     {}\nprobe:      {}\n",
@@ -153,6 +164,8 @@ pub fn probe(options: &ProbeOptions, say: &mut dyn FnMut(&str)) -> Result<Probed
 struct Recorded {
     /// The last value of every scalar.
     scalars: BTreeMap<String, f64>,
+    /// The step in which each of these was measured.
+    measured: BTreeMap<String, u64>,
     /// Sinks that could not write, with the reason.
     closed: Vec<String>,
 }
@@ -217,6 +230,7 @@ fn record(
     let closed = sinks.disabled().iter();
     Ok(Recorded {
         scalars: pass.scalars(),
+        measured: pass.measured(),
         closed: closed
             .map(|sink| format!("{}: {}", sink.sink, sink.reason))
             .collect(),

@@ -144,6 +144,14 @@ impl<'a> Pass<'a> {
         self.desk.recorder.drain()
     }
 
+    /// The step in which each of these was measured.
+    pub(super) fn measured(&self) -> BTreeMap<String, u64> {
+        let latest = self.desk.recorder.latest().iter();
+        latest
+            .map(|(tag, (step, _))| (tag.clone(), *step))
+            .collect()
+    }
+
     /// The last value of every scalar.
     pub(super) fn scalars(&self) -> BTreeMap<String, f64> {
         let latest = self.desk.recorder.latest().iter();

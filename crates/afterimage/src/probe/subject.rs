@@ -223,7 +223,10 @@ impl Subject {
         let shape = ImageShape::of_record(read_model(checkpoint)?)?;
         let side = match (&experiment.encoder, shape.patches) {
             (EncoderConfig::Vit(config), Some(patches)) => patches * config.patch,
-            _ => self.side(),
+            _ => match (experiment.views.size, experiment.data.side()) {
+                (None, Some(side)) => side,
+                _ => self.side(),
+            },
         };
         Ok((shape.channels, side))
     }

@@ -55,6 +55,14 @@ pub(crate) fn load(paths: &IdxPaths) -> Result<DataSet, DataError> {
     assemble(train, held_out, None)
 }
 
+/// Height of the images in a file of IDX, where it can be read.
+pub(crate) fn side(images: &Path) -> Option<usize> {
+    // What the file is, and how many images it has, come before.
+    let bytes = content(images).ok()?;
+    let height = bytes.get(8..)?.first_chunk::<4>()?;
+    usize::try_from(u32::from_be_bytes(*height)).ok()
+}
+
 /// One split as read: images, labels, and the file of the images for messages.
 pub(crate) struct Part<'a> {
     path: &'a Path,

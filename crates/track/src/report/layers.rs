@@ -1,7 +1,7 @@
 //! The part of the page that shows what layers memorize.
 
 use super::chart::{Axis, Series, line_chart};
-use super::load::{Run, Scalar};
+use super::load::Run;
 use super::page::{section, table};
 use super::sections::{number, together};
 
@@ -27,10 +27,7 @@ pub fn layers(run: &Run) -> String {
     if layers.is_empty() {
         return gap;
     }
-    let last = |prefix: &str, layer: &str| {
-        run.scalar(&format!("{prefix}{layer}"))
-            .map_or(f64::NAN, Scalar::last)
-    };
+    let last = |prefix: &str, layer: &str| run.beside(SETS[0].0, &format!("{prefix}{layer}"));
     let profile: Vec<Series> = SETS
         .iter()
         .filter(|set| run.below(set.0).next().is_some())

@@ -107,6 +107,24 @@ impl Run {
             .filter_map(move |scalar| scalar.tag.strip_prefix(prefix).map(|rest| (rest, scalar)))
     }
 
+    /// The last value of `tag`, if it was measured when the scalars below `prefix` last were: numbers
+    /// beside each other are of one time. NaN otherwise.
+    pub fn beside(&self, prefix: &str, tag: &str) -> f64 {
+        let last = |scalar: &Scalar| scalar.points.last().copied();
+        let times = self.below(prefix).filter_map(|(_, scalar)| last(scalar));
+        let time = times.map(|point| point.0).reduce(f64::max);
+        match self.scalar(tag).and_then(last) {
+            Some((step, value)) if time.is_none_or(|time| time == step) => value,
+            _ => f64::NAN,
+        }
+    }
+
+    /// Whether the run began with an encoder that was there already.
+    pub fn is_fine_tuned(&self) -> bool {
+        let config = self.config.as_deref().unwrap_or_default();
+        config.lines().any(|line| line.trim() == "[fine_tune]")
+    }
+
     /// The scalar of this tag.
     pub fn scalar(&self, tag: &str) -> Option<&Scalar> {
         self.scalars.iter().find(|scalar| scalar.tag == tag)

@@ -85,7 +85,13 @@ fn summary(run: &Run) -> String {
         .iter()
         .filter(|s| s.tag.starts_with("loss/") || s.tag.starts_with("eval/"))
     {
-        rows.push(vec![scalar.tag.clone(), short(scalar.last())]);
+        let step = scalar.points.last().map_or(0.0, |point| point.0);
+        let earlier = run.last.is_some_and(|(last, _)| step < last as f64);
+        let when = match earlier {
+            true => format!(" (step {step})"),
+            false => String::new(),
+        };
+        rows.push(vec![scalar.tag.clone(), short(scalar.last()) + &when]);
     }
     section(
         "Summary",

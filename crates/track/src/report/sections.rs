@@ -16,8 +16,17 @@ const ROWS: usize = 15;
 const MEANS: [(&str, &str, bool); 3] = [
     ("unitmem/mean/train/", "training points", false),
     ("unitmem/mean/held_out/", "held-out points", true),
-    ("unitmem/mean/initial/", "untrained encoder", true),
+    ("unitmem/mean/initial/", UNTRAINED, true),
 ];
+const UNTRAINED: &str = "untrained encoder";
+
+/// A label; what a fine-tuning run starts with is no untrained encoder.
+fn named(run: &Run, label: &str) -> String {
+    match label {
+        UNTRAINED if run.is_fine_tuned() => "encoder at the start".to_owned(),
+        other => other.to_owned(),
+    }
+}
 
 pub(super) fn series(label: &str, scalar: &Scalar, dashed: bool) -> Series {
     Series {
@@ -92,10 +101,7 @@ pub fn memorization(run: &Run) -> String {
     if sites.is_empty() {
         return String::new();
     }
-    let last = |prefix: &str, site: &str| {
-        run.scalar(&format!("{prefix}{site}"))
-            .map_or(f64::NAN, Scalar::last)
-    };
+    let last = |prefix: &str, site: &str| run.beside(MEANS[0].0, &format!("{prefix}{site}"));
     // All sites together are no layer, and have no place on an axis of layers.
     let layers: Vec<&str> = sites
         .iter()
@@ -113,7 +119,7 @@ pub fn memorization(run: &Run) -> String {
                 .map(|(i, site)| (i as f64, last(prefix, site)))
                 .collect();
             Series {
-                label: label.to_owned(),
+                label: named(run, label),
                 points,
                 dashed,
             }
@@ -134,7 +140,7 @@ pub fn memorization(run: &Run) -> String {
     );
     charts += &together(
         run,
-        "excess over the untrained encoder",
+        &format!("excess over the {}", named(run, UNTRAINED)),
         "unitmem/excess/initial/",
     );
     charts += &together(
@@ -144,11 +150,14 @@ pub fn memorization(run: &Run) -> String {
     );
     let overview = section(
         "Memorization by layer",
-        "UnitMem of a unit compares its strongest point with the mean of the others. Held-out points and the \
-         untrained encoder show how much of it is there without training on the points.",
+        &format!(
+            "UnitMem of a unit compares its strongest point with the mean of the others. Held-out points \
+             and the {} show how much of it is there without training on the points.",
+            named(run, UNTRAINED)
+        ),
         &charts,
     );
-    overview + &per_layer(run, &sites) + &per_layer_table(&sites, last)
+    overview + &per_layer(run, &sites) + &per_layer_table(run, &sites, last)
 }
 
 fn per_layer(run: &Run, sites: &[&str]) -> String {
@@ -158,7 +167,7 @@ fn per_layer(run: &Run, sites: &[&str]) -> String {
             .iter()
             .filter_map(|&(prefix, label, dashed)| {
                 run.scalar(&format!("{prefix}{site}"))
-                    .map(|scalar| series(label, scalar, dashed))
+                    .map(|scalar| series(&named(run, label), scalar, dashed))
             })
             .collect();
         if !lines.is_empty() {
@@ -172,15 +181,19 @@ fn per_layer(run: &Run, sites: &[&str]) -> String {
     )
 }
 
-fn per_layer_table(sites: &[&str], last: impl Fn(&str, &str) -> f64) -> String {
+fn per_layer_table(run: &Run, sites: &[&str], last: impl Fn(&str, &str) -> f64) -> String {
+    let (start, over) = match run.is_fine_tuned() {
+        true => ("at the start", "excess over the start"),
+        false => ("untrained", "excess over untrained"),
+    };
     let header = [
         "#",
         "layer",
         "train",
         "held out",
-        "untrained",
+        start,
         "excess over held out",
-        "excess over untrained",
+        over,
     ];
     let mut rows = Vec::new();
     for (index, site) in sites.iter().enumerate() {
