@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use afterimage_files::{LARGE, read};
 use afterimage_hooks::{Measurement, Record, Sink};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -81,37 +82,83 @@ pub fn is_clock_dependent(tag: &str) -> bool {
     tag.starts_with("time/") || tag.starts_with("overhead/")
 }
 
-/// Writes scalars and histograms to the JSON lines files of a run directory.
+/// Writes scalars or histograms to one of the JSON lines files of a run directory. Each file is a sink
+/// of its own, so that what damages one closes no other.
 pub struct Metrics {
-    metrics: Lines,
-    timings: Lines,
-    histograms: Lines,
+    what: Kind,
+    lines: Lines,
+}
+
+/// What a file of JSON lines holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Metrics,
+    Timings,
+    Histograms,
 }
 
 impl Metrics {
-    /// Opens the files in `run`, which is made if it is missing.
+    /// The scalars that are a pure function of config and seed, in `run`, which is made if it is
+    /// missing.
     ///
     /// With `resume_step`, the step of the checkpoint that a resumed run goes on from, lines of
     /// later steps and a torn last line are dropped; all others keep their bytes.
     ///
     /// # Errors
-    /// Files of another run without `resume_step`, a line that is no record, an unwritable folder.
+    /// A file of another run without `resume_step`, a line that is no record, an unwritable folder.
     pub fn create(run: &Path, resume_step: Option<u64>) -> Result<Self, TrackError> {
+        Self::open(run, resume_step, Kind::Metrics, METRICS)
+    }
+
+    /// The scalars that depend on the clock, likewise.
+    ///
+    /// # Errors
+    /// As for [`create`](Self::create).
+    pub fn timings(run: &Path, resume_step: Option<u64>) -> Result<Self, TrackError> {
+        Self::open(run, resume_step, Kind::Timings, TIMINGS)
+    }
+
+    /// The histograms, likewise.
+    ///
+    /// # Errors
+    /// As for [`create`](Self::create).
+    pub fn histograms(run: &Path, resume_step: Option<u64>) -> Result<Self, TrackError> {
+        Self::open(run, resume_step, Kind::Histograms, HISTOGRAMS)
+    }
+
+    fn open(
+        run: &Path,
+        resume_step: Option<u64>,
+        what: Kind,
+        name: &str,
+    ) -> Result<Self, TrackError> {
         fs::create_dir_all(run).map_err(TrackError::io("make the folder", run))?;
-        Ok(Self {
-            metrics: Lines::open(run.join(METRICS), resume_step)?,
-            timings: Lines::open(run.join(TIMINGS), resume_step)?,
-            histograms: Lines::open(run.join(HISTOGRAMS), resume_step)?,
-        })
+        let lines = Lines::open(run.join(name), resume_step)?;
+        Ok(Self { what, lines })
     }
 }
 
 impl Sink for Metrics {
     fn name(&self) -> &str {
-        "metrics"
+        match self.what {
+            Kind::Metrics => "metrics",
+            Kind::Timings => "timings",
+            Kind::Histograms => "histograms",
+        }
     }
 
     fn write(&mut self, record: &Record) -> io::Result<()> {
+        let kind = match &record.value {
+            Measurement::Scalar(_) if is_clock_dependent(&record.tag) => Kind::Timings,
+            Measurement::Scalar(_) => Kind::Metrics,
+            Measurement::Histogram(_) => Kind::Histograms,
+            Measurement::Image { .. } | Measurement::Text(_) | Measurement::Table(_) => {
+                return Ok(());
+            }
+        };
+        if kind != self.what {
+            return Ok(());
+        }
         let Record {
             tag,
             epoch,
@@ -121,39 +168,26 @@ impl Sink for Metrics {
         } = record;
         let (tag, epoch, step, author) = (tag.clone(), *epoch, *step, author.clone());
         match value {
-            Measurement::Scalar(number) => {
-                let lines = if is_clock_dependent(&tag) {
-                    &mut self.timings
-                } else {
-                    &mut self.metrics
-                };
-                lines.push(&ScalarLine {
-                    tag,
-                    epoch,
-                    step,
-                    author,
-                    value: Number(*number),
-                })
-            }
-            Measurement::Histogram(values) => {
-                let bins = Bins::of(values, BUCKETS);
-                self.histograms.push(&HistogramLine {
-                    tag,
-                    epoch,
-                    step,
-                    author,
-                    bins,
-                })
-            }
+            Measurement::Scalar(number) => self.lines.push(&ScalarLine {
+                tag,
+                epoch,
+                step,
+                author,
+                value: Number(*number),
+            }),
+            Measurement::Histogram(values) => self.lines.push(&HistogramLine {
+                tag,
+                epoch,
+                step,
+                author,
+                bins: Bins::of(values, BUCKETS),
+            }),
             Measurement::Image { .. } | Measurement::Text(_) | Measurement::Table(_) => Ok(()),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        for lines in [&mut self.metrics, &mut self.timings, &mut self.histograms] {
-            lines.flush()?;
-        }
-        Ok(())
+        self.lines.flush()
     }
 }
 
@@ -191,7 +225,12 @@ impl Lines {
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         self.writer
             .flush()
-            .map_err(|error| TrackError::io("write", &self.path)(error).into())
+            .map_err(TrackError::io("write", &self.path))?;
+        // What goes to a file without a name is lost, though every write succeeds.
+        if fs::symlink_metadata(&self.path).is_err() {
+            return Err(TrackError::Removed(self.path.clone()).into());
+        }
+        Ok(())
     }
 }
 
@@ -218,10 +257,10 @@ fn cut(path: &Path, step: u64) -> Result<(), TrackError> {
 /// Parses a file of JSON lines; a missing file has none. The last line may be torn: it is left out
 /// if it is no record. A line that is broken elsewhere is an error, for then the file was damaged.
 fn parse<T: DeserializeOwned>(path: &Path) -> Result<Vec<(Vec<u8>, T)>, TrackError> {
-    let bytes = match fs::read(path) {
+    let bytes = match read(path, LARGE) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(TrackError::io("read", path)(error)),
+        Err(error) if error.is_missing() => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
     };
     let mut lines: Vec<&[u8]> = bytes.split(|&b| b == b'\n').collect();
     if lines.last().is_some_and(|last| last.is_empty()) {
