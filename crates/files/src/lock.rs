@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 /// The right to write in a folder; given back when it is dropped or its process ends, however it ends.
 #[derive(Debug)]
 pub struct Lock {
-    file: File,
+    _file: File,
+    /// The folder as it was when the lock was taken; none where folders cannot be opened.
+    folder: Option<File>,
     path: PathBuf,
 }
 
@@ -47,9 +49,11 @@ impl Lock {
                     .and_then(|()| file.rewind())
                     .and_then(|()| writeln!(file, "{}", std::process::id()))
                     .map_err(LockError::Io)?;
+                let folder = path.parent().unwrap_or(path).to_owned();
                 Ok(Self {
-                    file,
-                    path: path.to_owned(),
+                    _file: file,
+                    folder: File::open(&folder).ok(),
+                    path: folder,
                 })
             }
             Err(TryLockError::WouldBlock) => {
@@ -61,10 +65,13 @@ impl Lock {
         }
     }
 
-    /// Whether the file that was locked is still the one at its path: it is not once its folder was
-    /// removed, or replaced by another of that name.
+    /// Whether the folder of the lock is still the one at its path: it is not once it was removed, or
+    /// replaced by another of that name.
     pub fn stands(&self) -> bool {
-        let (Ok(held), Ok(there)) = (self.file.metadata(), fs::metadata(&self.path)) else {
+        let Some(folder) = &self.folder else {
+            return self.path.is_dir();
+        };
+        let (Ok(held), Ok(there)) = (folder.metadata(), fs::metadata(&self.path)) else {
             return false;
         };
         same(&held, &there)
@@ -88,9 +95,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lock_has_one_owner_and_stands_while_its_file_does() {
+    fn a_lock_has_one_owner_and_stands_while_its_folder_does() {
         let place = tempfile::tempdir().unwrap();
-        let path = place.path().join("lock");
+        let folder = place.path().join("run");
+        fs::create_dir(&folder).unwrap();
+        let path = folder.join("lock");
         let first = Lock::take(&path).unwrap();
         let own = std::process::id();
         assert!(matches!(Lock::take(&path), Err(LockError::Held(Some(pid))) if pid == own));
@@ -98,8 +107,10 @@ mod tests {
         drop(first);
         let second = Lock::take(&path).unwrap();
         fs::remove_file(&path).unwrap();
+        assert!(second.stands(), "the folder is still there");
+        fs::remove_dir(&folder).unwrap();
         assert!(!second.stands());
-        fs::write(&path, "").unwrap();
-        assert!(!second.stands());
+        fs::create_dir(&folder).unwrap();
+        assert_eq!(second.stands(), cfg!(not(unix)));
     }
 }

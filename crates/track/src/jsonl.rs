@@ -1,5 +1,6 @@
 //! Scalars and histograms as JSON lines.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -293,6 +294,29 @@ pub(crate) fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Tra
 /// A line that is no record, apart from a torn last one.
 pub fn read_scalars(path: &Path) -> Result<Vec<ScalarLine>, TrackError> {
     read_lines(path)
+}
+
+/// Tags of `latest`, the last scalars up to the checkpoint of `step` with their steps, that
+/// `metrics.jsonl` in `run` does not hold: lines were removed, or never written.
+///
+/// # Errors
+/// A line that is no record, apart from a torn last one.
+pub fn missing_scalars(
+    run: &Path,
+    latest: &BTreeMap<String, (u64, f64)>,
+    step: u64,
+) -> Result<Vec<String>, TrackError> {
+    let there: BTreeSet<(String, u64)> = read_scalars(&run.join(METRICS))?
+        .into_iter()
+        .map(|line| (line.tag, line.step))
+        .collect();
+    Ok(latest
+        .iter()
+        // A step that was given up left figures that are no part of the record.
+        .filter(|(tag, (at, _))| *at <= step && !is_clock_dependent(tag))
+        .filter(|(tag, (at, _))| !there.contains(&((*tag).clone(), *at)))
+        .map(|(tag, _)| tag.clone())
+        .collect())
 }
 
 /// Reads `histograms.jsonl`; a missing file has no lines.

@@ -161,7 +161,7 @@ fn record(
 ) -> Result<Recorded, RunError> {
     let config = &loaded.value;
     let Prepared { data, store, .. } = prepared;
-    let directory = RunDir::create(partial)?;
+    let (directory, owner) = RunDir::create(partial)?;
     directory.write_config(&loaded.resolved)?;
     let mut sinks = open_sinks(directory.path(), None, &prepared.sites);
     let held_out: Vec<SampleId> = (0..store.len(Split::HeldOut) as u32)
@@ -206,6 +206,7 @@ fn record(
             "notes": prepared.notes,
         })),
     })?;
+    owner.withdraw(&directory);
     let closed = sinks.disabled().iter();
     Ok(Recorded {
         scalars: pass.scalars(),
