@@ -5,7 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use afterimage_files::{LARGE, read};
+use afterimage_files::{FileError, LARGE, read};
 use afterimage_hooks::{Measurement, Record, Sink};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -206,6 +206,11 @@ impl Lines {
                 return Err(TrackError::NotEmpty(path));
             }
             None => {}
+        }
+        // Behind a link or a pipe the lines would go elsewhere.
+        if fs::symlink_metadata(&path).is_ok_and(|found| !found.is_file()) {
+            let what = "a link, a folder, a pipe or a device";
+            return Err(FileError::NotPlain { path, what }.into());
         }
         let file = OpenOptions::new().create(true).append(true).open(&path);
         let file = file.map_err(TrackError::io("open", &path))?;

@@ -71,6 +71,8 @@ pub struct Probed {
     pub summary: String,
     /// The last value of every scalar.
     pub scalars: BTreeMap<String, f64>,
+    /// Sinks that could not write, with the reason.
+    pub lost_records: Vec<String>,
 }
 
 /// Probes an encoder; `say` hears of each part before it starts.
@@ -132,13 +134,14 @@ pub fn probe(options: &ProbeOptions, say: &mut dyn FnMut(&str)) -> Result<Probed
     if let Some(path) = &options.features {
         text.push_str(&format!("embeddings: {}\n", path.display()));
     }
-    for sink in closed {
-        text.push_str(&format!("a sink was closed: {sink}\n"));
+    for sink in &closed {
+        text.push_str(&format!("records are lost: a sink was closed: {sink}\n"));
     }
     Ok(Probed {
         out,
         summary: text,
         scalars,
+        lost_records: closed,
     })
 }
 
