@@ -275,6 +275,15 @@ pub enum RunError {
         /// The directory.
         path: PathBuf,
     },
+    /// A run that is over and lacks records.
+    #[error(
+        "{what}; this run is complete and measures nothing again: put a copy of the file back, or run \
+         it again in another directory"
+    )]
+    Lost {
+        /// What is missing where.
+        what: String,
+    },
     /// A file could not be read or written.
     #[error("{path}: cannot {verb}: {source}")]
     Io {

@@ -69,10 +69,12 @@ pub fn run_or_resume(
     }
     let owner = directory.own()?;
     match go_on(directory.clone(), owner, options) {
-        Err(RunError::Complete { path }) => match result_of(&directory) {
-            Some(result) => Ok(Err(result)),
-            None => Err(RunError::Complete { path }),
-        },
+        Err(error @ (RunError::Complete { .. } | RunError::Lost { .. })) => {
+            if let RunError::Lost { .. } = &error {
+                tracing::warn!("{error}");
+            }
+            result_of(&directory).map(Err).ok_or(error)
+        }
         Err(error) => Err(error),
         Ok(Gone::On(finished)) => Ok(Ok(*finished)),
         Ok(Gone::ToItsEnd(finished)) => Ok(Err(finished.result())),
@@ -102,16 +104,26 @@ fn go_on(directory: RunDir, owner: Owner, options: Options) -> Result<Gone, RunE
         }
         Err(error) => return Err(error.into()),
     };
-    let finished = read_state(&last)?.finished;
+    // Before anything is trained or removed: a list that names files elsewhere was not written here.
+    afterimage_track::read_images(directory.path())?;
+    let state = read_state(&last)?;
+    let lost = lost_scalars(&directory, &state)?;
+    let finished = state.finished;
     if finished && is_complete(&directory) {
-        return Err(RunError::Complete {
-            path: directory.path().to_owned(),
+        let path = directory.path().to_owned();
+        return Err(match lost {
+            None => RunError::Complete { path },
+            Some(what) => RunError::Lost { what },
         });
     }
     let state = checkpoints.read_state(&last)?;
-    // Before anything is trained or removed: a list that names files elsewhere was not written here.
-    afterimage_track::read_images(directory.path())?;
-    let lost = lost_scalars(&directory, &state)?;
+    if let Some(what) = &lost {
+        tracing::warn!(
+            "{what}. The run goes on without it and ends with exit code 5; to have it, stop this run, \
+             put a copy of the file back, and resume"
+        );
+    }
+    let lost: Vec<String> = lost.into_iter().collect();
     let prepared = Prepared::new(&loaded, Some(directory.path()))?;
     if !finished {
         let begin = Begin::Checkpoint(lost);
@@ -127,27 +139,22 @@ fn go_on(directory: RunDir, owner: Owner, options: Options) -> Result<Gone, RunE
 }
 
 /// What `metrics.jsonl` lacks of what was measured up to the checkpoint.
-fn lost_scalars(directory: &RunDir, state: &LoopState) -> Result<Vec<String>, RunError> {
+fn lost_scalars(directory: &RunDir, state: &LoopState) -> Result<Option<String>, RunError> {
     let step = state.clock.step;
     let missing = afterimage_track::missing_scalars(directory.path(), &state.latest, step)?;
     if missing.is_empty() {
-        return Ok(Vec::new());
+        return Ok(None);
     }
     let more = match missing.len() {
         0..=NAMED => String::new(),
         count => format!(" and {} more", count - NAMED),
     };
     let names = &missing[..missing.len().min(NAMED)];
-    let what = format!(
+    Ok(Some(format!(
         "{} lacks what was measured up to step {step}: {}{more}",
         directory.path().join(files::METRICS).display(),
         names.join(", ")
-    );
-    tracing::warn!(
-        "{what}. The run goes on without it and ends with exit code 5; to have it, stop this run, put \
-         a copy of the file back, and resume"
-    );
-    Ok(vec![what])
+    )))
 }
 
 fn result_of(directory: &RunDir) -> Option<Value> {

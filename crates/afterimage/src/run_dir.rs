@@ -116,6 +116,12 @@ impl RunDir {
         };
         let begun = fs::read_dir(&run.path).is_ok_and(|mut entries| entries.next().is_some());
         if begun && run.is_unbegun()? {
+            // Another process may be about to write the config.
+            if run.path.join(LOCK).is_file()
+                && let Err(error @ RunError::Locked { .. }) = run.own()
+            {
+                return Err(error);
+            }
             return Err(RunError::Unbegun { path: run.path });
         }
         Err(RunError::NoRun {

@@ -272,6 +272,15 @@ fn records_that_are_lost_are_told_by_the_exit_code() {
         assert!(ended.out.contains("records are lost: "), "{ended:?}");
     }
 
+    // A complete run cannot measure them again.
+    let place = Place::new();
+    let run = place.run("run", TINY, 0);
+    fs::write(run.join("metrics.jsonl"), "").unwrap();
+    resume(&run).expect(
+        1,
+        &["lacks what was measured", "put a copy of the file back"],
+    );
+
     // A line that can be repaired is to be repaired first.
     let place = Place::new();
     let run = stopped(&place);
