@@ -138,6 +138,38 @@ pub enum RunError {
         /// The directory.
         path: PathBuf,
     },
+    /// A directory whose run another process writes.
+    #[error(
+        "{path}: another process is at work on this run{}; wait for it, or end it first",
+        pid.map_or(String::new(), |pid| format!(" (process {pid})"))
+    )]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+        /// The other process, where it is known.
+        pid: Option<u32>,
+    },
+    /// A directory whose run was cut off before it stood there.
+    #[error(
+        "{path}: the start of this run was cut off before its config was written, so that there is \
+         nothing to go on from; start it again with `afterimage run CONFIG --out {path}`"
+    )]
+    Unbegun {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A directory that is gone while its run is at work.
+    #[error(
+        "{path}: this run directory was removed or replaced while the run was at work; what it held is \
+         lost: start the run again"
+    )]
+    Removed {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A file that is not below its folder, no plain file, or cannot be read.
+    #[error(transparent)]
+    File(#[from] afterimage_files::FileError),
     /// A directory that holds no run.
     #[error("{path}: this is no run directory: {what}")]
     NoRun {
@@ -240,6 +272,15 @@ pub enum RunError {
     Complete {
         /// The directory.
         path: PathBuf,
+    },
+    /// A run that is over and lacks records.
+    #[error(
+        "{what}; this run is complete and measures nothing again: put a copy of the file back, or run \
+         it again in another directory"
+    )]
+    Lost {
+        /// What is missing where.
+        what: String,
     },
     /// A file could not be read or written.
     #[error("{path}: cannot {verb}: {source}")]

@@ -1,7 +1,6 @@
 //! Fine-tuning: which encoder a run starts from, and which of its layers it trains.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use afterimage_hooks::glob;
@@ -264,7 +263,8 @@ fn deltas(path: &Path) -> Result<BTreeMap<String, f64>, LayerError> {
     let Some(metrics) = metrics else {
         return Err(missing("there is no metrics.jsonl".to_owned()));
     };
-    let text = fs::read_to_string(&metrics).map_err(|error| missing(error.to_string()))?;
+    let text = afterimage_files::read_text(&metrics, afterimage_files::LARGE)
+        .map_err(|error| missing(error.to_string()))?;
     #[derive(Deserialize)]
     struct Line {
         tag: String,
@@ -288,6 +288,8 @@ fn deltas(path: &Path) -> Result<BTreeMap<String, f64>, LayerError> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::fs;
+
     use super::*;
 
     fn layers() -> Vec<Layer> {

@@ -21,6 +21,7 @@ mod prepared;
 mod probe;
 mod quiet;
 mod registry;
+mod resume;
 mod run;
 mod run_dir;
 mod start;
@@ -46,7 +47,8 @@ pub use label_noise::{LabelNoiseConfig, NoiseKind};
 pub use pair::PairConfig;
 pub use probe::{ProbeConfig, ProbeOptions, Probed, probe};
 pub use registry::{PluginKind, Registry};
-pub use run::{Finished, Options, resume, run, run_or_resume};
+pub use resume::{resume, run_or_resume};
+pub use run::{Finished, Options, run};
 pub use run_dir::RunDir;
 
 /// What a plugin is written with, and what a program needs to attach it to its own burn training.

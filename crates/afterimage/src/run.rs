@@ -1,7 +1,6 @@
 //! A run from its config to its report.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,7 +26,7 @@ use crate::error::RunError;
 use crate::experiment::{Experiment, Renderer};
 use crate::prepared::Prepared;
 use crate::registry::Registry;
-use crate::run_dir::{Manifest, RunDir};
+use crate::run_dir::{Manifest, Owner, RunDir};
 use crate::start::keep_layers;
 use crate::summary::{Measured, Untrained, summary};
 
@@ -60,6 +59,9 @@ pub struct Finished {
     pub earlier: BTreeMap<String, u64>,
     /// Plugins that failed and were switched off.
     pub disabled_plugins: Vec<String>,
+    /// Records that are missing in the run directory: sinks that were closed, and lines that were gone
+    /// when the run went on.
+    pub lost_records: Vec<String>,
     /// The error that ended it.
     pub error: Option<TrainError>,
     /// Steps done in this process.
@@ -70,9 +72,10 @@ pub struct Finished {
 
 impl Finished {
     /// The exit code of the command line: 0 done, 1 failed, 2 config, 3 done with a plugin
-    /// disabled, 4 diverged, 128 + signal after a checkpoint on a signal.
+    /// disabled, 4 diverged, 5 done with records lost, 128 + signal after a checkpoint on a signal.
     pub fn exit_code(&self) -> u8 {
         match &self.outcome {
+            Outcome::Completed | Outcome::Stopped(_) if !self.lost_records.is_empty() => 5,
             Outcome::Completed | Outcome::Stopped(_) if self.disabled_plugins.is_empty() => 0,
             Outcome::Completed | Outcome::Stopped(_) => 3,
             Outcome::Diverged => 4,
@@ -86,7 +89,7 @@ impl Finished {
 
     /// The result as one JSON object: what `--json` prints, and what `result.json` holds.
     pub fn result(&self) -> Value {
-        json!({
+        let mut result = json!({
             "run": self.run.path().display().to_string(),
             "exit_code": self.exit_code(),
             "outcome": format!("{:?}", self.outcome),
@@ -95,7 +98,11 @@ impl Finished {
             "seconds": self.seconds,
             "metrics": self.scalars,
             "earlier": self.earlier,
-        })
+        });
+        if let (false, Some(entries)) = (self.lost_records.is_empty(), result.as_object_mut()) {
+            entries.insert("lost_records".to_owned(), json!(self.lost_records));
+        }
+        result
     }
 }
 
@@ -116,115 +123,30 @@ pub fn run(
     for note in &prepared.notes {
         tracing::warn!("{note}");
     }
-    let directory = RunDir::create(path)?;
+    let (directory, owner) = RunDir::create(path)?;
     if let Some(layers) = &prepared.trained {
         keep_layers(directory.path(), layers)?;
     }
     directory.write_config(&loaded.resolved)?;
-    prepared.launch(loaded, directory, options, false)
+    prepared.launch(loaded, directory, owner, options, Begin::New)
 }
 
-/// Goes on with the run in `path` from its last checkpoint; a run that was stopped before its first
-/// checkpoint starts again.
-///
-/// # Errors
-/// As for [`run`]; and a directory that holds no run, or one that is complete.
-pub fn resume(registry: &Registry, path: &Path, options: Options) -> Result<Finished, RunError> {
-    let directory = RunDir::open(path)?;
-    let loaded = registry.load(&directory.config(), &[])?;
-    let checkpoints = Checkpoints::new(directory.checkpoints(), 1, loaded.resolved.clone());
-    let resume = match checkpoints.last() {
-        Ok(last) => {
-            if afterimage_train::read_state(&last)?.finished {
-                return Err(RunError::Complete {
-                    path: path.to_owned(),
-                });
-            }
-            true
-        }
-        Err(TrainError::NoCheckpoint { .. }) => {
-            afterimage_track::files::discard(directory.path())?;
-            if directory.decisions().exists() {
-                let decisions = directory.decisions();
-                fs::remove_file(&decisions).map_err(RunError::io(&decisions, "remove"))?;
-            }
-            false
-        }
-        Err(error) => return Err(error.into()),
-    };
-    let resumed = resume.then(|| directory.path().to_owned());
-    let prepared = Prepared::new(registry, &loaded, resumed.as_deref())?;
-    prepared.launch(&loaded, directory, options, resume)
-}
-
-/// Goes on with the run of `loaded` if its directory holds it, and starts it if the directory is not
-/// there or empty: the same call, however often the run was cut off. `Err` holds the result of a run
-/// that is complete.
-///
-/// # Errors
-/// As for [`run`] and [`resume`]; and a directory with a run of another config.
-pub fn run_or_resume(
-    registry: &Registry,
-    loaded: &Loaded<Experiment>,
-    options: Options,
-) -> Result<Result<Finished, Value>, RunError> {
-    let path = options
-        .out
-        .clone()
-        .unwrap_or_else(|| default_directory(loaded));
-    let Ok(directory) = RunDir::open(&path) else {
-        return run(registry, loaded, options).map(Ok);
-    };
-    let config = directory.config();
-    let text = fs::read_to_string(&config).map_err(RunError::io(&config, "read"))?;
-    if text != loaded.resolved {
-        return Err(RunError::OtherConfig { path });
-    }
-    match resume(registry, &path, options) {
-        Err(RunError::Complete { .. }) => complete(&directory, loaded).map(Err),
-        finished => finished.map(Ok),
-    }
-}
-
-/// The result of a run that is complete; one that was killed between its last checkpoint and its
-/// result gets it now.
-fn complete(directory: &RunDir, loaded: &Loaded<Experiment>) -> Result<Value, RunError> {
-    let there = fs::read(directory.result()).ok();
-    if let Some(result) = there.and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
-        return Ok(result);
-    }
-    let checkpoints = Checkpoints::new(directory.checkpoints(), 1, loaded.resolved.clone());
-    let last = checkpoints.last()?;
-    let state = afterimage_train::read_state(&last)?;
-    let steps = state.latest.iter().map(|(tag, (step, _))| (tag, *step));
-    let earlier = earlier(steps);
-    let scalars = state
-        .latest
-        .into_iter()
-        .map(|(tag, (_, value))| (tag, value));
-    let result = Finished {
-        outcome: Outcome::Completed,
-        run: directory.clone(),
-        summary: String::new(),
-        scalars: scalars.collect(),
-        earlier,
-        disabled_plugins: afterimage_train::read_disabled(&last)?,
-        error: None,
-        steps: 0,
-        seconds: 0.0,
-    }
-    .result();
-    directory.write_result(&result)?;
-    Ok(result)
+/// Where a run begins.
+pub(crate) enum Begin {
+    /// At its first step.
+    New,
+    /// At its last checkpoint; records of the steps before it that are lost.
+    Checkpoint(Vec<String>),
 }
 
 impl Prepared {
-    fn launch(
+    pub(crate) fn launch(
         self,
         loaded: &Loaded<Experiment>,
         directory: RunDir,
+        owner: Owner,
         options: Options,
-        resume: bool,
+        begin: Begin,
     ) -> Result<Finished, RunError> {
         let Self {
             device,
@@ -242,6 +164,10 @@ impl Prepared {
             trained: _,
             notes: _,
         } = self;
+        let (resume, lost) = match begin {
+            Begin::New => (false, Vec::new()),
+            Begin::Checkpoint(lost) => (true, lost),
+        };
         let experiment = &loaded.value;
         let data_digest = data.digest();
         let manifest = |outcome: &str| {
@@ -367,17 +293,19 @@ impl Prepared {
         );
         drop(afterimage.attach(training).launch(learner));
         let report = report.take();
+        if !owner.stands() {
+            return Err(RunError::Removed {
+                path: directory.path().to_owned(),
+            });
+        }
         let outcome = report
             .outcome
             .clone()
             .unwrap_or_else(|| Outcome::Failed("burn-train did not start the loop".to_owned()));
         // Before the HTML report, which shows it.
         manifest(&outcome_word(&outcome))?;
-        let start = match experiment.fine_tune {
-            Some(_) => Untrained::Given,
-            None => Untrained::Random,
-        };
-        let finished = finish(directory.clone(), outcome, report, &site_list, start);
+        let start = Untrained::of(experiment);
+        let finished = finish(directory.clone(), outcome, report, lost, &site_list, start);
         directory.write_result(&finished.result())?;
         Ok(finished)
     }
@@ -396,10 +324,12 @@ pub(crate) fn open_sinks(
     Sinks::for_run(run, resume_step, &unitmem_layout(&names))
 }
 
-fn finish(
+/// Writes the report and puts together what there is to say; `lost` are records that are missing.
+pub(crate) fn finish(
     run: RunDir,
     outcome: Outcome,
     report: RunReport,
+    lost: Vec<String>,
     sites: &[afterimage_hooks::Site],
     start: Untrained,
 ) -> Finished {
@@ -440,8 +370,11 @@ fn finish(
             "plugin {plugin:?} failed and was switched off; see log.txt\n"
         ));
     }
-    for sink in disabled_sinks {
-        text.push_str(&format!("a sink was closed: {sink}\n"));
+    let closed = disabled_sinks.into_iter();
+    let closed = closed.map(|sink| format!("a sink was closed: {sink}"));
+    let lost_records: Vec<String> = lost.into_iter().chain(closed).collect();
+    for what in &lost_records {
+        text.push_str(&format!("records are lost: {what}\n"));
     }
     Finished {
         outcome,
@@ -450,6 +383,7 @@ fn finish(
         earlier: earlier(measured.iter().map(|(tag, step)| (tag, *step))),
         scalars,
         disabled_plugins,
+        lost_records,
         error,
         steps: report.steps,
         seconds: report.seconds,
@@ -465,7 +399,7 @@ fn earlier<'a>(steps: impl Iterator<Item = (&'a String, u64)> + Clone) -> BTreeM
         .collect()
 }
 
-fn outcome_word(outcome: &Outcome) -> String {
+pub(crate) fn outcome_word(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Completed => "completed".to_owned(),
         Outcome::Stopped(reason) => format!("stopped: {reason}"),

@@ -3,10 +3,38 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use afterimage_files::{Lock, LockError, below};
 use afterimage_track::files;
 use serde_json::{Value, json};
 
 use crate::error::RunError;
+
+/// The file by which one process owns a run directory.
+const LOCK: &str = "lock";
+/// What a run writes before its config stands in its directory.
+const BEFORE: [&str; 4] = [
+    LOCK,
+    ".config.toml.tmp",
+    "trained_layers.json",
+    ".trained_layers.json.tmp",
+];
+
+/// The right to write in a run directory.
+#[derive(Debug)]
+pub struct Owner(Option<Lock>);
+
+impl Owner {
+    /// Whether the directory is still the one that was owned: it is not once it was removed.
+    pub fn stands(&self) -> bool {
+        self.0.as_ref().is_none_or(Lock::stands)
+    }
+
+    /// Gives the directory back for good and leaves no file: nothing will go on in it.
+    pub(crate) fn withdraw(self, run: &RunDir) {
+        drop(self);
+        let _ = fs::remove_file(run.path.join(LOCK));
+    }
+}
 
 /// A run's directory and what lies where in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,18 +43,64 @@ pub struct RunDir {
 }
 
 impl RunDir {
-    /// A new directory, which must not hold anything.
+    /// A new directory, which must not hold anything but what a start leaves that was cut off before
+    /// its config stood there; and the right to write in it.
     ///
     /// # Errors
-    /// A directory that holds something, or cannot be made.
-    pub fn create(path: impl Into<PathBuf>) -> Result<Self, RunError> {
+    /// A directory that holds something, cannot be made, or has another process at work in it.
+    pub fn create(path: impl Into<PathBuf>) -> Result<(Self, Owner), RunError> {
         let path = path.into();
         fs::create_dir_all(&path).map_err(RunError::io(&path, "create"))?;
-        let mut entries = fs::read_dir(&path).map_err(RunError::io(&path, "read"))?;
-        if entries.next().is_some() {
-            return Err(RunError::NotEmpty { path });
+        let run = Self { path };
+        if !run.is_unbegun()? {
+            // Says who is at work there, if anybody is.
+            if run.path.join(LOCK).is_file() && run.config().is_file() {
+                run.own()?;
+            }
+            return Err(RunError::NotEmpty { path: run.path });
         }
-        Ok(Self { path })
+        let owner = run.own()?;
+        // Another process may have begun and ended since.
+        if !run.is_unbegun()? {
+            return Err(RunError::NotEmpty { path: run.path });
+        }
+        files::remove_half_written(&run.path)?;
+        Ok((run, owner))
+    }
+
+    /// Whether the directory holds nothing, or only what comes before the config of a run.
+    fn is_unbegun(&self) -> Result<bool, RunError> {
+        let entries = fs::read_dir(&self.path).map_err(RunError::io(&self.path, "read"))?;
+        for entry in entries {
+            let entry = entry.map_err(RunError::io(&self.path, "read"))?;
+            if !BEFORE.iter().any(|name| entry.file_name() == **name) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Keeps other processes from writing in the directory until the owner is dropped or this process
+    /// ends. Readers need no leave.
+    ///
+    /// # Errors
+    /// [`RunError::Locked`] if another process is at work there; a file that cannot be written.
+    pub fn own(&self) -> Result<Owner, RunError> {
+        match Lock::take(&self.path.join(LOCK)) {
+            Ok(lock) => Ok(Owner(Some(lock))),
+            Err(LockError::Held(pid)) => Err(RunError::Locked {
+                path: self.path.clone(),
+                pid,
+            }),
+            Err(LockError::Io(error)) if error.kind() == std::io::ErrorKind::Unsupported => {
+                tracing::warn!(
+                    "{}: this file system has no locks; let no other process write in this run",
+                    self.path.display()
+                );
+                Ok(Owner(None))
+            }
+            Err(LockError::Io(error)) => Err(RunError::io(self.path.join(LOCK), "lock")(error)),
+        }
     }
 
     /// The directory of a run that was started before.
@@ -35,15 +109,25 @@ impl RunDir {
     /// A directory without a resolved config.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, RunError> {
         let run = Self { path: path.into() };
-        if run.config().is_file() {
-            Ok(run)
-        } else {
-            let what = format!("it has no {}", files::CONFIG);
-            Err(RunError::NoRun {
-                path: run.path,
-                what,
-            })
+        let what = match below(&run.path, files::CONFIG) {
+            Ok(_) => return Ok(run),
+            Err(error) if !error.is_missing() => return Err(error.into()),
+            Err(_) => format!("it has no {}", files::CONFIG),
+        };
+        let begun = fs::read_dir(&run.path).is_ok_and(|mut entries| entries.next().is_some());
+        if begun && run.is_unbegun()? {
+            // Another process may be about to write the config.
+            if run.path.join(LOCK).is_file()
+                && let Err(error @ RunError::Locked { .. }) = run.own()
+            {
+                return Err(error);
+            }
+            return Err(RunError::Unbegun { path: run.path });
         }
+        Err(RunError::NoRun {
+            path: run.path,
+            what,
+        })
     }
 
     /// The directory itself.

@@ -1,14 +1,14 @@
 //! The encoder that a run starts with.
 
-use std::fs;
 use std::path::Path;
 
+use afterimage_files::{SMALL, read_text};
 use afterimage_model::compact::{Kept, without_units};
 use afterimage_model::{
     AnyEncoder, Encoder as _, EncoderConfig, ImportOptions, Layer, Masks, ModelError, layers,
     parameters,
 };
-use afterimage_train::{Checkpoints, read_kept};
+use afterimage_train::{Checkpoints, TrainError, read_kept};
 use burn::tensor::Device;
 
 use crate::error::RunError;
@@ -57,7 +57,7 @@ impl<'a> Start<'a> {
                 let checkpoints = Checkpoints::new(RunDir::open(run)?.checkpoints(), 1, "");
                 From::Resumed {
                     layers: kept_layers(run)?,
-                    kept: read_kept(&checkpoints.last()?)?,
+                    kept: read_kept(&checkpoints.last_good()?.path)?,
                 }
             }
             (Some(config), None) => {
@@ -71,8 +71,18 @@ impl<'a> Start<'a> {
                             .to_owned(),
                     ));
                 }
-                let subject = Subject::open(&config.from, &ImportOptions::default())
-                    .map_err(|error| refuse(error.to_string()))?;
+                let subject =
+                    Subject::open(&config.from, &ImportOptions::default()).map_err(|error| {
+                        match error {
+                            // A damaged file is no mistake in the config.
+                            RunError::Train(
+                                error @ (TrainError::Checkpoint { .. }
+                                | TrainError::NoneWhole(_)
+                                | TrainError::File(_)),
+                            ) => RunError::Train(error),
+                            error => refuse(error.to_string()),
+                        }
+                    })?;
                 From::Encoder(config, Box::new(subject))
             }
         };
@@ -221,7 +231,7 @@ pub(crate) fn keep_layers(run: &Path, names: &[String]) -> Result<(), RunError> 
 
 fn kept_layers(run: &Path) -> Result<Vec<String>, RunError> {
     let path = run.join(TRAINED);
-    let text = fs::read_to_string(&path).map_err(RunError::io(&path, "read"))?;
+    let text = read_text(&path, SMALL)?;
     serde_json::from_str(&text).map_err(|error| RunError::Start {
         path,
         reason: format!("does not name the trained layers: {error}"),

@@ -6,6 +6,8 @@ use afterimage_hooks::Site;
 use afterimage_memory::EMBEDDING;
 use afterimage_track::TextTable;
 
+use crate::experiment::Experiment;
+
 /// The encoder that a run starts with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Untrained {
@@ -13,6 +15,16 @@ pub(crate) enum Untrained {
     Random,
     /// One that is there already, for fine-tuning.
     Given,
+}
+
+impl Untrained {
+    /// What a run of `experiment` starts with.
+    pub(crate) fn of(experiment: &Experiment) -> Self {
+        match experiment.fine_tune {
+            Some(_) => Self::Given,
+            None => Self::Random,
+        }
+    }
 }
 
 /// The last values of a run, and when they were measured.

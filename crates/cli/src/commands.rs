@@ -57,7 +57,7 @@ fn start(registry: &Registry, run: &Run) -> Result<u8, RunError> {
     match afterimage::run_or_resume(registry, &loaded, options)? {
         Ok(finished) => Ok(conclude(&finished, run.json)),
         Err(result) => {
-            complain("this run is complete; nothing was done");
+            complain("this run is complete; nothing was trained");
             if run.json {
                 say(&format!("{result}\n"));
             }

@@ -1,6 +1,6 @@
 //! Messages of a run: warnings on standard error, everything in the run's `log.txt`.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal as _, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +23,11 @@ struct State {
 impl LogFile {
     /// Opens the file; what was logged before goes there, too.
     pub fn open(&self, path: &Path) -> io::Result<()> {
+        // Behind a link the lines would go elsewhere, and a pipe would never open.
+        if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
+            let why = "this is no plain file; remove it";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+        }
         let mut file = OpenOptions::new().create(true).append(true).open(path)?;
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         file.write_all(&std::mem::take(&mut state.early))?;

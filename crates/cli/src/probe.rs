@@ -50,13 +50,14 @@ pub fn probe(arguments: Probe) -> Result<u8, RunError> {
     };
     let probed = afterimage::probe(&options, &mut |part| complain(&format!("{part} …")))?;
     say(&probed.summary);
+    let code = if probed.lost_records.is_empty() { 0 } else { 5 };
     if arguments.json {
         let result = json!({
             "probe": probed.out.path().display().to_string(),
-            "exit_code": 0,
+            "exit_code": code,
             "metrics": probed.scalars,
         });
         say(&format!("{result}\n"));
     }
-    Ok(0)
+    Ok(code)
 }

@@ -21,6 +21,9 @@ pub enum SweepError {
         /// What the system says.
         source: io::Error,
     },
+    /// A file that is no plain file of the sweep, or larger than any that it writes.
+    #[error(transparent)]
+    File(#[from] afterimage_files::FileError),
     /// Another process of the same sweep is at work.
     #[error(
         "{}: another sweep is at work in this folder{}; wait for it, or end it first",

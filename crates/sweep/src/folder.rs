@@ -1,9 +1,11 @@
 //! The folder of a sweep and what lies where in it.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{Read as _, Seek as _, Write as _};
+use std::fs::{self, File};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
+
+use afterimage_files::{LARGE, Lock, LockError, SMALL, read, read_text};
 
 use crate::error::SweepError;
 use crate::plan::Plan;
@@ -16,12 +18,6 @@ const LOCK: &str = "lock";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Folder {
     path: PathBuf,
-}
-
-/// The right to work in a sweep's folder; given back when it is dropped or the process ends.
-#[derive(Debug)]
-pub struct Lock {
-    _file: File,
 }
 
 impl Folder {
@@ -68,35 +64,13 @@ impl Folder {
     /// [`SweepError::Locked`] if another process is at work; a file that cannot be written.
     pub fn lock(&self) -> Result<Lock, SweepError> {
         let path = self.path.join(LOCK);
-        let open = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(&path);
-        let mut file = open.map_err(SweepError::io("write", &path))?;
-        match file.try_lock() {
-            Ok(()) => {
-                // Only for the message of another process; the lock itself is the system's.
-                let write = |file: &mut File| {
-                    file.set_len(0)?;
-                    file.rewind()?;
-                    writeln!(file, "{}", std::process::id())
-                };
-                write(&mut file).map_err(SweepError::io("write", &path))?;
-                Ok(Lock { _file: file })
-            }
-            Err(TryLockError::WouldBlock) => {
-                let mut text = String::new();
-                let pid = file
-                    .read_to_string(&mut text)
-                    .ok()
-                    .and_then(|_| text.trim().parse().ok());
-                let folder = self.path.clone();
-                Err(SweepError::Locked { folder, pid })
-            }
-            Err(TryLockError::Error(error)) => Err(SweepError::io("lock", &path)(error)),
-        }
+        Lock::take(&path).map_err(|error| match error {
+            LockError::Held(pid) => SweepError::Locked {
+                folder: self.path.clone(),
+                pid,
+            },
+            LockError::Io(error) => SweepError::io("lock", &path)(error),
+        })
     }
 
     /// Makes the folders and writes the resolved config of every trial; those that are there stay.
@@ -109,7 +83,7 @@ impl Folder {
         }
         for trial in &plan.trials {
             let path = self.config(&trial.name);
-            if fs::read_to_string(&path).ok().as_deref() != Some(trial.config.as_str()) {
+            if read_text(&path, SMALL).ok().as_deref() != Some(trial.config.as_str()) {
                 write_beside(&path, trial.config.as_bytes())?;
             }
         }
@@ -173,7 +147,7 @@ impl Folder {
 
     /// The last `count` lines that an attempt wrote to standard error, without empty ones.
     pub fn last_lines(&self, trial: &str, attempt: u32, count: usize) -> Vec<String> {
-        let bytes = fs::read(self.log(trial, attempt, "err")).unwrap_or_default();
+        let bytes = read(&self.log(trial, attempt, "err"), LARGE).unwrap_or_default();
         let tail = &bytes[bytes.len().saturating_sub(64 * 1024)..];
         let text = String::from_utf8_lossy(tail);
         let lines: Vec<&str> = text

@@ -1,9 +1,9 @@
 //! What the end of an attempt means for its trial.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
+use afterimage_files::{SMALL, read_below};
 use serde::{Deserialize, Serialize};
 
 /// Attempts of one trial that may be cut off through no fault of their own.
@@ -25,7 +25,7 @@ pub struct TrialResult {
 impl TrialResult {
     /// The result in the run directory `run`; `None` if the run has not ended in order.
     pub fn read(run: &Path) -> Option<Self> {
-        serde_json::from_slice(&fs::read(run.join("result.json")).ok()?).ok()
+        serde_json::from_slice(&read_below(run, "result.json", SMALL).ok()?).ok()
     }
 }
 
@@ -68,14 +68,14 @@ pub enum Verdict {
 
 /// Judges the end of an attempt.
 ///
-/// Exit codes are those of `afterimage run`: 0 and 3 are done; 2 (config) and 4 (diverged) would be
+/// Exit codes are those of `afterimage run`: 0, 3 and 5 are done; 2 (config) and 4 (diverged) would be
 /// the same again; 130 and 143 come after a checkpoint on a signal.
 pub fn judge(evidence: &Evidence<'_>) -> Verdict {
     let code = evidence
         .code
         .or(evidence.result.map(|result| result.exit_code));
     match code {
-        Some(0 | 3) => return Verdict::Done,
+        Some(0 | 3 | 5) => return Verdict::Done,
         Some(2) => return Verdict::Failed("its config was refused".to_owned()),
         Some(4) => return Verdict::Failed("the loss diverged".to_owned()),
         _ => {}
@@ -140,6 +140,7 @@ mod tests {
         };
         assert_eq!(verdict(code(0)), "done");
         assert_eq!(verdict(code(3)), "done");
+        assert_eq!(verdict(code(5)), "done");
         assert_eq!(verdict(code(1)), "crashed");
         assert_eq!(
             verdict(Evidence {

@@ -8,6 +8,7 @@ use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use afterimage_files::LARGE;
 use serde::{Deserialize, Serialize};
 
 use crate::error::SweepError;
@@ -137,6 +138,11 @@ impl Ledger {
     /// # Errors
     /// A line that is no entry, or a file that cannot be read or written.
     pub fn open(path: &Path) -> Result<(Self, Vec<Line>), SweepError> {
+        // Opening a pipe would never return.
+        match afterimage_files::open(path, LARGE) {
+            Err(error) if !error.is_missing() => return Err(SweepError::File(error)),
+            _ => {}
+        }
         let open = OpenOptions::new()
             .create(true)
             .truncate(false)

@@ -34,13 +34,14 @@ mod space;
 mod standing;
 mod stopping;
 
+pub use afterimage_files::Lock;
 pub use config::{
     Arm, Budget, Direction, Metric, Search, SearchKind, SlurmConfig, StoppingConfig, SweepConfig,
 };
 pub use engine::{Ending, Engine, Note, Rules, same_sweep};
 pub use error::SweepError;
 pub use executor::{Ended, Executor, Found, Handle, Program, Task};
-pub use folder::{Folder, Lock};
+pub use folder::Folder;
 pub use judge::{TrialResult, Verdict, judge};
 pub use ledger::{End, Entry, Ledger, Line};
 pub use local::Local;

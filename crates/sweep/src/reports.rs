@@ -1,10 +1,10 @@
 //! What a trial reports while it runs.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use afterimage_files::LARGE;
 use serde::Deserialize;
 
 /// A line of a run's `metrics.jsonl`.
@@ -50,10 +50,10 @@ impl Reports {
     /// # Errors
     /// A file that cannot be read; one that is not there yet is no error.
     pub fn update(&mut self) -> io::Result<()> {
-        let mut file = match File::open(&self.path) {
+        let mut file = match afterimage_files::open(&self.path, LARGE) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(error),
+            Err(error) if error.is_missing() => return Ok(()),
+            Err(error) => return Err(io::Error::new(error.kind(), error)),
         };
         if file.metadata()?.len() < self.read {
             self.read = 0;

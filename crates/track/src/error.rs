@@ -56,6 +56,14 @@ pub enum TrackError {
         why: String,
     },
 
+    /// A file that is not below its folder, no plain file, or larger than any that a run writes.
+    #[error(transparent)]
+    File(#[from] afterimage_files::FileError),
+
+    /// A file was removed, with or without its folder, while the run was at work.
+    #[error("{} was removed while the run was at work", .0.display())]
+    Removed(PathBuf),
+
     /// A folder holds no run.
     #[error("{} holds no run: there is no {}; name a run directory", path.display(), missing)]
     NoRun {
@@ -98,7 +106,8 @@ impl From<TrackError> for io::Error {
             TrackError::Io { source, .. } => source.kind(),
             TrackError::Malformed { .. } => io::ErrorKind::InvalidInput,
             TrackError::NotEmpty(_) => io::ErrorKind::AlreadyExists,
-            TrackError::NoRun { .. } => io::ErrorKind::NotFound,
+            TrackError::NoRun { .. } | TrackError::Removed(_) => io::ErrorKind::NotFound,
+            TrackError::File(error) => error.kind(),
             TrackError::Line { .. } | TrackError::Table { .. } => io::ErrorKind::InvalidData,
         };
         io::Error::new(kind, error)

@@ -1,7 +1,7 @@
 //! Names of what the sinks write in a run directory, and writing that is never seen half done.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 
 use crate::TrackError;
@@ -54,7 +54,11 @@ pub fn discard(run: &Path) -> Result<(), TrackError> {
 pub fn write_beside(path: &Path, bytes: &[u8]) -> Result<(), TrackError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let beside = path.with_file_name(format!(".{name}.tmp"));
-    let written = File::create(&beside)
+    // What a killed write left, or somebody put there, is never written through.
+    if fs::symlink_metadata(&beside).is_ok() {
+        fs::remove_file(&beside).map_err(TrackError::io("remove", &beside))?;
+    }
+    let written = File::create_new(&beside)
         .and_then(|mut file| {
             file.write_all(bytes)?;
             // Without this, a power cut after the rename can leave an empty file under the name.
@@ -70,6 +74,38 @@ pub fn write_beside(path: &Path, bytes: &[u8]) -> Result<(), TrackError> {
         }
     })
 }
+
+/// Makes a folder in one that is there: a run whose directory was removed is not begun again in bits.
+pub(crate) fn make_folder(path: &Path) -> Result<(), TrackError> {
+    match fs::create_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let folder = path.parent().unwrap_or(path);
+            Err(TrackError::Removed(folder.to_owned()))
+        }
+        made => made.map_err(TrackError::io("make the folder", path)),
+    }
+}
+
+/// Removes files that [`write_beside`] began in `run` and a kill left behind.
+///
+/// # Errors
+/// A file that cannot be removed.
+pub fn remove_half_written(run: &Path) -> Result<(), TrackError> {
+    for name in [METRICS, TIMINGS, HISTOGRAMS, REPORT, CONFIG, MANIFEST]
+        .into_iter()
+        .chain(OTHERS)
+    {
+        let path = run.join(format!(".{name}.tmp"));
+        if fs::symlink_metadata(&path).is_ok_and(|found| !found.is_dir()) {
+            fs::remove_file(&path).map_err(TrackError::io("remove", &path))?;
+        }
+    }
+    Ok(())
+}
+
+/// Files beside those of the sinks that are written whole.
+const OTHERS: [&str; 3] = ["result.json", "decisions.jsonl", "trained_layers.json"];
 
 /// Folder name of a tag: slashes become dots, and what a file system may refuse becomes `_`.
 pub fn folder_of(tag: &str) -> String {

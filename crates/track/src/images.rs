@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use afterimage_files::{SMALL, below, read_below};
 use afterimage_hooks::{Measurement, Record, Sink};
 use serde::{Deserialize, Serialize};
 
@@ -57,12 +58,18 @@ impl Images {
         fs::create_dir_all(&root).map_err(TrackError::io("make the folder", &root))?;
         let path = root.join(INDEX);
         if let Some(step) = resume_step {
-            let lines: Vec<ImageLine> = read_lines(&path)?;
+            let lines = read_images(run)?;
             let (kept, stale): (Vec<_>, Vec<_>) = lines.iter().partition(|line| line.step <= step);
             for line in stale {
-                let file = root.join(&line.file);
-                if file.exists() && !kept.iter().any(|earlier| earlier.file == line.file) {
-                    fs::remove_file(&file).map_err(TrackError::io("remove", &file))?;
+                if kept.iter().any(|earlier| earlier.file == line.file) {
+                    continue;
+                }
+                match below(run, Path::new(IMAGES).join(&line.file)) {
+                    Ok(file) => {
+                        fs::remove_file(&file).map_err(TrackError::io("remove", &file))?;
+                    }
+                    Err(error) if error.is_missing() => {}
+                    Err(error) => return Err(error.into()),
                 }
             }
         }
@@ -85,7 +92,7 @@ impl Images {
             return Err(TrackError::malformed(&record.tag, why).into());
         }
         let at = self.root.join(&folder);
-        fs::create_dir_all(&at).map_err(TrackError::io("make the folder", &at))?;
+        files::make_folder(&at)?;
         let file = format!("{folder}/epoch-{:04}.png", record.epoch);
         files::write_beside(&self.root.join(&file), &bytes)?;
         let Record {
@@ -127,7 +134,103 @@ impl Sink for Images {
 /// Reads the list of the pictures of the run directory `run`; without pictures it is empty.
 ///
 /// # Errors
-/// A line that is no record, apart from a torn last one.
+/// A line that is no record, apart from a torn last one; a line whose file is no picture below the
+/// folder of pictures.
 pub fn read_images(run: &Path) -> Result<Vec<ImageLine>, TrackError> {
-    read_lines(&run.join(IMAGES).join(INDEX))
+    let path = run.join(IMAGES).join(INDEX);
+    let lines: Vec<ImageLine> = read_lines(&path)?;
+    for (index, line) in lines.iter().enumerate() {
+        let why = match below(run, Path::new(IMAGES).join(&line.file)) {
+            Ok(_) if line.file.ends_with(".png") => continue,
+            Err(error) if error.is_missing() && line.file.ends_with(".png") => continue,
+            Err(error) if !error.is_missing() => error.to_string(),
+            _ => format!("{:?} is no PNG file", line.file),
+        };
+        return Err(TrackError::Line {
+            path,
+            line: index + 1,
+            why,
+        });
+    }
+    Ok(lines)
+}
+
+/// The bytes of a picture of the run directory `run`.
+///
+/// # Errors
+/// A file outside of the folder of pictures, one that is no PNG file, or none.
+pub(crate) fn read_picture(run: &Path, file: &str) -> Result<Vec<u8>, TrackError> {
+    let bytes = read_below(run, Path::new(IMAGES).join(file), SMALL)?;
+    if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
+        Ok(bytes)
+    } else {
+        Err(TrackError::malformed(file, "this is no PNG file"))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// A run with one picture of step 9 that is recorded under `file`.
+    fn run_with(file: &str) -> tempfile::TempDir {
+        let place = tempfile::tempdir().unwrap();
+        let run = place.path().join("run");
+        fs::create_dir_all(run.join("images/x")).unwrap();
+        fs::write(place.path().join("victim.png"), "precious").unwrap();
+        fs::write(run.join("images/x/epoch-0001.png"), "old").unwrap();
+        let line = ImageLine {
+            tag: "x".to_owned(),
+            epoch: 1,
+            step: 9,
+            author: "a".to_owned(),
+            file: file.to_owned(),
+            width: 1,
+            height: 1,
+        };
+        let text = serde_json::to_string(&line).unwrap() + "\n";
+        fs::write(run.join("images/index.jsonl"), text).unwrap();
+        place
+    }
+
+    #[test]
+    fn a_listed_file_outside_is_neither_removed_nor_read() {
+        let outside = tempfile::tempdir().unwrap();
+        let absolute = outside.path().join("victim.png");
+        fs::write(&absolute, "precious").unwrap();
+        for file in [
+            "../../victim.png",
+            "x/../../../victim.png",
+            absolute.to_str().unwrap(),
+        ] {
+            let place = run_with(file);
+            let run = place.path().join("run");
+            let refused = Images::create(&run, Some(1)).err().unwrap().to_string();
+            assert!(refused.contains("index.jsonl:1: "), "{refused}");
+            assert!(read_images(&run).is_err() && read_picture(&run, file).is_err());
+            assert!(absolute.exists() && place.path().join("victim.png").exists());
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_that_leads_out_is_refused() {
+        let place = run_with("x/out.png");
+        let run = place.path().join("run");
+        std::os::unix::fs::symlink("../../../victim.png", run.join("images/x/out.png")).unwrap();
+        assert!(Images::create(&run, Some(1)).is_err());
+        assert!(read_picture(&run, "x/out.png").is_err());
+    }
+
+    #[test]
+    fn a_picture_of_a_later_step_is_removed_and_one_that_is_gone_is_no_error() {
+        for file in ["x/epoch-0001.png", "x/epoch-0002.png"] {
+            let place = run_with(file);
+            let run = place.path().join("run");
+            assert!(Images::create(&run, Some(1)).is_ok());
+            let left = run.join("images/x/epoch-0001.png").exists();
+            assert_eq!(left, file != "x/epoch-0001.png");
+        }
+    }
 }

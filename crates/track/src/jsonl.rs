@@ -1,9 +1,11 @@
 //! Scalars and histograms as JSON lines.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use afterimage_files::{FileError, LARGE, read};
 use afterimage_hooks::{Measurement, Record, Sink};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -81,37 +83,83 @@ pub fn is_clock_dependent(tag: &str) -> bool {
     tag.starts_with("time/") || tag.starts_with("overhead/")
 }
 
-/// Writes scalars and histograms to the JSON lines files of a run directory.
+/// Writes scalars or histograms to one of the JSON lines files of a run directory. Each file is a sink
+/// of its own, so that what damages one closes no other.
 pub struct Metrics {
-    metrics: Lines,
-    timings: Lines,
-    histograms: Lines,
+    what: Kind,
+    lines: Lines,
+}
+
+/// What a file of JSON lines holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Metrics,
+    Timings,
+    Histograms,
 }
 
 impl Metrics {
-    /// Opens the files in `run`, which is made if it is missing.
+    /// The scalars that are a pure function of config and seed, in `run`, which is made if it is
+    /// missing.
     ///
     /// With `resume_step`, the step of the checkpoint that a resumed run goes on from, lines of
     /// later steps and a torn last line are dropped; all others keep their bytes.
     ///
     /// # Errors
-    /// Files of another run without `resume_step`, a line that is no record, an unwritable folder.
+    /// A file of another run without `resume_step`, a line that is no record, an unwritable folder.
     pub fn create(run: &Path, resume_step: Option<u64>) -> Result<Self, TrackError> {
+        Self::open(run, resume_step, Kind::Metrics, METRICS)
+    }
+
+    /// The scalars that depend on the clock, likewise.
+    ///
+    /// # Errors
+    /// As for [`create`](Self::create).
+    pub fn timings(run: &Path, resume_step: Option<u64>) -> Result<Self, TrackError> {
+        Self::open(run, resume_step, Kind::Timings, TIMINGS)
+    }
+
+    /// The histograms, likewise.
+    ///
+    /// # Errors
+    /// As for [`create`](Self::create).
+    pub fn histograms(run: &Path, resume_step: Option<u64>) -> Result<Self, TrackError> {
+        Self::open(run, resume_step, Kind::Histograms, HISTOGRAMS)
+    }
+
+    fn open(
+        run: &Path,
+        resume_step: Option<u64>,
+        what: Kind,
+        name: &str,
+    ) -> Result<Self, TrackError> {
         fs::create_dir_all(run).map_err(TrackError::io("make the folder", run))?;
-        Ok(Self {
-            metrics: Lines::open(run.join(METRICS), resume_step)?,
-            timings: Lines::open(run.join(TIMINGS), resume_step)?,
-            histograms: Lines::open(run.join(HISTOGRAMS), resume_step)?,
-        })
+        let lines = Lines::open(run.join(name), resume_step)?;
+        Ok(Self { what, lines })
     }
 }
 
 impl Sink for Metrics {
     fn name(&self) -> &str {
-        "metrics"
+        match self.what {
+            Kind::Metrics => "metrics",
+            Kind::Timings => "timings",
+            Kind::Histograms => "histograms",
+        }
     }
 
     fn write(&mut self, record: &Record) -> io::Result<()> {
+        let kind = match &record.value {
+            Measurement::Scalar(_) if is_clock_dependent(&record.tag) => Kind::Timings,
+            Measurement::Scalar(_) => Kind::Metrics,
+            Measurement::Histogram(_) => Kind::Histograms,
+            Measurement::Image { .. } | Measurement::Text(_) | Measurement::Table(_) => {
+                return Ok(());
+            }
+        };
+        if kind != self.what {
+            return Ok(());
+        }
         let Record {
             tag,
             epoch,
@@ -121,39 +169,26 @@ impl Sink for Metrics {
         } = record;
         let (tag, epoch, step, author) = (tag.clone(), *epoch, *step, author.clone());
         match value {
-            Measurement::Scalar(number) => {
-                let lines = if is_clock_dependent(&tag) {
-                    &mut self.timings
-                } else {
-                    &mut self.metrics
-                };
-                lines.push(&ScalarLine {
-                    tag,
-                    epoch,
-                    step,
-                    author,
-                    value: Number(*number),
-                })
-            }
-            Measurement::Histogram(values) => {
-                let bins = Bins::of(values, BUCKETS);
-                self.histograms.push(&HistogramLine {
-                    tag,
-                    epoch,
-                    step,
-                    author,
-                    bins,
-                })
-            }
+            Measurement::Scalar(number) => self.lines.push(&ScalarLine {
+                tag,
+                epoch,
+                step,
+                author,
+                value: Number(*number),
+            }),
+            Measurement::Histogram(values) => self.lines.push(&HistogramLine {
+                tag,
+                epoch,
+                step,
+                author,
+                bins: Bins::of(values, BUCKETS),
+            }),
             Measurement::Image { .. } | Measurement::Text(_) | Measurement::Table(_) => Ok(()),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        for lines in [&mut self.metrics, &mut self.timings, &mut self.histograms] {
-            lines.flush()?;
-        }
-        Ok(())
+        self.lines.flush()
     }
 }
 
@@ -171,6 +206,11 @@ impl Lines {
                 return Err(TrackError::NotEmpty(path));
             }
             None => {}
+        }
+        // Behind a link or a pipe the lines would go elsewhere.
+        if fs::symlink_metadata(&path).is_ok_and(|found| !found.is_file()) {
+            let what = "a link, a folder, a pipe or a device";
+            return Err(FileError::NotPlain { path, what }.into());
         }
         let file = OpenOptions::new().create(true).append(true).open(&path);
         let file = file.map_err(TrackError::io("open", &path))?;
@@ -191,7 +231,12 @@ impl Lines {
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         self.writer
             .flush()
-            .map_err(|error| TrackError::io("write", &self.path)(error).into())
+            .map_err(TrackError::io("write", &self.path))?;
+        // What goes to a file without a name is lost, though every write succeeds.
+        if fs::symlink_metadata(&self.path).is_err() {
+            return Err(TrackError::Removed(self.path.clone()).into());
+        }
+        Ok(())
     }
 }
 
@@ -218,10 +263,10 @@ fn cut(path: &Path, step: u64) -> Result<(), TrackError> {
 /// Parses a file of JSON lines; a missing file has none. The last line may be torn: it is left out
 /// if it is no record. A line that is broken elsewhere is an error, for then the file was damaged.
 fn parse<T: DeserializeOwned>(path: &Path) -> Result<Vec<(Vec<u8>, T)>, TrackError> {
-    let bytes = match fs::read(path) {
+    let bytes = match read(path, LARGE) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(TrackError::io("read", path)(error)),
+        Err(error) if error.is_missing() => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
     };
     let mut lines: Vec<&[u8]> = bytes.split(|&b| b == b'\n').collect();
     if lines.last().is_some_and(|last| last.is_empty()) {
@@ -254,6 +299,29 @@ pub(crate) fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Tra
 /// A line that is no record, apart from a torn last one.
 pub fn read_scalars(path: &Path) -> Result<Vec<ScalarLine>, TrackError> {
     read_lines(path)
+}
+
+/// Tags of `latest`, the last scalars up to the checkpoint of `step` with their steps, that
+/// `metrics.jsonl` in `run` does not hold: lines were removed, or never written.
+///
+/// # Errors
+/// A line that is no record, apart from a torn last one.
+pub fn missing_scalars(
+    run: &Path,
+    latest: &BTreeMap<String, (u64, f64)>,
+    step: u64,
+) -> Result<Vec<String>, TrackError> {
+    let there: BTreeSet<(String, u64)> = read_scalars(&run.join(METRICS))?
+        .into_iter()
+        .map(|line| (line.tag, line.step))
+        .collect();
+    Ok(latest
+        .iter()
+        // A step that was given up left figures that are no part of the record.
+        .filter(|(tag, (at, _))| *at <= step && !is_clock_dependent(tag))
+        .filter(|(tag, (at, _))| !there.contains(&((*tag).clone(), *at)))
+        .map(|(tag, _)| tag.clone())
+        .collect())
 }
 
 /// Reads `histograms.jsonl`; a missing file has no lines.

@@ -23,7 +23,8 @@ pub use error::TrackError;
 pub use hparams::{HParam, Session, SessionStatus};
 pub use images::{ImageLine, Images, read_images};
 pub use jsonl::{
-    HistogramLine, Metrics, Number, ScalarLine, is_clock_dependent, read_histograms, read_scalars,
+    HistogramLine, Metrics, Number, ScalarLine, is_clock_dependent, missing_scalars,
+    read_histograms, read_scalars,
 };
 pub use layout::{Category, Chart, unitmem_layout};
 pub use parquet_file::{read_table, write_table};

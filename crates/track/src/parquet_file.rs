@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
+use afterimage_files::LARGE;
 use afterimage_hooks::{Column, Table};
 use parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
 use parquet::column::reader::ColumnReader;
@@ -110,7 +111,7 @@ fn encode(table: &Table) -> Result<Vec<u8>, ParquetError> {
 /// # Errors
 /// A missing or damaged file, or a column with nulls, nesting or another type.
 pub fn read_table(path: &Path) -> Result<Table, TrackError> {
-    let file = File::open(path).map_err(TrackError::io("open", path))?;
+    let file = afterimage_files::open(path, LARGE)?;
     decode(file).map_err(|error| TrackError::Table {
         path: path.to_owned(),
         why: error.to_string(),

@@ -40,6 +40,8 @@ impl Sinks {
     pub fn for_run(run: &Path, resume_step: Option<u64>, layout: &[Category]) -> Self {
         let mut sinks = Self::new();
         sinks.add("metrics", Metrics::create(run, resume_step));
+        sinks.add("timings", Metrics::timings(run, resume_step));
+        sinks.add("histograms", Metrics::histograms(run, resume_step));
         sinks.add("tables", Tables::create(run, resume_step));
         sinks.add("images", Images::create(run, resume_step));
         let events = run.join(TENSORBOARD);
@@ -118,8 +120,9 @@ impl Sinks {
 
 fn disable(sink: &str, reason: &str) -> Disabled {
     tracing::warn!(
-        "the sink `{sink}` is off for the rest of the run: {reason}. The run goes on without it; \
-         after the repair, resume from a checkpoint to have the records from there on"
+        "the sink `{sink}` is off for the rest of the run: {reason}. The run goes on without it and \
+         ends with exit code 5; to have these records, run it again in another directory after the \
+         repair"
     );
     Disabled {
         sink: sink.to_owned(),

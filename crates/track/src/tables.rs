@@ -5,9 +5,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use afterimage_files::below;
 use afterimage_hooks::{Column, Measurement, Record, Sink, Table};
 
-use crate::files::{TABLES, folder_of};
+use crate::files::{self, TABLES, folder_of};
 use crate::parquet_file::{append, check};
 use crate::{TrackError, read_table, write_table};
 
@@ -92,7 +93,7 @@ impl Sink for Tables {
     fn flush(&mut self) -> io::Result<()> {
         for (path, table) in std::mem::take(&mut self.pending) {
             if let Some(folder) = path.parent() {
-                fs::create_dir_all(folder).map_err(TrackError::io("make the folder", folder))?;
+                files::make_folder(folder)?;
             }
             write_table(&path, &table)?;
         }
@@ -152,7 +153,7 @@ fn extend(rows: &mut Table, more: Table) -> Result<(), String> {
     Ok(())
 }
 
-/// The Parquet files below `root`, in order.
+/// The Parquet files below `root`, in order; all are plain files, and no link leads out.
 pub(crate) fn files_in(root: &Path) -> Result<Vec<PathBuf>, TrackError> {
     let mut found = Vec::new();
     if !root.exists() {
@@ -169,7 +170,8 @@ pub(crate) fn files_in(root: &Path) -> Result<Vec<PathBuf>, TrackError> {
                 .extension()
                 .is_some_and(|extension| extension == "parquet")
             {
-                found.push(path);
+                let run = root.parent().unwrap_or(root);
+                found.push(below(run, path.strip_prefix(run).unwrap_or(&path))?);
             }
         }
     }

@@ -148,7 +148,7 @@ fn a_second_run_does_not_write_over_the_first() {
     let names: Vec<&str> = sinks.disabled().iter().map(|d| d.sink.as_str()).collect();
     assert_eq!(
         names,
-        ["metrics", "tables"],
+        ["metrics", "timings", "tables"],
         "no picture was taken in 4 steps"
     );
     assert_eq!(contents(dir.path()), before);

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use afterimage_files::{FileError, LARGE, read_below};
 use afterimage_hooks::{Clock, HooksState, Plan};
 use afterimage_model::Masks;
 use afterimage_model::compact::Kept;
+use afterimage_track::TrackError;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -79,10 +81,22 @@ const ARCHITECTURE: &str = "arch.json";
 const CONFIG: &str = "config.toml";
 const CONTENTS: &str = "contents.json";
 
+/// What a checkpoint of the present layout holds beside [`CONTENTS`], and of the one before but for the
+/// last.
+const FILES: [&str; 7] = [
+    MODEL,
+    OPTIMIZER,
+    SCHEDULE,
+    LOOP,
+    PLUGINS,
+    CONFIG,
+    ARCHITECTURE,
+];
+
 /// The checkpoints of a run directory.
 #[derive(Debug, Clone)]
 pub struct Checkpoints {
-    folder: PathBuf,
+    pub(crate) folder: PathBuf,
     keep_last: usize,
     config: String,
 }
@@ -98,6 +112,11 @@ impl Checkpoints {
         }
     }
 
+    /// Makes the folder, so that a checkpoint that finds none knows that it was removed.
+    pub(crate) fn prepare(&self) -> Result<(), TrainError> {
+        fs::create_dir_all(&self.folder).map_err(TrainError::io(&self.folder, "create"))
+    }
+
     /// Writes a checkpoint, then removes those that need not be kept.
     pub(crate) fn write(&self, checkpoint: &Checkpoint) -> Result<PathBuf, TrainError> {
         let step = checkpoint.state.clock.step;
@@ -106,7 +125,10 @@ impl Checkpoints {
         if beside.exists() {
             fs::remove_dir_all(&beside).map_err(TrainError::io(&beside, "remove"))?;
         }
-        fs::create_dir_all(&beside).map_err(TrainError::io(&beside, "create"))?;
+        fs::create_dir(&beside).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => TrackError::Removed(self.folder.clone()).into(),
+            _ => TrainError::io(&beside, "create")(error),
+        })?;
         let encode = |what, bytes: Result<Vec<u8>, postcard::Error>| {
             bytes.map_err(|error| TrainError::Record {
                 what,
@@ -158,11 +180,16 @@ impl Checkpoints {
         fs::File::open(&self.folder)
             .and_then(|folder| folder.sync_all())
             .map_err(TrainError::io(&self.folder, "write"))?;
-        self.prune(checkpoint.state.best.map(|(_, step)| step))?;
+        self.remove_old(&checkpoint.state)?;
         Ok(place)
     }
 
-    fn prune(&self, best: Option<u64>) -> Result<(), TrainError> {
+    /// Removes the checkpoints that need not be kept beside that of `state`.
+    ///
+    /// # Errors
+    /// A folder that cannot be read or removed.
+    pub fn remove_old(&self, state: &LoopState) -> Result<(), TrainError> {
+        let best = state.best.map(|(_, step)| step);
         let mut steps = self.steps()?;
         steps.reverse();
         for step in steps
@@ -171,7 +198,13 @@ impl Checkpoints {
             .filter(|s| Some(*s) != best)
         {
             let old = self.folder.join(name(step));
-            fs::remove_dir_all(&old).map_err(TrainError::io(&old, "remove"))?;
+            // Under another name first, so that half of one never looks like a checkpoint.
+            let gone = self.folder.join(format!(".{}.removed", name(step)));
+            if gone.exists() {
+                fs::remove_dir_all(&gone).map_err(TrainError::io(&gone, "remove"))?;
+            }
+            fs::rename(&old, &gone).map_err(TrainError::io(&old, "remove"))?;
+            fs::remove_dir_all(&gone).map_err(TrainError::io(&gone, "remove"))?;
         }
         Ok(())
     }
@@ -211,9 +244,17 @@ impl Checkpoints {
             })
     }
 
-    /// Reads the last complete checkpoint and checks every file's hash.
+    /// Where the run of the checkpoint at `path` stood.
+    ///
+    /// # Errors
+    /// A checkpoint that is incomplete or damaged, or was written under another config.
+    pub fn read_state(&self, path: &Path) -> Result<LoopState, TrainError> {
+        read(path, Some(&self.config)).map(|checkpoint| checkpoint.state)
+    }
+
+    /// Reads the last checkpoint that is whole; later ones that are damaged are set aside.
     pub(crate) fn read_last(&self) -> Result<Checkpoint, TrainError> {
-        read(&self.last()?, Some(&self.config))
+        read(&self.recover()?, Some(&self.config))
     }
 }
 
@@ -249,59 +290,89 @@ pub fn read_kept(path: &Path) -> Result<Kept, TrainError> {
     read(path, None).map(|checkpoint| checkpoint.shape.groups)
 }
 
-fn read(path: &Path, config: Option<&str>) -> Result<Checkpoint, TrainError> {
-    let damaged = |file: &str, what: String| TrainError::Checkpoint {
+fn damaged(path: &Path, file: &str, what: impl Into<String>) -> TrainError {
+    TrainError::Checkpoint {
         path: path.join(file),
-        what,
-    };
-    let text = fs::read_to_string(path.join(CONTENTS))
-        .map_err(TrainError::io(path.join(CONTENTS), "read"))?;
-    let contents: Contents =
-        serde_json::from_str(&text).map_err(|error| damaged(CONTENTS, error.to_string()))?;
-    if ![WHOLE, LAYOUT].contains(&contents.layout) {
-        return Err(damaged(
-            CONTENTS,
-            format!(
-                "layout {} is not layout {LAYOUT}, which this program reads",
-                contents.layout
-            ),
-        ));
+        what: what.into(),
     }
-    let file = |name: &str| -> Result<Vec<u8>, TrainError> {
-        let bytes = fs::read(path.join(name)).map_err(TrainError::io(path.join(name), "read"))?;
-        match contents.sha256.get(name) {
-            Some(expected) if *expected == digest(&bytes) => Ok(bytes),
-            Some(_) => Err(damaged(
-                name,
-                "its bytes do not match their hash".to_owned(),
-            )),
-            None => Err(damaged(
-                name,
-                "it is not listed in contents.json".to_owned(),
-            )),
+}
+
+/// The bytes of a checkpoint's file. What is missing, no plain file or too large is damage; what the
+/// system does not let the program read is not.
+fn file(path: &Path, name: &str) -> Result<Vec<u8>, TrainError> {
+    read_below(path, name, LARGE).map_err(|error| match error {
+        error if error.is_missing() => damaged(path, name, "this file is missing"),
+        error @ FileError::Io { .. } => error.into(),
+        error => damaged(path, name, error.to_string()),
+    })
+}
+
+/// The list of a checkpoint and the bytes of all of its files, each as its hash says.
+fn verified(path: &Path) -> Result<(Contents, BTreeMap<&'static str, Vec<u8>>), TrainError> {
+    let contents: Contents = serde_json::from_slice(&file(path, CONTENTS)?)
+        .map_err(|error| damaged(path, CONTENTS, error.to_string()))?;
+    let present = match contents.layout {
+        LAYOUT => &FILES[..],
+        WHOLE => &FILES[..FILES.len() - 1],
+        layout => {
+            return Err(TrainError::Layout {
+                path: path.to_owned(),
+                layout,
+                known: LAYOUT,
+            });
         }
     };
+    let mut files = BTreeMap::new();
+    for &name in present {
+        let bytes = file(path, name)?;
+        match contents.sha256.get(name) {
+            Some(expected) if *expected == digest(&bytes) => files.insert(name, bytes),
+            Some(_) => {
+                return Err(damaged(path, name, "its bytes do not match their hash"));
+            }
+            None => return Err(damaged(path, name, "it is not listed in contents.json")),
+        };
+    }
+    if contents.sha256.get(CONFIG) != Some(&contents.config_digest) {
+        return Err(damaged(
+            path,
+            CONTENTS,
+            "its two hashes of the config differ",
+        ));
+    }
+    Ok((contents, files))
+}
+
+/// Checks every file of the checkpoint at `path`.
+pub(crate) fn verify(path: &Path) -> Result<(), TrainError> {
+    verified(path).map(|_| ())
+}
+
+fn read(path: &Path, config: Option<&str>) -> Result<Checkpoint, TrainError> {
+    let (contents, mut files) = verified(path)?;
+    let mut take = |name: &str| files.remove(name).unwrap_or_default();
+    let was = take(CONFIG);
     if let Some(config) = config
         && digest(config.as_bytes()) != contents.config_digest
     {
-        let was = file(CONFIG)?;
         return Err(TrainError::OtherConfig {
             path: path.to_owned(),
             difference: difference(&String::from_utf8_lossy(&was), config),
         });
     }
-    let state = postcard::from_bytes(&file(LOOP)?).map_err(|e| damaged(LOOP, e.to_string()))?;
+    let state =
+        postcard::from_bytes(&take(LOOP)).map_err(|e| damaged(path, LOOP, e.to_string()))?;
     let hooks =
-        postcard::from_bytes(&file(PLUGINS)?).map_err(|e| damaged(PLUGINS, e.to_string()))?;
+        postcard::from_bytes(&take(PLUGINS)).map_err(|e| damaged(path, PLUGINS, e.to_string()))?;
     let shape = match contents.layout {
         WHOLE => Shape::default(),
-        _ => serde_json::from_slice(&file(ARCHITECTURE)?)
-            .map_err(|e| damaged(ARCHITECTURE, e.to_string()))?,
+        _ => serde_json::from_slice(&take(ARCHITECTURE))
+            .map_err(|e| damaged(path, ARCHITECTURE, e.to_string()))?,
     };
     let learner = LearnerBytes {
-        model: file(MODEL)?,
-        optimizer: file(OPTIMIZER)?,
-        schedule: file(SCHEDULE)?,
+        model: take(MODEL),
+        optimizer: take(OPTIMIZER),
+        schedule: take(SCHEDULE),
     };
     Ok(Checkpoint {
         learner,
@@ -311,7 +382,7 @@ fn read(path: &Path, config: Option<&str>) -> Result<Checkpoint, TrainError> {
     })
 }
 
-fn name(step: u64) -> String {
+pub(crate) fn name(step: u64) -> String {
     format!("step-{step:08}")
 }
 
@@ -329,4 +400,52 @@ fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
         file.sync_all()
     };
     write().map_err(TrainError::io(path, "write"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A checkpoint of `step` in `folder`.
+    pub(crate) fn written(folder: &Path, step: u64) -> PathBuf {
+        write(folder, step).unwrap()
+    }
+
+    fn write(folder: &Path, step: u64) -> Result<PathBuf, TrainError> {
+        let state = LoopState {
+            clock: Clock {
+                epoch: 1,
+                step,
+                epochs: 2,
+                steps: 20,
+            },
+            batches_done: 0,
+            plan: None,
+            loss_sum: 0.0,
+            masks: Masks::none(),
+            latest: BTreeMap::new(),
+            best: None,
+            finished: false,
+        };
+        let checkpoint = Checkpoint {
+            learner: LearnerBytes {
+                model: vec![1; 8],
+                optimizer: vec![2; 8],
+                schedule: vec![3; 8],
+            },
+            state,
+            shape: Shape::default(),
+            hooks: HooksState::default(),
+        };
+        Checkpoints::new(folder, 5, "seed = 1\n").write(&checkpoint)
+    }
+
+    #[test]
+    fn a_folder_that_was_removed_is_told_and_not_made_again() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("gone");
+        let told = write(&folder, 1).unwrap_err().to_string();
+        assert!(told.contains("was removed") && !folder.exists(), "{told}");
+    }
 }

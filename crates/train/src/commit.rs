@@ -120,7 +120,7 @@ impl<M: LearnerModel> Training<M> {
         }
         // At the start of an epoch the step is still that of the checkpoint before it.
         let Clock { epoch, step, .. } = self.state.clock;
-        let text = fs::read_to_string(path).map_err(TrainError::io(path, "read"))?;
+        let text = afterimage_files::read_text(path, afterimage_files::LARGE)?;
         let kept: String = text
             .lines()
             .filter_map(|line| Some((serde_json::from_str::<Decision>(line).ok()?, line)))

@@ -46,13 +46,36 @@ pub enum TrainError {
         source: std::io::Error,
     },
     /// A checkpoint that is incomplete or damaged.
-    #[error("{path}: {what}; delete this checkpoint to resume from the one before")]
+    #[error("{path}: {what}; put a copy of this file back, or take another checkpoint")]
     Checkpoint {
         /// Which file or folder.
         path: PathBuf,
         /// What is wrong with it.
         what: String,
     },
+    /// A run whose checkpoints are all incomplete or damaged.
+    #[error(
+        "{}; no checkpoint of this run is whole: put a copy of a file back, or start a new run in \
+         another directory",
+        .0.join("; ")
+    )]
+    NoneWhole(Vec<String>),
+    /// A checkpoint of another version of the program.
+    #[error(
+        "{path}: layout {layout} is not layout {known}, which this program reads; use the version of \
+         the program that wrote it"
+    )]
+    Layout {
+        /// The checkpoint's folder.
+        path: PathBuf,
+        /// Its layout.
+        layout: u32,
+        /// The layout that is read.
+        known: u32,
+    },
+    /// A file that is no plain file of the run, or cannot be read.
+    #[error(transparent)]
+    File(#[from] afterimage_files::FileError),
     /// A checkpoint of another config.
     #[error(
         "{path}: this checkpoint was written under another config: {difference}; put the config \

@@ -144,6 +144,9 @@ impl<M: LearnerModel> Training<M> {
         self.hooks = Hooks::new(plugins, &self.host(), &mut self.desk.resources)
             .map_err(TrainError::Plugins)?;
         self.warn_of_cadences();
+        if let Some(saving) = &self.parts.saving {
+            saving.checkpoints.prepare()?;
+        }
         let resume = self.resume()?;
         if resume.is_none() && !self.state.masks.is_empty() {
             self.state.masks.check(&self.run.sites)?;

@@ -163,7 +163,9 @@ impl<'o> Table<'o> {
         let directory = RunDir::open(&options.run)?;
         let loaded = registry.load(&directory.config(), &options.sets)?;
         let experiment = loaded.value.clone();
-        let checkpoint = Checkpoints::new(directory.checkpoints(), 1, "").last()?;
+        let checkpoint = Checkpoints::new(directory.checkpoints(), 1, "")
+            .last_good()?
+            .path;
         if !read_state(&checkpoint)?.masks.is_empty() {
             return Err(refuse("units of the run are pruned".to_owned()));
         }

@@ -71,6 +71,8 @@ pub struct Probed {
     pub summary: String,
     /// The last value of every scalar.
     pub scalars: BTreeMap<String, f64>,
+    /// Sinks that could not write, with the reason.
+    pub lost_records: Vec<String>,
 }
 
 /// Probes an encoder; `say` hears of each part before it starts.
@@ -150,13 +152,14 @@ pub fn probe(options: &ProbeOptions, say: &mut dyn FnMut(&str)) -> Result<Probed
     if let Some(path) = &options.features {
         text.push_str(&format!("embeddings: {}\n", path.display()));
     }
-    for sink in closed {
-        text.push_str(&format!("a sink was closed: {sink}\n"));
+    for sink in &closed {
+        text.push_str(&format!("records are lost: a sink was closed: {sink}\n"));
     }
     Ok(Probed {
         out,
         summary: text,
         scalars,
+        lost_records: closed,
     })
 }
 
@@ -182,7 +185,7 @@ fn record(
 ) -> Result<Recorded, RunError> {
     let config = &loaded.value;
     let Prepared { data, store, .. } = prepared;
-    let directory = RunDir::create(partial)?;
+    let (directory, owner) = RunDir::create(partial)?;
     directory.write_config(&loaded.resolved)?;
     let mut sinks = open_sinks(directory.path(), None, &prepared.sites);
     let held_out: Vec<SampleId> = (0..store.len(Split::HeldOut) as u32)
@@ -227,6 +230,7 @@ fn record(
             "notes": prepared.notes,
         })),
     })?;
+    owner.withdraw(&directory);
     let closed = sinks.disabled().iter();
     Ok(Recorded {
         scalars: pass.scalars(),

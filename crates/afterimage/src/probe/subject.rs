@@ -102,8 +102,11 @@ impl Subject {
             return Self::of_compacted(path);
         }
         match own_folder(path) {
-            Some(folder) if path.is_dir() => Self::of_run(checkpoint_in(folder)?),
-            Some(folder) => Self::of_run(folder.to_owned()),
+            Some(folder) if path.is_dir() => {
+                let (checkpoint, notes) = checkpoint_in(folder)?;
+                Self::of_run(checkpoint, notes)
+            }
+            Some(folder) => Self::of_run(folder.to_owned(), Vec::new()),
             None => Self::of_weights(path, import),
         }
     }
@@ -150,8 +153,7 @@ impl Subject {
     fn of_compacted(path: &Path) -> Result<Self, RunError> {
         let architecture = Architecture::read(&path.join(ARCHITECTURE))?;
         let settings = path.join(SETTINGS);
-        let defaults =
-            std::fs::read_to_string(&settings).map_err(RunError::io(&settings, "read"))?;
+        let defaults = afterimage_files::read_text(&settings, afterimage_files::SMALL)?;
         let table: toml::Table = toml::from_str(&defaults).unwrap_or_default();
         let config = architecture.config();
         Ok(Self {
@@ -172,14 +174,15 @@ impl Subject {
         })
     }
 
-    fn of_run(checkpoint: PathBuf) -> Result<Self, RunError> {
+    fn of_run(checkpoint: PathBuf, notes: Vec<String>) -> Result<Self, RunError> {
+        // Checks every file, so that the config that is read is the one that was written.
+        let state = read_state(&checkpoint)?;
         let config = checkpoint.join(CONFIG);
         let experiment = load_file::<Experiment>(&config, &[])?.value;
         let defaults = of_run(&experiment).map_err(|what| RunError::NoRun {
             path: checkpoint.clone(),
             what,
         })?;
-        let state = read_state(&checkpoint)?;
         let kept = read_kept(&checkpoint)?;
         let without = match kept.removed() {
             0 => String::new(),
@@ -196,7 +199,7 @@ impl Subject {
                 state.clock.step
             ),
             embedding: embedding(&experiment.encoder),
-            notes: Vec::new(),
+            notes,
             brings_images: true,
             origin: Origin::Run {
                 checkpoint,
@@ -457,13 +460,23 @@ fn embedding(encoder: &EncoderConfig) -> &'static str {
     }
 }
 
-/// The folder of the checkpoint that a directory is, or the last one of the run that it is.
-fn checkpoint_in(path: &Path) -> Result<PathBuf, RunError> {
+/// The folder of the checkpoint that a directory is, or the last whole one of the run that it is, with
+/// what there is to say about those behind it.
+fn checkpoint_in(path: &Path) -> Result<(PathBuf, Vec<String>), RunError> {
     if path.join(CONTENTS).is_file() {
-        return Ok(path.to_owned());
+        return Ok((path.to_owned(), Vec::new()));
     }
     let run = RunDir::open(path).map_err(|_| RunError::NoCheckpoint {
         path: path.to_owned(),
     })?;
-    Ok(Checkpoints::new(run.checkpoints(), 1, "").last()?)
+    let good = Checkpoints::new(run.checkpoints(), 1, "").last_good()?;
+    let notes = good.passed.iter().map(|(_, fault)| {
+        format!(
+            "{fault}; the last checkpoint that is whole is taken: {}",
+            good.path.display()
+        )
+    });
+    let notes: Vec<String> = notes.collect();
+    notes.iter().for_each(|note| tracing::warn!("{note}"));
+    Ok((good.path, notes))
 }

@@ -130,7 +130,11 @@ impl Slurm {
 
 /// How a task says that it ended: its exit code, and the seconds since it was last started.
 pub(crate) fn left(folder: &Folder, task: &Task) -> Option<Ended> {
-    let text = fs::read_to_string(folder.log(&task.trial, task.attempt, "exit")).ok()?;
+    let text = afterimage_files::read_text(
+        &folder.log(&task.trial, task.attempt, "exit"),
+        afterimage_files::SMALL,
+    )
+    .ok()?;
     let mut words = text.split_whitespace();
     let code = words.next()?.parse().ok()?;
     Some(Ended {

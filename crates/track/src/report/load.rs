@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use afterimage_files::{SMALL, read};
 use afterimage_hooks::Table;
 
-use crate::files::{CONFIG, HISTOGRAMS, IMAGES, MANIFEST, METRICS, TABLES, TIMINGS};
+use crate::files::{CONFIG, HISTOGRAMS, MANIFEST, METRICS, TABLES, TIMINGS};
+use crate::images::read_picture;
 use crate::tables::files_in;
 use crate::{
     HistogramLine, ScalarLine, TrackError, read_histograms, read_images, read_scalars, read_table,
@@ -77,8 +79,16 @@ impl Run {
             name: name_of(dir),
             ..Self::default()
         };
-        run.config = fs::read_to_string(dir.join(CONFIG)).ok();
-        run.manifest = fs::read(dir.join(MANIFEST)).ok().and_then(|bytes| {
+        let mut small = |name: &str| match read(&dir.join(name), SMALL) {
+            Ok(bytes) => Some(bytes),
+            Err(error) if error.is_missing() => None,
+            Err(error) => {
+                damaged.push(error.to_string());
+                None
+            }
+        };
+        run.config = small(CONFIG).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        run.manifest = small(MANIFEST).and_then(|bytes| {
             let parsed = serde_json::from_slice(&bytes);
             parsed
                 .map_err(|error| damaged.push(format!("{MANIFEST}: {error}")))
@@ -198,14 +208,14 @@ fn pictures(dir: &Path, damaged: &mut Vec<String>) -> BTreeMap<String, Vec<Pictu
     for (tag, lines) in by_tag {
         for index in evenly(lines.len(), PICTURES) {
             let line = &lines[index];
-            match fs::read(dir.join(IMAGES).join(&line.file)) {
+            match read_picture(dir, &line.file) {
                 Ok(png) => shown.entry(tag.clone()).or_default().push(Picture {
                     epoch: line.epoch,
                     width: line.width,
                     height: line.height,
                     png,
                 }),
-                Err(error) => damaged.push(format!("{IMAGES}/{}: {error}", line.file)),
+                Err(error) => damaged.push(error.to_string()),
             }
         }
     }

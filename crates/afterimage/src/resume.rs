@@ -1,0 +1,228 @@
+//! Going on with a run: from its last checkpoint, from its start, or behind its end.
+
+use std::fs;
+use std::path::Path;
+
+use afterimage_files::{LARGE, SMALL, read, read_text};
+use afterimage_hooks::{Decision, Outcome};
+use afterimage_model::Encoder as _;
+use afterimage_track::files;
+use afterimage_train::{Checkpoints, LoopState, RunReport, TrainError, read_disabled, read_state};
+use serde_json::Value;
+
+use crate::config::Loaded;
+use crate::dry_run::default_directory;
+use crate::error::RunError;
+use crate::experiment::Experiment;
+use crate::prepared::Prepared;
+use crate::registry::Registry;
+use crate::run::{Begin, Finished, Options, finish, outcome_word, run};
+use crate::run_dir::{Manifest, Owner, RunDir};
+use crate::summary::Untrained;
+
+/// Names of scalars that a message lists.
+const NAMED: usize = 4;
+
+/// Goes on with the run in `path` from its last checkpoint that is whole; a run that was stopped before
+/// its first checkpoint starts again, and one that was cut off behind its last one gets the files that
+/// it lacks.
+///
+/// # Errors
+/// As for [`run`]; and a directory that holds no run, or one that is complete.
+pub fn resume(registry: &Registry, path: &Path, options: Options) -> Result<Finished, RunError> {
+    let directory = RunDir::open(path)?;
+    let owner = directory.own()?;
+    match go_on(registry, directory, owner, options)? {
+        Gone::On(finished) | Gone::ToItsEnd(finished) => Ok(*finished),
+    }
+}
+
+/// How far a run was when it went on.
+enum Gone {
+    /// It was trained.
+    On(Box<Finished>),
+    /// It had been trained, and got the files that it lacked.
+    ToItsEnd(Box<Finished>),
+}
+
+/// Goes on with the run of `loaded` if its directory holds it, and starts it if the directory is not
+/// there, empty, or left by a start that was cut off: the same call, however often the run was cut off.
+/// `Err` holds the result of a run that had been trained to its end.
+///
+/// # Errors
+/// As for [`run`] and [`resume`]; and a directory with a run of another config.
+pub fn run_or_resume(
+    registry: &Registry,
+    loaded: &Loaded<Experiment>,
+    options: Options,
+) -> Result<Result<Finished, Value>, RunError> {
+    let path = options
+        .out
+        .clone()
+        .unwrap_or_else(|| default_directory(loaded));
+    let directory = match RunDir::open(&path) {
+        Ok(directory) => directory,
+        Err(RunError::NoRun { .. } | RunError::Unbegun { .. }) => {
+            return run(registry, loaded, options).map(Ok);
+        }
+        Err(error) => return Err(error),
+    };
+    if read_text(&directory.config(), SMALL)? != loaded.resolved {
+        return Err(RunError::OtherConfig { path });
+    }
+    let owner = directory.own()?;
+    match go_on(registry, directory.clone(), owner, options) {
+        Err(error @ (RunError::Complete { .. } | RunError::Lost { .. })) => {
+            if let RunError::Lost { .. } = &error {
+                tracing::warn!("{error}");
+            }
+            result_of(&directory).map(Err).ok_or(error)
+        }
+        Err(error) => Err(error),
+        Ok(Gone::On(finished)) => Ok(Ok(*finished)),
+        Ok(Gone::ToItsEnd(finished)) => Ok(Err(finished.result())),
+    }
+}
+
+fn go_on(
+    registry: &Registry,
+    directory: RunDir,
+    owner: Owner,
+    options: Options,
+) -> Result<Gone, RunError> {
+    let on = |finished: Finished| Gone::On(Box::new(finished));
+    let loaded = registry.load(&directory.config(), &[])?;
+    files::remove_half_written(directory.path())?;
+    let checkpoints = Checkpoints::new(
+        directory.checkpoints(),
+        loaded.value.checkpoints.keep_last,
+        loaded.resolved.clone(),
+    );
+    let last = match checkpoints.recover() {
+        Ok(last) => last,
+        Err(TrainError::NoCheckpoint { .. }) => {
+            files::discard(directory.path())?;
+            if directory.decisions().exists() {
+                let decisions = directory.decisions();
+                fs::remove_file(&decisions).map_err(RunError::io(&decisions, "remove"))?;
+            }
+            let prepared = Prepared::new(registry, &loaded, None)?;
+            let launched = prepared.launch(&loaded, directory, owner, options, Begin::New);
+            return launched.map(on);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    // Before anything is trained or removed: a list that names files elsewhere was not written here.
+    afterimage_track::read_images(directory.path())?;
+    let state = read_state(&last)?;
+    let lost = lost_scalars(&directory, &state)?;
+    let finished = state.finished;
+    if finished && is_complete(&directory) {
+        let path = directory.path().to_owned();
+        return Err(match lost {
+            None => RunError::Complete { path },
+            Some(what) => RunError::Lost { what },
+        });
+    }
+    let state = checkpoints.read_state(&last)?;
+    if let Some(what) = &lost {
+        tracing::warn!(
+            "{what}. The run goes on without it and ends with exit code 5; to have it, stop this run, \
+             put a copy of the file back, and resume"
+        );
+    }
+    let lost: Vec<String> = lost.into_iter().collect();
+    let prepared = Prepared::new(registry, &loaded, Some(directory.path()))?;
+    if !finished {
+        let begin = Begin::Checkpoint(lost);
+        return prepared
+            .launch(&loaded, directory, owner, options, begin)
+            .map(on);
+    }
+    checkpoints.remove_old(&state)?;
+    (options.started)(&directory);
+    let disabled = read_disabled(&last)?;
+    let ended = end(&loaded, directory, prepared, state, lost, disabled)?;
+    Ok(Gone::ToItsEnd(Box::new(ended)))
+}
+
+/// What `metrics.jsonl` lacks of what was measured up to the checkpoint.
+fn lost_scalars(directory: &RunDir, state: &LoopState) -> Result<Option<String>, RunError> {
+    let step = state.clock.step;
+    let missing = afterimage_track::missing_scalars(directory.path(), &state.latest, step)?;
+    if missing.is_empty() {
+        return Ok(None);
+    }
+    let more = match missing.len() {
+        0..=NAMED => String::new(),
+        count => format!(" and {} more", count - NAMED),
+    };
+    let names = &missing[..missing.len().min(NAMED)];
+    Ok(Some(format!(
+        "{} lacks what was measured up to step {step}: {}{more}",
+        directory.path().join(files::METRICS).display(),
+        names.join(", ")
+    )))
+}
+
+fn result_of(directory: &RunDir) -> Option<Value> {
+    serde_json::from_slice(&read(&directory.result(), SMALL).ok()?).ok()
+}
+
+/// Whether a run whose last checkpoint is written has all that comes behind it.
+fn is_complete(directory: &RunDir) -> bool {
+    let manifest = read(&directory.path().join(files::MANIFEST), SMALL).ok();
+    let manifest: Option<Value> = manifest.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let ended = manifest.is_some_and(|manifest| manifest["outcome"] != "running");
+    ended && directory.report().is_file() && result_of(directory).is_some()
+}
+
+/// Writes what a run lacks that was cut off behind its last checkpoint; nothing is trained.
+fn end(
+    loaded: &Loaded<Experiment>,
+    directory: RunDir,
+    prepared: Prepared,
+    state: LoopState,
+    lost: Vec<String>,
+    disabled_plugins: Vec<String>,
+) -> Result<Finished, RunError> {
+    let outcome = if state.clock.epoch >= state.clock.epochs {
+        Outcome::Completed
+    } else {
+        Outcome::Stopped(stop_reason(&directory))
+    };
+    directory.write_manifest(&Manifest {
+        config_digest: &loaded.digest,
+        device: &loaded.value.device,
+        data_digest: &prepared.data.digest(),
+        plugins: &prepared.plugin_ids,
+        outcome: &outcome_word(&outcome),
+        probe: None,
+    })?;
+    let latest = state.latest.into_iter();
+    let (measured, scalars) = latest
+        .map(|(tag, (step, value))| ((tag.clone(), step), (tag, value)))
+        .unzip();
+    let report = RunReport {
+        disabled_plugins,
+        measured,
+        scalars,
+        ..RunReport::default()
+    };
+    let sites = prepared.model.encoder().sites();
+    let start = Untrained::of(&loaded.value);
+    let finished = finish(directory.clone(), outcome, report, lost, &sites, start);
+    directory.write_result(&finished.result())?;
+    Ok(finished)
+}
+
+/// Why a run was stopped before its last epoch, as its decisions say.
+fn stop_reason(directory: &RunDir) -> String {
+    let text = read_text(&directory.decisions(), LARGE).unwrap_or_default();
+    let mut decisions = text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Decision>(line).ok());
+    decisions
+        .find_map(|decision| Some(decision.what.strip_prefix("stop: ")?.to_owned()))
+        .unwrap_or_else(|| "before its last epoch".to_owned())
+}

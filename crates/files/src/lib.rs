@@ -1,0 +1,13 @@
+//! Files of runs and sweeps, which others may have written: a name stays below its folder and names a
+//! plain file with a bound on its size, and one process at a time writes.
+
+mod below;
+mod lock;
+
+pub use below::{FileError, below, open, open_below, read, read_below, read_text};
+pub use lock::{Lock, LockError};
+
+/// Bytes of a file of settings, of a result or of a list of files, at most.
+pub const SMALL: u64 = 64 << 20;
+/// Bytes of a file of records, of a table or of a part of a checkpoint, at most.
+pub const LARGE: u64 = 64 << 30;
