@@ -35,6 +35,19 @@ pub fn days(text: &str) -> Option<f64> {
     }
 }
 
+/// The ISO date that so many days from 1970 on are, without the time of the day.
+pub fn date(days: f64) -> String {
+    let since = days.floor() as i64 + 719_468;
+    let (era, of_era) = (since.div_euclid(146_097), since.rem_euclid(146_097));
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let from_march = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * from_march + 2) / 5 + 1;
+    let month = (from_march + 2) % 12 + 1;
+    let year = year + era * 400 + i64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
 /// The seconds since midnight, in universal time where a zone is told.
 fn seconds(text: &[u8]) -> Option<f64> {
     let zone = text
@@ -96,7 +109,20 @@ fn digits(text: &[u8]) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::days;
+    use super::{date, days};
+
+    #[test]
+    fn dates_come_back() {
+        for text in [
+            "1970-01-01",
+            "2020-02-29",
+            "1999-12-31",
+            "2000-03-01",
+            "1600-01-01",
+        ] {
+            assert_eq!(days(text).map(date).as_deref(), Some(text));
+        }
+    }
 
     #[test]
     fn iso_dates_are_days() {

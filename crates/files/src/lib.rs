@@ -15,7 +15,7 @@ use std::io;
 
 use thiserror::Error;
 
-pub use dates::days;
+pub use dates::{date, days};
 pub use lines::line_at;
 pub use npy::{Npy, Order};
 pub use pandas::numbers_columns;

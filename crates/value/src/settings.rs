@@ -156,12 +156,12 @@ impl Settings {
             ),
             Learner::Mlp { hidden: 0, .. } => wrong("--hidden is 0; give at least 1".into()),
             Learner::Mlp { epochs: 0, .. } => wrong("--epochs is 0; give at least 1".into()),
-            Learner::Mlp { hidden, .. } if hidden > MOST_HIDDEN => wrong(format!(
-                "--hidden is {hidden}; give at most {MOST_HIDDEN}"
-            )),
-            Learner::Mlp { epochs, .. } if epochs > MOST_EPOCHS => wrong(format!(
-                "--epochs is {epochs}; give at most {MOST_EPOCHS}"
-            )),
+            Learner::Mlp { hidden, .. } if hidden > MOST_HIDDEN => {
+                wrong(format!("--hidden is {hidden}; give at most {MOST_HIDDEN}"))
+            }
+            Learner::Mlp { epochs, .. } if epochs > MOST_EPOCHS => {
+                wrong(format!("--epochs is {epochs}; give at most {MOST_EPOCHS}"))
+            }
             _ => Ok(()),
         }
     }

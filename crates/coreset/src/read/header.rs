@@ -39,7 +39,7 @@ pub(super) fn is_named(
         .iter()
         .zip(&second)
         .any(|(a, b)| !is_number(a) && is_number(b))
-        || (first.len() > 1 && first.iter().next() == Some("") && !first.iter().any(is_real))
+        || is_indexed(&first)
     {
         return Ok(true);
     }
@@ -72,6 +72,14 @@ pub(super) fn is_named(
     }
 }
 
+/// Whether an index without a name stands in front of names, as pandas writes a frame.
+fn is_indexed(first: &StringRecord) -> bool {
+    let mut cells = first.iter();
+    let unnamed = cells.next() == Some("") && first.len() > 1;
+    let named = cells.clone().all(|cell| !cell.is_empty());
+    unnamed && named && (cells.clone().all(|cell| !is_number(cell)) || numbers_columns(cells))
+}
+
 fn doubt(path: &Path, role: &str, first: &StringRecord) -> CoresetError {
     let line: Vec<&str> = first.iter().take(8).collect();
     let more = if first.len() > line.len() { ",…" } else { "" };
@@ -91,8 +99,4 @@ pub(super) fn is_number(text: &str) -> bool {
 
 fn is_whole(text: &str) -> bool {
     text.parse::<i64>().is_ok()
-}
-
-fn is_real(text: &str) -> bool {
-    is_number(text) && !is_whole(text)
 }
