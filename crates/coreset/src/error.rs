@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use afterimage_files::FileError;
+use afterimage_table::FileError;
 use thiserror::Error;
 
 /// A selection that cannot be made.

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use afterimage_files::FileError;
+use afterimage_table::FileError;
 use thiserror::Error;
 
 /// Why a table cannot be valued, or its values not be written.

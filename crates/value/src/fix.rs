@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, BufWriter};
 use std::path::Path;
 
-use afterimage_files::{date, days};
+use afterimage_table::{date, days};
 use csv::{ByteRecord, Writer, WriterBuilder};
 
 use crate::error::ValueError;

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use afterimage_files::line_at;
+use afterimage_table::line_at;
 use csv::{ReaderBuilder, StringRecord, Trim};
 
 use super::header::{is_named, is_number};

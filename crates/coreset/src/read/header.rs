@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use afterimage_files::numbers_columns;
+use afterimage_table::numbers_columns;
 use csv::StringRecord;
 
 use super::csv::records;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use afterimage_files::{FileError, Npy, Number, Order};
+use afterimage_table::{FileError, Npy, Number, Order};
 
 use super::{Column, Grid};
 use crate::error::CoresetError;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use afterimage_files::{Cell, FileError, Kind, Number, Parquet};
+use afterimage_table::{Cell, FileError, Kind, Number, Parquet};
 
 use super::{Column, Grid, Manner};
 use crate::error::CoresetError;

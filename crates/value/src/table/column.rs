@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use afterimage_files::Number;
+use afterimage_table::Number;
 
 use super::ReadOptions;
 use crate::problem::{Cells, NO_LEVEL};

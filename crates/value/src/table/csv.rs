@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use afterimage_files::{days, line_at};
+use afterimage_table::{days, line_at};
 use csv::{ByteRecord, ReaderBuilder};
 
 use super::ReadOptions;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use afterimage_files::{Npy, Number, Order};
+use afterimage_table::{Npy, Number, Order};
 
 use super::ReadOptions;
 use super::column::{Raw, RawTable, Role, Words};

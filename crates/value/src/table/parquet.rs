@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use afterimage_files::{Cell, Kind, Number, Parquet};
+use afterimage_table::{Cell, Kind, Number, Parquet};
 
 use super::ReadOptions;
 use super::column::{Raw, RawTable, Role, Words};
@@ -23,7 +23,7 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
     let names: Vec<String> = file.columns.iter().map(|c| c.name.clone()).collect();
     let roles = roles(path, &names, options)?;
     let index: Vec<bool> = file.columns.iter().map(|column| column.index).collect();
-    let unread = |column: &afterimage_files::ParquetColumn| match &column.kind {
+    let unread = |column: &afterimage_table::ParquetColumn| match &column.kind {
         Kind::Unread(kind) => Some(kind.clone()),
         Kind::List => Some("lists".to_owned()),
         _ => None,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use afterimage_files::line_at;
+use afterimage_table::line_at;
 
 use super::column::{Raw, RawTable, Role, Words};
 use super::label::{self, Labels};
