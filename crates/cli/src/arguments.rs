@@ -58,7 +58,7 @@ pub enum Command {
     /// Make a smaller encoder of one whose units are pruned, and measure what it saves.
     Compact(Compact),
     /// Choose a coreset of an embedding matrix.
-    Select(Select),
+    Select(Box<Select>),
     /// Run many trials of an experiment, each a process of its own, and say which did best. The same
     /// command goes on with a sweep that was cut off.
     Sweep(Sweep),
@@ -114,6 +114,27 @@ pub struct Select {
     /// ranks counts.
     #[arg(long)]
     pub unitmem: Option<PathBuf>,
+    /// The first line of a CSV file names its columns: of `all` files, or of those that hold FILE; by
+    /// default their form tells.
+    #[arg(
+        long,
+        value_name = "FILE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "all",
+        value_parser = ["all", "embeddings", "labels", "losses", "layermem", "unitmem"]
+    )]
+    pub header: Vec<String>,
+    /// The first line of a CSV file is a sample: of `all` files, or of those that hold FILE.
+    #[arg(
+        long,
+        value_name = "FILE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "all",
+        value_parser = ["all", "embeddings", "labels", "losses", "layermem", "unitmem"]
+    )]
+    pub no_header: Vec<String>,
     /// Which samples `--strategy memorization` leans towards; by default `memorized`.
     #[arg(long, value_parser = ["memorized", "typical"])]
     pub prefer: Option<String>,

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use afterimage::coreset::read::{self, Labels};
+use afterimage::coreset::read::{self, Labels, Manner};
 use afterimage::coreset::{
     Budget, Bytes, Coreset, CoresetError, Evidence, Greedy, Partition, Points, Prefer, Selection,
     Settings, Storage, Strategy, Weighting, peak_memory,
@@ -26,6 +26,8 @@ enum SelectError {
     Coreset(#[from] CoresetError),
     #[error("--{flag}: {reason}")]
     Argument { flag: &'static str, reason: String },
+    #[error("{}: {reason}", path.display())]
+    Counts { path: PathBuf, reason: String },
     #[error("{}: this directory is not empty; choose another with --out", .0.display())]
     NotEmpty(PathBuf),
     #[error("{}: this is no directory; choose another with --out", .0.display())]
@@ -54,9 +56,11 @@ impl SelectError {
                     _ => 1,
                 }
             }
-            Self::Coreset(_) | Self::Argument { .. } | Self::NotEmpty(_) | Self::NoDirectory(_) => {
-                2
-            }
+            Self::Coreset(_)
+            | Self::Argument { .. }
+            | Self::Counts { .. }
+            | Self::NotEmpty(_)
+            | Self::NoDirectory(_) => 2,
         }
     }
 }
@@ -76,20 +80,46 @@ fn select(arguments: &Select) -> Result<(), SelectError> {
     check_out(&arguments.out)?;
     let settings = settings(arguments)?;
     let start = Instant::now();
-    let points = Points::Rows(read::matrix(&arguments.embeddings, "embeddings")?);
+    let mut manner = manner(arguments)?;
+    let manner = &mut manner;
+    let points = Points::Rows(read::matrix_in(
+        &arguments.embeddings,
+        "embeddings",
+        manner,
+    )?);
     let labels = arguments
         .labels
         .as_deref()
-        .map(|path| read::labels(path, points.len()))
+        .map(|path| read::labels_in(path, points.len(), manner))
         .transpose()?;
-    let losses = arguments.losses.as_deref().map(read::numbers).transpose()?;
+    let losses = arguments
+        .losses
+        .as_deref()
+        .map(|path| read::numbers_in(path, "losses", Some(points.len()), manner))
+        .transpose()?;
     let losses: Option<Vec<f32>> =
         losses.map(|losses| losses.into_iter().map(|loss| loss as f32).collect());
+    let counts = [
+        (
+            "labels",
+            &arguments.labels,
+            labels.as_ref().map(|labels| labels.classes.len()),
+        ),
+        ("losses", &arguments.losses, losses.as_ref().map(Vec::len)),
+    ];
+    for (role, path, count) in counts {
+        if let (Some(path), Some(count)) = (path, count) {
+            check_lines(arguments, points.len(), role, path, count)?;
+        }
+    }
     let files = [
         ("--layermem", arguments.layermem.as_deref()),
         ("--unitmem", arguments.unitmem.as_deref()),
     ];
-    let memorization = read::memorization(&files, points.len())?;
+    let memorization = read::memorization_in(&files, points.len(), manner)?;
+    for note in &manner.notes {
+        complain(note);
+    }
     let read_seconds = start.elapsed().as_secs_f64();
 
     let partition = match (&labels, arguments.clusters, &points) {
@@ -135,6 +165,61 @@ fn select(arguments: &Select) -> Result<(), SelectError> {
         arguments.out.join("coreset.csv").display()
     ));
     Ok(())
+}
+
+/// What is told of first lines.
+fn manner(arguments: &Select) -> Result<Manner, SelectError> {
+    let twice = arguments
+        .header
+        .iter()
+        .find(|file| arguments.no_header.contains(file));
+    if let Some(file) = twice {
+        return Err(SelectError::Argument {
+            flag: "header",
+            reason: format!("--header={file} and --no-header={file} contradict each other"),
+        });
+    }
+    let of = |files: &[String], named: bool| -> Vec<(String, bool)> {
+        files.iter().map(|file| (file.clone(), named)).collect()
+    };
+    Ok(Manner {
+        headers: [of(&arguments.header, true), of(&arguments.no_header, false)].concat(),
+        notes: Vec::new(),
+    })
+}
+
+/// Refuses counts that differ by one where the first line of a CSV file may be why.
+fn check_lines(
+    arguments: &Select,
+    samples: usize,
+    role: &str,
+    path: &Path,
+    count: usize,
+) -> Result<(), SelectError> {
+    if count.abs_diff(samples) != 1 {
+        return Ok(());
+    }
+    let files = [("embeddings", arguments.embeddings.as_path()), (role, path)];
+    let lines: Vec<String> = files
+        .into_iter()
+        .filter_map(|(role, path)| {
+            let line: String = read::first_line(path)?.chars().take(60).collect();
+            Some(format!(
+                "the first line of {} is `{line}`: say --header={role} or --no-header={role}",
+                path.display()
+            ))
+        })
+        .collect();
+    if lines.is_empty() {
+        return Ok(());
+    }
+    Err(SelectError::Counts {
+        path: path.to_owned(),
+        reason: format!(
+            "{role} has {count} entries and embeddings has {samples}; {}",
+            lines.join("; ")
+        ),
+    })
 }
 
 /// Settings but for the partition.

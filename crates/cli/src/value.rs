@@ -40,6 +40,10 @@ pub struct Value {
     /// A further word for a missing cell, beside NA, NaN, null, ? and the like; may be repeated.
     #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
     missing: Vec<String>,
+    /// In a CSV file, NA, None, null and the like are texts; only empty cells and those of --missing
+    /// are missing. In Parquet files they always are texts.
+    #[arg(long)]
+    keep_missing_words: bool,
     /// What the labels are; told from their form by default.
     #[arg(long, value_enum)]
     task: Option<TaskName>,
@@ -275,6 +279,7 @@ impl Value {
                 ignore: self.ignore,
                 categorical: self.categorical,
                 missing: self.missing,
+                keep_missing_words: self.keep_missing_words,
                 task: self.task.map(|task| match task {
                     TaskName::Classification => Task::Classification,
                     TaskName::Regression => Task::Regression,

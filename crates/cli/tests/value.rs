@@ -159,7 +159,7 @@ fn an_npy_matrix_with_labels_in_a_file() {
     value(&[matrix, "--label-file", &label(39)]).expect(2, &["39 labels", "40 rows"]);
     value(&[matrix, "--label", "2", "--task", "regression"]).expect(0, &["40 rows, 1 columns"]);
     fs::write(place.path("x.npy"), &bytes[..bytes.len() - 10]).unwrap();
-    value(&[matrix, "--label", "2"]).expect(2, &["damaged or too short"]);
+    value(&[matrix, "--label", "2"]).expect(2, &["cut off or damaged"]);
 }
 
 #[test]

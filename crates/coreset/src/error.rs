@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use afterimage_table::FileError;
 use thiserror::Error;
 
 /// A selection that cannot be made.
@@ -105,6 +106,17 @@ impl CoresetError {
         Self::Format {
             path: path.to_owned(),
             reason: reason.into(),
+        }
+    }
+
+    /// The error of a file that is to be a `kind`, as in "npy file".
+    pub(crate) fn file(kind: &str, path: &Path, error: FileError) -> Self {
+        match error {
+            FileError::Io { verb, source } => Self::io(path, verb)(source),
+            FileError::Kind(what) => {
+                Self::format(path, format!("this is no {kind} that can be read: {what}"))
+            }
+            error => Self::format(path, error.to_string()),
         }
     }
 

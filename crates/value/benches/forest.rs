@@ -63,6 +63,7 @@ fn read(file: &str, label: &str) -> Problem {
         ignore: Vec::new(),
         categorical: Vec::new(),
         missing: Vec::new(),
+        keep_missing_words: false,
         task: None,
     };
     read_table(Path::new(file), &options).unwrap().problem

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use afterimage_table::FileError;
 use thiserror::Error;
 
 /// Why a table cannot be valued, or its values not be written.
@@ -115,6 +116,21 @@ impl ValueError {
     pub fn io(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| ValueError::Io { path, verb, source }
+    }
+
+    /// The error of a file that is to be of `kind`, as in "an npy file".
+    pub(crate) fn file(kind: &str, path: &Path, error: FileError) -> Self {
+        let (column, what) = match error {
+            FileError::Io { verb, source } => return ValueError::io(verb, path)(source),
+            FileError::Kind(what) => (None, format!("not {kind}: {what}")),
+            FileError::Content { column, what } => (column, what),
+        };
+        ValueError::Table {
+            path: path.to_owned(),
+            line: None,
+            column,
+            what,
+        }
     }
 
     /// True if the user can mend it by other arguments or another table; false if the machine

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, BufWriter};
 use std::path::Path;
 
+use afterimage_table::{date, days};
 use csv::{ByteRecord, Writer, WriterBuilder};
 
 use crate::error::ValueError;
@@ -56,6 +57,12 @@ pub fn write_fixes(
             Repair::Impute => typical(&column.cells),
         })
         .collect();
+    // Dates are numbers of days where they were read from text, and are written as dates again.
+    let dates: BTreeMap<usize, String> = fills
+        .iter()
+        .enumerate()
+        .filter_map(|(at, fill)| Some((at, date(fill.parse().ok()?))))
+        .collect();
     let fixed = folder.join(FIXED_CSV);
     let mut out = Copy::create(
         &fixed,
@@ -67,13 +74,13 @@ pub fn write_fixes(
     )?;
     let mut log = Copy::create(&folder.join(FIXES_CSV), b',')?;
     log.write(["row", "column", "was", "is", "value", "value:se", "z"])?;
-    let mut note = |cell: &Ranked, was: &str| {
+    let mut note = |cell: &Ranked, was: &str, is: &str| {
         let name = &table.problem.columns()[cell.column].name;
         log.write([
             (cell.row + 1).to_string().as_str(),
             name,
             was,
-            &fills[cell.column],
+            is,
             &number(cell.value),
             &number(cell.error),
             &number(cell.z),
@@ -95,8 +102,13 @@ pub fn write_fixes(
             let mut fields: Vec<&[u8]> = record.iter().collect();
             for cell in cells {
                 let at = table.position[cell.column];
-                note(cell, &String::from_utf8_lossy(fields[at]))?;
-                fields[at] = fills[cell.column].as_bytes();
+                let was = String::from_utf8_lossy(fields[at]);
+                let fill = match dates.get(&cell.column) {
+                    Some(date) if days(was.trim()).is_some() => date,
+                    _ => &fills[cell.column],
+                };
+                note(cell, &was, fill)?;
+                fields[at] = fill.as_bytes();
             }
             out.write(fields)?;
             row += 1;
@@ -113,7 +125,7 @@ pub fn write_fixes(
             fields.extend(problem.columns().iter().map(|c| text(&c.cells, row)));
             for cell in by_row.get(&row).into_iter().flatten() {
                 let field = &mut fields[first + cell.column];
-                note(cell, field)?;
+                note(cell, field, &fills[cell.column])?;
                 field.clone_from(&fills[cell.column]);
             }
             fields.push(label(problem, row));

@@ -96,6 +96,11 @@ impl Default for Settings {
     }
 }
 
+/// Beyond these, a number is a slip of the keyboard; memory or time end long before.
+const MOST_LEARNERS: u32 = 10_000_000;
+const MOST_HIDDEN: usize = 1 << 20;
+const MOST_EPOCHS: usize = 1_000_000;
+
 /// More threads than any machine has cores are a slip of the keyboard.
 const MOST_THREADS: usize = 1024;
 
@@ -110,6 +115,12 @@ impl Settings {
             return wrong(
                 "--learners is 0; give at least 1, some hundreds for useful values".into(),
             );
+        }
+        if self.learners > MOST_LEARNERS {
+            return wrong(format!(
+                "--learners is {}; give at most {MOST_LEARNERS}",
+                self.learners
+            ));
         }
         if !(self.ratio > 0.0 && self.ratio <= 1.0) {
             return wrong(format!(
@@ -145,6 +156,12 @@ impl Settings {
             ),
             Learner::Mlp { hidden: 0, .. } => wrong("--hidden is 0; give at least 1".into()),
             Learner::Mlp { epochs: 0, .. } => wrong("--epochs is 0; give at least 1".into()),
+            Learner::Mlp { hidden, .. } if hidden > MOST_HIDDEN => {
+                wrong(format!("--hidden is {hidden}; give at most {MOST_HIDDEN}"))
+            }
+            Learner::Mlp { epochs, .. } if epochs > MOST_EPOCHS => {
+                wrong(format!("--epochs is {epochs}; give at most {MOST_EPOCHS}"))
+            }
             _ => Ok(()),
         }
     }

@@ -112,7 +112,8 @@ impl ValueJob {
         }
         let table = read_table(&self.table, &self.read)?;
         let memory = memory_bound(&table.problem, &self.settings);
-        if let Some(limit) = self.memory
+        // What no machine like this one has is refused before it is tried.
+        if let Some(limit) = self.memory.or_else(machine_memory)
             && memory > limit
         {
             return Err(ValueError::Memory {
@@ -126,6 +127,16 @@ impl ValueJob {
             memory,
         })
     }
+}
+
+/// The memory of the machine in bytes, where the system tells (Linux).
+fn machine_memory() -> Option<usize> {
+    let told = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = told
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kibibytes: usize = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kibibytes.checked_mul(1024)
 }
 
 impl PreparedValue {

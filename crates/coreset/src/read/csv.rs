@@ -3,117 +3,172 @@
 use std::fs::File;
 use std::path::Path;
 
+use afterimage_table::line_at;
 use csv::{ReaderBuilder, StringRecord, Trim};
 
-use super::{Column, Grid};
+use super::header::{is_named, is_number};
+use super::{Column, Grid, Manner};
 use crate::error::CoresetError;
 
-/// Calls `row` with every line of data and its number in the file. A first line with a cell that is
-/// no number, over a second line whose cell there is one, holds names.
-fn lines(
-    path: &Path,
-    mut row: impl FnMut(u64, &StringRecord) -> Result<(), CoresetError>,
-) -> Result<(), CoresetError> {
+/// The records of a file, the first line among them.
+pub(super) fn records(path: &Path) -> Result<csv::Reader<File>, CoresetError> {
     let file = File::open(path).map_err(CoresetError::io(path, "open"))?;
-    let mut reader = ReaderBuilder::new()
+    Ok(ReaderBuilder::new()
         .has_headers(false)
         .trim(Trim::All)
-        .from_reader(file);
-    let broken = |error: csv::Error| CoresetError::format(path, format!("this is no CSV: {error}"));
-    let mut records = reader.records();
-    let mut first = match records.next() {
-        Some(record) => Some(record.map_err(broken)?),
-        None => return Ok(()),
+        .from_reader(file))
+}
+
+pub(super) fn broken(path: &Path, error: csv::Error) -> CoresetError {
+    let told = match error.kind() {
+        csv::ErrorKind::UnequalLengths {
+            pos: Some(place),
+            expected_len,
+            len,
+        } => format!(
+            "line {} has {len} cells and those before it {expected_len}",
+            line_at(path, place.byte()).unwrap_or(place.line())
+        ),
+        _ => error.to_string(),
     };
-    for record in records {
-        let record = record.map_err(broken)?;
-        if let Some(first) = first.take() {
-            let named = first
-                .iter()
-                .zip(&record)
-                .any(|(a, b)| !is_number(a) && is_number(b));
-            if !named {
-                row(line(&first), &first)?;
-            }
+    CoresetError::format(path, format!("this is no CSV: {told}"))
+}
+
+/// What a file is read for.
+pub(super) struct Purpose<'a> {
+    /// What it holds, as in `labels`.
+    pub role: &'a str,
+    /// How many samples there are, where that is known.
+    pub samples: Option<usize>,
+}
+
+/// Calls `row` with every line of data, the byte that it begins at, and the number of its first columns
+/// that are left out: an index without a name, as pandas writes it.
+fn lines(
+    path: &Path,
+    purpose: &Purpose<'_>,
+    manner: &mut Manner,
+    mut row: impl FnMut(u64, usize, &StringRecord) -> Result<(), CoresetError>,
+) -> Result<(), CoresetError> {
+    let named = is_named(path, purpose.role, purpose.samples, manner)?;
+    let mut reader = records(path)?;
+    let mut all = reader.records();
+    let mut skip = 0;
+    if named && let Some(first) = all.next() {
+        let first = first.map_err(|error| broken(path, error))?;
+        let name = first.iter().next().unwrap_or_default();
+        if first.len() > 1 && (name.is_empty() || name == "Unnamed: 0") {
+            skip = 1;
+            manner.notes.push(format!(
+                "{}: column `{name}` is left out: it numbers the rows; rename it if it says more than \
+                 that",
+                path.display()
+            ));
+        } else if first.iter().all(is_number) {
+            let names: Vec<&str> = first.iter().take(8).collect();
+            let more = if first.len() > names.len() {
+                ",…"
+            } else {
+                ""
+            };
+            manner.notes.push(format!(
+                "{}: the first line, `{}{more}`, names the columns; say --no-header={} if it is a sample",
+                path.display(),
+                names.join(","),
+                purpose.role
+            ));
         }
-        row(line(&record), &record)?;
     }
-    match first {
-        Some(only) => row(line(&only), &only),
-        None => Ok(()),
+    for record in all {
+        let record = record.map_err(|error| broken(path, error))?;
+        row(
+            record.position().map_or(0, csv::Position::byte),
+            skip,
+            &record,
+        )?;
     }
+    Ok(())
 }
 
-fn is_number(text: &str) -> bool {
-    text.parse::<f64>().is_ok()
-}
-
-fn line(record: &StringRecord) -> u64 {
-    record.position().map_or(0, csv::Position::line)
+/// The number of the line that begins at byte `start`.
+pub(super) fn line(path: &Path, start: u64) -> u64 {
+    line_at(path, start).unwrap_or(0)
 }
 
 /// All columns as numbers.
-pub(super) fn grid(path: &Path) -> Result<Grid, CoresetError> {
+pub(super) fn grid(
+    path: &Path,
+    purpose: &Purpose<'_>,
+    manner: &mut Manner,
+) -> Result<Grid, CoresetError> {
     let mut grid = Grid {
         rows: 0,
         columns: 0,
         values: Vec::new(),
     };
-    lines(path, |line, record| {
-        for (column, text) in record.iter().enumerate() {
+    lines(path, purpose, manner, |start, skip, record| {
+        for (column, text) in record.iter().enumerate().skip(skip) {
             let value = text.parse().map_err(|_| {
-                let (path, column) = (path.display(), column + 1);
+                let (line, column) = (line(path, start), column + 1);
                 let reason = if text.is_empty() {
                     "the cell is empty; a coreset needs every number".to_owned()
                 } else {
                     format!("{text:?} is no number; leave the column out")
                 };
                 CoresetError::Format {
-                    path: format!("{path}:{line}: column {column}").into(),
+                    path: format!("{}:{line}: column {column}", path.display()).into(),
                     reason,
                 }
             })?;
             grid.values.push(value);
         }
         grid.rows += 1;
-        grid.columns = record.len();
+        grid.columns = record.len() - skip;
         Ok(())
     })?;
     Ok(grid)
 }
 
-/// The only column as numbers, each with its line.
-pub(super) fn numbers(path: &Path) -> Result<(Vec<u64>, Vec<f64>), CoresetError> {
+/// The only column as numbers, each with the byte that its line begins at.
+pub(super) fn numbers(
+    path: &Path,
+    purpose: &Purpose<'_>,
+    manner: &mut Manner,
+) -> Result<(Vec<u64>, Vec<f64>), CoresetError> {
     let (mut places, mut numbers) = (Vec::new(), Vec::new());
-    lines(path, |line, record| {
+    lines(path, purpose, manner, |start, skip, record| {
         let broken = |reason: String| CoresetError::Format {
-            path: format!("{}:{line}", path.display()).into(),
+            path: format!("{}:{}", path.display(), line(path, start)).into(),
             reason,
         };
-        let text = match record.iter().next() {
-            Some(text) if record.len() == 1 => text,
+        let text = match record.get(skip) {
+            Some(text) if record.len() == skip + 1 => text,
             _ => {
-                let reason = format!("one column is needed; there are {}", record.len());
+                let reason = format!("one column is needed; there are {}", record.len() - skip);
                 return Err(broken(reason));
             }
         };
         let number = text.parse();
         numbers.push(number.map_err(|_| broken(format!("{text:?} is no number")))?);
-        places.push(line);
+        places.push(start);
         Ok(())
     })?;
     Ok((places, numbers))
 }
 
 /// The only column.
-pub(super) fn column(path: &Path) -> Result<Column, CoresetError> {
+pub(super) fn column(
+    path: &Path,
+    purpose: &Purpose<'_>,
+    manner: &mut Manner,
+) -> Result<Column, CoresetError> {
     let mut cells = Vec::new();
-    lines(path, |_, record| {
-        if record.len() != 1 {
-            let reason = format!("one column is needed; there are {}", record.len());
+    lines(path, purpose, manner, |_, skip, record| {
+        if record.len() != skip + 1 {
+            let reason = format!("one column is needed; there are {}", record.len() - skip);
             return Err(CoresetError::format(path, reason));
         }
-        cells.extend(record.iter().map(str::to_owned));
+        cells.extend(record.iter().skip(skip).map(str::to_owned));
         Ok(())
     })?;
     if let Ok(whole) = cells.iter().map(|cell| cell.parse()).collect() {

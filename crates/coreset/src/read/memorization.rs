@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::{Kind, csv, kind, missing, numbers};
+use super::csv::Purpose;
+use super::{Kind, Manner, csv, kind, missing, numbers_in};
 use crate::error::CoresetError;
 use crate::gate::ranks;
 
@@ -18,6 +19,18 @@ pub fn memorization(
     files: &[(&'static str, Option<&Path>)],
     samples: usize,
 ) -> Result<Option<Vec<f64>>, CoresetError> {
+    memorization_in(files, samples, &mut Manner::default())
+}
+
+/// The same in a manner that is told.
+///
+/// # Errors
+/// What [`memorization`] refuses.
+pub fn memorization_in(
+    files: &[(&'static str, Option<&Path>)],
+    samples: usize,
+    manner: &mut Manner,
+) -> Result<Option<Vec<f64>>, CoresetError> {
     let told = || {
         files
             .iter()
@@ -28,7 +41,7 @@ pub fn memorization(
     }
     let mut sums = vec![0.0; samples];
     for (setting, path) in told() {
-        let ranks = ranks(&scores(setting, path, samples)?);
+        let ranks = ranks(&scores(setting, path, samples, manner)?);
         sums.iter_mut()
             .zip(ranks)
             .for_each(|(sum, rank)| *sum += rank);
@@ -38,12 +51,26 @@ pub fn memorization(
     Ok(Some(sums))
 }
 
-fn scores(setting: &'static str, path: &Path, samples: usize) -> Result<Vec<f64>, CoresetError> {
+fn scores(
+    setting: &'static str,
+    path: &Path,
+    samples: usize,
+    manner: &mut Manner,
+) -> Result<Vec<f64>, CoresetError> {
+    let (role, count) = (setting.trim_start_matches('-'), Some(samples));
+    let purpose = Purpose {
+        role,
+        samples: count,
+    };
     let read = kind(path).and_then(|kind| match kind {
-        Kind::Csv => csv::numbers(path).map(|(lines, values)| (Some(lines), values)),
-        Kind::Npy | Kind::Parquet => numbers(path).map(|values| (None, values)),
+        Kind::Csv => {
+            csv::numbers(path, &purpose, manner).map(|(starts, values)| (Some(starts), values))
+        }
+        Kind::Npy | Kind::Parquet => {
+            numbers_in(path, role, count, manner).map(|values| (None, values))
+        }
     });
-    let (lines, values) =
+    let (starts, values) =
         read.map_err(|error| missing(error, setting, "a number for each sample"))?;
     if values.len() != samples {
         let reason = format!(
@@ -53,7 +80,9 @@ fn scores(setting: &'static str, path: &Path, samples: usize) -> Result<Vec<f64>
         return Err(CoresetError::format(path, reason));
     }
     if let Some(id) = values.iter().position(|value| !value.is_finite()) {
-        let line = lines.map_or(String::new(), |lines| format!(" in line {}", lines[id]));
+        let line = starts.map_or(String::new(), |starts| {
+            format!(" in line {}", csv::line(path, starts[id]))
+        });
         let reason = format!(
             "`{setting}` needs a finite number of every sample; that of sample {id}{line} is {}",
             values[id]

@@ -1,6 +1,7 @@
 //! Matrices and columns from npy, CSV and Parquet files.
 
 mod csv;
+mod header;
 mod memorization;
 mod npy;
 mod parquet;
@@ -11,7 +12,35 @@ use std::path::Path;
 
 use crate::error::CoresetError;
 use crate::matrix::Matrix;
-pub use memorization::memorization;
+use csv::Purpose;
+pub use memorization::{memorization, memorization_in};
+
+/// How files are read, and what there is to say of what was read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Manner {
+    /// Whether the first line of a CSV file names its columns, by what the file holds: `embeddings`,
+    /// `labels`, `losses`, `layermem`, `unitmem`, or `all`. What is not told is decided by the form of
+    /// the file.
+    pub headers: Vec<(String, bool)>,
+    /// What was left out, and why.
+    pub notes: Vec<String>,
+}
+
+impl Manner {
+    fn header(&self, role: &str) -> Option<bool> {
+        let of = |wanted: &str| self.headers.iter().find(|(role, _)| role == wanted);
+        of(role).or_else(|| of("all")).map(|(_, named)| *named)
+    }
+}
+
+/// The first line of a CSV file; `None` for other kinds.
+pub fn first_line(path: &Path) -> Option<String> {
+    if kind(path).ok()? != Kind::Csv {
+        return None;
+    }
+    let record = csv::records(path).ok()?.records().next()?.ok()?;
+    Some(record.iter().collect::<Vec<_>>().join(","))
+}
 
 /// A numeric table `[rows, columns]` as its file has it, rows beside each other.
 pub(crate) struct Grid {
@@ -68,10 +97,26 @@ pub(crate) fn missing(error: CoresetError, setting: &'static str, holding: &str)
 /// A missing, damaged or empty file, cells that are no numbers, with their line and column, or values
 /// that are not finite, with the sample ids.
 pub fn matrix(path: &Path, what: &'static str) -> Result<Matrix, CoresetError> {
+    matrix_in(path, what, &mut Manner::default())
+}
+
+/// The same in a manner that is told.
+///
+/// # Errors
+/// What [`matrix`] refuses.
+pub fn matrix_in(
+    path: &Path,
+    what: &'static str,
+    manner: &mut Manner,
+) -> Result<Matrix, CoresetError> {
+    let purpose = Purpose {
+        role: what,
+        samples: None,
+    };
     let grid = match kind(path)? {
         Kind::Npy => npy::grid(path)?,
-        Kind::Csv => csv::grid(path)?,
-        Kind::Parquet => parquet::grid(path)?,
+        Kind::Csv => csv::grid(path, &purpose, manner)?,
+        Kind::Parquet => parquet::grid(path, manner)?,
     };
     if grid.rows == 0 || grid.columns == 0 {
         return Err(CoresetError::format(
@@ -106,10 +151,25 @@ pub struct Labels {
 /// # Errors
 /// A missing or damaged file, more than one column, or labels with a fraction.
 pub fn labels(path: &Path, samples: usize) -> Result<Labels, CoresetError> {
-    match column(path)? {
+    labels_in(path, samples, &mut Manner::default())
+}
+
+/// The same in a manner that is told.
+///
+/// # Errors
+/// What [`labels`] refuses.
+pub fn labels_in(path: &Path, samples: usize, manner: &mut Manner) -> Result<Labels, CoresetError> {
+    let purpose = Purpose {
+        role: "labels",
+        samples: Some(samples),
+    };
+    match column(path, &purpose, manner)? {
         Column::Whole(values) => Ok(rank(values, |value| value.to_string())),
         Column::Text(mut values) => {
-            if kind(path)? == Kind::Csv && values.len() == samples + 1 {
+            if kind(path)? == Kind::Csv
+                && values.len() == samples + 1
+                && manner.header("labels").is_none()
+            {
                 values.remove(0);
             }
             Ok(rank(values, String::clone))
@@ -137,10 +197,25 @@ pub fn labels(path: &Path, samples: usize) -> Result<Labels, CoresetError> {
 /// # Errors
 /// A missing or damaged file, more than one column, or cells that are no numbers.
 pub fn numbers(path: &Path) -> Result<Vec<f64>, CoresetError> {
+    numbers_in(path, "numbers", None, &mut Manner::default())
+}
+
+/// The same in a manner that is told: the `role` of the file and the number of samples, where that is
+/// known.
+///
+/// # Errors
+/// What [`numbers`] refuses.
+pub fn numbers_in(
+    path: &Path,
+    role: &str,
+    samples: Option<usize>,
+    manner: &mut Manner,
+) -> Result<Vec<f64>, CoresetError> {
+    let purpose = Purpose { role, samples };
     if kind(path)? == Kind::Csv {
-        return Ok(csv::numbers(path)?.1);
+        return Ok(csv::numbers(path, &purpose, manner)?.1);
     }
-    match column(path)? {
+    match column(path, &purpose, manner)? {
         Column::Whole(values) => Ok(values.into_iter().map(|value| value as f64).collect()),
         Column::Real(values) => Ok(values),
         Column::Text(_) => Err(CoresetError::format(
@@ -150,11 +225,11 @@ pub fn numbers(path: &Path) -> Result<Vec<f64>, CoresetError> {
     }
 }
 
-fn column(path: &Path) -> Result<Column, CoresetError> {
+fn column(path: &Path, purpose: &Purpose<'_>, manner: &mut Manner) -> Result<Column, CoresetError> {
     match kind(path)? {
         Kind::Npy => npy::column(path),
-        Kind::Csv => csv::column(path),
-        Kind::Parquet => parquet::column(path),
+        Kind::Csv => csv::column(path, purpose, manner),
+        Kind::Parquet => parquet::column(path, manner),
     }
 }
 

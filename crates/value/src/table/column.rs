@@ -2,6 +2,9 @@
 
 use std::collections::HashMap;
 
+use afterimage_table::Number;
+
+use super::ReadOptions;
 use crate::problem::{Cells, NO_LEVEL};
 
 /// Words that stand for a missing cell, besides nothing at all.
@@ -10,8 +13,10 @@ const MISSING: [&str; 11] = [
 ];
 
 /// Whether the text of a cell says that there is no value.
-pub(crate) fn is_missing(text: &str, further: &[String]) -> bool {
-    text.is_empty() || MISSING.contains(&text) || further.iter().any(|word| word == text)
+pub(crate) fn is_missing(text: &str, options: &ReadOptions) -> bool {
+    text.is_empty()
+        || (!options.keep_missing_words && MISSING.contains(&text))
+        || options.missing.iter().any(|word| word == text)
 }
 
 /// Different texts, each kept once.
@@ -19,6 +24,8 @@ pub(crate) fn is_missing(text: &str, further: &[String]) -> bool {
 pub(crate) struct Words {
     pub codes: Vec<u32>,
     pub names: Vec<String>,
+    /// The text of the first missing cell.
+    pub missing: Option<String>,
     index: HashMap<String, u32>,
 }
 
@@ -38,14 +45,48 @@ impl Words {
 
     pub fn take(&mut self, text: &str, missing: bool) {
         if missing {
+            self.missing.get_or_insert_with(|| text.to_owned());
             self.push_missing();
         } else {
             self.push(text);
         }
     }
 
+    /// A number as text; NaN is missing.
+    pub fn push_number(&mut self, number: Number) {
+        match number {
+            Number::Real(number) => self.take(&number.to_string(), number.is_nan()),
+            Number::Whole(number) => self.push(&number.to_string()),
+        }
+    }
+
     pub fn push_missing(&mut self) {
         self.codes.push(NO_LEVEL);
+    }
+
+    /// The first text, where there is one more than `rows` and it names the rest: `0`, as pandas names
+    /// a series, or a text over numbers or over other texts.
+    pub fn header_over(&self, rows: usize) -> Option<&str> {
+        let &code = self.codes.first()?;
+        let first = self.names.get(code as usize)?;
+        let once = self.codes.iter().filter(|&&other| other == code).count() == 1;
+        let names = first == "0" || (once && first.parse::<f64>().is_err());
+        (self.codes.len() == rows + 1 && names).then_some(first.as_str())
+    }
+
+    /// The same without the first text.
+    pub fn without_first(&self) -> Self {
+        let mut rest = Self {
+            missing: self.missing.clone(),
+            ..Self::default()
+        };
+        for &code in self.codes.iter().skip(1) {
+            match self.names.get(code as usize) {
+                Some(name) => rest.push(name),
+                None => rest.push_missing(),
+            }
+        }
+        rest
     }
 
     /// Codes and names in an order of the names that rows cannot change: by number where all are
@@ -136,6 +177,8 @@ pub(crate) struct RawTable {
     pub names: Vec<String>,
     pub roles: Vec<Role>,
     pub columns: Vec<Option<Raw>>,
-    /// Line of each row, from 1; empty for files that have none.
-    pub lines: Vec<u64>,
+    /// Which columns are the index of a pandas frame; empty where that cannot be.
+    pub index: Vec<bool>,
+    /// Where each row begins, in bytes; empty for files without lines.
+    pub starts: Vec<u64>,
 }

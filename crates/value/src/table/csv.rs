@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
+use afterimage_table::{days, line_at};
 use csv::{ByteRecord, ReaderBuilder};
 
 use super::ReadOptions;
@@ -51,16 +52,16 @@ impl Records {
     /// The next record; false at the end.
     pub fn next(&mut self, record: &mut ByteRecord) -> Result<bool, ValueError> {
         self.reader.read_byte_record(record).map_err(|error| {
-            let line = error.position().map(csv::Position::line);
-            self.error(line, None, error.to_string())
+            let start = error.position().map(csv::Position::byte);
+            self.error(start, None, error.to_string())
         })
     }
 
-    /// A mistake in this file.
-    pub fn error(&self, line: Option<u64>, column: Option<&str>, what: String) -> ValueError {
+    /// A mistake in this file, in the row that begins at byte `start`.
+    pub fn error(&self, start: Option<u64>, column: Option<&str>, what: String) -> ValueError {
         ValueError::Table {
             path: self.path.clone(),
-            line,
+            line: start.and_then(|start| line_at(&self.path, start)),
             column: column.map(str::to_owned),
             what,
         }
@@ -75,7 +76,7 @@ impl Records {
              quoted?",
             record.len()
         );
-        Err(self.error(line(record), None, what))
+        Err(self.error(start(record), None, what))
     }
 
     /// A cell without the space around it.
@@ -83,14 +84,23 @@ impl Records {
         let bytes = record.get(at).unwrap_or_default();
         let text = std::str::from_utf8(bytes).map_err(|_| {
             let what = "not UTF-8; save the file in this encoding".to_owned();
-            self.error(line(record), Some(&(at + 1).to_string()), what)
+            self.error(start(record), Some(&(at + 1).to_string()), what)
         })?;
         Ok(text.trim_ascii())
     }
 }
 
-fn line(record: &ByteRecord) -> Option<u64> {
-    record.position().map(csv::Position::line)
+/// The byte that a row begins at, or a blank line in front of it.
+fn start(record: &ByteRecord) -> Option<u64> {
+    record.position().map(csv::Position::byte)
+}
+
+/// Whether a file of two columns has an index without a name before the labels, as pandas writes a
+/// series.
+pub(super) fn is_indexed(path: &Path) -> Result<bool, ValueError> {
+    let mut records = Records::open(path)?;
+    let mut record = ByteRecord::new();
+    Ok(records.next(&mut record)? && record.len() == 2 && records.text(&record, 0)?.is_empty())
 }
 
 /// How many cells of a column are numbers and texts, and the first text.
@@ -99,13 +109,18 @@ struct Tally {
     numbers: usize,
     texts: usize,
     first: Option<(Option<u64>, String)>,
+    /// How many of the texts are no dates.
+    no_dates: usize,
 }
 
 impl Tally {
-    fn text(&mut self, line: Option<u64>, text: &str) {
+    fn text(&mut self, start: Option<u64>, text: &str) {
         self.texts += 1;
+        if days(text).is_none() {
+            self.no_dates += 1;
+        }
         if self.first.is_none() {
-            self.first = Some((line, text.to_owned()));
+            self.first = Some((start, text.to_owned()));
         }
     }
 }
@@ -138,8 +153,8 @@ impl Reading {
         }
     }
 
-    fn take(&mut self, text: &str, line: Option<u64>, further: &[String]) {
-        let missing = is_missing(text, further);
+    fn take(&mut self, text: &str, start: Option<u64>, options: &ReadOptions) {
+        let missing = is_missing(text, options);
         match self {
             Reading::Ignored => {}
             Reading::Words(words) => words.take(text, missing),
@@ -151,7 +166,7 @@ impl Reading {
                     values.push(number);
                 } else {
                     let (count, mut tally) = (values.len(), std::mem::take(tally));
-                    tally.text(line, text);
+                    tally.text(start, text);
                     if tally.numbers > 0 {
                         *self = Reading::Late(tally);
                         return;
@@ -164,9 +179,9 @@ impl Reading {
             }
             Reading::Texts(words, tally) => {
                 words.take(text, missing);
-                tally.count(text, missing, line);
+                tally.count(text, missing, start);
             }
-            Reading::Late(tally) => tally.count(text, missing, line),
+            Reading::Late(tally) => tally.count(text, missing, start),
         }
     }
 
@@ -177,21 +192,21 @@ impl Reading {
         };
         let present = tally.numbers + tally.texts;
         match &tally.first {
-            Some((line, text)) if has_decimal_comma(text) => {
+            Some((start, text)) if has_decimal_comma(text) => {
                 let what = format!(
                     "`{text}` looks like a number with a decimal comma; save the table with decimal \
                      points, or say --categorical {name} if these are names"
                 );
-                Err(records.error(*line, Some(name), what))
+                Err(records.error(*start, Some(name), what))
             }
-            Some((line, text)) if (tally.texts as f64) < STRAY_SHARE * present as f64 => {
+            Some((start, text)) if (tally.texts as f64) < STRAY_SHARE * present as f64 => {
                 let what = format!(
                     "`{text}` is no number, but {} of the column's {present} cells are; correct \
                      it, or say --missing {text} if it stands for a missing cell, or --categorical \
                      {name} if the numbers are names",
                     tally.numbers
                 );
-                Err(records.error(*line, Some(name), what))
+                Err(records.error(*start, Some(name), what))
             }
             _ => Ok(()),
         }
@@ -200,19 +215,33 @@ impl Reading {
     fn finish(self) -> Option<Raw> {
         match self {
             Reading::Ignored | Reading::Late(_) => None,
+            Reading::Texts(words, tally) if tally.numbers == 0 && tally.no_dates == 0 => {
+                Some(Raw::Numbers(dates(&words)))
+            }
             Reading::Words(words) | Reading::Texts(words, _) => Some(Raw::Words(words)),
             Reading::Numbers(values, _) => Some(Raw::Numbers(values)),
         }
     }
 }
 
+/// The days of dates, as those of a column of dates in a Parquet file.
+fn dates(words: &Words) -> Vec<f32> {
+    let days: Vec<f32> = words
+        .names
+        .iter()
+        .map(|name| days(name).map_or(f32::NAN, |days| days as f32))
+        .collect();
+    let of = |code: &u32| days.get(*code as usize).copied().unwrap_or(f32::NAN);
+    words.codes.iter().map(of).collect()
+}
+
 impl Tally {
-    fn count(&mut self, text: &str, missing: bool, line: Option<u64>) {
+    fn count(&mut self, text: &str, missing: bool, start: Option<u64>) {
         if missing {
         } else if text.parse::<f32>().is_ok() {
             self.numbers += 1;
         } else {
-            self.text(line, text);
+            self.text(start, text);
         }
     }
 }
@@ -231,7 +260,7 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
     };
     let roles = roles(path, &names, options)?;
     let mut columns: Vec<Reading> = roles.iter().map(|&role| Reading::new(role)).collect();
-    let mut lines = Vec::new();
+    let mut starts = Vec::new();
     let mut more = if options.header {
         records.next(&mut record)?
     } else {
@@ -239,13 +268,13 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
     };
     while more {
         records.check_width(&record, names.len())?;
-        let line = line(&record);
+        let start = start(&record);
         for (at, column) in columns.iter_mut().enumerate() {
             if !matches!(column, Reading::Ignored) {
-                column.take(records.text(&record, at)?, line, &options.missing);
+                column.take(records.text(&record, at)?, start, options);
             }
         }
-        lines.push(line.unwrap_or(0));
+        starts.push(start.unwrap_or(0));
         more = records.next(&mut record)?;
     }
     for (name, column) in names.iter().zip(&columns) {
@@ -257,11 +286,15 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
     {
         read_late(path, options, &mut columns)?;
     }
+    // A first column without a name is the index that pandas writes.
+    let unnamed = |(at, name): (usize, &String)| options.header && at == 0 && name.is_empty();
+    let index = names.iter().enumerate().map(unnamed).collect();
     Ok(RawTable {
         names,
         roles,
         columns: columns.into_iter().map(Reading::finish).collect(),
-        lines,
+        index,
+        starts,
     })
 }
 
@@ -284,7 +317,7 @@ fn read_late(
     while records.next(&mut record)? {
         for (words, &at) in words.iter_mut().zip(&late) {
             let text = records.text(&record, at)?;
-            words.take(text, is_missing(text, &options.missing));
+            words.take(text, is_missing(text, options));
         }
     }
     for (at, words) in late.into_iter().zip(words) {

@@ -42,6 +42,8 @@ pub struct ReadOptions {
     pub categorical: Vec<String>,
     /// Further words for a missing cell.
     pub missing: Vec<String>,
+    /// Whether words such as `NA` and `None` in a CSV file are texts rather than missing cells.
+    pub keep_missing_words: bool,
     /// What the labels are; told from their form without.
     pub task: Option<Task>,
 }
@@ -98,15 +100,26 @@ pub fn read_table(path: &Path, options: &ReadOptions) -> Result<ReadTable, Value
     select::assemble(path, raw, options)
 }
 
-/// The labels in a file of their own: its only column.
+/// The labels in a file of their own: its only column but for the index of a pandas frame.
 fn read_labels(path: &Path, options: &ReadOptions) -> Result<Words, ValueError> {
+    let format = Format::of(path);
+    // An index without a name stands in front of the labels, under a header.
+    let (header, at) = match format {
+        Format::Csv => match csv::is_indexed(path)? {
+            true => (true, 1),
+            false => (false, 0),
+        },
+        Format::Parquet => (true, parquet::label(path)?),
+        Format::Npy => (false, 0),
+    };
     let options = ReadOptions {
-        header: Format::of(path) == Format::Parquet,
-        label: LabelSource::Column("1".to_owned()),
+        header,
+        label: LabelSource::Column((at + 1).to_string()),
         id: None,
         ignore: Vec::new(),
         categorical: Vec::new(),
         missing: options.missing.clone(),
+        keep_missing_words: options.keep_missing_words,
         task: None,
     };
     let raw: RawTable = match Format::of(path) {
@@ -114,14 +127,15 @@ fn read_labels(path: &Path, options: &ReadOptions) -> Result<Words, ValueError> 
         Format::Parquet => parquet::read(path, &options)?,
         Format::Npy => npy::read(path, &options)?,
     };
-    if raw.roles.len() != 1 {
+    let index = raw.index.iter().filter(|index| **index).count();
+    if raw.roles.len() != 1 + index {
         return Err(ValueError::Table {
             path: path.to_owned(),
             line: None,
             column: None,
             what: format!(
                 "a file of labels has one column; this has {}",
-                raw.roles.len()
+                raw.roles.len() - index
             ),
         });
     }

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use afterimage_table::line_at;
+
 use super::column::{Raw, RawTable, Role, Words};
 use super::label::{self, Labels};
-use super::{LabelSource, ReadOptions, ReadTable, read_labels};
+use super::{Format, LabelSource, ReadOptions, ReadTable, read_labels};
 use crate::error::ValueError;
 use crate::problem::{Cells, Column, NO_LEVEL, Problem};
 
@@ -119,15 +121,16 @@ pub(crate) fn assemble(
         names,
         roles,
         columns,
-        lines,
+        index,
+        starts,
     } = raw;
     let mut notes = Vec::new();
     let rows = columns.iter().flatten().map(Raw::len).max().unwrap_or(0);
     let complain = |row: Option<usize>, column: &str, what: String| ValueError::Table {
         path: path.to_owned(),
-        line: row.and_then(|row| lines.get(row).copied()),
+        line: row.and_then(|row| line_at(path, *starts.get(row)?)),
         column: Some(column.to_owned()),
-        what: match (row, lines.is_empty()) {
+        what: match (row, starts.is_empty()) {
             (Some(row), true) => format!("row {}: {what}", row + 1),
             _ => what,
         },
@@ -136,6 +139,10 @@ pub(crate) fn assemble(
     let (mut labels, mut label_name) = (None, String::new());
     let (mut ids, mut id_name) = (None, None);
     for (at, ((name, role), column)) in names.iter().zip(roles).zip(columns).enumerate() {
+        if role == Role::Feature && index.get(at) == Some(&true) {
+            notes.push(format!("column `{name}` is left out: {}", index_note(path)));
+            continue;
+        }
         let Some(column) = column else { continue };
         match role {
             Role::Ignored => {}
@@ -182,7 +189,17 @@ pub(crate) fn assemble(
     let labels = match (&options.label, labels) {
         (LabelSource::File(file), _) => {
             label_name = file.display().to_string();
-            let words = read_labels(file, options)?;
+            let mut words = read_labels(file, options)?;
+            if let Some(name) = words
+                .header_over(rows)
+                .filter(|_| Format::of(file) == Format::Csv)
+            {
+                notes.push(format!(
+                    "{}: the first line, `{name}`, names the labels",
+                    file.display()
+                ));
+                words = words.without_first();
+            }
             if words.codes.len() != rows {
                 return Err(ValueError::Table {
                     path: file.clone(),
@@ -204,14 +221,24 @@ pub(crate) fn assemble(
         }
     };
     if let Some(row) = labels.codes.iter().position(|&code| code == NO_LEVEL) {
-        let what = "the label is missing; fill it in, or remove the row";
+        let what = match labels.missing.as_deref() {
+            Some(text) if !text.is_empty() => format!(
+                "`{text}` is read as a missing cell; say {} if it is a label, or remove the row",
+                if options.missing.iter().any(|word| word == text) {
+                    "no --missing for it"
+                } else {
+                    "--keep-missing-words"
+                }
+            ),
+            _ => "the label is missing; fill it in, or remove the row".to_owned(),
+        };
         return Err(match &options.label {
-            LabelSource::Column(_) => complain(Some(row), &label_name, what.to_owned()),
+            LabelSource::Column(_) => complain(Some(row), &label_name, what),
             LabelSource::File(file) => ValueError::Table {
                 path: file.clone(),
                 line: Some(row as u64 + 1),
                 column: None,
-                what: what.to_owned(),
+                what,
             },
         });
     }
@@ -226,6 +253,17 @@ pub(crate) fn assemble(
         id: id_name,
         notes,
     })
+}
+
+/// Why an index is left out.
+fn index_note(path: &Path) -> &'static str {
+    match Format::of(path) {
+        Format::Csv => "it numbers the rows; rename it if it says more than that",
+        _ => {
+            "it is the index of the pandas frame, which numbers the rows; make it a column with \
+             reset_index() if it says more than that"
+        }
+    }
 }
 
 fn texts(words: &Words) -> Vec<String> {

@@ -1,0 +1,102 @@
+//! Whether the first line of a CSV file names its columns.
+
+use std::path::Path;
+
+use afterimage_table::numbers_columns;
+use csv::StringRecord;
+
+use super::csv::records;
+use super::{Manner, csv::broken};
+use crate::error::CoresetError;
+
+/// Whether the first line names columns, by the first of these that tells:
+/// 1. what was said (`--header`, `--no-header`);
+/// 2. a cell that is no number over one that is, or an empty one before others;
+/// 3. numbers as pandas writes them for columns without names, 0, 1, 2 and so on: over a column of
+///    numbers with fractions; or `0` alone, over as many lines as there are samples.
+///
+/// # Errors
+/// Where it stays in doubt.
+pub(super) fn is_named(
+    path: &Path,
+    role: &str,
+    samples: Option<usize>,
+    manner: &Manner,
+) -> Result<bool, CoresetError> {
+    if let Some(told) = manner.header(role) {
+        return Ok(told);
+    }
+    let mut reader = records(path)?;
+    let mut all = reader.records();
+    let (Some(first), Some(second)) = (all.next(), all.next()) else {
+        return Ok(false);
+    };
+    let (first, second) = (
+        first.map_err(|error| broken(path, error))?,
+        second.map_err(|error| broken(path, error))?,
+    );
+    if first
+        .iter()
+        .zip(&second)
+        .any(|(a, b)| !is_number(a) && is_number(b))
+        || is_indexed(&first)
+    {
+        return Ok(true);
+    }
+    let mut cells: Vec<&str> = first.iter().collect();
+    cells.sort_unstable();
+    cells.dedup();
+    if !first.iter().all(is_whole) || cells.len() < first.len() {
+        return Ok(false);
+    }
+    // Which columns have a whole number below the first line, and how many lines there are.
+    let (mut whole, mut below) = (vec![false; first.len()], 0);
+    for record in std::iter::once(Ok(second)).chain(all) {
+        let record = record.map_err(|error| broken(path, error))?;
+        for (whole, cell) in whole.iter_mut().zip(&record) {
+            *whole |= is_whole(cell);
+        }
+        below += 1;
+    }
+    let numbered = numbers_columns(&first);
+    let fractions = !whole.contains(&true);
+    match (first.len(), samples) {
+        (1, Some(samples)) if below == samples && numbered => Ok(true),
+        (1, Some(samples)) if below == samples => Err(doubt(path, role, &first)),
+        (1, Some(_)) => Ok(false),
+        (1, None) if numbered && fractions => Err(doubt(path, role, &first)),
+        (1, None) => Ok(false),
+        _ if numbered && whole.contains(&false) => Ok(true),
+        _ if numbered || (fractions && below > 1) => Err(doubt(path, role, &first)),
+        _ => Ok(false),
+    }
+}
+
+/// Whether an index without a name stands in front of names, as pandas writes a frame.
+fn is_indexed(first: &StringRecord) -> bool {
+    let mut cells = first.iter();
+    let unnamed = cells.next() == Some("") && first.len() > 1;
+    let named = cells.clone().all(|cell| !cell.is_empty());
+    unnamed && named && (cells.clone().all(|cell| !is_number(cell)) || numbers_columns(cells))
+}
+
+fn doubt(path: &Path, role: &str, first: &StringRecord) -> CoresetError {
+    let line: Vec<&str> = first.iter().take(8).collect();
+    let more = if first.len() > line.len() { ",…" } else { "" };
+    CoresetError::format(
+        path,
+        format!(
+            "the first line, `{}{more}`, may name columns or be a sample; say --header={role} or \
+             --no-header={role}, or save the file as npy",
+            line.join(",")
+        ),
+    )
+}
+
+pub(super) fn is_number(text: &str) -> bool {
+    text.parse::<f64>().is_ok()
+}
+
+fn is_whole(text: &str) -> bool {
+    text.parse::<i64>().is_ok()
+}

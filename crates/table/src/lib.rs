@@ -1,0 +1,85 @@
+//! How files of numbers are understood, the same for tables that are valued and for embeddings and
+//! labels that are selected from: npy arrays, Parquet columns with the index that pandas writes, lines
+//! and dates of CSV files.
+//!
+//! A file may be damaged or lie about its sizes. Nothing here panics or reserves memory on its word.
+
+mod dates;
+mod lines;
+mod npy;
+mod pandas;
+mod parquet;
+mod quiet;
+
+use std::io;
+
+use thiserror::Error;
+
+pub use dates::{date, days};
+pub use lines::line_at;
+pub use npy::{Npy, Order};
+pub use pandas::numbers_columns;
+pub use parquet::{Cell, Kind, Parquet, ParquetColumn};
+
+/// A number as its file has it: whole ones beyond 2⁵³ are no f64.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Number {
+    /// With a fraction, or of a type that has them.
+    Real(f64),
+    /// Of a type of whole numbers.
+    Whole(i128),
+}
+
+impl Number {
+    /// The nearest single-precision number.
+    pub fn single(self) -> f32 {
+        match self {
+            Number::Real(number) => number as f32,
+            Number::Whole(number) => number as f32,
+        }
+    }
+}
+
+/// Why a file cannot be read; the reader adds its name.
+#[derive(Debug, Error)]
+pub enum FileError {
+    /// The operating system refused it.
+    #[error("cannot {verb}: {source}")]
+    Io {
+        /// What was tried.
+        verb: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// It is not of the kind that its name tells.
+    #[error("{0}")]
+    Kind(String),
+    /// Its content is wrong, in a column if there is one.
+    #[error("{}{what}", column.as_ref().map_or(String::new(), |name| format!("column `{name}`: ")))]
+    Content {
+        /// The column.
+        column: Option<String>,
+        /// What is wrong, and what to do.
+        what: String,
+    },
+}
+
+impl FileError {
+    fn io(verb: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { verb, source }
+    }
+
+    fn content(what: impl Into<String>) -> Self {
+        Self::Content {
+            column: None,
+            what: what.into(),
+        }
+    }
+
+    fn column(name: &str, what: impl Into<String>) -> Self {
+        Self::Content {
+            column: Some(name.to_owned()),
+            what: what.into(),
+        }
+    }
+}

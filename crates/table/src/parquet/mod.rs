@@ -1,0 +1,415 @@
+//! Parquet files, without arrow.
+
+mod pages;
+
+use std::fs::File;
+use std::path::Path;
+
+use half::f16;
+use parquet::basic::{Compression, ConvertedType, LogicalType, TimeUnit, Type as Physical};
+use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
+use parquet::data_type::DataType;
+use parquet::errors::ParquetError;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::schema::types::ColumnDescriptor;
+
+use crate::{FileError, Number, pandas, quiet};
+use pages::Checked;
+
+/// Rows that are decoded at a time.
+const BATCH: usize = 1 << 16;
+
+/// Rows that a byte of a file stands for at most. Pages of equal values are short, but writers begin a
+/// new one long before this.
+const ROWS_OF_A_BYTE: u64 = 1 << 16;
+
+const DAMAGED: &str = "the file is damaged; write it again";
+
+/// A cell of a column.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Cell<'a> {
+    /// Nothing.
+    Null,
+    /// A number; a truth is 0 or 1.
+    Number(Number),
+    /// A text, whatever it says.
+    Text(&'a str),
+}
+
+/// What the cells of a column are.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kind {
+    /// Numbers and truths.
+    Number,
+    /// Days or moments, as whole numbers of which this many are a day.
+    Date(f64),
+    /// Texts.
+    Text,
+    /// Lists of numbers.
+    List,
+    /// Something that is not read, in words.
+    Unread(String),
+}
+
+/// A column of a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ParquetColumn {
+    /// Its name; inner columns have the names of their outer ones before them.
+    pub name: String,
+    /// What its cells are.
+    pub kind: Kind,
+    /// Whether it is an index of a pandas frame.
+    pub index: bool,
+    unsigned: bool,
+}
+
+/// A Parquet file with its metadata read.
+pub struct Parquet {
+    reader: SerializedFileReader<File>,
+    /// The columns, in the order of the file.
+    pub columns: Vec<ParquetColumn>,
+    /// The rows that the file tells of.
+    pub rows: usize,
+    held: u64,
+}
+
+impl Parquet {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// No file, no Parquet file, more rows than the file can hold.
+    pub fn open(path: &Path) -> Result<Self, FileError> {
+        let file = File::open(path).map_err(FileError::io("open"))?;
+        let held = file.metadata().map_err(FileError::io("read"))?.len();
+        quiet::catch(|| Self::read_metadata(file, held))
+            .unwrap_or_else(|| Err(FileError::Kind(DAMAGED.to_owned())))
+    }
+
+    fn read_metadata(file: File, held: u64) -> Result<Self, FileError> {
+        let reader =
+            SerializedFileReader::new(file).map_err(|error| FileError::Kind(told(error)))?;
+        let metadata = reader.metadata();
+        let schema = metadata.file_metadata().schema_descr_ptr();
+        let mut rows = 0usize;
+        for group in metadata.row_groups() {
+            let count = u64::try_from(group.num_rows()).unwrap_or(u64::MAX);
+            if count > held.saturating_mul(ROWS_OF_A_BYTE)
+                || group.num_columns() != schema.num_columns()
+            {
+                return Err(FileError::content(format!(
+                    "a group of {} rows and {} columns cannot be in a file of {held} bytes and {} \
+                     columns; {DAMAGED}",
+                    group.num_rows(),
+                    group.num_columns(),
+                    schema.num_columns()
+                )));
+            }
+            rows = rows.saturating_add(usize::try_from(count).unwrap_or(usize::MAX));
+        }
+        let mut columns: Vec<ParquetColumn> = (0..schema.num_columns())
+            .map(|at| {
+                let column = schema.column(at);
+                let root = schema.get_column_root_idx(at);
+                let alone = (0..schema.num_columns())
+                    .filter(|&other| schema.get_column_root_idx(other) == root)
+                    .count()
+                    == 1;
+                let kind = kind(&column, alone);
+                let name = if kind == Kind::List {
+                    schema.get_column_root(at).name().to_owned()
+                } else {
+                    column.path().string()
+                };
+                let unsigned = matches!(
+                    column.converted_type(),
+                    ConvertedType::UINT_32 | ConvertedType::UINT_64
+                );
+                ParquetColumn {
+                    name,
+                    kind,
+                    index: false,
+                    unsigned,
+                }
+            })
+            .collect();
+        let pairs = metadata.file_metadata().key_value_metadata();
+        let pandas = pairs.and_then(|pairs| pairs.iter().find(|pair| pair.key == "pandas"));
+        let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+        let index = pandas::index(pandas.and_then(|pair| pair.value.as_deref()), &names);
+        for at in index {
+            columns[at].index = true;
+        }
+        Ok(Self {
+            reader,
+            columns,
+            rows,
+            held,
+        })
+    }
+
+    /// Hands out the cells of a column that holds no lists.
+    ///
+    /// # Errors
+    /// A type or compression that is not read; damage.
+    pub fn read(&self, at: usize, mut sink: impl FnMut(Cell<'_>)) -> Result<(), FileError> {
+        if self.columns[at].kind == Kind::List {
+            return Err(FileError::column(&self.columns[at].name, "it holds lists"));
+        }
+        self.entries(at, |entry| {
+            sink(entry.cell);
+            Ok(())
+        })
+    }
+
+    /// The numbers of a column of lists, one list after the other, and how many each list has.
+    ///
+    /// # Errors
+    /// What [`Parquet::read`] refuses; lists of different lengths, and nulls, with their row.
+    pub fn lists(&self, at: usize) -> Result<(usize, Vec<f32>), FileError> {
+        let name = &self.columns[at].name;
+        let element = self.descriptor(at).repeated_ancestor_def_level();
+        let mut values: Vec<f32> = Vec::new();
+        // The lists that are whole, the length of the first, and where the last begins.
+        let (mut rows, mut width, mut begin) = (0usize, None, 0);
+        let place = |row: usize| format!("row {} (sample {row})", row + 1);
+        let close = |rows: usize, length: usize, width: &mut Option<usize>| {
+            let width = *width.get_or_insert(length);
+            if length == width {
+                return Ok(());
+            }
+            let what = format!(
+                "the list of {} holds {length} numbers and that of the first row {width}; all need as \
+                 many",
+                place(rows)
+            );
+            Err(FileError::column(name, what))
+        };
+        self.entries(at, |entry| {
+            if entry.first {
+                if rows > 0 {
+                    close(rows - 1, values.len() - begin, &mut width)?;
+                }
+                rows += 1;
+                begin = values.len();
+            }
+            match entry.cell {
+                Cell::Number(number) => values.push(number.single()),
+                _ if entry.level >= element => {
+                    let what = format!("the list of {} holds a null", place(rows.max(1) - 1));
+                    return Err(FileError::column(name, what));
+                }
+                _ => {
+                    let what = format!("there is no list in {}", place(rows.max(1) - 1));
+                    return Err(FileError::column(name, what));
+                }
+            }
+            Ok(())
+        })?;
+        if rows > 0 {
+            close(rows - 1, values.len() - begin, &mut width)?;
+        }
+        Ok((width.unwrap_or(0), values))
+    }
+
+    fn descriptor(&self, at: usize) -> std::sync::Arc<ColumnDescriptor> {
+        let metadata = self.reader.metadata().file_metadata();
+        metadata.schema_descr().column(at)
+    }
+
+    fn entries(
+        &self,
+        at: usize,
+        mut sink: impl FnMut(Entry<'_>) -> Result<(), FileError>,
+    ) -> Result<(), FileError> {
+        let column = &self.columns[at];
+        if let Kind::Unread(kind) = &column.kind {
+            return Err(FileError::column(
+                &column.name,
+                format!("{kind} are not read"),
+            ));
+        }
+        for group in 0..self.reader.num_row_groups() {
+            let compression = self
+                .reader
+                .metadata()
+                .row_group(group)
+                .column(at)
+                .compression();
+            if !matches!(
+                compression,
+                Compression::UNCOMPRESSED
+                    | Compression::SNAPPY
+                    | Compression::GZIP(_)
+                    | Compression::ZSTD(_)
+            ) {
+                let what = format!(
+                    "its compression, {compression}, is not read; save it with snappy, zstd or gzip"
+                );
+                return Err(FileError::column(&column.name, what));
+            }
+            quiet::catch(|| self.chunk(group, at, &mut sink))
+                .unwrap_or_else(|| Err(FileError::column(&column.name, DAMAGED)))?;
+        }
+        Ok(())
+    }
+
+    /// The cells of one group of rows.
+    fn chunk(
+        &self,
+        group: usize,
+        at: usize,
+        sink: &mut impl FnMut(Entry<'_>) -> Result<(), FileError>,
+    ) -> Result<(), FileError> {
+        let column = &self.columns[at];
+        let broken = |error: ParquetError| FileError::column(&column.name, told(error));
+        let group = self.reader.get_row_group(group).map_err(broken)?;
+        let rows = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
+        let descriptor = self.descriptor(at);
+        let most = if descriptor.max_rep_level() == 0 {
+            rows as u64
+        } else {
+            self.held.saturating_mul(ROWS_OF_A_BYTE)
+        };
+        let pages = group.get_column_page_reader(at).map_err(broken)?;
+        let pages = Box::new(Checked::new(pages, &descriptor, most));
+        let reader = get_column_reader(descriptor.clone(), pages);
+        let walk = Walk {
+            column,
+            descriptor: &descriptor,
+            rows,
+        };
+        let half = descriptor.physical_type() == Physical::FIXED_LEN_BYTE_ARRAY;
+        macro_rules! number {
+            ($reader:expr, $number:expr) => {
+                walk.go($reader, |value| Ok(Cell::Number($number(*value))), sink)
+            };
+        }
+        match reader {
+            ColumnReader::BoolColumnReader(r) => number!(r, |v: bool| Number::Whole(v.into())),
+            ColumnReader::Int32ColumnReader(r) if column.unsigned => {
+                number!(r, |v: i32| Number::Whole((v as u32).into()))
+            }
+            ColumnReader::Int64ColumnReader(r) if column.unsigned => {
+                number!(r, |v: i64| Number::Whole((v as u64).into()))
+            }
+            ColumnReader::Int32ColumnReader(r) => number!(r, |v: i32| Number::Whole(v.into())),
+            ColumnReader::Int64ColumnReader(r) => number!(r, |v: i64| Number::Whole(v.into())),
+            ColumnReader::FloatColumnReader(r) => number!(r, |v: f32| Number::Real(v.into())),
+            ColumnReader::DoubleColumnReader(r) => number!(r, Number::Real),
+            ColumnReader::FixedLenByteArrayColumnReader(r) if half => walk.go(
+                r,
+                |value| match *value.data() {
+                    [low, high] => {
+                        let number = f16::from_le_bytes([low, high]);
+                        Ok(Cell::Number(Number::Real(number.to_f64())))
+                    }
+                    _ => Err(FileError::column(&column.name, DAMAGED)),
+                },
+                sink,
+            ),
+            ColumnReader::ByteArrayColumnReader(r) => walk.go(
+                r,
+                |value| match std::str::from_utf8(value.data()) {
+                    Ok(text) => Ok(Cell::Text(text)),
+                    Err(_) => Err(FileError::column(&column.name, "a cell is no UTF-8 text")),
+                },
+                sink,
+            ),
+            _ => Err(FileError::column(&column.name, "this type is not read")),
+        }
+    }
+}
+
+/// A cell with its place in a list.
+struct Entry<'a> {
+    /// Whether a row begins with it.
+    first: bool,
+    /// How much of the way to a value there is.
+    level: i16,
+    cell: Cell<'a>,
+}
+
+/// The way through a group of rows of one column.
+struct Walk<'a> {
+    column: &'a ParquetColumn,
+    descriptor: &'a ColumnDescriptor,
+    rows: usize,
+}
+
+impl Walk<'_> {
+    fn go<T: DataType>(
+        &self,
+        mut reader: ColumnReaderImpl<T>,
+        cell: impl for<'v> Fn(&'v T::T) -> Result<Cell<'v>, FileError>,
+        sink: &mut impl FnMut(Entry<'_>) -> Result<(), FileError>,
+    ) -> Result<(), FileError> {
+        let full = self.descriptor.max_def_level();
+        let (mut levels, mut places, mut values) = (Vec::new(), Vec::new(), Vec::new());
+        let mut done = 0;
+        while done < self.rows {
+            levels.clear();
+            places.clear();
+            values.clear();
+            let want = (self.rows - done).min(BATCH);
+            let (records, _, count) = reader
+                .read_records(want, Some(&mut levels), Some(&mut places), &mut values)
+                .map_err(|error| FileError::column(&self.column.name, told(error)))?;
+            if records == 0 {
+                let what = format!("{done} of {} cells could be read; {DAMAGED}", self.rows);
+                return Err(FileError::column(&self.column.name, what));
+            }
+            let mut present = values.iter();
+            for at in 0..count {
+                // Levels that can only be 0 are not told.
+                let level = levels.get(at).copied().unwrap_or(full);
+                let first = places.get(at).is_none_or(|&place| place == 0);
+                let value = if level == full { present.next() } else { None };
+                let cell = value.map_or(Ok(Cell::Null), &cell)?;
+                sink(Entry { first, level, cell })?;
+            }
+            done += records;
+        }
+        Ok(())
+    }
+}
+
+/// What a column holds; `alone` if nothing else belongs to its outermost column.
+fn kind(column: &ColumnDescriptor, alone: bool) -> Kind {
+    let unread = |what: &str| Kind::Unread(what.to_owned());
+    let logical = column.logical_type_ref();
+    if column.converted_type() == ConvertedType::DECIMAL {
+        return unread("decimals");
+    }
+    let half = logical == Some(&LogicalType::Float16);
+    let kind = match (column.physical_type(), column.converted_type(), logical) {
+        (Physical::INT96, ..) => return unread("old timestamps (INT96)"),
+        (Physical::FIXED_LEN_BYTE_ARRAY, ..) if !half => {
+            return Kind::Unread(format!("blocks of {} bytes", column.type_length()));
+        }
+        (Physical::BYTE_ARRAY, ..) => Kind::Text,
+        (_, ConvertedType::DATE, _) => Kind::Date(1.0),
+        (_, _, Some(LogicalType::Timestamp(time))) => match time.unit {
+            TimeUnit::MILLIS => Kind::Date(86_400e3),
+            TimeUnit::MICROS => Kind::Date(86_400e6),
+            TimeUnit::NANOS => Kind::Date(86_400e9),
+        },
+        (_, ConvertedType::TIMESTAMP_MILLIS, _) => Kind::Date(86_400e3),
+        (_, ConvertedType::TIMESTAMP_MICROS, _) => Kind::Date(86_400e6),
+        _ => Kind::Number,
+    };
+    match (column.max_rep_level(), kind) {
+        (0, kind) => kind,
+        (1, Kind::Number) if alone => Kind::List,
+        (1, Kind::Number) => unread("lists of records"),
+        (1, _) => unread("lists of other than numbers"),
+        _ => unread("lists of lists"),
+    }
+}
+
+/// What went wrong, without the word that the crate puts before it.
+fn told(error: ParquetError) -> String {
+    match error {
+        ParquetError::General(what) | ParquetError::EOF(what) => what,
+        other => other.to_string(),
+    }
+}
