@@ -12,6 +12,7 @@ mod dry_run;
 mod error;
 mod experiment;
 mod fine_tune;
+mod found;
 mod intervene;
 mod label_noise;
 mod located;

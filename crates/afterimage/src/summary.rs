@@ -7,6 +7,7 @@ use afterimage_memory::EMBEDDING;
 use afterimage_track::TextTable;
 
 use crate::experiment::Experiment;
+use crate::found::found;
 
 /// The encoder that a run starts with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,18 +41,18 @@ pub(crate) struct Measured<'a> {
 }
 
 impl Measured<'_> {
-    fn step(&self, tag: &str) -> Option<u64> {
+    pub(crate) fn step(&self, tag: &str) -> Option<u64> {
         self.steps.get(tag).copied()
     }
 
     /// The value of `tag`, if it was measured in `step`: a number beside others is of their time.
-    fn at(&self, tag: &str, step: u64) -> Option<f64> {
+    pub(crate) fn at(&self, tag: &str, step: u64) -> Option<f64> {
         let value = self.scalars.get(tag).copied()?;
         (self.step(tag) == Some(step)).then_some(value)
     }
 
     /// When `step` was, if that is not the last one on record.
-    fn time(&self, step: u64) -> Option<String> {
+    pub(crate) fn time(&self, step: u64) -> Option<String> {
         let last = self.steps.values().max().copied().unwrap_or(step);
         match (step, self.epochs.get(&step)) {
             (step, _) if step == last => None,
@@ -146,6 +147,10 @@ pub(crate) fn summary(measured: &Measured<'_>, sites: &[Site]) -> String {
         if !table.is_empty() {
             text.push_str(&format!("{table}\n"));
         }
+    }
+    let layers: Vec<&str> = names.iter().copied().chain([EMBEDDING]).collect();
+    if let Some(sentence) = found(measured, &layers) {
+        text.push_str(&format!("{sentence}\n"));
     }
     text
 }
