@@ -3,8 +3,10 @@
 
 Every trial starts the same config, kills the process (SIGKILL) after a random time, resumes, and
 in every third trial kills the resumed process, too. In the end the last checkpoint, the metrics,
-the decisions and the tables must have the same bytes as those of the straight run; only what
-holds a clock (timings.jsonl, TensorBoard's files, log.txt, manifest.json) is left out.
+the decisions and the tables must have the same bytes as those of the straight run, and report and
+result must be there; only what holds a clock (timings.jsonl, TensorBoard's files, log.txt,
+manifest.json) is left out. Without `--config` each of some small configs, which have every plugin of
+the registry between them, has `--trials` trials.
 
     cargo build --release && scripts/kill_and_resume.py --trials 20
 
@@ -27,25 +29,53 @@ RECORDS = ["config.toml", "metrics.jsonl", "histograms.jsonl", "decisions.jsonl"
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--binary", type=Path, default=ROOT / "target/release/afterimage")
-    parser.add_argument("--config", type=Path, help="default: a small one with every plugin")
+    parser.add_argument("--config", type=Path, help="default: small ones with every plugin between them")
     parser.add_argument("--trials", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="folder to keep the runs in")
     return parser.parse_args()
 
 
-def small_config(binary, folder):
-    """The tests' config over six epochs, with every plugin, one of which fails midway."""
-    text = (ROOT / "crates/cli/tests/configs/tiny.toml").read_text()
-    text = text.replace("epochs = 3", "epochs = 6")
-    settings = {"chaos": "step = 25", "unitmem": "points = 40\nviews = 2"}
-    listed = subprocess.run([binary, "plugins"], check=True, capture_output=True, text=True)
-    for line in listed.stdout.splitlines():
-        kind = line.split()[0]
-        text += f'\n[[plugins]]\nkind = "{kind}"\n{settings.get(kind, "")}\n'
-    path = folder / "config.toml"
-    path.write_text(text)
-    return path
+def described(binary, *words):
+    return subprocess.run([binary, "plugins", *words], check=True, capture_output=True, text=True).stdout
+
+
+def small_configs(binary, folder):
+    """Configs of seconds that attach every plugin of the registry between them, by name.
+
+    Observers go together, and one of them fails midway. What needs a reference encoder has one, and what
+    acts on the training has a run of its own.
+    """
+    configs = ROOT / "crates/cli/tests/configs"
+    tiny, noisy = ((configs / name).read_text() for name in ["tiny.toml", "noisy.toml"])
+    settings = {
+        "chaos": "step = 15", "unitmem": "points = 40\nviews = 2", "classmem": "points = 40\nviews = 2",
+        "ownership": "points = 30\nviews = 2\ndraws = 50", "layermem": "points = 10\nviews = 3",
+        "oob-value": "watched = 50\npictures = 3", "alignment-gap": "points = 20\nviews = 2",
+        "prune": 'fraction = 0.5\nschedule = { kind = "one_shot", epoch = 2 }',
+        "coreset": "warmup = 1\nrepeat = true",
+    }
+    pair = "\n[pair]\ncandidates = 20\n"
+    groups = {
+        "pair": (tiny + pair, ["layermem", "ownership", "alignment-gap"]),
+        "prune": (tiny, ["unitmem", "prune", "magnitude", "bn-gamma", "taylor", "activation-mean", "random-scores"]),
+        "coreset": (noisy, ["coreset", "coreset-quality", "embeddings"]),
+        "oracle": (noisy, ["coreset-oracle", "coreset-quality"]),
+    }
+    kinds = [line.split()[0] for line in described(binary).splitlines()]
+    elsewhere = {kind for _, group in groups.values() for kind in group} - {"unitmem", "alignment-gap", "embeddings"}
+    groups["observers"] = (tiny, [kind for kind in kinds if kind not in elsewhere])
+    missing = set(kinds) - {kind for _, group in groups.values() for kind in group}
+    if missing:
+        sys.exit(f"plugins in no config of this script: {', '.join(sorted(missing))}")
+    paths = {}
+    for name, (text, group) in groups.items():
+        # A score that nobody reads is still computed; `prune` reads that of UnitMem.
+        for kind in group:
+            text += f'\n[[plugins]]\nkind = "{kind}"\n{settings.get(kind, "")}\n'
+        paths[name] = folder / f"{name}.toml"
+        paths[name].write_text(text)
+    return paths
 
 
 def checkpoints(run):
@@ -80,6 +110,74 @@ def kill_after(process, seconds):
         return True
 
 
+def straight_run(binary, config, run):
+    """Its exit code and its seconds; ends the script where the run did not end well."""
+    began = time.monotonic()
+    code = start(binary, "run", config, "--out", run).wait()
+    # 3: a plugin failed on purpose and was switched off.
+    if code not in (0, 3):
+        sys.exit(f"{config}: the straight run ended with exit code {code}; `{binary} run {config}` says why")
+    return code, time.monotonic() - began
+
+
+def trial(options, draw, config, run, code, length, again):
+    """Kills and resumes one run; None where nothing was tested, else a line's words and the exit code."""
+    seconds = draw.uniform(0.02, 0.95) * length
+    alive = kill_after(start(options.binary, "run", config, "--out", run), seconds)
+    if not alive or not (run / "config.toml").exists():
+        # It was over, or had not made its directory: nothing was tested.
+        shutil.rmtree(run, ignore_errors=True)
+        return None
+    steps = checkpoints(run)
+    words = [f"{seconds:10.2f} s", f"{steps[-1] if steps else 'none':>15}"]
+    killed = "no"
+    if again:
+        second = start(options.binary, "resume", run)
+        if kill_after(second, draw.uniform(0.02, 0.6) * length):
+            killed = f"at {(checkpoints(run) or ['none'])[-1]}"
+        elif second.returncode == code:
+            return [*words, f"{'over':>12}"], code
+    ended = (run / "report.html").exists() and (run / "result.json").exists()
+    resumed = start(options.binary, "resume", run).wait()
+    # Killed behind its very end, a run is complete, and resuming it is an error.
+    return [*words, f"{killed:>12}"], code if ended and resumed == 1 else resumed
+
+
+def storm(options, draw, name, config, folder):
+    """Trials of one config; how many differ from the straight run."""
+    straight = folder / f"{name}-straight"
+    code, length = straight_run(options.binary, config, straight)
+    expected = ends(straight)
+    print(f"{name}: straight run: exit {code}, {length:.1f} s, {checkpoints(straight)[-1]} steps, "
+          f"{len(expected)} files compared\n")
+    print("trial  killed after  last checkpoint  killed again  resumed to  differs in")
+    done = missed = failed = 0
+    while done < options.trials:
+        run = folder / f"{name}-{done}"
+        tried = trial(options, draw, config, run, code, length, done % 3 == 2)
+        if tried is None:
+            missed += 1
+            if missed > 5 * options.trials:
+                sys.exit("most runs were over before they were to be killed; is the machine busy?")
+            continue
+        done += 1
+        words, resumed = tried
+        got = ends(run) if checkpoints(run) else {}
+        different = sorted(
+            name for name in expected.keys() | got.keys() if expected.get(name) != got.get(name)
+        )
+        different += [f"no {name}" for name in ["report.html", "result.json"] if not (run / name).exists()]
+        if resumed != code:
+            different.append(f"exit code {resumed}")
+        failed += bool(different)
+        reached = checkpoints(run)[-1] if checkpoints(run) else "none"
+        print(f"{done:5}  {'  '.join(words)}  {reached:>10}  {', '.join(different) or 'nothing'}", flush=True)
+        if not different and not options.keep:
+            shutil.rmtree(run)
+    print(f"\n{done - failed} of {done} killed runs ended as the straight one\n", flush=True)
+    return failed
+
+
 def main():
     options = arguments()
     if not options.binary.exists():
@@ -87,59 +185,8 @@ def main():
     draw = random.Random(options.seed)
     folder = options.keep or Path(tempfile.mkdtemp(prefix="kill-and-resume-"))
     folder.mkdir(parents=True, exist_ok=True)
-    config = options.config or small_config(options.binary, folder)
-
-    began = time.monotonic()
-    straight = folder / "straight"
-    code = start(options.binary, "run", config, "--out", straight).wait()
-    length = time.monotonic() - began
-    expected = ends(straight)
-    print(f"straight run: exit {code}, {length:.1f} s, {checkpoints(straight)[-1]} steps, "
-          f"{len(expected)} files compared\n")
-    print("trial  killed after  last checkpoint  killed again  resumed to  differs in")
-
-    trial = missed = failed = 0
-    while trial < options.trials:
-        run = folder / f"trial-{trial}"
-        seconds = draw.uniform(0.02, 0.95) * length
-        alive = kill_after(start(options.binary, "run", config, "--out", run), seconds)
-        if not alive or not (run / "config.toml").exists():
-            # It was over, or had not made its directory: nothing was tested.
-            shutil.rmtree(run, ignore_errors=True)
-            missed += 1
-            if missed > 5 * options.trials:
-                sys.exit("most runs were over before they were to be killed; is the machine busy?")
-            continue
-        trial += 1
-        steps = checkpoints(run)
-        at = str(steps[-1]) if steps else "none"
-        again, resumed = "no", None
-        if trial % 3 == 0:
-            second = start(options.binary, "resume", run)
-            if kill_after(second, draw.uniform(0.02, 0.6) * length):
-                steps = checkpoints(run)
-                again = f"at {steps[-1]}" if steps else "at none"
-            else:
-                resumed = second.returncode
-        if resumed is None:
-            over = checkpoints(run)[-1:] == checkpoints(straight)[-1:]
-            resumed = start(options.binary, "resume", run).wait()
-            # Killed after its last checkpoint, a run is complete, and resuming it is an error.
-            resumed = code if over and resumed == 1 else resumed
-        got = ends(run) if checkpoints(run) else {}
-        different = sorted(
-            name for name in expected.keys() | got.keys() if expected.get(name) != got.get(name)
-        )
-        if resumed != code:
-            different.append(f"exit code {resumed}")
-        failed += bool(different)
-        reached = checkpoints(run)[-1] if checkpoints(run) else "none"
-        print(f"{trial:5}  {seconds:10.2f} s  {at:>15}  {again:>12}  {reached:>10}  "
-              f"{', '.join(different) or 'nothing'}", flush=True)
-        if not different and not options.keep:
-            shutil.rmtree(run)
-
-    print(f"\n{trial - failed} of {trial} killed runs ended as the straight one")
+    configs = {"config": options.config} if options.config else small_configs(options.binary, folder)
+    failed = sum(storm(options, draw, name, path, folder) for name, path in configs.items())
     if failed:
         print(f"the runs that differ are in {folder}")
     elif not options.keep:
