@@ -47,7 +47,10 @@ fn its_mistakes_are_told_at_their_line() {
     let output = call(&["check", CONFIG, "--set", "plugins.loss-spread.evry=1"]);
     assert_eq!(output.status.code(), Some(2));
     let message = text(&output.stderr);
-    assert!(message.contains("evry") && message.contains("every"), "{message}");
+    assert!(
+        message.contains("evry") && message.contains("every"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -68,7 +71,13 @@ fn a_run_that_stops_and_goes_on_ends_as_a_straight_one() {
     }
     child.kill().expect("it is killed");
     child.wait().expect("it ends");
-    done(&["run", CONFIG, "--resume", "--out", &stopped.display().to_string()]);
+    done(&[
+        "run",
+        CONFIG,
+        "--resume",
+        "--out",
+        &stopped.display().to_string(),
+    ]);
     assert_eq!(spreads(&stopped), expected);
     let [first, second] = [&straight, &stopped].map(|run| fs::read(run.join("metrics.jsonl")));
     assert_eq!(first.expect("metrics"), second.expect("metrics"));
@@ -88,5 +97,8 @@ fn trials_of_a_sweep_have_it() {
     fs::write(&sweep, file).expect("the file is written");
     let out = folder.path().join("out").display().to_string();
     let table = done(&["sweep", &sweep.display().to_string(), "--out", &out]);
-    assert!(table.contains("2 steps") && table.contains("5 steps"), "{table}");
+    assert!(
+        table.contains("2 steps") && table.contains("5 steps"),
+        "{table}"
+    );
 }
