@@ -179,6 +179,26 @@ fn manner(arguments: &Select) -> Result<Manner, SelectError> {
             reason: format!("--header={file} and --no-header={file} contradict each other"),
         });
     }
+    let absent = |file: &&String| match file.as_str() {
+        "labels" => arguments.labels.is_none(),
+        "losses" => arguments.losses.is_none(),
+        "layermem" => arguments.layermem.is_none(),
+        "unitmem" => arguments.unitmem.is_none(),
+        _ => false,
+    };
+    for (flag, files) in [
+        ("header", &arguments.header),
+        ("no-header", &arguments.no_header),
+    ] {
+        if let Some(file) = files.iter().find(absent) {
+            return Err(SelectError::Argument {
+                flag,
+                reason: format!(
+                    "there is no file of {file} here; say --{file} FILE, or leave it out"
+                ),
+            });
+        }
+    }
     let of = |files: &[String], named: bool| -> Vec<(String, bool)> {
         files.iter().map(|file| (file.clone(), named)).collect()
     };

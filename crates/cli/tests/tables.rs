@@ -87,6 +87,8 @@ fn a_header_of_numbers_and_an_index_are_no_samples() {
     let ended = select(&place, &[&whole, "--no-header"]).expect(0, &[]);
     assert!(ended.out.contains("of 5 samples"), "{}", ended.out);
     select(&place, &[&whole, "--no-header", "--header"]).expect(2, &["contradict"]);
+    let of_nothing = select(&place, &[&plain, "--header=labels"]);
+    of_nothing.expect(2, &["--header", "no file of labels"]);
 }
 
 #[test]
