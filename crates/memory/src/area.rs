@@ -130,7 +130,12 @@ mod tests {
             prop_assert!((area.area + turned.area - 1.0).abs() < 1e-12);
             // A score that rises with the score tells the sets apart as well.
             let [a, b] = [a, b].map(|set| set.into_iter().map(f64::exp).collect::<Vec<_>>());
-            prop_assert_eq!(Area::between(&a, &b), area);
+            let risen = Area::between(&a, &b);
+            prop_assert_eq!(risen.area, area.area);
+            // Of one point in a set there is no error.
+            let single = a.len() < 2 || b.len() < 2;
+            prop_assert_eq!(area.standard_error.is_nan(), single);
+            prop_assert!(single || risen.standard_error == area.standard_error);
         }
     }
 }
