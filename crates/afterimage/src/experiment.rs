@@ -418,11 +418,9 @@ impl Validate for Experiment {
         report.check(self.batch_size <= MOST_BATCH, "batch_size", || {
             format!("must be at most {MOST_BATCH}")
         });
-        report.check(
-            self.pair.is_none_or(|pair| pair.candidates > 0),
-            "pair.candidates",
-            || "must be at least 1".to_owned(),
-        );
+        if let Some(problem) = self.pair.and_then(|pair| pair.candidates.problem()) {
+            report.check(false, "pair.candidates", || problem);
+        }
         tell_device(report, &self.device);
         tell_data(report, &self.data, self.limits);
         tell_views(report, &self.views);

@@ -45,7 +45,7 @@ pub use intervene::{
     UnitAt, Which, ablate, exchange, insert,
 };
 pub use label_noise::{LabelNoiseConfig, NoiseKind};
-pub use pair::PairConfig;
+pub use pair::{Candidates, PairConfig};
 pub use probe::{ProbeConfig, ProbeOptions, Probed, probe};
 pub use registry::{PluginKind, Registry};
 pub use resume::{resume, run_or_resume};

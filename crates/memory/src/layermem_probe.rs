@@ -12,6 +12,7 @@ use crate::layer_scores::{LayerScore, LayerScores};
 use crate::layermem::{LayerForm, LayerMem};
 use crate::probe_points::{chosen_of, too_few, too_large, too_many};
 use crate::publish_layers::publish;
+use crate::remembered;
 
 /// Views of a point; every one is compared with every other.
 const MOST_VIEWS: usize = 1024;
@@ -107,8 +108,9 @@ impl LayerMemConfig {
 /// of the candidates, which the scores hide; `layermem/area/{external,independent,null}/<layer>` with
 /// `layermem/area_se/…`, how well the score tells candidates from held-out points, from independent
 /// points, and two sets of held-out points from each other ([`Area`](crate::Area)); the histogram `layermem/points/<layer>`; and the tables
-/// `layermem/layers`, `layermem/points` (a row a point and layer) and `layermem/agreement` (how far
-/// layers agree on the candidates that they remember). It provides [`LayerScores`] and reads no
+/// `layermem/layers`, `layermem/points` (a row a point and layer) `layermem/remembered` (the ten
+/// candidates that the layer with the highest calibrated score remembers most, with their pictures)
+/// and `layermem/agreement` (how far layers agree on the candidates that they remember). It provides [`LayerScores`] and reads no
 /// labels.
 ///
 /// Source: *Localizing Memorization in SSL Vision Encoders*, NeurIPS 2024, equations 1 to 4.
@@ -218,6 +220,7 @@ impl LayerMemProbe {
             _ => &points.external,
         };
         publish(scope, &scores, &self.config, ids);
+        remembered::publish(scope, &scores, &points.candidates, samples)?;
         scope.provide(scores)
     }
 }

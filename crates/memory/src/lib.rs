@@ -49,6 +49,7 @@ mod probe;
 mod probe_points;
 mod publish;
 mod publish_layers;
+mod remembered;
 mod site_points;
 mod streaks;
 mod streaming;

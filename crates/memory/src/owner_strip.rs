@@ -39,7 +39,7 @@ fn top_owners(scores: &UnitMem, count: usize) -> Vec<SampleId> {
 }
 
 /// Puts pictures (width, height, RGB) side by side, enlarged; black below shorter ones.
-fn tile(pictures: &[(u32, u32, Vec<u8>)]) -> Option<Measurement> {
+pub(crate) fn tile(pictures: &[(u32, u32, Vec<u8>)]) -> Option<Measurement> {
     let height = pictures.iter().map(|p| p.1).max()?;
     let width: u32 = pictures.iter().map(|p| p.0).sum();
     let mut rgb = Vec::with_capacity(width as usize * height as usize * 3 * SCALE * SCALE);
