@@ -102,6 +102,14 @@ pub enum RunError {
         /// What was given.
         given: f64,
     },
+    /// Units that cannot be chosen as asked for.
+    #[error("--{key}: {reason}")]
+    Ablate {
+        /// The flag.
+        key: &'static str,
+        /// What is in the way, and what to do.
+        reason: String,
+    },
     /// Images to be timed that the encoder cannot take.
     #[error("--size {size}: the encoder needs images of at least {least} pixels a side")]
     SmallImages {
@@ -305,6 +313,7 @@ impl RunError {
             | RunError::Pair(_)
             | RunError::Layers(_)
             | RunError::Fraction { .. }
+            | RunError::Ablate { .. }
             | RunError::NoUnits { .. }
             | RunError::ExchangedLayers(_)
             | RunError::FewPoints { .. }

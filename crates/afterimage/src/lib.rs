@@ -41,8 +41,8 @@ pub use experiment::{
 };
 pub use fine_tune::{FineTuneConfig, LayerChoice, LayerError};
 pub use intervene::{
-    AblateOptions, Arm, Arms, ExchangeOptions, Grain, InsertOptions, InsertedUnit, Insertion,
-    UnitAt, Which, ablate, exchange, insert,
+    AblateOptions, Ablation, Arm, Arms, Cut, ExchangeOptions, Grain, InsertOptions, InsertedUnit,
+    Insertion, RandomUnitArms, Ranked, UnitAt, UnitRank, Which, ablate, exchange, insert,
 };
 pub use label_noise::{LabelNoiseConfig, NoiseKind};
 pub use pair::PairConfig;

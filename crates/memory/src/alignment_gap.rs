@@ -174,8 +174,7 @@ impl AlignmentGap {
                 scalar("excess", gap - initial);
             }
             // Points whose views lie closer are those that the encoder was trained on.
-            let near = |distances: &[f64]| -> Vec<f64> { distances.iter().map(|d| -d).collect() };
-            let (near_t, near_h) = (near(t), near(h));
+            let (near_t, near_h) = (nearness(t), nearness(h));
             for (what, area) in [
                 ("area", Area::between(&near_t, &near_h)),
                 ("area_null", Area::null(&near_h)),
@@ -190,8 +189,13 @@ impl AlignmentGap {
     }
 }
 
+/// The nearness of the views of each point, from their distances: higher where they lie closer.
+pub(crate) fn nearness(distances: &[f64]) -> Vec<f64> {
+    distances.iter().map(|distance| -distance).collect()
+}
+
 /// Standard error of the gap by the delta method: with s = H + T its slopes are 2T/s² and −2H/s².
-fn gap_error(train: &[f64], held_out: &[f64]) -> f64 {
+pub(crate) fn gap_error(train: &[f64], held_out: &[f64]) -> f64 {
     let (t, h) = (
         crate::layermem::mean(train),
         crate::layermem::mean(held_out),

@@ -34,7 +34,7 @@ pub(crate) use config::load_for;
 use features::{embeddings, write_npy};
 use pass::Pass;
 pub(crate) use prepared::Prepared;
-pub(crate) use subject::{ARCHITECTURE, SETTINGS, Subject, WEIGHTS};
+pub(crate) use subject::{ARCHITECTURE, CONFIG, SETTINGS, Subject, WEIGHTS};
 
 /// What is probed, on what, and where the result goes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
