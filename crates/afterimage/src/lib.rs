@@ -20,6 +20,7 @@ mod pair;
 mod points;
 mod prepared;
 mod probe;
+mod pruned;
 mod quiet;
 mod registry;
 mod resume;

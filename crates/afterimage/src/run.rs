@@ -25,6 +25,7 @@ use crate::dry_run::default_directory;
 use crate::error::RunError;
 use crate::experiment::{Experiment, Renderer};
 use crate::prepared::Prepared;
+use crate::pruned::before_and_after;
 use crate::registry::Registry;
 use crate::run_dir::{Manifest, Owner, RunDir};
 use crate::start::keep_layers;
@@ -356,6 +357,7 @@ pub(crate) fn finish(
         },
         sites,
     );
+    text.extend(before_and_after(&run.decisions(), &lines));
     match HtmlReport::from_run(run.path()).and_then(|html| html.write(&run.report())) {
         Ok(()) => text.push_str(&format!("report:         {}\n", run.report().display())),
         Err(error) => tracing::warn!("the report could not be written: {error}"),

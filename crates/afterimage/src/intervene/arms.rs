@@ -103,6 +103,16 @@ impl ArmTable {
     }
 }
 
+/// The table of single arms, the first of which is the encoder as it is.
+pub(crate) fn arm_table(arms: &[Arm]) -> String {
+    let mut table = ArmTable::new();
+    for arm in arms {
+        table.row(arm.name.clone(), &[arm]);
+    }
+    arms.first()
+        .map_or_else(String::new, |first| table.with_null(first))
+}
+
 fn with_error(value: f64, error: Option<f64>) -> String {
     let value_text = TextTable::number(value, 3);
     match error {

@@ -25,10 +25,10 @@ const ONCE: Clock = Clock {
 };
 
 /// An encoder with the images that it is judged on.
-pub(super) struct Operated {
+pub(crate) struct Operated {
     pub(super) config: ProbeConfig,
-    pub(super) prepared: Prepared,
-    pub(super) encoder: AnyEncoder,
+    pub(crate) prepared: Prepared,
+    pub(crate) encoder: AnyEncoder,
     /// Units that the run pruned already.
     pub(super) masks: Masks,
     /// Whether units of it were taken out.
@@ -45,7 +45,7 @@ pub(super) struct Operated {
 
 impl Operated {
     /// Reads the images and loads the encoder.
-    pub(super) fn open(options: &ProbeOptions) -> Result<Self, RunError> {
+    pub(crate) fn open(options: &ProbeOptions) -> Result<Self, RunError> {
         let subject = Subject::open(&options.checkpoint, &options.import)?;
         let loaded = load_for(&subject, options)?;
         let config = loaded.value;
@@ -125,7 +125,7 @@ impl Operated {
     }
 
     /// Judges `encoder`, whose units of `added` are held at zero beside those that are pruned.
-    pub(super) fn arm(
+    pub(crate) fn arm(
         &self,
         name: impl Into<String>,
         what: Vec<String>,
