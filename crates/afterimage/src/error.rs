@@ -45,6 +45,9 @@ pub enum RunError {
     /// Label noise that does not fit the data.
     #[error("label_noise: {0}")]
     LabelNoise(String),
+    /// Doses that do not fit the data.
+    #[error("doses: {0}")]
+    Doses(String),
     /// Layers that cannot be chosen for fine-tuning.
     #[error("fine_tune.layers: {0}")]
     Layers(#[from] LayerError),
@@ -311,6 +314,7 @@ impl RunError {
             | RunError::SmallViews { .. }
             | RunError::SmallImages { .. }
             | RunError::Pair(_)
+            | RunError::Doses(_)
             | RunError::Layers(_)
             | RunError::Fraction { .. }
             | RunError::Ablate { .. }

@@ -8,6 +8,8 @@
 mod chaos;
 mod compact;
 mod device;
+mod dosed;
+mod doses;
 mod dry_run;
 mod error;
 mod experiment;
@@ -34,6 +36,7 @@ pub mod valuation;
 pub use chaos::{Chaos, ChaosConfig};
 pub use compact::{CompactOptions, Compacted, Side, compact};
 pub use device::{available_devices, open_device};
+pub use doses::{DoseSet, DosesConfig};
 pub use dry_run::{default_directory, dry_run};
 pub use error::RunError;
 pub use experiment::{

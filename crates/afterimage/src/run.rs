@@ -21,6 +21,7 @@ use burn::train::{Interrupter, Learner, SupervisedTraining};
 use serde_json::{Value, json};
 
 use crate::config::Loaded;
+use crate::doses::write_doses;
 use crate::dry_run::default_directory;
 use crate::error::RunError;
 use crate::experiment::{Experiment, Renderer};
@@ -157,6 +158,7 @@ impl Prepared {
             plain,
             schedule,
             pair,
+            doses,
             plugins,
             plugin_ids,
             model,
@@ -253,6 +255,10 @@ impl Prepared {
         }
         if let Some(sets) = pair {
             afterimage = afterimage.pair(Arc::unwrap_or_clone(sets));
+        }
+        if let Some(doses) = doses {
+            write_doses(&directory, &doses)?;
+            afterimage = afterimage.doses(doses);
         }
         for plugin in plugins {
             afterimage = afterimage.plugin(plugin);

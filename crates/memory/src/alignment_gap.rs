@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::alignment::{Alignment, AlignmentProbe};
 use crate::area::Area;
 use crate::distance::{Distance, Pairs};
+use crate::dose_report::{DosePoints, DoseScores, publish_doses};
 use crate::layermem::{alignment_gap, standard_error};
 use crate::probe_points::{chosen_of, too_few, too_large, too_many};
 
@@ -89,7 +90,9 @@ impl AlignmentGapConfig {
 /// differ in from the start), how well nearness of its views tells a training point from a held-out
 /// one `alignment/area/<layer>` with `alignment/area_se/<layer>` ([`Area`]; its null, two sets of
 /// held-out points, is `alignment/area_null/<layer>`), and the distances `alignment/distance/{train,held_out}/<layer>`. In a
-/// run with a reference encoder the training points are candidates and shared points.
+/// run with a reference encoder the training points are candidates and shared points. Where a run plants
+/// points, also the distances of each dose, `doses/alignment/{mean,se,area,area_se}/<dose>/<layer>`, and
+/// rows of the table `memory/doses`.
 ///
 /// It costs one forward pass a view and no second training, and gives no score to a single point;
 /// see [`alignment_gap`](crate::alignment_gap).
@@ -155,6 +158,33 @@ impl AlignmentGap {
         };
         let train = measure(Split::Train, &members)?;
         let held_out = measure(Split::HeldOut, &all(Split::HeldOut))?;
+        if let Some(doses) = &scope.run().doses {
+            let is_member = |id| members.binary_search(&id).is_ok();
+            let doses = DosePoints::of(doses, is_member, &[]);
+            let mut rows = Vec::new();
+            for (dose, points) in doses.iter().enumerate() {
+                // Two points are not needed where none is compared with the others.
+                let ids = chosen_of(
+                    scope.run().seed,
+                    Split::Train,
+                    &points.ids,
+                    self.config.points,
+                );
+                let measured = probe.measure(&[model], samples, Split::Train, &ids)?;
+                let layers = measured.into_iter().flatten().zip(&held_out);
+                rows.extend(layers.map(|(layer, held_out)| DoseScores {
+                    dose,
+                    layer: layer.layer,
+                    scores: layer.distances,
+                    against: match points.natural {
+                        true => held_out.distances.clone(),
+                        false => Vec::new(),
+                    },
+                    partners: Vec::new(),
+                }));
+            }
+            publish_doses(scope, ("alignment", "held-out", true), &doses, &rows);
+        }
         let first = scope.clock().step == 0;
         for (train, held_out) in train.iter().zip(&held_out) {
             let (layer, h, t) = (&train.layer, &held_out.distances, &train.distances);

@@ -34,6 +34,7 @@ mod classmem_report;
 mod concentration;
 mod cross_fit;
 mod distance;
+mod dose_report;
 mod error;
 mod exact_sum;
 mod layer_scores;

@@ -84,10 +84,10 @@ impl fmt::Display for Insertion {
                 ]);
             }
         }
-        write!(
+        writeln!(
             f,
             "{table}area: how well nearness of its views at the embedding tells such a point from \
-             held-out points that were not inserted; 0.5: not at all\n"
+             held-out points that were not inserted; 0.5: not at all"
         )
     }
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::ProbeOptions;
 use super::subject::Subject;
 use crate::config::{Layer, Loaded, Report, Setting, Validate, load, read_layers};
+use crate::doses::DosesConfig;
 use crate::error::RunError;
 use crate::experiment::{Experiment, default_device, tell_data, tell_device, tell_views};
 use crate::label_noise::LabelNoiseConfig;
@@ -36,6 +37,9 @@ pub struct ProbeConfig {
     /// Labels that were made wrong on purpose in the run; none unless told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label_noise: Option<LabelNoiseConfig>,
+    /// Training images that the run planted; none unless told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doses: Option<DosesConfig>,
     /// How views are augmented and normalised.
     #[serde(default)]
     pub views: ViewConfig,
@@ -61,6 +65,9 @@ impl Validate for ProbeConfig {
         tell_views(report, &self.views);
         if let Some(noise) = &self.label_noise {
             noise.validate(report);
+        }
+        if let Some(doses) = &self.doses {
+            doses.validate(report, true);
         }
         let mut table = |name: &str, problems: Vec<(&str, String)>, every: Every| {
             for (key, problem) in problems {
@@ -94,6 +101,7 @@ pub(super) fn of_run(experiment: &Experiment) -> Result<String, String> {
         data: experiment.data.clone(),
         limits: experiment.limits,
         label_noise: experiment.label_noise,
+        doses: experiment.doses.clone(),
         views: experiment.views.clone(),
         unitmem: UnitMemConfig {
             every: ONCE,

@@ -205,8 +205,9 @@ fn record(
         let rows = embeddings(&prepared.model, source, &points, &prepared.device)?;
         write_npy(path, &rows)?;
     }
-    let (sites, pair) = (prepared.sites.clone(), prepared.pair.clone());
-    let mut pass = Pass::new(config, &loaded.resolved, sites, pair, store)?;
+    let sites = prepared.sites.clone();
+    let sets = (prepared.pair.clone(), prepared.doses.clone());
+    let mut pass = Pass::new(config, &loaded.resolved, sites, sets, store)?;
     pass.points(&points);
     say("probing the encoder at random initial parameters");
     pass.untrained(&prepared.untrained)?;

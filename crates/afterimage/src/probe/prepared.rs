@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use afterimage_data::{DataSet, SampleStore, Views};
-use afterimage_hooks::{Clock, PairSets, SampleId, Samples as _, Site, Split};
+use afterimage_hooks::{Clock, Doses, PairSets, SampleId, Samples as _, Site, Split};
 use afterimage_memory::points_of_both;
 use afterimage_model::{AnyEncoder, Encoder as _, Masks};
 use burn::tensor::Device;
@@ -12,6 +12,7 @@ use super::beside::Beside;
 use super::subject::Subject;
 use super::{ProbeConfig, ProbeOptions};
 use crate::device::open_device;
+use crate::doses::plant;
 use crate::error::RunError;
 use crate::points::Available;
 use crate::prepared::{plain_views, side_for};
@@ -34,6 +35,8 @@ pub(crate) struct Prepared {
     pub(super) clock: Clock,
     /// Sets of points, where there is a reference.
     pub(crate) pair: Option<PairSets>,
+    /// Training images that were planted, where the run had some.
+    pub(crate) doses: Option<Doses>,
     /// Tensors outside of the encoder, by name.
     pub(super) left_out: Vec<String>,
     /// What the user should know.
@@ -53,6 +56,15 @@ impl Prepared {
         if let Some(noise) = &config.label_noise {
             data = noise.apply(data, config.seed)?;
         }
+        let known = subject.pair(config, data.train.len())?;
+        let doses = match &config.doses {
+            Some(planted) => {
+                let doses = planted.choose(data.train.len(), known.as_ref(), config.seed)?;
+                data = plant(data, &doses, config.seed)?;
+                Some(doses)
+            }
+            None => None,
+        };
         match (subject.channels(), data.train.shape().channels) {
             (Some(3), 1) => {
                 data = data.in_colour();
@@ -95,7 +107,7 @@ impl Prepared {
                     Some(all_candidates(data.train.len())),
                 )
             }
-            None => match subject.pair(config, data.train.len())? {
+            None => match known {
                 Some(sets) => {
                     let reference = subject.load_reference(&encoder, &training_device)?;
                     // A run prunes the same units in both encoders of a pair.
@@ -121,6 +133,7 @@ impl Prepared {
             data,
             sites,
             pair,
+            doses,
             notes,
         })
     }
