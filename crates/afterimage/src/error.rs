@@ -48,6 +48,9 @@ pub enum RunError {
     /// Doses that do not fit the data.
     #[error("doses: {0}")]
     Doses(String),
+    /// Images that the déjà-vu test cannot be made on.
+    #[error("{0}")]
+    DejaVu(String),
     /// Layers that cannot be chosen for fine-tuning.
     #[error("fine_tune.layers: {0}")]
     Layers(#[from] LayerError),
@@ -315,6 +318,7 @@ impl RunError {
             | RunError::SmallImages { .. }
             | RunError::Pair(_)
             | RunError::Doses(_)
+            | RunError::DejaVu(_)
             | RunError::Layers(_)
             | RunError::Fraction { .. }
             | RunError::Ablate { .. }

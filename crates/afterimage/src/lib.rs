@@ -50,7 +50,7 @@ pub use intervene::{
 };
 pub use label_noise::{LabelNoiseConfig, NoiseKind};
 pub use pair::PairConfig;
-pub use probe::{ProbeConfig, ProbeOptions, Probed, probe};
+pub use probe::{DejaVuConfig, ProbeConfig, ProbeOptions, Probed, probe};
 pub use registry::{PluginKind, Registry};
 pub use resume::{resume, run_or_resume};
 pub use run::{Finished, Options, run};

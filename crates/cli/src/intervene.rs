@@ -63,9 +63,9 @@ pub struct Ablate {
     /// Whether the share is taken of each layer or of all units together.
     #[arg(long, default_value = "layer")]
     pub per: Per,
-    /// Training points whose units the score `ownership` looks for: a file of ids, one a line; by
-    /// default the probed ones.
-    #[arg(long, value_name = "FILE")]
+    /// Training points whose units the score `ownership` looks for: a file of ids, one a line,
+    /// or dose:8 for images that the run planted; by default the probed ones.
+    #[arg(long, value_name = "FILE|dose:DOSE")]
     pub owned_by: Option<PathBuf>,
     /// Random choices of as many units of each layer that are held at zero beside.
     #[arg(long, default_value_t = 5)]

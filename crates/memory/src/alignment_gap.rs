@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use afterimage_hooks::{
-    Declare, EpochEnd, EpochEndCx, Every, Fault, ModelView, Plugin, PluginState, RunStart,
-    RunStartCx, SampleId, Samples, Scope, SiteKind, Split,
+    Column, Declare, EpochEnd, EpochEndCx, Every, Fault, ModelView, Plugin, PluginState, RunStart,
+    RunStartCx, SampleId, Samples, Scope, SiteKind, Split, Table,
 };
 use serde::{Deserialize, Serialize};
 
@@ -92,7 +92,7 @@ impl AlignmentGapConfig {
 /// held-out points, is `alignment/area_null/<layer>`), and the distances `alignment/distance/{train,held_out}/<layer>`. In a
 /// run with a reference encoder the training points are candidates and shared points. Where a run plants
 /// points, also the distances of each dose, `doses/alignment/{mean,se,area,area_se}/<dose>/<layer>`, and
-/// rows of the table `memory/doses`.
+/// rows of the table `memory/doses`. The table `alignment/points` has the distance of each point and layer.
 ///
 /// It costs one forward pass a view and no second training, and gives no score to a single point;
 /// see [`alignment_gap`](crate::alignment_gap).
@@ -156,8 +156,11 @@ impl AlignmentGap {
             Some(pair) => pair.members(),
             None => all(Split::Train),
         };
-        let train = measure(Split::Train, &members)?;
-        let held_out = measure(Split::HeldOut, &all(Split::HeldOut))?;
+        let (members_ids, held_out_ids) = (&members, all(Split::HeldOut));
+        let train = measure(Split::Train, members_ids)?;
+        let held_out = measure(Split::HeldOut, &held_out_ids)?;
+        let sets = [(Split::Train, members_ids), (Split::HeldOut, &held_out_ids)]
+            .map(|(split, from)| chosen_of(scope.run().seed, split, from, self.config.points));
         if let Some(doses) = &scope.run().doses {
             let is_member = |id| members.binary_search(&id).is_ok();
             let doses = DosePoints::of(doses, is_member, &[]);
@@ -185,6 +188,7 @@ impl AlignmentGap {
             }
             publish_doses(scope, ("alignment", "held-out", true), &doses, &rows);
         }
+        scope.table("alignment/points", point_table(&sets, [&train, &held_out]));
         let first = scope.clock().step == 0;
         for (train, held_out) in train.iter().zip(&held_out) {
             let (layer, h, t) = (&train.layer, &held_out.distances, &train.distances);
@@ -222,6 +226,34 @@ impl AlignmentGap {
 /// The nearness of the views of each point, from their distances: higher where they lie closer.
 pub(crate) fn nearness(distances: &[f64]) -> Vec<f64> {
     distances.iter().map(|distance| -distance).collect()
+}
+
+/// A row a layer and point: the mean distance between its views.
+fn point_table(ids: &[Vec<SampleId>; 2], measured: [&[Alignment]; 2]) -> Table {
+    let (mut layer, mut set, mut point, mut distance) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for ((name, ids), layers) in ["train", "held_out"].into_iter().zip(ids).zip(measured) {
+        for of_layer in layers {
+            for (id, value) in ids.iter().zip(&of_layer.distances) {
+                layer.push(of_layer.layer.clone());
+                set.push(name.to_owned());
+                point.push(i64::from(id.0));
+                distance.push(*value);
+            }
+        }
+    }
+    let columns = [
+        ("layer", Column::Text(layer)),
+        ("set", Column::Text(set)),
+        ("point", Column::I64(point)),
+        ("distance", Column::F64(distance)),
+    ];
+    Table {
+        columns: columns
+            .into_iter()
+            .map(|(name, column)| (name.to_owned(), column))
+            .collect(),
+    }
 }
 
 /// Standard error of the gap by the delta method: with s = H + T its slopes are 2T/s² and −2H/s².

@@ -1,6 +1,6 @@
 //! Holding units at zero, and what memory that leaves.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use afterimage_hooks::SampleId;
 use afterimage_hooks::random::{RandomKey, Stream};
@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::arms::{Arm, ArmTable};
 use super::curve::write;
+use super::ids::read_ids;
 use super::rank::{Ranked, UnitRank, Which};
 use super::scores::{Scorer, Scores};
 use super::subject::Operated;
@@ -31,7 +32,7 @@ pub struct AblateOptions {
     /// Where they are counted.
     pub grain: Grain,
     /// Training points whose owned units rank first by [`UnitRank::Ownership`]: a file of ids, one a
-    /// line; the probed training points without.
+    /// line, or `dose:DOSE` for planted images; the probed training points without.
     pub owned_by: Option<PathBuf>,
     /// Random choices of as many units of each layer that are held at zero beside.
     pub controls: u64,
@@ -101,16 +102,13 @@ pub fn ablate(
     say: &mut dyn FnMut(&str),
 ) -> Result<Ablation, RunError> {
     check(options)?;
-    let owned_by = options
-        .owned_by
-        .as_deref()
-        .map(super::ids::read_ids)
-        .transpose()?;
     let mut encoders = vec![options.subject.checkpoint.as_path()];
     encoders.extend(options.subject.reference.as_deref());
     Subject::check_import(&encoders, &options.subject.import)?;
     let operated = Operated::open(&options.subject)?;
     operated.prepared.notes.iter().for_each(|note| say(note));
+    let owned_by = options.owned_by.as_deref();
+    let owned_by = owned_by.map(|named| points(named, &operated)).transpose()?;
     say("measuring the units");
     let bench = Bench::new(&operated, registry, options, owned_by.as_deref(), say)?;
     say("judging the encoder as it is");
@@ -162,6 +160,33 @@ pub fn ablate(
         write(&ablation, out)?;
     }
     Ok(ablation)
+}
+
+/// The training points that `named` stands for: planted images of the run, or the ids in a file.
+fn points(named: &Path, operated: &Operated) -> Result<Vec<SampleId>, RunError> {
+    let Some(dose) = named.to_str().and_then(|text| text.strip_prefix("dose:")) else {
+        return read_ids(named);
+    };
+    let groups = operated
+        .prepared
+        .doses
+        .iter()
+        .flat_map(|doses| &doses.groups);
+    let mut names = Vec::new();
+    for group in groups {
+        if group.dose.name() == dose {
+            return Ok(group.ids());
+        }
+        names.push(group.dose.name());
+    }
+    let there = match names.is_empty() {
+        true => "none was planted".to_owned(),
+        false => format!("there are {}", names.join(", ")),
+    };
+    Err(RunError::Ablate {
+        key: "owned-by",
+        reason: format!("the run has no images of dose {dose:?}; {there}"),
+    })
 }
 
 /// Refuses what cannot be done before anything is read.

@@ -7,6 +7,7 @@ use afterimage_memory::{AlignmentGapConfig, LayerMemConfig, UnitMemConfig};
 use serde::{Deserialize, Serialize};
 
 use super::ProbeOptions;
+use super::deja_vu::DejaVuConfig;
 use super::subject::Subject;
 use crate::config::{Layer, Loaded, Report, Setting, Validate, load, read_layers};
 use crate::doses::DosesConfig;
@@ -49,6 +50,9 @@ pub struct ProbeConfig {
     /// The alignment gap, which needs no reference encoder; measured if this table is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alignment: Option<AlignmentGapConfig>,
+    /// The déjà-vu test, which needs no reference encoder; made if this table is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deja_vu: Option<DejaVuConfig>,
     /// LayerMem; measured if there is a reference encoder.
     #[serde(default)]
     pub layermem: LayerMemConfig,
@@ -83,6 +87,9 @@ impl Validate for ProbeConfig {
             table("alignment", alignment.problems(), alignment.every);
         }
         table("layermem", self.layermem.problems(), self.layermem.every);
+        if let Some(deja_vu) = &self.deja_vu {
+            table("deja_vu", deja_vu.problems(), ONCE);
+        }
     }
 }
 
@@ -111,6 +118,7 @@ pub(super) fn of_run(experiment: &Experiment) -> Result<String, String> {
             every: ONCE,
             ..alignment
         }),
+        deja_vu: None,
         layermem: LayerMemConfig {
             every: ONCE,
             ..layermem.unwrap_or_default()
@@ -149,6 +157,10 @@ pub(crate) fn load_for(
     if options.alignment {
         // A key that is what it is anyway: it makes the table be there and keeps what is in it.
         sets.push(format!("alignment.every={ONCE}"));
+    }
+    if options.deja_vu {
+        sets.push(format!("alignment.every={ONCE}"));
+        sets.push(format!("deja_vu.k={}", DejaVuConfig::default().k));
     }
     sets.extend(options.size.map(|side| format!("views.size={side}")));
     sets.extend(options.sets.iter().cloned());

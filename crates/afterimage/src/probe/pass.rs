@@ -133,6 +133,14 @@ impl<'a> Pass<'a> {
         Ok(fired.map_err(TrainError::Stopped)?)
     }
 
+    /// Puts figures on record, of the encoder as it stood at `clock`, or before training.
+    pub(super) fn scalars_at(&mut self, clock: Option<Clock>, figures: Vec<(String, f64)>) {
+        let mut scope = Scope::new(clock.unwrap_or(BEFORE), &self.run, &mut self.desk);
+        for (tag, value) in figures {
+            scope.scalar(tag, value);
+        }
+    }
+
     /// The plugins in order.
     pub(super) fn plugins(&self) -> Vec<String> {
         self.hooks
