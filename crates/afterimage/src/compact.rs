@@ -20,7 +20,10 @@ use burn::tensor::{Device, Tensor, TensorData};
 use serde::Serialize;
 
 use crate::error::RunError;
-use crate::probe::{ARCHITECTURE, SETTINGS, Subject, WEIGHTS, partial_of, refuse_full};
+use crate::intervene::{Arm, Operated, arm_table};
+use crate::probe::{
+    ARCHITECTURE, ProbeOptions, SETTINGS, Subject, WEIGHTS, partial_of, refuse_full,
+};
 
 /// What the encoder's smaller copy is checked on: as many images.
 const PROBED: usize = 16;
@@ -44,6 +47,8 @@ pub struct CompactOptions {
     pub batch: usize,
     /// Forward passes that are timed, after one that is not.
     pub repeats: usize,
+    /// Whether the memory of the run's training points is measured, before and after.
+    pub memory: bool,
     /// How PyTorch weights are named.
     pub import: ImportOptions,
 }
@@ -83,6 +88,9 @@ pub struct Compacted {
     pub embedding: usize,
     /// Units that are pruned and could not be taken out.
     pub still_masked: usize,
+    /// Accuracy and memory before and after, where they were asked for: the encoder as it is, and
+    /// without the units that were pruned beside.
+    pub memory: Option<Vec<Arm>>,
 }
 
 /// Takes the pruned units out of an encoder, checks that the result says the same on a batch of random
@@ -110,6 +118,13 @@ pub fn compact(options: &CompactOptions, say: &mut dyn FnMut(&str)) -> Result<Co
     if let Some(path) = &options.prune {
         prune(&mut masks, &encoder, path)?;
     }
+    let memory = match options.memory {
+        true => {
+            say("measuring memory");
+            Some(memory_without(options, &masks, say)?)
+        }
+        false => None,
+    };
     say("taking units out");
     let images = |count: usize| images([count, channels, size, size], &device);
     let Compaction {
@@ -153,6 +168,7 @@ pub fn compact(options: &CompactOptions, say: &mut dyn FnMut(&str)) -> Result<Co
         difference,
         embedding: smaller.embedding_dim(),
         still_masked: left.pruned(),
+        memory,
     };
     fs::remove_file(&whole).map_err(RunError::io(&whole, "remove"))?;
     let text = serde_json::to_string_pretty(&result).unwrap_or_default();
@@ -163,6 +179,28 @@ pub fn compact(options: &CompactOptions, say: &mut dyn FnMut(&str)) -> Result<Co
     fs::rename(&partial, &options.out)
         .map_err(RunError::io(&options.out, "rename the result to"))?;
     Ok(result)
+}
+
+/// Accuracy and memory of the encoder as it is, and with the units of `masks` held at zero: what the
+/// smaller copy has, which says the same.
+fn memory_without(
+    options: &CompactOptions,
+    masks: &Masks,
+    say: &mut dyn FnMut(&str),
+) -> Result<Vec<Arm>, RunError> {
+    let operated = Operated::open(&ProbeOptions {
+        checkpoint: options.checkpoint.clone(),
+        import: options.import.clone(),
+        ..ProbeOptions::default()
+    })?;
+    operated.prepared.notes.iter().for_each(|note| say(note));
+    let whole = Masks::none();
+    let arm = |name: &str, masks| operated.arm(name, Vec::new(), &operated.encoder, masks);
+    let mut arms = vec![arm("as it is", &whole)?];
+    if options.prune.is_some() {
+        arms.push(arm("compacted", masks)?);
+    }
+    Ok(arms)
 }
 
 fn write(path: &Path, text: &str) -> Result<(), RunError> {
@@ -258,6 +296,9 @@ impl fmt::Display for Compacted {
         );
         row(&batch, &|side| format!("{:.2}", side.milliseconds));
         writeln!(f, "{table}")?;
+        if let Some(arms) = &self.memory {
+            f.write_str(&arm_table(arms))?;
+        }
         writeln!(
             f,
             "largest difference of an embedding: {:.1e}",

@@ -53,7 +53,11 @@ fn told(
             .map(|pair| pair.sets(images, experiment.seed));
         let pair = pair.transpose()?;
         let available = Available::new(images, data.held_out.len(), pair.as_ref());
-        let seen = available.train;
+        let members = available.train;
+        let doses = experiment.doses(images)?;
+        let seen = doses
+            .as_ref()
+            .map_or(members, |doses| doses.planned(members));
         if seen < experiment.batch_size {
             return Err(TrainError::TooFewSamples {
                 samples: seen,

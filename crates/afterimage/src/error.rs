@@ -45,6 +45,12 @@ pub enum RunError {
     /// Label noise that does not fit the data.
     #[error("label_noise: {0}")]
     LabelNoise(String),
+    /// Doses that do not fit the data.
+    #[error("doses: {0}")]
+    Doses(String),
+    /// Images that the déjà-vu test cannot be made on.
+    #[error("{0}")]
+    DejaVu(String),
     /// Layers that cannot be chosen for fine-tuning.
     #[error("fine_tune.layers: {0}")]
     Layers(#[from] LayerError),
@@ -101,6 +107,14 @@ pub enum RunError {
     Fraction {
         /// What was given.
         given: f64,
+    },
+    /// Units that cannot be chosen as asked for.
+    #[error("--{key}: {reason}")]
+    Ablate {
+        /// The flag.
+        key: &'static str,
+        /// What is in the way, and what to do.
+        reason: String,
     },
     /// Images to be timed that the encoder cannot take.
     #[error("--size {size}: the encoder needs images of at least {least} pixels a side")]
@@ -303,8 +317,11 @@ impl RunError {
             | RunError::SmallViews { .. }
             | RunError::SmallImages { .. }
             | RunError::Pair(_)
+            | RunError::Doses(_)
+            | RunError::DejaVu(_)
             | RunError::Layers(_)
             | RunError::Fraction { .. }
+            | RunError::Ablate { .. }
             | RunError::NoUnits { .. }
             | RunError::ExchangedLayers(_)
             | RunError::FewPoints { .. }

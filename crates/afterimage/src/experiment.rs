@@ -1,7 +1,7 @@
 //! The schema of an experiment config.
 
 use afterimage_data::{DataError, DataSet, DataSource, Limits, ViewConfig};
-use afterimage_hooks::OnFault;
+use afterimage_hooks::{Doses, OnFault};
 use afterimage_model::{EncoderConfig, ModelError, ProjectionHeadConfig};
 use afterimage_prune::PruneConfig;
 use afterimage_ssl::{ObjectiveConfig, OptimizerConfig, ScheduleConfig, SslError};
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Report, Validate};
 use crate::device::open_device;
+use crate::doses::{DosesConfig, plant};
 use crate::error::RunError;
 use crate::fine_tune::{FineTuneConfig, LayerChoice};
 use crate::label_noise::LabelNoiseConfig;
@@ -48,6 +49,10 @@ pub struct Experiment {
     /// Labels of training images that are made wrong on purpose; none unless told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label_noise: Option<LabelNoiseConfig>,
+    /// Training images that are shown more often than others, copied, or made of noise; none unless
+    /// told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doses: Option<DosesConfig>,
     /// How views are augmented in training and in probes.
     #[serde(default)]
     pub views: ViewConfig,
@@ -304,11 +309,29 @@ impl Experiment {
     /// # Errors
     /// As [`load_data`](Self::load_data).
     pub fn load_data_telling(&self, notes: &mut Vec<String>) -> Result<DataSet, RunError> {
-        let data = self.data.load_telling(self.limits, notes)?;
-        match self.label_noise {
-            Some(noise) => noise.apply(data, self.seed),
+        let mut data = self.data.load_telling(self.limits, notes)?;
+        if let Some(noise) = self.label_noise {
+            data = noise.apply(data, self.seed)?;
+        }
+        match self.doses(data.train.len())? {
+            Some(doses) => plant(data, &doses, self.seed),
             None => Ok(data),
         }
+    }
+
+    /// The planted ones of `samples` training images, where there are to be such.
+    ///
+    /// # Errors
+    /// Doses, or a pair, that do not fit so many.
+    pub(crate) fn doses(&self, samples: usize) -> Result<Option<Doses>, RunError> {
+        let Some(config) = &self.doses else {
+            return Ok(None);
+        };
+        let pair = self
+            .pair
+            .map(|pair| pair.sets(samples, self.seed))
+            .transpose()?;
+        config.choose(samples, pair.as_ref(), self.seed).map(Some)
     }
 
     /// Whether the layers that are frozen can be.
@@ -426,6 +449,9 @@ impl Validate for Experiment {
         tell_views(report, &self.views);
         if let Some(noise) = &self.label_noise {
             noise.validate(report);
+        }
+        if let Some(doses) = &self.doses {
+            doses.validate(report, self.pair.is_some());
         }
         // Without a size of its own, a view has that of the images, which are not read yet.
         let encoder = match self.views.size {

@@ -8,6 +8,8 @@
 mod chaos;
 mod compact;
 mod device;
+mod dosed;
+mod doses;
 mod dry_run;
 mod error;
 mod experiment;
@@ -20,6 +22,7 @@ mod pair;
 mod points;
 mod prepared;
 mod probe;
+mod pruned;
 mod quiet;
 mod registry;
 mod resume;
@@ -33,6 +36,7 @@ pub mod valuation;
 pub use chaos::{Chaos, ChaosConfig};
 pub use compact::{CompactOptions, Compacted, Side, compact};
 pub use device::{available_devices, open_device};
+pub use doses::{DoseSet, DosesConfig};
 pub use dry_run::{default_directory, dry_run};
 pub use error::RunError;
 pub use experiment::{
@@ -41,12 +45,12 @@ pub use experiment::{
 };
 pub use fine_tune::{FineTuneConfig, LayerChoice, LayerError};
 pub use intervene::{
-    AblateOptions, Arm, Arms, ExchangeOptions, Grain, InsertOptions, InsertedUnit, Insertion,
-    UnitAt, Which, ablate, exchange, insert,
+    AblateOptions, Ablation, Arm, Arms, Cut, ExchangeOptions, Grain, InsertOptions, InsertedUnit,
+    Insertion, RandomUnitArms, Ranked, UnitAt, UnitRank, Which, ablate, exchange, insert,
 };
 pub use label_noise::{LabelNoiseConfig, NoiseKind};
 pub use pair::{Candidates, PairConfig};
-pub use probe::{ProbeConfig, ProbeOptions, Probed, probe};
+pub use probe::{DejaVuConfig, ProbeConfig, ProbeOptions, Probed, probe};
 pub use registry::{PluginKind, Registry};
 pub use resume::{resume, run_or_resume};
 pub use run::{Finished, Options, run};

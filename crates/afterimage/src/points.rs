@@ -57,6 +57,14 @@ impl Available {
             .collect()
     }
 
+    /// What LayerMem looks at fewer of.
+    pub(crate) fn layermem(&self, who: &str, wanted: usize) -> Vec<String> {
+        let mut notes = self.pair(who, wanted);
+        let held_out = self.held_out;
+        notes.extend((held_out < wanted).then(|| fewer(who, "held-out", held_out, wanted)));
+        notes
+    }
+
     /// What the probes among the plugins of `experiment` look at fewer of than they are told to.
     pub(crate) fn notes(&self, experiment: &Experiment) -> Vec<String> {
         let mut notes = Vec::new();
@@ -72,14 +80,10 @@ impl Available {
                     settings(entry)
                         .map_or_else(Vec::new, |c: AlignmentGapConfig| self.each(who, c.points)),
                 ),
-                "layermem" => {
-                    let points = settings(entry).map(|c: LayerMemConfig| c.points);
-                    notes.extend(points.map_or_else(Vec::new, |points| self.pair(who, points)));
-                    let external = points.filter(|points| self.held_out < *points);
-                    notes.extend(
-                        external.map(|points| fewer(who, "held-out", self.held_out, points)),
-                    );
-                }
+                "layermem" => notes.extend(
+                    settings(entry)
+                        .map_or_else(Vec::new, |c: LayerMemConfig| self.layermem(who, c.points)),
+                ),
                 "ownership" => notes.extend(
                     settings(entry)
                         .map_or_else(Vec::new, |c: OwnershipConfig| self.pair(who, c.points)),

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use afterimage_data::{Crop, DataError, DataSet, Shape, ViewConfig, Views};
-use afterimage_hooks::{Attached, PairSets};
+use afterimage_hooks::{Attached, Doses, PairSets};
 use afterimage_kernels::Convolution;
 use afterimage_model::compact::Kept;
 use afterimage_model::{Encoder as _, EncoderConfig, Masks};
@@ -32,6 +32,7 @@ pub(crate) struct Prepared {
     pub(crate) plain: Views,
     pub(crate) schedule: Schedule,
     pub(crate) pair: Option<Arc<PairSets>>,
+    pub(crate) doses: Option<Doses>,
     pub(crate) plugins: Vec<Attached>,
     /// Their ids in the order of dispatch.
     pub(crate) plugin_ids: Vec<String>,
@@ -76,11 +77,15 @@ impl Prepared {
         };
         let available = Available::new(data.train.len(), data.held_out.len(), pair.as_deref());
         notes.extend(available.notes(experiment));
+        let doses = experiment.doses(data.train.len())?;
         let members = available.train;
-        let steps = (members / experiment.batch_size) as u64;
+        let planned = doses
+            .as_ref()
+            .map_or(members, |doses| doses.planned(members));
+        let steps = (planned / experiment.batch_size) as u64;
         if steps == 0 {
             return Err(TrainError::TooFewSamples {
-                samples: members,
+                samples: planned,
                 batch: experiment.batch_size,
             }
             .into());
@@ -125,6 +130,7 @@ impl Prepared {
             plain,
             schedule,
             pair,
+            doses,
             plugins,
             plugin_ids,
             model,

@@ -21,10 +21,12 @@ use burn::train::{Interrupter, Learner, SupervisedTraining};
 use serde_json::{Value, json};
 
 use crate::config::Loaded;
+use crate::doses::write_doses;
 use crate::dry_run::default_directory;
 use crate::error::RunError;
 use crate::experiment::{Experiment, Renderer};
 use crate::prepared::Prepared;
+use crate::pruned::before_and_after;
 use crate::registry::Registry;
 use crate::run_dir::{Manifest, Owner, RunDir};
 use crate::start::keep_layers;
@@ -156,6 +158,7 @@ impl Prepared {
             plain,
             schedule,
             pair,
+            doses,
             plugins,
             plugin_ids,
             model,
@@ -252,6 +255,10 @@ impl Prepared {
         }
         if let Some(sets) = pair {
             afterimage = afterimage.pair(Arc::unwrap_or_clone(sets));
+        }
+        if let Some(doses) = doses {
+            write_doses(&directory, &doses)?;
+            afterimage = afterimage.doses(doses);
         }
         for plugin in plugins {
             afterimage = afterimage.plugin(plugin);
@@ -356,6 +363,7 @@ pub(crate) fn finish(
         },
         sites,
     );
+    text.extend(before_and_after(&run.decisions(), &lines));
     match HtmlReport::from_run(run.path()).and_then(|html| html.write(&run.report())) {
         Ok(()) => text.push_str(&format!("report:         {}\n", run.report().display())),
         Err(error) => tracing::warn!("the report could not be written: {error}"),

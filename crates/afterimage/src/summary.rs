@@ -6,6 +6,7 @@ use afterimage_hooks::Site;
 use afterimage_memory::EMBEDDING;
 use afterimage_track::TextTable;
 
+use crate::dosed::by_dose;
 use crate::experiment::Experiment;
 use crate::found::found;
 
@@ -148,6 +149,7 @@ pub(crate) fn summary(measured: &Measured<'_>, sites: &[Site]) -> String {
             text.push_str(&format!("{table}\n"));
         }
     }
+    text.extend(by_dose(measured));
     let layers: Vec<&str> = names.iter().copied().chain([EMBEDDING]).collect();
     if let Some(sentence) = found(measured, &layers) {
         text.push_str(&format!("{sentence}\n"));

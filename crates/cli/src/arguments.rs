@@ -51,7 +51,8 @@ pub enum Command {
     Probe(Probe),
     /// Put layers of one encoder in the places of another's, and judge what is left of it.
     Exchange(Exchange),
-    /// Hold the units that memorize most or least at zero, and judge what is left of the encoder.
+    /// Hold the units of the highest or lowest scores at zero, and judge what is left of the encoder and
+    /// of its memory.
     Ablate(Ablate),
     /// Train single units of a run's encoder on held-out points, and watch their UnitMem.
     Insert(Insert),

@@ -21,7 +21,7 @@ pub fn execute(registry: &Registry, arguments: Arguments) -> u8 {
         Command::Plugins { name } => plugins(registry, name.as_deref()),
         Command::Probe(arguments) => probe(arguments),
         Command::Exchange(arguments) => crate::intervene::exchange_layers(arguments),
-        Command::Ablate(arguments) => crate::intervene::ablate_units(arguments),
+        Command::Ablate(arguments) => crate::intervene::ablate_units(registry, arguments),
         Command::Insert(arguments) => crate::intervene::insert_points(registry, arguments),
         Command::Compact(arguments) => crate::compact::compact(arguments),
         Command::Report { runs } => report(&runs),

@@ -34,6 +34,10 @@ pub struct Compact {
     /// Forward passes that are timed; the median counts.
     #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..))]
     pub repeats: u32,
+    /// Also judge the encoder before and after on the images of its run: accuracy, and memory of the
+    /// points that it was trained on.
+    #[arg(long)]
+    pub memory: bool,
     /// How the keys of PyTorch weights are named, if it is not found out.
     #[arg(long)]
     pub layout: Option<Layout>,
@@ -56,6 +60,7 @@ pub fn compact(arguments: Compact) -> Result<u8, RunError> {
         size: arguments.size.map(|size| size as usize),
         batch: arguments.batch as usize,
         repeats: arguments.repeats as usize,
+        memory: arguments.memory,
         import: ImportOptions {
             layout: arguments.layout,
             prefix: arguments.prefix,

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use afterimage::{
-    AblateOptions, Arms, ExchangeOptions, Grain, InsertOptions, LayerChoice, Registry, RunError,
-    Which, ablate, exchange, insert,
+    AblateOptions, Arms, ExchangeOptions, Grain, InsertOptions, LayerChoice, ProbeOptions, Ranked,
+    Registry, RunError, Which, ablate, exchange, insert,
 };
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -28,6 +28,10 @@ pub struct Exchange {
     /// Random choices of as many layers that are exchanged beside.
     #[arg(long, default_value_t = 5)]
     pub controls: u64,
+    /// An encoder of the same architecture that never saw the training images, for LayerMem; a run with
+    /// a `[pair]` brings its own.
+    #[arg(long, value_name = "CHECKPOINT")]
+    pub reference: Option<PathBuf>,
     #[command(flatten)]
     pub source: Source,
     /// Print the result as one JSON object on the last line of standard output.
@@ -40,18 +44,43 @@ pub struct Exchange {
 pub struct Ablate {
     /// A run directory, a checkpoint in one, or PyTorch weights.
     pub checkpoint: PathBuf,
-    /// Which units are held at zero, by UnitMem on training points.
-    #[arg(long)]
+    /// What units are ranked by, with commas between: unitmem, unitmem-excess, ownership, layermem,
+    /// layermem-delta, magnitude, taylor, activation-mean, random; each may name its end, as in
+    /// magnitude:low.
+    #[arg(
+        long,
+        value_name = "SCORE[:END]",
+        value_delimiter = ',',
+        default_value = "unitmem"
+    )]
+    pub score: Vec<Ranked>,
+    /// Which end of a score is held at zero, where the score names none.
+    #[arg(long, default_value = "top")]
     pub units: Units,
-    /// Share of the units, above 0 and below 1.
-    #[arg(long, default_value_t = 0.1)]
-    pub fraction: f64,
+    /// Shares of the units, above 0 and below 1, with commas between.
+    #[arg(long, value_delimiter = ',', default_value = "0.1")]
+    pub fraction: Vec<f64>,
     /// Whether the share is taken of each layer or of all units together.
     #[arg(long, default_value = "layer")]
     pub per: Per,
-    /// Random choices of as many units that are held at zero beside.
+    /// Training points whose units the score `ownership` looks for: a file of ids, one a line,
+    /// or dose:8 for images that the run planted; by default the probed ones.
+    #[arg(long, value_name = "FILE|dose:DOSE")]
+    pub owned_by: Option<PathBuf>,
+    /// Random choices of as many units of each layer that are held at zero beside.
     #[arg(long, default_value_t = 5)]
     pub controls: u64,
+    /// Also hold units at zero that are about as active as the chosen ones.
+    #[arg(long)]
+    pub matched: bool,
+    /// An encoder of the same architecture that never saw the training images, for LayerMem; a run with
+    /// a `[pair]` brings its own.
+    #[arg(long, value_name = "CHECKPOINT")]
+    pub reference: Option<PathBuf>,
+    /// A new directory for arms.csv, arms.parquet and report.html, the curve of usefulness against
+    /// memory left.
+    #[arg(long)]
+    pub out: Option<PathBuf>,
     #[command(flatten)]
     pub source: Source,
     /// Print the result as one JSON object on the last line of standard output.
@@ -93,7 +122,7 @@ pub struct Insert {
     pub json: bool,
 }
 
-/// Units by UnitMem.
+/// An end of a score.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Units {
     /// The highest.
@@ -115,7 +144,10 @@ pub enum Per {
 pub fn exchange_layers(arguments: Exchange) -> Result<u8, RunError> {
     let _log = logging::start();
     let options = ExchangeOptions {
-        subject: arguments.source.options(arguments.checkpoint),
+        subject: ProbeOptions {
+            reference: arguments.reference,
+            ..arguments.source.options(arguments.checkpoint)
+        },
         donor: arguments.with,
         layers: arguments.layers,
         controls: arguments.controls,
@@ -124,22 +156,43 @@ pub fn exchange_layers(arguments: Exchange) -> Result<u8, RunError> {
 }
 
 /// Holds units at zero; its result is the exit code.
-pub fn ablate_units(arguments: Ablate) -> Result<u8, RunError> {
+pub fn ablate_units(registry: &Registry, arguments: Ablate) -> Result<u8, RunError> {
     let _log = logging::start();
     let options = AblateOptions {
-        subject: arguments.source.options(arguments.checkpoint),
+        subject: ProbeOptions {
+            reference: arguments.reference,
+            ..arguments.source.options(arguments.checkpoint)
+        },
+        scores: arguments.score,
         which: match arguments.units {
             Units::Top => Which::Top,
             Units::Low => Which::Low,
         },
-        fraction: arguments.fraction,
+        fractions: arguments.fraction,
         grain: match arguments.per {
             Per::Layer => Grain::Layer,
             Per::Network => Grain::Network,
         },
+        owned_by: arguments.owned_by,
         controls: arguments.controls,
+        matched: arguments.matched,
+        out: arguments.out,
     };
-    conclude(ablate(&options, &mut tell)?, arguments.json)
+    let ablation = ablate(registry, &options, &mut tell)?;
+    say(&format!("{ablation}\n"));
+    if let Some(out) = &options.out {
+        say(&format!(
+            "curve:      {}\n",
+            out.join("report.html").display()
+        ));
+    }
+    if arguments.json {
+        say(&format!(
+            "{}\n",
+            json!({ "exit_code": 0, "ablation": ablation })
+        ));
+    }
+    Ok(0)
 }
 
 /// Inserts points into units; its result is the exit code.

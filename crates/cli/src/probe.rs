@@ -25,6 +25,10 @@ pub struct Probe {
     /// (`[alignment]`).
     #[arg(long)]
     pub alignment: bool,
+    /// Also make the déjà-vu test and measure the alignment gap, neither of which needs a reference
+    /// encoder (`[deja_vu]`, `[alignment]`).
+    #[arg(long)]
+    pub deja_vu: bool,
     /// A checkpoint or weights of an encoder of the same architecture that never saw the training
     /// images: also measure LayerMem against it (`[layermem]`).
     #[arg(long, value_name = "CHECKPOINT")]
@@ -43,6 +47,7 @@ pub fn probe(arguments: Probe) -> Result<u8, RunError> {
     let _log = logging::start();
     let options = ProbeOptions {
         alignment: arguments.alignment,
+        deja_vu: arguments.deja_vu,
         reference: arguments.reference,
         features: arguments.features,
         out: arguments.out,

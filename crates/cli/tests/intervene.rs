@@ -6,7 +6,7 @@ mod run;
 
 use std::path::Path;
 
-use run::{Ended, Place, TINY, call};
+use run::{Ended, Place, TINY, call, plugin, tiny_pair};
 
 fn arms(ended: &Ended) -> serde_json::Value {
     let last = ended.out.lines().last().unwrap();
@@ -69,44 +69,107 @@ fn an_exchange_with_oneself_changes_nothing_and_with_another_much() {
     assert_eq!(all["chosen"]["what"].as_array().unwrap().len(), 8);
 }
 
+/// The figures of an ablation of `run`.
+fn ablation(run: &str, more: &[&str]) -> serde_json::Value {
+    let few = ["--json", "--points", "40", "--views", "2"];
+    let ended = call(["ablate", run].iter().chain(more).chain(&few)).expect(0, &[]);
+    let last = ended.out.lines().last().unwrap();
+    serde_json::from_str::<serde_json::Value>(last).unwrap()["ablation"].clone()
+}
+
+/// The units of an arm by site.
+fn units(arm: &serde_json::Value) -> Vec<usize> {
+    let sites = arm["what"].as_array().unwrap().iter();
+    sites
+        .map(|site| site.as_str().unwrap().matches(',').count() + 1)
+        .collect()
+}
+
 #[test]
 fn an_ablation_names_the_units_and_has_as_many_random_ones_beside() {
     let place = Place::new();
     let one = text(&place.run("one", TINY, 0));
-    let ended = call([
-        "ablate",
-        &one,
-        "--units",
-        "top",
-        "--fraction",
-        "0.25",
-        "--controls",
-        "2",
-        "--json",
-        "--points",
-        "40",
-        "--views",
-        "2",
-    ])
-    .expect(0, &[]);
-    assert!(
-        ended.out.contains("random units at zero (2 draws)"),
-        "{}",
-        ended.out
-    );
-    let arms = arms(&ended);
-    let count = |arm: &serde_json::Value| -> Vec<usize> {
-        let sites = arm["what"].as_array().unwrap().iter();
-        sites
-            .map(|site| site.as_str().unwrap().matches(',').count() + 1)
-            .collect()
-    };
-    let chosen = count(&arms["chosen"]);
+    let arms = ablation(&one, &["--fraction", "0.25", "--controls", "2"]);
+    let cut = &arms["cuts"][0];
+    let chosen = units(&cut["chosen"]);
     assert_eq!(chosen.len(), 8, "{arms}");
-    for control in arms["controls"].as_array().unwrap() {
-        assert_eq!(count(control), chosen);
-        assert_ne!(control["what"], arms["chosen"]["what"]);
+    for control in arms["random"][0]["draws"].as_array().unwrap() {
+        assert_eq!(units(control), chosen);
+        assert_ne!(control["what"], cut["chosen"]["what"]);
     }
+    // Without a reference encoder there is no LayerMem.
+    let left = &arms["original"]["memory"];
+    assert_eq!(left[8]["layer"], "embedding", "{left}");
+    assert!(left[8]["calibrated"].is_null() && left[8]["area"].is_null());
+    assert!(left[8]["gap_area"]["area"].is_f64());
+}
+
+#[test]
+fn an_ablation_draws_usefulness_against_memory_for_every_score_and_share() {
+    let place = Place::new();
+    let config = tiny_pair() + &plugin("layermem");
+    let one = text(&place.run("one", &config, 0));
+    let ids = place.path("ids.txt");
+    let candidates: Vec<String> = (0..300).map(|id| id.to_string()).collect();
+    // Some of these are independent points, which the encoder never saw.
+    std::fs::write(&ids, candidates.join("\n")).unwrap();
+    let (owned, out) = (text(&ids), text(&place.path("curve")));
+    let scores = "unitmem,unitmem-excess,ownership,magnitude:low,taylor:low,activation-mean,random";
+    call(["ablate", &one, "--score", scores, "--owned-by", &owned]).expect(2, &["--owned-by"]);
+    let arguments = |threads| {
+        [
+            "--score",
+            scores,
+            "--fraction",
+            "0.25,0.5",
+            "--controls",
+            "2",
+            "--matched",
+            "--out",
+            threads,
+        ]
+    };
+    let arms = ablation(&one, &arguments(&out));
+    let cuts = arms["cuts"].as_array().unwrap();
+    assert_eq!(cuts.len(), 14);
+    // All shares of each layer are of one width, so that they have their controls in common.
+    assert_eq!(arms["random"].as_array().unwrap().len(), 2);
+    for cut in cuts {
+        let draws = &arms["random"][cut["random"].as_u64().unwrap() as usize]["draws"];
+        assert_eq!(units(&cut["chosen"]), units(&draws[0]));
+        let left = cut["chosen"]["memory"]
+            .as_array()
+            .unwrap()
+            .last()
+            .unwrap()
+            .clone();
+        assert!(left["calibrated"]["mean"].is_f64() && left["area"]["area"].is_f64());
+        assert!(cut["matched"]["knn"].is_f64());
+    }
+    let whats: Vec<&serde_json::Value> = cuts.iter().map(|cut| &cut["chosen"]["what"]).collect();
+    assert!(whats.iter().skip(1).any(|what| what != &whats[0]));
+    let page = std::fs::read_to_string(place.path("curve/report.html")).unwrap();
+    assert!(page.contains("kNN accuracy against area of LayerMem"));
+    let csv = std::fs::read_to_string(place.path("curve/arms.csv")).unwrap();
+    // As it is, cuts, those as active, and random units, of nine layers each.
+    assert_eq!(csv.lines().count(), 1 + 9 * (1 + 14 + 14 + 4));
+    // The same again, and nothing is written over.
+    call(["ablate", &one, "--out", &out]).expect(1, &["there already"]);
+    assert_eq!(
+        arms,
+        ablation(&one, &arguments(&text(&place.path("again"))))
+    );
+    // Layers are ranked over the whole network alone.
+    let layers = [
+        "--score",
+        "layermem-delta",
+        "--per",
+        "network",
+        "--controls",
+        "1",
+    ];
+    let cut = ablation(&one, &layers)["cuts"][0].clone();
+    assert!(units(&cut["chosen"]).len() < 8, "{cut}");
 }
 
 #[test]
@@ -190,6 +253,24 @@ fn mistakes_are_told_with_what_to_do() {
             vec!["unitmem.points"],
         ),
         (vec!["ablate", "nowhere", "--units", "low"], vec!["nowhere"]),
+        (
+            vec!["ablate", &one, "--score", "size"],
+            vec!["--score", "none of unitmem, unitmem-excess"],
+        ),
+        (
+            vec!["ablate", &one, "--score", "layermem-delta"],
+            vec!["--score", "--per network"],
+        ),
+        (
+            vec![
+                "ablate", &one, "--score", "layermem", "--per", "network", "--points", "40",
+            ],
+            vec!["--score", "--reference"],
+        ),
+        (
+            vec!["ablate", &one, "--owned-by", "ids.txt"],
+            vec!["--owned-by", "add it to --score"],
+        ),
         (vec!["insert", "nowhere"], vec!["nowhere"]),
         (vec!["insert", &one, "--steps", "5,1"], vec!["ascend"]),
         (vec!["insert", &one, "--rate", "0"], vec!["not positive"]),

@@ -183,6 +183,38 @@ impl ImageSet {
         Some((0..plane).flat_map(rgb).collect())
     }
 
+    /// The same set with other pictures: for each sample that is named, its pixels as in
+    /// [`image`](Self::image), and its class.
+    ///
+    /// # Errors
+    /// A sentence: a sample that is not there, a number of bytes that does not fit the shape, a label
+    /// without a class name.
+    pub fn replaced(
+        mut self,
+        pictures: impl IntoIterator<Item = (SampleId, Vec<u8>, u32)>,
+    ) -> Result<Self, String> {
+        let size = self.shape.len();
+        for (id, pixels, label) in pictures {
+            let at = id.0 as usize;
+            let wrong = at >= self.len() || pixels.len() != size;
+            if wrong || label as usize >= self.classes.len() {
+                return Err(format!(
+                    "sample {at} cannot have {} bytes and label {label}; there are {} images of \
+                     {size} bytes and {} classes",
+                    pixels.len(),
+                    self.len(),
+                    self.classes.len()
+                ));
+            }
+            self.pixels[at * size..(at + 1) * size].copy_from_slice(&pixels);
+            self.labels[at] = label;
+            if let Some(truth) = &mut self.truth {
+                truth[at] = label;
+            }
+        }
+        Ok(self)
+    }
+
     /// The same images in three channels; gray ones have three equal ones.
     pub fn in_colour(self) -> Self {
         if self.shape.channels == 3 {

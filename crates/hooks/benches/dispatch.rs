@@ -50,6 +50,7 @@ fn main() {
     const ROUNDS: usize = 9;
     let run = RunInfo {
         pair: None,
+        doses: None,
         seed: 0,
         config: String::new(),
         sites: Vec::new(),

@@ -9,6 +9,7 @@ mod clock;
 mod context;
 mod cost;
 mod dispatch;
+mod doses;
 mod error;
 mod event;
 mod fault;
@@ -38,6 +39,7 @@ pub use context::{
 };
 pub use cost::{Cost, Costs};
 pub use dispatch::{Hooks, HooksState};
+pub use doses::{Dose, DoseGroup, Doses};
 pub use error::{HooksError, StopRun};
 pub use event::{
     BatchPlanned, BatchReady, EpochEnd, EpochStart, EvalDone, Event, EventKind, ForwardDone,

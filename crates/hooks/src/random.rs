@@ -33,6 +33,8 @@ pub enum Stream {
     Plugin = 8,
     /// Which patches of a view a masked autoencoder hides.
     PatchMask = 11,
+    /// Which training samples are planted, and the noise in them.
+    Doses = 12,
 }
 
 /// The full name of one sequence of random numbers.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::clock::Clock;
+use crate::doses::Doses;
 use crate::fault::Fault;
 use crate::manifest::{Manifest, Write};
 use crate::measure::{Measurement, Recorder, Table};
@@ -35,6 +36,9 @@ pub struct RunInfo {
     pub held_out_samples: usize,
     /// Which training samples which encoder sees, where a reference encoder is trained beside.
     pub pair: Option<PairSets>,
+    /// Training samples that are shown more often than others, copied or made of noise, where a run
+    /// plants some.
+    pub doses: Option<Doses>,
 }
 
 /// What plugins share and leave behind: resources, measurements and requests.

@@ -4,14 +4,15 @@
 use std::collections::BTreeMap;
 
 use afterimage_hooks::{
-    Declare, EpochEnd, EpochEndCx, Every, Fault, ModelView, Plugin, PluginState, RunStart,
-    RunStartCx, SampleId, Samples, Scope, SiteKind, Split,
+    Column, Declare, EpochEnd, EpochEndCx, Every, Fault, ModelView, Plugin, PluginState, RunStart,
+    RunStartCx, SampleId, Samples, Scope, SiteKind, Split, Table,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::alignment::{Alignment, AlignmentProbe};
 use crate::area::Area;
 use crate::distance::{Distance, Pairs};
+use crate::dose_report::{DosePoints, DoseScores, publish_doses};
 use crate::layermem::{alignment_gap, standard_error};
 use crate::probe_points::{chosen_of, too_few, too_large, too_many};
 
@@ -89,7 +90,9 @@ impl AlignmentGapConfig {
 /// differ in from the start), how well nearness of its views tells a training point from a held-out
 /// one `alignment/area/<layer>` with `alignment/area_se/<layer>` ([`Area`]; its null, two sets of
 /// held-out points, is `alignment/area_null/<layer>`), and the distances `alignment/distance/{train,held_out}/<layer>`. In a
-/// run with a reference encoder the training points are candidates and shared points.
+/// run with a reference encoder the training points are candidates and shared points. Where a run plants
+/// points, also the distances of each dose, `doses/alignment/{mean,se,area,area_se}/<dose>/<layer>`, and
+/// rows of the table `memory/doses`. The table `alignment/points` has the distance of each point and layer.
 ///
 /// It costs one forward pass a view and no second training, and gives no score to a single point;
 /// see [`alignment_gap`](crate::alignment_gap).
@@ -153,8 +156,39 @@ impl AlignmentGap {
             Some(pair) => pair.members(),
             None => all(Split::Train),
         };
-        let train = measure(Split::Train, &members)?;
-        let held_out = measure(Split::HeldOut, &all(Split::HeldOut))?;
+        let (members_ids, held_out_ids) = (&members, all(Split::HeldOut));
+        let train = measure(Split::Train, members_ids)?;
+        let held_out = measure(Split::HeldOut, &held_out_ids)?;
+        let sets = [(Split::Train, members_ids), (Split::HeldOut, &held_out_ids)]
+            .map(|(split, from)| chosen_of(scope.run().seed, split, from, self.config.points));
+        if let Some(doses) = &scope.run().doses {
+            let is_member = |id| members.binary_search(&id).is_ok();
+            let doses = DosePoints::of(doses, is_member, &[]);
+            let mut rows = Vec::new();
+            for (dose, points) in doses.iter().enumerate() {
+                // Two points are not needed where none is compared with the others.
+                let ids = chosen_of(
+                    scope.run().seed,
+                    Split::Train,
+                    &points.ids,
+                    self.config.points,
+                );
+                let measured = probe.measure(&[model], samples, Split::Train, &ids)?;
+                let layers = measured.into_iter().flatten().zip(&held_out);
+                rows.extend(layers.map(|(layer, held_out)| DoseScores {
+                    dose,
+                    layer: layer.layer,
+                    scores: layer.distances,
+                    against: match points.natural {
+                        true => held_out.distances.clone(),
+                        false => Vec::new(),
+                    },
+                    partners: Vec::new(),
+                }));
+            }
+            publish_doses(scope, ("alignment", "held-out", true), &doses, &rows);
+        }
+        scope.table("alignment/points", point_table(&sets, [&train, &held_out]));
         let first = scope.clock().step == 0;
         for (train, held_out) in train.iter().zip(&held_out) {
             let (layer, h, t) = (&train.layer, &held_out.distances, &train.distances);
@@ -174,8 +208,7 @@ impl AlignmentGap {
                 scalar("excess", gap - initial);
             }
             // Points whose views lie closer are those that the encoder was trained on.
-            let near = |distances: &[f64]| -> Vec<f64> { distances.iter().map(|d| -d).collect() };
-            let (near_t, near_h) = (near(t), near(h));
+            let (near_t, near_h) = (nearness(t), nearness(h));
             for (what, area) in [
                 ("area", Area::between(&near_t, &near_h)),
                 ("area_null", Area::null(&near_h)),
@@ -190,8 +223,41 @@ impl AlignmentGap {
     }
 }
 
+/// The nearness of the views of each point, from their distances: higher where they lie closer.
+pub(crate) fn nearness(distances: &[f64]) -> Vec<f64> {
+    distances.iter().map(|distance| -distance).collect()
+}
+
+/// A row a layer and point: the mean distance between its views.
+fn point_table(ids: &[Vec<SampleId>; 2], measured: [&[Alignment]; 2]) -> Table {
+    let (mut layer, mut set, mut point, mut distance) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for ((name, ids), layers) in ["train", "held_out"].into_iter().zip(ids).zip(measured) {
+        for of_layer in layers {
+            for (id, value) in ids.iter().zip(&of_layer.distances) {
+                layer.push(of_layer.layer.clone());
+                set.push(name.to_owned());
+                point.push(i64::from(id.0));
+                distance.push(*value);
+            }
+        }
+    }
+    let columns = [
+        ("layer", Column::Text(layer)),
+        ("set", Column::Text(set)),
+        ("point", Column::I64(point)),
+        ("distance", Column::F64(distance)),
+    ];
+    Table {
+        columns: columns
+            .into_iter()
+            .map(|(name, column)| (name.to_owned(), column))
+            .collect(),
+    }
+}
+
 /// Standard error of the gap by the delta method: with s = H + T its slopes are 2T/s² and −2H/s².
-fn gap_error(train: &[f64], held_out: &[f64]) -> f64 {
+pub(crate) fn gap_error(train: &[f64], held_out: &[f64]) -> f64 {
     let (t, h) = (
         crate::layermem::mean(train),
         crate::layermem::mean(held_out),

@@ -1,12 +1,14 @@
 //! How well a score tells the points that an encoder was trained on from others.
 
+use serde::Serialize;
+
 /// The area under the ROC curve of a score between two sets of points: the share of pairs, one point
 /// of each set, in which the first set's point scores higher, ties counted half.
 ///
 /// 0.5 where the score does not tell the sets apart, 1 where every point of the first set is above
 /// every point of the second. Which points an encoder was trained on is known, so that this is a
 /// measure of memorization with a ground truth.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Area {
     /// From 0 to 1; NaN where a set is empty or a score is not a number.
     pub area: f64,

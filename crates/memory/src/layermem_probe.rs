@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::alignment::{Alignment, AlignmentProbe};
 use crate::distance::{Distance, Pairs};
+use crate::dose_report::{DosePoints, DoseScores, publish_doses};
 use crate::layer_scores::{LayerScore, LayerScores};
 use crate::layermem::{LayerForm, LayerMem};
 use crate::probe_points::{chosen_of, too_few, too_large, too_many};
@@ -108,9 +109,11 @@ impl LayerMemConfig {
 /// of the candidates, which the scores hide; `layermem/area/{external,independent,null}/<layer>` with
 /// `layermem/area_se/…`, how well the score tells candidates from held-out points, from independent
 /// points, and two sets of held-out points from each other ([`Area`](crate::Area)); the histogram `layermem/points/<layer>`; and the tables
-/// `layermem/layers`, `layermem/points` (a row a point and layer) `layermem/remembered` (the ten
-/// candidates that the layer with the highest calibrated score remembers most, with their pictures)
-/// and `layermem/agreement` (how far layers agree on the candidates that they remember). It provides [`LayerScores`] and reads no
+/// `layermem/layers`, `layermem/points` (a row a point and layer), `layermem/remembered` (the ten
+/// candidates that the layer with the highest calibrated score remembers most, with their pictures) and
+/// `layermem/agreement` (how far layers agree on the candidates that they remember). Where a run plants
+/// candidates, also the scalars `doses/layermem/{mean,se,area,area_se}/<dose>/<layer>` and the table
+/// `memory/doses`. It provides [`LayerScores`] and reads no
 /// labels.
 ///
 /// Source: *Localizing Memorization in SSL Vision Encoders*, NeurIPS 2024, equations 1 to 4.
@@ -221,7 +224,47 @@ impl LayerMemProbe {
         };
         publish(scope, &scores, &self.config, ids);
         remembered::publish(scope, &scores, &points.candidates, samples)?;
+        if let Some(doses) = &scope.run().doses {
+            let is_candidate = |id| sets.candidates.binary_search(&id).is_ok();
+            let doses = DosePoints::of(doses, is_candidate, &sets.independent);
+            let (rows, against) = (
+                self.doses(&doses, &scores, scope.run().seed, &measure)?,
+                "held-out",
+            );
+            publish_doses(scope, ("layermem", against, false), &doses, &rows);
+        }
         scope.provide(scores)
+    }
+
+    /// LayerMem of the points of each dose and of their partners, layer by layer.
+    fn doses(
+        &self,
+        doses: &[DosePoints],
+        scores: &LayerScores,
+        seed: u64,
+        measure: &impl Fn(Split, &[SampleId]) -> Result<Vec<(String, LayerMem)>, Fault>,
+    ) -> Result<Vec<DoseScores>, Fault> {
+        let mut rows = Vec::new();
+        for (dose, points) in doses.iter().enumerate() {
+            let of = |ids: &[SampleId]| {
+                measure(
+                    Split::Train,
+                    &chosen_of(seed, Split::Train, ids, self.config.points),
+                )
+            };
+            let layers = of(&points.ids)?.into_iter().zip(of(&points.partners)?);
+            for (((layer, mem), (_, partners)), whole) in layers.zip(&scores.layers) {
+                let external = whole.external.as_ref().filter(|_| points.natural);
+                rows.push(DoseScores {
+                    dose,
+                    layer,
+                    scores: mem.scores,
+                    against: external.map(|mem| mem.scores.clone()).unwrap_or_default(),
+                    partners: partners.scores,
+                });
+            }
+        }
+        Ok(rows)
     }
 }
 

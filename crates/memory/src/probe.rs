@@ -9,8 +9,10 @@ use afterimage_hooks::{
 use serde::{Deserialize, Serialize};
 
 use crate::activation_map::ActMap;
+use crate::dose_report::{DosePoints, DoseScores, publish_doses};
 use crate::measure::{Measured, Probe};
 use crate::owner_report::{Detail, Side, point_table};
+use crate::owners::units_by_owner;
 use crate::probe_points::{points_to_probe, too_few, too_large};
 use crate::publish::{Publisher, SiteReport};
 use crate::streaks::Streaks;
@@ -117,6 +119,7 @@ impl UnitMemConfig {
 /// | `unitmem/train/<site>` | histogram of the scores |
 /// | `unitmem/owners/<site>` | pictures of owners |
 /// | `unitmem/units` | table with a row a unit: scores, the [points](TopPoints) with the largest activations, streak, epoch since which its owner owns it |
+/// | `doses/units/{mean,se,area,area_se}/<dose>/<site>` | units that points of a dose own on average, and how well that tells them from points that are not planted, where a run plants some; rows of the table `memory/doses` |
 /// | `unitmem/points` | table with a row for each training point that owns units: their number, and of these the ones in the top decile of all scores |
 ///
 /// It provides [`UnitScores`] and reads no labels.
@@ -188,6 +191,13 @@ impl UnitMemProbe {
             probe.measure(model, samples, split, &ids)
         };
         let (train, held_out) = (measure(Split::Train)?, measure(Split::HeldOut)?);
+        let probed = points_to_probe(
+            "unitmem",
+            scope.run(),
+            Split::Train,
+            samples,
+            self.config.points,
+        )?;
         let scores: Vec<SiteScores> = train
             .iter()
             .zip(&held_out)
@@ -213,6 +223,11 @@ impl UnitMemProbe {
         }
         self.publish(scope, samples, &train, &held_out, &scores)?;
         self.memory.last = by_site(&scores);
+        if let Some(doses) = &scope.run().doses {
+            let doses = DosePoints::of(doses, |id| probed.binary_search(&id).is_ok(), &[]);
+            let rows = owned_by_dose(&doses, &scores);
+            publish_doses(scope, ("units", "dose 1", false), &doses, &rows);
+        }
         scope.provide(UnitScores {
             epoch: scope.clock().epoch,
             step: scope.clock().step,
@@ -264,6 +279,35 @@ impl UnitMemProbe {
         }
         Ok(())
     }
+}
+
+/// How many units each point of a dose owns, against points that are not planted: site by site, then in
+/// `all`.
+fn owned_by_dose(doses: &[DosePoints], scores: &[SiteScores]) -> Vec<DoseScores> {
+    let sites = scores
+        .iter()
+        .map(|site| (site.site.as_str(), vec![&site.train]));
+    let all = ("all", scores.iter().map(|site| &site.train).collect());
+    let mut rows = Vec::new();
+    for (layer, sites) in sites.chain([all]) {
+        let owned = units_by_owner(sites);
+        let counts = |points: &DosePoints| -> Vec<f64> {
+            let count = |id| f64::from(owned.get(id).copied().unwrap_or(0));
+            points.ids.iter().map(count).collect()
+        };
+        let plain = doses
+            .iter()
+            .find(|points| points.times == 1 && points.natural);
+        let plain = plain.map(counts).unwrap_or_default();
+        rows.extend(doses.iter().enumerate().map(|(dose, points)| DoseScores {
+            dose,
+            layer: layer.to_owned(),
+            scores: counts(points),
+            against: plain.clone(),
+            partners: Vec::new(),
+        }));
+    }
+    rows
 }
 
 fn by_site(scores: &[SiteScores]) -> BTreeMap<String, UnitMem> {

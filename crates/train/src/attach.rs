@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use afterimage_hooks::{Attached, Decision, Outcome, PairSets, SampleId, Samples, Sink};
+use afterimage_hooks::{Attached, Decision, Doses, Outcome, PairSets, SampleId, Samples, Sink};
 use afterimage_model::Masks;
 use afterimage_model::compact::Kept;
 use afterimage_track::{Progress, Sinks};
@@ -69,6 +69,7 @@ pub(crate) struct Parts<M: LearnerModel> {
     /// The samples that an epoch runs over, where the loop plans it; in ascending order.
     pub(crate) members: Vec<SampleId>,
     pub(crate) pair: Option<PairSets>,
+    pub(crate) doses: Option<Doses>,
     pub(crate) held_out_samples: usize,
     /// Makes the learner of a model that lost units or is frozen in part.
     pub(crate) rebuild: Option<Rebuild<M>>,
@@ -91,6 +92,15 @@ pub(crate) struct Parts<M: LearnerModel> {
     pub(crate) signal: Arc<AtomicUsize>,
     pub(crate) overhead_warn: f64,
     pub(crate) report: Rc<RefCell<RunReport>>,
+}
+
+impl<M: LearnerModel> Parts<M> {
+    /// Samples of an epoch that the loop plans.
+    pub(crate) fn planned(&self) -> usize {
+        let members = self.members.len();
+        let doses = self.doses.as_ref();
+        doses.map_or(members, |doses| doses.planned(members))
+    }
 }
 
 /// Plugins, sinks and checkpoints for a burn training; [`attach`](Self::attach) hands them in.
@@ -132,6 +142,7 @@ impl<M: LearnerModel> Afterimage<M> {
                 train_samples: 0,
                 members: Vec::new(),
                 pair: None,
+                doses: None,
                 held_out_samples: 0,
                 rebuild: None,
                 kept: Kept::default(),
@@ -212,6 +223,13 @@ impl<M: LearnerModel> Afterimage<M> {
     pub fn pair(mut self, sets: PairSets) -> Self {
         self.parts.members = sets.members();
         self.parts.pair = Some(sets);
+        self
+    }
+
+    /// Shows planted samples as often as they are planted, wherever no plugin sets a plan, and tells
+    /// plugins which they are.
+    pub fn doses(mut self, doses: Doses) -> Self {
+        self.parts.doses = Some(doses);
         self
     }
 

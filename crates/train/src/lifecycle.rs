@@ -37,7 +37,7 @@ impl<M: LearnerModel> Training<M> {
             burn.train.num_items()
         };
         let per_epoch = match parts.feed {
-            Some(_) => items / parts.batch_size,
+            Some(_) => parts.planned() / parts.batch_size,
             None => items.div_ceil(parts.batch_size),
         };
         let epochs = burn.components.epochs;
@@ -57,6 +57,7 @@ impl<M: LearnerModel> Training<M> {
             train_samples: items,
             held_out_samples: parts.held_out_samples,
             pair: parts.pair.clone(),
+            doses: parts.doses.clone(),
         };
         let masks = parts.masks.clone();
         Self {
@@ -427,6 +428,7 @@ impl<M: LearnerModel> Training<M> {
     pub(crate) fn samples_in_epoch(&self) -> usize {
         match &self.state.plan {
             Some(plan) if self.parts.feed.is_some() => plan.ids().len(),
+            _ if self.parts.feed.is_some() => self.parts.planned(),
             _ => self.run.train_samples,
         }
     }

@@ -5,12 +5,12 @@ use burn::train::LearnerModel;
 use crate::training::Training;
 
 impl<M: LearnerModel> Training<M> {
-    /// Batches of an epoch over all samples, and of the epoch under way; none where burn's loader
+    /// Batches of an epoch over all samples, as often as they are planted, and of the epoch under way; none where burn's loader
     /// hands them out.
     fn full_and_planned(&self) -> Option<(usize, usize)> {
         self.parts.feed.as_ref()?;
         let batch = self.parts.batch_size.max(1);
-        let full = self.parts.members.len() / batch;
+        let full = self.parts.planned() / batch;
         Some((full, self.samples_in_epoch() / batch))
     }
 

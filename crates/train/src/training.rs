@@ -130,7 +130,11 @@ impl<M: LearnerModel> Training<M> {
         self.state.batches_done = 0;
         self.state.loss_sum = 0.0;
         let clock = self.state.clock;
-        let plan = default_plan(self.parts.seed, clock.epoch, &self.parts.members);
+        let Parts { seed, members, .. } = &self.parts;
+        let plan = match &self.parts.doses {
+            Some(doses) => Plan::uniform(doses.order(*seed, clock.epoch, members)),
+            None => default_plan(*seed, clock.epoch, members),
+        };
         self.state.plan = Some(plan.clone());
         self.hooks.fire::<EpochStart>(
             &clock,

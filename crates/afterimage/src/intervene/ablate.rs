@@ -1,223 +1,359 @@
-//! Holding units at zero, by what they memorize.
+//! Holding units at zero, and what memory that leaves.
 
-use std::fmt;
+use std::path::{Path, PathBuf};
 
+use afterimage_hooks::SampleId;
 use afterimage_hooks::random::{RandomKey, Stream};
-use afterimage_hooks::{Site, Split};
-use afterimage_memory::{Probe, chosen_of};
-use afterimage_model::EncoderView;
+use serde::Serialize;
 
-use super::arms::Arms;
+use super::arms::{Arm, ArmTable};
+use super::curve::write;
+use super::ids::read_ids;
+use super::rank::{Ranked, UnitRank, Which};
+use super::scores::{Scorer, Scores};
 use super::subject::Operated;
+use super::units::{Chosen, Grain, Units, widths};
 use crate::error::RunError;
-use crate::points::fewer;
-use crate::probe::{ProbeOptions, Subject};
-
-/// Which units are held at zero.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Which {
-    /// Those with the highest UnitMem.
-    Top,
-    /// Those with the lowest UnitMem; dead units first.
-    Low,
-}
-
-/// Where units are counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Grain {
-    /// The same share of each layer.
-    Layer,
-    /// A share of all units together, wherever they are.
-    Network,
-}
+use crate::probe::{ProbeOptions, Subject, refuse_full};
+use crate::registry::Registry;
 
 /// Units to hold at zero.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AblateOptions {
-    /// The encoder, the images that UnitMem is measured and all arms are judged on, and the probe's
+    /// The encoder, the images that scores are measured and all arms are judged on, and the probe's
     /// settings.
     pub subject: ProbeOptions,
-    /// Which units.
+    /// Scores, each an arm for each share.
+    pub scores: Vec<Ranked>,
+    /// The end of a score where none is named.
     pub which: Which,
-    /// Share of the units, above 0 and below 1.
-    pub fraction: f64,
+    /// Shares of the units, above 0 and below 1.
+    pub fractions: Vec<f64>,
     /// Where they are counted.
     pub grain: Grain,
-    /// Random choices of as many units (of each layer, for [`Grain::Layer`]) that are held at zero
-    /// beside.
+    /// Training points whose owned units rank first by [`UnitRank::Ownership`]: a file of ids, one a
+    /// line, or `dose:DOSE` for planted images; the probed training points without.
+    pub owned_by: Option<PathBuf>,
+    /// Random choices of as many units of each layer that are held at zero beside.
     pub controls: u64,
+    /// Whether units that are about as active as the chosen ones are held at zero beside.
+    pub matched: bool,
+    /// A directory for the tables and the curve.
+    pub out: Option<PathBuf>,
 }
 
-impl fmt::Display for Which {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Top => "top",
-            Self::Low => "low",
-        })
-    }
+/// One choice of units held at zero.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Cut {
+    /// What units were ranked by.
+    pub score: UnitRank,
+    /// The end of the score that went.
+    pub end: Which,
+    /// The share that was asked for.
+    pub fraction: f64,
+    /// Units at zero.
+    pub units: usize,
+    /// The encoder without them.
+    pub chosen: Arm,
+    /// The encoder without units that are about as active, one for each where there are so many.
+    pub matched: Option<Arm>,
+    /// Which of the random controls are of the same widths.
+    pub random: usize,
 }
 
-/// One unit of the encoder.
-#[derive(Debug, Clone, Copy)]
-struct Unit {
-    site: usize,
-    unit: usize,
-    score: f64,
+/// Random units held at zero, as many of each layer in each draw.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RandomUnitArms {
+    /// The share that was asked for.
+    pub fraction: f64,
+    /// Units at zero.
+    pub units: usize,
+    /// One encoder a draw.
+    pub draws: Vec<Arm>,
 }
 
-/// Holds units at zero behind their activation and judges the result.
+/// What is left of an encoder, and of its memory, without units.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Ablation {
+    /// Units that can be held at zero.
+    pub units: usize,
+    /// The encoder as it is.
+    pub original: Arm,
+    /// The choices, score by score and share by share.
+    pub cuts: Vec<Cut>,
+    /// Their random controls.
+    pub random: Vec<RandomUnitArms>,
+}
+
+/// Holds units at zero behind their activation, for each score and share, and judges what is left:
+/// accuracy, and memory of the training points.
 ///
-/// UnitMem is measured on training points, as the plugin `unitmem` does. The published finding is
-/// that without the units that memorize most the encoder loses most (*Localizing Memorization in SSL
-/// Vision Encoders*, NeurIPS 2024, Table 6); the random arms tell that from what the loss of as many
-/// units does anyhow.
+/// The published finding is that without the units of highest UnitMem an encoder loses most
+/// (*Localizing Memorization in SSL Vision Encoders*, NeurIPS 2024, Table 6); the random arms, of the
+/// same number of units in each layer, tell that from what the loss of any units does. The same units
+/// are at zero in a reference encoder, as in a run that prunes.
 ///
 /// # Errors
-/// An encoder or images that cannot be read, a share out of range.
-pub fn ablate(options: &AblateOptions, say: &mut dyn FnMut(&str)) -> Result<Arms, RunError> {
-    if !(options.fraction > 0.0 && options.fraction < 1.0) {
-        return Err(RunError::Fraction {
-            given: options.fraction,
-        });
-    }
-    Subject::check_import(&[&options.subject.checkpoint], &options.subject.import)?;
-    let operated = Operated::open(&options.subject)?;
-    say("measuring UnitMem");
-    operated.prepared.notes.iter().for_each(|note| say(note));
-    let (sites, units) = units(&operated, say)?;
-    if units.is_empty() {
-        return Err(RunError::NoUnits {
-            pattern: operated.config.unitmem.sites.clone(),
-        });
-    }
-    let (count, seed) = (sites.len(), operated.config.seed);
-    let groups: Vec<Vec<Unit>> = match options.grain {
-        Grain::Network => vec![units],
-        Grain::Layer => (0..count)
-            .map(|site| units.iter().filter(|u| u.site == site).copied().collect())
-            .collect(),
-    };
-    let judged = |name: &str, cut: &[Unit]| {
-        let mut masks = operated.masks.clone();
-        let mut what = Vec::new();
-        for (at, site) in sites.iter().enumerate() {
-            let units: Vec<usize> = cut
-                .iter()
-                .filter(|u| u.site == at)
-                .map(|u| u.unit)
-                .collect();
-            if !units.is_empty() {
-                masks.prune(site, &units)?;
-                what.push(format!("{}: {units:?}", site.name));
-            }
-        }
-        operated.arm(name, what, &operated.encoder, &masks)
-    };
-    say("judging the encoder as it is");
-    let original = operated.arm("as it is", Vec::new(), &operated.encoder, &operated.masks)?;
-    say("judging the ablation");
-    let which = options.which;
-    let chosen = cut(&groups, options.fraction, |group| {
-        group.sort_by(|a, b| {
-            let by_score = match which {
-                Which::Top => b.score.total_cmp(&a.score),
-                Which::Low => a.score.total_cmp(&b.score),
-            };
-            by_score.then((a.site, a.unit).cmp(&(b.site, b.unit)))
-        });
-    });
-    let chosen = judged(&format!("{which} units at zero"), &chosen)?;
-    let controls = (1..=options.controls)
-        .map(|draw| {
-            say(&format!("judging random control {draw}"));
-            let mut generator = RandomKey::new(seed, Stream::Layers).step(draw).generator();
-            let random = cut(&groups, options.fraction, |group| generator.shuffle(group));
-            judged("random units at zero", &random)
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(Arms {
-        original,
-        chosen,
-        controls,
-    })
-}
-
-/// The first `fraction` of each group, at least one unit, in the order that `order` gives it.
-fn cut(groups: &[Vec<Unit>], fraction: f64, mut order: impl FnMut(&mut [Unit])) -> Vec<Unit> {
-    let mut cut = Vec::new();
-    for group in groups {
-        let mut group = group.clone();
-        order(&mut group);
-        let share = (group.len() as f64 * fraction).round() as usize;
-        group.truncate(share.max(1));
-        cut.extend(group);
-    }
-    cut
-}
-
-/// The probed sites and their units with UnitMem on training points; a unit without a score, which
-/// is silent, counts as 0.
-fn units(
-    operated: &Operated,
+/// An encoder or images that cannot be read, a share out of range, a score that the encoder does not
+/// have.
+pub fn ablate(
+    registry: &Registry,
+    options: &AblateOptions,
     say: &mut dyn FnMut(&str),
-) -> Result<(Vec<Site>, Vec<Unit>), RunError> {
-    let config = &operated.config.unitmem;
-    let probe = Probe {
-        tap: config.tap(),
-        form: config.form,
-        views: config.views,
-        batch: config.batch,
-    };
-    let store = &operated.prepared.store;
-    let view = EncoderView::new(&operated.encoder, &operated.masks);
-    let members = operated.prepared.members();
-    if members.len() < 2 {
-        return Err(RunError::FewPoints {
-            points: config.points,
-            train: members.len(),
-        });
-    }
-    if members.len() < config.points {
-        say(&fewer("UnitMem", "training", members.len(), config.points));
-    }
-    let ids = chosen_of(operated.config.seed, Split::Train, &members, config.points);
-    let measured = probe
-        .measure(&view, store, Split::Train, &ids)
-        .map_err(afterimage_train::TrainError::Evaluation)?;
-    let sites: Vec<Site> = probe.sites(&view).into_iter().cloned().collect();
-    let mut units = Vec::new();
-    for (site, measured) in measured.iter().enumerate() {
-        let unitmem = measured.points.unitmem();
-        for (unit, score) in unitmem.scores().iter().enumerate() {
-            units.push(Unit {
-                site,
-                unit,
-                score: score.value().unwrap_or(0.0),
+) -> Result<Ablation, RunError> {
+    check(options)?;
+    let mut encoders = vec![options.subject.checkpoint.as_path()];
+    encoders.extend(options.subject.reference.as_deref());
+    Subject::check_import(&encoders, &options.subject.import)?;
+    let operated = Operated::open(&options.subject)?;
+    operated.prepared.notes.iter().for_each(|note| say(note));
+    let owned_by = options.owned_by.as_deref();
+    let owned_by = owned_by.map(|named| points(named, &operated)).transpose()?;
+    say("measuring the units");
+    let bench = Bench::new(&operated, registry, options, owned_by.as_deref(), say)?;
+    say("judging the encoder as it is");
+    let original = bench.arm("as it is", &Chosen::new())?;
+    let mut cuts = Vec::new();
+    let mut random: Vec<(Vec<(usize, usize)>, RandomUnitArms)> = Vec::new();
+    for &fraction in &options.fractions {
+        for (ranked, scores) in options.scores.iter().zip(&bench.scores) {
+            let end = ranked.which.unwrap_or(options.which);
+            let chosen = bench.units.cut(scores, end, options.grain, fraction);
+            let of = widths(&chosen);
+            let name = format!("{} {end}, {}", ranked.rank, percent(fraction));
+            let units = of.iter().map(|(_, count)| count).sum();
+            say(&format!("judging {name}"));
+            let arm = bench.arm(&name, &chosen)?;
+            let matched = bench.matched(&name, &chosen)?;
+            let control = match random.iter().position(|(widths, _)| *widths == of) {
+                Some(place) => place,
+                None => {
+                    say(&format!("judging {} random controls", options.controls));
+                    let draws = bench.random(fraction, &of, options.controls)?;
+                    let arms = RandomUnitArms {
+                        fraction,
+                        units,
+                        draws,
+                    };
+                    random.push((of, arms));
+                    random.len() - 1
+                }
+            };
+            cuts.push(Cut {
+                score: ranked.rank,
+                end,
+                fraction,
+                units,
+                chosen: arm,
+                matched,
+                random: control,
             });
         }
     }
-    Ok((sites, units))
+    let ablation = Ablation {
+        units: bench.units.count(),
+        original,
+        cuts,
+        random: random.into_iter().map(|(_, arms)| arms).collect(),
+    };
+    if let Some(out) = &options.out {
+        write(&ablation, out)?;
+    }
+    Ok(ablation)
+}
+
+/// The training points that `named` stands for: planted images of the run, or the ids in a file.
+fn points(named: &Path, operated: &Operated) -> Result<Vec<SampleId>, RunError> {
+    let Some(dose) = named.to_str().and_then(|text| text.strip_prefix("dose:")) else {
+        return read_ids(named);
+    };
+    let groups = operated
+        .prepared
+        .doses
+        .iter()
+        .flat_map(|doses| &doses.groups);
+    let mut names = Vec::new();
+    for group in groups {
+        if group.dose.name() == dose {
+            return Ok(group.ids());
+        }
+        names.push(group.dose.name());
+    }
+    let there = match names.is_empty() {
+        true => "none was planted".to_owned(),
+        false => format!("there are {}", names.join(", ")),
+    };
+    Err(RunError::Ablate {
+        key: "owned-by",
+        reason: format!("the run has no images of dose {dose:?}; {there}"),
+    })
+}
+
+/// Refuses what cannot be done before anything is read.
+fn check(options: &AblateOptions) -> Result<(), RunError> {
+    let wrong = options
+        .fractions
+        .iter()
+        .find(|share| !(**share > 0.0 && **share < 1.0));
+    if let Some(&given) = wrong {
+        return Err(RunError::Fraction { given });
+    }
+    let of_layers = options.scores.iter().find(|ranked| ranked.rank.of_layers());
+    if let (Some(ranked), Grain::Layer) = (of_layers, options.grain) {
+        return Err(RunError::Ablate {
+            key: "score",
+            reason: format!(
+                "{} is the same for all units of a layer, so that a share of each layer says nothing; \
+                 give --per network",
+                ranked.rank
+            ),
+        });
+    }
+    let owns = options
+        .scores
+        .iter()
+        .any(|ranked| ranked.rank == UnitRank::Ownership);
+    if options.owned_by.is_some() && !owns {
+        return Err(RunError::Ablate {
+            key: "owned-by",
+            reason: "it says whose units the score `ownership` looks for; add it to --score"
+                .to_owned(),
+        });
+    }
+    options.out.as_deref().map_or(Ok(()), refuse_full)
+}
+
+fn percent(fraction: f64) -> String {
+    format!("{} %", (fraction * 1e4).round() / 1e2)
+}
+
+/// The units with their scores, and the judge of what is left without some.
+struct Bench<'a> {
+    operated: &'a Operated,
+    units: Units,
+    /// By place in the options.
+    scores: Vec<Scores>,
+    /// Mean activations, where they are needed.
+    activity: Option<Scores>,
+}
+
+impl<'a> Bench<'a> {
+    fn new(
+        operated: &'a Operated,
+        registry: &Registry,
+        options: &AblateOptions,
+        owned_by: Option<&[SampleId]>,
+        say: &mut dyn FnMut(&str),
+    ) -> Result<Self, RunError> {
+        let scorer = Scorer::new(operated, owned_by, say)?;
+        let of = |ranked: &Ranked| scorer.scores(ranked.rank, registry);
+        Ok(Self {
+            units: Units::new(scorer.sites().to_vec(), &operated.masks),
+            scores: options.scores.iter().map(of).collect::<Result<_, _>>()?,
+            activity: options.matched.then(|| scorer.activity()),
+            operated,
+        })
+    }
+
+    fn arm(&self, name: &str, chosen: &Chosen) -> Result<Arm, RunError> {
+        let (masks, what) = self.units.masks(chosen)?;
+        self.operated
+            .arm(name, what, &self.operated.encoder, &masks)
+    }
+
+    fn matched(&self, name: &str, chosen: &Chosen) -> Result<Option<Arm>, RunError> {
+        let Some(activity) = &self.activity else {
+            return Ok(None);
+        };
+        let others = self.units.as_active(chosen, activity);
+        let missing = widths(chosen) != widths(&others);
+        let name = match missing {
+            true => format!("as active as {name} (fewer units)"),
+            false => format!("as active as {name}"),
+        };
+        self.arm(&name, &others).map(Some)
+    }
+
+    fn random(
+        &self,
+        fraction: f64,
+        widths: &[(usize, usize)],
+        draws: u64,
+    ) -> Result<Vec<Arm>, RunError> {
+        let name = format!("random units, {}", percent(fraction));
+        let key = RandomKey::new(self.operated.config.seed, Stream::Layers);
+        (1..=draws)
+            .map(|draw| self.arm(&name, &self.units.random(widths, key.step(draw))))
+            .collect()
+    }
+}
+
+impl std::fmt::Display for Ablation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut table = ArmTable::new();
+        table.row("as it is".to_owned(), &[&self.original]);
+        let of = |units: usize| format!("{units} of {} units", self.units);
+        for (place, random) in self.random.iter().enumerate() {
+            for cut in self.cuts.iter().filter(|cut| cut.random == place) {
+                table.row(
+                    format!("{} ({})", cut.chosen.name, of(cut.units)),
+                    &[&cut.chosen],
+                );
+                if let Some(matched) = &cut.matched {
+                    table.row(matched.name.clone(), &[matched]);
+                }
+            }
+            if let Some(first) = random.draws.first() {
+                let count = random.draws.len();
+                let draws: Vec<&Arm> = random.draws.iter().collect();
+                table.row(format!("{} ({count} draws)", first.name), &draws);
+            }
+        }
+        f.write_str(&table.with_null(&self.original))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn options(fraction: f64, rank: UnitRank) -> AblateOptions {
+        AblateOptions {
+            subject: ProbeOptions {
+                checkpoint: "nowhere".into(),
+                ..ProbeOptions::default()
+            },
+            scores: vec![Ranked { rank, which: None }],
+            which: Which::Top,
+            fractions: vec![0.5, fraction],
+            grain: Grain::Layer,
+            owned_by: None,
+            controls: 1,
+            matched: false,
+            out: None,
+        }
+    }
+
     #[test]
-    fn a_share_out_of_range_is_refused_before_anything_is_read() {
+    fn what_cannot_be_done_is_refused_before_anything_is_read() {
         for fraction in [0.0, 1.0, -0.1, f64::NAN] {
-            let options = AblateOptions {
-                subject: ProbeOptions {
-                    checkpoint: "nowhere".into(),
-                    ..ProbeOptions::default()
-                },
-                which: Which::Top,
-                fraction,
-                grain: Grain::Layer,
-                controls: 1,
-            };
-            let refused = ablate(&options, &mut |_| {});
+            let refused = check(&options(fraction, UnitRank::Unitmem));
             assert!(matches!(refused, Err(RunError::Fraction { .. })));
         }
+        assert!(check(&options(0.1, UnitRank::Unitmem)).is_ok());
+        let refused = check(&options(0.1, UnitRank::LayermemDelta));
+        assert!(matches!(
+            refused,
+            Err(RunError::Ablate { key: "score", .. })
+        ));
+        let mut owned = options(0.1, UnitRank::Unitmem);
+        owned.owned_by = Some("ids.txt".into());
+        assert!(matches!(
+            check(&owned),
+            Err(RunError::Ablate {
+                key: "owned-by",
+                ..
+            })
+        ));
     }
 }

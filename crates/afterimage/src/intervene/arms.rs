@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use afterimage_memory::LayerMemory;
 use afterimage_track::TextTable;
 use serde::Serialize;
 
-/// One encoder and its accuracy on held-out images.
+/// One encoder, its accuracy on held-out images, and what it remembers of training points.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Arm {
     /// What was done.
@@ -16,6 +17,108 @@ pub struct Arm {
     pub knn: f64,
     /// Accuracy of a linear probe that was fitted on this arm's embeddings, 0 to 1.
     pub linear_probe: f64,
+    /// Memory left, layer by layer in forward order, the embedding last.
+    pub memory: Vec<LayerMemory>,
+}
+
+/// A figure of an arm with its standard error over points, where there is one.
+type Figure = fn(&Arm) -> (f64, Option<f64>);
+
+/// What tables say of an arm; memory is that of the embedding.
+const FIGURES: [(&str, Figure); 6] = [
+    ("kNN", |arm| (arm.knn, None)),
+    ("linear probe", |arm| (arm.linear_probe, None)),
+    ("calibrated", |arm| {
+        let calibrated = arm.left().and_then(|left| left.calibrated);
+        calibrated.map_or((f64::NAN, None), |c| (c.mean, Some(c.standard_error)))
+    }),
+    ("area", |arm| {
+        let area = arm.left().and_then(|left| left.area);
+        area.map_or((f64::NAN, None), |a| (a.area, Some(a.standard_error)))
+    }),
+    ("gap", |arm| {
+        let left = arm.left();
+        left.map_or((f64::NAN, None), |l| (l.gap, Some(l.gap_se)))
+    }),
+    ("area of gap", |arm| {
+        let area = arm.left().map(|left| left.gap_area);
+        area.map_or((f64::NAN, None), |a| (a.area, Some(a.standard_error)))
+    }),
+];
+
+impl Arm {
+    /// Memory left at the embedding.
+    pub fn left(&self) -> Option<&LayerMemory> {
+        self.memory.last()
+    }
+}
+
+/// A table of arms with a row for each, or for several draws of one.
+pub(super) struct ArmTable(TextTable);
+
+impl ArmTable {
+    pub(super) fn new() -> Self {
+        let title = "Held-out accuracy, and memory left at the embedding (± of one arm: standard error \
+                     over points; of several draws: standard deviation over draws)";
+        let header: Vec<&str> = ["encoder"]
+            .into_iter()
+            .chain(FIGURES.iter().map(|(name, _)| *name))
+            .collect();
+        Self(TextTable::new(title, &header))
+    }
+
+    /// A row for `draws` of one arm.
+    pub(super) fn row(&mut self, name: String, draws: &[&Arm]) {
+        let cells = FIGURES.iter().map(|(_, figure)| match draws {
+            [arm] => {
+                let (value, error) = figure(arm);
+                with_error(value, error)
+            }
+            _ => {
+                let values: Vec<f64> = draws.iter().map(|arm| figure(arm).0).collect();
+                let (mean, deviation) = moments(&values);
+                with_error(mean, Some(deviation))
+            }
+        });
+        self.0.row(std::iter::once(name).chain(cells));
+    }
+
+    /// The table, and what its areas are where nothing is remembered: those of `arm`.
+    pub(super) fn with_null(self, arm: &Arm) -> String {
+        let Some(left) = arm.left() else {
+            return self.0.to_string();
+        };
+        let null =
+            |area: &afterimage_memory::Area| with_error(area.area, Some(area.standard_error));
+        let area = match &left.area_null {
+            Some(area) => format!("area {}, ", null(area)),
+            None => String::new(),
+        };
+        format!(
+            "{}null, two halves of the held-out points, {}: {area}area of gap {}\n",
+            self.0,
+            arm.name,
+            null(&left.gap_null)
+        )
+    }
+}
+
+/// The table of single arms, the first of which is the encoder as it is.
+pub(crate) fn arm_table(arms: &[Arm]) -> String {
+    let mut table = ArmTable::new();
+    for arm in arms {
+        table.row(arm.name.clone(), &[arm]);
+    }
+    arms.first()
+        .map_or_else(String::new, |first| table.with_null(first))
+}
+
+fn with_error(value: f64, error: Option<f64>) -> String {
+    let value_text = TextTable::number(value, 3);
+    match error {
+        Some(error) if !value.is_nan() => format!("{value_text} ± {}", TextTable::number(error, 3)),
+        _ => value_text,
+    }
 }
 
 /// The encoder as it is, the intervention, and its random controls.
@@ -25,42 +128,26 @@ pub struct Arms {
     pub original: Arm,
     /// The intervention.
     pub chosen: Arm,
-    /// The same done to as many random layers or units, each with its own draw.
+    /// The same done to as many random layers, each with its own draw.
     pub controls: Vec<Arm>,
 }
 
 impl fmt::Display for Arms {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut table = TextTable::new("Held-out accuracy", &["encoder", "kNN", "linear probe"]);
+        let mut table = ArmTable::new();
         for arm in [&self.original, &self.chosen] {
-            table.row([
-                arm.name.clone(),
-                TextTable::number(arm.knn, 3),
-                TextTable::number(arm.linear_probe, 3),
-            ]);
+            table.row(arm.name.clone(), &[arm]);
         }
         if let Some(first) = self.controls.first() {
-            let spread = |of: fn(&Arm) -> f64| {
-                let values: Vec<f64> = self.controls.iter().map(of).collect();
-                let (mean, deviation) = moments(&values);
-                format!(
-                    "{} ± {}",
-                    TextTable::number(mean, 3),
-                    TextTable::number(deviation, 3)
-                )
-            };
-            table.row([
-                format!("{} ({} draws)", first.name, self.controls.len()),
-                spread(|arm| arm.knn),
-                spread(|arm| arm.linear_probe),
-            ]);
+            let name = format!("{} ({} draws)", first.name, self.controls.len());
+            table.row(name, &self.controls.iter().collect::<Vec<_>>());
         }
-        write!(f, "{table}")
+        f.write_str(&table.with_null(&self.original))
     }
 }
 
 /// Mean and standard deviation over draws; the deviation of one draw is not known.
-fn moments(values: &[f64]) -> (f64, f64) {
+pub(super) fn moments(values: &[f64]) -> (f64, f64) {
     let count = values.len() as f64;
     let mean = values.iter().sum::<f64>() / count;
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
@@ -78,6 +165,7 @@ mod tests {
             what: Vec::new(),
             knn: 0.5,
             linear_probe: probe,
+            memory: Vec::new(),
         };
         let text = Arms {
             original: arm("as it is", 0.7),
@@ -87,5 +175,7 @@ mod tests {
         .to_string();
         assert!(text.contains("random (2 draws)"), "{text}");
         assert!(text.contains("0.550 ± 0.071"), "{text}");
+        // What was not measured is no number.
+        assert!(text.contains('–') && !text.contains("NaN"), "{text}");
     }
 }

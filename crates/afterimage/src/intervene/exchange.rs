@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use afterimage_model::{AnyEncoder, Layer, transplant};
+use afterimage_model::{AnyEncoder, Layer, Masks, transplant};
 
 use super::arms::Arms;
 use super::subject::Operated;
@@ -48,11 +48,11 @@ pub fn exchange(options: &ExchangeOptions, say: &mut dyn FnMut(&str)) -> Result<
     };
     let chosen = choose(&options.layers, seed)?;
     say("judging the encoder as it is");
-    let original = operated.arm("as it is", Vec::new(), &operated.encoder, &operated.masks)?;
+    let original = operated.arm("as it is", Vec::new(), &operated.encoder, &Masks::none())?;
     let swapped = |name: &str, layers: Vec<Layer>| {
         let encoder = exchanged(&operated.encoder, &donor, &layers);
         let names = layers.into_iter().map(|layer| layer.site).collect();
-        operated.arm(name, names, &encoder, &operated.masks)
+        operated.arm(name, names, &encoder, &Masks::none())
     };
     say("judging the exchange");
     let count = chosen.len();

@@ -1,24 +1,23 @@
 //! Inserting memorization: one unit is trained on points that the encoder never saw.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use afterimage_data::ViewSource;
 use afterimage_hooks::random::{RandomKey, Stream};
-use afterimage_hooks::{SampleId, Site, Split};
+use afterimage_hooks::{ModelView, SampleId, Site, Split};
 use afterimage_memory::{
-    Probe, RowOrder, UnitMem, UnitMemConfig, UnitState, chosen_of, point_means,
+    AlignmentGapConfig, Area, EMBEDDING, LayerForm, LayerMemory, Probe, RowOrder, UnitMem,
+    UnitMemConfig, UnitState, chosen_of, point_means,
 };
 use afterimage_model::{EncoderView, Masks, Taps, parameters, step_unit};
 use afterimage_ssl::{Objective as _, ObjectiveBatch};
-use afterimage_track::TextTable;
 use afterimage_train::{Checkpoints, SslModel, TrainError, read_model, read_state};
 use burn::module::{Module, ParamGroup};
 use burn::optim::GradientsParams;
 use burn::store::ModuleRecord;
 use burn::tensor::{Bytes, Tensor};
-use serde::Serialize;
 
+use super::insertion::{InsertedUnit, Insertion, UnitAt};
 use crate::error::RunError;
 use crate::experiment::Experiment;
 use crate::points::fewer;
@@ -50,43 +49,6 @@ pub struct InsertOptions {
     pub steps: Vec<u64>,
     /// Learning rate of plain gradient descent.
     pub rate: f64,
-}
-
-/// One unit before and while it is trained on the points.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct InsertedUnit {
-    /// Why this unit: `highest`, `random` or `least active`.
-    pub choice: &'static str,
-    /// Its number.
-    pub unit: usize,
-    /// What was measured, one after each number of steps.
-    pub course: Vec<UnitAt>,
-}
-
-/// One unit at one time.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct UnitAt {
-    /// Steps on the points.
-    pub steps: u64,
-    /// UnitMem over the other points and the inserted ones; nothing where it has no meaning.
-    pub unitmem: Option<f64>,
-    /// Whether an inserted point is the one that the unit answers to most.
-    pub owned: bool,
-    /// Mean activation over the inserted points.
-    pub inserted: f64,
-    /// Mean activation over the others.
-    pub others: f64,
-}
-
-/// What came out of an insertion.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Insertion {
-    /// The site of the units.
-    pub site: String,
-    /// The held-out points.
-    pub points: Vec<u32>,
-    /// The units.
-    pub units: Vec<InsertedUnit>,
 }
 
 /// Trains one unit at a time on held-out points, by the run's own objective, and measures UnitMem of
@@ -145,6 +107,8 @@ struct Table<'o> {
     site: Site,
     points: Vec<SampleId>,
     others: Vec<SampleId>,
+    /// Held-out points that are not inserted, as many as `others` at most.
+    rest: Vec<SampleId>,
 }
 
 impl<'o> Table<'o> {
@@ -215,8 +179,11 @@ impl<'o> Table<'o> {
         }
         let all: Vec<SampleId> = (0..held_out as u32).map(SampleId).collect();
         let seed = experiment.seed;
+        let points = chosen_of(seed, Split::HeldOut, &all, points);
+        let left: Vec<SampleId> = all.into_iter().filter(|id| !points.contains(id)).collect();
         Ok(Self {
-            points: chosen_of(seed, Split::HeldOut, &all, points),
+            rest: chosen_of(seed, Split::HeldOut, &left, options.others),
+            points,
             others: chosen_of(seed, Split::Train, &members, options.others),
             options,
             experiment,
@@ -368,10 +335,45 @@ impl<'o> Table<'o> {
                 .map_err(TrainError::Evaluation)?;
             Ok(state)
         };
+        let [inserted_area, others_area] = self.areas(&view, &store)?;
         Ok(Seen {
             others: state(Split::Train, &self.others)?,
             inserted: state(Split::HeldOut, &self.points)?,
+            inserted_area,
+            others_area,
         })
+    }
+
+    /// The areas of nearness at the embedding: inserted points, and training points, against held-out
+    /// points that were not inserted.
+    fn areas(
+        &self,
+        view: &dyn ModelView,
+        store: &afterimage_data::SampleStore,
+    ) -> Result<[Area; 2], RunError> {
+        let probe = AlignmentGapConfig {
+            sites: self.site.name.clone(),
+            // A distance is between two views.
+            views: self.options.views.max(2),
+            ..AlignmentGapConfig::default()
+        }
+        .probe();
+        let distances = |split, ids: &[SampleId]| -> Result<Vec<f64>, RunError> {
+            let mut layers = probe
+                .measure(&[view], store, split, ids)
+                .map_err(TrainError::Evaluation)?;
+            let embedding = layers.pop().and_then(|mut layers| layers.pop());
+            Ok(embedding.map(|layer| layer.distances).unwrap_or_default())
+        };
+        let rest = distances(Split::HeldOut, &self.rest)?;
+        let area = |own: &[f64]| -> Result<Area, RunError> {
+            let memory = LayerMemory::new(EMBEDDING, LayerForm::Paper, [own, &rest, &[]], None);
+            Ok(memory.map_err(TrainError::Evaluation)?.gap_area)
+        };
+        Ok([
+            area(&distances(Split::HeldOut, &self.points)?)?,
+            area(&distances(Split::Train, &self.others)?)?,
+        ])
     }
 }
 
@@ -379,6 +381,8 @@ impl<'o> Table<'o> {
 struct Seen {
     others: UnitState,
     inserted: UnitState,
+    inserted_area: Area,
+    others_area: Area,
 }
 
 impl Seen {
@@ -394,6 +398,8 @@ impl Seen {
             owned: self.inserted.highest()[unit] > self.others.highest()[unit],
             inserted: mean(&self.inserted),
             others: mean(&self.others),
+            inserted_area: self.inserted_area,
+            others_area: self.others_area,
         }
     }
 }
@@ -418,29 +424,4 @@ fn site(model: &SslModel, name: Option<&str>) -> Result<Site, String> {
             names.join(", ")
         )
     })
-}
-
-impl fmt::Display for Insertion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let title = format!(
-            "{}: UnitMem while {} points are inserted",
-            self.site,
-            self.points.len()
-        );
-        let columns = ["unit", "steps", "UnitMem", "inserted", "others", "owner"];
-        let mut table = TextTable::new(&title, &columns);
-        for unit in &self.units {
-            for at in &unit.course {
-                table.row([
-                    format!("{} ({})", unit.unit, unit.choice),
-                    at.steps.to_string(),
-                    TextTable::number(at.unitmem.unwrap_or(f64::NAN), 4),
-                    TextTable::number(at.inserted, 4),
-                    TextTable::number(at.others, 4),
-                    if at.owned { "inserted" } else { "another" }.to_owned(),
-                ]);
-            }
-        }
-        write!(f, "{table}")
-    }
 }

@@ -1,5 +1,6 @@
 //! The encoder under the knife, and the judge of every arm.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use afterimage_data::ViewSource;
@@ -11,6 +12,7 @@ use afterimage_train::{Evaluator as _, Judge, JudgeConfig, TrainError};
 use burn::tensor::Device;
 
 use super::arms::Arm;
+use super::left::Memory;
 use crate::error::RunError;
 use crate::probe::{Prepared, ProbeConfig, ProbeOptions, Subject, load_for};
 
@@ -23,24 +25,34 @@ const ONCE: Clock = Clock {
 };
 
 /// An encoder with the images that it is judged on.
-pub(super) struct Operated {
+pub(crate) struct Operated {
     pub(super) config: ProbeConfig,
-    pub(super) prepared: Prepared,
-    pub(super) encoder: AnyEncoder,
+    pub(crate) prepared: Prepared,
+    pub(crate) encoder: AnyEncoder,
     /// Units that the run pruned already.
     pub(super) masks: Masks,
+    /// Whether units of it were taken out.
+    pub(super) cut: bool,
+    /// The checkpoint, where it is one of a run.
+    pub(super) checkpoint: Option<PathBuf>,
+    /// Epochs that it was trained for, as far as is known.
+    pub(super) epoch: u32,
     description: EncoderConfig,
     device: Device,
     judge: Judge,
+    memory: Memory,
 }
 
 impl Operated {
     /// Reads the images and loads the encoder.
-    pub(super) fn open(options: &ProbeOptions) -> Result<Self, RunError> {
+    pub(crate) fn open(options: &ProbeOptions) -> Result<Self, RunError> {
         let subject = Subject::open(&options.checkpoint, &options.import)?;
         let loaded = load_for(&subject, options)?;
         let config = loaded.value;
-        let prepared = Prepared::new(&subject, &config, options)?;
+        let mut prepared = Prepared::new(&subject, &config, options)?;
+        let mut notes = Vec::new();
+        let memory = Memory::of(&prepared, &config, &mut notes);
+        prepared.notes.extend(notes);
         let shape = prepared.plain.shape();
         let side = shape.height.min(shape.width);
         let description = subject.encoder(config.convolution, shape.channels, side)?;
@@ -60,10 +72,14 @@ impl Operated {
         Ok(Self {
             encoder: opened.encoder,
             masks: opened.masks,
+            cut: subject.kept().removed() > 0,
+            checkpoint: subject.checkpoint().map(Path::to_owned),
+            epoch: opened.clock.epoch,
             config,
             description,
             device,
             judge,
+            memory,
             prepared,
         })
     }
@@ -71,7 +87,7 @@ impl Operated {
     /// Another encoder of the same architecture.
     pub(super) fn donor(
         &self,
-        path: &std::path::Path,
+        path: &Path,
         options: &ProbeOptions,
     ) -> Result<AnyEncoder, RunError> {
         let subject = Subject::open(path, &options.import)?;
@@ -108,15 +124,16 @@ impl Operated {
         layers(&self.encoder.sites(), &paths)
     }
 
-    /// Judges `encoder` with `masks`.
-    pub(super) fn arm(
+    /// Judges `encoder`, whose units of `added` are held at zero beside those that are pruned.
+    pub(crate) fn arm(
         &self,
         name: impl Into<String>,
         what: Vec<String>,
         encoder: &AnyEncoder,
-        masks: &Masks,
+        added: &Masks,
     ) -> Result<Arm, RunError> {
-        let view = EncoderView::new(encoder, masks);
+        let masks = self.masks.union(added)?;
+        let view = EncoderView::new(encoder, &masks);
         let figures = self
             .judge
             .evaluate(&view, &ONCE, true)
@@ -127,6 +144,9 @@ impl Operated {
             what,
             knn: figure("knn"),
             linear_probe: figure("linear_probe"),
+            memory: self
+                .memory
+                .measure(&self.prepared, encoder, &masks, added)?,
         })
     }
 }

@@ -7,8 +7,10 @@ use afterimage_memory::{AlignmentGapConfig, LayerMemConfig, UnitMemConfig};
 use serde::{Deserialize, Serialize};
 
 use super::ProbeOptions;
+use super::deja_vu::DejaVuConfig;
 use super::subject::Subject;
 use crate::config::{Layer, Loaded, Report, Setting, Validate, load, read_layers};
+use crate::doses::DosesConfig;
 use crate::error::RunError;
 use crate::experiment::{Experiment, default_device, tell_data, tell_device, tell_views};
 use crate::label_noise::LabelNoiseConfig;
@@ -36,6 +38,9 @@ pub struct ProbeConfig {
     /// Labels that were made wrong on purpose in the run; none unless told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label_noise: Option<LabelNoiseConfig>,
+    /// Training images that the run planted; none unless told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doses: Option<DosesConfig>,
     /// How views are augmented and normalised.
     #[serde(default)]
     pub views: ViewConfig,
@@ -45,6 +50,9 @@ pub struct ProbeConfig {
     /// The alignment gap, which needs no reference encoder; measured if this table is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alignment: Option<AlignmentGapConfig>,
+    /// The déjà-vu test, which needs no reference encoder; made if this table is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deja_vu: Option<DejaVuConfig>,
     /// LayerMem; measured if there is a reference encoder.
     #[serde(default)]
     pub layermem: LayerMemConfig,
@@ -62,6 +70,9 @@ impl Validate for ProbeConfig {
         if let Some(noise) = &self.label_noise {
             noise.validate(report);
         }
+        if let Some(doses) = &self.doses {
+            doses.validate(report, true);
+        }
         let mut table = |name: &str, problems: Vec<(&str, String)>, every: Every| {
             for (key, problem) in problems {
                 report.error(&format!("{name}.{key}"), problem);
@@ -76,6 +87,9 @@ impl Validate for ProbeConfig {
             table("alignment", alignment.problems(), alignment.every);
         }
         table("layermem", self.layermem.problems(), self.layermem.every);
+        if let Some(deja_vu) = &self.deja_vu {
+            table("deja_vu", deja_vu.problems(), ONCE);
+        }
     }
 }
 
@@ -94,6 +108,7 @@ pub(super) fn of_run(experiment: &Experiment) -> Result<String, String> {
         data: experiment.data.clone(),
         limits: experiment.limits,
         label_noise: experiment.label_noise,
+        doses: experiment.doses.clone(),
         views: experiment.views.clone(),
         unitmem: UnitMemConfig {
             every: ONCE,
@@ -103,6 +118,7 @@ pub(super) fn of_run(experiment: &Experiment) -> Result<String, String> {
             every: ONCE,
             ..alignment
         }),
+        deja_vu: None,
         layermem: LayerMemConfig {
             every: ONCE,
             ..layermem.unwrap_or_default()
@@ -141,6 +157,10 @@ pub(crate) fn load_for(
     if options.alignment {
         // A key that is what it is anyway: it makes the table be there and keeps what is in it.
         sets.push(format!("alignment.every={ONCE}"));
+    }
+    if options.deja_vu {
+        sets.push(format!("alignment.every={ONCE}"));
+        sets.push(format!("deja_vu.k={}", DejaVuConfig::default().k));
     }
     sets.extend(options.size.map(|side| format!("views.size={side}")));
     sets.extend(options.sets.iter().cloned());

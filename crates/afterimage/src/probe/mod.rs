@@ -6,6 +6,7 @@
 
 mod beside;
 mod config;
+mod deja_vu;
 mod features;
 mod pass;
 mod prepared;
@@ -31,10 +32,11 @@ use crate::summary::{Measured, Untrained, summary};
 
 pub use config::ProbeConfig;
 pub(crate) use config::load_for;
+pub use deja_vu::DejaVuConfig;
 use features::{embeddings, write_npy};
 use pass::Pass;
 pub(crate) use prepared::Prepared;
-pub(crate) use subject::{ARCHITECTURE, SETTINGS, Subject, WEIGHTS};
+pub(crate) use subject::{ARCHITECTURE, CONFIG, SETTINGS, Subject, WEIGHTS};
 
 /// What is probed, on what, and where the result goes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -51,6 +53,9 @@ pub struct ProbeOptions {
     pub sets: Vec<String>,
     /// Whether the alignment gap is measured even if no config has a table for it.
     pub alignment: bool,
+    /// Whether the déjà-vu test is made, and the alignment gap measured, even if no config has a table
+    /// for them.
+    pub deja_vu: bool,
     /// A checkpoint or weights of an encoder of the same architecture that never saw the training
     /// images: the reference for LayerMem. A run with a pair brings its own.
     pub reference: Option<PathBuf>,
@@ -95,12 +100,19 @@ pub fn probe(options: &ProbeOptions, say: &mut dyn FnMut(&str)) -> Result<Probed
     let mut prepared = Prepared::new(&subject, &loaded.value, options)?;
     let points = prepared.points(&loaded.value)?;
     prepared.notes.extend(loaded.notes.iter().cloned());
+    let mut notes = Vec::new();
+    let stage = loaded
+        .value
+        .deja_vu
+        .map(|wanted| deja_vu::Stage::new(&prepared, &loaded.value, wanted, &mut notes));
+    let stage = stage.transpose()?;
+    prepared.notes.extend(notes);
     let partial = partial_of(&options.out);
     let recorded = record(
         &partial,
         &subject,
         &loaded,
-        (&prepared, points),
+        (&prepared, points, stage.as_ref()),
         options,
         say,
     );
@@ -112,6 +124,7 @@ pub fn probe(options: &ProbeOptions, say: &mut dyn FnMut(&str)) -> Result<Probed
         scalars,
         measured,
         closed,
+        deja_vu,
     } = recorded?;
     let out = publish(&partial, &options.out)?;
 
@@ -143,6 +156,7 @@ pub fn probe(options: &ProbeOptions, say: &mut dyn FnMut(&str)) -> Result<Probed
         knn_at_start: None,
     };
     text.push_str(&summary(&measured, &prepared.sites));
+    text.extend(deja_vu);
     HtmlReport::from_run(out.path())?.write(&out.report())?;
     text.push_str(&format!(
         "report:     {}\nprobe:      {}\n",
@@ -171,6 +185,8 @@ struct Recorded {
     measured: BTreeMap<String, u64>,
     /// Sinks that could not write, with the reason.
     closed: Vec<String>,
+    /// The table of the déjà-vu test, where it was made.
+    deja_vu: Option<String>,
 }
 
 /// Looks at the encoders, at `count` points of each split, and writes everything but the report to the
@@ -179,7 +195,7 @@ fn record(
     partial: &Path,
     subject: &Subject,
     loaded: &Loaded<ProbeConfig>,
-    (prepared, count): (&Prepared, usize),
+    (prepared, count, stage): (&Prepared, usize, Option<&deja_vu::Stage>),
     options: &ProbeOptions,
     say: &mut dyn FnMut(&str),
 ) -> Result<Recorded, RunError> {
@@ -205,8 +221,9 @@ fn record(
         let rows = embeddings(&prepared.model, source, &points, &prepared.device)?;
         write_npy(path, &rows)?;
     }
-    let (sites, pair) = (prepared.sites.clone(), prepared.pair.clone());
-    let mut pass = Pass::new(config, &loaded.resolved, sites, pair, store)?;
+    let sites = prepared.sites.clone();
+    let sets = (prepared.pair.clone(), prepared.doses.clone());
+    let mut pass = Pass::new(config, &loaded.resolved, sites, sets, store)?;
     pass.points(&points);
     say("probing the encoder at random initial parameters");
     pass.untrained(&prepared.untrained)?;
@@ -214,6 +231,19 @@ fn record(
     say("probing the encoder");
     pass.trained(&prepared.model, prepared.clock)?;
     sinks.write_all(&pass.drain());
+    let deja_vu = match stage {
+        Some(stage) => {
+            say("making the déjà-vu test");
+            let untrained = stage.test(prepared, config, &prepared.untrained)?;
+            let tested = stage.test(prepared, config, &prepared.model)?;
+            stage.write(partial, &tested, prepared, config)?;
+            pass.scalars_at(None, deja_vu::figures(&untrained.result));
+            pass.scalars_at(Some(prepared.clock), deja_vu::figures(&tested.result));
+            sinks.write_all(&pass.drain());
+            Some(deja_vu::table(&tested.result, &untrained.result))
+        }
+        None => None,
+    };
     sinks.flush();
     directory.write_manifest(&Manifest {
         config_digest: &loaded.digest,
@@ -235,6 +265,7 @@ fn record(
     Ok(Recorded {
         scalars: pass.scalars(),
         measured: pass.measured(),
+        deja_vu,
         closed: closed
             .map(|sink| format!("{}: {}", sink.sink, sink.reason))
             .collect(),

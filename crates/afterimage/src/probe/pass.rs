@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use afterimage_hooks::{
-    Attached, Clock, Column, Desk, EpochEnd, EpochEndCx, Hooks, ModelView, OnFault, PairSets,
-    Plugin, Record, RunInfo, RunStart, RunStartCx, SampleId, Samples, Scope, Site, Split, Table,
+    Attached, Clock, Column, Desk, Doses, EpochEnd, EpochEndCx, Hooks, ModelView, OnFault,
+    PairSets, Plugin, Record, RunInfo, RunStart, RunStartCx, SampleId, Samples, Scope, Site, Split,
+    Table,
 };
 use afterimage_memory::{AlignmentGap, LayerMemProbe, UnitMemProbe};
 use afterimage_train::{TrainError, host_of_runs};
@@ -40,7 +41,7 @@ impl<'a> Pass<'a> {
         config: &ProbeConfig,
         resolved: &str,
         sites: Vec<Site>,
-        pair: Option<PairSets>,
+        (pair, doses): (Option<PairSets>, Option<Doses>),
         samples: &'a dyn Samples,
     ) -> Result<Self, RunError> {
         let mut plugins = vec![attached(
@@ -72,6 +73,7 @@ impl<'a> Pass<'a> {
             train_samples: samples.len(Split::Train),
             held_out_samples: samples.len(Split::HeldOut),
             pair,
+            doses,
         };
         Ok(Self {
             hooks,
@@ -129,6 +131,14 @@ impl<'a> Pass<'a> {
         };
         let fired = self.hooks.fire::<EpochEnd>(&clock, &mut cx);
         Ok(fired.map_err(TrainError::Stopped)?)
+    }
+
+    /// Puts figures on record, of the encoder as it stood at `clock`, or before training.
+    pub(super) fn scalars_at(&mut self, clock: Option<Clock>, figures: Vec<(String, f64)>) {
+        let mut scope = Scope::new(clock.unwrap_or(BEFORE), &self.run, &mut self.desk);
+        for (tag, value) in figures {
+            scope.scalar(tag, value);
+        }
     }
 
     /// The plugins in order.

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use afterimage_data::{DataSet, SampleStore, Views};
-use afterimage_hooks::{Clock, PairSets, SampleId, Samples as _, Site, Split};
+use afterimage_hooks::{Clock, Doses, PairSets, SampleId, Samples as _, Site, Split};
 use afterimage_memory::points_of_both;
-use afterimage_model::{Encoder as _, Masks};
+use afterimage_model::{AnyEncoder, Encoder as _, Masks};
 use burn::tensor::Device;
 
 use super::beside::Beside;
 use super::subject::Subject;
 use super::{ProbeConfig, ProbeOptions};
 use crate::device::open_device;
+use crate::doses::plant;
 use crate::error::RunError;
 use crate::points::Available;
 use crate::prepared::{plain_views, side_for};
@@ -28,10 +29,14 @@ pub(crate) struct Prepared {
     pub(super) untrained: Beside,
     /// The encoder, and its reference.
     pub(super) model: Beside,
+    /// That reference, with its masks.
+    pub(crate) reference: Option<(AnyEncoder, Masks)>,
     /// The time of the encoder's checkpoint.
     pub(super) clock: Clock,
     /// Sets of points, where there is a reference.
-    pub(super) pair: Option<PairSets>,
+    pub(crate) pair: Option<PairSets>,
+    /// Training images that were planted, where the run had some.
+    pub(crate) doses: Option<Doses>,
     /// Tensors outside of the encoder, by name.
     pub(super) left_out: Vec<String>,
     /// What the user should know.
@@ -51,6 +56,15 @@ impl Prepared {
         if let Some(noise) = &config.label_noise {
             data = noise.apply(data, config.seed)?;
         }
+        let known = subject.pair(config, data.train.len())?;
+        let doses = match &config.doses {
+            Some(planted) => {
+                let doses = planted.choose(data.train.len(), known.as_ref(), config.seed)?;
+                data = plant(data, &doses, config.seed)?;
+                Some(doses)
+            }
+            None => None,
+        };
         match (subject.channels(), data.train.shape().channels) {
             (Some(3), 1) => {
                 data = data.in_colour();
@@ -93,7 +107,7 @@ impl Prepared {
                     Some(all_candidates(data.train.len())),
                 )
             }
-            None => match subject.pair(config, data.train.len())? {
+            None => match known {
                 Some(sets) => {
                     let reference = subject.load_reference(&encoder, &training_device)?;
                     // A run prunes the same units in both encoders of a pair.
@@ -106,18 +120,20 @@ impl Prepared {
         // Before training an encoder and its reference are alike.
         let whole = Masks::none();
         let twin = reference.is_some().then_some((&untrained, &whole));
-        let reference = reference.as_ref().map(|(encoder, masks)| (encoder, masks));
+        let beside = reference.as_ref().map(|(encoder, masks)| (encoder, masks));
         Ok(Self {
             device,
             plain,
             store,
             untrained: Beside::new(&untrained, &Masks::none(), twin),
-            model: Beside::new(&opened.encoder, &opened.masks, reference),
+            model: Beside::new(&opened.encoder, &opened.masks, beside),
+            reference,
             clock: opened.clock,
             left_out: opened.left_out,
             data,
             sites,
             pair,
+            doses,
             notes,
         })
     }

@@ -24,7 +24,7 @@ const IMAGENET: &str = "mean = [0.485, 0.456, 0.406], std = [0.229, 0.224, 0.225
 /// Files of a checkpoint's folder that tell it.
 const CONTENTS: &str = "contents.json";
 const MODEL: &str = "model.bpk";
-const CONFIG: &str = "config.toml";
+pub(crate) const CONFIG: &str = "config.toml";
 /// Files of a compacted encoder's folder.
 pub(crate) const ARCHITECTURE: &str = "arch.json";
 pub(crate) const WEIGHTS: &str = "encoder.safetensors";
@@ -261,6 +261,14 @@ impl Subject {
         };
         let text = toml::to_string(&config).ok()?;
         Some(text.trim().replace('\n', ", "))
+    }
+
+    /// The folder of its checkpoint, where it is one of a run.
+    pub(crate) fn checkpoint(&self) -> Option<&Path> {
+        match &self.origin {
+            Origin::Run { checkpoint, .. } => Some(checkpoint),
+            Origin::PyTorch(_) | Origin::Compacted { .. } => None,
+        }
     }
 
     /// Whether its settings say where images are.

@@ -30,6 +30,8 @@ pub enum Axis {
     Steps,
     /// Whole numbers of something else, such as epochs.
     Counts(String),
+    /// Numbers of something else.
+    Values(String),
     /// Names, at 0, 1, 2, ….
     Names(Vec<String>),
 }
@@ -105,8 +107,9 @@ fn plot(title: &str, axis: &Axis, series: &[Series], frame: Frame) -> String {
         );
     }
     svg += &match axis {
-        Axis::Steps => count_axis(frame, bottom, "step"),
-        Axis::Counts(what) => count_axis(frame, bottom, what),
+        Axis::Steps => number_axis(frame, bottom, "step", true),
+        Axis::Counts(what) => number_axis(frame, bottom, what, true),
+        Axis::Values(what) => number_axis(frame, bottom, what, false),
         Axis::Names(names) => name_axis(frame, bottom, names),
     };
     for (index, one) in series.iter().enumerate() {
@@ -115,11 +118,11 @@ fn plot(title: &str, axis: &Axis, series: &[Series], frame: Frame) -> String {
     svg + "</svg>"
 }
 
-fn count_axis(frame: Frame, bottom: f64, what: &str) -> String {
+fn number_axis(frame: Frame, bottom: f64, what: &str, whole: bool) -> String {
     let mut svg = String::new();
     for tick in ticks(frame.x, 5)
         .into_iter()
-        .filter(|tick| tick.fract() == 0.0)
+        .filter(|tick| !whole || tick.fract() == 0.0)
     {
         svg += &format!(
             "<text x={:.1} y={} class=x>{}</text>",

@@ -133,6 +133,7 @@ impl Rig {
             .unwrap_or_else(|errors| panic!("{errors:?}"));
         let run = RunInfo {
             pair: None,
+            doses: None,
             seed: 5,
             config: String::new(),
             sites: Vec::new(),
