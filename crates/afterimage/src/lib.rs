@@ -20,6 +20,7 @@ mod pair;
 mod points;
 mod prepared;
 mod probe;
+mod pruned_groups;
 mod quiet;
 mod registry;
 mod resume;
