@@ -26,6 +26,7 @@ mod registry;
 mod resume;
 mod run;
 mod run_dir;
+mod sensitivity;
 mod start;
 mod summary;
 pub mod sweeps;
@@ -52,6 +53,10 @@ pub use registry::{PluginKind, Registry};
 pub use resume::{resume, run_or_resume};
 pub use run::{Finished, Options, run};
 pub use run_dir::RunDir;
+pub use sensitivity::{
+    Arm as SensitivityArm, Budget, Chosen, Control, Figures, Sensitivity, SensitivityError,
+    SensitivityOptions, StudiedSite, sensitivity,
+};
 
 /// What a plugin is written with, and what a program needs to attach it to its own burn training.
 pub mod prelude {

@@ -35,7 +35,7 @@ pub use normalise::Normaliser;
 pub use plugin::Prune;
 pub use pool::{Pool, over_channels, over_sites};
 pub use schedule::{Schedule, Step};
-pub use score::{Score, SiteValues};
+pub use score::{Score, SiteValues, excess};
 pub use scores::{
     ActivationMean, ActivationScores, BnGamma, GammaScores, Magnitude, MagnitudeScores,
     RandomScores, RandomUnits, SampledConfig, ScoredConfig, Taylor, TaylorScores,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use afterimage_data::{DataSet, SampleStore, Views};
 use afterimage_hooks::{Clock, PairSets, SampleId, Samples as _, Site, Split};
 use afterimage_memory::points_of_both;
-use afterimage_model::{Encoder as _, Masks};
+use afterimage_model::{AnyEncoder, Encoder as _, Masks};
 use burn::tensor::Device;
 
 use super::beside::Beside;
@@ -28,10 +28,14 @@ pub(crate) struct Prepared {
     pub(super) untrained: Beside,
     /// The encoder, and its reference.
     pub(super) model: Beside,
+    /// The encoder itself, with its masks.
+    pub(crate) encoder: (AnyEncoder, Masks),
+    /// That reference, with its masks.
+    pub(crate) reference: Option<(AnyEncoder, Masks)>,
     /// The time of the encoder's checkpoint.
-    pub(super) clock: Clock,
+    pub(crate) clock: Clock,
     /// Sets of points, where there is a reference.
-    pub(super) pair: Option<PairSets>,
+    pub(crate) pair: Option<PairSets>,
     /// Tensors outside of the encoder, by name.
     pub(super) left_out: Vec<String>,
     /// What the user should know.
@@ -106,13 +110,15 @@ impl Prepared {
         // Before training an encoder and its reference are alike.
         let whole = Masks::none();
         let twin = reference.is_some().then_some((&untrained, &whole));
-        let reference = reference.as_ref().map(|(encoder, masks)| (encoder, masks));
+        let beside = reference.as_ref().map(|(encoder, masks)| (encoder, masks));
         Ok(Self {
             device,
             plain,
             store,
             untrained: Beside::new(&untrained, &Masks::none(), twin),
-            model: Beside::new(&opened.encoder, &opened.masks, reference),
+            model: Beside::new(&opened.encoder, &opened.masks, beside),
+            encoder: (opened.encoder, opened.masks),
+            reference,
             clock: opened.clock,
             left_out: opened.left_out,
             data,

@@ -263,6 +263,14 @@ impl Subject {
         Some(text.trim().replace('\n', ", "))
     }
 
+    /// The folder of the checkpoint of a run that it is.
+    pub(crate) fn checkpoint(&self) -> Option<&Path> {
+        match &self.origin {
+            Origin::Run { checkpoint, .. } => Some(checkpoint),
+            Origin::PyTorch(_) | Origin::Compacted { .. } => None,
+        }
+    }
+
     /// Whether its settings say where images are.
     pub(crate) fn brings_images(&self) -> bool {
         self.brings_images
