@@ -54,8 +54,8 @@ pub use resume::{resume, run_or_resume};
 pub use run::{Finished, Options, run};
 pub use run_dir::RunDir;
 pub use sensitivity::{
-    Arm as SensitivityArm, Budget, Chosen, Control, Figures, Sensitivity, SensitivityError,
-    SensitivityOptions, StudiedSite, sensitivity,
+    Arm as SensitivityArm, Budget, Chosen, Control, Figures, Proposal, ProposedSite, Sensitivity,
+    SensitivityError, SensitivityOptions, StudiedSite, Uniform, Way, sensitivity,
 };
 
 /// What a plugin is written with, and what a program needs to attach it to its own burn training.

@@ -102,5 +102,14 @@ pub fn study(arguments: Sensitivity) -> Result<u8, RunError> {
     };
     let found = sensitivity(&options, &mut |part| complain(&format!("{part} …")))?;
     say(&found.to_string());
+    if let Some((path, _)) = &options.write {
+        say(&format!("prune:      {}\n", path.display()));
+    }
+    if let Some(out) = &options.out {
+        say(&format!("result:     {}\n", out.display()));
+    }
+    if arguments.json {
+        say(&format!("{}\n", found.json()));
+    }
     Ok(0)
 }

@@ -8,6 +8,8 @@ use super::judge::{Figures, moments};
 /// What the units of an arm were chosen by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Chosen {
+    /// No units: the encoder as it is.
+    Nothing,
     /// The end of a score.
     By(Score, Direction),
     /// At random, in this draw from 1.
@@ -18,6 +20,7 @@ impl Chosen {
     /// The word of the score.
     pub fn score(self) -> &'static str {
         match self {
+            Self::Nothing => "none",
             Self::By(score, _) => score.word(),
             Self::Random(_) => Score::Random.word(),
         }
@@ -27,14 +30,14 @@ impl Chosen {
     pub fn direction(self) -> &'static str {
         match self {
             Self::By(_, direction) => word(direction),
-            Self::Random(_) => "",
+            Self::Nothing | Self::Random(_) => "",
         }
     }
 
     /// The draw of random units; 0 for a score.
     pub fn draw(self) -> u32 {
         match self {
-            Self::By(..) => 0,
+            Self::Nothing | Self::By(..) => 0,
             Self::Random(draw) => draw,
         }
     }

@@ -70,6 +70,9 @@ pub enum SensitivityError {
         /// Of what.
         what: &'static str,
     },
+    /// A budget in operations for an encoder that does not tell them.
+    #[error("--budget: this encoder does not tell its multiplications; give a budget of units")]
+    NoCost,
     /// A proposal without a score to propose.
     #[error("--write: random units are the control alone; give --scores to choose units by")]
     NoScore,

@@ -82,8 +82,11 @@ impl Groups {
         let wanted = |tied: &Tied| {
             patterns.is_empty() || patterns.iter().any(|pattern| matches(pattern, &tied.group))
         };
+        let mut tied: Vec<Tied> = all.into_iter().filter(wanted).collect();
+        // What flows into a stage is kept for the next one.
+        tied.sort_by_key(|tied| tied.stage);
         Ok(Self {
-            tied: all.into_iter().filter(wanted).collect(),
+            tied,
             structure,
             alive,
         })
@@ -98,6 +101,12 @@ impl Groups {
     /// Units of all groups with so many gone.
     pub(super) fn units(&self, gone: &BTreeMap<String, usize>) -> usize {
         self.left(gone).values().sum()
+    }
+
+    /// Names of all groups, in forward order.
+    pub(super) fn names(&self) -> Vec<String> {
+        let groups = self.structure.groups.iter();
+        groups.map(|group| group.name.clone()).collect()
     }
 
     fn left(&self, gone: &BTreeMap<String, usize>) -> BTreeMap<String, usize> {

@@ -6,11 +6,17 @@
 
 mod arm;
 mod error;
+mod greedy;
 mod groups;
+mod heat;
 mod judge;
 mod options;
+mod output;
+mod page;
 mod prefix;
 mod progress;
+mod proposal;
+mod prune_file;
 mod scores;
 mod study;
 mod table;
@@ -20,6 +26,7 @@ use std::collections::BTreeMap;
 use afterimage_memory::Calibrated;
 use afterimage_model::{EncoderView, evaluation};
 use afterimage_prune::{Direction, Score};
+use afterimage_track::files::write_beside;
 
 use crate::error::RunError;
 use crate::probe::{Prepared, Subject, load_for, refuse_full};
@@ -28,12 +35,16 @@ pub use arm::{Arm, Chosen, Control, StudiedSite};
 pub use error::SensitivityError;
 pub use judge::Figures;
 pub use options::{Budget, SensitivityOptions};
+pub use proposal::{Proposal, ProposedSite, Uniform};
 
 use groups::Groups;
 use judge::Judge;
 use prefix::Prefix;
 use scores::Sources;
 use study::Study;
+
+/// A score, and which of its ends goes.
+pub type Way = (Score, Direction);
 
 /// What a study found.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,9 +68,11 @@ pub struct Sensitivity {
     /// Shares of their units.
     pub fractions: Vec<f64>,
     /// Scores with their directions.
-    pub ways: Vec<(Score, Direction)>,
+    pub ways: Vec<Way>,
     /// All arms, by site, then by fraction.
     pub arms: Vec<Arm>,
+    /// Fractions for a budget, where they were asked for.
+    pub proposal: Option<Proposal>,
     /// What the user should know.
     pub notes: Vec<String>,
 }
@@ -125,7 +138,7 @@ pub fn sensitivity(
     let whole = Arm {
         site: String::new(),
         fraction: 0.0,
-        chosen: Chosen::Random(0),
+        chosen: Chosen::Nothing,
         gone: 0,
         figures: whole,
         macs: study.macs(&none),
@@ -134,7 +147,7 @@ pub fn sensitivity(
     };
     let arms = study.arms(&mut prefix, say)?;
     let clock = subject.checkpoint().map(|_| prepared.clock);
-    Ok(Sensitivity {
+    let mut found = Sensitivity {
         encoder: subject.description.clone(),
         epoch: clock.map(|clock| clock.epoch),
         step: clock.map(|clock| clock.step),
@@ -150,13 +163,26 @@ pub fn sensitivity(
             .map(|(scored, direction)| (scored.score, direction))
             .collect(),
         arms,
+        proposal: None,
         notes,
-    })
+    };
+    if let Some((path, budget)) = &options.write {
+        say("measuring the proposal");
+        let mut prefix = Prefix::new(&encoder, masks, &images, &prepared.device);
+        let proposal = study.propose(&found, *budget, &mut prefix)?;
+        let text = prune_file::text(&found, &proposal, &config.unitmem);
+        write_beside(path, text.as_bytes())?;
+        found.proposal = Some(proposal);
+    }
+    if let Some(out) = &options.out {
+        output::write(&found, &loaded.resolved, out)?;
+    }
+    Ok(found)
 }
 
 impl Sensitivity {
     /// The arm of `site` whose units were chosen by `score` from its end `direction`.
-    pub fn arm(&self, site: &str, fraction: f64, way: (Score, Direction)) -> Option<&Arm> {
+    pub fn arm(&self, site: &str, fraction: f64, way: Way) -> Option<&Arm> {
         let chosen = Chosen::By(way.0, way.1);
         let mut arms = self.arms.iter();
         arms.find(|arm| arm.site == site && arm.fraction == fraction && arm.chosen == chosen)

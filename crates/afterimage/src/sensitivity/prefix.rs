@@ -109,6 +109,7 @@ impl<'e> Prefix<'e> {
     }
 
     /// The stage that is gone on from.
+    #[cfg(test)]
     pub(super) fn stage(&self) -> usize {
         self.stage
     }
@@ -147,4 +148,85 @@ impl<'e> Prefix<'e> {
 
 fn failed(fault: Fault) -> RunError {
     TrainError::Evaluation(fault).into()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use afterimage_data::{DataSource, Limits, ViewConfig};
+    use afterimage_hooks::Split;
+    use afterimage_model::{EncoderConfig, EncoderView, ResNet9Config, VitConfig, evaluation};
+    use afterimage_train::embed;
+
+    use super::*;
+    use crate::prepared::plain_views;
+
+    /// A few images more than a batch.
+    const IMAGES: usize = 270;
+
+    fn source() -> Arc<ViewSource> {
+        let limits = Limits {
+            train: Some(IMAGES),
+            held_out: Some(10),
+        };
+        let data = DataSource::Embedded {}.load(limits).unwrap();
+        let views = plain_views(&ViewConfig::default(), data.train.shape(), 1).unwrap();
+        Arc::new(ViewSource::new(Arc::new(data), Split::Train, views))
+    }
+
+    fn encoders(device: &Device) -> Vec<AnyEncoder> {
+        let configs = [
+            EncoderConfig::ResNet9(ResNet9Config {
+                width: 0.125,
+                ..ResNet9Config::default()
+            }),
+            EncoderConfig::Vit(VitConfig {
+                depth: 1,
+                patch: 7,
+                ..VitConfig::default()
+            }),
+        ];
+        let made = configs.map(|config| config.for_images(1, 28).init(3, device).unwrap());
+        made.iter().map(evaluation).collect()
+    }
+
+    fn bits(rows: &Embeddings) -> Vec<u32> {
+        rows.values().iter().map(|value| value.to_bits()).collect()
+    }
+
+    #[test]
+    fn going_on_from_a_stage_has_the_bits_of_the_whole_pass_on_any_number_of_threads() {
+        let (device, source) = (Device::flex(), source());
+        let ids: Vec<SampleId> = (0..IMAGES as u32).map(SampleId).collect();
+        for encoder in encoders(&device) {
+            let mut pruned = Masks::none();
+            let sites = encoder.sites();
+            pruned.prune(&sites[0], &[1]).unwrap();
+            let images = [(Arc::clone(&source), ids.clone())];
+            let stages = encoder.stages();
+            let kept = [usize::MAX, 0, 1 << 19];
+            let mut prefixes =
+                kept.map(|bytes| Prefix::new(&encoder, &pruned, &images, &device).within(bytes));
+            for (stage, names) in stages.iter().enumerate() {
+                let site = sites.iter().find(|site| site.name == names[0]).unwrap();
+                let mut masks = pruned.clone();
+                masks.prune(site, &[0, 2]).unwrap();
+                let view = EncoderView::new(&encoder, &masks);
+                let whole = embed(&view, &source, &ids, BATCH, &device).unwrap();
+                for prefix in &mut prefixes {
+                    prefix.advance(stage).unwrap();
+                    let rows = prefix.embeddings(&masks).unwrap();
+                    assert_eq!(bits(&rows), bits(&whole), "{}", site.name);
+                }
+                let one = rayon::ThreadPoolBuilder::new()
+                    .num_threads(1)
+                    .build()
+                    .unwrap();
+                let alone = one.install(|| prefixes[0].embeddings(&masks)).unwrap();
+                assert_eq!(bits(&alone), bits(&whole));
+            }
+            assert_eq!(prefixes[0].stage(), stages.len() - 1);
+            assert_eq!(prefixes[1].stage(), 0, "nothing is kept in no memory");
+        }
+    }
 }

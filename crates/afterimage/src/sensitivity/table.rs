@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use afterimage_prune::{Direction, Score};
 use afterimage_track::TextTable;
 
-use super::Sensitivity;
 use super::arm::{Control, word};
+use super::{Sensitivity, Way};
 
 impl Sensitivity {
     /// The encoder's time in words: of its checkpoint, where it is one.
@@ -24,7 +23,7 @@ impl Sensitivity {
     }
 
     /// A score and its end in words.
-    pub(super) fn way(way: (Score, Direction)) -> String {
+    pub(super) fn way(way: Way) -> String {
         format!("{} {}", word(way.1), way.0.word())
     }
 }
@@ -107,6 +106,9 @@ impl fmt::Display for Sensitivity {
                 );
             }
             writeln!(f, "{table}")?;
+        }
+        if let Some(proposal) = &self.proposal {
+            writeln!(f, "{}\n", proposal.summary())?;
         }
         Ok(())
     }
