@@ -17,7 +17,9 @@ fn text(path: &Path) -> String {
 /// The last value of a scalar of a run.
 fn last(run: &Path, tag: &str) -> f64 {
     let metrics = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
-    let lines = metrics.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let lines = metrics
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
     let values = lines.filter(|line| line["tag"] == tag);
     values.last().unwrap()["value"].as_f64().unwrap()
 }
@@ -27,7 +29,9 @@ fn rows(file: &Path) -> Vec<BTreeMap<String, String>> {
     let text = fs::read_to_string(file).unwrap();
     let mut lines = text.lines().map(|line| line.split(',').map(str::to_owned));
     let names: Vec<String> = lines.next().unwrap().collect();
-    lines.map(|row| names.iter().cloned().zip(row).collect()).collect()
+    lines
+        .map(|row| names.iter().cloned().zip(row).collect())
+        .collect()
 }
 
 #[test]
@@ -37,14 +41,33 @@ fn a_study_agrees_with_the_run_and_its_proposal_prunes() {
     let study = |out: &str, threads: &str| {
         let mut command = afterimage();
         command.env("RAYON_NUM_THREADS", threads);
-        command.arg("sensitivity").arg(&one).arg("--out").arg(place.path(out));
-        command.args(["--fractions", "0.25,0.5,0.75", "--scores", "magnitude", "--repeats", "2"]);
-        command.arg("--write").arg(place.path(&format!("{out}.toml")));
+        command
+            .arg("sensitivity")
+            .arg(&one)
+            .arg("--out")
+            .arg(place.path(out));
+        command.args([
+            "--fractions",
+            "0.25,0.5,0.75",
+            "--scores",
+            "magnitude",
+            "--repeats",
+            "2",
+        ]);
+        command
+            .arg("--write")
+            .arg(place.path(&format!("{out}.toml")));
         command.args(["--budget", "60 % of macs", "--json"]);
         finish(&mut command).expect(0, &["judging the encoder as it is"])
     };
     let ended = study("a", "2");
-    for words in ["lowest magnitude", "highest magnitude", "epoch 3, step 30", "2 draws", "± "] {
+    for words in [
+        "lowest magnitude",
+        "highest magnitude",
+        "epoch 3, step 30",
+        "2 draws",
+        "± ",
+    ] {
         assert!(ended.out.contains(words), "no {words:?} in\n{}", ended.out);
     }
     let all = rows(&place.path("a/sensitivity.csv"));
@@ -57,8 +80,10 @@ fn a_study_agrees_with_the_run_and_its_proposal_prunes() {
     // Six groups, three fractions, two ends and two random draws.
     assert_eq!(all.len(), 1 + 6 * 3 * (2 + 2));
     for row in &all[1..] {
-        let (macs, cosine): (f64, f64) =
-            (row["macs_share"].parse().unwrap(), row["cosine_distance"].parse().unwrap());
+        let (macs, cosine): (f64, f64) = (
+            row["macs_share"].parse().unwrap(),
+            row["cosine_distance"].parse().unwrap(),
+        );
         assert!(macs < 1.0 && cosine > 0.0, "{row:?}");
         assert_eq!((row["epoch"].as_str(), row["layermem"].as_str()), ("3", ""));
     }
@@ -68,7 +93,12 @@ fn a_study_agrees_with_the_run_and_its_proposal_prunes() {
     assert!(!place.path(".a.partial").exists());
 
     study("b", "1");
-    for file in ["sensitivity.csv", "sensitivity.parquet", "sensitivity.html", "config.toml"] {
+    for file in [
+        "sensitivity.csv",
+        "sensitivity.parquet",
+        "sensitivity.html",
+        "config.toml",
+    ] {
         let of = |out: &str| fs::read(place.path(out).join(file)).unwrap();
         assert!(of("a") == of("b"), "{file} depends on threads or on time");
     }
@@ -90,7 +120,14 @@ fn a_study_agrees_with_the_run_and_its_proposal_prunes() {
     let left = last(&out, "prune/macs") / all;
     assert!(left <= 0.6, "{left}");
     // A name that is there already is never written over.
-    let again = ["sensitivity", &text(&one), "--write", &text(&place.path("a.toml")), "--budget", "50 % of macs"];
+    let again = [
+        "sensitivity",
+        &text(&one),
+        "--write",
+        &text(&place.path("a.toml")),
+        "--budget",
+        "50 % of macs",
+    ];
     call(again).expect(2, &["a.toml", "already"]);
 }
 
@@ -101,13 +138,28 @@ fn recorded_scores_and_a_reference_are_used_and_missing_ones_are_told() {
     let run = text(&place.run("pair", &format!("{}{taylor}", tiny_pair()), 0));
     let out = place.path("out");
     let sites = ["--sites", "encoder.res1a*", "encoder.layer3.act"];
-    let study = ["sensitivity", &run, "--fractions", "0.5", "--repeats", "1", "--direction", "lowest"];
+    let study = [
+        "sensitivity",
+        &run,
+        "--fractions",
+        "0.5",
+        "--repeats",
+        "1",
+        "--direction",
+        "lowest",
+    ];
     let set = ["--set", "layermem.points=10", "--set", "layermem.views=3"];
     call(
         study
             .into_iter()
             .chain(sites)
-            .chain(["--scores", "taylor,bn-gamma", "--latency", "--out", &text(&out)])
+            .chain([
+                "--scores",
+                "taylor,bn-gamma",
+                "--latency",
+                "--out",
+                &text(&out),
+            ])
             .chain(set),
     )
     .expect(0, &[]);
@@ -121,7 +173,8 @@ fn recorded_scores_and_a_reference_are_used_and_missing_ones_are_told() {
         assert!(layermem.abs() <= 1.0, "{row:?}");
         assert!(row["milliseconds"].parse::<f64>().unwrap() > 0.0);
     }
-    call(study.into_iter().chain(["--scores", "classmem"])).expect(2, &["classmem", "holds none", "attached"]);
+    call(study.into_iter().chain(["--scores", "classmem"]))
+        .expect(2, &["classmem", "holds none", "attached"]);
 }
 
 #[test]
@@ -133,24 +186,54 @@ fn mistakes_of_a_study_are_told_with_what_to_do() {
     fs::write(place.path("full/file"), "kept").unwrap();
     let write = text(&place.path("prune.toml"));
     for (arguments, words) in [
-        (vec!["--sites", "encoder.res3*"], vec!["encoder.res3*", "encoder.res2a"]),
-        (vec!["--fractions", "0.5,0.1"], vec!["--fractions", "ascending"]),
+        (
+            vec!["--sites", "encoder.res3*"],
+            vec!["encoder.res3*", "encoder.res2a"],
+        ),
+        (
+            vec!["--fractions", "0.5,0.1"],
+            vec!["--fractions", "ascending"],
+        ),
         (vec!["--fractions", "0.5,1"], vec!["--fractions", "below 1"]),
         (vec!["--repeats", "0"], vec!["--repeats 0", "1 to 1000"]),
-        (vec!["--scores", "layermem"], vec!["layermem", "chooses none"]),
+        (
+            vec!["--scores", "layermem"],
+            vec!["layermem", "chooses none"],
+        ),
         (vec!["--scores", "magnitued"], vec!["magnitude"]),
-        (vec!["--scores", "taylor"], vec!["taylor", "plugin `taylor`", "holds none"]),
+        (
+            vec!["--scores", "taylor"],
+            vec!["taylor", "plugin `taylor`", "holds none"],
+        ),
         (vec!["--write", &write], vec!["--budget"]),
         (vec!["--budget", "50 % of macs"], vec!["--write"]),
-        (vec!["--write", &write, "--budget", "half"], vec!["half", "50 % of macs"]),
         (
-            vec!["--scores", "random", "--write", &write, "--budget", "50 % of macs"],
+            vec!["--write", &write, "--budget", "half"],
+            vec!["half", "50 % of macs"],
+        ),
+        (
+            vec![
+                "--scores",
+                "random",
+                "--write",
+                &write,
+                "--budget",
+                "50 % of macs",
+            ],
             vec!["--write", "--scores"],
         ),
         (
             vec![
-                "--scores", "magnitude", "--fractions", "0.25", "--repeats", "1", "--write", &write,
-                "--budget", "5 % of units",
+                "--scores",
+                "magnitude",
+                "--fractions",
+                "0.25",
+                "--repeats",
+                "1",
+                "--write",
+                &write,
+                "--budget",
+                "5 % of units",
             ],
             vec!["5.0 % are asked for", "larger --fractions"],
         ),
@@ -181,20 +264,36 @@ fn fractions_by_site_prune_what_they_say() {
     let run = place.run("fractions", &pruned(settings), 0);
     let decisions = fs::read_to_string(run.join("decisions.jsonl")).unwrap();
     let gone = |site: &str| -> usize {
-        let lines = decisions.lines().filter(|line| line.contains("\"kind\":\"mask\""));
+        let lines = decisions
+            .lines()
+            .filter(|line| line.contains("\"kind\":\"mask\""));
         let of_site = lines.filter_map(|line| line.split_once(&format!(" units of {site}: [")));
-        of_site.map(|(_, rest)| rest.split(']').next().unwrap().split(", ").count()).sum()
+        of_site
+            .map(|(_, rest)| rest.split(']').next().unwrap().split(", ").count())
+            .sum()
     };
     // Widths of 32, 64, … by 0.125: a half of 8 and 32 units, a quarter of 32, half of it by the first step.
     assert_eq!(gone("encoder.res1b.act"), 4);
     assert_eq!(gone("encoder.layer3.act"), 16);
     assert_eq!(gone("encoder.res2a.act"), 8);
-    for kept in ["encoder.res1a.act", "encoder.prep.act", "encoder.layer2.act"] {
+    for kept in [
+        "encoder.res1a.act",
+        "encoder.prep.act",
+        "encoder.layer2.act",
+    ] {
         assert!(!decisions.contains(kept), "{kept}");
     }
     for (settings, at, words) in [
-        ("[plugins.fractions]\n\"encoder.res3*\" = 0.5", "res3", vec!["no group or site", "encoder.res2a"]),
-        ("[plugins.fractions]\n\"encoder.prep\" = 0.5\n\"encoder.res1a\" = 1.0", "= 1.0", vec!["below 1"]),
+        (
+            "[plugins.fractions]\n\"encoder.res3*\" = 0.5",
+            "res3",
+            vec!["no group or site", "encoder.res2a"],
+        ),
+        (
+            "[plugins.fractions]\n\"encoder.prep\" = 0.5\n\"encoder.res1a\" = 1.0",
+            "= 1.0",
+            vec!["below 1"],
+        ),
         (
             "protect = [\"encoder.prep\"]\n[plugins.fractions]\n\"encoder.prep*\" = 0.5",
             "0.5",
@@ -205,8 +304,16 @@ fn fractions_by_site_prune_what_they_say() {
             "0.25",
             vec!["tied", "encoder.layer3.act"],
         ),
-        ("of = \"macs\"\n[plugins.fractions]\n\"encoder.prep\" = 0.5", "of = ", vec!["fractions"]),
-        ("scope = \"global\"\n[plugins.fractions]\n\"encoder.prep\" = 0.5", "global", vec!["fractions"]),
+        (
+            "of = \"macs\"\n[plugins.fractions]\n\"encoder.prep\" = 0.5",
+            "of = ",
+            vec!["fractions"],
+        ),
+        (
+            "scope = \"global\"\n[plugins.fractions]\n\"encoder.prep\" = 0.5",
+            "global",
+            vec!["fractions"],
+        ),
     ] {
         let wrong = pruned(settings);
         let line = wrong.lines().position(|line| line.contains(at)).unwrap() + 1;

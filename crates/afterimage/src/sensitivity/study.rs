@@ -1,6 +1,8 @@
 //! The arms of a study, measured one site after the other.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::resume_unwind;
+use std::thread;
 
 use afterimage_hooks::{SampleId, Split};
 use afterimage_memory::{AlignmentProbe, Calibrated, chosen_of, layer_mems};
@@ -8,7 +10,6 @@ use afterimage_model::compact::{Kept, without_units};
 use afterimage_model::{AnyEncoder, Encoder as _, EncoderView, Masks};
 use afterimage_prune::Direction;
 use afterimage_train::TrainError;
-use rayon::prelude::*;
 
 use super::arm::{Arm, Chosen};
 use super::groups::{Groups, Tied};
@@ -51,6 +52,28 @@ struct Planned {
 pub(super) struct Measured {
     pub(super) figures: Figures,
     pub(super) layermem: Option<Calibrated>,
+}
+
+/// What `work` makes of each of `items`, each on a thread of its own, in their order.
+///
+/// The threads are none of the pool's: one of these may start another item while it waits for a part of
+/// its own, and the linear probe holds a lock that the other would ask for.
+fn side_by_side<I: Sync, O: Send>(
+    items: &[I],
+    work: impl Fn(&I) -> Result<O, RunError> + Sync,
+) -> Result<Vec<O>, RunError> {
+    let work = &work;
+    thread::scope(|scope| {
+        let started: Vec<_> = items
+            .iter()
+            .map(|item| scope.spawn(move || work(item)))
+            .collect();
+        let ended = started.into_iter().map(|thread| match thread.join() {
+            Ok(result) => result,
+            Err(panic) => resume_unwind(panic),
+        });
+        ended.collect()
+    })
 }
 
 impl Study<'_> {
@@ -120,11 +143,10 @@ impl Study<'_> {
         let sets: Vec<&Vec<usize>> = sets.into_iter().collect();
         let mut measured: BTreeMap<&Vec<usize>, Measured> = BTreeMap::new();
         for some in sets.chunks(rayon::current_num_threads().max(1)) {
-            let now: Result<Vec<Measured>, RunError> = some
-                .par_iter()
-                .map(|units| self.measure(&[(tied, units.as_slice())], prefix))
-                .collect();
-            measured.extend(some.iter().copied().zip(now?));
+            let now = side_by_side(some, |units| {
+                self.measure(&[(tied, units.as_slice())], prefix)
+            })?;
+            measured.extend(some.iter().copied().zip(now));
             let done = plans.iter().filter(|p| some.contains(&&p.units)).count();
             progress.add(done, name, say);
         }
