@@ -20,8 +20,8 @@ fn last(run: &Path, tag: &str) -> f64 {
     let lines = metrics
         .lines()
         .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-    let values = lines.filter(|line| line["tag"] == tag);
-    values.last().unwrap()["value"].as_f64().unwrap()
+    let mut values = lines.filter(|line| line["tag"] == tag);
+    values.next_back().unwrap()["value"].as_f64().unwrap()
 }
 
 /// The rows of a CSV file by column.
