@@ -12,7 +12,7 @@ use super::judge::{Figures, moments};
 use super::options::Budget;
 use super::prefix::Prefix;
 use super::study::Study;
-use super::table::percent;
+use super::table::{percent, spread};
 use super::{Sensitivity, SensitivityError, Way};
 use crate::error::RunError;
 
@@ -300,8 +300,8 @@ impl Proposal {
         };
         format!(
             "At most {} may be left, and {:.1} % are. Units by {}. kNN lost {:.3} ± {:.3} with all of it \
-             at once (the sites alone add up to {:.3} ± {:.3}); random units in the same numbers lost {:.3} \
-             ± {:.3} over {} draws{uniform}. Errors are standard errors over held-out images, that of \
+             at once (the sites alone add up to {:.3} ± {:.3}); random units in the same numbers lost \
+             {} over {} draws{uniform}. Errors are standard errors over held-out images, that of \
              random units is the deviation over draws; nothing was trained again, and the {what} are those \
              of an encoder that the units are taken out of.",
             self.budget,
@@ -311,8 +311,7 @@ impl Proposal {
             self.measured.knn_lost_se,
             self.predicted.0,
             self.predicted.1,
-            self.random.knn_lost,
-            self.random.deviation,
+            spread(Some(self.random)),
             self.random.draws,
         )
     }
@@ -337,7 +336,7 @@ impl Proposal {
                     format!("{} of {}", site.gone, site.units),
                     short(site.lost.0),
                     short(site.lost.1),
-                    super::table::spread(site.random),
+                    spread(site.random),
                 ]
             })
             .collect();
