@@ -129,6 +129,9 @@ pub fn sensitivity(
         judge,
         scored,
     };
+    if let Some((_, budget)) = &options.write {
+        study.reach(*budget)?;
+    }
     say("judging the encoder as it is");
     let images = study.judge.images();
     let mut prefix = Prefix::new(&encoder, masks, &images, &prepared.device);
@@ -166,16 +169,25 @@ pub fn sensitivity(
         proposal: None,
         notes,
     };
-    if let Some((path, budget)) = &options.write {
+    // What was measured is kept, also where it reaches no budget.
+    let mut unproposed = None;
+    if let Some((_, budget)) = &options.write {
         say("measuring the proposal");
         let mut prefix = Prefix::new(&encoder, masks, &images, &prepared.device);
-        let proposal = study.propose(&found, *budget, &mut prefix)?;
-        let text = prune_file::text(&found, &proposal, &config.unitmem);
-        write_beside(path, text.as_bytes())?;
-        found.proposal = Some(proposal);
+        match study.propose(&found, *budget, &mut prefix) {
+            Ok(proposal) => found.proposal = Some(proposal),
+            Err(error) => unproposed = Some(error),
+        }
     }
     if let Some(out) = &options.out {
         output::write(&found, &loaded.resolved, out)?;
+    }
+    if let Some(error) = unproposed {
+        return Err(error);
+    }
+    if let (Some((path, _)), Some(proposal)) = (&options.write, &found.proposal) {
+        let text = prune_file::text(&found, proposal, &config.unitmem);
+        write_beside(path, text.as_bytes())?;
     }
     Ok(found)
 }
