@@ -92,6 +92,33 @@ fn ladders(found: &Sensitivity, way: Way) -> Vec<Vec<Step>> {
 }
 
 impl Study<'_> {
+    /// What is left with so many units gone of each site.
+    fn cost(&self, of: Of, gone: &[usize]) -> u64 {
+        let names = self.groups.tied.iter().map(|tied| tied.group.name.clone());
+        let gone: BTreeMap<String, usize> = names.zip(gone.iter().copied()).collect();
+        match of {
+            Of::Units => self.groups.units(&gone) as u64,
+            Of::Macs => self.groups.macs(&gone),
+        }
+    }
+
+    /// Refuses a budget that the largest fraction of every site does not reach, before anything is
+    /// measured.
+    pub(super) fn reach(&self, budget: Budget) -> Result<(), SensitivityError> {
+        let ties = &self.groups.tied;
+        let all = self.cost(budget.of, &vec![0; ties.len()]);
+        if all == 0 {
+            return Err(SensitivityError::NoCost);
+        }
+        let most = self.options.fractions.last().copied().unwrap_or_default();
+        let gone: Vec<usize> = ties.iter().map(|tied| tied.count(most)).collect();
+        let least = self.cost(budget.of, &gone) as f64 / all as f64;
+        match least <= budget.share {
+            true => Ok(()),
+            false => Err(out_of_reach(least, budget)),
+        }
+    }
+
     /// Proposes fractions for `budget` by what `found` says of single sites, and measures them together.
     pub(super) fn propose(
         &self,
@@ -99,19 +126,8 @@ impl Study<'_> {
         budget: Budget,
         prefix: &mut Prefix<'_>,
     ) -> Result<Proposal, RunError> {
-        let ties = &self.groups.tied;
-        let named = |gone: &[usize]| -> BTreeMap<String, usize> {
-            let names = ties.iter().map(|tied| tied.group.name.clone());
-            names.zip(gone.iter().copied()).collect()
-        };
-        let cost = |gone: &[usize]| match budget.of {
-            Of::Units => self.groups.units(&named(gone)) as u64,
-            Of::Macs => self.groups.macs(&named(gone)),
-        };
-        let all = cost(&vec![0; ties.len()]);
-        if all == 0 {
-            return Err(SensitivityError::NoCost.into());
-        }
+        let cost = |gone: &[usize]| self.cost(budget.of, gone);
+        let all = cost(&vec![0; self.groups.tied.len()]);
         let most = (budget.share * all as f64).floor() as u64;
         let mut best: Option<(f64, Way, Vec<Step>)> = None;
         let mut least = 1.0_f64;
@@ -139,12 +155,7 @@ impl Study<'_> {
             }
         }
         let Some((predicted, way, chosen)) = best else {
-            return Err(SensitivityError::OutOfReach {
-                least: 100.0 * least,
-                budget: 100.0 * budget.share,
-                what: budget.what(),
-            }
-            .into());
+            return Err(out_of_reach(least, budget).into());
         };
         self.measured(found, budget, way, (predicted, &chosen), &cost, prefix)
     }
@@ -260,6 +271,14 @@ impl Study<'_> {
             }));
         }
         Ok(None)
+    }
+}
+
+fn out_of_reach(least: f64, budget: Budget) -> SensitivityError {
+    SensitivityError::OutOfReach {
+        least: 100.0 * least,
+        budget: 100.0 * budget.share,
+        what: budget.what(),
     }
 }
 
