@@ -238,7 +238,7 @@ fn prune(masks: &mut Masks, encoder: &AnyEncoder, path: &Path) -> Result<(), Run
 }
 
 /// The same images for any encoder: normal values, as after normalisation.
-fn images(shape: [usize; 4], device: &Device) -> Tensor<4> {
+pub(crate) fn images(shape: [usize; 4], device: &Device) -> Tensor<4> {
     let mut generator = RandomKey::new(0, Stream::Device).generator();
     let count = shape.iter().product();
     let values: Vec<f32> = (0..count).map(|_| generator.normal() as f32).collect();
@@ -255,7 +255,7 @@ fn macs(encoder: &AnyEncoder, groups: &[Group], size: usize) -> u64 {
 }
 
 /// Median time of a forward pass after one that is not counted.
-fn milliseconds(
+pub(crate) fn milliseconds(
     encoder: &AnyEncoder,
     masks: &Masks,
     images: &Tensor<4>,

@@ -14,6 +14,7 @@ use crate::experiment::Experiment;
 use crate::located::located;
 use crate::points::Available;
 use crate::prepared::{encoder_of, side_for};
+use crate::pruned_groups;
 use crate::registry::Registry;
 use crate::start::Start;
 
@@ -76,7 +77,10 @@ fn told(
         }
         text.push_str(&start(experiment, &plugins, data.train.shape())?);
     }
-    let order = in_order(experiment, &plugins, sites(experiment)?)?;
+    let encoder = experiment.encoder.init(0, &Device::flex());
+    let encoder = encoder.map_err(TrainError::from)?;
+    pruned_groups::check(loaded, &encoder)?;
+    let order = in_order(experiment, &plugins, encoder.sites())?;
     text.push_str("plugins in order:\n");
     if order.is_empty() {
         text.push_str("  none\n");
@@ -173,9 +177,4 @@ pub(crate) fn attach(
     let plugins = registry.attach(&loaded.value.plugins, &mut report, origin);
     report.finish()?;
     Ok(plugins)
-}
-
-fn sites(experiment: &Experiment) -> Result<Vec<afterimage_hooks::Site>, RunError> {
-    let encoder = experiment.encoder.init(0, &Device::flex());
-    Ok(encoder.map_err(TrainError::from)?.sites())
 }

@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use crate::config::ConfigErrors;
 use crate::fine_tune::LayerError;
+use crate::sensitivity::SensitivityError;
 
 /// An error of a whole run, in the user's terms.
 #[derive(Debug, Error)]
@@ -296,6 +297,9 @@ pub enum RunError {
         /// What is missing where.
         what: String,
     },
+    /// A study of sensitivity that cannot be made.
+    #[error(transparent)]
+    Sensitivity(#[from] SensitivityError),
     /// A file could not be read or written.
     #[error("{path}: cannot {verb}: {source}")]
     Io {
@@ -326,6 +330,7 @@ impl RunError {
             | RunError::ExchangedLayers(_)
             | RunError::FewPoints { .. }
             | RunError::Insert { .. }
+            | RunError::Sensitivity(_)
             | RunError::PrunedLayers { .. }
             | RunError::OtherLayers { .. }
             | RunError::Start { .. }

@@ -23,11 +23,13 @@ mod points;
 mod prepared;
 mod probe;
 mod pruned;
+mod pruned_groups;
 mod quiet;
 mod registry;
 mod resume;
 mod run;
 mod run_dir;
+mod sensitivity;
 mod start;
 mod summary;
 pub mod sweeps;
@@ -55,6 +57,10 @@ pub use registry::{PluginKind, Registry};
 pub use resume::{resume, run_or_resume};
 pub use run::{Finished, Options, run};
 pub use run_dir::RunDir;
+pub use sensitivity::{
+    Arm as SensitivityArm, Budget, Chosen, Control, Figures, Proposal, ProposedSite, Sensitivity,
+    SensitivityError, SensitivityOptions, StudiedSite, Uniform, Way, sensitivity,
+};
 
 /// What a plugin is written with, and what a program needs to attach it to its own burn training.
 pub mod prelude {

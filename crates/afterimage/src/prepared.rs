@@ -19,6 +19,7 @@ use crate::error::RunError;
 use crate::experiment::Experiment;
 use crate::located::located;
 use crate::points::Available;
+use crate::pruned_groups;
 use crate::registry::Registry;
 use crate::start::Start;
 
@@ -118,6 +119,7 @@ impl Prepared {
             None => fresh()?,
         }
         .freeze(&trained.frozen);
+        pruned_groups::check(loaded, model.encoder())?;
         let plugin_ids = in_order(experiment, &plugins, model.encoder().sites())?
             .into_iter()
             .map(|index| plugins[index].manifest().id.clone())

@@ -22,7 +22,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::chaos::{Chaos, ChaosConfig};
-use crate::config::{ConfigErrors, Loaded, Report, load_file_with};
+use crate::config::{ConfigErrors, KeyPath, Loaded, Report, load_file_with};
 use crate::experiment::{Experiment, PluginEntry};
 
 type Make = Box<dyn Fn(&str, &toml::Table, &mut Report<'_>, &str) -> Option<Attached>>;
@@ -248,7 +248,13 @@ impl Registry {
             .with(PluginKind::new(
                 "prune",
                 "masks units on a schedule, by scores of other plugins, and makes the model smaller",
-                |config: &PruneConfig, report| tell(config.problems(), report),
+                |config: &PruneConfig, report| {
+                    tell(config.problems(), report);
+                    for fault in config.fraction_problems() {
+                        let key = KeyPath::root().key("fractions").key(&fault.pattern);
+                        report.error(&key.to_string(), fault.message);
+                    }
+                },
                 Prune::new,
             ))
             .with(PluginKind::new(

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::compact::Compact;
 use crate::intervene::{Ablate, Exchange, Insert};
 use crate::probe::Probe;
+use crate::sensitivity::Sensitivity;
 use crate::sweep::Sweep;
 use crate::value::Value;
 
@@ -54,6 +55,8 @@ pub enum Command {
     /// Hold the units of the highest or lowest scores at zero, and judge what is left of the encoder and
     /// of its memory.
     Ablate(Ablate),
+    /// Hold units of one site after the other at zero, by scores and at random, and measure what is left.
+    Sensitivity(Box<Sensitivity>),
     /// Train single units of a run's encoder on held-out points, and watch their UnitMem.
     Insert(Insert),
     /// Make a smaller encoder of one whose units are pruned, and measure what it saves.

@@ -22,6 +22,7 @@ pub fn execute(registry: &Registry, arguments: Arguments) -> u8 {
         Command::Probe(arguments) => probe(arguments),
         Command::Exchange(arguments) => crate::intervene::exchange_layers(arguments),
         Command::Ablate(arguments) => crate::intervene::ablate_units(registry, arguments),
+        Command::Sensitivity(arguments) => crate::sensitivity::study(*arguments),
         Command::Insert(arguments) => crate::intervene::insert_points(registry, arguments),
         Command::Compact(arguments) => crate::compact::compact(arguments),
         Command::Report { runs } => report(&runs),

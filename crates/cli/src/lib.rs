@@ -19,6 +19,7 @@ mod logging;
 mod output;
 mod probe;
 mod select;
+mod sensitivity;
 mod source;
 mod sweep;
 mod value;

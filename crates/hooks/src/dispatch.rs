@@ -17,7 +17,7 @@ use crate::manifest::Manifest;
 use crate::order::{Host, order};
 use crate::plugin::{Attached, Plugin};
 use crate::request::Decision;
-use crate::resource::Resources;
+use crate::resource::{Resource, Resources, decode_as};
 use crate::state::PluginState;
 use crate::tap::{TapPlan, TapSpec};
 
@@ -117,6 +117,15 @@ impl HooksState {
     pub fn disabled(&self) -> Vec<String> {
         let off = self.plugins.iter().filter(|saved| saved.state.is_none());
         off.map(|saved| saved.id.clone()).collect()
+    }
+
+    /// The resource `R` as it stood; `None` where no plugin had provided it.
+    ///
+    /// # Errors
+    /// Damaged bytes.
+    pub fn resource<R: Resource>(&self) -> Result<Option<R>, Fault> {
+        let bytes = self.resources.get(R::NAME);
+        bytes.map(|bytes| decode_as::<R>(bytes)).transpose()
     }
 }
 

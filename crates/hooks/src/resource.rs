@@ -45,8 +45,11 @@ fn encode<R: Resource>(value: &dyn Any) -> Result<Vec<u8>, Fault> {
 }
 
 fn decode<R: Resource>(bytes: &[u8]) -> Result<Box<dyn Any + Send>, Fault> {
-    postcard::from_bytes::<R>(bytes)
-        .map(|value| Box::new(value) as Box<dyn Any + Send>)
+    decode_as::<R>(bytes).map(|value| Box::new(value) as Box<dyn Any + Send>)
+}
+
+pub(crate) fn decode_as<R: Resource>(bytes: &[u8]) -> Result<R, Fault> {
+    postcard::from_bytes(bytes)
         .map_err(|e| Fault::caused_by(format!("resource {:?} is damaged", R::NAME), e))
 }
 

@@ -9,7 +9,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::compact::Group;
-use crate::{ModelError, ResNet, ResNet9, ResNet9Config, ResNetConfig, Taps, Vit, VitConfig};
+use crate::{Flow, ModelError, ResNet, ResNet9, ResNet9Config, ResNetConfig, Taps, Vit, VitConfig};
 
 /// A network from images to embeddings with named sites.
 ///
@@ -39,6 +39,26 @@ pub trait Encoder: Module {
 
     /// Embeddings `[B, D]` of `images` `[B, C, H, W]`, passing every site through `taps`.
     fn encode(&self, images: Tensor<4>, taps: &mut Taps) -> Tensor<2>;
+
+    /// The stages of the forward pass, each by the names of the sites that it passes; every site is in
+    /// one of them. An encoder that does not tell is one stage.
+    fn stages(&self) -> Vec<Vec<String>> {
+        vec![self.sites().into_iter().map(|site| site.name).collect()]
+    }
+
+    /// Runs stage number `index` on what the stage before it put out, or on images: all stages one
+    /// after the other give the bits of [`encode`](Self::encode).
+    ///
+    /// # Errors
+    /// What another stage takes; a stage that the encoder does not have.
+    fn stage(&self, index: usize, flow: Flow, taps: &mut Taps) -> Result<Flow, ModelError> {
+        match (index, flow) {
+            (0, Flow::Map(images)) => Ok(Flow::Embedding(self.encode(images, taps))),
+            _ => Err(ModelError::Stage {
+                stage: "an encoder of one stage",
+            }),
+        }
+    }
 }
 
 /// The choice of an encoder, `kind = "resnet9"` and that encoder's own keys.
@@ -201,6 +221,14 @@ impl Encoder for AnyEncoder {
 
     fn encode(&self, images: Tensor<4>, taps: &mut Taps) -> Tensor<2> {
         within!(self, encoder => encoder.encode(images, taps))
+    }
+
+    fn stages(&self) -> Vec<Vec<String>> {
+        within!(self, encoder => encoder.stages())
+    }
+
+    fn stage(&self, index: usize, flow: Flow, taps: &mut Taps) -> Result<Flow, ModelError> {
+        within!(self, encoder => encoder.stage(index, flow, taps))
     }
 }
 

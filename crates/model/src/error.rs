@@ -103,6 +103,12 @@ pub enum ModelError {
         /// The tensors as the file calls them, how many values of each, and the first.
         tensors: Vec<String>,
     },
+    /// A stage that is given what another stage takes.
+    #[error("{stage} was given what another stage of the encoder takes")]
+    Stage {
+        /// The stage.
+        stage: &'static str,
+    },
     /// Units that cannot be taken out of a tensor, group or model.
     #[error("compaction: {reason}")]
     Slice {

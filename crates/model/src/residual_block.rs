@@ -147,6 +147,12 @@ impl ResidualBlock {
         sites
     }
 
+    /// Names of the block's sites, in forward order.
+    pub(crate) fn site_names(&self) -> Vec<String> {
+        let sites = self.sites(&mut Vec::new(), &[]);
+        sites.into_iter().map(|site| site.name).collect()
+    }
+
     /// The groups of the branch's inner convolutions, which are read by the next one alone.
     pub(crate) fn inner_groups(&self) -> Vec<Group> {
         let pairs = self.branch.windows(2);

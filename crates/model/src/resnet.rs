@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::compact::Group;
 use crate::defaults::{as_published, rgb};
 use crate::residual_block::{ResidualBlock, ResidualBlockConfig};
-use crate::{ConvBlock, ConvBlockConfig, Encoder, Initial, ModelError, Taps, seeded_from};
+use crate::{ConvBlock, ConvBlockConfig, Encoder, Flow, Initial, ModelError, Taps, seeded_from};
 
 /// Channels of the four stages at width 1, before the expansion of bottlenecks.
 const WIDTHS: [usize; 4] = [64, 128, 256, 512];
@@ -242,5 +242,27 @@ impl Encoder for ResNet {
 
     fn encode(&self, images: Tensor<4>, taps: &mut Taps) -> Tensor<2> {
         self.forward(images, taps)
+    }
+    fn stages(&self) -> Vec<Vec<String>> {
+        let stem = self.stem.site_names();
+        let blocks = self.blocks().map(ResidualBlock::site_names);
+        std::iter::once(stem).chain(blocks).collect()
+    }
+
+    fn stage(&self, index: usize, flow: Flow, taps: &mut Taps) -> Result<Flow, ModelError> {
+        let wrong = ModelError::Stage { stage: "a ResNet" };
+        let Flow::Map(x) = flow else {
+            return Err(wrong);
+        };
+        let Some(before) = index.checked_sub(1) else {
+            return Ok(Flow::Map(self.stem.forward(x, taps)));
+        };
+        let mut blocks = self.blocks().skip(before);
+        let block = blocks.next().ok_or(wrong)?;
+        let x = block.forward(x, taps);
+        Ok(match blocks.next() {
+            Some(_) => Flow::Map(x),
+            None => Flow::Embedding(space_mean(x)),
+        })
     }
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::compact::{Group, Point};
 use crate::defaults::{as_published, rgb};
-use crate::{ConvBlock, ConvBlockConfig, Encoder, ModelError, Taps};
+use crate::{ConvBlock, ConvBlockConfig, Encoder, Flow, ModelError, Taps};
 
 /// Output channels of the eight convolutions at width 1; together 1120 units.
 const WIDTHS: [usize; 8] = [32, 64, 64, 64, 128, 256, 256, 256];
@@ -151,10 +151,14 @@ impl ResNet9 {
         let [b, skip] = fork(b);
         let branch = self.res2a.forward(b, taps);
         let branch = self.res2b.forward(branch, taps);
-        let x = taps.visit4(RES2, add(branch, skip, false));
-        let [rows, units, height, width] = x.dims();
-        max_pool2d(x, MaxPoolOptions::new([height, width])).reshape([rows, units])
+        pooled(taps.visit4(RES2, add(branch, skip, false)))
     }
+}
+
+/// The maximum over a map, `[B, C]`.
+fn pooled(x: Tensor<4>) -> Tensor<2> {
+    let [rows, units, height, width] = x.dims();
+    max_pool2d(x, MaxPoolOptions::new([height, width])).reshape([rows, units])
 }
 
 impl Encoder for ResNet9 {
@@ -249,5 +253,47 @@ impl Encoder for ResNet9 {
 
     fn encode(&self, images: Tensor<4>, taps: &mut Taps) -> Tensor<2> {
         self.forward(images, taps)
+    }
+    fn stages(&self) -> Vec<Vec<String>> {
+        let Self {
+            prep,
+            layer1,
+            res1a,
+            res1b,
+            layer2,
+            layer3,
+            res2a,
+            res2b,
+        } = self;
+        let mut stages = [prep, layer1, res1a, res1b, layer2, layer3, res2a, res2b]
+            .map(ConvBlock::site_names)
+            .to_vec();
+        stages[3].push(RES1.to_owned());
+        stages[7].push(RES2.to_owned());
+        stages
+    }
+
+    fn stage(&self, index: usize, flow: Flow, taps: &mut Taps) -> Result<Flow, ModelError> {
+        let branch = |block: &ConvBlock, x, taps: &mut Taps| {
+            let [x, skip] = fork(x);
+            Flow::Branch(block.forward(x, taps), Box::new(skip))
+        };
+        Ok(match (index, flow) {
+            (0, Flow::Map(x)) => Flow::Map(self.prep.forward(x, taps)),
+            (1, Flow::Map(x)) => Flow::Map(self.layer1.forward(x, taps)),
+            (2, Flow::Map(x)) => branch(&self.res1a, x, taps),
+            (3, Flow::Branch(x, skip)) => {
+                let x = self.res1b.forward(x, taps);
+                Flow::Map(taps.visit4(RES1, add(x, *skip, false)))
+            }
+            (4, Flow::Map(x)) => Flow::Map(self.layer2.forward(x, taps)),
+            (5, Flow::Map(x)) => Flow::Map(self.layer3.forward(x, taps)),
+            (6, Flow::Map(x)) => branch(&self.res2a, x, taps),
+            (7, Flow::Branch(x, skip)) => {
+                let x = self.res2b.forward(x, taps);
+                Flow::Embedding(pooled(taps.visit4(RES2, add(x, *skip, false))))
+            }
+            _ => return Err(ModelError::Stage { stage: "ResNet-9" }),
+        })
     }
 }

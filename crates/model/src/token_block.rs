@@ -118,13 +118,24 @@ impl TokenBlock {
 
     /// `[B, T, C]` to `[B, T, C]`.
     pub fn forward(&self, x: Tensor<3>, taps: &mut Taps) -> Tensor<3> {
+        let x = self.attend(x, taps);
+        self.feed(x, taps)
+    }
+
+    /// The first half: `x + attention(norm(x))`.
+    pub(crate) fn attend(&self, x: Tensor<3>, taps: &mut Taps) -> Tensor<3> {
         let sites = &self.sites;
         let [x, skip] = fork(x);
         let qkv = linear(&self.qkv, self.norm1.forward(x));
         let said = taps.visit3(&sites.heads, attention(qkv, self.heads()));
         let branch = linear(&self.output, said);
         let x = add_tokens(skip, taps.visit3(&sites.attention, branch));
-        let x = taps.visit3(&sites.attended, x);
+        taps.visit3(&sites.attended, x)
+    }
+
+    /// The second half: `x + fc2(gelu(fc1(norm(x))))`.
+    pub(crate) fn feed(&self, x: Tensor<3>, taps: &mut Taps) -> Tensor<3> {
+        let sites = &self.sites;
         let [x, skip] = fork(x);
         let hidden = linear(&self.fc1, self.norm2.forward(x));
         let hidden = gelu(taps.visit3(&sites.fc1, hidden));

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::compact::Group;
 use crate::defaults::rgb;
-use crate::{Encoder, Initial, ModelError, Taps, TokenBlock, TokenNorm, seeded_from};
+use crate::{Encoder, Flow, Initial, ModelError, Taps, TokenBlock, TokenNorm, seeded_from};
 
 /// More blocks are a slip of the keyboard.
 const MOST_BLOCKS: usize = 256;
@@ -23,6 +23,8 @@ const MOST_SIDE: usize = 4096;
 const DEVIATION: f64 = 0.02;
 const PATCH: &str = "encoder.patch";
 const NORM: &str = "encoder.norm";
+/// Sites of a block's attention half.
+const ATTENTION_SITES: usize = 3;
 
 /// Width and heads of a [`Vit`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -205,9 +207,7 @@ impl Vit {
     /// # Panics
     /// If an image is smaller than a patch.
     pub fn forward(&self, images: Tensor<4>, taps: &mut Taps) -> Tensor<2> {
-        let x = self.tokens(images, taps);
-        let [batch, _, channels] = x.dims();
-        x.slice(s![.., 0..1]).reshape([batch, channels])
+        class_of(self.tokens(images, taps))
     }
 
     /// The tokens behind the last norm, `[B, 1 + patches, C]`, the class token first.
@@ -215,11 +215,16 @@ impl Vit {
     /// # Panics
     /// If an image is smaller than a patch.
     pub fn tokens(&self, images: Tensor<4>, taps: &mut Taps) -> Tensor<3> {
+        let x = self.embedded(images, taps);
+        self.through(x, taps)
+    }
+
+    /// The tokens in front of the first block, `[B, 1 + patches, C]`.
+    fn embedded(&self, images: Tensor<4>, taps: &mut Taps) -> Tensor<3> {
         let (patches, grid) = self.patches(images, taps);
         let [batch, _, channels] = patches.dims();
         let class = self.class.val().expand([batch, 1, channels]);
-        let x = Tensor::cat(vec![class, patches], 1) + self.positions(grid);
-        self.through(x, taps)
+        Tensor::cat(vec![class, patches], 1) + self.positions(grid)
     }
 
     /// The tokens behind the last norm of an encoder that sees some patches alone,
@@ -298,6 +303,12 @@ impl Vit {
     }
 }
 
+/// The class token, `[B, C]`.
+fn class_of(x: Tensor<3>) -> Tensor<2> {
+    let [batch, _, channels] = x.dims();
+    x.slice(s![.., 0..1]).reshape([batch, channels])
+}
+
 impl Encoder for Vit {
     fn sites(&self) -> Vec<Site> {
         let channels = self.channels();
@@ -337,5 +348,34 @@ impl Encoder for Vit {
 
     fn encode(&self, images: Tensor<4>, taps: &mut Taps) -> Tensor<2> {
         self.forward(images, taps)
+    }
+    fn stages(&self) -> Vec<Vec<String>> {
+        let mut stages = vec![vec![PATCH.to_owned()]];
+        for block in &self.blocks {
+            let mut sites: Vec<String> = block.sites().into_iter().map(|site| site.name).collect();
+            let fed = sites.split_off(ATTENTION_SITES);
+            stages.extend([sites, fed]);
+        }
+        stages.push(vec![NORM.to_owned()]);
+        stages
+    }
+
+    fn stage(&self, index: usize, flow: Flow, taps: &mut Taps) -> Result<Flow, ModelError> {
+        let wrong = ModelError::Stage {
+            stage: "a vision transformer",
+        };
+        match (index.checked_sub(1), flow) {
+            (None, Flow::Map(images)) => Ok(Flow::Tokens(self.embedded(images, taps))),
+            (Some(half), Flow::Tokens(x)) => match self.blocks.get(half / 2) {
+                Some(block) if half % 2 == 0 => Ok(Flow::Tokens(block.attend(x, taps))),
+                Some(block) => Ok(Flow::Tokens(block.feed(x, taps))),
+                None if half == 2 * self.blocks.len() => {
+                    let x = taps.visit3(NORM, self.norm.forward(x));
+                    Ok(Flow::Embedding(class_of(x)))
+                }
+                None => Err(wrong),
+            },
+            _ => Err(wrong),
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! Settings of the plugin `prune`.
 
-use afterimage_hooks::glob;
+use std::collections::BTreeMap;
+
+use afterimage_hooks::{Site, UnitGroup, glob};
 use serde::{Deserialize, Serialize};
 
 use crate::normalise::Normaliser;
@@ -10,6 +12,9 @@ use crate::select::{Budget, Direction, Rules, Scope};
 
 /// Units of a group.
 const MOST_UNITS: usize = 1 << 20;
+
+/// What goes where neither `fraction` nor `fractions` is told.
+const FRACTION: f64 = 0.1;
 
 /// How the scores of several sites become one score of the group that they share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -43,8 +48,14 @@ pub struct PruneConfig {
     pub score: Score,
     /// Which end of the scores goes: `"highest"` (default) or `"lowest"`.
     pub direction: Direction,
-    /// What is gone in the end of what was there before, in (0, 1); default 0.1.
-    pub fraction: f64,
+    /// What is gone in the end of what was there before, in (0, 1); default 0.1. Beside `fractions`
+    /// that of the groups that no pattern matches; without it they stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fraction: Option<f64>,
+    /// What is gone in the end of the units of single groups, in [0, 1), by globs over names of groups
+    /// and of their sites; none by default. A full name goes before a glob.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub fractions: BTreeMap<String, f64>,
     /// Of what: `"units"` (default) or `"macs"`, multiply-accumulate operations.
     pub of: Budget,
     /// The same fraction of each group, `"site"` (default), or of all together, `"global"`.
@@ -82,7 +93,8 @@ impl Default for PruneConfig {
         Self {
             score: Score::default(),
             direction: Direction::default(),
-            fraction: 0.1,
+            fraction: Some(FRACTION),
+            fractions: BTreeMap::new(),
             of: Budget::default(),
             scope: Scope::default(),
             normalise: Normaliser::default(),
@@ -111,7 +123,8 @@ impl PruneConfig {
             }
         };
         check(
-            self.fraction > 0.0 && self.fraction < 1.0,
+            self.fraction
+                .is_none_or(|fraction| fraction > 0.0 && fraction < 1.0),
             "fraction",
             "must be above 0 and below 1; every group keeps a unit",
         );
@@ -146,6 +159,16 @@ impl PruneConfig {
             "has no effect where each group is counted apart; set `scope = \"global\"`, or leave it \
              out",
         );
+        check(
+            self.fractions.is_empty() || self.of == Budget::Units,
+            "of",
+            "`fractions` are parts of each group's units; set `of = \"units\"`, or leave them out",
+        );
+        check(
+            self.fractions.is_empty() || self.scope == Scope::Site,
+            "scope",
+            "`fractions` count each group apart; set `scope = \"site\"`, or leave them out",
+        );
         problems.extend(self.schedule.problem().map(|problem| ("schedule", problem)));
         problems
     }
@@ -166,9 +189,9 @@ impl PruneConfig {
                     Compacting::EachStep => true,
                 };
                 format!(
-                    "after epoch {}: {:.1} % of the {what} are gone{}",
+                    "after epoch {}: {}{}",
                     step.epoch,
-                    100.0 * self.fraction * step.share,
+                    self.gone(what, step.share),
                     if compacts {
                         ", and the model is made smaller"
                     } else {
@@ -177,6 +200,53 @@ impl PruneConfig {
                 )
             })
             .collect()
+    }
+
+    /// What is gone at a share of the whole, in words.
+    fn gone(&self, what: &str, share: f64) -> String {
+        if self.fractions.is_empty() {
+            return format!(
+                "{:.1} % of the {what} are gone",
+                100.0 * self.rest() * share
+            );
+        }
+        let mut parts: Vec<String> = self
+            .fractions
+            .iter()
+            .map(|(pattern, fraction)| format!("{:.1} % of {pattern}", 100.0 * fraction * share))
+            .collect();
+        let rest = self.rest();
+        if rest > 0.0 {
+            parts.push(format!("{:.1} % of all others", 100.0 * rest * share));
+        }
+        format!("{} are gone", parts.join(", "))
+    }
+
+    /// What goes of the groups that `fractions` does not name.
+    pub(crate) fn rest(&self) -> f64 {
+        let without = if self.fractions.is_empty() {
+            FRACTION
+        } else {
+            0.0
+        };
+        self.fraction.unwrap_or(without)
+    }
+
+    /// What is decided as one in a model with these `groups` and `sites`: its groups, or each of its
+    /// sites where `couple` is off.
+    pub fn groups_of(&self, groups: &[UnitGroup], sites: &[Site]) -> Vec<UnitGroup> {
+        if self.couple {
+            return groups.to_vec();
+        }
+        let alone = |site: &Site| UnitGroup {
+            name: site.name.clone(),
+            units: site.units,
+            channels: 1,
+            sites: vec![site.name.clone()],
+            masked_at: vec![site.name.clone()],
+            embeds: false,
+        };
+        sites.iter().map(alone).collect()
     }
 
     /// Whether a group or site of this name is one to prune.
@@ -193,7 +263,7 @@ impl PruneConfig {
     /// The rules of selection for a part of the whole fraction.
     pub(crate) fn rules(&self, share: f64) -> Rules {
         Rules {
-            fraction: self.fraction * share,
+            fraction: self.rest() * share,
             of: self.of,
             scope: self.scope,
             normaliser: self.normalise,
@@ -227,7 +297,7 @@ mod tests {
     #[test]
     fn settings_out_of_range_are_told_by_key() {
         let wrong = PruneConfig {
-            fraction: 1.0,
+            fraction: Some(1.0),
             max_fraction: 0.0,
             min_units: 0,
             round_to: 0,
@@ -254,7 +324,7 @@ mod tests {
         );
         for fraction in [f64::NAN, 0.0, -0.5] {
             let config = PruneConfig {
-                fraction,
+                fraction: Some(fraction),
                 ..PruneConfig::default()
             };
             assert_eq!(config.problems().len(), 1);

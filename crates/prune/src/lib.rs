@@ -19,6 +19,7 @@
 
 mod config;
 mod error;
+mod fractions;
 mod normalise;
 mod plugin;
 mod pool;
@@ -29,11 +30,12 @@ mod select;
 
 pub use config::{Aggregate, Compacting, PruneConfig};
 pub use error::PruneError;
+pub use fractions::FractionFault;
 pub use normalise::Normaliser;
 pub use plugin::Prune;
 pub use pool::{Pool, over_channels, over_sites};
 pub use schedule::{Schedule, Step};
-pub use score::{Score, SiteValues};
+pub use score::{Score, SiteValues, excess};
 pub use scores::{
     ActivationMean, ActivationScores, BnGamma, GammaScores, Magnitude, MagnitudeScores,
     RandomScores, RandomUnits, SampledConfig, ScoredConfig, Taylor, TaylorScores,

@@ -83,6 +83,19 @@ impl Prune {
                 names.join(", ")
             )));
         }
+        let all = self.config.groups_of(&structure.groups, cx.model.sites());
+        let problems = self.config.fraction_problems().into_iter();
+        if let Some(fault) = problems.chain(self.config.misfits(&all)).next() {
+            let names: Vec<&str> = groups.iter().map(|group| group.name.as_str()).collect();
+            let advice = match fault.unknown {
+                true => format!("; there are {}", names.join(", ")),
+                false => String::new(),
+            };
+            return Err(Fault::new(format!(
+                "`fractions.{:?}`: {}{advice}",
+                fault.pattern, fault.message
+            )));
+        }
         self.whole = Some(Whole {
             units: groups
                 .into_iter()
@@ -101,26 +114,12 @@ impl Prune {
         model: &dyn ModelView,
         scores: Option<&SiteValues>,
     ) -> Vec<UnitGroup> {
-        let takes = |group: &UnitGroup| self.config.takes(&group.name);
-        if self.config.couple {
-            return structure
-                .groups
-                .iter()
-                .filter(|g| takes(g))
-                .cloned()
-                .collect();
-        }
         let scored = |name: &str| scores.is_none_or(|scores| scores.get(name).is_some());
-        let sites = model.sites().iter().filter(|site| scored(&site.name));
-        let alone = sites.map(|site| UnitGroup {
-            name: site.name.clone(),
-            units: site.units,
-            channels: 1,
-            sites: vec![site.name.clone()],
-            masked_at: vec![site.name.clone()],
-            embeds: false,
-        });
-        alone.filter(takes).collect()
+        let all = self.config.groups_of(&structure.groups, model.sites());
+        all.into_iter()
+            .filter(|group| self.config.takes(&group.name))
+            .filter(|group| self.config.couple || scored(&group.name))
+            .collect()
     }
 
     fn epoch(&mut self, cx: &mut EpochEndCx<'_>) -> Result<(), Fault> {
@@ -131,7 +130,13 @@ impl Prune {
         let scores = self.scores(cx)?;
         let structure = cx.model.structure().unwrap_or_default();
         let coupled = self.coupled(&structure, cx.model, &scores)?;
-        let pools: Vec<Pool> = coupled.iter().map(|c| c.pool.clone()).collect();
+        let with_fraction = |coupled: &Coupled| {
+            let mut pool = coupled.pool.clone();
+            let own = !self.config.fractions.is_empty();
+            pool.fraction = own.then(|| step.share * self.config.fraction_of(&coupled.group));
+            pool
+        };
+        let pools: Vec<Pool> = coupled.iter().map(with_fraction).collect();
         let mut rules = self.config.rules(step.share);
         if self.config.random_units {
             rules.random = Some(cx.random().epoch(epoch));
@@ -152,7 +157,7 @@ impl Prune {
                 "prune: {:.1} % are gone after epoch {epoch} in place of {:.1} %: bounds, roundings \
                  or units without scores keep the rest",
                 100.0 * chosen.fraction,
-                100.0 * rules.fraction
+                100.0 * chosen.wanted
             );
         }
         self.record(cx, &structure, &coupled, &chosen);

@@ -15,6 +15,9 @@ pub struct Pool {
     pub scores: Vec<Option<f64>>,
     /// Whether no unit may be pruned.
     pub protected: bool,
+    /// What is gone of its units in the end, in [0, 1), where it has a fraction of its own; it counts
+    /// under [`Scope::Site`](crate::Scope::Site) and [`Budget::Units`](crate::Budget::Units) alone.
+    pub fraction: Option<f64>,
 }
 
 impl Pool {
@@ -29,6 +32,7 @@ impl Pool {
                 .map(|score| score.filter(|score| score.is_finite()))
                 .collect(),
             protected: false,
+            fraction: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Which resource the pruner reads.
 
-use afterimage_hooks::{Declare, Fault, Plugin, Scope};
+use afterimage_hooks::{Declare, Fault, HooksState, Plugin, Scope};
 use afterimage_memory::{ClassScores, LayerScores, UnitScore, UnitScores};
 use serde::{Deserialize, Serialize};
 
@@ -110,35 +110,10 @@ impl Score {
     ) -> Result<Option<SiteValues>, Fault> {
         let own = |values: Option<&SiteValues>| values.cloned();
         Ok(match self {
-            Self::Unitmem | Self::UnitmemExcess => scope.resource::<UnitScores>()?.map(|scores| {
-                let site = |site: &afterimage_memory::SiteScores| {
-                    let train = values(site.train.scores());
-                    let null = values(site.held_out.scores());
-                    let score = match self {
-                        Self::Unitmem => train,
-                        _ => train
-                            .into_iter()
-                            .zip(null)
-                            .map(|(train, null)| Some(train? - null?))
-                            .collect(),
-                    };
-                    (site.site.clone(), score)
-                };
-                SiteValues {
-                    epoch: scores.epoch,
-                    step: scores.step,
-                    sites: scores.sites.iter().map(site).collect(),
-                }
-            }),
-            Self::Classmem => scope.resource::<ClassScores>()?.map(|scores| SiteValues {
-                epoch: scores.epoch,
-                step: scores.step,
-                sites: scores
-                    .sites
-                    .iter()
-                    .map(|(site, mem)| (site.clone(), values(mem.scores())))
-                    .collect(),
-            }),
+            Self::Unitmem | Self::UnitmemExcess => scope
+                .resource::<UnitScores>()?
+                .map(|scores| self.of_unit_scores(scores)),
+            Self::Classmem => scope.resource::<ClassScores>()?.map(of_class_scores),
             Self::Layermem | Self::LayermemDelta => {
                 scope.resource::<LayerScores>()?.map(|scores| {
                     let layer = |layer: &afterimage_memory::LayerScore| {
@@ -161,6 +136,82 @@ impl Score {
             Self::ActivationMean => own(scope.resource::<ActivationScores>()?.map(|s| &s.0)),
             Self::Random => own(scope.resource::<RandomScores>()?.map(|s| &s.0)),
         })
+    }
+}
+
+impl Score {
+    /// The word for a score in configs, if it is one.
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|score| score.word() == word)
+    }
+
+    /// All scores.
+    pub const ALL: [Self; 10] = [
+        Self::Unitmem,
+        Self::UnitmemExcess,
+        Self::Classmem,
+        Self::Layermem,
+        Self::LayermemDelta,
+        Self::Magnitude,
+        Self::BnGamma,
+        Self::Taylor,
+        Self::ActivationMean,
+        Self::Random,
+    ];
+
+    /// What a checkpoint holds of the score: what its plugin provided last. `None` where no plugin did,
+    /// and for scores of whole layers, which tell no unit from another.
+    ///
+    /// # Errors
+    /// Damaged bytes.
+    pub fn recorded(self, state: &HooksState) -> Result<Option<SiteValues>, Fault> {
+        Ok(match self {
+            Self::Unitmem | Self::UnitmemExcess => state
+                .resource::<UnitScores>()?
+                .map(|scores| self.of_unit_scores(&scores)),
+            Self::Classmem => state
+                .resource::<ClassScores>()?
+                .map(|scores| of_class_scores(&scores)),
+            Self::Layermem | Self::LayermemDelta => None,
+            Self::Magnitude => state.resource::<MagnitudeScores>()?.map(|s| s.0),
+            Self::BnGamma => state.resource::<GammaScores>()?.map(|s| s.0),
+            Self::Taylor => state.resource::<TaylorScores>()?.map(|s| s.0),
+            Self::ActivationMean => state.resource::<ActivationScores>()?.map(|s| s.0),
+            Self::Random => state.resource::<RandomScores>()?.map(|s| s.0),
+        })
+    }
+
+    /// UnitMem, or what of it is more than on held-out points.
+    fn of_unit_scores(self, scores: &UnitScores) -> SiteValues {
+        let site = |site: &afterimage_memory::SiteScores| {
+            let train = values(site.train.scores());
+            let score = match self {
+                Self::UnitmemExcess => excess(train, values(site.held_out.scores())),
+                _ => train,
+            };
+            (site.site.clone(), score)
+        };
+        SiteValues {
+            epoch: scores.epoch,
+            step: scores.step,
+            sites: scores.sites.iter().map(site).collect(),
+        }
+    }
+}
+
+/// A score less its null, for units that have both.
+pub fn excess(train: Vec<Option<f64>>, null: Vec<Option<f64>>) -> Vec<Option<f64>> {
+    let pairs = train.into_iter().zip(null);
+    pairs.map(|(train, null)| Some(train? - null?)).collect()
+}
+
+fn of_class_scores(scores: &ClassScores) -> SiteValues {
+    let site =
+        |(site, mem): &(String, afterimage_memory::UnitMem)| (site.clone(), values(mem.scores()));
+    SiteValues {
+        epoch: scores.epoch,
+        step: scores.step,
+        sites: scores.sites.iter().map(site).collect(),
     }
 }
 

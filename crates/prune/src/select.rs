@@ -96,6 +96,8 @@ pub struct Selected {
     pub units: BTreeMap<String, Vec<usize>>,
     /// The fraction that is gone with them.
     pub fraction: f64,
+    /// The fraction that was asked for.
+    pub wanted: f64,
     /// Whether bounds kept it under the one asked for, by more than a unit.
     pub short: bool,
 }
@@ -142,6 +144,7 @@ pub fn select(
         .map(|((bound, count), pool)| (pool.name.clone(), bound.choose(count - bound.gone, rules)))
         .collect();
     let fraction = meter.gone(pools, &counts);
+    let wanted = wanted(pools, rules);
     let one_unit = 1.0 / pools.iter().map(|pool| pool.original).sum::<usize>().max(1) as f64;
     let least = match rules.scope {
         // Rounding in each group may leave half a unit of it.
@@ -151,8 +154,21 @@ pub fn select(
     Ok(Selected {
         units,
         fraction,
-        short: fraction + least < rules.fraction,
+        wanted,
+        short: fraction + least < wanted,
     })
+}
+
+/// The fraction of all that the rules and the pools' own fractions ask for.
+fn wanted(pools: &[Pool], rules: &Rules) -> f64 {
+    if pools.iter().all(|pool| pool.fraction.is_none()) {
+        return rules.fraction;
+    }
+    let all: usize = pools.iter().map(|pool| pool.original).sum();
+    // A protected pool is asked for nothing: a pattern may match it among others.
+    let asked = pools.iter().filter(|pool| !pool.protected);
+    let gone = asked.map(|pool| pool.fraction.unwrap_or(rules.fraction) * pool.original as f64);
+    gone.sum::<f64>() / all.max(1) as f64
 }
 
 /// What may go of a pool.
@@ -254,15 +270,19 @@ impl Meter<'_> {
 
 /// The same fraction of each pool.
 fn by_site(bounds: &[Bound], pools: &[Pool], rules: &Rules, meter: &Meter<'_>) -> Vec<usize> {
+    let count = |bound: &Bound, fraction: f64| {
+        let wanted = (fraction * bound.original as f64).round() as usize;
+        bound.within(wanted, rules)
+    };
     let at = |fraction: f64| -> Vec<usize> {
-        let of = |bound: &Bound| {
-            let wanted = (fraction * bound.original as f64).round() as usize;
-            bound.within(wanted, rules)
-        };
-        bounds.iter().map(of).collect()
+        bounds.iter().map(|bound| count(bound, fraction)).collect()
     };
     match meter {
-        Meter::Units => at(rules.fraction),
+        Meter::Units => bounds
+            .iter()
+            .zip(pools)
+            .map(|(bound, pool)| count(bound, pool.fraction.unwrap_or(rules.fraction)))
+            .collect(),
         Meter::Macs(_) => {
             // Fractions at which a pool loses one more unit; the first that is enough.
             let mut fractions: Vec<f64> = bounds

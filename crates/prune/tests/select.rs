@@ -111,6 +111,30 @@ proptest! {
     }
 
     #[test]
+    fn a_pool_with_a_fraction_of_its_own_loses_what_it_would_alone(
+        pools in pools(),
+        own in prop::collection::vec(0.0f64..0.99, 6),
+        rules in rules(),
+    ) {
+        let rules = Rules { scope: Scope::Site, ..rules };
+        let with = pools.iter().zip(&own).map(|(pool, fraction)| Pool {
+            fraction: Some(*fraction),
+            ..pool.clone()
+        });
+        let Ok(together) = select(&with.collect::<Vec<Pool>>(), &rules, None) else { return Ok(()) };
+        let mut wanted = 0.0;
+        for (pool, fraction) in pools.iter().zip(&own) {
+            let rules = Rules { fraction: *fraction, ..rules.clone() };
+            let alone = select(std::slice::from_ref(pool), &rules, None);
+            let alone = alone.map(|alone| alone.units).unwrap_or_default();
+            prop_assert_eq!(together.units.get(&pool.name), alone.get(&pool.name));
+            if !pool.protected { wanted += fraction * pool.original as f64 }
+        }
+        let all: usize = pools.iter().map(|pool| pool.original).sum();
+        prop_assert!((together.wanted - wanted / all as f64).abs() < 1e-12);
+    }
+
+    #[test]
     fn more_is_never_less_and_what_is_gone_stays(pools in pools(), rules in rules()) {
         let first = Rules { fraction: rules.fraction / 2.0, ..rules.clone() };
         let Ok(first) = select(&pools, &first, None) else { return Ok(()) };

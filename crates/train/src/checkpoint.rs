@@ -282,6 +282,14 @@ pub fn read_disabled(path: &Path) -> Result<Vec<String>, TrainError> {
     read(path, None).map(|checkpoint| checkpoint.hooks.disabled())
 }
 
+/// The state of the plugins in the checkpoint at `path`, with the resources that they provided last.
+///
+/// # Errors
+/// A checkpoint that is incomplete or damaged.
+pub fn read_plugins(path: &Path) -> Result<HooksState, TrainError> {
+    read(path, None).map(|checkpoint| checkpoint.hooks)
+}
+
 /// The units that the model of the checkpoint at `path` keeps of those that its config describes.
 ///
 /// # Errors

@@ -91,7 +91,7 @@ impl Judge {
 }
 
 /// Whether there are several classes to tell apart; of one, every answer is right.
-fn has_classes(labels: &[u32]) -> bool {
+pub fn has_classes(labels: &[u32]) -> bool {
     labels.iter().any(|label| Some(label) != labels.first())
 }
 
@@ -113,7 +113,7 @@ fn named_rightly(scores: &Embeddings, labels: &[u32]) -> f64 {
 }
 
 /// The first images of each class, as many of each, in the order of their ids.
-fn balanced(labels: &[u32], classes: usize, limit: usize) -> Vec<SampleId> {
+pub fn balanced(labels: &[u32], classes: usize, limit: usize) -> Vec<SampleId> {
     let each = limit.div_ceil(classes.max(1));
     let mut taken = vec![0usize; classes];
     (0u32..)

@@ -76,9 +76,26 @@ pub fn accuracy(
     if queries.is_empty() || bank.is_empty() {
         return f64::NAN;
     }
+    let named = named(bank, bank_labels, queries, k, temperature);
+    let right = named.iter().zip(query_labels).filter(|(a, b)| a == b);
+    right.count() as f64 / queries.len() as f64
+}
+
+/// The class that the weighted vote among the `k` nearest of `bank` names, for each of `queries`; see
+/// [`accuracy`]. None where there is no bank.
+pub fn named(
+    bank: &Embeddings,
+    bank_labels: &[u32],
+    queries: &Embeddings,
+    k: usize,
+    temperature: f64,
+) -> Vec<u32> {
+    if bank.is_empty() {
+        return Vec::new();
+    }
     let classes = bank_labels.iter().max().map_or(0, |&c| c as usize + 1);
     let k = k.clamp(1, bank.len());
-    let right: usize = (0..queries.len())
+    (0..queries.len())
         .into_par_iter()
         .map(|q| {
             let mut near: Vec<(f32, usize)> = (0..bank.len())
@@ -102,10 +119,9 @@ pub fn accuracy(
                     (0, f64::MIN),
                     |best, (class, &v)| if v > best.1 { (class, v) } else { best },
                 );
-            usize::from(best.0 as u32 == query_labels[q])
+            best.0 as u32
         })
-        .sum();
-    right as f64 / queries.len() as f64
+        .collect()
 }
 
 /// Dot product in eight fixed lanes: vectorised, and the same on every machine.

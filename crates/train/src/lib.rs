@@ -32,14 +32,16 @@ mod training;
 mod view_feed;
 
 pub use attach::{Afterimage, RunReport};
-pub use checkpoint::{Checkpoints, LoopState, read_disabled, read_kept, read_model, read_state};
+pub use checkpoint::{
+    Checkpoints, LoopState, read_disabled, read_kept, read_model, read_plugins, read_state,
+};
 pub use embed::embed;
 pub use error::TrainError;
 pub use evaluate::Evaluator;
 pub use feed::{Batches, Feed, NoLoader, batches, default_plan};
 pub use hooked::{Forward, HookedModel, ReferenceLoss};
-pub use judge::{Judge, JudgeConfig};
-pub use knn::{Embeddings, accuracy};
+pub use judge::{Judge, JudgeConfig, balanced, has_classes};
+pub use knn::{Embeddings, accuracy, named};
 pub use lifecycle::host_of_runs;
 pub use linear_probe::LinearProbe;
 pub use lock_step::LockStep;

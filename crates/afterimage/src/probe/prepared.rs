@@ -29,10 +29,12 @@ pub(crate) struct Prepared {
     pub(super) untrained: Beside,
     /// The encoder, and its reference.
     pub(super) model: Beside,
+    /// The encoder itself, with its masks.
+    pub(crate) encoder: (AnyEncoder, Masks),
     /// That reference, with its masks.
     pub(crate) reference: Option<(AnyEncoder, Masks)>,
     /// The time of the encoder's checkpoint.
-    pub(super) clock: Clock,
+    pub(crate) clock: Clock,
     /// Sets of points, where there is a reference.
     pub(crate) pair: Option<PairSets>,
     /// Training images that were planted, where the run had some.
@@ -127,6 +129,7 @@ impl Prepared {
             store,
             untrained: Beside::new(&untrained, &Masks::none(), twin),
             model: Beside::new(&opened.encoder, &opened.masks, beside),
+            encoder: (opened.encoder, opened.masks),
             reference,
             clock: opened.clock,
             left_out: opened.left_out,

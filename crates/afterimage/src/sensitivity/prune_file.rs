@@ -1,0 +1,97 @@
+//! A proposal as a config of the plugin `prune`.
+
+use afterimage_memory::UnitMemConfig;
+use afterimage_prune::Score;
+
+use super::Sensitivity;
+use super::arm::word;
+use super::proposal::Proposal;
+use super::table::spread;
+
+/// The columns that comments are broken at.
+const COLUMNS: usize = 96;
+
+/// The tables `[[plugins]]` that prune as `proposal` says, with what is known of it in comments.
+pub(super) fn text(found: &Sensitivity, proposal: &Proposal, unitmem: &UnitMemConfig) -> String {
+    let (score, direction) = proposal.way;
+    let mut text = comment(&format!(
+        "Proposed by `afterimage sensitivity` for {}, {}, kNN {:.3} on {} held-out images. {}",
+        found.encoder,
+        found.time(),
+        found.whole.figures.knn,
+        found.images.1,
+        proposal.summary()
+    ));
+    text += &comment(
+        "Copy these tables into a config, or lay this file over one: extends = [\"CONFIG.toml\", \"THIS \
+         FILE\"], which replaces the plugins of CONFIG.toml. With fine_tune.from the run goes on from the \
+         encoder that was studied.",
+    );
+    text += &format!("\n[[plugins]]\nkind = \"{}\"\n", score.provider());
+    if matches!(score, Score::Unitmem | Score::UnitmemExcess) {
+        text += &toml::to_string(unitmem).unwrap_or_default();
+    }
+    text += &format!(
+        "\n[[plugins]]\nkind = \"prune\"\nscore = \"{}\"\ndirection = \"{}\"\n",
+        score.word(),
+        word(direction)
+    );
+    if !proposal.protect.is_empty() {
+        let protect: Vec<String> = proposal.protect.iter().map(|n| format!("{n:?}")).collect();
+        text += &format!("protect = [{}]\n", protect.join(", "));
+    }
+    text += "schedule = { kind = \"one_shot\", epoch = 1 }\n\n[plugins.fractions]\n";
+    text += &comment(
+        "kNN lost without these units alone ± standard error over held-out images; random units in the \
+         same number, mean ± deviation over draws",
+    );
+    for site in &proposal.sites {
+        text += &format!(
+            "{:?} = {} # {} of {} units: {:.3} ± {:.3}; random {}\n",
+            site.name,
+            toml::Value::from(site.fraction),
+            site.gone,
+            site.units,
+            site.lost.0,
+            site.lost.1,
+            spread(site.random)
+        );
+    }
+    text
+}
+
+/// Words as lines of a comment.
+fn comment(words: &str) -> String {
+    let mut text = String::new();
+    let mut line = String::from("#");
+    for word in words.split_whitespace() {
+        if line.chars().count() + 1 + word.chars().count() > COLUMNS {
+            text += &line;
+            text.push('\n');
+            line = String::from("#");
+        }
+        line.push(' ');
+        line += word;
+    }
+    text + &line + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comments_keep_their_words_and_width() {
+        let words = "a word or two ".repeat(30);
+        let text = comment(&words);
+        assert!(
+            text.lines()
+                .all(|line| line.starts_with("# ") && line.chars().count() <= COLUMNS)
+        );
+        let back: Vec<&str> = text
+            .lines()
+            .flat_map(|line| line.trim_start_matches('#').split_whitespace())
+            .collect();
+        assert_eq!(back, words.split_whitespace().collect::<Vec<_>>());
+    }
+}
