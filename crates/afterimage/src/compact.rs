@@ -20,7 +20,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use serde::Serialize;
 
 use crate::error::RunError;
-use crate::probe::{ARCHITECTURE, SETTINGS, Subject, WEIGHTS, partial_of, refuse_full};
+use crate::probe::{ARCHITECTURE, SETTINGS, Subject, WEIGHTS, partial_of, publish, refuse_full};
 
 /// What the encoder's smaller copy is checked on: as many images.
 const PROBED: usize = 16;
@@ -157,11 +157,7 @@ pub fn compact(options: &CompactOptions, say: &mut dyn FnMut(&str)) -> Result<Co
     fs::remove_file(&whole).map_err(RunError::io(&whole, "remove"))?;
     let text = serde_json::to_string_pretty(&result).unwrap_or_default();
     write(&partial.join(REPORT), &(text + "\n"))?;
-    if options.out.exists() {
-        fs::remove_dir(&options.out).map_err(RunError::io(&options.out, "replace"))?;
-    }
-    fs::rename(&partial, &options.out)
-        .map_err(RunError::io(&options.out, "rename the result to"))?;
+    publish(&partial, &options.out)?;
     Ok(result)
 }
 
@@ -200,7 +196,7 @@ fn prune(masks: &mut Masks, encoder: &AnyEncoder, path: &Path) -> Result<(), Run
 }
 
 /// The same images for any encoder: normal values, as after normalisation.
-fn images(shape: [usize; 4], device: &Device) -> Tensor<4> {
+pub(crate) fn images(shape: [usize; 4], device: &Device) -> Tensor<4> {
     let mut generator = RandomKey::new(0, Stream::Device).generator();
     let count = shape.iter().product();
     let values: Vec<f32> = (0..count).map(|_| generator.normal() as f32).collect();

@@ -11,6 +11,7 @@ mod device;
 mod dry_run;
 mod error;
 mod experiment;
+mod export;
 mod fine_tune;
 mod found;
 mod intervene;
@@ -25,6 +26,7 @@ mod registry;
 mod resume;
 mod run;
 mod run_dir;
+mod samples;
 mod start;
 mod summary;
 pub mod sweeps;
@@ -39,6 +41,7 @@ pub use experiment::{
     CheckpointsConfig, EvaluationConfig, Experiment, LoaderConfig, OverheadConfig, PluginEntry,
     Renderer,
 };
+pub use export::{EmbeddingsFormat, ExportOptions, Exported, Library, export};
 pub use fine_tune::{FineTuneConfig, LayerChoice, LayerError};
 pub use intervene::{
     AblateOptions, Arm, Arms, ExchangeOptions, Grain, InsertOptions, InsertedUnit, Insertion,

@@ -27,6 +27,7 @@ use crate::experiment::{Experiment, Renderer};
 use crate::prepared::Prepared;
 use crate::registry::Registry;
 use crate::run_dir::{Manifest, Owner, RunDir};
+use crate::samples;
 use crate::start::keep_layers;
 use crate::summary::{Measured, Untrained, summary};
 
@@ -182,6 +183,7 @@ impl Prepared {
         };
         directory.remove_result()?;
         manifest("running")?;
+        samples::keep(directory.path(), &data)?;
         (options.started)(&directory);
 
         let training_device = device.clone().autodiff();

@@ -6,6 +6,7 @@ use afterimage::coreset::Strategy;
 use clap::{Args, Parser, Subcommand};
 
 use crate::compact::Compact;
+use crate::export::Export;
 use crate::intervene::{Ablate, Exchange, Insert};
 use crate::probe::Probe;
 use crate::sweep::Sweep;
@@ -57,6 +58,9 @@ pub enum Command {
     Insert(Insert),
     /// Make a smaller encoder of one whose units are pruned, and measure what it saves.
     Compact(Compact),
+    /// Write an encoder for other programs: weights under the names of torchvision or timm, how its
+    /// images are made, a loader, and embeddings with the names of the images.
+    Export(Export),
     /// Choose a coreset of an embedding matrix.
     Select(Box<Select>),
     /// Run many trials of an experiment, each a process of its own, and say which did best. The same

@@ -14,6 +14,7 @@
 mod arguments;
 mod commands;
 mod compact;
+mod export;
 mod intervene;
 mod logging;
 mod output;

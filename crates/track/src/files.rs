@@ -12,6 +12,8 @@ pub const METRICS: &str = "metrics.jsonl";
 pub const TIMINGS: &str = "timings.jsonl";
 /// Histograms, one JSON object a line.
 pub const HISTOGRAMS: &str = "histograms.jsonl";
+/// Which file each sample is, and its label.
+pub const SAMPLES: &str = "samples.parquet";
 /// Folder of the Parquet tables, one folder a tag, one file an epoch.
 pub const TABLES: &str = "tables";
 /// Folder of the pictures, one folder a tag, one file an epoch.
@@ -92,9 +94,11 @@ pub(crate) fn make_folder(path: &Path) -> Result<(), TrackError> {
 /// # Errors
 /// A file that cannot be removed.
 pub fn remove_half_written(run: &Path) -> Result<(), TrackError> {
-    for name in [METRICS, TIMINGS, HISTOGRAMS, REPORT, CONFIG, MANIFEST]
-        .into_iter()
-        .chain(OTHERS)
+    for name in [
+        METRICS, TIMINGS, HISTOGRAMS, SAMPLES, REPORT, CONFIG, MANIFEST,
+    ]
+    .into_iter()
+    .chain(OTHERS)
     {
         let path = run.join(format!(".{name}.tmp"));
         if fs::symlink_metadata(&path).is_ok_and(|found| !found.is_dir()) {

@@ -27,11 +27,12 @@ use crate::config::Loaded;
 use crate::error::RunError;
 use crate::run::open_sinks;
 use crate::run_dir::{Manifest, RunDir};
+use crate::samples;
 use crate::summary::{Measured, Untrained, summary};
 
 pub use config::ProbeConfig;
 pub(crate) use config::load_for;
-use features::{embeddings, write_npy};
+pub(crate) use features::{embeddings, write_npy};
 use pass::Pass;
 pub(crate) use prepared::Prepared;
 pub(crate) use subject::{ARCHITECTURE, SETTINGS, Subject, WEIGHTS};
@@ -113,7 +114,8 @@ pub fn probe(options: &ProbeOptions, say: &mut dyn FnMut(&str)) -> Result<Probed
         measured,
         closed,
     } = recorded?;
-    let out = publish(&partial, &options.out)?;
+    publish(&partial, &options.out)?;
+    let out = RunDir::open(&options.out)?;
 
     let mut text = format!(
         "encoder:    {}\nembedding:  {}\n",
@@ -187,6 +189,7 @@ fn record(
     let Prepared { data, store, .. } = prepared;
     let (directory, owner) = RunDir::create(partial)?;
     directory.write_config(&loaded.resolved)?;
+    samples::keep(directory.path(), data)?;
     let mut sinks = open_sinks(directory.path(), None, &prepared.sites);
     let held_out: Vec<SampleId> = (0..store.len(Split::HeldOut) as u32)
         .map(SampleId)
@@ -282,10 +285,9 @@ pub(crate) fn partial_of(out: &Path) -> PathBuf {
 }
 
 /// Puts a complete result in its place.
-fn publish(partial: &Path, out: &Path) -> Result<RunDir, RunError> {
+pub(crate) fn publish(partial: &Path, out: &Path) -> Result<(), RunError> {
     if out.exists() {
         fs::remove_dir(out).map_err(RunError::io(out, "replace"))?;
     }
-    fs::rename(partial, out).map_err(RunError::io(out, "rename the result to"))?;
-    RunDir::open(out)
+    fs::rename(partial, out).map_err(RunError::io(out, "rename the result to"))
 }

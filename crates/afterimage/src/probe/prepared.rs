@@ -27,7 +27,7 @@ pub(crate) struct Prepared {
     /// The encoder at random initial parameters, and its reference.
     pub(super) untrained: Beside,
     /// The encoder, and its reference.
-    pub(super) model: Beside,
+    pub(crate) model: Beside,
     /// The time of the encoder's checkpoint.
     pub(super) clock: Clock,
     /// Sets of points, where there is a reference.
