@@ -54,6 +54,7 @@ pub use registry::{PluginKind, Registry};
 pub use resume::{resume, run_or_resume};
 pub use run::{Finished, Options, run};
 pub use run_dir::RunDir;
+pub use samples::samples;
 
 /// What a plugin is written with, and what a program needs to attach it to its own burn training.
 pub mod prelude {

@@ -3,10 +3,13 @@
 use std::path::Path;
 
 use afterimage_data::DataSet;
+use afterimage_files::below;
 use afterimage_hooks::{Column, SampleId, Split, Table};
-use afterimage_track::{files, write_table};
+use afterimage_track::{files, read_table, write_table};
 
 use crate::error::RunError;
+use crate::registry::Registry;
+use crate::run_dir::RunDir;
 
 /// A row for each image, training images first, each split in the order of its ids.
 ///
@@ -65,4 +68,34 @@ pub(crate) fn keep(run: &Path, data: &DataSet) -> Result<(), RunError> {
         return Ok(());
     }
     Ok(write_table(&path, &table(data))?)
+}
+
+/// The samples of `source`, a config file or the directory of a run: columns `id`, `split`, `file`,
+/// `member`, `label` and `label_name`, training images first. `sets` are keys that go over a config;
+/// `notes` hear what the user should know of the images.
+///
+/// # Errors
+/// A config with mistakes, or images that cannot be read.
+pub fn samples(
+    registry: &Registry,
+    source: &Path,
+    sets: &[String],
+    notes: &mut Vec<String>,
+) -> Result<Table, RunError> {
+    let config = match source.is_dir() {
+        false => source.to_owned(),
+        true => {
+            let run = RunDir::open(source)?;
+            match (sets.is_empty(), below(run.path(), files::SAMPLES)) {
+                (true, Ok(path)) => return Ok(read_table(&path)?),
+                (true, Err(error)) if !error.is_missing() => return Err(error.into()),
+                // A run without the table, or with other keys: its images are read again.
+                _ => run.config(),
+            }
+        }
+    };
+    let loaded = registry.load(&config, sets)?;
+    notes.extend(loaded.notes.iter().cloned());
+    let data = loaded.value.load_data_telling(notes)?;
+    Ok(table(&data))
 }

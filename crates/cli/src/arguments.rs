@@ -6,6 +6,7 @@ use afterimage::coreset::Strategy;
 use clap::{Args, Parser, Subcommand};
 
 use crate::compact::Compact;
+use crate::data::Data;
 use crate::export::Export;
 use crate::intervene::{Ablate, Exchange, Insert};
 use crate::probe::Probe;
@@ -61,6 +62,8 @@ pub enum Command {
     /// Write an encoder for other programs: weights under the names of torchvision or timm, how its
     /// images are made, a loader, and embeddings with the names of the images.
     Export(Export),
+    /// Look at the images of a config or a run.
+    Data(Data),
     /// Choose a coreset of an embedding matrix.
     Select(Box<Select>),
     /// Run many trials of an experiment, each a process of its own, and say which did best. The same

@@ -14,6 +14,7 @@
 mod arguments;
 mod commands;
 mod compact;
+mod data;
 mod export;
 mod intervene;
 mod logging;

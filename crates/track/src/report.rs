@@ -3,6 +3,7 @@
 mod chart;
 mod layers;
 mod load;
+mod names;
 mod page;
 mod ridges;
 mod sections;

@@ -7,6 +7,7 @@ use std::path::Path;
 use afterimage_files::{SMALL, read};
 use afterimage_hooks::Table;
 
+use super::names::Names;
 use crate::files::{CONFIG, HISTOGRAMS, MANIFEST, METRICS, TABLES, TIMINGS};
 use crate::images::read_picture;
 use crate::tables::files_in;
@@ -56,6 +57,8 @@ pub struct Run {
     pub histograms: BTreeMap<String, Vec<HistogramLine>>,
     pub pictures: BTreeMap<String, Vec<Picture>>,
     pub tables: Vec<Snapshot>,
+    /// Which files the samples are.
+    pub names: Names,
     /// The last step and epoch on record.
     pub last: Option<(u64, u32)>,
     /// What could not be read.
@@ -106,6 +109,7 @@ impl Run {
         }
         run.pictures = pictures(dir, &mut damaged);
         run.tables = tables(dir, &mut damaged);
+        run.names = Names::read(dir, &mut damaged);
         run.damaged = damaged;
         Ok(run)
     }

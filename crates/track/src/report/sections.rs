@@ -358,17 +358,28 @@ pub fn tables(run: &Run) -> String {
             });
             how = "with the highest unitmem";
         }
-        let header: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
-        let rows: Vec<Vec<String>> = order
+        // Behind a column of ids the names of its samples, where there are any.
+        let shown: Vec<(&str, &Column, bool)> = columns
             .iter()
-            .take(ROWS)
-            .map(|&row| {
-                columns
-                    .iter()
-                    .map(|(_, column)| cell(column, row))
-                    .collect()
+            .map(|(name, column)| (name.as_str(), column, run.names.has(&snapshot.table, name)))
+            .collect();
+        let header: Vec<String> = shown
+            .iter()
+            .flat_map(|&(name, _, named)| {
+                let names = named.then(|| format!("{name}: file"));
+                [name.to_owned()].into_iter().chain(names)
             })
             .collect();
+        let header: Vec<&str> = header.iter().map(String::as_str).collect();
+        let cells = |row: usize| {
+            let of = |&(name, column, named): &(&str, &Column, bool)| {
+                let file = run.names.of_cell(&snapshot.table, name, row);
+                let file = named.then(|| file.unwrap_or("–").to_owned());
+                [cell(column, row)].into_iter().chain(file)
+            };
+            shown.iter().flat_map(of).collect()
+        };
+        let rows: Vec<Vec<String>> = order.iter().take(ROWS).map(|&row| cells(row)).collect();
         html += &format!(
             "<details open><summary>{}: {} of {count} rows, {how}; all in <code>{}</code></summary>{}</details>",
             escape(&snapshot.name),
