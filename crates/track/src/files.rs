@@ -24,6 +24,8 @@ pub const TENSORBOARD: &str = "tensorboard";
 pub const CONFIG: &str = "config.toml";
 /// Versions, device and outcome; written by the run, read by the report.
 pub const MANIFEST: &str = "manifest.json";
+/// Outcome, exit code and last scalars of a run that has ended.
+pub const RESULT: &str = "result.json";
 /// The report.
 pub const REPORT: &str = "report.html";
 
@@ -109,7 +111,7 @@ pub fn remove_half_written(run: &Path) -> Result<(), TrackError> {
 }
 
 /// Files beside those of the sinks that are written whole.
-const OTHERS: [&str; 3] = ["result.json", "decisions.jsonl", "trained_layers.json"];
+const OTHERS: [&str; 3] = [RESULT, "decisions.jsonl", "trained_layers.json"];
 
 /// Folder name of a tag: slashes become dots, and what a file system may refuse becomes `_`.
 pub fn folder_of(tag: &str) -> String {

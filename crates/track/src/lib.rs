@@ -29,7 +29,7 @@ pub use jsonl::{
 pub use layout::{Category, Chart, unitmem_layout};
 pub use parquet_file::{read_table, write_table, write_table_with_vectors};
 pub use progress::{EpochLine, LogWriter, Mode, Progress};
-pub use report::{Report, html};
+pub use report::{PluginCost, Report, html};
 pub use sinks::{Disabled, Sinks};
 pub use summary::TextTable;
 pub use tables::Tables;

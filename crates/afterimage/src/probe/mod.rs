@@ -21,10 +21,12 @@ use afterimage_hooks::{SampleId, Samples as _, Split};
 use afterimage_memory::chosen_of;
 use afterimage_model::ImportOptions;
 use afterimage_track::Report as HtmlReport;
+use afterimage_track::files::METRICS;
 use serde_json::json;
 
 use crate::config::Loaded;
 use crate::error::RunError;
+use crate::found::Evidence;
 use crate::run::open_sinks;
 use crate::run_dir::{Manifest, RunDir};
 use crate::samples;
@@ -137,15 +139,18 @@ pub fn probe(options: &ProbeOptions, say: &mut dyn FnMut(&str)) -> Result<Probed
         ));
     }
     text.push('\n');
+    let history = afterimage_track::read_scalars(&out.path().join(METRICS)).unwrap_or_default();
     let measured = Measured {
         scalars: &scalars,
         steps: &measured,
         epochs: BTreeMap::new(),
         start: Untrained::Random,
-        knn_at_start: None,
+        history: &history,
     };
-    text.push_str(&summary(&measured, &prepared.sites));
-    HtmlReport::from_run(out.path())?.write(&out.report())?;
+    let told = summary(&measured, &prepared.sites, &Evidence::of(out.path()));
+    text.push_str(&told.text);
+    let html = HtmlReport::from_run(out.path())?;
+    html.found(&told.found).write(&out.report())?;
     text.push_str(&format!(
         "report:     {}\nprobe:      {}\n",
         out.report().display(),
