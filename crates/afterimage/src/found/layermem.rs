@@ -5,7 +5,7 @@ use crate::summary::Measured;
 /// Standard errors above 0 from which a layer is said to remember: the layer is chosen as the highest
 /// of all, and of thirty layers without memory one is above two by chance in every second run, above
 /// four in one of a thousand.
-const CLEAR: f64 = 4.0;
+pub(super) const CLEAR: f64 = 4.0;
 
 /// What LayerMem says of the run's `layers`; `None` where it was not measured behind the first step.
 pub(super) fn found(measured: &Measured<'_>, layers: &[&str]) -> Option<String> {

@@ -1,6 +1,7 @@
 //! What a run found out: tables that name samples, and sentences that a reader can check against the
 //! run's records. What may be chance gets no sentence, but for LayerMem, whose says so.
 
+mod alignment;
 mod coreset;
 mod evidence;
 mod layermem;
@@ -29,6 +30,7 @@ pub(crate) struct Found {
 pub(crate) fn found(measured: &Measured<'_>, layers: &[&str], evidence: &Evidence) -> Found {
     let mut found = Found::default();
     found.sentences.extend(layermem::found(measured, layers));
+    alignment::found(measured, layers, &mut found);
     ownership::found(measured, evidence, &mut found);
     value::found(measured, evidence, &mut found);
     coreset::found(measured, evidence, &mut found);
