@@ -22,7 +22,7 @@ use serde::Serialize;
 use crate::error::RunError;
 use crate::intervene::{Arm, Operated, arm_table};
 use crate::probe::{
-    ARCHITECTURE, ProbeOptions, SETTINGS, Subject, WEIGHTS, partial_of, refuse_full,
+    ARCHITECTURE, ProbeOptions, SETTINGS, Subject, WEIGHTS, partial_of, publish, refuse_full,
 };
 
 /// What the encoder's smaller copy is checked on: as many images.
@@ -173,11 +173,7 @@ pub fn compact(options: &CompactOptions, say: &mut dyn FnMut(&str)) -> Result<Co
     fs::remove_file(&whole).map_err(RunError::io(&whole, "remove"))?;
     let text = serde_json::to_string_pretty(&result).unwrap_or_default();
     write(&partial.join(REPORT), &(text + "\n"))?;
-    if options.out.exists() {
-        fs::remove_dir(&options.out).map_err(RunError::io(&options.out, "replace"))?;
-    }
-    fs::rename(&partial, &options.out)
-        .map_err(RunError::io(&options.out, "rename the result to"))?;
+    publish(&partial, &options.out)?;
     Ok(result)
 }
 

@@ -225,6 +225,20 @@ pub enum RunError {
         /// The file.
         path: PathBuf,
     },
+    /// An encoder that another program has no network for.
+    #[error("--layout {layout}: {reason}; `--layout safetensors` takes any encoder")]
+    Layout {
+        /// The layout that was asked for.
+        layout: String,
+        /// Why not.
+        reason: String,
+    },
+    /// Settings of an encoder that do not say how its images are made.
+    #[error("the encoder cannot be exported: {reason}")]
+    Export {
+        /// What is wrong.
+        reason: String,
+    },
     /// Weights that come without images.
     #[error(
         "a file of weights does not say on which images to probe; give --data KIND:PATH, or a \
@@ -335,6 +349,7 @@ impl RunError {
             | RunError::OtherLayers { .. }
             | RunError::Start { .. }
             | RunError::NoImages
+            | RunError::Layout { .. }
             | RunError::NoForeignWeights { .. }
             | RunError::NoFolder { .. }
             | RunError::DataFlag { .. }

@@ -13,6 +13,7 @@ mod doses;
 mod dry_run;
 mod error;
 mod experiment;
+mod export;
 mod fine_tune;
 mod found;
 mod intervene;
@@ -29,6 +30,7 @@ mod registry;
 mod resume;
 mod run;
 mod run_dir;
+mod samples;
 mod sensitivity;
 mod start;
 mod summary;
@@ -45,6 +47,7 @@ pub use experiment::{
     CheckpointsConfig, EvaluationConfig, Experiment, LoaderConfig, OverheadConfig, PluginEntry,
     Renderer,
 };
+pub use export::{EmbeddingsFormat, ExportOptions, Exported, Library, export};
 pub use fine_tune::{FineTuneConfig, LayerChoice, LayerError};
 pub use intervene::{
     AblateOptions, Ablation, Arm, Arms, Cut, ExchangeOptions, Grain, InsertOptions, InsertedUnit,
@@ -57,6 +60,7 @@ pub use registry::{PluginKind, Registry};
 pub use resume::{resume, run_or_resume};
 pub use run::{Finished, Options, run};
 pub use run_dir::RunDir;
+pub use samples::samples;
 pub use sensitivity::{
     Arm as SensitivityArm, Budget, Chosen, Control, Figures, Proposal, ProposedSite, Sensitivity,
     SensitivityError, SensitivityOptions, StudiedSite, Uniform, Way, sensitivity,

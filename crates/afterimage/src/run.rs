@@ -10,7 +10,9 @@ use afterimage_data::{SampleStore, ViewSource};
 use afterimage_hooks::{Outcome, PairSets, Split};
 use afterimage_model::Encoder as _;
 use afterimage_ssl::StepScheduler;
-use afterimage_track::{Mode, Progress, Report as HtmlReport, Sinks, unitmem_layout};
+use afterimage_track::{
+    Mode, PluginCost, Progress, Report as HtmlReport, Sinks, TextTable, unitmem_layout,
+};
 use afterimage_train::{
     Afterimage, Ahead, Checkpoints, Judge, LockStep, NoLoader, RunReport, SslModel, TrainError,
     ViewFeed,
@@ -25,12 +27,14 @@ use crate::doses::write_doses;
 use crate::dry_run::default_directory;
 use crate::error::RunError;
 use crate::experiment::{Experiment, Renderer};
+use crate::found::Evidence;
 use crate::prepared::Prepared;
 use crate::pruned::before_and_after;
 use crate::registry::Registry;
 use crate::run_dir::{Manifest, Owner, RunDir};
+use crate::samples;
 use crate::start::keep_layers;
-use crate::summary::{Measured, Untrained, summary};
+use crate::summary::{Measured, Summary, Untrained, summary};
 
 /// How a run is started, apart from its config.
 pub struct Options {
@@ -55,6 +59,10 @@ pub struct Finished {
     pub run: RunDir,
     /// What to tell the user.
     pub summary: String,
+    /// What was found, a sentence each.
+    pub found: Vec<String>,
+    /// Time of plugins in this process, by event.
+    pub costs: Vec<PluginCost>,
     /// The last value of every scalar.
     pub scalars: BTreeMap<String, f64>,
     /// The step of every scalar that was measured before the last step on record.
@@ -100,6 +108,8 @@ impl Finished {
             "seconds": self.seconds,
             "metrics": self.scalars,
             "earlier": self.earlier,
+            "found": self.found,
+            "costs": self.costs,
         });
         if let (false, Some(entries)) = (self.lost_records.is_empty(), result.as_object_mut()) {
             entries.insert("lost_records".to_owned(), json!(self.lost_records));
@@ -185,6 +195,7 @@ impl Prepared {
         };
         directory.remove_result()?;
         manifest("running")?;
+        samples::keep(directory.path(), &data)?;
         (options.started)(&directory);
 
         let training_device = device.clone().autodiff();
@@ -346,25 +357,28 @@ pub(crate) fn finish(
         disabled_sinks,
         scalars,
         measured,
+        costs,
         ..
     } = report;
     let lines = afterimage_track::read_scalars(&run.path().join(afterimage_track::files::METRICS))
         .unwrap_or_default();
-    let mut text = summary(
+    let Summary { mut text, found } = summary(
         &Measured {
             scalars: &scalars,
             steps: &measured,
             epochs: lines.iter().map(|line| (line.step, line.epoch)).collect(),
             start,
-            knn_at_start: lines
-                .iter()
-                .find(|line| line.tag == "eval/knn" && line.step == 0)
-                .map(|line| line.value.0),
+            history: &lines,
         },
         sites,
+        &Evidence::of(run.path()),
     );
     text.extend(before_and_after(&run.decisions(), &lines));
-    match HtmlReport::from_run(run.path()).and_then(|html| html.write(&run.report())) {
+    let costs: Vec<PluginCost> = costs.into_iter().map(PluginCost::from).collect();
+    text.push_str(&cost_table(&costs, report.seconds));
+    let html = HtmlReport::from_run(run.path());
+    let html = html.map(|html| html.found(&found).costs(&costs));
+    match html.and_then(|html| html.write(&run.report())) {
         Ok(()) => text.push_str(&format!("report:         {}\n", run.report().display())),
         Err(error) => tracing::warn!("the report could not be written: {error}"),
     }
@@ -388,6 +402,8 @@ pub(crate) fn finish(
         outcome,
         run,
         summary: text,
+        found,
+        costs,
         earlier: earlier(measured.iter().map(|(tag, step)| (tag, *step))),
         scalars,
         disabled_plugins,
@@ -395,6 +411,33 @@ pub(crate) fn finish(
         error,
         steps: report.steps,
         seconds: report.seconds,
+    }
+}
+
+/// Which plugins took how long at which events, most first; nothing where none took a thousandth of the
+/// loop's `seconds`.
+fn cost_table(costs: &[PluginCost], seconds: f64) -> String {
+    /// Shares below it are left to `result.json`.
+    const LEAST: f64 = 1e-3;
+    let mut shown: Vec<&PluginCost> = costs
+        .iter()
+        .filter(|cost| cost.seconds >= LEAST * seconds)
+        .collect();
+    shown.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
+    let title = format!("Time of plugins, of {seconds:.1} s in the loop of this process");
+    let mut table = TextTable::new(title, &["plugin", "event", "calls", "seconds", "share"]);
+    for cost in shown {
+        table.row([
+            cost.plugin.clone(),
+            cost.event.clone(),
+            cost.calls.to_string(),
+            TextTable::number(cost.seconds, 2),
+            format!("{:.1} %", 100.0 * cost.seconds / seconds),
+        ]);
+    }
+    match table.is_empty() {
+        true => String::new(),
+        false => format!("{table}\n"),
     }
 }
 

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use afterimage_hooks::Site;
 use afterimage_memory::EMBEDDING;
-use afterimage_track::TextTable;
+use afterimage_track::{ScalarLine, TextTable};
 
 use crate::dosed::by_dose;
 use crate::experiment::Experiment;
-use crate::found::found;
+use crate::found::{Evidence, found};
 
 /// The encoder that a run starts with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +37,8 @@ pub(crate) struct Measured<'a> {
     /// The epochs that were finished by a step.
     pub(crate) epochs: BTreeMap<u64, u32>,
     pub(crate) start: Untrained,
-    /// kNN accuracy in front of the first step.
-    pub(crate) knn_at_start: Option<f64>,
+    /// All scalars in the order in which they were measured; none where they are not known.
+    pub(crate) history: &'a [ScalarLine],
 }
 
 impl Measured<'_> {
@@ -50,6 +50,13 @@ impl Measured<'_> {
     pub(crate) fn at(&self, tag: &str, step: u64) -> Option<f64> {
         let value = self.scalars.get(tag).copied()?;
         (self.step(tag) == Some(step)).then_some(value)
+    }
+
+    /// The value of `tag` that was measured in `step`, whatever was measured later.
+    pub(crate) fn in_step(&self, tag: &str, step: u64) -> Option<f64> {
+        let lines = self.history.iter();
+        let mut lines = lines.filter(|line| line.step == step && line.tag == tag);
+        lines.next_back().map(|line| line.value.0)
     }
 
     /// When `step` was, if that is not the last one on record.
@@ -64,37 +71,23 @@ impl Measured<'_> {
     }
 }
 
+/// What there is to say at the end of a run, and of that the sentences alone.
+pub(crate) struct Summary {
+    /// Evaluation figures, memorization per layer with its controls, samples, and the sentences.
+    pub(crate) text: String,
+    /// What was found.
+    pub(crate) found: Vec<String>,
+}
+
 /// Evaluation figures, and memorization per layer with its controls, as plain text. Every number in a
 /// row of a table is of one time, which the table tells where it is not the end.
-pub(crate) fn summary(measured: &Measured<'_>, sites: &[Site]) -> String {
+pub(crate) fn summary(measured: &Measured<'_>, sites: &[Site], evidence: &Evidence) -> Summary {
     let mut text = String::new();
-    let (untrained, initial, over_initial, gap_over_initial) = match measured.start {
-        Untrained::Random => ("untrained", "at init", "train − at init", "gap − at init"),
-        Untrained::Given => ("at start", "at start", "train − at start", "gap − at start"),
+    let (initial, over_initial, gap_over_initial) = match measured.start {
+        Untrained::Random => ("at init", "train − at init", "gap − at init"),
+        Untrained::Given => ("at start", "train − at start", "gap − at start"),
     };
-    let mut accuracy = TextTable::new("Held-out accuracy", &["probe", "trained", untrained]);
-    for (name, tag, before) in [
-        ("kNN", "eval/knn", measured.knn_at_start),
-        ("linear probe", "eval/linear_probe", None),
-    ] {
-        let (Some(value), Some(step)) = (measured.scalars.get(tag), measured.step(tag)) else {
-            continue;
-        };
-        let name = match measured.time(step).filter(|_| step > 0) {
-            Some(time) => format!("{name} ({time})"),
-            None => name.to_owned(),
-        };
-        let trained = if step > 0 || measured.time(step).is_none() {
-            *value
-        } else {
-            f64::NAN
-        };
-        let before = match tag {
-            "eval/knn" => TextTable::number(before.unwrap_or(f64::NAN), 3),
-            _ => String::new(),
-        };
-        accuracy.row([name, TextTable::number(trained, 3), before]);
-    }
+    let accuracy = accuracy(measured, evidence);
     if !accuracy.is_empty() {
         text.push_str(&format!("{accuracy}\n"));
     }
@@ -151,10 +144,66 @@ pub(crate) fn summary(measured: &Measured<'_>, sites: &[Site]) -> String {
     }
     text.extend(by_dose(measured));
     let layers: Vec<&str> = names.iter().copied().chain([EMBEDDING]).collect();
-    if let Some(sentence) = found(measured, &layers) {
-        text.push_str(&format!("{sentence}\n"));
+    let found = found(measured, &layers, evidence);
+    for table in &found.tables {
+        text.push_str(&format!("{table}\n"));
     }
-    text
+    if !found.sentences.is_empty() {
+        text.push_str("What was found\n");
+        for sentence in &found.sentences {
+            text.push_str(&format!("- {sentence}\n"));
+        }
+        text.push('\n');
+    }
+    Summary {
+        text,
+        found: found.sentences,
+    }
+}
+
+/// Held-out accuracy by each kind of evaluation, beside that before training and that of an answer
+/// without looking.
+fn accuracy(measured: &Measured<'_>, evidence: &Evidence) -> TextTable {
+    let untrained = match measured.start {
+        Untrained::Random => "untrained",
+        Untrained::Given => "at start",
+    };
+    let blind = evidence.largest_class();
+    let mut header = vec!["probe", "trained", untrained];
+    if !blind.is_nan() {
+        header.splice(2..2, ["± se"]);
+        header.push("largest class");
+    }
+    let mut table = TextTable::new("Held-out accuracy", &header);
+    for (name, tag) in [
+        ("classifier", "eval/accuracy"),
+        ("kNN", "eval/knn"),
+        ("linear probe", "eval/linear_probe"),
+    ] {
+        let (Some(value), Some(step)) = (measured.scalars.get(tag), measured.step(tag)) else {
+            continue;
+        };
+        let name = match measured.time(step).filter(|_| step > 0) {
+            Some(time) => format!("{name} ({time})"),
+            None => name.to_owned(),
+        };
+        let trained = if step > 0 || measured.time(step).is_none() {
+            *value
+        } else {
+            f64::NAN
+        };
+        let before = measured.in_step(tag, 0).unwrap_or(f64::NAN);
+        let mut row = vec![name, TextTable::number(trained, 3)];
+        if !blind.is_nan() {
+            row.push(TextTable::number(evidence.error_of(trained), 3));
+        }
+        row.push(TextTable::number(before, 3));
+        if !blind.is_nan() {
+            row.push(TextTable::number(blind, 3));
+        }
+        table.row(row);
+    }
+    table
 }
 
 /// A row a layer that has the first of `columns`, pairs of a heading and a tag without its layer;
@@ -205,8 +254,10 @@ fn by_layer(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use afterimage_hooks::SiteKind;
+    use afterimage_track::Number;
+
+    use super::*;
 
     fn told(values: &[(&str, u64, f64)], start: Untrained) -> String {
         let scalars = values.iter().map(|(tag, _, v)| ((*tag).to_owned(), *v));
@@ -218,9 +269,16 @@ mod tests {
             steps: &steps.collect(),
             epochs: BTreeMap::from([(0, 0), (100, 10), (140, 14)]),
             start,
-            knn_at_start: Some(0.25),
+            history: &[ScalarLine {
+                tag: "eval/knn".to_owned(),
+                epoch: 0,
+                step: 0,
+                author: "loop".to_owned(),
+                value: Number(0.25),
+            }],
         };
-        summary(&measured, &[Site::new("a", SiteKind::Activation, 4)])
+        let sites = [Site::new("a", SiteKind::Activation, 4)];
+        summary(&measured, &sites, &Evidence::default()).text
     }
 
     #[test]

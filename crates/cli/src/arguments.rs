@@ -6,6 +6,8 @@ use afterimage::coreset::Strategy;
 use clap::{Args, Parser, Subcommand};
 
 use crate::compact::Compact;
+use crate::data::Data;
+use crate::export::Export;
 use crate::intervene::{Ablate, Exchange, Insert};
 use crate::probe::Probe;
 use crate::sensitivity::Sensitivity;
@@ -61,6 +63,11 @@ pub enum Command {
     Insert(Insert),
     /// Make a smaller encoder of one whose units are pruned, and measure what it saves.
     Compact(Compact),
+    /// Write an encoder for other programs: weights under the names of torchvision or timm, how its
+    /// images are made, a loader, and embeddings with the names of the images.
+    Export(Export),
+    /// Look at the images of a config or a run.
+    Data(Data),
     /// Choose a coreset of an embedding matrix.
     Select(Box<Select>),
     /// Run many trials of an experiment, each a process of its own, and say which did best. The same

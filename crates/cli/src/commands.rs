@@ -25,6 +25,8 @@ pub fn execute(registry: &Registry, arguments: Arguments) -> u8 {
         Command::Sensitivity(arguments) => crate::sensitivity::study(*arguments),
         Command::Insert(arguments) => crate::intervene::insert_points(registry, arguments),
         Command::Compact(arguments) => crate::compact::compact(arguments),
+        Command::Export(arguments) => crate::export::export(arguments),
+        Command::Data(arguments) => crate::data::data(registry, arguments),
         Command::Report { runs } => report(&runs),
         Command::Value(arguments) => Ok(value::execute(*arguments)),
         Command::Sweep(arguments) => return crate::sweep::execute(registry, &arguments),

@@ -14,6 +14,8 @@
 mod arguments;
 mod commands;
 mod compact;
+mod data;
+mod export;
 mod intervene;
 mod logging;
 mod output;

@@ -3,6 +3,8 @@
 use afterimage_hooks::SampleId;
 use sha2::{Digest, Sha256};
 
+use crate::names::{SampleName, SampleNames};
+
 /// Channels, height and width of every image of a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
@@ -46,6 +48,8 @@ pub struct ImageSet {
     /// Labels before some were made wrong on purpose; none if none were.
     truth: Option<Vec<u32>>,
     positions: Vec<u32>,
+    /// By position, not by id.
+    names: SampleNames,
     classes: Vec<String>,
     shape: Shape,
 }
@@ -94,6 +98,7 @@ impl ImageSet {
             labels,
             truth: None,
             positions: (0..count).collect(),
+            names: SampleNames::Unknown,
             classes,
             shape,
         })
@@ -161,6 +166,16 @@ impl ImageSet {
     /// samples out.
     pub fn position(&self, id: SampleId) -> Option<u32> {
         self.positions.get(id.0 as usize).copied()
+    }
+
+    /// The same images with the places that they were read from.
+    pub fn named(self, names: SampleNames) -> Self {
+        Self { names, ..self }
+    }
+
+    /// The file, or the image in a file, that sample `id` was read from; none if it is not known.
+    pub fn name(&self, id: SampleId) -> Option<SampleName<'_>> {
+        self.names.at(self.position(id)? as usize)
     }
 
     /// The stored image of sample `id`.
@@ -308,6 +323,7 @@ impl ImageSet {
                 .as_ref()
                 .map(|truth| kept.iter().map(|&at| truth[at]).collect()),
             positions: kept.iter().map(|&at| self.positions[at]).collect(),
+            names: self.names.clone(),
             classes: self.classes.clone(),
             shape: self.shape,
         })
@@ -367,6 +383,12 @@ mod tests {
             assert_eq!(all.first_balanced(limit), Ok(all.clone()));
         }
         assert!(all.first_balanced(0).is_err());
+        let names = (0..8).map(|n| format!("{n}.png")).collect();
+        let named = all.clone().named(SampleNames::Files(names));
+        let some = named.first_balanced(5).unwrap();
+        let name = |id| some.name(SampleId(id)).map(|name| name.to_string());
+        assert_eq!(name(3).as_deref(), Some("4.png"));
+        assert_eq!(name(5), None);
         let gap = set(&[2, 0, 2, 0], 3, 1);
         assert_eq!(gap.first_balanced(3).unwrap().labels(), [2, 0, 0]);
     }

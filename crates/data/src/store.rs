@@ -97,6 +97,11 @@ impl Samples for SampleStore {
         Ok((shape.width as u32, shape.height as u32, rgb))
     }
 
+    fn name(&self, split: Split, id: SampleId) -> Option<String> {
+        let name = self.data.split(split).name(id)?;
+        Some(name.to_string())
+    }
+
     fn labels(&self, split: Split, _access: &LabelAccess) -> Result<Labels<'_>, Fault> {
         let images = self.data.split(split);
         Ok(Labels {

@@ -118,6 +118,12 @@ pub trait Samples: Send + Sync {
     /// An id outside the split.
     fn picture(&self, split: Split, id: SampleId) -> Result<(u32, u32, Vec<u8>), Fault>;
 
+    /// The file, or the image in a file, that a sample was read from, on one line without control
+    /// characters; none if it is not known.
+    fn name(&self, _split: Split, _id: SampleId) -> Option<String> {
+        None
+    }
+
     /// The labels of `split` as training has them: where some were made wrong on purpose, the wrong
     /// ones.
     ///

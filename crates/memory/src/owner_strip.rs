@@ -27,6 +27,22 @@ pub fn owner_strip(
     Ok(tile(&pictures))
 }
 
+/// The pictures of [`owner_strip`] by name, from left to right: a line of Markdown for `site`; nothing
+/// where no unit has an owner, or the samples have no names.
+pub(crate) fn owner_names(
+    site: &str,
+    scores: &UnitMem,
+    samples: &dyn Samples,
+    count: usize,
+) -> Option<String> {
+    let names: Option<Vec<String>> = top_owners(scores, count)
+        .into_iter()
+        .map(|id| Some(format!("`{}` (#{})", samples.name(Split::Train, id)?, id.0)))
+        .collect();
+    let names = names.filter(|names| !names.is_empty())?;
+    Some(format!("- **{site}**: {}\n", names.join(", ")))
+}
+
 fn top_owners(scores: &UnitMem, count: usize) -> Vec<SampleId> {
     let mut owned: Vec<(f64, SampleId)> = scores
         .scores()

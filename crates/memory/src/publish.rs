@@ -6,7 +6,7 @@ use crate::activation_map::ActMap;
 use crate::calibration::{Excess, Ownership};
 use crate::error::MemoryError;
 use crate::owner_report::{Detail, owner_figures};
-use crate::owner_strip::owner_strip;
+use crate::owner_strip::{owner_names, owner_strip};
 use crate::site_points::SitePoints;
 use crate::summary::Summary;
 use crate::unit_score::UnitScore;
@@ -42,6 +42,7 @@ impl Publisher<'_> {
         reports: &[SiteReport<'_>],
     ) -> Result<(), Fault> {
         let prefix = self.prefix;
+        let mut names = String::new();
         for report in reports {
             let site = report.site;
             self.figures(scope, site, std::slice::from_ref(report))
@@ -55,7 +56,11 @@ impl Publisher<'_> {
                 && let Some(strip) = owner_strip(report.scores, samples, count)?
             {
                 scope.record(format!("{prefix}/owners/{site}"), strip);
+                names.extend(owner_names(site, report.scores, samples, count));
             }
+        }
+        if !names.is_empty() {
+            scope.text(format!("{prefix}/owner_names"), names);
         }
         self.figures(scope, "all", reports)
             .map_err(|e| Fault::caused_by("all sites together", e))?;

@@ -49,7 +49,10 @@ mod vit;
 pub use conv_block::{BlockSites, ConvBlock, ConvBlockConfig};
 pub use encoder::{AnyEncoder, Encoder, EncoderConfig};
 pub use error::{Misfit, ModelError};
-pub use import::{ImageShape, ImportOptions, Imported, Layout, Weights, check_record, from_record};
+pub use import::{
+    ImageShape, ImportOptions, Imported, Layout, Weights, check_record, from_record,
+    save_state_dict,
+};
 pub use layer::{Layer, layers};
 pub use masks::Masks;
 pub use paths::{ParameterInfo, parameter_count, parameters};

@@ -12,6 +12,8 @@ pub const METRICS: &str = "metrics.jsonl";
 pub const TIMINGS: &str = "timings.jsonl";
 /// Histograms, one JSON object a line.
 pub const HISTOGRAMS: &str = "histograms.jsonl";
+/// Which file each sample is, and its label.
+pub const SAMPLES: &str = "samples.parquet";
 /// Folder of the Parquet tables, one folder a tag, one file an epoch.
 pub const TABLES: &str = "tables";
 /// Folder of the pictures, one folder a tag, one file an epoch.
@@ -22,6 +24,8 @@ pub const TENSORBOARD: &str = "tensorboard";
 pub const CONFIG: &str = "config.toml";
 /// Versions, device and outcome; written by the run, read by the report.
 pub const MANIFEST: &str = "manifest.json";
+/// Outcome, exit code and last scalars of a run that has ended.
+pub const RESULT: &str = "result.json";
 /// The report.
 pub const REPORT: &str = "report.html";
 
@@ -92,9 +96,11 @@ pub(crate) fn make_folder(path: &Path) -> Result<(), TrackError> {
 /// # Errors
 /// A file that cannot be removed.
 pub fn remove_half_written(run: &Path) -> Result<(), TrackError> {
-    for name in [METRICS, TIMINGS, HISTOGRAMS, REPORT, CONFIG, MANIFEST]
-        .into_iter()
-        .chain(OTHERS)
+    for name in [
+        METRICS, TIMINGS, HISTOGRAMS, SAMPLES, REPORT, CONFIG, MANIFEST,
+    ]
+    .into_iter()
+    .chain(OTHERS)
     {
         let path = run.join(format!(".{name}.tmp"));
         if fs::symlink_metadata(&path).is_ok_and(|found| !found.is_dir()) {
@@ -105,7 +111,7 @@ pub fn remove_half_written(run: &Path) -> Result<(), TrackError> {
 }
 
 /// Files beside those of the sinks that are written whole.
-const OTHERS: [&str; 3] = ["result.json", "decisions.jsonl", "trained_layers.json"];
+const OTHERS: [&str; 3] = [RESULT, "decisions.jsonl", "trained_layers.json"];
 
 /// Folder name of a tag: slashes become dots, and what a file system may refuse becomes `_`.
 pub fn folder_of(tag: &str) -> String {

@@ -27,9 +27,9 @@ pub use jsonl::{
     read_histograms, read_scalars,
 };
 pub use layout::{Category, Chart, unitmem_layout};
-pub use parquet_file::{read_table, write_table};
+pub use parquet_file::{read_table, write_table, write_table_with_vectors};
 pub use progress::{EpochLine, LogWriter, Mode, Progress};
-pub use report::{Report, html};
+pub use report::{PluginCost, Report, html};
 pub use sinks::{Disabled, Sinks};
 pub use summary::TextTable;
 pub use tables::Tables;

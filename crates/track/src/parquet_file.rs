@@ -8,7 +8,7 @@ use afterimage_files::LARGE;
 use afterimage_hooks::{Column, Table};
 use parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
 use parquet::column::reader::ColumnReader;
-use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type};
+use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, FloatType, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
@@ -32,7 +32,38 @@ pub fn write_table(path: &Path, table: &Table) -> Result<(), TrackError> {
         path: path.to_owned(),
         why,
     })?;
-    let bytes = encode(table).map_err(|error| TrackError::Table {
+    written(path, encode(table, None))
+}
+
+/// As [`write_table`], with a column more behind the others: `vectors` are its name, the values of all
+/// rows, `[rows, width]`, and the width. It is a list of 32-bit floats, without nulls.
+///
+/// # Errors
+/// As for [`write_table`]; values that are not `width` a row.
+pub fn write_table_with_vectors(
+    path: &Path,
+    table: &Table,
+    vectors: (&str, &[f32], usize),
+) -> Result<(), TrackError> {
+    let (name, values, width) = vectors;
+    let rows = table.columns.first().map_or(0, |(_, column)| column.len());
+    let fits = width > 0 && values.len() == rows * width;
+    let checked = match check(table) {
+        Ok(()) if !fits => Err(format!(
+            "column `{name}` has {} values, which are not {rows} rows of {width}",
+            values.len()
+        )),
+        checked => checked,
+    };
+    checked.map_err(|why| TrackError::Table {
+        path: path.to_owned(),
+        why,
+    })?;
+    written(path, encode(table, Some(vectors)))
+}
+
+fn written(path: &Path, encoded: Result<Vec<u8>, ParquetError>) -> Result<(), TrackError> {
+    let bytes = encoded.map_err(|error| TrackError::Table {
         path: path.to_owned(),
         why: error.to_string(),
     })?;
@@ -60,7 +91,7 @@ pub(crate) fn check(table: &Table) -> Result<(), String> {
     Ok(())
 }
 
-fn encode(table: &Table) -> Result<Vec<u8>, ParquetError> {
+fn encode(table: &Table, vectors: Option<(&str, &[f32], usize)>) -> Result<Vec<u8>, ParquetError> {
     let mut fields = Vec::with_capacity(table.columns.len());
     for (name, column) in &table.columns {
         let builder = match column {
@@ -72,6 +103,9 @@ fn encode(table: &Table) -> Result<Vec<u8>, ParquetError> {
         fields.push(Arc::new(
             builder.with_repetition(Repetition::REQUIRED).build()?,
         ));
+    }
+    if let Some((name, ..)) = vectors {
+        fields.push(Arc::new(list_of_floats(name)?));
     }
     let schema = Arc::new(
         Type::group_type_builder("table")
@@ -101,9 +135,37 @@ fn encode(table: &Table) -> Result<Vec<u8>, ParquetError> {
         };
         sink.close()?;
     }
+    if let Some((_, values, width)) = vectors
+        && let Some(mut sink) = rows.next_column()?
+    {
+        // Every value is there, and the first of each row begins a list.
+        let there = vec![1; values.len()];
+        let begins: Vec<i16> = (0..values.len())
+            .map(|at| i16::from(!at.is_multiple_of(width)))
+            .collect();
+        sink.typed::<FloatType>()
+            .write_batch(values, Some(&there), Some(&begins))?;
+        sink.close()?;
+    }
     rows.close()?;
     writer.close()?;
     Ok(bytes)
+}
+
+/// A required column of lists of required 32-bit floats.
+fn list_of_floats(name: &str) -> Result<Type, ParquetError> {
+    let element = Type::primitive_type_builder("element", Physical::FLOAT)
+        .with_repetition(Repetition::REQUIRED)
+        .build()?;
+    let list = Type::group_type_builder("list")
+        .with_repetition(Repetition::REPEATED)
+        .with_fields(vec![Arc::new(element)])
+        .build()?;
+    Type::group_type_builder(name)
+        .with_repetition(Repetition::REQUIRED)
+        .with_logical_type(Some(LogicalType::List))
+        .with_fields(vec![Arc::new(list)])
+        .build()
 }
 
 /// Reads a Parquet file of required columns: numbers, integers and UTF-8 text.

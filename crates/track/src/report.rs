@@ -3,6 +3,7 @@
 mod chart;
 mod layers;
 mod load;
+mod names;
 mod page;
 mod ridges;
 mod sections;
@@ -16,6 +17,7 @@ pub mod html {
 use std::path::Path;
 
 use crate::{TrackError, files};
+pub use load::PluginCost;
 use load::Run;
 
 /// A page with the charts, histograms, pictures and tables of a run. It needs no other file, no
@@ -34,6 +36,20 @@ impl Report {
         Ok(Self {
             run: Run::read(run)?,
         })
+    }
+
+    /// The page with the sentences `found` in front, in place of those of the run's `result.json`.
+    #[must_use]
+    pub fn found(mut self, found: &[String]) -> Self {
+        self.run.found = found.to_vec();
+        self
+    }
+
+    /// The page with the time of plugins, in place of that of the run's `result.json`.
+    #[must_use]
+    pub fn costs(mut self, costs: &[PluginCost]) -> Self {
+        self.run.costs = costs.to_vec();
+        self
     }
 
     /// What is there and could not be read: file and fault of each part that the page lacks.

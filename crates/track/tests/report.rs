@@ -58,6 +58,11 @@ fn the_page_shows_every_part_and_needs_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     write_run(dir.path());
     fs::write(dir.path().join("config.toml"), "name = \"<script>\"\n").unwrap();
+    let result = serde_json::json!({
+        "found": ["a < b (plugin `c`)"],
+        "costs": [{ "plugin": "unitmem", "event": "EpochEnd", "calls": 3, "seconds": 1.25 }],
+    });
+    fs::write(dir.path().join("result.json"), result.to_string()).unwrap();
     fs::write(dir.path().join("manifest.json"), "{\"outcome\": \"done\"}").unwrap();
     let path = dir.path().join("report.html");
     Report::from_run(dir.path()).unwrap().write(&path).unwrap();
@@ -73,6 +78,9 @@ fn the_page_shows_every_part_and_needs_nothing_else() {
         "2 of 2 rows",
         "<td class=number>0.875</td></tr><tr>",
         "overhead/unitmem",
+        "<h2>What was found</h2>",
+        "<li>a &lt; b (plugin `c`)</li>",
+        "<td>EpochEnd</td><td class=number>3</td><td class=number>1.25</td>",
         "infinite: 3<",
         "name = &quot;&lt;script&gt;&quot;",
     ] {

@@ -5,7 +5,7 @@ use afterimage_model::{AnyEncoder, EncoderView, Masks};
 use burn::tensor::Tensor;
 
 /// An encoder and, where there is one, its reference, as plugins see them.
-pub(super) struct Beside {
+pub(crate) struct Beside {
     studied: EncoderView<AnyEncoder>,
     reference: Option<EncoderView<AnyEncoder>>,
 }

@@ -14,7 +14,7 @@ use crate::error::RunError;
 const BATCH: usize = 64;
 
 /// Embeddings of the points `ids`, resized and normalised only: rows in the order of `ids`.
-pub(super) fn embeddings(
+pub(crate) fn embeddings(
     model: &dyn ModelView,
     source: impl Fn(Split) -> ViewSource,
     ids: &[(Split, Vec<SampleId>)],
@@ -33,7 +33,7 @@ pub(super) fn embeddings(
 
 /// Writes `rows` `[N, D]` to `path`, 32-bit floats in version 1.0 of NumPy's format; the file
 /// appears whole.
-pub(super) fn write_npy(path: &Path, rows: &Embeddings) -> Result<(), RunError> {
+pub(crate) fn write_npy(path: &Path, rows: &Embeddings) -> Result<(), RunError> {
     Ok(write_beside(path, &npy(rows))?)
 }
 

@@ -22,18 +22,21 @@ use afterimage_hooks::{SampleId, Samples as _, Split};
 use afterimage_memory::chosen_of;
 use afterimage_model::ImportOptions;
 use afterimage_track::Report as HtmlReport;
+use afterimage_track::files::METRICS;
 use serde_json::json;
 
 use crate::config::Loaded;
 use crate::error::RunError;
+use crate::found::Evidence;
 use crate::run::open_sinks;
 use crate::run_dir::{Manifest, RunDir};
+use crate::samples;
 use crate::summary::{Measured, Untrained, summary};
 
 pub use config::ProbeConfig;
 pub(crate) use config::load_for;
 pub use deja_vu::DejaVuConfig;
-use features::{embeddings, write_npy};
+pub(crate) use features::{embeddings, write_npy};
 use pass::Pass;
 pub(crate) use prepared::Prepared;
 pub(crate) use subject::{ARCHITECTURE, CONFIG, SETTINGS, Subject, WEIGHTS};
@@ -126,7 +129,8 @@ pub fn probe(options: &ProbeOptions, say: &mut dyn FnMut(&str)) -> Result<Probed
         closed,
         deja_vu,
     } = recorded?;
-    let out = publish(&partial, &options.out)?;
+    publish(&partial, &options.out)?;
+    let out = RunDir::open(&options.out)?;
 
     let mut text = format!(
         "encoder:    {}\nembedding:  {}\n",
@@ -148,16 +152,19 @@ pub fn probe(options: &ProbeOptions, say: &mut dyn FnMut(&str)) -> Result<Probed
         ));
     }
     text.push('\n');
+    let history = afterimage_track::read_scalars(&out.path().join(METRICS)).unwrap_or_default();
     let measured = Measured {
         scalars: &scalars,
         steps: &measured,
         epochs: BTreeMap::new(),
         start: Untrained::Random,
-        knn_at_start: None,
+        history: &history,
     };
-    text.push_str(&summary(&measured, &prepared.sites));
+    let told = summary(&measured, &prepared.sites, &Evidence::of(out.path()));
+    text.push_str(&told.text);
     text.extend(deja_vu);
-    HtmlReport::from_run(out.path())?.write(&out.report())?;
+    let html = HtmlReport::from_run(out.path())?;
+    html.found(&told.found).write(&out.report())?;
     text.push_str(&format!(
         "report:     {}\nprobe:      {}\n",
         out.report().display(),
@@ -203,6 +210,7 @@ fn record(
     let Prepared { data, store, .. } = prepared;
     let (directory, owner) = RunDir::create(partial)?;
     directory.write_config(&loaded.resolved)?;
+    samples::keep(directory.path(), data)?;
     let mut sinks = open_sinks(directory.path(), None, &prepared.sites);
     let held_out: Vec<SampleId> = (0..store.len(Split::HeldOut) as u32)
         .map(SampleId)
@@ -313,10 +321,9 @@ pub(crate) fn partial_of(out: &Path) -> PathBuf {
 }
 
 /// Puts a complete result in its place.
-fn publish(partial: &Path, out: &Path) -> Result<RunDir, RunError> {
+pub(crate) fn publish(partial: &Path, out: &Path) -> Result<(), RunError> {
     if out.exists() {
         fs::remove_dir(out).map_err(RunError::io(out, "replace"))?;
     }
-    fs::rename(partial, out).map_err(RunError::io(out, "rename the result to"))?;
-    RunDir::open(out)
+    fs::rename(partial, out).map_err(RunError::io(out, "rename the result to"))
 }

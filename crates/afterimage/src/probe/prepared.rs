@@ -28,7 +28,7 @@ pub(crate) struct Prepared {
     /// The encoder at random initial parameters, and its reference.
     pub(super) untrained: Beside,
     /// The encoder, and its reference.
-    pub(super) model: Beside,
+    pub(crate) model: Beside,
     /// The encoder itself, with its masks.
     pub(crate) encoder: (AnyEncoder, Masks),
     /// That reference, with its masks.

@@ -175,6 +175,7 @@ pub fn records(run: &Path) -> Files {
         "metrics.jsonl",
         "histograms.jsonl",
         "decisions.jsonl",
+        "samples.parquet",
     ] {
         files.insert(
             name.to_owned(),

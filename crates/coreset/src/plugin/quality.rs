@@ -41,7 +41,8 @@ impl Default for CoresetQualityConfig {
 /// Measures the coreset in force by the true labels, and changes nothing.
 ///
 /// Scalars `coreset/clean`, `coreset/clean_weighted` (shares of right labels among the chosen, also by
-/// weight), `coreset/recall` and `coreset/recall_hard` (shares of the rightly labelled samples that
+/// weight), `coreset/clean_random` (among all samples, which is what a random choice of any size has on
+/// average), `coreset/size_measured` (how many the chosen are), `coreset/recall` and `coreset/recall_hard` (shares of the rightly labelled samples that
 /// were chosen, also among the hardest tenth), `coreset/cost_clean` (k-medoids cost of the rightly
 /// labelled samples in the embeddings), and with a gate `coreset/prior_auroc` and
 /// `coreset/prior_calibration_error`; a row an epoch in the table `coreset/quality`.
@@ -87,6 +88,7 @@ impl CoresetQuality {
             None => wide(&selection.losses),
         };
         let [clean, weighted] = clean_fractions(&chosen, &wide(&selection.weights), &right);
+        let random = right.iter().filter(|right| **right).count() as f64 / right.len() as f64;
         let [all, hard] = recall(&chosen, &right, &hardness);
         let cost = self.cost_clean(&chosen, &right);
         let priors = wide(&selection.clean);
@@ -98,6 +100,7 @@ impl CoresetQuality {
         let figures = [
             ("clean", clean),
             ("clean_weighted", weighted),
+            ("clean_random", random),
             ("recall", all),
             ("recall_hard", hard),
             ("cost_clean", cost),
@@ -109,6 +112,7 @@ impl CoresetQuality {
                 cx.scalar(format!("coreset/{name}"), figure);
             }
         }
+        cx.scalar("coreset/size_measured", chosen.len() as f64);
         let epoch = i64::from(cx.clock().epoch);
         let whole = |value: i64| Column::I64(vec![value]);
         let mut columns = vec![

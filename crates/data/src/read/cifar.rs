@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::bytes::content;
+use super::bytes::{content, file_name};
 use crate::dataset::DataSet;
 use crate::error::DataError;
 use crate::image_set::{ImageSet, Shape};
+use crate::names::SampleNames;
 
 const SHAPE: Shape = Shape {
     channels: 3,
@@ -118,14 +119,18 @@ fn names(path: &Path, default: &[String]) -> Result<Vec<String>, DataError> {
 impl Layout {
     fn read(&self, files: &[PathBuf]) -> Result<ImageSet, DataError> {
         let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+        let mut members = Vec::new();
         for path in files {
+            let before = labels.len();
             self.append(path, &content(path)?, &mut pixels, &mut labels)?;
+            members.push((file_name(path), labels.len() - before));
         }
         let folder = files
             .first()
             .and_then(|path| path.parent())
             .unwrap_or(Path::new(""));
         ImageSet::new(pixels, labels, self.classes.clone(), SHAPE)
+            .map(|set| set.named(SampleNames::Members(members)))
             .map_err(|reason| DataError::format(folder, reason))
     }
 

@@ -11,6 +11,7 @@ use super::listing::{Listing, list};
 use crate::dataset::DataSet;
 use crate::error::{DataError, Problems};
 use crate::image_set::{ImageSet, Shape};
+use crate::names::SampleNames;
 
 /// An image with more pixels than this is an error: decoded it would take a quarter of a gigabyte.
 const MAX_PIXELS: u64 = 1 << 26;
@@ -118,9 +119,10 @@ impl Folder<'_> {
         if faults.len() > before {
             return Ok(None);
         }
+        let names = files.iter().map(|(path, _)| below(root, path)).collect();
         let labels = files.into_iter().map(|(_, label)| label).collect();
         ImageSet::new(pixels, labels, classes.to_vec(), shape)
-            .map(Some)
+            .map(|set| Some(set.named(SampleNames::Files(names))))
             .map_err(|reason| DataError::format(root, reason))
     }
 
@@ -158,6 +160,15 @@ impl Folder<'_> {
                 .collect(),
         })
     }
+}
+
+/// `path` from the folder `root` on, with `/` between its parts.
+fn below(root: &Path, path: &Path) -> String {
+    let parts = path.strip_prefix(root).unwrap_or(path).components();
+    let parts: Vec<_> = parts
+        .map(|part| part.as_os_str().to_string_lossy())
+        .collect();
+    parts.join("/")
 }
 
 /// The image in colour, transparent parts laid over white.

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::bytes::content;
+use super::bytes::{content, file_name};
 use crate::dataset::DataSet;
 use crate::error::DataError;
 use crate::image_set::{ImageSet, Shape};
+use crate::names::SampleNames;
 
 /// The four files of an IDX data set.
 pub(crate) struct IdxPaths {
@@ -142,7 +143,9 @@ pub(crate) fn assemble(
         }
     };
     let set = |part: Part<'_>| {
+        let members = vec![(file_name(part.path), part.labels.len())];
         ImageSet::new(part.pixels, part.labels, classes.clone(), part.shape)
+            .map(|set| set.named(SampleNames::Members(members)))
             .map_err(|reason| DataError::format(part.path, reason))
     };
     Ok(DataSet {

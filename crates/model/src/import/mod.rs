@@ -3,8 +3,9 @@
 //! [`Weights`] reads a state dict (safetensors, `.pt`, `.pth`), recognises how its keys are named,
 //! infers the encoder from their shapes, and loads every parameter and running statistic of it.
 //! Tensors outside of the encoder (classifier, projection head, decoder) are left out and named.
-//! [`from_record`] loads the encoder of one of this project's checkpoints, whatever head it had.
+//! [`save_state_dict`] writes an encoder under the same keys. [`from_record`] loads the encoder of one of this project's checkpoints, whatever head it had.
 
+mod export;
 mod finite;
 mod kind;
 mod layout;
@@ -27,6 +28,7 @@ use crate::{AnyEncoder, EncoderConfig, Misfit, ModelError, parameters};
 use layout::Found;
 use state_dict::StateDict;
 
+pub use export::save_state_dict;
 pub(crate) use finite::check as check_finite;
 pub use finite::check_record;
 pub(crate) use record::complete;
@@ -73,6 +75,17 @@ impl FromStr for Layout {
                     known.join(", ")
                 )
             })
+    }
+}
+
+impl Layout {
+    /// How PyTorch's libraries name the parameters of `encoder`; `None` where none has it.
+    pub fn of(encoder: &AnyEncoder) -> Option<Self> {
+        match encoder {
+            AnyEncoder::ResNet9(_) => None,
+            AnyEncoder::ResNet(_) => Some(Self::ResNet),
+            AnyEncoder::Vit(_) => Some(Self::Vit),
+        }
     }
 }
 

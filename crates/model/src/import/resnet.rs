@@ -7,6 +7,8 @@ use crate::{EncoderConfig, ModelError, ResNetConfig, Stem};
 
 /// Channels of the first convolution at width 1.
 const STEM_WIDTH: f64 = 64.0;
+/// Name of the convolution and norm beside a block.
+const DOWNSAMPLE: &str = "downsample";
 
 /// Names of the stem and of the stages.
 #[derive(Clone)]
@@ -19,17 +21,22 @@ struct Names {
 impl Names {
     fn of(state: &StateDict, layout: Layout, prefix: &str) -> Self {
         if layout == Layout::ResNet {
-            return Self {
-                conv: "conv1",
-                norm: "bn1",
-                stages: [1, 2, 3, 4].map(|stage| format!("layer{stage}")),
-            };
+            return Self::named();
         }
         let first = first_stage(state, prefix);
         Self {
             conv: "0",
             norm: "1",
             stages: [0, 1, 2, 3].map(|stage| (first + stage).to_string()),
+        }
+    }
+
+    /// Those of torchvision and timm.
+    fn named() -> Self {
+        Self {
+            conv: "conv1",
+            norm: "bn1",
+            stages: [1, 2, 3, 4].map(|stage| format!("layer{stage}")),
         }
     }
 
@@ -68,6 +75,11 @@ impl Names {
         let stage = number.ok().and_then(|n| self.stages.get(n.checked_sub(1)?));
         stage.map_or(ours, String::as_str)
     }
+}
+
+/// The key that torchvision and timm have for a parameter of ours.
+pub(super) fn key(path: &str) -> String {
+    Names::named().key(path, DOWNSAMPLE)
 }
 
 /// The number of the first stage in a sequence: behind the norm, 1, may stand a ReLU and a pooling,
@@ -155,7 +167,7 @@ pub(super) fn plan(state: &StateDict, layout: Layout, prefix: &str) -> Result<Pl
     let shortcut = if has(&names.stages[1], "0.shortcut.0.weight") {
         "shortcut"
     } else {
-        "downsample"
+        DOWNSAMPLE
     };
     let is_outside = match layout {
         Layout::ResNetSequence => outside_of_sequence,
@@ -186,11 +198,7 @@ mod tests {
 
     #[test]
     fn our_paths_have_keys_of_torchvision_and_of_a_sequence() {
-        let named = Names {
-            conv: "conv1",
-            norm: "bn1",
-            stages: [1, 2, 3, 4].map(|stage| format!("layer{stage}")),
-        };
+        let named = Names::named();
         let numbered = Names {
             conv: "0",
             norm: "1",

@@ -5,6 +5,9 @@ use super::outside::comes_after;
 use super::state_dict::StateDict;
 use crate::{EncoderConfig, ModelError, VitConfig, VitSize};
 
+/// The norm behind the blocks.
+const NORM: &str = "norm";
+
 /// The transformer below `prefix`.
 pub(super) fn plan(state: &StateDict, prefix: &str) -> Result<Plan, ModelError> {
     let failed = |reason: String| ModelError::Layout {
@@ -60,21 +63,26 @@ pub(super) fn plan(state: &StateDict, prefix: &str) -> Result<Plan, ModelError> 
         );
         "fc_norm"
     } else {
-        "norm"
+        NORM
     };
     Ok(Plan {
         config: EncoderConfig::Vit(config),
         side,
         embedding: "the class token behind the last norm",
         stem_rectified: false,
-        key_of: Box::new(move |path| key(path, norm)),
+        key_of: Box::new(move |path| key_with(path, norm)),
         is_outside,
         notes,
     })
 }
 
-/// The key of a parameter of ours.
-fn key(path: &str, last_norm: &str) -> String {
+/// The key that timm has for a parameter of ours.
+pub(super) fn key(path: &str) -> String {
+    key_with(path, NORM)
+}
+
+/// The key of a parameter of ours, where the norm behind the blocks is called `last_norm`.
+fn key_with(path: &str, last_norm: &str) -> String {
     match path {
         "class" => return "cls_token".to_owned(),
         "position" => return "pos_embed".to_owned(),
@@ -123,8 +131,8 @@ mod tests {
             ("blocks.3.fc2.bias", "blocks.3.mlp.fc2.bias"),
             ("norm.gamma", "norm.weight"),
         ] {
-            assert_eq!(key(path, "norm"), expected);
+            assert_eq!(key(path), expected);
         }
-        assert_eq!(key("norm.beta", "fc_norm"), "fc_norm.bias");
+        assert_eq!(key_with("norm.beta", "fc_norm"), "fc_norm.bias");
     }
 }

@@ -6,8 +6,10 @@ use std::path::Path;
 
 use afterimage_files::{SMALL, read};
 use afterimage_hooks::Table;
+use serde::{Deserialize, Serialize};
 
-use crate::files::{CONFIG, HISTOGRAMS, MANIFEST, METRICS, TABLES, TIMINGS};
+use super::names::Names;
+use crate::files::{CONFIG, HISTOGRAMS, MANIFEST, METRICS, RESULT, TABLES, TIMINGS};
 use crate::images::read_picture;
 use crate::tables::files_in;
 use crate::{
@@ -43,6 +45,39 @@ pub struct Snapshot {
     pub table: Table,
 }
 
+/// Calls and time of one plugin at one event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PluginCost {
+    /// The plugin's id.
+    pub plugin: String,
+    /// The event.
+    pub event: String,
+    /// Number of calls.
+    pub calls: u64,
+    /// Seconds in them.
+    pub seconds: f64,
+}
+
+impl From<(String, String, u64, f64)> for PluginCost {
+    /// Plugin, event, calls and seconds.
+    fn from((plugin, event, calls, seconds): (String, String, u64, f64)) -> Self {
+        Self {
+            plugin,
+            event,
+            calls,
+            seconds,
+        }
+    }
+}
+
+/// The part of a run's result that is shown.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Told {
+    found: Vec<String>,
+    costs: Vec<PluginCost>,
+}
+
 /// A run as it is found on disk.
 #[derive(Debug, Default)]
 pub struct Run {
@@ -56,6 +91,12 @@ pub struct Run {
     pub histograms: BTreeMap<String, Vec<HistogramLine>>,
     pub pictures: BTreeMap<String, Vec<Picture>>,
     pub tables: Vec<Snapshot>,
+    /// Which files the samples are.
+    pub names: Names,
+    /// What the run found, a sentence each.
+    pub found: Vec<String>,
+    /// Time of plugins in the last process of the run.
+    pub costs: Vec<PluginCost>,
     /// The last step and epoch on record.
     pub last: Option<(u64, u32)>,
     /// What could not be read.
@@ -88,12 +129,21 @@ impl Run {
             }
         };
         run.config = small(CONFIG).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        run.manifest = small(MANIFEST).and_then(|bytes| {
+        let (manifest, result) = (small(MANIFEST), small(RESULT));
+        run.manifest = manifest.and_then(|bytes| {
             let parsed = serde_json::from_slice(&bytes);
             parsed
                 .map_err(|error| damaged.push(format!("{MANIFEST}: {error}")))
                 .ok()
         });
+        let told = result.and_then(|bytes| {
+            let parsed = serde_json::from_slice::<Told>(&bytes);
+            parsed
+                .map_err(|error| damaged.push(format!("{RESULT}: {error}")))
+                .ok()
+        });
+        let Told { found, costs } = told.unwrap_or_default();
+        (run.found, run.costs) = (found, costs);
         let metrics = noted(read_scalars(&dir.join(METRICS)), &mut damaged);
         run.last = metrics.iter().map(|line| (line.step, line.epoch)).max();
         run.scalars = by_tag(metrics);
@@ -106,6 +156,7 @@ impl Run {
         }
         run.pictures = pictures(dir, &mut damaged);
         run.tables = tables(dir, &mut damaged);
+        run.names = Names::read(dir, &mut damaged);
         run.damaged = damaged;
         Ok(run)
     }

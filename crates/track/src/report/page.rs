@@ -13,6 +13,7 @@ pub fn render(run: &Run) -> String {
     }
     body += &damage(run);
     for part in [
+        sections::found,
         summary,
         sections::training,
         sections::evaluation,

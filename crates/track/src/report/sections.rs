@@ -49,6 +49,19 @@ pub(super) fn together(run: &Run, title: &str, prefix: &str) -> String {
     }
 }
 
+/// The sentences of what was found.
+pub fn found(run: &Run) -> String {
+    if run.found.is_empty() {
+        return String::new();
+    }
+    let items: String = run
+        .found
+        .iter()
+        .map(|sentence| format!("<li>{}</li>", escape(sentence)))
+        .collect();
+    section("What was found", "", &format!("<ul>{items}</ul>"))
+}
+
 /// Loss and learning rate.
 pub fn training(run: &Run) -> String {
     let rate = run.scalar("lr").map(|scalar| {
@@ -329,12 +342,33 @@ pub fn cost(run: &Run) -> String {
             ]
         })
         .collect();
-    let shown = if rows.is_empty() {
-        String::new()
-    } else {
-        table(&["measurement", "mean", "most", "last"], &rows)
-    };
+    let mut shown = plugin_costs(run);
+    if !rows.is_empty() {
+        shown += &table(&["measurement", "mean", "most", "last"], &rows);
+    }
     section("Time and overhead", "", &shown)
+}
+
+/// Time of plugins by event, most first.
+fn plugin_costs(run: &Run) -> String {
+    if run.costs.is_empty() {
+        return String::new();
+    }
+    let mut costs: Vec<_> = run.costs.iter().collect();
+    costs.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
+    let rows: Vec<Vec<String>> = costs
+        .into_iter()
+        .map(|cost| {
+            vec![
+                cost.plugin.clone(),
+                cost.event.clone(),
+                cost.calls.to_string(),
+                number(cost.seconds),
+            ]
+        })
+        .collect();
+    let header = ["plugin", "event", "calls", "seconds, last process"];
+    table(&header, &rows)
 }
 
 /// The stored tables at their last epoch.
@@ -358,17 +392,28 @@ pub fn tables(run: &Run) -> String {
             });
             how = "with the highest unitmem";
         }
-        let header: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
-        let rows: Vec<Vec<String>> = order
+        // Behind a column of ids the names of its samples, where there are any.
+        let shown: Vec<(&str, &Column, bool)> = columns
             .iter()
-            .take(ROWS)
-            .map(|&row| {
-                columns
-                    .iter()
-                    .map(|(_, column)| cell(column, row))
-                    .collect()
+            .map(|(name, column)| (name.as_str(), column, run.names.has(&snapshot.table, name)))
+            .collect();
+        let header: Vec<String> = shown
+            .iter()
+            .flat_map(|&(name, _, named)| {
+                let names = named.then(|| format!("{name}: file"));
+                [name.to_owned()].into_iter().chain(names)
             })
             .collect();
+        let header: Vec<&str> = header.iter().map(String::as_str).collect();
+        let cells = |row: usize| {
+            let of = |&(name, column, named): &(&str, &Column, bool)| {
+                let file = run.names.of_cell(&snapshot.table, name, row);
+                let file = named.then(|| file.unwrap_or("–").to_owned());
+                [cell(column, row)].into_iter().chain(file)
+            };
+            shown.iter().flat_map(of).collect()
+        };
+        let rows: Vec<Vec<String>> = order.iter().take(ROWS).map(|&row| cells(row)).collect();
         html += &format!(
             "<details open><summary>{}: {} of {count} rows, {how}; all in <code>{}</code></summary>{}</details>",
             escape(&snapshot.name),

@@ -63,6 +63,9 @@ impl Report<'_> {
             .collect::<Result<Vec<_>, Fault>>()?;
         if let Some(image) = strip(&pictures, self.config.patch, self.grid) {
             scope.record(tag("lowest"), image);
+            if let Some(names) = self.names(samples) {
+                scope.text(tag("lowest_names"), names);
+            }
         }
         scope.table(tag("samples"), self.samples());
         Ok(())
@@ -92,6 +95,23 @@ impl Report<'_> {
         order.sort_by(|&a, &b| values[a].total_cmp(&values[b]).then(a.cmp(&b)));
         order.truncate(most);
         order
+    }
+
+    /// The pictures of the lowest samples by name, in their order, as Markdown; nothing where they have
+    /// no names.
+    fn names(&self, samples: &dyn Samples) -> Option<String> {
+        let lines: Option<String> = self
+            .lowest(self.config.pictures)
+            .into_iter()
+            .map(|s| {
+                let name = samples.name(Split::Train, SampleId(s as u32))?;
+                let label = self.labels.of_samples[s] as usize;
+                let label = self.labels.classes.get(label)?;
+                let value = self.values.values[s];
+                Some(format!("- `{name}` (#{s}), label {label}: {value:.3}\n"))
+            })
+            .collect();
+        lines.filter(|lines| !lines.is_empty())
     }
 
     /// A row a sample; what was never scored is NaN.

@@ -1,14 +1,14 @@
-//! What a run found out, in a sentence that a reader can check against its tables.
+//! What LayerMem found out, in a sentence that a reader can check against its table.
 
 use crate::summary::Measured;
 
 /// Standard errors above 0 from which a layer is said to remember: the layer is chosen as the highest
 /// of all, and of thirty layers without memory one is above two by chance in every second run, above
 /// four in one of a thousand.
-const CLEAR: f64 = 4.0;
+pub(super) const CLEAR: f64 = 4.0;
 
 /// What LayerMem says of the run's `layers`; `None` where it was not measured behind the first step.
-pub(crate) fn found(measured: &Measured<'_>, layers: &[&str]) -> Option<String> {
+pub(super) fn found(measured: &Measured<'_>, layers: &[&str]) -> Option<String> {
     let tag = |what: &str, layer: &str| format!("layermem/{what}/{layer}");
     let moment = layers
         .iter()
@@ -31,7 +31,7 @@ pub(crate) fn found(measured: &Measured<'_>, layers: &[&str]) -> Option<String> 
     if score <= CLEAR * error {
         return Some(format!(
             "No memorization shows: of all layers, {highest} is the highest, and that is not \
-             {CLEAR} standard errors above 0.\n"
+             {CLEAR} standard errors above 0."
         ));
     }
     let area = |set: &str| {
@@ -50,7 +50,7 @@ pub(crate) fn found(measured: &Measured<'_>, layers: &[&str]) -> Option<String> 
     };
     Some(format!(
         "This encoder memorizes: {highest}, {:.0} standard errors above 0.{areas} Errors are over points, \
-         not over trainings.\n",
+         not over trainings.",
         score / error
     ))
 }
@@ -72,7 +72,7 @@ mod tests {
             steps: &steps.collect(),
             epochs: BTreeMap::from([(10, 1), (20, 2)]),
             start: Untrained::Random,
-            knn_at_start: None,
+            history: &[],
         };
         found(&measured, &["a", "b"])
     }

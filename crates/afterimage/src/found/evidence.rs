@@ -1,0 +1,209 @@
+//! What lies in a run's directory beside its scalars: tables, and the names of samples.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use afterimage_files::below;
+use afterimage_hooks::{Column, Table};
+use afterimage_track::{files, read_table};
+
+/// The directory of a run, and its samples.
+#[derive(Debug, Default)]
+pub(crate) struct Evidence {
+    run: PathBuf,
+    /// Name and label of each training image, by id.
+    train: Vec<String>,
+    /// Labels of the held-out images.
+    held_out: Vec<i64>,
+}
+
+impl Evidence {
+    /// The samples of the run in `run`; none where it has no readable table of them.
+    pub(crate) fn of(run: &Path) -> Self {
+        let mut evidence = Self {
+            run: run.to_owned(),
+            ..Self::default()
+        };
+        let table = below(run, files::SAMPLES).map(|path| read_table(&path));
+        if let Ok(Ok(table)) = table {
+            evidence.take(&table);
+        }
+        evidence
+    }
+
+    fn take(&mut self, table: &Table) {
+        let (Some(splits), Some(names), Some(members), Some(labels), Some(label_names)) = (
+            words(table, "split"),
+            words(table, "file"),
+            words(table, "member"),
+            numbers(table, "label"),
+            words(table, "label_name"),
+        ) else {
+            return;
+        };
+        for (row, split) in splits.iter().enumerate() {
+            match split.as_str() {
+                "train" => {
+                    let member = match members[row].as_str() {
+                        "" => String::new(),
+                        member => format!("[{member}]"),
+                    };
+                    let name = plain(&format!("{}{member}", names[row]));
+                    self.train
+                        .push(format!("{name} ({})", plain(&label_names[row])));
+                }
+                _ => self.held_out.push(labels[row]),
+            }
+        }
+    }
+
+    /// The last table that was put on record under `tag`.
+    pub(crate) fn last_table(&self, tag: &str) -> Option<Table> {
+        let folder = format!("{}/{}", files::TABLES, files::folder_of(tag));
+        let entries = std::fs::read_dir(self.run.join(&folder)).ok()?;
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let last = names.filter(|name| name.ends_with(".parquet")).max()?;
+        let path = below(&self.run, format!("{folder}/{last}")).ok()?;
+        read_table(&path).ok()
+    }
+
+    /// File and label of a training image; its id where no name is known.
+    pub(crate) fn name(&self, id: i64) -> String {
+        let name = usize::try_from(id).ok().and_then(|id| self.train.get(id));
+        name.cloned().unwrap_or_else(|| format!("#{id}"))
+    }
+
+    /// Training images; none where they are not known.
+    pub(crate) fn train(&self) -> Option<usize> {
+        Some(self.train.len()).filter(|count| *count > 0)
+    }
+
+    /// The standard error of a share `p` of the held-out images; NaN where they are not known.
+    pub(crate) fn error_of(&self, p: f64) -> f64 {
+        match self.held_out.len() {
+            0 => f64::NAN,
+            count => (p * (1.0 - p) / count as f64).sqrt(),
+        }
+    }
+
+    /// The share of held-out images that are of the most frequent class: what an answer without looking
+    /// gets right; NaN where they are not known.
+    pub(crate) fn largest_class(&self) -> f64 {
+        let mut counts: BTreeMap<i64, usize> = BTreeMap::new();
+        for label in &self.held_out {
+            *counts.entry(*label).or_default() += 1;
+        }
+        let most = counts.values().max().copied();
+        most.map_or(f64::NAN, |most| most as f64 / self.held_out.len() as f64)
+    }
+}
+
+/// The text without characters that would act on a terminal.
+fn plain(text: &str) -> String {
+    let shown = text
+        .chars()
+        .flat_map(|character| match character.is_control() {
+            true => character.escape_default().collect::<Vec<char>>(),
+            false => vec![character],
+        });
+    shown.collect()
+}
+
+/// The words of a column.
+pub(crate) fn words<'a>(table: &'a Table, name: &str) -> Option<&'a [String]> {
+    match table.columns.iter().find(|(n, _)| n == name) {
+        Some((_, Column::Text(words))) => Some(words),
+        _ => None,
+    }
+}
+
+/// The whole numbers of a column.
+pub(crate) fn numbers<'a>(table: &'a Table, name: &str) -> Option<&'a [i64]> {
+    match table.columns.iter().find(|(n, _)| n == name) {
+        Some((_, Column::I64(numbers))) => Some(numbers),
+        _ => None,
+    }
+}
+
+/// The numbers of a column.
+pub(crate) fn values<'a>(table: &'a Table, name: &str) -> Option<&'a [f64]> {
+    match table.columns.iter().find(|(n, _)| n == name) {
+        Some((_, Column::F64(values))) => Some(values),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use afterimage_track::write_table;
+
+    use super::*;
+
+    pub(crate) fn table(columns: Vec<(&str, Column)>) -> Table {
+        let columns = columns.into_iter();
+        Table {
+            columns: columns.map(|(name, c)| (name.to_owned(), c)).collect(),
+        }
+    }
+
+    pub(crate) fn text(words: &[&str]) -> Column {
+        Column::Text(words.iter().map(|word| (*word).to_owned()).collect())
+    }
+
+    /// A run with three training images and four held-out ones.
+    pub(crate) fn run() -> tempfile::TempDir {
+        let place = tempfile::tempdir().unwrap();
+        let samples = table(vec![
+            ("id", Column::I64(vec![0, 1, 2, 0, 1, 2, 3])),
+            (
+                "split",
+                text(&[
+                    "train", "train", "train", "held_out", "held_out", "held_out", "held_out",
+                ]),
+            ),
+            (
+                "file",
+                text(&["a\u{1b}.png", "x.bin", "x.bin", "", "", "", ""]),
+            ),
+            ("member", text(&["", "0", "1", "", "", "", ""])),
+            ("label", Column::I64(vec![0, 1, 1, 0, 1, 1, 1])),
+            (
+                "label_name",
+                text(&["cat", "dog", "dog", "cat", "dog", "dog", "dog"]),
+            ),
+        ]);
+        write_table(&place.path().join(files::SAMPLES), &samples).unwrap();
+        place
+    }
+
+    /// Puts a table on record in `run`.
+    pub(crate) fn put(run: &Path, tag: &str, epoch: u32, table: &Table) {
+        let folder = run.join(files::TABLES).join(files::folder_of(tag));
+        std::fs::create_dir_all(&folder).unwrap();
+        write_table(&folder.join(format!("epoch-{epoch:04}.parquet")), table).unwrap();
+    }
+
+    #[test]
+    fn samples_have_names_and_held_out_images_a_most_frequent_class() {
+        let run = run();
+        let evidence = Evidence::of(run.path());
+        assert_eq!(evidence.name(0), "a\\u{1b}.png (cat)");
+        assert_eq!(evidence.name(2), "x.bin[1] (dog)");
+        assert_eq!(evidence.name(3), "#3");
+        assert_eq!(evidence.train(), Some(3));
+        assert_eq!(evidence.largest_class(), 0.75);
+        assert_eq!(evidence.error_of(0.5), 0.25);
+        let nothing = Evidence::of(&run.path().join("none"));
+        assert!(nothing.largest_class().is_nan() && nothing.error_of(0.5).is_nan());
+        assert_eq!((nothing.name(7), nothing.train()), ("#7".to_owned(), None));
+        assert_eq!(evidence.last_table("value/encoder/samples"), None);
+        for epoch in [2, 10] {
+            let table = table(vec![("n", Column::I64(vec![i64::from(epoch)]))]);
+            put(run.path(), "value/encoder/samples", epoch, &table);
+        }
+        let last = evidence.last_table("value/encoder/samples").unwrap();
+        assert_eq!(numbers(&last, "n"), Some(&[10][..]));
+    }
+}

@@ -1,0 +1,101 @@
+//! Which file each sample id of a run is: `samples.parquet`.
+
+use std::path::Path;
+
+use afterimage_data::DataSet;
+use afterimage_files::below;
+use afterimage_hooks::{Column, SampleId, Split, Table};
+use afterimage_track::{files, read_table, write_table};
+
+use crate::error::RunError;
+use crate::registry::Registry;
+use crate::run_dir::RunDir;
+
+/// A row for each image, training images first, each split in the order of its ids.
+///
+/// | column | content |
+/// |---|---|
+/// | `id` | the sample's id in its split |
+/// | `split` | `train` or `held_out` |
+/// | `file` | the file, by its path below the folder of the config; empty where it is not known |
+/// | `member` | number of the image in that file, from 0; empty for a file that is one image |
+/// | `label` | the class that training has, from 0 |
+/// | `label_name` | its name |
+pub(crate) fn table(data: &DataSet) -> Table {
+    let (mut ids, mut splits) = (Vec::new(), Vec::new());
+    let (mut files, mut members) = (Vec::new(), Vec::new());
+    let (mut labels, mut label_names) = (Vec::new(), Vec::new());
+    for split in [Split::Train, Split::HeldOut] {
+        let images = data.split(split);
+        for (id, &label) in images.labels().iter().enumerate() {
+            let name = images.name(SampleId(id as u32));
+            ids.push(id as i64);
+            splits.push(
+                if split == Split::Train {
+                    "train"
+                } else {
+                    "held_out"
+                }
+                .to_owned(),
+            );
+            files.push(name.map_or_else(String::new, |name| name.file.to_owned()));
+            let member = name.and_then(|name| name.member);
+            members.push(member.map_or_else(String::new, |member| member.to_string()));
+            labels.push(i64::from(label));
+            let class = images.classes().get(label as usize);
+            label_names.push(class.cloned().unwrap_or_default());
+        }
+    }
+    Table {
+        columns: vec![
+            ("id".to_owned(), Column::I64(ids)),
+            ("split".to_owned(), Column::Text(splits)),
+            ("file".to_owned(), Column::Text(files)),
+            ("member".to_owned(), Column::Text(members)),
+            ("label".to_owned(), Column::I64(labels)),
+            ("label_name".to_owned(), Column::Text(label_names)),
+        ],
+    }
+}
+
+/// Writes the table of `data` into the directory of a run, unless it is there: ids never change.
+///
+/// # Errors
+/// A file that cannot be written; it is there whole or not at all.
+pub(crate) fn keep(run: &Path, data: &DataSet) -> Result<(), RunError> {
+    let path = run.join(files::SAMPLES);
+    if path.exists() {
+        return Ok(());
+    }
+    Ok(write_table(&path, &table(data))?)
+}
+
+/// The samples of `source`, a config file or the directory of a run: columns `id`, `split`, `file`,
+/// `member`, `label` and `label_name`, training images first. `sets` are keys that go over a config;
+/// `notes` hear what the user should know of the images.
+///
+/// # Errors
+/// A config with mistakes, or images that cannot be read.
+pub fn samples(
+    registry: &Registry,
+    source: &Path,
+    sets: &[String],
+    notes: &mut Vec<String>,
+) -> Result<Table, RunError> {
+    let config = match source.is_dir() {
+        false => source.to_owned(),
+        true => {
+            let run = RunDir::open(source)?;
+            match (sets.is_empty(), below(run.path(), files::SAMPLES)) {
+                (true, Ok(path)) => return Ok(read_table(&path)?),
+                (true, Err(error)) if !error.is_missing() => return Err(error.into()),
+                // A run without the table, or with other keys: its images are read again.
+                _ => run.config(),
+            }
+        }
+    };
+    let loaded = registry.load(&config, sets)?;
+    notes.extend(loaded.notes.iter().cloned());
+    let data = loaded.value.load_data_telling(notes)?;
+    Ok(table(&data))
+}

@@ -1,0 +1,85 @@
+//! The command `data`.
+
+use std::path::PathBuf;
+
+use afterimage::hooks::Column;
+use afterimage::{Registry, RunError};
+use clap::{Args, Subcommand};
+
+use crate::output::{complain, say};
+
+/// Arguments of `data`.
+#[derive(Debug, Args)]
+pub struct Data {
+    /// What to do.
+    #[command(subcommand)]
+    pub what: What,
+}
+
+/// What to do with the images of a config or a run.
+#[derive(Debug, Subcommand)]
+pub enum What {
+    /// List the samples, a line each: split, id, file, number of the image in the file, label and its
+    /// name, with tabs between.
+    List {
+        /// A config file, or the directory of a run.
+        source: PathBuf,
+        /// Set a key of the config, as in `--set limits.train=100`; may be repeated.
+        #[arg(long = "set", value_name = "KEY=VALUE")]
+        sets: Vec<String>,
+        /// List one split alone.
+        #[arg(long, value_parser = ["train", "held_out"])]
+        split: Option<String>,
+    },
+}
+
+/// Executes a command about data; its result is the exit code.
+pub fn data(registry: &Registry, arguments: Data) -> Result<u8, RunError> {
+    let What::List {
+        source,
+        sets,
+        split,
+    } = arguments.what;
+    let mut notes = Vec::new();
+    let table = afterimage::samples(registry, &source, &sets, &mut notes)?;
+    notes.iter().for_each(|note| complain(note));
+    let names: Vec<&str> = table
+        .columns
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .collect();
+    let mut text = names.join("\t") + "\n";
+    let rows = table.columns.first().map_or(0, |(_, column)| column.len());
+    let splits = table.columns.iter().find(|(name, _)| name == "split");
+    for row in 0..rows {
+        if let (Some(wanted), Some((_, Column::Text(splits)))) = (&split, splits)
+            && splits[row] != *wanted
+        {
+            continue;
+        }
+        let cells: Vec<String> = table
+            .columns
+            .iter()
+            .map(|(_, column)| cell(column, row))
+            .collect();
+        text.push_str(&cells.join("\t"));
+        text.push('\n');
+    }
+    say(&text);
+    Ok(0)
+}
+
+/// One value; characters that would act on a terminal or end a cell are escaped.
+fn cell(column: &Column, row: usize) -> String {
+    match column {
+        Column::F64(values) => values[row].to_string(),
+        Column::I64(values) => values[row].to_string(),
+        Column::Text(words) => words[row]
+            .chars()
+            .flat_map(|character| match character.is_control() {
+                true => character.escape_default().collect::<Vec<char>>(),
+                false => vec![character],
+            })
+            .collect(),
+    }
+}

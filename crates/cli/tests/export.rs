@@ -1,0 +1,211 @@
+//! `afterimage export`: the encoder of a run for other programs, read back by `probe`, and what it
+//! refuses.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod run;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use afterimage::hooks::Column;
+use afterimage::track::read_table;
+use run::{Ended, Place, TINY, afterimage, finish, last_checkpoint};
+
+/// A run of two steps on few images.
+fn short(encoder: &str) -> String {
+    let text = TINY
+        .replace("epochs = 3", "epochs = 1")
+        .replace("train = 320", "train = 32")
+        .replace("held_out = 100", "held_out = 20")
+        .replace("batch_size = 32", "batch_size = 16")
+        .replace("kind = \"resnet9\"\nwidth = 0.125", encoder);
+    assert!(text.contains(encoder));
+    text + "\n[evaluation]\nevery = 0\n"
+}
+
+/// `export` of `checkpoint` into the directory `out` of `place`.
+fn export(place: &Place, checkpoint: &Path, out: &str, arguments: &[&str]) -> Ended {
+    finish(
+        afterimage()
+            .arg("export")
+            .arg(checkpoint)
+            .arg("--out")
+            .arg(place.path(out))
+            .args(arguments),
+    )
+}
+
+/// UnitMem's scalars and the embeddings of ten points of each split, as `probe` of `encoder` has them.
+fn probed(place: &Place, encoder: &Path, out: &str, config: Option<&Path>) -> (String, Vec<u8>) {
+    let features = place.path(&format!("{out}.npy"));
+    let mut command = afterimage();
+    command
+        .arg("probe")
+        .arg(encoder)
+        .arg("--out")
+        .arg(place.path(out));
+    command.args(["--points", "10", "--views", "2", "--json", "--features"]);
+    command.arg(&features);
+    if let Some(config) = config {
+        command.arg("--config").arg(config);
+    }
+    let ended = finish(&mut command).expect(0, &[]);
+    let last = ended.out.lines().last().unwrap();
+    let result: serde_json::Value = serde_json::from_str(last).unwrap();
+    let metrics = result["metrics"].as_object().unwrap();
+    let scores: BTreeMap<&String, String> = metrics
+        .iter()
+        .filter(|(tag, _)| tag.starts_with("unitmem/"))
+        .map(|(tag, value)| (tag, value.to_string()))
+        .collect();
+    assert!(scores.len() > 20, "{scores:?}");
+    (format!("{scores:#?}"), fs::read(features).unwrap())
+}
+
+fn assert_nothing(place: &Place, out: &str) {
+    assert!(!place.path(out).exists(), "something was written");
+    let partial = place.path(&format!(".{out}.partial"));
+    assert!(!partial.exists(), "something was left beside");
+}
+
+/// Exports the run of `encoder` for `layout`, and compares its probe with that of the export.
+fn goes_round(encoder: &str, layout: &str, words: &[&str]) {
+    let place = Place::new();
+    let run = place.run("run", &short(encoder), 0);
+    let ended = export(&place, &run, "out", &["--layout", layout]).expect(0, &[]);
+    for words in words {
+        assert!(ended.out.contains(words), "no {words:?} in\n{}", ended.out);
+    }
+    let out = place.path("out");
+    let facts = fs::read_to_string(out.join("preprocessing.json")).unwrap();
+    let facts: serde_json::Value = serde_json::from_str(&facts).unwrap();
+    assert_eq!(facts["mean"], serde_json::json!([0.5]));
+    assert_eq!(facts["size"], serde_json::json!([28, 28]));
+    assert_eq!(facts["channel_order"], "gray");
+    let loader = fs::read_to_string(out.join("load.py")).unwrap();
+    assert!(
+        loader.contains(&format!("import {layout}")) || loader.contains(&format!("from {layout}"))
+    );
+
+    let ours = probed(&place, &run, "of-run", None);
+    let weights = out.join("encoder.safetensors");
+    let theirs = probed(&place, &weights, "of-export", Some(&out.join("probe.toml")));
+    assert_eq!(ours.0, theirs.0);
+    assert!(ours.1 == theirs.1, "embeddings differ");
+}
+
+#[test]
+fn a_resnet_of_torchvision_says_what_the_run_says() {
+    let words = [
+        "torchvision (resnet18)",
+        "the mean over the last map, 512 numbers",
+        "100 tensors",
+    ];
+    goes_round("kind = \"resnet\"\ndepth = 18", "torchvision", &words);
+}
+
+#[test]
+fn a_transformer_of_timm_says_what_the_run_says() {
+    let words = [
+        "timm (vit_tiny_patch16_224)",
+        "the class token",
+        "192 numbers",
+    ];
+    goes_round("kind = \"vit\"\npatch = 7\ndepth = 1", "timm", &words);
+}
+
+#[test]
+fn an_encoder_that_no_library_has_is_refused_or_keeps_its_names() {
+    let place = Place::new();
+    let run = place.run("run", &short("kind = \"resnet9\"\nwidth = 0.125"), 0);
+    for layout in ["torchvision", "timm"] {
+        let words = [
+            "has no ResNet-9",
+            "`--layout safetensors` takes any encoder",
+        ];
+        export(&place, &run, "out", &["--layout", layout]).expect(2, &words);
+        assert_nothing(&place, "out");
+    }
+    export(&place, &run, "out", &["--layout", "onnx"]).expect(2, &["there is no layout", "timm"]);
+    let arguments = ["--layout", "safetensors", "--embeddings", "npy"];
+    export(&place, &run, "out", &arguments).expect(0, &["embedding 52 images"]);
+    let out = place.path("out");
+    let ours = probed(&place, &run, "of-run", None);
+    let theirs = probed(&place, &out, "of-export", None);
+    assert!(ours == theirs, "probes differ:\n{}\n{}", ours.0, theirs.0);
+
+    let bytes = fs::read(out.join("embeddings.npy")).unwrap();
+    let header = String::from_utf8_lossy(&bytes[..128]);
+    assert!(header.contains("'shape': (52, 32)"), "{header}");
+    let samples = read_table(&out.join("samples.parquet")).unwrap();
+    assert_eq!(samples, read_table(&run.join("samples.parquet")).unwrap());
+
+    // What is there is kept, and a checkpoint says the same as its run.
+    export(&place, &run, "out", &arguments).expect(1, &["is there already", "--out"]);
+    export(&place, &last_checkpoint(&run), "again", &arguments).expect(0, &[]);
+    for name in [
+        "encoder.safetensors",
+        "embeddings.npy",
+        "arch.json",
+        "load.py",
+    ] {
+        let [one, other] = ["out", "again"].map(|o| fs::read(place.path(o).join(name)).unwrap());
+        assert!(one == other, "{name} differs");
+    }
+    let arguments = ["--layout", "safetensors", "--embeddings", "parquet"];
+    export(&place, &run, "parquet", &arguments).expect(0, &[]);
+    let table = fs::read(place.path("parquet").join("embeddings.parquet")).unwrap();
+    assert!(table.starts_with(b"PAR1") && table.ends_with(b"PAR1"));
+    let data = ["--layout", "safetensors", "--data", "embedded"];
+    export(&place, &run, "refused", &data).expect(2, &["--embeddings"]);
+    assert_nothing(&place, "refused");
+
+    let units = place.write("units.json", "{\"encoder.prep\": [0, 1]}");
+    let mut command = afterimage();
+    command.arg("compact").arg(&run).arg("--prune").arg(&units);
+    command.args(["--repeats", "1", "--batch", "2", "--out"]);
+    finish(command.arg(place.path("compacted"))).expect(0, &[]);
+    let compacted = place.path("compacted");
+    let words = [
+        "2 units of this encoder were taken out",
+        "--layout safetensors",
+    ];
+    export(&place, &compacted, "refused", &["--layout", "timm"]).expect(2, &words);
+    assert_nothing(&place, "refused");
+    export(&place, &compacted, "small", &["--layout", "safetensors"]).expect(0, &[]);
+    let weights = |folder: &Path| fs::read(folder.join("encoder.safetensors")).unwrap();
+    assert!(
+        weights(&compacted) == weights(&place.path("small")),
+        "weights differ"
+    );
+}
+
+#[test]
+fn samples_have_names_that_the_table_tells() {
+    let place = Place::new();
+    let run = place.run("run", &short("kind = \"resnet9\"\nwidth = 0.125"), 0);
+    let table = read_table(&run.join("samples.parquet")).unwrap();
+    let names: Vec<&str> = table
+        .columns
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .collect();
+    assert_eq!(
+        names,
+        ["id", "split", "file", "member", "label", "label_name"]
+    );
+    let texts = |at: usize| match &table.columns[at].1 {
+        Column::Text(texts) => texts.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        texts(1).iter().filter(|split| *split == "train").count(),
+        32
+    );
+    assert_eq!(texts(1).len(), 52);
+    assert!(texts(2)[0].contains("train-images"), "{:?}", texts(2)[0]);
+    assert!(texts(3).iter().all(|member| member.parse::<u32>().is_ok()));
+    assert!(texts(5).iter().all(|label| !label.is_empty()));
+}
