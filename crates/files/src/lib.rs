@@ -3,9 +3,11 @@
 
 mod below;
 mod lock;
+mod partial;
 
 pub use below::{FileError, below, open, open_below, read, read_below, read_text};
 pub use lock::{Lock, LockError};
+pub use partial::{Partial, PartialError};
 
 /// Bytes of a file of settings, of a result or of a list of files, at most.
 pub const SMALL: u64 = 64 << 20;
