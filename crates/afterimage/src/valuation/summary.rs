@@ -60,6 +60,9 @@ pub(super) fn after(valued: &Valued) -> String {
             let fixed = out.join(FIXED_CSV);
             lines.push(format!("repairs: {}, {count} cells", fixed.display()));
         }
+        if valued.formulas.count > 0 {
+            lines.push(format!("note:    {}", valued.formulas));
+        }
         parts.push(lines.join("\n") + "\n");
     }
     parts.join("\n")
