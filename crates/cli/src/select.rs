@@ -19,6 +19,9 @@ use thiserror::Error;
 use crate::arguments::Select;
 use crate::output::{complain, say};
 
+/// Notes that are shown of the files that were read.
+const NOTES: usize = 50;
+
 /// Why there is no coreset.
 #[derive(Debug, Error)]
 enum SelectError {
@@ -120,8 +123,13 @@ fn select(arguments: &Select) -> Result<(), SelectError> {
         ("--unitmem", arguments.unitmem.as_deref()),
     ];
     let memorization = read::memorization_in(&files, points.len(), manner)?;
-    for note in &manner.notes {
-        complain(note);
+    manner
+        .notes
+        .iter()
+        .take(NOTES)
+        .for_each(|note| complain(note));
+    if let more @ 1.. = manner.notes.len().saturating_sub(NOTES) {
+        complain(&format!("and {more} notes more"));
     }
     let read_seconds = start.elapsed().as_secs_f64();
 

@@ -11,7 +11,6 @@ mod npy;
 mod pandas;
 mod parquet;
 mod precision;
-mod quiet;
 
 use std::io;
 

@@ -7,7 +7,7 @@ mod summary;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use afterimage_files::{Partial, PartialError};
+use afterimage_files::{Partial, PartialError, machine_memory};
 use afterimage_value::{
     By, CellFiles, FirstCells, Formulas, Ranked, ReadOptions, ReadTable, Repair, RowValue,
     Settings, Valuation, ValueError, Visit, ZScores, memory_bound, read_table, readable_bytes,
@@ -116,7 +116,8 @@ impl ValueJob {
         let table = read_table(&self.table, &self.read)?;
         let memory = memory_bound(&table.problem, &self.settings);
         // What no machine like this one has is refused before it is tried.
-        if let Some(limit) = self.memory.or_else(machine_memory)
+        let machine = || machine_memory().and_then(|bytes| usize::try_from(bytes).ok());
+        if let Some(limit) = self.memory.or_else(machine)
             && memory > limit
         {
             return Err(ValueError::Memory {
@@ -130,16 +131,6 @@ impl ValueJob {
             memory,
         })
     }
-}
-
-/// The memory of the machine in bytes, where the system tells (Linux).
-fn machine_memory() -> Option<usize> {
-    let told = fs::read_to_string("/proc/meminfo").ok()?;
-    let line = told
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kibibytes: usize = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    kibibytes.checked_mul(1024)
 }
 
 impl PreparedValue {

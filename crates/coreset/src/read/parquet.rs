@@ -30,6 +30,8 @@ fn open(path: &Path, manner: &mut Manner) -> Result<(Parquet, Vec<usize>), Cores
             places.push(at);
         }
     }
+    file.check_size(places.len())
+        .map_err(|error| broken(path, error))?;
     Ok((file, places))
 }
 

@@ -50,6 +50,8 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
             _ => Raw::Words(Words::default()),
         }));
     }
+    file.check_size(columns.iter().flatten().count())
+        .map_err(wrong)?;
     for (at, raw) in columns.iter_mut().enumerate() {
         let Some(raw) = raw else { continue };
         let per_day = match file.columns[at].kind {
