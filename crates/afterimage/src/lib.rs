@@ -84,6 +84,7 @@ pub mod prelude {
 pub use afterimage_config as config;
 pub use afterimage_coreset as coreset;
 pub use afterimage_data as data;
+pub use afterimage_files as files;
 pub use afterimage_hooks as hooks;
 pub use afterimage_memory as memory;
 pub use afterimage_model as model;

@@ -22,7 +22,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::chaos::{Chaos, ChaosConfig};
-use crate::config::{ConfigErrors, KeyPath, Loaded, Report, load_file_with};
+use crate::config::{
+    ConfigErrors, KeyPath, Loaded, Report, load_file_with, load_whole_with,
+};
 use crate::experiment::{Experiment, PluginEntry};
 
 type Make = Box<dyn Fn(&str, &toml::Table, &mut Report<'_>, &str) -> Option<Attached>>;
@@ -322,6 +324,20 @@ impl Registry {
     /// Every mistake in the files, the flags, and the settings of plugins.
     pub fn load(&self, path: &Path, sets: &[String]) -> Result<Loaded<Experiment>, ConfigErrors> {
         load_file_with(path, sets, |experiment: &Experiment, report| {
+            self.attach(&experiment.plugins, report, |_| None);
+        })
+    }
+
+    /// Loads the experiment that a run keeps of itself at `path`, with the flags `sets` over it.
+    ///
+    /// # Errors
+    /// As [`Registry::load`], and a file that extends another.
+    pub fn load_kept(
+        &self,
+        path: &Path,
+        sets: &[String],
+    ) -> Result<Loaded<Experiment>, ConfigErrors> {
+        load_whole_with(path, sets, |experiment: &Experiment, report| {
             self.attach(&experiment.plugins, report, |_| None);
         })
     }

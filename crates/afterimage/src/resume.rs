@@ -91,7 +91,7 @@ fn go_on(
     options: Options,
 ) -> Result<Gone, RunError> {
     let on = |finished: Finished| Gone::On(Box::new(finished));
-    let loaded = registry.load(&directory.config(), &[])?;
+    let loaded = registry.load_kept(&directory.config(), &[])?;
     files::remove_half_written(directory.path())?;
     let checkpoints = Checkpoints::new(
         directory.checkpoints(),

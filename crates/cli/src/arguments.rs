@@ -182,8 +182,9 @@ pub struct Select {
     /// Select from each of this many k-means clusters apart, instead of from each class.
     #[arg(long, conflicts_with = "labels")]
     pub clusters: Option<usize>,
-    /// Memory for the distances of facility location, `craig` and `memorization` beside the input, as
-    /// in 512MB; decides how they are held. By default 2GiB; other strategies hold none.
+    /// Memory that the process may hold, program and input included, as in 512MB; decides how the
+    /// distances of facility location, `craig` and `memorization` are held. What is too little for program
+    /// and input is for the distances alone. By default they have 2GiB; other strategies hold none.
     #[arg(long)]
     pub memory: Option<String>,
     /// How distances are held, whatever `--memory` would choose: `half` and `sparse` approximate.

@@ -26,6 +26,7 @@ mod source;
 mod sweep;
 mod value;
 
+use std::borrow::Cow;
 use std::process::ExitCode;
 
 use afterimage::Registry;
@@ -43,7 +44,12 @@ pub fn main(registry: &Registry) -> ExitCode {
         Err(error) => {
             // Help and version are no mistakes; a wrong flag is one in what the user configured.
             let code = if error.use_stderr() { 2 } else { 0 };
-            let _ = error.print();
+            let plain = error.render().to_string();
+            match output::visible(&plain) {
+                // What was typed has characters that a terminal would obey.
+                Cow::Owned(shown) => output::complain(&shown),
+                Cow::Borrowed(_) => drop(error.print()),
+            }
             return ExitCode::from(code);
         }
     };

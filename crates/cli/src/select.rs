@@ -1,6 +1,5 @@
 //! `afterimage select`: a coreset of an embedding matrix.
 
-use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,8 +8,9 @@ use std::time::Instant;
 use afterimage::coreset::read::{self, Labels, Manner};
 use afterimage::coreset::{
     Budget, Bytes, Coreset, CoresetError, Evidence, Greedy, Partition, Points, Prefer, Selection,
-    Settings, Storage, Strategy, Weighting, peak_memory,
+    Settings, Storage, Strategy, Weighting, held_memory, peak_memory,
 };
+use afterimage::files::{Partial, PartialError};
 use afterimage::hooks::{Column, Table};
 use afterimage::track::{TrackError, write_table};
 use serde_json::json;
@@ -18,6 +18,9 @@ use thiserror::Error;
 
 use crate::arguments::Select;
 use crate::output::{complain, say};
+
+/// Notes that are shown of the files that were read.
+const NOTES: usize = 50;
 
 /// Why there is no coreset.
 #[derive(Debug, Error)]
@@ -40,13 +43,15 @@ enum SelectError {
     },
     #[error(transparent)]
     Table(#[from] TrackError),
+    #[error(transparent)]
+    Out(#[from] PartialError),
 }
 
 impl SelectError {
     /// 2 for what the user can mend in arguments and input, else 1.
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Io { .. } | Self::Table(_) => 1,
+            Self::Io { .. } | Self::Table(_) | Self::Out(PartialError::Io { .. }) => 1,
             Self::Coreset(CoresetError::Io { source, .. }) => {
                 // What cannot be opened is a wrong path; what breaks off is a failure.
                 match source.kind() {
@@ -57,6 +62,7 @@ impl SelectError {
                 }
             }
             Self::Coreset(_)
+            | Self::Out(_)
             | Self::Argument { .. }
             | Self::Counts { .. }
             | Self::NotEmpty(_)
@@ -117,8 +123,13 @@ fn select(arguments: &Select) -> Result<(), SelectError> {
         ("--unitmem", arguments.unitmem.as_deref()),
     ];
     let memorization = read::memorization_in(&files, points.len(), manner)?;
-    for note in &manner.notes {
-        complain(note);
+    manner
+        .notes
+        .iter()
+        .take(NOTES)
+        .for_each(|note| complain(note));
+    if let more @ 1.. = manner.notes.len().saturating_sub(NOTES) {
+        complain(&format!("and {more} notes more"));
     }
     let read_seconds = start.elapsed().as_secs_f64();
 
@@ -132,17 +143,28 @@ fn select(arguments: &Select) -> Result<(), SelectError> {
         memorization: memorization.as_deref(),
         ..Evidence::of(&points)
     };
-    let selection = Selection::plan(
-        evidence,
-        Settings {
-            partition,
-            ..settings
-        },
-    )?;
+    let settings = Settings {
+        partition,
+        ..settings
+    };
+    let selection = plan(arguments.memory.is_some(), evidence, settings)?;
+    let folder = Partial::beside(&arguments.out)?;
     complain(&selection.memory().to_string());
     let coreset = selection.run()?;
     let summary = summary(arguments, &points, labels.as_ref(), &coreset, read_seconds);
-    write(&arguments.out, &coreset, &summary)?;
+    write(folder, &coreset, &summary)?;
+    let repeated = repeated(&coreset);
+    if repeated > 0 {
+        let weights = match arguments.weights.as_deref() {
+            Some("none") => "each has weight 1",
+            Some("radius") => "each counts the same neighbours",
+            _ => "their weight is 0, the one chosen before has it all",
+        };
+        complain(&format!(
+            "{repeated} of the chosen samples are equal to one chosen before, as far as 24 bits tell: \
+             {weights}; choose fewer, or remove the duplicates"
+        ));
+    }
     let cost = if coreset.cost.is_finite() {
         format!("k-medoids cost {:.6}", coreset.cost)
     } else {
@@ -165,6 +187,58 @@ fn select(arguments: &Select) -> Result<(), SelectError> {
         arguments.out.join("coreset.csv").display()
     ));
     Ok(())
+}
+
+/// Memory of the program that is in use only once it works, and of each of its threads.
+const CODE: u64 = 3_000_000;
+const THREAD: u64 = 200_000;
+
+/// A selection whose process holds no more than the memory that was told, program and input included; where
+/// that is too little, one that holds as little as can be, if that is not more than was told beside them.
+fn plan<'a>(
+    told: bool,
+    evidence: Evidence<'a>,
+    settings: Settings<'a>,
+) -> Result<Selection<'a>, CoresetError> {
+    let with = |memory: u64| {
+        let memory = Bytes(memory);
+        Selection::plan(evidence, Settings { memory, ..settings })
+    };
+    let whole = settings.memory.0;
+    let (true, Some(Bytes(held))) = (told, held_memory()) else {
+        return with(whole);
+    };
+    let taken = held + CODE + THREAD * settings.threads as u64;
+    let mut memory = whole.saturating_sub(taken).max(1);
+    loop {
+        match with(memory) {
+            // A larger group may need more yet.
+            Err(CoresetError::Memory { needed, .. }) if memory < needed && needed <= whole => {
+                memory = needed;
+            }
+            Ok(selection) => {
+                let most = taken + selection.memory().bytes();
+                if most > whole {
+                    complain(&format!(
+                        "--memory: program and input hold {} already, and at least {} are needed beside \
+                         them: up to {} in all",
+                        Bytes(held),
+                        Bytes(selection.memory().bytes()),
+                        Bytes(most)
+                    ));
+                }
+                return Ok(selection);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The number of chosen samples that have an equal one before them.
+fn repeated(coreset: &Coreset) -> usize {
+    let indices = coreset.indices.iter().zip(0..);
+    let other = |(index, place): &(&usize, u32)| coreset.owners[**index] != Some(*place);
+    indices.filter(other).count()
 }
 
 /// What is told of first lines.
@@ -400,6 +474,7 @@ fn summary(
         "count": coreset.indices.len(),
         "strategy": arguments.strategy,
         "greedy": arguments.greedy.as_deref().unwrap_or("event-driven"),
+        "repeated": repeated(coreset),
         "weights": arguments.weights.as_deref().unwrap_or("cluster-size"),
         "prefer": leans.then(|| arguments.prefer.as_deref().unwrap_or("memorized")),
         "bonus": leans.then(|| arguments.bonus.unwrap_or(Settings::new(Budget::Count(1)).bonus)),
@@ -437,34 +512,27 @@ fn check_out(out: &Path) -> Result<(), SelectError> {
 }
 
 /// Writes everything beside `out` and renames it, so that there is all or nothing.
-fn write(out: &Path, coreset: &Coreset, summary: &serde_json::Value) -> Result<(), SelectError> {
-    let mut name = OsString::from(".");
-    name.push(out.file_name().unwrap_or_default());
-    name.push(format!(".{}.partial", std::process::id()));
-    let beside = out.with_file_name(name);
-    let io = |verb, path: &Path| {
-        let path = path.to_owned();
-        move |source| SelectError::Io { path, verb, source }
+fn write(
+    folder: Partial,
+    coreset: &Coreset,
+    summary: &serde_json::Value,
+) -> Result<(), SelectError> {
+    let beside = folder.path();
+    coreset.write_csv(&beside.join("coreset.csv"))?;
+    coreset.write_npy(&beside.join("coreset.npy"))?;
+    let indices = coreset.indices.iter().map(|index| *index as i64).collect();
+    let table = Table {
+        columns: vec![
+            ("index".to_owned(), Column::I64(indices)),
+            ("weight".to_owned(), Column::F64(coreset.weights.clone())),
+        ],
     };
-    let written = (|| {
-        fs::create_dir_all(&beside).map_err(io("make", &beside))?;
-        coreset.write_csv(&beside.join("coreset.csv"))?;
-        coreset.write_npy(&beside.join("coreset.npy"))?;
-        let indices = coreset.indices.iter().map(|index| *index as i64).collect();
-        let table = Table {
-            columns: vec![
-                ("index".to_owned(), Column::I64(indices)),
-                ("weight".to_owned(), Column::F64(coreset.weights.clone())),
-            ],
-        };
-        write_table(&beside.join("coreset.parquet"), &table)?;
-        let path = beside.join("summary.json");
-        fs::write(&path, format!("{summary:#}\n")).map_err(io("write", &path))?;
-        // An empty directory of this name gives way.
-        fs::rename(&beside, out).map_err(io("make", out))
-    })();
-    if written.is_err() {
-        let _ = fs::remove_dir_all(&beside);
-    }
-    written
+    write_table(&beside.join("coreset.parquet"), &table)?;
+    let path = beside.join("summary.json");
+    fs::write(&path, format!("{summary:#}\n")).map_err(|source| SelectError::Io {
+        path,
+        verb: "make",
+        source,
+    })?;
+    Ok(folder.finish()?)
 }

@@ -92,6 +92,9 @@ pub(super) fn culprit<T: DeserializeOwned>(tree: &Value, failure: &Failure) -> K
     .unwrap_or_else(|| at.clone())
 }
 
+/// Keys that are left out to see whether a failure hangs on them; a table with more keys is named as a whole.
+const TRIALS: usize = 512;
+
 /// The one of the keys below that the failure hangs on: without it, the attempt goes another way.
 fn by_trial<T: DeserializeOwned>(
     tree: &Value,
@@ -124,7 +127,7 @@ fn by_trial<T: DeserializeOwned>(
         ([], some) | (some, _) => some.to_vec(),
     };
     let mut unsure = None;
-    for path in &tried {
+    for path in tried.iter().take(TRIALS) {
         let mut without = tree.clone();
         tree::remove(&mut without, path);
         match attempt::<T>(&without).result {

@@ -51,6 +51,7 @@ pub(super) fn decode<T: DeserializeOwned + Serialize>(tree: &Value) -> Decoded<T
         match result {
             Ok(value) => {
                 if let Ok(written) = Value::try_from(&value) {
+                    let ignored = ignored.into_iter().collect();
                     repair.unread::<T>(&KeyPath::root(), &written, &ignored);
                 }
                 return Decoded {
@@ -219,12 +220,15 @@ impl Repair {
         &mut self,
         path: &KeyPath,
         written: &Value,
-        ignored: &[KeyPath],
+        ignored: &BTreeSet<KeyPath>,
     ) {
         let Some(read) = tree::get(&self.tree, path).cloned() else {
             return;
         };
         for (child, value) in tree::children(path, &read) {
+            if self.faults.len() >= MOST {
+                return;
+            }
             let back = child.last().and_then(|segment| match segment {
                 Segment::Key(name) => written.get(name),
                 Segment::Index(index) => written.get(*index),

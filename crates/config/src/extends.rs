@@ -29,6 +29,10 @@ pub fn read_layers(path: &Path) -> Result<Vec<Layer>, ConfigErrors> {
     }
 }
 
+/// Files that may extend each other one behind the other, and files in all.
+const DEEPEST: usize = 32;
+const MOST: usize = 256;
+
 #[derive(Default)]
 struct Chain {
     /// The files being read, from the one asked for to the present one: identity and name.
@@ -36,6 +40,8 @@ struct Chain {
     done: BTreeSet<PathBuf>,
     layers: Vec<Layer>,
     errors: Vec<ConfigError>,
+    /// Whether more files were named than are read.
+    full: bool,
 }
 
 impl Chain {
@@ -56,6 +62,19 @@ impl Chain {
             return;
         }
         if !self.done.insert(identity.clone()) {
+            return;
+        }
+        if let (true, Some(location)) = (
+            self.open.len() >= DEEPEST || self.done.len() > MOST,
+            said_at,
+        ) {
+            // Once is enough: each further file would say the same.
+            if !std::mem::replace(&mut self.full, true) {
+                let message = format!(
+                    "at most {DEEPEST} files can extend one another in a row, and {MOST} in all"
+                );
+                self.errors.push(location.error(&extends_key(), message));
+            }
             return;
         }
         match Layer::read(path) {

@@ -35,7 +35,7 @@ mod tree;
 pub use error::{ConfigError, ConfigErrors};
 pub use extends::read_layers;
 pub use key::{KeyPath, KeyPathError, Segment};
-pub use load::{Loaded, load, load_file, load_file_with, load_text};
+pub use load::{Loaded, load, load_file, load_file_with, load_text, load_whole_with};
 pub use location::{Location, Locations};
 pub use report::{Report, Validate};
 pub use set::Setting;

@@ -67,6 +67,24 @@ where
     load_with(layers, &settings, also)
 }
 
+/// Loads the config at `path`, which is whole, as the one that a run keeps of itself is; otherwise as
+/// [`load_file_with`].
+///
+/// # Errors
+/// As [`load_file_with`], and an `extends`: what a run does must not hang on files elsewhere.
+pub fn load_whole_with<T>(
+    path: &Path,
+    sets: &[String],
+    also: impl FnOnce(&T, &mut Report<'_>),
+) -> Result<Loaded<T>, ConfigErrors>
+where
+    T: DeserializeOwned + Serialize + Validate,
+{
+    let layers = Layer::read(path).map(|layer| vec![layer]);
+    let (layers, settings) = both(layers, settings(sets))?;
+    load_with(layers, &settings, also)
+}
+
 /// Loads one text, named `name` in messages, and the flags `sets` over it; the text cannot extend a file.
 ///
 /// # Errors
@@ -137,7 +155,7 @@ where
     let mut errors = Vec::new();
     for mut layer in layers {
         if let Some((_, location)) = layer.take_extends() {
-            let message = "only a config that is read from a file can extend another";
+            let message = "this config is whole and extends no other; the one that a run keeps of itself never does";
             errors.push(location.error(&KeyPath::root().key(EXTENDS), message));
         }
         merged.add_layer(&layer)?;

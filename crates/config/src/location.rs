@@ -108,7 +108,13 @@ impl Locations {
 
     /// Drops `path` and all below it.
     pub(super) fn forget(&mut self, path: &KeyPath) {
-        self.places.retain(|key, _| !key.is_within(path));
+        // Keys within a path follow it without a gap.
+        let from = self.places.range(path.clone()..).map(|(key, _)| key);
+        let gone: Vec<KeyPath> = from
+            .take_while(|key| key.is_within(path))
+            .cloned()
+            .collect();
+        gone.iter().for_each(|key| drop(self.places.remove(key)));
     }
 
     /// Sorts mistakes by file (a base before what extends it, flags last), line, column and key.

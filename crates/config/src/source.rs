@@ -1,7 +1,8 @@
 //! One TOML text and where each of its keys stands.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::ops::Range;
 use std::path::Path;
 
@@ -32,7 +33,7 @@ impl Layer {
         let document = Document::parse(text).map_err(|error| syntax_error(name, text, &error))?;
         let mut reader = Reader {
             name,
-            text,
+            ruler: Ruler::new(text),
             places: BTreeMap::new(),
             errors: Vec::new(),
         };
@@ -59,13 +60,21 @@ impl Layer {
                 ConfigError::of_file(name, "this is a directory; name a TOML file in it").into(),
             );
         }
-        let bytes = std::fs::read(path).map_err(|error| {
-            let message = match error.kind() {
-                io::ErrorKind::NotFound => "there is no such file".to_owned(),
-                _ => format!("cannot be read: {error}"),
-            };
-            ConfigError::of_file(&name, message)
-        })?;
+        // A device need not end.
+        let mut bytes = Vec::new();
+        File::open(path)
+            .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
+            .map_err(|error| {
+                let message = match error.kind() {
+                    io::ErrorKind::NotFound => "there is no such file".to_owned(),
+                    _ => format!("cannot be read: {error}"),
+                };
+                ConfigError::of_file(&name, message)
+            })?;
+        if bytes.len() as u64 > LARGEST {
+            let message = format!("longer than {LARGEST} bytes, which no config is");
+            return Err(ConfigError::of_file(name, message).into());
+        }
         match String::from_utf8(bytes) {
             Ok(text) => Self::parse(&name, text.strip_prefix('\u{feff}').unwrap_or(&text)),
             Err(error) => {
@@ -108,15 +117,69 @@ impl Layer {
     }
 }
 
+/// The most bytes of a config; the largest ones that people write have some ten thousand.
+const LARGEST: u64 = 16 << 20;
+
+/// Where lines and characters of a text lie, so that a place is found without reading the text again.
+struct Ruler<'a> {
+    text: &'a str,
+    /// The byte behind each new line.
+    lines: Vec<usize>,
+    /// The number of characters before each stretch of bytes.
+    characters: Vec<usize>,
+}
+
+/// Bytes of a stretch.
+const STRETCH: usize = 256;
+
+impl<'a> Ruler<'a> {
+    fn new(text: &'a str) -> Self {
+        let newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        let mut characters = Vec::with_capacity(text.len() / STRETCH + 1);
+        let mut count = 0;
+        for stretch in text.as_bytes().chunks(STRETCH) {
+            characters.push(count);
+            count += stretch
+                .iter()
+                .filter(|byte| begins_character(**byte))
+                .count();
+        }
+        characters.push(count);
+        Self {
+            text,
+            lines: newlines.map(|(at, _)| at + 1).collect(),
+            characters,
+        }
+    }
+
+    /// The number of characters that begin before byte `offset`.
+    fn before(&self, offset: usize) -> usize {
+        let offset = offset.min(self.text.len());
+        let stretch = offset / STRETCH;
+        let rest = &self.text.as_bytes()[stretch * STRETCH..offset];
+        let known = self.characters.get(stretch).copied().unwrap_or_default();
+        known + rest.iter().filter(|byte| begins_character(**byte)).count()
+    }
+
+    /// Line and column of a byte offset, both counted from 1, columns in characters.
+    fn position(&self, offset: usize) -> (u32, u32) {
+        let line = self.lines.partition_point(|start| *start <= offset);
+        let start = line.checked_sub(1).map_or(0, |line| self.lines[line]);
+        let number = |counted: usize| u32::try_from(counted + 1).unwrap_or(u32::MAX);
+        (
+            number(line),
+            number(self.before(offset) - self.before(start)),
+        )
+    }
+}
+
+fn begins_character(byte: u8) -> bool {
+    byte & 0xc0 != 0x80
+}
+
 /// Line and column of a byte offset, both counted from 1, columns in characters.
 fn position(text: &str, offset: usize) -> (u32, u32) {
-    let before = text.get(..offset).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    let number = |counted: usize| u32::try_from(counted + 1).unwrap_or(u32::MAX);
-    (
-        number(before.matches('\n').count()),
-        number(before[line_start..].chars().count()),
-    )
+    Ruler::new(text).position(offset)
 }
 
 fn syntax_error(name: &str, text: &str, error: &toml_edit::TomlError) -> ConfigError {
@@ -136,7 +199,7 @@ fn syntax_error(name: &str, text: &str, error: &toml_edit::TomlError) -> ConfigE
 
 struct Reader<'a> {
     name: &'a str,
-    text: &'a str,
+    ruler: Ruler<'a>,
     places: BTreeMap<KeyPath, Location>,
     errors: Vec<ConfigError>,
 }
@@ -150,7 +213,7 @@ impl Reader<'_> {
     }
 
     fn location(&self, span: Range<usize>) -> Location {
-        let (line, column) = position(self.text, span.start);
+        let (line, column) = self.ruler.position(span.start);
         Location {
             file: self.name.to_owned(),
             line: Some(line),
@@ -231,7 +294,7 @@ pub(super) fn parse_value(text: &str) -> Option<Value> {
     let value: toml_edit::Value = text.parse().ok()?;
     let mut reader = Reader {
         name: "",
-        text,
+        ruler: Ruler::new(text),
         places: BTreeMap::new(),
         errors: Vec::new(),
     };
@@ -280,6 +343,9 @@ mod tests {
     fn columns_count_characters() {
         assert_eq!(position("ab\né = ü", "ab\né = ".len()), (2, 5));
         assert_eq!(position("", 0), (1, 1));
+        assert_eq!(position("é\n", 3), (2, 1));
+        let long = format!("{}\n{}x", "a\n".repeat(400), "é".repeat(1000));
+        assert_eq!(position(&long, long.len() - 1), (402, 1001));
     }
 
     #[test]

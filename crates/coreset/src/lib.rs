@@ -55,7 +55,7 @@ pub use evidence::Evidence;
 pub use facility::Greedy;
 pub use kmeans::{Clusters, k_means};
 pub use matrix::Matrix;
-pub use memory::{Bytes, peak_memory};
+pub use memory::{Bytes, held_memory, peak_memory};
 pub use partition::{Budget, Partition, equal_shares, shares};
 pub use plan::{GroupPlan, Plan, Storage};
 pub use points::{LastLayer, Points};

@@ -1,11 +1,17 @@
 //! Files of runs and sweeps, which others may have written: a name stays below its folder and names a
-//! plain file with a bound on its size, and one process at a time writes.
+//! plain file with a bound on its size, one process at a time writes, and results appear whole.
 
 mod below;
 mod lock;
+mod machine;
+mod partial;
+mod quiet;
 
 pub use below::{FileError, below, open, open_below, read, read_below, read_text};
 pub use lock::{Lock, LockError};
+pub use machine::machine_memory;
+pub use partial::{Partial, PartialError};
+pub use quiet::catch;
 
 /// Bytes of a file of settings, of a result or of a list of files, at most.
 pub const SMALL: u64 = 64 << 20;

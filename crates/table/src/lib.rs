@@ -5,21 +5,24 @@
 //! A file may be damaged or lie about its sizes. Nothing here panics or reserves memory on its word.
 
 mod dates;
+mod ids;
 mod lines;
 mod npy;
 mod pandas;
 mod parquet;
-mod quiet;
+mod precision;
 
 use std::io;
 
 use thiserror::Error;
 
 pub use dates::{date, days};
+pub use ids::names_rows;
 pub use lines::line_at;
 pub use npy::{Npy, Order};
 pub use pandas::numbers_columns;
 pub use parquet::{Cell, Kind, Parquet, ParquetColumn};
+pub use precision::{Blur, Precision};
 
 /// A number as its file has it: whole ones beyond 2⁵³ are no f64.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -9,6 +9,7 @@ use afterimage_table::{date, days};
 use csv::{ByteRecord, Writer, WriterBuilder};
 
 use crate::error::ValueError;
+use crate::formula::Formulas;
 use crate::lowest::Ranked;
 use crate::problem::{Cells, NO_LEVEL, Problem, Target};
 use crate::table::{Format, ReadOptions, ReadTable, Records, delimiter};
@@ -32,7 +33,7 @@ pub enum Repair {
 /// line for each of them: row, column, what was there, what is there now, value, distance.
 ///
 /// Of a CSV file all other cells are copied as they are. Of Parquet and npy files the columns that
-/// were read are written.
+/// were read are written. Tells what a spreadsheet would run in the copy.
 ///
 /// # Errors
 /// A table that cannot be read again, a full disk.
@@ -43,7 +44,7 @@ pub fn write_fixes(
     table: &ReadTable,
     cells: &[Ranked],
     repair: Repair,
-) -> Result<(), ValueError> {
+) -> Result<Formulas, ValueError> {
     let mut by_row: BTreeMap<usize, Vec<&Ranked>> = BTreeMap::new();
     for cell in cells {
         by_row.entry(cell.row).or_default().push(cell);
@@ -132,8 +133,8 @@ pub fn write_fixes(
             out.write(&fields)?;
         }
     }
-    out.close()?;
-    log.close()
+    log.close()?;
+    out.close()
 }
 
 /// The label of a row as text.
@@ -190,6 +191,7 @@ fn typical(cells: &Cells) -> String {
 struct Copy {
     path: std::path::PathBuf,
     writer: Writer<BufWriter<File>>,
+    formulas: Formulas,
 }
 
 impl Copy {
@@ -197,6 +199,7 @@ impl Copy {
         let file = File::create(path).map_err(ValueError::io("create", path))?;
         Ok(Self {
             path: path.to_owned(),
+            formulas: Formulas::default(),
             writer: WriterBuilder::new()
                 .delimiter(delimiter)
                 .flexible(true)
@@ -208,14 +211,19 @@ impl Copy {
         &mut self,
         fields: impl IntoIterator<Item = T>,
     ) -> Result<(), ValueError> {
+        let formulas = &mut self.formulas;
+        let looked = fields.into_iter().inspect(|field| {
+            formulas.look(FIXED_CSV, field.as_ref());
+        });
         self.writer
-            .write_record(fields)
+            .write_record(looked)
             .map_err(|error| ValueError::io("write", &self.path)(io::Error::other(error)))
     }
 
-    fn close(mut self) -> Result<(), ValueError> {
+    fn close(mut self) -> Result<Formulas, ValueError> {
         self.writer
             .flush()
-            .map_err(ValueError::io("write", &self.path))
+            .map_err(ValueError::io("write", &self.path))?;
+        Ok(self.formulas)
     }
 }

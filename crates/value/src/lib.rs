@@ -23,6 +23,7 @@ mod dynamics;
 mod error;
 mod fix;
 mod forest;
+mod formula;
 mod learn;
 mod linear;
 mod lowest;
@@ -49,6 +50,7 @@ pub use dynamics::{Dynamics, LastLayer, Observation, in_run_shapley};
 pub use error::ValueError;
 pub use fix::{FIXED_CSV, FIXES_CSV, Repair, label, text, write_fixes};
 pub use forest::{OneLearner, one_learner, value};
+pub use formula::{Formulas, is_formula};
 pub use lowest::{By, FirstCells, Ranked};
 pub use memory::{memory_bound, parse_bytes, readable_bytes};
 pub use online::{

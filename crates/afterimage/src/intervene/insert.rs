@@ -125,7 +125,7 @@ impl<'o> Table<'o> {
             return Err(refuse("steps must ascend, as in 0,10,50".to_owned()));
         }
         let directory = RunDir::open(&options.run)?;
-        let loaded = registry.load(&directory.config(), &options.sets)?;
+        let loaded = registry.load_kept(&directory.config(), &options.sets)?;
         let experiment = loaded.value.clone();
         let checkpoint = Checkpoints::new(directory.checkpoints(), 1, "")
             .last_good()?

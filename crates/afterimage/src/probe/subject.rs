@@ -12,7 +12,7 @@ use afterimage_train::{Checkpoints, LoopState, read_kept, read_model, read_state
 use burn::tensor::Device;
 
 use super::config::{ProbeConfig, of_run};
-use crate::config::load_file;
+use crate::config::load_whole_with;
 use crate::error::RunError;
 use crate::experiment::Experiment;
 use crate::pair::PairConfig;
@@ -178,7 +178,7 @@ impl Subject {
         // Checks every file, so that the config that is read is the one that was written.
         let state = read_state(&checkpoint)?;
         let config = checkpoint.join(CONFIG);
-        let experiment = load_file::<Experiment>(&config, &[])?.value;
+        let experiment = load_whole_with::<Experiment>(&config, &[], |_, _| {})?.value;
         let defaults = of_run(&experiment).map_err(|what| RunError::NoRun {
             path: checkpoint.clone(),
             what,

@@ -7,10 +7,11 @@ mod summary;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use afterimage_files::{Partial, PartialError, machine_memory};
 use afterimage_value::{
-    By, CellFiles, FirstCells, Ranked, ReadOptions, ReadTable, Repair, RowValue, Settings,
-    Valuation, ValueError, Visit, ZScores, memory_bound, read_table, readable_bytes, value,
-    visit_cells, write_fixes, write_rows,
+    By, CellFiles, FirstCells, Formulas, Ranked, ReadOptions, ReadTable, Repair, RowValue,
+    Settings, Valuation, ValueError, Visit, ZScores, memory_bound, read_table, readable_bytes,
+    value, visit_cells, write_fixes, write_rows,
 };
 
 /// The HTML page of a valuation.
@@ -78,6 +79,8 @@ pub struct Valued {
     pub farthest_cells: Vec<Ranked>,
     /// Number of cells that a repair is proposed for.
     pub fixes: Option<usize>,
+    /// Cells of the written files that a spreadsheet would run.
+    pub formulas: Formulas,
     job: ValueJob,
 }
 
@@ -113,7 +116,8 @@ impl ValueJob {
         let table = read_table(&self.table, &self.read)?;
         let memory = memory_bound(&table.problem, &self.settings);
         // What no machine like this one has is refused before it is tried.
-        if let Some(limit) = self.memory.or_else(machine_memory)
+        let machine = || machine_memory().and_then(|bytes| usize::try_from(bytes).ok());
+        if let Some(limit) = self.memory.or_else(machine)
             && memory > limit
         {
             return Err(ValueError::Memory {
@@ -127,16 +131,6 @@ impl ValueJob {
             memory,
         })
     }
-}
-
-/// The memory of the machine in bytes, where the system tells (Linux).
-fn machine_memory() -> Option<usize> {
-    let told = fs::read_to_string("/proc/meminfo").ok()?;
-    let line = told
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kibibytes: usize = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    kibibytes.checked_mul(1024)
 }
 
 impl PreparedValue {
@@ -155,7 +149,8 @@ impl PreparedValue {
         let values = value(problem, &job.settings, progress)?;
         let rows = values.rows();
         let z = values.distances(problem);
-        let partial = job.out.as_deref().map(beside).transpose()?;
+        let beside = |out| Partial::beside(out).map_err(partial);
+        let folder = job.out.as_deref().map(beside).transpose()?;
         let cells = problem.rows() * problem.columns().len();
         let mut lowest = FirstCells::new(By::Value, job.top, 0.0);
         let mut farthest = FirstCells::new(By::Distance, job.top, 0.0);
@@ -165,7 +160,7 @@ impl PreparedValue {
                 FirstCells::new(By::Value, (share * cells as f64).round() as usize, 0.0)
             }
         });
-        let mut files = partial
+        let mut files = folder
             .as_ref()
             .map(|folder| CellFiles::new(folder.path(), &table));
         {
@@ -176,20 +171,21 @@ impl PreparedValue {
         }
         files.map_or(Ok(()), CellFiles::close)?;
         let suspicious = suspicious.map(FirstCells::into_cells);
-        let valued = Valued {
+        let mut valued = Valued {
             lowest_rows: lowest_rows(&rows),
             lowest_cells: lowest.into_cells(),
             farthest_cells: farthest.into_cells(),
             fixes: suspicious.as_ref().map(Vec::len),
+            formulas: Formulas::default(),
             table,
             values,
             rows,
             z,
             job,
         };
-        if let (Some(partial), Some(out)) = (partial, &valued.job.out) {
-            valued.write(partial.path(), suspicious.as_deref())?;
-            appear(partial, out)?;
+        if let Some(folder) = folder {
+            valued.formulas = valued.write(folder.path(), suspicious.as_deref())?;
+            folder.finish().map_err(partial)?;
         }
         Ok(valued)
     }
@@ -211,20 +207,21 @@ impl Valued {
         &self.job
     }
 
-    fn write(&self, folder: &Path, suspicious: Option<&[Ranked]>) -> Result<(), ValueError> {
-        write_rows(folder, &self.table, &self.rows)?;
+    fn write(&self, folder: &Path, suspicious: Option<&[Ranked]>) -> Result<Formulas, ValueError> {
+        let mut formulas = write_rows(folder, &self.table, &self.rows)?;
         if let (Some(fix), Some(cells)) = (self.job.fix, suspicious) {
-            write_fixes(
+            formulas = formulas.and(write_fixes(
                 folder,
                 &self.job.table,
                 &self.job.read,
                 &self.table,
                 cells,
                 fix.repair,
-            )?;
+            )?);
         }
         let page = folder.join(PAGE);
-        fs::write(&page, self.page()).map_err(ValueError::io("write", &page))
+        fs::write(&page, self.page()).map_err(ValueError::io("write", &page))?;
+        Ok(formulas)
     }
 }
 
@@ -253,27 +250,10 @@ fn check_empty(out: &Path) -> Result<(), ValueError> {
     Ok(())
 }
 
-/// A folder beside `out` that becomes it once it is whole, and vanishes otherwise.
-fn beside(out: &Path) -> Result<tempfile::TempDir, ValueError> {
-    let parent = match out.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    fs::create_dir_all(parent).map_err(ValueError::io("create", parent))?;
-    tempfile::Builder::new()
-        .prefix(".values-")
-        .tempdir_in(parent)
-        .map_err(ValueError::io("create a folder in", parent))
-}
-
-fn appear(partial: tempfile::TempDir, out: &Path) -> Result<(), ValueError> {
-    // A temporary folder is its owner's alone; results are as readable as other new folders.
-    if !out.exists() {
-        fs::create_dir(out).map_err(ValueError::io("create", out))?;
+/// The error of a folder that is to become `out`.
+fn partial(error: PartialError) -> ValueError {
+    match error {
+        PartialError::Io { path, verb, source } => ValueError::Io { path, verb, source },
+        other => ValueError::Setting(format!("--out: {other}")),
     }
-    let mode = fs::metadata(out).map_err(ValueError::io("open", out))?;
-    fs::set_permissions(partial.path(), mode.permissions())
-        .map_err(ValueError::io("change", partial.path()))?;
-    let path = partial.keep();
-    fs::rename(&path, out).map_err(ValueError::io("move the results to", out))
 }

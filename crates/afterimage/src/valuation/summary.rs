@@ -7,6 +7,9 @@ use afterimage_value::{
 
 use super::{PAGE, ValueJob, Valued};
 
+/// Notes that are shown of a table.
+const NOTES: usize = 50;
+
 /// The table, what was decided about it, and what is to come.
 pub(super) fn before(job: &ValueJob, table: &ReadTable, memory: usize) -> String {
     let (rows, columns) = (table.problem.rows(), table.problem.columns().len());
@@ -16,7 +19,11 @@ pub(super) fn before(job: &ValueJob, table: &ReadTable, memory: usize) -> String
         job.table.display(),
         table.label
     )];
-    lines.extend(table.notes.iter().map(|note| format!("  {note}")));
+    let notes = table.notes.iter().take(NOTES);
+    lines.extend(notes.map(|note| format!("  {note}")));
+    if let more @ 1.. = table.notes.len().saturating_sub(NOTES) {
+        lines.push(format!("  and {more} notes more"));
+    }
     let missing: usize = table
         .problem
         .columns()
@@ -59,6 +66,9 @@ pub(super) fn after(valued: &Valued) -> String {
         if let Some(count) = valued.fixes {
             let fixed = out.join(FIXED_CSV);
             lines.push(format!("repairs: {}, {count} cells", fixed.display()));
+        }
+        if valued.formulas.count > 0 {
+            lines.push(format!("note:    {}", valued.formulas));
         }
         parts.push(lines.join("\n") + "\n");
     }

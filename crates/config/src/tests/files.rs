@@ -186,7 +186,9 @@ fn bases_in_a_circle_or_nowhere() {
 fn a_text_cannot_extend() {
     assert_eq!(
         messages("name = \"x\"\nextends = \"b.toml\"", &[]),
-        ["a.toml:2: extends: only a config that is read from a file can extend another"]
+        [
+            "a.toml:2: extends: this config is whole and extends no other; the one that a run keeps of itself never does"
+        ]
     );
 }
 

@@ -14,7 +14,7 @@ use super::fixed::Tile;
 use super::greedy::{Picks, medoid};
 use super::lists::{LOOSE, Lists, PACKED};
 use super::matrix_free::{add_gains, gains_by_sweep, row_of};
-use super::outline::Outline;
+use super::outline::{Outline, SAMPLE};
 use super::search::{Search, Start};
 use super::slab::Slab;
 use super::sweep::{Pair, Sums, sweep};
@@ -38,11 +38,13 @@ pub(crate) fn most_bytes(len: usize, width: usize) -> u64 {
     beside(len, width) + (5 * pairs / 2).max(outline(len) * 5 / 4)
 }
 
-/// Bytes for copies of open points, where blocks of lists lie, and bounds.
+/// Bytes for copies of open points, where blocks of lists lie, bounds, and distances of a sample to all
+/// points, which tell whether what is open fits.
 fn beside(len: usize, width: usize) -> u64 {
     let panels = len.div_ceil(PANEL) as u64;
     let points = len as u64 * width as u64 * 4;
-    points / 2 + panels * panels * 640 + len as u64 * 96
+    let sample = (SAMPLE * len.next_multiple_of(ALIGN) * 4) as u64;
+    points / 2 + panels * panels * 640 + len as u64 * 96 + sample
 }
 
 fn outline(len: usize) -> u64 {

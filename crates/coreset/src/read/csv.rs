@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use afterimage_table::line_at;
+use afterimage_table::{Number, line_at};
 use csv::{ReaderBuilder, StringRecord, Trim};
 
 use super::header::{is_named, is_number};
@@ -42,23 +42,26 @@ pub(super) struct Purpose<'a> {
     pub samples: Option<usize>,
 }
 
-/// Calls `row` with every line of data, the byte that it begins at, and the number of its first columns
-/// that are left out: an index without a name, as pandas writes it.
-fn lines(
-    path: &Path,
-    purpose: &Purpose<'_>,
-    manner: &mut Manner,
-    mut row: impl FnMut(u64, usize, &StringRecord) -> Result<(), CoresetError>,
-) -> Result<(), CoresetError> {
+/// What the first line of a file says.
+struct Head {
+    /// The names of the columns; none where the first line is a sample.
+    names: Vec<String>,
+    /// The number of the first columns that are left out: an index without a name, as pandas writes it.
+    skip: usize,
+}
+
+fn head(path: &Path, purpose: &Purpose<'_>, manner: &mut Manner) -> Result<Head, CoresetError> {
+    let mut head = Head {
+        names: Vec::new(),
+        skip: 0,
+    };
     let named = is_named(path, purpose.role, purpose.samples, manner)?;
     let mut reader = records(path)?;
-    let mut all = reader.records();
-    let mut skip = 0;
-    if named && let Some(first) = all.next() {
+    if named && let Some(first) = reader.records().next() {
         let first = first.map_err(|error| broken(path, error))?;
         let name = first.iter().next().unwrap_or_default();
         if first.len() > 1 && (name.is_empty() || name == "Unnamed: 0") {
-            skip = 1;
+            head.skip = 1;
             manner.notes.push(format!(
                 "{}: column `{name}` is left out: it numbers the rows; rename it if it says more than \
                  that",
@@ -78,12 +81,24 @@ fn lines(
                 purpose.role
             ));
         }
+        head.names = first.iter().map(str::to_owned).collect();
     }
-    for record in all {
+    Ok(head)
+}
+
+/// Calls `row` with every line of data, the byte that it begins at, and the number of its first columns
+/// that are left out.
+fn lines(
+    path: &Path,
+    head: &Head,
+    mut row: impl FnMut(u64, usize, &StringRecord) -> Result<(), CoresetError>,
+) -> Result<(), CoresetError> {
+    let mut reader = records(path)?;
+    for record in reader.records().skip(usize::from(!head.names.is_empty())) {
         let record = record.map_err(|error| broken(path, error))?;
         row(
             record.position().map_or(0, csv::Position::byte),
-            skip,
+            head.skip,
             &record,
         )?;
     }
@@ -101,14 +116,11 @@ pub(super) fn grid(
     purpose: &Purpose<'_>,
     manner: &mut Manner,
 ) -> Result<Grid, CoresetError> {
-    let mut grid = Grid {
-        rows: 0,
-        columns: 0,
-        values: Vec::new(),
-    };
-    lines(path, purpose, manner, |start, skip, record| {
+    let head = head(path, purpose, manner)?;
+    let mut grid = Grid::new(head.names.iter().skip(head.skip).cloned().collect());
+    lines(path, &head, |start, skip, record| {
         for (column, text) in record.iter().enumerate().skip(skip) {
-            let value = text.parse().map_err(|_| {
+            let value: f32 = text.parse().map_err(|_| {
                 let (line, column) = (line(path, start), column + 1);
                 let reason = if text.is_empty() {
                     "the cell is empty; a coreset needs every number".to_owned()
@@ -121,12 +133,21 @@ pub(super) fn grid(
                 }
             })?;
             grid.values.push(value);
+            grid.told.look(column - skip, value, || exact(text));
         }
         grid.rows += 1;
         grid.columns = record.len() - skip;
         Ok(())
     })?;
     Ok(grid)
+}
+
+/// The number that `text` is, with all its digits if it is whole.
+fn exact(text: &str) -> Number {
+    match text.parse() {
+        Ok(number) => Number::Whole(number),
+        Err(_) => Number::Real(text.parse().unwrap_or(f64::NAN)),
+    }
 }
 
 /// The only column as numbers, each with the byte that its line begins at.
@@ -136,23 +157,27 @@ pub(super) fn numbers(
     manner: &mut Manner,
 ) -> Result<(Vec<u64>, Vec<f64>), CoresetError> {
     let (mut places, mut numbers) = (Vec::new(), Vec::new());
-    lines(path, purpose, manner, |start, skip, record| {
-        let broken = |reason: String| CoresetError::Format {
-            path: format!("{}:{}", path.display(), line(path, start)).into(),
-            reason,
-        };
-        let text = match record.get(skip) {
-            Some(text) if record.len() == skip + 1 => text,
-            _ => {
-                let reason = format!("one column is needed; there are {}", record.len() - skip);
-                return Err(broken(reason));
-            }
-        };
-        let number = text.parse();
-        numbers.push(number.map_err(|_| broken(format!("{text:?} is no number")))?);
-        places.push(start);
-        Ok(())
-    })?;
+    lines(
+        path,
+        &head(path, purpose, manner)?,
+        |start, skip, record| {
+            let broken = |reason: String| CoresetError::Format {
+                path: format!("{}:{}", path.display(), line(path, start)).into(),
+                reason,
+            };
+            let text = match record.get(skip) {
+                Some(text) if record.len() == skip + 1 => text,
+                _ => {
+                    let reason = format!("one column is needed; there are {}", record.len() - skip);
+                    return Err(broken(reason));
+                }
+            };
+            let number = text.parse();
+            numbers.push(number.map_err(|_| broken(format!("{text:?} is no number")))?);
+            places.push(start);
+            Ok(())
+        },
+    )?;
     Ok((places, numbers))
 }
 
@@ -163,7 +188,7 @@ pub(super) fn column(
     manner: &mut Manner,
 ) -> Result<Column, CoresetError> {
     let mut cells = Vec::new();
-    lines(path, purpose, manner, |_, skip, record| {
+    lines(path, &head(path, purpose, manner)?, |_, skip, record| {
         if record.len() != skip + 1 {
             let reason = format!("one column is needed; there are {}", record.len() - skip);
             return Err(CoresetError::format(path, reason));

@@ -1,6 +1,7 @@
 //! Matrices and columns from npy, CSV and Parquet files.
 
 mod csv;
+mod grid;
 mod header;
 mod memorization;
 mod npy;
@@ -13,6 +14,7 @@ use std::path::Path;
 use crate::error::CoresetError;
 use crate::matrix::Matrix;
 use csv::Purpose;
+use grid::Grid;
 pub use memorization::{memorization, memorization_in};
 
 /// How files are read, and what there is to say of what was read.
@@ -40,13 +42,6 @@ pub fn first_line(path: &Path) -> Option<String> {
     }
     let record = csv::records(path).ok()?.records().next()?.ok()?;
     Some(record.iter().collect::<Vec<_>>().join(","))
-}
-
-/// A numeric table `[rows, columns]` as its file has it, rows beside each other.
-pub(crate) struct Grid {
-    pub(crate) rows: usize,
-    pub(crate) columns: usize,
-    pub(crate) values: Vec<f32>,
 }
 
 /// One column as its file has it.
@@ -91,7 +86,7 @@ pub(crate) fn missing(error: CoresetError, setting: &'static str, holding: &str)
 
 /// A matrix with one row a sample: an npy array of numbers `[n, d]` or `[n]`, or a CSV or Parquet
 /// table of numbers, with or without a line of names. The columns `epoch` and `step` of a Parquet table,
-/// which the tables of runs begin with, are left out. `what` names it in errors.
+/// which the tables of runs begin with, are left out, and so are columns that are ids by their names. `what` names it in errors.
 ///
 /// # Errors
 /// A missing, damaged or empty file, cells that are no numbers, with their line and column, or values
@@ -113,11 +108,12 @@ pub fn matrix_in(
         role: what,
         samples: None,
     };
-    let grid = match kind(path)? {
+    let mut grid = match kind(path)? {
         Kind::Npy => npy::grid(path)?,
         Kind::Csv => csv::grid(path, &purpose, manner)?,
         Kind::Parquet => parquet::grid(path, manner)?,
     };
+    grid.finish(path, manner);
     if grid.rows == 0 || grid.columns == 0 {
         return Err(CoresetError::format(
             path,

@@ -29,21 +29,35 @@ pub(super) fn grid(path: &Path) -> Result<Grid, CoresetError> {
             return Err(CoresetError::format(path, reason));
         }
     };
-    let order = npy.order;
-    let mut values = Vec::with_capacity(rows * columns);
-    npy.for_each(|number| values.push(number.single()))
-        .map_err(|error| broken(path, error))?;
-    let values = match order {
-        Order::C => values,
-        Order::Fortran => (0..rows)
-            .flat_map(|row| values.iter().skip(row).step_by(rows.max(1)).copied())
-            .collect(),
-    };
-    Ok(Grid {
+    let (order, single) = (
+        npy.order,
+        npy.kind.ends_with("f4") || npy.kind.ends_with("f2"),
+    );
+    let mut grid = Grid {
         rows,
         columns,
-        values,
+        ..Grid::new(Vec::new())
+    };
+    grid.values.reserve_exact(rows * columns);
+    npy.for_each(|number| {
+        let at = grid.values.len();
+        grid.values.push(number.single());
+        if !single {
+            let column = match order {
+                Order::C => at % columns,
+                Order::Fortran => at / rows,
+            };
+            grid.told.look(column, number.single(), || number);
+        }
     })
+    .map_err(|error| broken(path, error))?;
+    if order == Order::Fortran {
+        let values = std::mem::take(&mut grid.values);
+        grid.values = (0..rows)
+            .flat_map(|row| values.iter().skip(row).step_by(rows.max(1)).copied())
+            .collect();
+    }
+    Ok(grid)
 }
 
 /// An array of one axis, or of two with one column.

@@ -30,6 +30,8 @@ fn open(path: &Path, manner: &mut Manner) -> Result<(Parquet, Vec<usize>), Cores
             places.push(at);
         }
     }
+    file.check_size(places.len())
+        .map_err(|error| broken(path, error))?;
     Ok((file, places))
 }
 
@@ -37,10 +39,16 @@ fn open(path: &Path, manner: &mut Manner) -> Result<(Parquet, Vec<usize>), Cores
 pub(super) fn grid(path: &Path, manner: &mut Manner) -> Result<Grid, CoresetError> {
     let (file, places) = open(path, manner)?;
     let mut parts: Vec<(usize, Vec<f32>)> = Vec::new();
+    let mut grid = Grid::new(Vec::new());
     for at in places {
         let name = &file.columns[at].name;
         parts.push(match file.columns[at].kind {
-            Kind::List => file.lists(at).map_err(|error| broken(path, error))?,
+            Kind::List => {
+                let (width, values) = file.lists(at).map_err(|error| broken(path, error))?;
+                let names = (0..width).map(|place| format!("{name}[{place}]"));
+                grid.names.extend(names);
+                (width, values)
+            }
             Kind::Text => {
                 let reason = format!("column `{name}` is text; a coreset needs numbers alone");
                 return Err(CoresetError::format(path, reason));
@@ -48,8 +56,13 @@ pub(super) fn grid(path: &Path, manner: &mut Manner) -> Result<Grid, CoresetErro
             _ => {
                 let mut values = Vec::new();
                 let mut gap = None;
+                let place = grid.names.len();
+                grid.names.push(name.clone());
                 file.read(at, |cell| match cell {
-                    Cell::Number(number) => values.push(number.single()),
+                    Cell::Number(number) => {
+                        values.push(number.single());
+                        grid.told.look(place, number.single(), || number);
+                    }
                     _ => {
                         gap.get_or_insert(values.len());
                     }
@@ -89,6 +102,7 @@ pub(super) fn grid(path: &Path, manner: &mut Manner) -> Result<Grid, CoresetErro
         rows,
         columns: width,
         values,
+        ..grid
     })
 }
 

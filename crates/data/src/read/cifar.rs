@@ -27,6 +27,9 @@ const CIFAR10_CLASSES: [&str; 10] = [
     "truck",
 ];
 
+/// Bytes of a file of class names, at most.
+const MOST_NAMES: u64 = 1 << 16;
+
 /// Label bytes before each record's pixels, which of them counts, and the class names.
 struct Layout {
     label_bytes: usize,
@@ -96,7 +99,8 @@ fn names(path: &Path, default: &[String]) -> Result<Vec<String>, DataError> {
     if !path.exists() {
         return Ok(default.to_vec());
     }
-    let text = std::fs::read_to_string(path).map_err(|e| DataError::read(path, e))?;
+    let text = afterimage_files::read_text(path, MOST_NAMES)
+        .map_err(|error| DataError::format(path, error.to_string()))?;
     let found: Vec<String> = text
         .lines()
         .map(str::trim)
@@ -122,7 +126,7 @@ impl Layout {
         let mut members = Vec::new();
         for path in files {
             let before = labels.len();
-            self.append(path, &content(path)?, &mut pixels, &mut labels)?;
+            self.append(path, &content(path, |_| None)?, &mut pixels, &mut labels)?;
             members.push((file_name(path), labels.len() - before));
         }
         let folder = files

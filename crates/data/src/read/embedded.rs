@@ -35,7 +35,7 @@ macro_rules! asset {
 /// Unpacks the embedded images.
 pub(crate) fn load() -> Result<DataSet, DataError> {
     let part = |images: (&'static Path, &[u8]), labels: (&'static Path, &[u8])| {
-        let unpacked = |file: (&Path, &[u8])| unpack(file.0, file.1.to_vec());
+        let unpacked = |file: (&Path, &[u8])| unpack(file.0, file.1, file.1.len() as u64, |_| None);
         Part::parse(images.0, unpacked(images)?, labels.0, unpacked(labels)?)
     };
     let train = part(

@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use afterimage_files::catch;
 use image::imageops::FilterType;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageReader, RgbImage};
 use rayon::prelude::*;
 
+use super::bytes::budget;
 use super::listing::{Listing, list};
 use crate::dataset::DataSet;
 use crate::error::{DataError, Problems};
@@ -40,6 +42,7 @@ impl Folder<'_> {
                 format!("class {stranger:?} is not among the training classes"),
             ));
         }
+        self.check_size([&train, &held_out])?;
         // Both are read before the faults of either are told, so that one look repairs all.
         let mut faults = Vec::new();
         let train = self.read(self.train, &train, &classes, &mut faults)?;
@@ -55,6 +58,26 @@ impl Folder<'_> {
                 problems: Problems::new(faults),
             }),
         }
+    }
+
+    /// Refuses images that do not fit, before the first is read.
+    fn check_size(&self, splits: [&Listing; 2]) -> Result<(), DataError> {
+        let counts = splits.into_iter().flatten().map(|(_, files)| files.len());
+        let count = counts.sum::<usize>() as u64;
+        let image = (self.channels * self.size * self.size) as u64;
+        let (bytes, budget) = (count.saturating_mul(image), budget());
+        if bytes <= budget {
+            return Ok(());
+        }
+        let reason = format!(
+            "{count} images of {} channels and {size}×{size} pixels take {} MiB, and a data set may take \
+             {} MiB here, half of the memory; lower data.size, or take a part of the images",
+            self.channels,
+            bytes >> 20,
+            budget >> 20,
+            size = self.size
+        );
+        Err(DataError::format(self.train, reason))
     }
 
     /// Takes every `hold_out_every`-th file of each class, in path order, out of `train`.
@@ -101,7 +124,10 @@ impl Folder<'_> {
         }
         let decoded: Vec<Result<Vec<u8>, String>> = files
             .par_iter()
-            .map(|(path, _)| self.decode(path))
+            .map(|(path, _)| {
+                let panicked = || Err("its decoder broke off; the file is damaged".to_owned());
+                catch(|| self.decode(path)).unwrap_or_else(panicked)
+            })
             .collect();
         let shape = Shape {
             channels: self.channels,
@@ -146,8 +172,18 @@ impl Folder<'_> {
         if image.width() == 0 || image.height() == 0 {
             return Err("the image has no pixels".to_owned());
         }
-        let rgb = DynamicImage::ImageRgb8(over_white(image));
         let side = self.size as u32;
+        // Scaled until the shorter side fits, a thin strip would become as long as memory lasts.
+        let [short, long] = [image.width(), image.height()].map(u64::from);
+        let (short, long) = (short.min(long), short.max(long));
+        if long * u64::from(side) * u64::from(side) > short * MAX_PIXELS {
+            return Err(format!(
+                "{}×{} pixels are too long for their width to be scaled to {side} pixels",
+                image.width(),
+                image.height()
+            ));
+        }
+        let rgb = DynamicImage::ImageRgb8(over_white(image));
         let rgb = match (rgb.width(), rgb.height()) {
             (w, h) if (w, h) == (side, side) => rgb,
             _ => rgb.resize_to_fill(side, side, FilterType::Triangle),

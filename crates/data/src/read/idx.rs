@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::bytes::{content, file_name};
+use super::bytes::{HEAD, content, file_name};
 use crate::dataset::DataSet;
 use crate::error::DataError;
 use crate::image_set::{ImageSet, Shape};
@@ -59,7 +59,7 @@ pub(crate) fn load(paths: &IdxPaths) -> Result<DataSet, DataError> {
 /// Height of the images in a file of IDX, where it can be read.
 pub(crate) fn side(images: &Path) -> Option<usize> {
     // What the file is, and how many images it has, come before.
-    let bytes = content(images).ok()?;
+    let bytes = content(images, |_| Some(HEAD as u64)).ok()?;
     let height = bytes.get(8..)?.first_chunk::<4>()?;
     usize::try_from(u32::from_be_bytes(*height)).ok()
 }
@@ -74,7 +74,12 @@ pub(crate) struct Part<'a> {
 
 impl<'a> Part<'a> {
     fn read(images: &'a Path, labels: &'a Path) -> Result<Self, DataError> {
-        Self::parse(images, content(images)?, labels, content(labels)?)
+        Self::parse(
+            images,
+            content(images, promised)?,
+            labels,
+            content(labels, promised)?,
+        )
     }
 
     /// Checks and joins the contents of an image file and a label file.
@@ -152,6 +157,17 @@ pub(crate) fn assemble(
         train: set(train)?,
         held_out: set(held_out)?,
     })
+}
+
+/// The bytes that the beginning of an IDX file tells of, header and all.
+fn promised(head: &[u8]) -> Option<u64> {
+    let sides = usize::from(*head.get(3)?);
+    let mut size = 1u64;
+    for side in 0..sides {
+        let word = head.get(4 + 4 * side..)?.first_chunk::<4>()?;
+        size = size.checked_mul(u64::from(u32::from_be_bytes(*word)))?;
+    }
+    size.checked_add(4 + 4 * sides as u64)
 }
 
 /// Dimensions and data of an IDX file of unsigned bytes with `N` dimensions.

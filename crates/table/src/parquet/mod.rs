@@ -5,6 +5,7 @@ mod pages;
 use std::fs::File;
 use std::path::Path;
 
+use afterimage_files::{catch, machine_memory};
 use half::f16;
 use parquet::basic::{Compression, ConvertedType, LogicalType, TimeUnit, Type as Physical};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
@@ -13,7 +14,7 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 
-use crate::{FileError, Number, pandas, quiet};
+use crate::{FileError, Number, pandas};
 use pages::Checked;
 
 /// Rows that are decoded at a time.
@@ -81,7 +82,7 @@ impl Parquet {
     pub fn open(path: &Path) -> Result<Self, FileError> {
         let file = File::open(path).map_err(FileError::io("open"))?;
         let held = file.metadata().map_err(FileError::io("read"))?.len();
-        quiet::catch(|| Self::read_metadata(file, held))
+        catch(|| Self::read_metadata(file, held))
             .unwrap_or_else(|| Err(FileError::Kind(DAMAGED.to_owned())))
     }
 
@@ -147,6 +148,22 @@ impl Parquet {
         })
     }
 
+    /// Refuses to read `columns` columns that memory cannot hold: equal values take next to no room in a
+    /// file.
+    ///
+    /// # Errors
+    /// More than half of the machine's memory at four bytes a cell.
+    pub fn check_size(&self, columns: usize) -> Result<(), FileError> {
+        let cells = (self.rows as u64).saturating_mul(columns as u64);
+        match cells <= most_cells() {
+            true => Ok(()),
+            false => Err(too_many(&format!(
+                "{} rows of {columns} columns",
+                self.rows
+            ))),
+        }
+    }
+
     /// Hands out the cells of a column that holds no lists.
     ///
     /// # Errors
@@ -171,6 +188,7 @@ impl Parquet {
         let mut values: Vec<f32> = Vec::new();
         // The lists that are whole, the length of the first, and where the last begins.
         let (mut rows, mut width, mut begin) = (0usize, None, 0);
+        let most = most_cells();
         let place = |row: usize| format!("row {} (sample {row})", row + 1);
         let close = |rows: usize, length: usize, width: &mut Option<usize>| {
             let width = *width.get_or_insert(length);
@@ -191,6 +209,9 @@ impl Parquet {
                 }
                 rows += 1;
                 begin = values.len();
+            }
+            if values.len() as u64 >= most {
+                return Err(too_many(&format!("more than {most} numbers in lists")));
             }
             match entry.cell {
                 Cell::Number(number) => values.push(number.single()),
@@ -247,7 +268,7 @@ impl Parquet {
                 );
                 return Err(FileError::column(&column.name, what));
             }
-            quiet::catch(|| self.chunk(group, at, &mut sink))
+            catch(|| self.chunk(group, at, &mut sink))
                 .unwrap_or_else(|| Err(FileError::column(&column.name, DAMAGED)))?;
         }
         Ok(())
@@ -318,6 +339,17 @@ impl Parquet {
             _ => Err(FileError::column(&column.name, "this type is not read")),
         }
     }
+}
+
+/// Cells of four bytes that take half of the machine's memory.
+fn most_cells() -> u64 {
+    machine_memory().map_or(u64::MAX, |bytes| bytes / 8)
+}
+
+fn too_many(what: &str) -> FileError {
+    FileError::content(format!(
+        "{what} take more than half of this machine's memory; take a part of the file"
+    ))
 }
 
 /// A cell with its place in a list.

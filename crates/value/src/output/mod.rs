@@ -8,6 +8,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use crate::error::ValueError;
+use crate::formula::Formulas;
 use crate::pass::{Block, Visit};
 use crate::table::ReadTable;
 use crate::valuation::RowValue;
@@ -23,18 +24,23 @@ pub const CELLS_CSV: &str = "cells.csv";
 /// The same as Parquet.
 pub const CELLS_PARQUET: &str = "cells.parquet";
 
-/// Writes `rows.csv` and `rows.parquet` into `folder`.
+/// Writes `rows.csv` and `rows.parquet` into `folder`; tells what a spreadsheet would run in them.
 ///
 /// # Errors
 /// A full disk, an unwritable folder.
-pub fn write_rows(folder: &Path, table: &ReadTable, rows: &[RowValue]) -> Result<(), ValueError> {
+pub fn write_rows(
+    folder: &Path,
+    table: &ReadTable,
+    rows: &[RowValue],
+) -> Result<Formulas, ValueError> {
     let sheet = Sheet::of_rows(table, rows);
     let mut text = csv::CsvFile::create(folder.join(ROWS_CSV), &sheet)?;
     let mut columns = parquet::ParquetFile::create(folder.join(ROWS_PARQUET), &sheet)?;
     text.write(&sheet)?;
     columns.write(&sheet)?;
     text.close()?;
-    columns.close()
+    columns.close()?;
+    Ok(Formulas::of_rows(&table.problem, ROWS_CSV))
 }
 
 /// Writes `cells.csv` and `cells.parquet`, block by block.

@@ -28,13 +28,18 @@ const SCORES: [Score; 8] = [
     }),
 ];
 
-/// Loss and probability of each sample in one epoch; samples that did not come are left out.
+/// Loss and probability of each sample in one epoch, in the order of ids; NaN for samples that did not
+/// come.
 pub(crate) fn log_table(epoch: &EpochHistory) -> Table {
-    let came: Vec<usize> = (0..epoch.losses.len())
-        .filter(|&s| epoch.losses[s].is_finite())
-        .collect();
-    let of = |values: &[f32]| Column::F64(came.iter().map(|&s| f64::from(values[s])).collect());
-    let ids = Column::I64(came.iter().map(|&s| s as i64).collect());
+    let of = |values: &[f32]| {
+        let pairs = epoch.losses.iter().zip(values);
+        let known = pairs.map(|(loss, &value)| match loss.is_finite() {
+            true => f64::from(value),
+            false => f64::NAN,
+        });
+        Column::F64(known.collect())
+    };
+    let ids = Column::I64((0..epoch.losses.len() as i64).collect());
     let mut columns = vec![("sample_id", ids), ("loss", of(&epoch.losses))];
     if !epoch.probabilities.is_empty() {
         columns.push(("probability", of(&epoch.probabilities)));
@@ -86,28 +91,21 @@ pub(crate) fn publish(
     Ok(())
 }
 
-/// Probabilities of the classes at the last visit, of samples that came.
+/// Probabilities of the classes at the last visit, where a sample came.
 pub(crate) fn probabilities(
     scope: &mut Scope<'_>,
     log: &Log,
     samples: Option<&dyn Samples>,
 ) -> Result<(), Fault> {
-    let came: Vec<usize> = (0..log.samples.len())
-        .filter(|&s| log.kept(s).is_some())
-        .collect();
-    if came.is_empty() {
+    let row = |s: usize| Some(log.kept(s)?.iter().map(|&p| f64::from(p)).collect());
+    let rows: Vec<Option<Vec<f64>>> = (0..log.samples.len()).map(row).collect();
+    if rows.iter().all(Option::is_none) {
         return Ok(());
     }
-    let rows: Vec<Vec<f64>> = came
-        .iter()
-        .filter_map(|&s| log.kept(s))
-        .map(|row| row.iter().map(|&p| f64::from(p)).collect())
-        .collect();
-    let labels = labels(scope, samples, came.iter().copied())?;
-    scope.table(
-        "dynamics/probabilities",
-        probability_table(&came, labels, &rows),
-    );
+    let labels = labels(scope, samples, 0..rows.len())?;
+    if let Some(table) = probability_table(labels, &rows) {
+        scope.table("dynamics/probabilities", table);
+    }
     Ok(())
 }
 

@@ -78,11 +78,12 @@ impl Report<'_> {
         if !lowest.is_empty() && self.tally.cells() > 0 {
             scope.table(tag("cells"), self.cells(&lowest));
         }
-        let scored: Vec<usize> = (0..self.tally.len())
-            .filter(|&s| self.tally.probabilities(s).is_some())
+        let rows: Vec<Option<Vec<f64>>> = (0..self.tally.len())
+            .map(|s| self.tally.probabilities(s))
             .collect();
-        if !scored.is_empty() {
-            scope.table(tag("probabilities"), self.probabilities(&scored));
+        let labels = self.labels_of(0..rows.len());
+        if let Some(table) = probability_table(labels, &rows) {
+            scope.table(tag("probabilities"), table);
         }
     }
 
@@ -164,15 +165,6 @@ impl Report<'_> {
         ])
     }
 
-    /// A row a scored sample: its label, and the probability of each class, out of bag.
-    fn probabilities(&self, scored: &[usize]) -> Table {
-        let rows: Vec<Vec<f64>> = scored
-            .iter()
-            .map(|&s| self.tally.probabilities(s).unwrap_or_default())
-            .collect();
-        probability_table(scored, self.labels_of(scored.iter().copied()), &rows)
-    }
-
     fn labels_of(&self, samples: impl Iterator<Item = usize>) -> Column {
         Column::I64(
             samples
@@ -182,15 +174,18 @@ impl Report<'_> {
     }
 }
 
-/// A row a sample: id, label, and `pred_prob_<class>` for each class, as cleanlab takes them.
-pub(crate) fn probability_table(samples: &[usize], labels: Column, rows: &[Vec<f64>]) -> Table {
-    let ids = Column::I64(samples.iter().map(|&s| s as i64).collect());
+/// A row for each sample in the order of ids, so that its place is its id: id, label, and
+/// `pred_prob_<class>` for each class; NaN where nothing is known. `None` if nothing is known of any.
+pub(crate) fn probability_table(labels: Column, rows: &[Option<Vec<f64>>]) -> Option<Table> {
+    let classes = rows.iter().flatten().next()?.len();
+    let ids = Column::I64((0..rows.len() as i64).collect());
     let mut columns = vec![("sample_id".to_owned(), ids), ("label".to_owned(), labels)];
-    for class in 0..rows.first().map_or(0, Vec::len) {
-        let of = rows.iter().map(|row| row[class]).collect();
-        columns.push((format!("pred_prob_{class}"), Column::F64(of)));
+    for class in 0..classes {
+        let of = |row: &Option<Vec<f64>>| row.as_ref().map_or(f64::NAN, |row| row[class]);
+        let column = Column::F64(rows.iter().map(of).collect());
+        columns.push((format!("pred_prob_{class}"), column));
     }
-    Table { columns }
+    Some(Table { columns })
 }
 
 pub(crate) fn table(columns: Vec<(&str, Column)>) -> Table {
@@ -199,5 +194,29 @@ pub(crate) fn table(columns: Vec<(&str, Column)>) -> Table {
         columns: columns
             .map(|(name, column)| (name.to_owned(), column))
             .collect(),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_place_of_a_row_is_the_id_of_its_sample() {
+        let rows = [None, Some(vec![0.25, 0.75]), None];
+        let table = probability_table(Column::I64(vec![7, 8, 9]), &rows).unwrap();
+        let names: Vec<&str> = table
+            .columns
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect();
+        assert_eq!(names, ["sample_id", "label", "pred_prob_0", "pred_prob_1"]);
+        assert_eq!(table.columns[0].1, Column::I64(vec![0, 1, 2]));
+        let Column::F64(second) = &table.columns[3].1 else {
+            panic!("no numbers");
+        };
+        assert!(second[0].is_nan() && second[1] == 0.75 && second[2].is_nan());
+        assert!(probability_table(Column::I64(vec![7]), &[None]).is_none());
     }
 }

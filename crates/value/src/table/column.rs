@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use afterimage_table::Number;
+use afterimage_table::{Number, Precision};
 
 use super::ReadOptions;
 use crate::problem::{Cells, NO_LEVEL};
@@ -119,14 +119,19 @@ impl Words {
 /// Cells of one column as read.
 #[derive(Debug, Clone)]
 pub(crate) enum Raw {
-    Numbers(Vec<f32>),
+    Numbers(Vec<f32>, Precision),
     Words(Words),
 }
 
 impl Raw {
+    /// No number yet.
+    pub fn numbers() -> Self {
+        Raw::Numbers(Vec::new(), Precision::default())
+    }
+
     pub fn len(&self) -> usize {
         match self {
-            Raw::Numbers(values) => values.len(),
+            Raw::Numbers(values, _) => values.len(),
             Raw::Words(words) => words.codes.len(),
         }
     }
@@ -134,7 +139,7 @@ impl Raw {
     /// The cells of a feature.
     pub fn cells(self) -> Cells {
         match self {
-            Raw::Numbers(values) => Cells::Numbers(values),
+            Raw::Numbers(values, _) => Cells::Numbers(values),
             Raw::Words(words) => {
                 let (codes, names) = words.sorted();
                 Cells::Levels { codes, names }
@@ -146,7 +151,7 @@ impl Raw {
     pub fn words(self) -> Words {
         match self {
             Raw::Words(words) => words,
-            Raw::Numbers(values) => {
+            Raw::Numbers(values, _) => {
                 let mut words = Words::default();
                 for value in values {
                     if value.is_nan() {

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use afterimage_table::{days, line_at};
+use afterimage_table::{Number, Precision, days, line_at};
 use csv::{ByteRecord, ReaderBuilder};
 
 use super::ReadOptions;
@@ -137,7 +137,7 @@ enum Reading {
     /// Texts whatever they look like.
     Words(Words),
     /// Numbers so far.
-    Numbers(Vec<f32>, Tally),
+    Numbers(Vec<f32>, Precision, Tally),
     /// Texts from the first cell on.
     Texts(Words, Tally),
     /// Texts after numbers: their cells are read in a second pass.
@@ -149,7 +149,7 @@ impl Reading {
         match role {
             Role::Ignored => Reading::Ignored,
             Role::Label | Role::Id | Role::Categorical => Reading::Words(Words::default()),
-            Role::Feature => Reading::Numbers(Vec::new(), Tally::default()),
+            Role::Feature => Reading::Numbers(Vec::new(), Precision::default(), Tally::default()),
         }
     }
 
@@ -158,11 +158,12 @@ impl Reading {
         match self {
             Reading::Ignored => {}
             Reading::Words(words) => words.take(text, missing),
-            Reading::Numbers(values, tally) => {
+            Reading::Numbers(values, precision, tally) => {
                 if missing {
                     values.push(f32::NAN);
                 } else if let Ok(number) = text.parse::<f32>() {
                     tally.numbers += 1;
+                    precision.push(number, || exact(text));
                     values.push(number);
                 } else {
                     let (count, mut tally) = (values.len(), std::mem::take(tally));
@@ -216,23 +217,36 @@ impl Reading {
         match self {
             Reading::Ignored | Reading::Late(_) => None,
             Reading::Texts(words, tally) if tally.numbers == 0 && tally.no_dates == 0 => {
-                Some(Raw::Numbers(dates(&words)))
+                Some(dates(&words))
             }
             Reading::Words(words) | Reading::Texts(words, _) => Some(Raw::Words(words)),
-            Reading::Numbers(values, _) => Some(Raw::Numbers(values)),
+            Reading::Numbers(values, precision, _) => Some(Raw::Numbers(values, precision)),
         }
     }
 }
 
 /// The days of dates, as those of a column of dates in a Parquet file.
-fn dates(words: &Words) -> Vec<f32> {
-    let days: Vec<f32> = words
+fn dates(words: &Words) -> Raw {
+    let days: Vec<f64> = words
         .names
         .iter()
-        .map(|name| days(name).map_or(f32::NAN, |days| days as f32))
+        .map(|name| days(name).unwrap_or(f64::NAN))
         .collect();
-    let of = |code: &u32| days.get(*code as usize).copied().unwrap_or(f32::NAN);
-    words.codes.iter().map(of).collect()
+    let (mut values, mut precision) = (Vec::with_capacity(words.codes.len()), Precision::default());
+    for code in &words.codes {
+        let days = days.get(*code as usize).copied().unwrap_or(f64::NAN);
+        precision.push(days as f32, || Number::Real(days));
+        values.push(days as f32);
+    }
+    Raw::Numbers(values, precision)
+}
+
+/// The number that `text` is, with all its digits if it is whole.
+fn exact(text: &str) -> Number {
+    match text.parse() {
+        Ok(number) => Number::Whole(number),
+        Err(_) => Number::Real(text.parse().unwrap_or(f64::NAN)),
+    }
 }
 
 impl Tally {

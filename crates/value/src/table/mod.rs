@@ -15,7 +15,7 @@ use crate::problem::Problem;
 pub use label::Task;
 
 pub(crate) use self::csv::{Records, delimiter};
-use column::{Raw, RawTable, Role, Words};
+use column::{RawTable, Role, Words};
 
 /// Where the labels are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,8 +100,9 @@ pub fn read_table(path: &Path, options: &ReadOptions) -> Result<ReadTable, Value
     select::assemble(path, raw, options)
 }
 
-/// The labels in a file of their own: its only column but for the index of a pandas frame.
-fn read_labels(path: &Path, options: &ReadOptions) -> Result<Words, ValueError> {
+/// The labels in a file of their own, its only column but for the index of a pandas frame, and where each
+/// row begins, in bytes; nothing for files without lines.
+fn read_labels(path: &Path, options: &ReadOptions) -> Result<(Words, Vec<u64>), ValueError> {
     let format = Format::of(path);
     // An index without a name stands in front of the labels, under a header.
     let (header, at) = match format {
@@ -141,7 +142,8 @@ fn read_labels(path: &Path, options: &ReadOptions) -> Result<Words, ValueError> 
     }
     let at = raw.roles.iter().position(|&role| role == Role::Label);
     let column = at.and_then(|at| raw.columns.into_iter().nth(at).flatten());
-    column.map(Raw::words).ok_or_else(|| ValueError::Table {
+    let labels = column.map(|column| (column.words(), raw.starts));
+    labels.ok_or_else(|| ValueError::Table {
         path: path.to_owned(),
         line: None,
         column: None,

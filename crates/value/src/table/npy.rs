@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use afterimage_table::{Npy, Number, Order};
+use afterimage_table::{Npy, Number, Order, Precision};
 
 use super::ReadOptions;
 use super::column::{Raw, RawTable, Role, Words};
@@ -40,7 +40,7 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
         .iter()
         .map(|role| match role {
             Role::Ignored => None,
-            Role::Feature => Some(Raw::Numbers(vec![f32::NAN; rows])),
+            Role::Feature => Some(Raw::Numbers(vec![f32::NAN; rows], Precision::default())),
             Role::Categorical | Role::Label | Role::Id => Some(Raw::Words(Words::default())),
         })
         .collect();
@@ -56,7 +56,10 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
         // Words come in the order of the rows in both layouts.
         match (&mut columns[column], number) {
             (None, _) => {}
-            (Some(Raw::Numbers(values)), number) => values[row] = number.single(),
+            (Some(Raw::Numbers(values, precision)), number) => {
+                precision.push(number.single(), || number);
+                values[row] = number.single();
+            }
             (Some(Raw::Words(words)), number) => words.push_number(number),
         }
     };

@@ -46,10 +46,12 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
             });
         }
         columns.push(Some(match role {
-            Role::Feature if column.kind != Kind::Text => Raw::Numbers(Vec::new()),
+            Role::Feature if column.kind != Kind::Text => Raw::numbers(),
             _ => Raw::Words(Words::default()),
         }));
     }
+    file.check_size(columns.iter().flatten().count())
+        .map_err(wrong)?;
     for (at, raw) in columns.iter_mut().enumerate() {
         let Some(raw) = raw else { continue };
         let per_day = match file.columns[at].kind {
@@ -59,12 +61,16 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
         // Texts are texts, whatever they say: what is missing is null here.
         let missing = |text: &str| options.missing.iter().any(|word| word == text);
         let sink = |cell: Cell<'_>| match (&mut *raw, cell) {
-            (Raw::Numbers(values), Cell::Number(number)) => values.push(match (number, per_day) {
-                // Days, as those of dates in CSV files.
-                (Number::Whole(number), Some(per_day)) => (number as f64 / per_day) as f32,
-                _ => number.single(),
-            }),
-            (Raw::Numbers(values), _) => values.push(f32::NAN),
+            (Raw::Numbers(values, precision), Cell::Number(number)) => {
+                let number = match (number, per_day) {
+                    // Days, as those of dates in CSV files.
+                    (Number::Whole(number), Some(per_day)) => Number::Real(number as f64 / per_day),
+                    _ => number,
+                };
+                precision.push(number.single(), || number);
+                values.push(number.single());
+            }
+            (Raw::Numbers(values, _), _) => values.push(f32::NAN),
             (Raw::Words(words), Cell::Number(number)) => words.push_number(number),
             (Raw::Words(words), Cell::Text(text)) => words.take(text, missing(text)),
             (Raw::Words(words), Cell::Null) => words.take("", true),

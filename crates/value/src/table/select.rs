@@ -2,26 +2,13 @@
 
 use std::path::Path;
 
-use afterimage_table::line_at;
+use afterimage_table::{line_at, names_rows};
 
 use super::column::{Raw, RawTable, Role, Words};
 use super::label::{self, Labels};
 use super::{Format, LabelSource, ReadOptions, ReadTable, read_labels};
 use crate::error::ValueError;
 use crate::problem::{Cells, Column, NO_LEVEL, Problem};
-
-/// Names of columns that number the rows where all their values differ.
-const ID_NAMES: [&str; 9] = [
-    "",
-    "id",
-    "index",
-    "idx",
-    "row",
-    "rowid",
-    "row_id",
-    "unnamed: 0",
-    "uuid",
-];
 
 /// From this many rows on, a text column whose values nearly all differ is taken for an id.
 const FEW_ROWS: usize = 20;
@@ -160,8 +147,23 @@ pub(crate) fn assemble(
                 id_name = Some(name.clone());
             }
             Role::Feature | Role::Categorical => {
+                if numbers_rows(name, &column, options.header) {
+                    notes.push(format!(
+                        "column `{name}` is left out: it numbers the rows; rename it if it says more \
+                         than that"
+                    ));
+                    continue;
+                }
+                if let Raw::Numbers(_, precision) = &column
+                    && let Some(blur) = precision.blur()
+                {
+                    notes.push(format!(
+                        "column `{name}`: {blur}; subtract a common start before, or say --categorical \
+                         {name} if they are names"
+                    ));
+                }
                 let cells = column.cells();
-                if let Some(why) = id_like(name, &cells, role, options.header) {
+                if let Some(why) = id_like(name, &cells, role) {
                     notes.push(format!("column `{name}` is left out: {why}"));
                     continue;
                 }
@@ -186,10 +188,12 @@ pub(crate) fn assemble(
             what: format!("the table has {rows} rows; give it at least two, better some hundreds"),
         });
     }
+    let mut label_starts = Vec::new();
     let labels = match (&options.label, labels) {
         (LabelSource::File(file), _) => {
             label_name = file.display().to_string();
-            let mut words = read_labels(file, options)?;
+            let (mut words, starts) = read_labels(file, options)?;
+            label_starts = starts;
             if let Some(name) = words
                 .header_over(rows)
                 .filter(|_| Format::of(file) == Format::Csv)
@@ -199,6 +203,7 @@ pub(crate) fn assemble(
                     file.display()
                 ));
                 words = words.without_first();
+                label_starts.remove(0);
             }
             if words.codes.len() != rows {
                 return Err(ValueError::Table {
@@ -220,6 +225,18 @@ pub(crate) fn assemble(
             return Err(complain(None, name, "the label has no values".to_owned()));
         }
     };
+    let wrong_label = |row: Option<usize>, what: String| match &options.label {
+        LabelSource::Column(_) => complain(row, &label_name, what),
+        LabelSource::File(file) => ValueError::Table {
+            path: file.clone(),
+            line: row.and_then(|row| line_at(file, *label_starts.get(row)?)),
+            column: None,
+            what: match (row, label_starts.is_empty()) {
+                (Some(row), true) => format!("row {}: {what}", row + 1),
+                _ => what,
+            },
+        },
+    };
     if let Some(row) = labels.codes.iter().position(|&code| code == NO_LEVEL) {
         let what = match labels.missing.as_deref() {
             Some(text) if !text.is_empty() => format!(
@@ -232,18 +249,10 @@ pub(crate) fn assemble(
             ),
             _ => "the label is missing; fill it in, or remove the row".to_owned(),
         };
-        return Err(match &options.label {
-            LabelSource::Column(_) => complain(Some(row), &label_name, what),
-            LabelSource::File(file) => ValueError::Table {
-                path: file.clone(),
-                line: Some(row as u64 + 1),
-                column: None,
-                what,
-            },
-        });
+        return Err(wrong_label(Some(row), what));
     }
-    let Labels { target, note } = label::target(labels, options.task)
-        .map_err(|(row, what)| complain(row, &label_name, what))?;
+    let Labels { target, note } =
+        label::target(labels, options.task).map_err(|(row, what)| wrong_label(row, what))?;
     notes.push(note);
     Ok(ReadTable {
         problem: Problem::new(features, target, ids)?,
@@ -271,30 +280,30 @@ fn texts(words: &Words) -> Vec<String> {
     words.codes.iter().map(text).collect()
 }
 
-/// Says why a column seems to name the rows rather than to describe them.
-fn id_like(name: &str, cells: &Cells, role: Role, header: bool) -> Option<String> {
-    let rows = cells.len();
-    match cells {
-        Cells::Levels { codes, names } => {
-            let present = rows - codes.iter().filter(|&&code| code == NO_LEVEL).count();
-            let unique = role == Role::Feature && present >= FEW_ROWS && names.len() * 2 > present;
-            unique.then(|| {
-                format!(
-                    "{} of its {present} texts are different, as in an id; say --categorical \
-                     {name} if it is none",
-                    names.len()
-                )
-            })
+/// Whether a column of numbers says by its name that it numbers the rows, and can do so.
+fn numbers_rows(name: &str, column: &Raw, header: bool) -> bool {
+    match column {
+        Raw::Numbers(values, precision) => {
+            header
+                && (name.is_empty() || names_rows(name))
+                && precision.numbers_rows(values.iter().copied())
         }
-        Cells::Numbers(values) => {
-            let named = header && ID_NAMES.contains(&name.to_lowercase().as_str());
-            if !named || values.iter().any(|v| v.fract() != 0.0) {
-                return None;
-            }
-            let mut sorted = values.clone();
-            sorted.sort_unstable_by(f32::total_cmp);
-            let differ = sorted.windows(2).all(|pair| pair[0] < pair[1]);
-            differ.then(|| "it numbers the rows; rename it if it says more than that".to_owned())
-        }
+        Raw::Words(_) => false,
     }
+}
+
+/// Says why a column of texts seems to name the rows rather than to describe them.
+fn id_like(name: &str, cells: &Cells, role: Role) -> Option<String> {
+    let Cells::Levels { codes, names } = cells else {
+        return None;
+    };
+    let present = codes.iter().filter(|&&code| code != NO_LEVEL).count();
+    let unique = role == Role::Feature && present >= FEW_ROWS && names.len() * 2 > present;
+    unique.then(|| {
+        format!(
+            "{} of its {present} texts are different, as in an id; say --categorical {name} if it is \
+             none",
+            names.len()
+        )
+    })
 }

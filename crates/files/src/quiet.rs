@@ -10,10 +10,10 @@ thread_local! {
 
 /// What `work` returns, or `None` if it panics; nothing is printed then.
 ///
-/// The `parquet` crate takes much of a file on trust and panics where it is damaged. It holds nothing
-/// beyond the reader, which is dropped, so that nothing broken is seen afterwards. The hook is set once
-/// and hands on the panics of all other threads and of all other work.
-pub(crate) fn catch<T>(work: impl FnOnce() -> T) -> Option<T> {
+/// Crates that decode Parquet files or pictures take much of a file on trust, and some panic where it is
+/// damaged. They hold nothing beyond the reader, which is dropped, so that nothing broken is seen
+/// afterwards. The hook is set once and hands on the panics of all other threads and of all other work.
+pub fn catch<T>(work: impl FnOnce() -> T) -> Option<T> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let before = panic::take_hook();

@@ -1,0 +1,201 @@
+//! Whether single precision still tells the numbers of a column apart.
+
+use std::fmt;
+
+use crate::Number;
+
+/// Whole numbers below this are exact in single precision.
+const EXACT: f32 = 16_777_216.0;
+
+/// Numbers of a column, from its beginning, that are looked at where they have fractions.
+const SAMPLE: usize = 512;
+
+/// What single precision does not tell of a column: a sample of its numbers as they are, and its large ones
+/// if all are whole.
+#[derive(Debug, Clone, Default)]
+pub struct Precision {
+    sample: Vec<f64>,
+    whole: Whole,
+}
+
+#[derive(Debug, Clone)]
+enum Whole {
+    /// Whole so far; those that single precision may round.
+    All(Vec<i64>),
+    /// With fractions.
+    No,
+}
+
+impl Default for Whole {
+    fn default() -> Self {
+        Whole::All(Vec::new())
+    }
+}
+
+impl Precision {
+    /// Takes the next number of a column, held as `single`.
+    pub fn push(&mut self, single: f32, exact: impl FnOnce() -> Number) {
+        if !single.is_finite() {
+            return;
+        }
+        let sampled = self.sample.len() < SAMPLE;
+        let large = single.abs() >= EXACT && matches!(self.whole, Whole::All(_));
+        if single.fract() != 0.0 {
+            self.whole = Whole::No;
+        }
+        if !sampled && !large {
+            return;
+        }
+        let exact = exact();
+        if sampled {
+            self.sample.push(match exact {
+                Number::Real(number) => number,
+                Number::Whole(number) => number as f64,
+            });
+        }
+        let Whole::All(all) = &mut self.whole else {
+            return;
+        };
+        match exact {
+            _ if !large => {}
+            // Numbers beyond 2⁶³ only need to stay different.
+            Number::Whole(number) => all.push(number as i64),
+            Number::Real(number) if number.fract() == 0.0 && number.abs() < 9e18 => {
+                all.push(number as i64);
+            }
+            Number::Real(_) => self.whole = Whole::No,
+        }
+    }
+
+    /// Whether all numbers of the column, which is held as `values`, are whole and differ, and none is
+    /// missing.
+    pub fn numbers_rows(&self, values: impl Iterator<Item = f32> + Clone) -> bool {
+        let Whole::All(large) = &self.whole else {
+            return false;
+        };
+        let mut numbers = large.clone();
+        let small = values.clone().filter(|number| number.abs() < EXACT);
+        numbers.extend(small.map(|number| number as i64));
+        numbers.sort_unstable();
+        let differ = numbers.windows(2).all(|pair| pair[0] < pair[1]);
+        differ && numbers.len() == values.count()
+    }
+
+    /// Numbers of the column that fall together: some whole ones, or more than a tenth of the different
+    /// ones where they have fractions.
+    pub fn blur(&self) -> Option<Blur> {
+        match &self.whole {
+            Whole::All(all) => {
+                let mut sorted = all.clone();
+                sorted.sort_unstable();
+                sorted.dedup();
+                Blur::of(&sorted, |&number| number as f32, ToString::to_string)
+            }
+            Whole::No => {
+                let mut sorted = self.sample.clone();
+                sorted.sort_unstable_by(f64::total_cmp);
+                sorted.dedup();
+                Blur::of(&sorted, |&number| number as f32, ToString::to_string)
+                    .filter(|blur| blur.left * 10 < blur.different * 9)
+            }
+        }
+    }
+}
+
+/// Numbers that single precision cannot tell apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blur {
+    /// Two of them, as texts.
+    pub pair: [String; 2],
+    /// How many numbers were looked at that differ.
+    pub different: usize,
+    /// How many of these still differ.
+    pub left: usize,
+}
+
+impl Blur {
+    /// Of numbers in ascending order.
+    fn of<T>(
+        sorted: &[T],
+        single: impl Fn(&T) -> f32,
+        text: impl Fn(&T) -> String,
+    ) -> Option<Self> {
+        let same = |pair: &&[T]| single(&pair[0]) == single(&pair[1]);
+        let pair = sorted.windows(2).find(same)?;
+        Some(Self {
+            pair: [text(&pair[0]), text(&pair[1])],
+            different: sorted.len(),
+            left: sorted.len() - sorted.windows(2).filter(same).count(),
+        })
+    }
+}
+
+impl fmt::Display for Blur {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [first, second] = &self.pair;
+        write!(
+            f,
+            "numbers are held with 24 bits, which cannot tell {first} from {second}: {} different ones \
+             become {}",
+            self.different, self.left
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(numbers: &[Number]) -> (Precision, Vec<f32>) {
+        let (mut precision, mut values) = (Precision::default(), Vec::new());
+        for &number in numbers {
+            precision.push(number.single(), || number);
+            values.push(number.single());
+        }
+        (precision, values)
+    }
+
+    fn whole(numbers: &[i128]) -> (Precision, Vec<f32>) {
+        of(&numbers
+            .iter()
+            .map(|&n| Number::Whole(n))
+            .collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn large_whole_numbers() {
+        let (precision, values) = whole(&[3, 1_700_000_001, 1_700_000_002, 1_700_000_256]);
+        assert!(precision.numbers_rows(values.iter().copied()));
+        let blur = precision.blur();
+        assert_eq!(
+            blur.map(|blur| blur.to_string()),
+            Some(
+                "numbers are held with 24 bits, which cannot tell 1700000001 from 1700000002: 3 \
+                 different ones become 2"
+                    .to_owned()
+            )
+        );
+        let (precision, values) = whole(&[1_700_000_001, 3, 1_700_000_001]);
+        assert!(!precision.numbers_rows(values.iter().copied()) && precision.blur().is_none());
+        let (precision, values) = whole(&[i128::from(u64::MAX), i128::from(u64::MAX) - 1]);
+        assert!(precision.numbers_rows(values.iter().copied()) && precision.blur().is_some());
+        let (precision, values) = whole(&[2, 1, 3]);
+        assert!(precision.numbers_rows(values.iter().copied()) && precision.blur().is_none());
+    }
+
+    #[test]
+    fn fractions_and_missing_numbers() {
+        let real =
+            |numbers: &[f64]| of(&numbers.iter().map(|&n| Number::Real(n)).collect::<Vec<_>>());
+        let moments: Vec<f64> = (0..600).map(|n| 19_723.5 + f64::from(n) / 1440.0).collect();
+        let blur = real(&moments).0.blur();
+        assert!(blur.is_some_and(|blur| blur.different == 512 && blur.left < 300));
+        let even: Vec<f64> = (0..600).map(|n| f64::from(n) / 7.0).collect();
+        assert_eq!(real(&even).0.blur(), None);
+        // Whole texts with a point are whole, and a missing number is no number.
+        let (precision, values) = real(&[1e9, f64::NAN, 1e9 + 1.0]);
+        assert!(precision.blur().is_some() && !precision.numbers_rows(values.iter().copied()));
+        let (precision, values) = real(&[1.0, 2.5]);
+        assert!(!precision.numbers_rows(values.iter().copied()));
+    }
+}

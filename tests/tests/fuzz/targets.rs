@@ -1,0 +1,448 @@
+//! The readers: what each gets, and whether it took it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use afterimage::Registry;
+use afterimage::config::{Layer, Setting};
+use afterimage::coreset::read;
+use afterimage::data::{DataSource, Limits};
+use afterimage::model::compact::Architecture;
+use afterimage::model::{ImportOptions, Weights, check_record};
+use afterimage::sweep::{Ledger, replay};
+use afterimage::track::{Report, read_table as table_of_run};
+use afterimage::train::{Checkpoints, read_disabled, read_kept, read_state};
+use afterimage::value::{LabelSource, ReadOptions, read_table};
+use sha2::{Digest, Sha256};
+
+/// A reader. `read` puts the bytes where it wants them below a folder of its own, and says whether they
+/// were taken.
+pub struct Target {
+    pub name: &'static str,
+    /// Files that are changed: below `seeds`, or below the repository if the name begins with `/`.
+    pub seeds: &'static [&'static str],
+    /// Inputs of the short run.
+    pub short: usize,
+    pub read: fn(&Path, &[u8]) -> bool,
+}
+
+pub fn seeds() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/seeds")
+}
+
+fn seed(name: &str) -> Vec<u8> {
+    fs::read(seeds().join(name)).unwrap()
+}
+
+fn put(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
+    let path = folder.join(name);
+    fs::write(&path, bytes).unwrap();
+    path
+}
+
+/// A file that the input does not change, written once.
+fn keep(folder: &Path, name: &str, bytes: impl FnOnce() -> Vec<u8>) -> PathBuf {
+    let path = folder.join(name);
+    if !path.exists() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, bytes()).unwrap();
+    }
+    path
+}
+
+pub const TARGETS: [Target; 24] = [
+    Target {
+        name: "toml",
+        seeds: &["run/config.toml", "probe.toml"],
+        short: 2000,
+        read: |_, bytes| {
+            let text = String::from_utf8_lossy(bytes);
+            let whole = Layer::parse("config.toml", &text).is_ok();
+            let flag: String = text.chars().take(80).collect();
+            Setting::parse(&flag).is_ok() | whole
+        },
+    },
+    Target {
+        name: "config of a run",
+        seeds: &[
+            "run/config.toml",
+            "/configs/quickstart.toml",
+            "/configs/dino-vit-tiny-cifar10.toml",
+            "/crates/cli/tests/configs/noisy.toml",
+        ],
+        short: 300,
+        read: |folder, bytes| {
+            let path = put(folder, "config.toml", bytes);
+            Registry::standard().load(&path, &[]).is_ok()
+        },
+    },
+    Target {
+        name: "csv of value",
+        seeds: &["table.csv", "decimal.csv", "points.csv"],
+        short: 1500,
+        read: |folder, bytes| value(&put(folder, "table.csv", bytes), bytes.len()),
+    },
+    Target {
+        name: "labels of value",
+        seeds: &["labels.csv", "f2.npy"],
+        short: 1000,
+        read: |folder, bytes| {
+            let table = keep(folder, "table.csv", || {
+                b"a,b\n1,2\n3,4\n5,6\n7,8\n".to_vec()
+            });
+            let end = if bytes.starts_with(b"\x93") {
+                "labels.npy"
+            } else {
+                "labels.csv"
+            };
+            let file = put(folder, end, bytes);
+            read_table(&table, &options(LabelSource::File(file), true)).is_ok()
+        },
+    },
+    Target {
+        name: "csv of select",
+        seeds: &["points.csv", "table.csv", "labels.csv"],
+        short: 1500,
+        read: |folder, bytes| {
+            let path = put(folder, "points.csv", bytes);
+            let taken = read::matrix(&path, "embeddings").is_ok();
+            taken | read::labels(&path, 4).is_ok() | read::numbers(&path).is_ok()
+        },
+    },
+    Target {
+        name: "npy",
+        seeds: &["f4.npy", "f2.npy", "i8.npy", "order.npy"],
+        short: 2000,
+        read: |folder, bytes| {
+            let path = put(folder, "x.npy", bytes);
+            let taken = read::matrix(&path, "embeddings").is_ok() | value(&path, bytes.len());
+            taken | read::labels(&path, 6).is_ok()
+        },
+    },
+    Target {
+        name: "parquet of value",
+        seeds: &[
+            "frame.parquet",
+            "index.parquet",
+            "v2.parquet",
+            "delta.parquet",
+        ],
+        short: 1000,
+        read: |folder, bytes| value(&put(folder, "x.parquet", bytes), bytes.len()),
+    },
+    Target {
+        name: "parquet of select",
+        seeds: &["lists.parquet", "v2.parquet", "delta.parquet"],
+        short: 1000,
+        read: |folder, bytes| {
+            let path = put(folder, "x.parquet", bytes);
+            read::matrix(&path, "embeddings").is_ok() | read::labels(&path, 6).is_ok()
+        },
+    },
+    Target {
+        name: "tables of a run",
+        seeds: &["run/table.parquet"],
+        short: 1000,
+        read: |folder, bytes| table_of_run(&put(folder, "x.parquet", bytes)).is_ok(),
+    },
+    Target {
+        name: "idx images",
+        seeds: &["images.idx"],
+        short: 1500,
+        read: |folder, bytes| idx(folder, Some(bytes), None),
+    },
+    Target {
+        name: "idx labels",
+        seeds: &["labels.idx"],
+        short: 1000,
+        read: |folder, bytes| idx(folder, None, Some(bytes)),
+    },
+    Target {
+        name: "idx in gzip",
+        seeds: &["images.idx.gz"],
+        short: 1000,
+        read: |folder, bytes| idx(folder, Some(bytes), None),
+    },
+    Target {
+        name: "cifar",
+        seeds: &["run/decisions.jsonl", "labels.idx"],
+        short: 500,
+        read: |folder, bytes| {
+            let two = [vec![3; 3073], vec![9; 3073]].concat();
+            keep(folder, "cifar/test_batch.bin", || two.clone());
+            // Changes are laid over two images.
+            let mut batch = two;
+            for (at, &byte) in bytes.iter().enumerate().take(6146) {
+                let place = (at * 613) % 6146;
+                batch[place] ^= byte;
+            }
+            batch.truncate(6146 - (bytes.len() % 2) * bytes.first().map_or(0, |&b| usize::from(b)));
+            keep(folder, "cifar/here", Vec::new);
+            put(folder, "cifar/data_batch_1.bin", &batch);
+            let dir = folder.join("cifar");
+            DataSource::Cifar10 { dir }.load(Limits::default()).is_ok()
+        },
+    },
+    Target {
+        name: "pictures",
+        seeds: &[
+            "alpha.png",
+            "colour.png",
+            "palette.png",
+            "deep.png",
+            "colour.jpg",
+            "turned.jpg",
+            "colour.gif",
+            "colour.bmp",
+            "colour.tif",
+            "packed.tif",
+            "colour.webp",
+            "lossless.webp",
+            "colour.ppm",
+            "colour.tga",
+            "colour.ico",
+            "colour.qoi",
+        ],
+        short: 1500,
+        read: |folder, bytes| {
+            for name in ["a/0.png", "a/1.png", "a/2.png"] {
+                keep(folder, &format!("pictures/{name}"), || seed("colour.png"));
+            }
+            put(folder, "pictures/a/3.png", bytes);
+            let folder = DataSource::Folder {
+                train: folder.join("pictures"),
+                held_out: None,
+                hold_out_every: Some(2),
+                size: 8,
+                channels: None,
+            };
+            folder.load(Limits::default()).is_ok()
+        },
+    },
+    Target {
+        name: "pt",
+        seeds: &["flat.pt", "nested.pt"],
+        short: 800,
+        read: |folder, bytes| weights(folder, "weights.pt", bytes),
+    },
+    Target {
+        name: "safetensors",
+        seeds: &["flat.safetensors"],
+        short: 1500,
+        read: |folder, bytes| weights(folder, "weights.safetensors", bytes),
+    },
+    Target {
+        name: "bpk",
+        seeds: &["schedule.bpk"],
+        short: 1500,
+        read: |folder, bytes| check_record(bytes.to_vec(), &folder.join("model.bpk")).is_ok(),
+    },
+    Target {
+        name: "arch.json",
+        seeds: &["arch.json"],
+        short: 1500,
+        read: |folder, bytes| Architecture::read(&put(folder, "arch.json", bytes)).is_ok(),
+    },
+    Target {
+        name: "checkpoint, loop",
+        seeds: &["checkpoint/loop.bin", "checkpoint/mid-loop.bin"],
+        short: 800,
+        read: |folder, bytes| checkpoint(folder, "loop.bin", bytes),
+    },
+    Target {
+        name: "checkpoint, plugins",
+        seeds: &["checkpoint/plugins.bin", "checkpoint/pruned-plugins.bin"],
+        short: 500,
+        read: |folder, bytes| checkpoint(folder, "plugins.bin", bytes),
+    },
+    Target {
+        name: "checkpoint, arch",
+        seeds: &["checkpoint/arch.json"],
+        short: 500,
+        read: |folder, bytes| checkpoint(folder, "arch.json", bytes),
+    },
+    Target {
+        name: "checkpoint, list",
+        seeds: &["run/result.json", "run/manifest.json"],
+        short: 500,
+        read: |folder, bytes| checkpoint(folder, "contents.json", bytes),
+    },
+    Target {
+        name: "ledger",
+        seeds: &["ledger.jsonl"],
+        short: 1500,
+        read: |folder, bytes| {
+            let path = put(folder, "ledger.jsonl", bytes);
+            let opened = Ledger::open(&path);
+            opened
+                .map(|(_, lines)| replay(["a=1", "a=2"], &lines))
+                .is_ok()
+        },
+    },
+    Target {
+        name: "files of a run",
+        seeds: &[
+            "run/metrics.jsonl",
+            "run/timings.jsonl",
+            "run/histograms.jsonl",
+            "run/index.jsonl",
+            "run/manifest.json",
+            "run/config.toml",
+            "run/table.parquet",
+        ],
+        short: 500,
+        read: |folder, bytes| {
+            let run = folder.join("run");
+            let (place, start) = match bytes.first() {
+                Some(b'P') => ("tables/unitmem.points/epoch-0001.parquet", 0),
+                // A line of one file in another is an input, too.
+                Some(_) if bytes.starts_with(b"{\"tag\":\"unitmem/owners") => {
+                    ("images/index.jsonl", 1)
+                }
+                Some(_) if bytes.starts_with(b"{\"tag\":\"unitmem/train") => {
+                    ("histograms.jsonl", 1)
+                }
+                Some(_) if bytes.starts_with(b"{\"tag\":\"time") => ("timings.jsonl", 1),
+                Some(b'{') if bytes.get(1) == Some(&b'\n') => ("manifest.json", 1),
+                Some(b'{') => ("metrics.jsonl", 1),
+                _ => ("config.toml", 0),
+            };
+            for name in [
+                "metrics.jsonl",
+                "timings.jsonl",
+                "histograms.jsonl",
+                "manifest.json",
+                "config.toml",
+            ] {
+                let path = run.join(name);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                if place != name {
+                    fs::write(
+                        path,
+                        if start == 0 {
+                            seed(&format!("run/{name}"))
+                        } else {
+                            Vec::new()
+                        },
+                    )
+                    .unwrap();
+                }
+            }
+            for inner in ["images", "tables/unitmem.points"] {
+                let _ = fs::remove_dir_all(run.join(inner));
+                fs::create_dir_all(run.join(inner)).unwrap();
+            }
+            put(&run, place, bytes);
+            match Report::from_run(&run) {
+                Ok(report) => {
+                    assert!(!report.html().is_empty());
+                    report.damaged().is_empty()
+                }
+                Err(_) => false,
+            }
+        },
+    },
+];
+
+fn options(label: LabelSource, header: bool) -> ReadOptions {
+    ReadOptions {
+        header,
+        label,
+        id: None,
+        ignore: Vec::new(),
+        categorical: Vec::new(),
+        missing: Vec::new(),
+        keep_missing_words: false,
+        task: None,
+    }
+}
+
+fn value(path: &Path, draw: usize) -> bool {
+    let label = LabelSource::Column(((draw % 3) + 1).to_string());
+    read_table(path, &options(label, draw.is_multiple_of(2))).is_ok()
+}
+
+fn idx(folder: &Path, images: Option<&[u8]>, labels: Option<&[u8]>) -> bool {
+    let file = |name: &str, given: Option<&[u8]>, kept: &str| match given {
+        Some(bytes) => put(folder, name, bytes),
+        None => keep(folder, kept, || seed(kept)),
+    };
+    let source = DataSource::IdxFiles {
+        train_images: file("given-images", images, "images.idx"),
+        train_labels: file("given-labels", labels, "labels.idx"),
+        held_out_images: file("", None, "images.idx"),
+        held_out_labels: file("", None, "labels.idx"),
+    };
+    let _ = source.side();
+    source.load(Limits::default()).is_ok()
+}
+
+fn weights(folder: &Path, name: &str, bytes: &[u8]) -> bool {
+    let path = put(folder, name, bytes);
+    match Weights::open(&path, &ImportOptions::default()) {
+        Ok(weights) => {
+            let _ = weights.describe();
+            true
+        }
+        // The seeds are tensors of no known encoder: to be told so is to have been read.
+        Err(error) => error.to_string().contains("keys"),
+    }
+}
+
+/// A checkpoint whose file `name` holds `bytes` and whose hashes are right.
+fn checkpoint(folder: &Path, name: &str, bytes: &[u8]) -> bool {
+    let place = folder.join("checkpoints/step-00000030");
+    fs::create_dir_all(&place).unwrap();
+    let mut hashes = String::new();
+    let mut config = String::new();
+    for file in [
+        "model.bpk",
+        "optimizer.bpk",
+        "schedule.bpk",
+        "loop.bin",
+        "plugins.bin",
+        "config.toml",
+        "arch.json",
+    ] {
+        let content = match file {
+            _ if file == name => bytes.to_vec(),
+            "loop.bin" | "plugins.bin" | "arch.json" => seed(&format!("checkpoint/{file}")),
+            "config.toml" => seed("run/config.toml"),
+            _ => seed("schedule.bpk"),
+        };
+        put(&place, file, &content);
+        let digest: String = Sha256::digest(&content)
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
+        if file == "config.toml" {
+            config.clone_from(&digest);
+        }
+        hashes += &format!(
+            "{}\"{file}\": \"{digest}\"",
+            if hashes.is_empty() { "" } else { ", " }
+        );
+    }
+    let contents = format!(
+        "{{\"layout\": 3, \"step\": 30, \"epoch\": 3, \"config_digest\": \"{config}\", \"sha256\": {{{hashes}}}}}"
+    );
+    let contents = match name {
+        // A list of hashes with the changes of the input in it.
+        "contents.json" => {
+            let mut changed = contents.into_bytes();
+            for pair in bytes.chunks_exact(61) {
+                let at = (usize::from(pair[0]) << 2 | usize::from(pair[1] & 3)) % changed.len();
+                changed[at] = pair[2];
+            }
+            changed
+        }
+        _ => contents.into_bytes(),
+    };
+    put(&place, "contents.json", &contents);
+    let good = Checkpoints::new(folder.join("checkpoints"), 2, "")
+        .last_good()
+        .is_ok();
+    let read =
+        read_state(&place).is_ok() & read_kept(&place).is_ok() & read_disabled(&place).is_ok();
+    good & read
+}
