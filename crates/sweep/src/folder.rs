@@ -9,6 +9,7 @@ use afterimage_files::{LARGE, Lock, LockError, SMALL, read, read_text};
 
 use crate::error::SweepError;
 use crate::plan::Plan;
+use crate::settle::settled;
 
 /// Entries of a sweep's folder before its first trial; one that holds others is not a sweep's.
 const LEDGER: &str = "ledger.jsonl";
@@ -73,7 +74,8 @@ impl Folder {
         })
     }
 
-    /// Makes the folders and writes the resolved config of every trial; those that are there stay.
+    /// Makes the folders and writes the resolved config of every trial; those that are there stay. One
+    /// that needs a checkpoint of a run that is not done is written when it is due.
     ///
     /// # Errors
     /// A file that cannot be written.
@@ -83,8 +85,11 @@ impl Folder {
         }
         for trial in &plan.trials {
             let path = self.config(&trial.name);
-            if read_text(&path, SMALL).ok().as_deref() != Some(trial.config.as_str()) {
-                write_beside(&path, trial.config.as_bytes())?;
+            let Ok(config) = settled(trial, self) else {
+                continue;
+            };
+            if read_text(&path, SMALL).ok().as_deref() != Some(config.as_str()) {
+                write_beside(&path, config.as_bytes())?;
             }
         }
         Ok(())

@@ -117,7 +117,14 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
-    /// A failed trial is to be tried again, because the user said so.
+    /// A trial will not be started, because a run that it uses is not there.
+    Skip {
+        /// The trial.
+        trial: String,
+        /// Why.
+        reason: String,
+    },
+    /// A failed trial, or one that was skipped, is to be tried again, because the user said so.
     Retry {
         /// The trial.
         trial: String,

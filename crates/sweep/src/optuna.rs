@@ -73,7 +73,7 @@ pub fn journal(results: &Results) -> String {
         let state = match standing.state {
             State::Done if standing.value.is_some() => 1,
             State::Stopped => 2,
-            State::Done | State::Failed => 3,
+            State::Done | State::Failed | State::Skipped => 3,
             State::Pending | State::Running => continue,
         };
         let values = if state == 3 {
