@@ -1,10 +1,11 @@
 //! `afterimage sweep`: many trials of an experiment, and which did best.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use afterimage::sweep::{
     Ending, Engine, Executor, Folder, Ledger, Local, Note, Plan, Program, Results, Rules, Slurm,
-    State, SweepConfig, SweepError, Verdict, replay, same_sweep,
+    State, SweepConfig, SweepError, Trial, Verdict, replay, same_sweep,
 };
 use afterimage::{Registry, RunError, sweeps};
 use clap::{Args, ValueEnum};
@@ -16,6 +17,10 @@ use crate::output::{complain, say};
 pub struct Sweep {
     /// The sweep file.
     pub file: PathBuf,
+    /// Set a key of the sweep file, as in `--set 'seeds=[1, 2]'` or `--set set.data.dir=PATH`; may be
+    /// repeated, and must be the same when the sweep goes on.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
     /// The sweep's folder; by default `sweeps/<name>`. A sweep that is in it goes on.
     #[arg(long)]
     pub out: Option<PathBuf>,
@@ -61,7 +66,7 @@ pub fn execute(registry: &Registry, arguments: &Sweep) -> u8 {
 }
 
 fn sweep(registry: &Registry, arguments: &Sweep) -> Result<u8, RunError> {
-    let (loaded, plan) = sweeps::load_sweep(registry, &arguments.file)?;
+    let (loaded, plan) = sweeps::load_sweep(registry, &arguments.file, &arguments.sets)?;
     let config = &loaded.value;
     loaded
         .notes
@@ -73,14 +78,7 @@ fn sweep(registry: &Registry, arguments: &Sweep) -> Result<u8, RunError> {
         None => PathBuf::from("sweeps").join(&config.name),
     };
     if arguments.dry_run {
-        say(&format!(
-            "{} trials in {}\n",
-            plan.trials.len(),
-            out.display()
-        ));
-        plan.trials
-            .iter()
-            .for_each(|trial| say(&format!("  {}\n", trial.name)));
+        say(&sweeps::overview(&plan, &out));
         return Ok(0);
     }
     let signal = afterimage::train::listen().map_err(|source| RunError::Io {
@@ -98,7 +96,7 @@ fn sweep(registry: &Registry, arguments: &Sweep) -> Result<u8, RunError> {
         (Ending::Complete, standing_results(config, &plan, &folder)?)
     } else {
         let executor = executor(arguments, config, &plan, &folder)?;
-        let mut lines = Lines::new(&plan, &config.metric.name);
+        let mut lines = Lines::new(&plan);
         let mut engine = Engine::open(
             &folder,
             &plan,
@@ -114,7 +112,7 @@ fn sweep(registry: &Registry, arguments: &Sweep) -> Result<u8, RunError> {
         let ending = engine.run()?;
         let standings = engine.standings();
         let results = Results::gather(&config.name, &config.metric, &plan, &folder, standings);
-        (ending, results)
+        (ending, results.asked(&plan, engine.begun()))
     };
     sweeps::write_results(&results, &folder)?;
     Ok(conclude(arguments, &ending, &results, &folder))
@@ -130,13 +128,8 @@ fn standing_results(
     same_sweep(folder, plan, &lines)?;
     let names = plan.trials.iter().map(|trial| trial.name.as_str());
     let (standings, _) = replay(names, &lines);
-    Ok(Results::gather(
-        &config.name,
-        &config.metric,
-        plan,
-        folder,
-        &standings,
-    ))
+    let results = Results::gather(&config.name, &config.metric, plan, folder, &standings);
+    Ok(results.asked(plan, &lines))
 }
 
 fn executor(
@@ -182,6 +175,7 @@ fn executor(
 fn conclude(arguments: &Sweep, ending: &Ending, results: &Results, folder: &Folder) -> u8 {
     let path = folder.path().display();
     say(&format!("{}\n", sweeps::table(results)));
+    say(&sweeps::comparisons(results));
     say(&format!(
         "{}\nreport:       {path}/{}\ntensorboard:  tensorboard --logdir '{path}/tensorboard'\n",
         sweeps::counts(results),
@@ -210,15 +204,17 @@ fn conclude(arguments: &Sweep, ending: &Ending, results: &Results, folder: &Fold
 struct Lines {
     over: usize,
     all: usize,
-    metric: String,
+    /// What each trial is judged by.
+    metrics: BTreeMap<String, String>,
 }
 
 impl Lines {
-    fn new(plan: &Plan, metric: &str) -> Self {
+    fn new(plan: &Plan) -> Self {
+        let metric = |trial: &Trial| (trial.name.clone(), trial.metric.name.clone());
         Self {
             over: 0,
             all: plan.trials.len(),
-            metric: metric.to_owned(),
+            metrics: plan.trials.iter().map(metric).collect(),
         }
     }
 
@@ -231,6 +227,10 @@ impl Lines {
             Note::Found { trial } => complain(&format!("still there  {trial}")),
             Note::Stopping { trial, reason } => {
                 complain(&format!("stopping     {trial}: {reason}"))
+            }
+            Note::Skipped { trial, reason } => {
+                self.over += 1;
+                complain(&format!("skipped      {trial}: {reason}"));
             }
             Note::Halted(why) => complain(&format!("no more trials are started: {why}")),
             Note::Signal(signal) => complain(&format!(
@@ -256,7 +256,8 @@ impl Lines {
                     Verdict::Done | Verdict::Failed(_) | Verdict::Stopped(_)
                 );
                 self.over += usize::from(over);
-                let value = value.map_or(String::new(), |x| format!("  {} {x:.4}", self.metric));
+                let metric = self.metrics.get(*trial).map_or("", String::as_str);
+                let value = value.map_or(String::new(), |x| format!("  {metric} {x:.4}"));
                 let why = why.map_or(String::new(), |why| format!(": {why}"));
                 complain(&format!(
                     "{word:12} {trial}{why}{value}  {seconds:.1} s  ({} of {} in this call)",

@@ -7,6 +7,7 @@ use afterimage_config::{Report, Validate};
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
+use crate::compare::{self, Compare};
 use crate::name::{MOST, is_plain};
 use crate::overrides::{Override, leaves};
 use crate::reference::Selector;
@@ -45,6 +46,9 @@ pub struct SweepConfig {
     /// Trials that use the runs of other trials, stage by stage; none unless told.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<Stage>,
+    /// Questions that the sweep answers: arms beside a control, paired by seed; none unless told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub compare: Vec<Compare>,
     /// Which trials are stopped early; none unless told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopping: Option<StoppingConfig>,
@@ -220,6 +224,7 @@ impl Validate for SweepConfig {
         });
         self.validate_stages(report);
         named(&self.metric, "metric", report);
+        compare::validate(&self.compare, report);
         let mut seen = BTreeSet::new();
         for (index, seed) in self.seeds.iter().enumerate() {
             report.check(seen.insert(seed), &format!("seeds[{index}]"), || {

@@ -58,6 +58,9 @@ pub enum Entry {
         digest: String,
         /// Names of the trials and digests of their configs.
         trials: Vec<(String, String)>,
+        /// [`Plan::questions`](crate::Plan::questions).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        questions: Option<String>,
     },
     /// An attempt is about to be started.
     Start {

@@ -9,12 +9,14 @@
 //! - [`Executor`] is where trials run: [`Local`] processes, or [`Slurm`].
 //! - [`Engine`] starts trials, watches what they report, and stops those that fall behind
 //!   ([`Stopping`]).
+//! - [`Compare`] is a question that a sweep answers, [`Answer`] what came out.
 //! - [`Results`] is what came out: a row a trial, and mean and standard error over seeds.
 //!
 //! The crate knows nothing of networks: a trial is a program that takes a config and a directory,
 //! appends to `metrics.jsonl` and leaves a `result.json`.
 
 mod checks;
+mod compare;
 mod config;
 mod draft;
 mod engine;
@@ -43,6 +45,9 @@ mod standing;
 mod stopping;
 
 pub use afterimage_files::Lock;
+pub use compare::{
+    Answer, Choice, Compare, Comparison, Difference, Expects, Outcome, Told, answers, difference,
+};
 pub use config::{
     Arm, Budget, Direction, Metric, Search, SearchKind, SlurmConfig, StoppingConfig, SweepConfig,
 };

@@ -47,6 +47,8 @@ pub(crate) struct Pool {
     members: Vec<Member>,
     /// Keys that tell them apart.
     varied: BTreeSet<String>,
+    /// Of these what their grid or search varies: what an arm sets, its name says.
+    drawn: BTreeSet<String>,
 }
 
 /// Why a trial has no parent: where and what.
@@ -101,6 +103,8 @@ impl Pool {
         let values = all.map(|one| (one.key.clone(), one.value.clone()));
         self.varied
             .extend(draft.overrides.iter().map(|one| one.key.clone()));
+        let drawn = draft.overrides.iter().skip(draft.armed);
+        self.drawn.extend(drawn.map(|one| one.key.clone()));
         self.members.push(Member {
             arm: draft.arm.clone(),
             digest: digest.to_owned(),
@@ -114,12 +118,16 @@ impl Pool {
     /// None, or several.
     pub(crate) fn parent(&self, stage: &str, child: &Child<'_>) -> Result<&str, NoParent> {
         self.check_selectors(stage, child)?;
-        let fixed: Vec<(&String, &Override)> = self
-            .varied
+        let arm = child.arm(stage, self);
+        let keys = if arm.is_some() {
+            &self.drawn
+        } else {
+            &self.varied
+        };
+        let fixed: Vec<(&String, &Override)> = keys
             .iter()
             .filter_map(|key| Some((key, child.fixed(stage, key)?)))
             .collect();
-        let arm = child.arm(stage, self);
         let has =
             |member: &Member, key: &String, value: &Value| member.values.get(key) == Some(value);
         let mut fit: Vec<&Member> = self

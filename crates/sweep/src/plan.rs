@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use toml::Value;
 
 use crate::checks::{Sound, checked};
+use crate::compare::{Comparison, comparisons};
 use crate::config::{Metric, SweepConfig};
 use crate::draft::drafts;
 use crate::name::{MOST, distinct, folder_name, labels, shown};
@@ -72,6 +73,10 @@ pub struct Plan {
     pub labels: Vec<String>,
     /// What the user should know and need not change.
     pub notes: Vec<String>,
+    /// Which configurations are compared.
+    pub comparisons: Vec<Comparison>,
+    /// A SHA-256 of the questions as they stand in the file; `None` without any.
+    pub questions: Option<String>,
     /// A SHA-256 of all that decides what the trials are and how they are judged.
     pub digest: String,
 }
@@ -115,7 +120,10 @@ impl Plan {
         let labels = labels(&keys);
         let trials = named(sweep, checked, &labels);
         let digest = digest(sweep, &trials);
+        let asked = !sweep.compare.is_empty();
         Ok(Self {
+            comparisons: comparisons(loaded, &trials)?,
+            questions: asked.then(|| hex(&format!("{:?}", sweep.compare))),
             labels: labels.into_values().collect(),
             stages: stages(loaded),
             trials,
@@ -295,8 +303,10 @@ fn digest(sweep: &SweepConfig, trials: &[Trial]) -> String {
             hash.update(format!(" {:?} {parents:?}", trial.metric));
         }
     }
-    hash.finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn hex(text: &str) -> String {
+    let hash = Sha256::digest(text.as_bytes());
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,14 +1,16 @@
 //! What came out of a sweep: a row a trial, and means over seeds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use toml::Value;
 
+use crate::compare::{Answer, answers};
 use crate::config::{Direction, Metric};
 use crate::error::SweepError;
 use crate::folder::{Folder, write_beside};
 use crate::judge::TrialResult;
+use crate::ledger::{Entry, Line};
 use crate::name::shown;
 use crate::plan::{Plan, Trial};
 use crate::reports::read_reports;
@@ -29,6 +31,10 @@ pub struct Results {
     pub rows: Vec<Row>,
     /// Means over seeds, best first; configurations without a trial that is done come last.
     pub configurations: Vec<Configuration>,
+    /// Answers to the questions of the sweep.
+    pub answers: Vec<Answer>,
+    /// Whether the questions were changed after the sweep was begun.
+    pub asked_later: bool,
 }
 
 /// A trial and what came out of it.
@@ -52,6 +58,8 @@ pub struct Row {
     pub standing: Standing,
     /// The last value of every scalar; empty for one that has not ended in order.
     pub metrics: BTreeMap<String, Option<f64>>,
+    /// Scalars that were last measured before its end.
+    pub earlier: BTreeSet<String>,
     /// The metric by epoch.
     pub curve: BTreeMap<u32, f64>,
     /// What it wrote last, if it failed.
@@ -111,13 +119,31 @@ impl Results {
             })
             .collect();
         let configurations = configurations(&rows);
-        Self {
+        let mut all = Self {
             name: name.to_owned(),
             stages: plan.stages.iter().map(|stage| stage.name.clone()).collect(),
             metric: metric.clone(),
             labels: plan.labels.clone(),
             rows,
             configurations,
+            answers: Vec::new(),
+            asked_later: false,
+        };
+        all.answers = answers(&plan.comparisons, &all);
+        all
+    }
+
+    /// Says whether the questions of `plan` are those that the sweep with this ledger was begun with.
+    #[must_use]
+    pub fn asked(self, plan: &Plan, ledger: &[Line]) -> Self {
+        let begun_with = ledger.first().and_then(|line| match &line.entry {
+            Entry::Sweep { questions, .. } => questions.clone(),
+            _ => None,
+        });
+        let asked_later = plan.questions.is_some() && plan.questions != begun_with;
+        Self {
+            asked_later,
+            ..self
         }
     }
 
@@ -142,6 +168,8 @@ impl Results {
                 metric: rows.first().map_or(&self.metric, |row| &row.metric).clone(),
                 labels: self.labels.iter().filter(sets).cloned().collect(),
                 configurations: configurations.cloned().collect(),
+                answers: Vec::new(),
+                asked_later: false,
                 rows,
             }
         };
@@ -149,7 +177,7 @@ impl Results {
     }
 
     /// Names of the scalars that the table of trials shows: the metrics of all stages first.
-    fn scalars(&self) -> Vec<&String> {
+    pub fn scalars(&self) -> Vec<&String> {
         let metrics = || self.rows.iter().map(|row| &row.metric);
         let mut names: Vec<&String> = Vec::new();
         let all = std::iter::once(&self.metric.name)
@@ -266,12 +294,16 @@ impl Results {
                 json
             })
             .collect();
-        serde_json::json!({
+        let mut json = serde_json::json!({
             "sweep": self.name,
             "metric": self.metric,
             "configurations": self.configurations,
             "trials": trials,
-        })
+        });
+        if let (false, Some(keys)) = (self.answers.is_empty(), json.as_object_mut()) {
+            keys.insert("comparisons".to_owned(), serde_json::json!(self.answers));
+        }
+        json
     }
 }
 
@@ -281,6 +313,9 @@ fn row(trial: &Trial, folder: &Folder, standing: Standing) -> Row {
         State::Failed => folder.last_lines(&trial.name, standing.attempts, 8),
         _ => Vec::new(),
     };
+    let (metrics, earlier) = TrialResult::read(&run)
+        .map(|result| (result.metrics, result.earlier))
+        .unwrap_or_default();
     Row {
         trial: trial.name.clone(),
         configuration: trial.configuration.clone(),
@@ -289,9 +324,8 @@ fn row(trial: &Trial, folder: &Folder, standing: Standing) -> Row {
         arm: trial.arm.clone(),
         seed: trial.seed,
         values: trial.values.clone(),
-        metrics: TrialResult::read(&run)
-            .map(|result| result.metrics)
-            .unwrap_or_default(),
+        metrics,
+        earlier: earlier.into_keys().collect(),
         curve: read_reports(&run, &trial.metric.name),
         last_lines,
         standing,

@@ -209,6 +209,7 @@ fn a_trial_that_was_to_stop_is_told_again_by_the_next_process_and_then_no_more()
                 version: 1,
                 name: "s".to_owned(),
                 digest: plan.digest.clone(),
+                questions: None,
                 trials: digests.collect(),
             },
             Entry::Start {

@@ -79,7 +79,8 @@ fn a_trial_uses_the_run_with_its_seed_and_its_values() {
     assert_eq!(parent.uses[0].key, "from");
     // The plan is a function of the file: where the sweep lies is no part of it.
     let elsewhere = Rig::new(BASE, &two()).plan().unwrap().1;
-    assert_eq!(elsewhere, plan);
+    assert_eq!(elsewhere.trials, plan.trials);
+    assert_eq!(elsewhere.digest, plan.digest);
     // What a parent is, its children are.
     let other = Rig::new(
         BASE,

@@ -112,6 +112,7 @@ pub struct Engine<'a> {
     by_name: BTreeMap<&'a str, &'a Trial>,
     rules: Rules,
     ledger: Ledger,
+    begun: Vec<Line>,
     standings: BTreeMap<String, Standing>,
     rungs: Rungs,
     reports: BTreeMap<String, Reports>,
@@ -144,17 +145,19 @@ impl<'a> Engine<'a> {
         tell: Box<dyn FnMut(&Note<'_>) + 'a>,
     ) -> Result<Self, SweepError> {
         let (mut ledger, lines) = Ledger::open(&folder.ledger())?;
+        let mut begun: Vec<Line> = lines.iter().take(1).cloned().collect();
         match lines.first() {
             None => {
                 let trials = plan
                     .trials
                     .iter()
                     .map(|t| (t.name.clone(), t.digest.clone()));
-                ledger.append(&[Entry::Sweep {
+                begun = ledger.append(&[Entry::Sweep {
                     version: VERSION,
                     name: name.to_owned(),
                     digest: plan.digest.clone(),
                     trials: trials.collect(),
+                    questions: plan.questions.clone(),
                 }])?;
             }
             Some(_) => same_sweep(folder, plan, &lines)?,
@@ -168,6 +171,7 @@ impl<'a> Engine<'a> {
             by_name: children::by_name(&plan.trials),
             rules,
             ledger,
+            begun,
             standings,
             rungs,
             reports: BTreeMap::new(),
@@ -179,6 +183,11 @@ impl<'a> Engine<'a> {
             asked: BTreeSet::new(),
             withheld: BTreeSet::new(),
         })
+    }
+
+    /// The first entry of the ledger, which says with what the sweep was begun.
+    pub fn begun(&self) -> &[Line] {
+        &self.begun
     }
 
     /// Where each trial stands.
