@@ -5,18 +5,23 @@ use std::path::PathBuf;
 
 use afterimage::sweep::{
     Ending, Engine, Executor, Folder, Ledger, Local, Note, Plan, Program, Results, Rules, Slurm,
-    State, SweepConfig, SweepError, Trial, Verdict, replay, same_sweep,
+    State, Status, SweepConfig, SweepError, Trial, Verdict, replay, same_sweep,
 };
 use afterimage::{Registry, RunError, sweeps};
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
 use crate::output::{complain, say};
 
 /// Arguments of `sweep`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Sweep {
+    /// What is done instead of running a sweep.
+    #[command(subcommand)]
+    pub action: Option<Action>,
     /// The sweep file.
-    pub file: PathBuf,
+    #[arg(required = true)]
+    pub file: Option<PathBuf>,
     /// Set a key of the sweep file, as in `--set 'seeds=[1, 2]'` or `--set set.data.dir=PATH`; may be
     /// repeated, and must be the same when the sweep goes on.
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -37,12 +42,23 @@ pub struct Sweep {
     /// Check everything, list the trials, and stop.
     #[arg(long)]
     pub dry_run: bool,
-    /// Write the results of what there is, without running anything.
+    /// Write the results of what there is, without running anything; also while the sweep is at work.
     #[arg(long, conflicts_with = "dry_run")]
     pub report: bool,
     /// Print the results as one JSON object on the last line of standard output.
     #[arg(long)]
     pub json: bool,
+}
+
+/// What can be done with a sweep apart from running it.
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// Say how a sweep stands and how long it may take: reads its folder, writes nothing, and can be
+    /// called at any time.
+    Status {
+        /// The sweep's folder.
+        folder: PathBuf,
+    },
 }
 
 /// Where trials run.
@@ -66,7 +82,12 @@ pub fn execute(registry: &Registry, arguments: &Sweep) -> u8 {
 }
 
 fn sweep(registry: &Registry, arguments: &Sweep) -> Result<u8, RunError> {
-    let (loaded, plan) = sweeps::load_sweep(registry, &arguments.file, &arguments.sets)?;
+    if let Some(Action::Status { folder }) = &arguments.action {
+        say(&sweeps::status(&Status::read(folder)?));
+        return Ok(0);
+    }
+    let file = arguments.file.clone().unwrap_or_default();
+    let (loaded, plan) = sweeps::load_sweep(registry, &file, &arguments.sets)?;
     let config = &loaded.value;
     loaded
         .notes
@@ -91,7 +112,11 @@ fn sweep(registry: &Registry, arguments: &Sweep) -> Result<u8, RunError> {
     } else {
         Folder::open(&out)?
     };
-    let _lock = folder.lock()?;
+    // A report reads, and may be made while the sweep is at work.
+    let _lock = match arguments.report {
+        true => None,
+        false => Some(folder.lock()?),
+    };
     let (ending, results) = if arguments.report {
         (Ending::Complete, standing_results(config, &plan, &folder)?)
     } else {
@@ -124,7 +149,7 @@ fn standing_results(
     plan: &Plan,
     folder: &Folder,
 ) -> Result<Results, SweepError> {
-    let (_, lines) = Ledger::open(&folder.ledger())?;
+    let lines = Ledger::read(&folder.ledger())?;
     same_sweep(folder, plan, &lines)?;
     let names = plan.trials.iter().map(|trial| trial.name.as_str());
     let (standings, _) = replay(names, &lines);

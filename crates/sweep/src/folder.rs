@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use afterimage_files::{LARGE, Lock, LockError, SMALL, read, read_text};
 
@@ -13,7 +13,9 @@ use crate::settle::settled;
 
 /// Entries of a sweep's folder before its first trial; one that holds others is not a sweep's.
 const LEDGER: &str = "ledger.jsonl";
-const LOCK: &str = "lock";
+pub(crate) const LOCK: &str = "lock";
+/// Held while results are written, which a report may do beside the sweep.
+const RESULTS_LOCK: &str = "results.lock";
 
 /// The folder of a sweep.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +74,30 @@ impl Folder {
             },
             LockError::Io(error) => SweepError::io("lock", &path)(error),
         })
+    }
+
+    /// Keeps other processes from writing results at the same time; waits for the one that does.
+    ///
+    /// # Errors
+    /// [`SweepError::Locked`] if that takes more than a minute; a file that cannot be written.
+    pub fn lock_results(&self) -> Result<Lock, SweepError> {
+        let path = self.path.join(RESULTS_LOCK);
+        let since = Instant::now();
+        loop {
+            match Lock::take(&path) {
+                Ok(lock) => return Ok(lock),
+                Err(LockError::Held(_)) if since.elapsed() < Duration::from_secs(60) => {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                Err(LockError::Held(pid)) => {
+                    return Err(SweepError::Locked {
+                        folder: self.path.clone(),
+                        pid,
+                    });
+                }
+                Err(LockError::Io(error)) => return Err(SweepError::io("lock", &path)(error)),
+            }
+        }
     }
 
     /// Makes the folders and writes the resolved config of every trial; those that are there stay. One

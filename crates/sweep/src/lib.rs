@@ -10,6 +10,7 @@
 //! - [`Engine`] starts trials, watches what they report, and stops those that fall behind
 //!   ([`Stopping`]).
 //! - [`Compare`] is a question that a sweep answers, [`Answer`] what came out.
+//! - [`Status`] is how a sweep stands, for anybody at any time.
 //! - [`Results`] is what came out: a row a trial, and mean and standard error over seeds.
 //!
 //! The crate knows nothing of networks: a trial is a program that takes a config and a directory,
@@ -42,6 +43,7 @@ mod slurm;
 mod space;
 mod stage;
 mod standing;
+mod status;
 mod stopping;
 
 pub use afterimage_files::Lock;
@@ -69,4 +71,5 @@ pub use slurm::Slurm;
 pub use space::Range;
 pub use stage::Stage;
 pub use standing::{Standing, State, replay};
+pub use status::{Running, StageStatus, Status};
 pub use stopping::{Rungs, Stopping, asha_keeps, median_keeps};

@@ -5,6 +5,7 @@ mod hparams;
 mod knowable;
 mod page;
 mod scatter;
+mod status;
 mod summary;
 mod tables;
 
@@ -21,6 +22,7 @@ use crate::dry_run::dry_run;
 use crate::error::RunError;
 use crate::registry::Registry;
 
+pub use status::status;
 pub use summary::{comparisons, counts, overview, table};
 
 /// The HTML page of a sweep.
@@ -87,6 +89,7 @@ fn check(
 /// # Errors
 /// A file that cannot be written.
 pub fn write_results(results: &Results, folder: &Folder) -> Result<(), RunError> {
+    let _lock = folder.lock_results()?;
     results.write(folder)?;
     let path = folder.path();
     write_table(&path.join("results.parquet"), &columns(results))?;

@@ -158,6 +158,7 @@ impl<'a> Engine<'a> {
                     digest: plan.digest.clone(),
                     trials: trials.collect(),
                     questions: plan.questions.clone(),
+                    stages: plan.stages.iter().map(|stage| stage.name.clone()).collect(),
                 }])?;
             }
             Some(_) => same_sweep(folder, plan, &lines)?,
