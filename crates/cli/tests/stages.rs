@@ -104,6 +104,7 @@ fn a_sweep_killed_with_a_child_at_work_ends_with_the_bytes_of_straight_runs() {
         );
         std::thread::sleep(Duration::from_millis(2));
     }
+    status_and_report(&place, &file);
     child.kill().unwrap();
     child.wait().unwrap();
     let ledger = fs::read_to_string(place.path("s/ledger.jsonl")).unwrap();
@@ -141,6 +142,36 @@ fn a_sweep_killed_with_a_child_at_work_ends_with_the_bytes_of_straight_runs() {
     .expect(0, &[]);
     run::assert_same(&run::ends(&straight), &run::ends(&victim), "a killed child");
     answers(&place, &file);
+}
+
+/// What can be had from another shell while the sweep is at work; the folder's ledger stays as it is.
+fn status_and_report(place: &Place, file: &Path) {
+    let mut command = afterimage();
+    command.args(["sweep", "status"]).arg(place.path("s"));
+    let ended = finish(&mut command).expect(0, &[]);
+    for part in [
+        "t: trials",
+        "train",
+        "tune",
+        "under way",
+        "of 4",
+        "is at work on it",
+    ] {
+        assert!(ended.out.contains(part), "no {part:?} in\n{}", ended.out);
+    }
+    sweep(place, file, &["--report"]).expect(0, &[]);
+    let study = fs::read_to_string(place.path("s/study.md")).unwrap();
+    assert!(study.contains("## Stage tune"), "{study}");
+}
+
+#[test]
+fn a_status_is_of_a_sweep() {
+    let place = Place::new();
+    let mut command = afterimage();
+    command.args(["sweep", "status"]).arg(place.path("s"));
+    finish(&mut command).expect(1, &["holds no sweep"]);
+    assert!(!place.path("s").exists());
+    finish(afterimage().arg("sweep")).expect(2, &["<FILE>"]);
 }
 
 /// The tables of the comparison.
