@@ -330,18 +330,18 @@ fn the_pruning_study_runs_in_its_tiny_size() {
         .arg("--out")
         .arg(place.path("s"));
     let ended = finish(&mut command).expect(0, &[]);
-    assert!(ended.out.contains("71 trials: 71 done"), "{}", ended.out);
+    assert!(ended.out.contains("213 trials: 213 done"), "{}", ended.out);
     let study = fs::read_to_string(place.path("s/study.md")).unwrap();
     for part in [
         "### During training less at its end",
-        "undecided",
+        "eval/linear_probe; expected above 0",
+        "| during,unitmem-low,fraction=0.5 | after,unitmem-low,fraction=0.5 |",
+        "| total,taylor-low,random_units=false | total,taylor-low,random_units=true |",
         "## Stage total",
     ] {
         assert!(study.contains(part), "no {part:?} in\n{study}");
     }
-    // Of one seed nothing is told apart.
-    assert!(
-        !study.contains("| above |") && !study.contains("| below |"),
-        "{study}"
-    );
+    // 2 + 2 + 12 within layers, 1 + 1 + 6 in all, 18 beside the end, 15 beside random units, 3.
+    let csv = fs::read_to_string(place.path("s/comparisons.csv")).unwrap();
+    assert_eq!(csv.lines().count(), 1 + 16 + 8 + 18 + 15 + 3, "{csv}");
 }
