@@ -100,6 +100,11 @@ fn sweep(registry: &Registry, arguments: &Sweep) -> Result<u8, RunError> {
     };
     if arguments.dry_run {
         say(&sweeps::overview(&plan, &out));
+        match Status::read(&out) {
+            Ok(status) => say(&format!("begun before: {}\n", sweeps::left(&status))),
+            Err(SweepError::NothingToReport(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
         return Ok(0);
     }
     let signal = afterimage::train::listen().map_err(|source| RunError::Io {

@@ -141,6 +141,8 @@ fn a_sweep_killed_with_a_child_at_work_ends_with_the_bytes_of_straight_runs() {
     )
     .expect(0, &[]);
     run::assert_same(&run::ends(&straight), &run::ends(&victim), "a killed child");
+    let ended = sweep(&place, &file, &["--dry-run"]).expect(0, &[]);
+    assert!(ended.out.contains("begun before: nothing is left to run"));
     answers(&place, &file);
 }
 

@@ -22,7 +22,7 @@ use crate::dry_run::dry_run;
 use crate::error::RunError;
 use crate::registry::Registry;
 
-pub use status::status;
+pub use status::{left, status};
 pub use summary::{comparisons, counts, overview, table};
 
 /// The HTML page of a sweep.

@@ -82,7 +82,8 @@ pub fn status(status: &Status) -> String {
     text
 }
 
-fn left(status: &Status) -> String {
+/// How long the rest of a sweep may take, in words.
+pub fn left(status: &Status) -> String {
     let open = |state| {
         status
             .stages
