@@ -199,11 +199,13 @@ fn without_repeats(
                     what.join(", ")
                 }
             );
-            let place = draft
-                .overrides
-                .first()
-                .map(|one| one.place.clone())
-                .unwrap_or_default();
+            let stage = || {
+                draft
+                    .stage
+                    .map(|at| KeyPath::root().key("stages").index(at))
+            };
+            let own = draft.overrides.first().map(|one| one.place.clone());
+            let place = own.or_else(stage).unwrap_or_default();
             return Err(error_at(loaded, &place, message).into());
         }
     }

@@ -155,6 +155,8 @@ fn mistakes_in_stages_are_told_at_their_line() {
          "sweep.toml:11: stages[1].set.quality: no trial of the stage \"train\" has quality = 0.7"),
         (format!("{TRAIN}[[stages]]\nname = \"b\"\nneeds = [\"train\"]\nset = {{ \"{{train}}.pace\" = 1 }}\n"),
          "the stage \"train\" varies no \"pace\"; it varies quality"),
+        ("[[stages]]\nname = \"a\"\n[[stages]]\nname = \"b\"\n".to_owned(),
+         "stages[1]: two trials have the same config"),
         ("grid = { quality = [1.0] }\n[[stages]]\nname = \"a\"\n".to_owned(),
          "sweep.toml:4: grid: a sweep with stages has no grid of its own; move it into a stage"),
         ("[[stages]]\nname = \"a\"\nconfig = \"bse.toml\"\n".to_owned(),
