@@ -3,12 +3,17 @@
 
     cargo build --release && scripts/sweep_drill.py                   # processes of this machine
     eval "$(scripts/slurm_cluster.sh start)" && scripts/sweep_drill.py --executor slurm
+    scripts/sweep_drill.py --stages                                   # 24 trials in two stages
 
 One trial of the 24 has a plugin that ends the run with an error. While the sweep is at work, it is
 killed (SIGKILL) and started again, and a trial in the middle of its run is killed, too; with Slurm, a
 node with all that runs on it. Then the sweep must be complete, with 23 trials done and one failed;
 the ledger must name each trial's end once; each trial's metrics must be those, to the byte, of the
 same config run straight; and no step may have been done twice but those behind a last checkpoint.
+
+With --stages, three seeds train an encoder, and three seeds fail to; nine trials fine-tune each. A
+parent and a child are killed, and the sweep in between: nine children of failed parents must be
+skipped with one line each, and no child may have begun before its parent was done.
 
 Prints what happened, and ends with 1 if something is not as it should be. Needs nothing but Python.
 """
@@ -52,11 +57,37 @@ set = {{ plugins = [
 ] }}
 """
 
+STAGES = """
+name = "drill"
+config = "tiny.toml"
+seeds = [1, 2, 3]
+metric = {{ name = "eval/knn", against = ["loss/train"] }}
+set = {{ epochs = {epochs} }}
+retries = 1
+[[stages]]
+name = "train"
+[[stages.arms]]
+name = "plain"
+[[stages.arms]]
+name = "broken"
+set = {{ plugins = [
+    {{ kind = "chaos", step = 5, panic = false, intervenes = true }},
+    {{ kind = "chaos", id = "again", step = 6, panic = false, intervenes = true }},
+] }}
+[[stages]]
+name = "tune"
+needs = ["train"]
+set = {{ "fine_tune.from" = "{{train}}", "fine_tune.layers" = "last:1" }}
+grid = {{ "objective.temperature" = [0.1, 0.3, 0.5] }}
+arms = [{{ name = "plain" }}, {{ name = "broken" }}]
+"""
+
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--binary", type=Path, default=ROOT / "target/release/afterimage")
     parser.add_argument("--executor", choices=["local", "slurm"], default="local")
+    parser.add_argument("--stages", action="store_true", help="trials that use the runs of others")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=8, help="epochs of a trial; ten steps each")
     parser.add_argument("--straight", type=int, default=23, help="trials to compare with straight runs")
@@ -74,7 +105,7 @@ class Drill:
         self.out = self.place / "out"
         shutil.copy(ROOT / "crates/cli/tests/configs/tiny.toml", self.place / "tiny.toml")
         self.file = self.place / "sweep.toml"
-        self.file.write_text(SWEEP.format(epochs=options.epochs))
+        self.file.write_text((STAGES if options.stages else SWEEP).format(epochs=options.epochs))
         self.began = time.monotonic()
         self.errors = []
 
@@ -132,11 +163,12 @@ class Drill:
                 pass
         return None
 
-    def kill_a_trial(self):
-        self.wait(self.in_mid_run, "a trial in the middle of its run")
+    def kill_a_trial(self, beginning=""):
+        def due():
+            return [trial for trial in self.in_mid_run() if trial.startswith(beginning)]
         while True:
-            self.wait(self.in_mid_run, "a trial in the middle of its run")
-            trial = self.in_mid_run()[0]
+            self.wait(due, "a trial in the middle of its run")
+            trial = due()[0]
             pid = self.pid(trial)
             if pid:
                 os.kill(pid, signal.SIGKILL)
@@ -187,6 +219,49 @@ class Drill:
         self.check(third.wait() == 5 and len(self.entries()) == before, "a third call runs nothing")
         self.compare()
 
+    def run_stages(self):
+        draw = random.Random(self.options.seed)
+        sweep = self.start()
+        parent = self.kill_a_trial("train,plain")
+        self.wait(lambda: any(t.startswith("tune,") for t in self.in_mid_run()), "a child at work")
+        time.sleep(draw.uniform(0, 0.5))
+        sweep.kill()
+        sweep.wait()
+        self.say("killed the sweep with a child at work")
+        second = self.start()
+        child = self.kill_a_trial("tune,plain")
+        code = second.wait()
+        self.say(f"the second call of the sweep ended with exit code {code}")
+        self.check(code == 5, "exit code 5: there are failed trials")
+        entries = self.entries()
+        counts = collections.Counter(self.over().values())
+        self.check(counts == {"done": 12, "failed": 3}, f"12 done, 3 failed (got {dict(counts)})")
+        ends = collections.Counter(e["trial"] for e in entries if e["event"] == "end"
+                                   and e["end"] in ("done", "failed", "stopped"))
+        self.check(all(n == 1 for n in ends.values()), "each trial ended once")
+        skips = [e["trial"] for e in entries if e["event"] == "skip"]
+        self.check(len(skips) == len(set(skips)) == 9
+                   and all(t.startswith("tune,broken") for t in skips),
+                   f"the nine children of failed parents were skipped, one line each (got {len(skips)})")
+        starts = collections.Counter(e["trial"] for e in entries if e["event"] == "start")
+        repeated = {t for t, n in starts.items() if n > 1 and not t.startswith("train,broken")}
+        self.check(repeated <= {parent, child}, "only the killed and the broken trials were started again")
+        self.check(self.in_order(entries), "no child began before its parent was done")
+        third = self.start()
+        self.check(third.wait() == 5 and len(self.entries()) == len(entries), "a third call runs nothing")
+        self.compare()
+
+    def in_order(self, entries):
+        done = set()
+        for entry in entries:
+            if entry["event"] == "end" and entry["end"] == "done":
+                done.add(entry["trial"])
+            if entry["event"] == "start" and entry["trial"].startswith("tune,"):
+                arm, seed = entry["trial"].split(",")[1], entry["trial"].split(",")[-1]
+                if f"train,{arm},{seed}" not in done:
+                    return False
+        return True
+
     def judge(self, killed):
         over = self.over()
         counts = collections.Counter(over.values())
@@ -210,7 +285,8 @@ class Drill:
     def compare(self):
         """The killed sweep's trials beside straight runs of the same configs."""
         same = different = 0
-        configs = sorted((self.out / "configs").glob("searched*.toml"))
+        kind = "*,plain*.toml" if self.options.stages else "searched*.toml"
+        configs = sorted((self.out / "configs").glob(kind))
         for config in configs[: self.options.straight]:
             name = config.name.removesuffix(".toml")
             straight = self.place / "straight" / name
@@ -231,7 +307,10 @@ def main():
     if not options.binary.exists():
         sys.exit(f"{options.binary}: not there; build it with `cargo build --release`")
     drill = Drill(options)
-    drill.run()
+    if options.stages:
+        drill.run_stages()
+    else:
+        drill.run()
     if drill.errors:
         sys.exit(f"{len(drill.errors)} things are wrong; everything is in {drill.place}")
     if not options.keep:

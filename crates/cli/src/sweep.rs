@@ -1,21 +1,31 @@
 //! `afterimage sweep`: many trials of an experiment, and which did best.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use afterimage::sweep::{
     Ending, Engine, Executor, Folder, Ledger, Local, Note, Plan, Program, Results, Rules, Slurm,
-    State, SweepConfig, SweepError, Verdict, replay, same_sweep,
+    State, Status, SweepConfig, SweepError, Trial, Verdict, replay, same_sweep,
 };
 use afterimage::{Registry, RunError, sweeps};
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
 use crate::output::{complain, say};
 
 /// Arguments of `sweep`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Sweep {
+    /// What is done instead of running a sweep.
+    #[command(subcommand)]
+    pub action: Option<Action>,
     /// The sweep file.
-    pub file: PathBuf,
+    #[arg(required = true)]
+    pub file: Option<PathBuf>,
+    /// Set a key of the sweep file, as in `--set 'seeds=[1, 2]'` or `--set set.data.dir=PATH`; may be
+    /// repeated, and must be the same when the sweep goes on.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
     /// The sweep's folder; by default `sweeps/<name>`. A sweep that is in it goes on.
     #[arg(long)]
     pub out: Option<PathBuf>,
@@ -32,12 +42,23 @@ pub struct Sweep {
     /// Check everything, list the trials, and stop.
     #[arg(long)]
     pub dry_run: bool,
-    /// Write the results of what there is, without running anything.
+    /// Write the results of what there is, without running anything; also while the sweep is at work.
     #[arg(long, conflicts_with = "dry_run")]
     pub report: bool,
     /// Print the results as one JSON object on the last line of standard output.
     #[arg(long)]
     pub json: bool,
+}
+
+/// What can be done with a sweep apart from running it.
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// Say how a sweep stands and how long it may take: reads its folder, writes nothing, and can be
+    /// called at any time.
+    Status {
+        /// The sweep's folder.
+        folder: PathBuf,
+    },
 }
 
 /// Where trials run.
@@ -61,7 +82,12 @@ pub fn execute(registry: &Registry, arguments: &Sweep) -> u8 {
 }
 
 fn sweep(registry: &Registry, arguments: &Sweep) -> Result<u8, RunError> {
-    let (loaded, plan) = sweeps::load_sweep(registry, &arguments.file)?;
+    if let Some(Action::Status { folder }) = &arguments.action {
+        say(&sweeps::status(&Status::read(folder)?));
+        return Ok(0);
+    }
+    let file = arguments.file.clone().unwrap_or_default();
+    let (loaded, plan) = sweeps::load_sweep(registry, &file, &arguments.sets)?;
     let config = &loaded.value;
     loaded
         .notes
@@ -73,14 +99,12 @@ fn sweep(registry: &Registry, arguments: &Sweep) -> Result<u8, RunError> {
         None => PathBuf::from("sweeps").join(&config.name),
     };
     if arguments.dry_run {
-        say(&format!(
-            "{} trials in {}\n",
-            plan.trials.len(),
-            out.display()
-        ));
-        plan.trials
-            .iter()
-            .for_each(|trial| say(&format!("  {}\n", trial.name)));
+        say(&sweeps::overview(&plan, &out));
+        match Status::read(&out) {
+            Ok(status) => say(&format!("begun before: {}\n", sweeps::left(&status))),
+            Err(SweepError::NothingToReport(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
         return Ok(0);
     }
     let signal = afterimage::train::listen().map_err(|source| RunError::Io {
@@ -93,12 +117,16 @@ fn sweep(registry: &Registry, arguments: &Sweep) -> Result<u8, RunError> {
     } else {
         Folder::open(&out)?
     };
-    let _lock = folder.lock()?;
+    // A report reads, and may be made while the sweep is at work.
+    let _lock = match arguments.report {
+        true => None,
+        false => Some(folder.lock()?),
+    };
     let (ending, results) = if arguments.report {
         (Ending::Complete, standing_results(config, &plan, &folder)?)
     } else {
         let executor = executor(arguments, config, &plan, &folder)?;
-        let mut lines = Lines::new(&plan, &config.metric.name);
+        let mut lines = Lines::new(&plan);
         let mut engine = Engine::open(
             &folder,
             &plan,
@@ -114,7 +142,7 @@ fn sweep(registry: &Registry, arguments: &Sweep) -> Result<u8, RunError> {
         let ending = engine.run()?;
         let standings = engine.standings();
         let results = Results::gather(&config.name, &config.metric, &plan, &folder, standings);
-        (ending, results)
+        (ending, results.asked(&plan, engine.begun()))
     };
     sweeps::write_results(&results, &folder)?;
     Ok(conclude(arguments, &ending, &results, &folder))
@@ -126,17 +154,12 @@ fn standing_results(
     plan: &Plan,
     folder: &Folder,
 ) -> Result<Results, SweepError> {
-    let (_, lines) = Ledger::open(&folder.ledger())?;
+    let lines = Ledger::read(&folder.ledger())?;
     same_sweep(folder, plan, &lines)?;
     let names = plan.trials.iter().map(|trial| trial.name.as_str());
     let (standings, _) = replay(names, &lines);
-    Ok(Results::gather(
-        &config.name,
-        &config.metric,
-        plan,
-        folder,
-        &standings,
-    ))
+    let results = Results::gather(&config.name, &config.metric, plan, folder, &standings);
+    Ok(results.asked(plan, &lines))
 }
 
 fn executor(
@@ -182,6 +205,7 @@ fn executor(
 fn conclude(arguments: &Sweep, ending: &Ending, results: &Results, folder: &Folder) -> u8 {
     let path = folder.path().display();
     say(&format!("{}\n", sweeps::table(results)));
+    say(&sweeps::comparisons(results));
     say(&format!(
         "{}\nreport:       {path}/{}\ntensorboard:  tensorboard --logdir '{path}/tensorboard'\n",
         sweeps::counts(results),
@@ -210,15 +234,17 @@ fn conclude(arguments: &Sweep, ending: &Ending, results: &Results, folder: &Fold
 struct Lines {
     over: usize,
     all: usize,
-    metric: String,
+    /// What each trial is judged by.
+    metrics: BTreeMap<String, String>,
 }
 
 impl Lines {
-    fn new(plan: &Plan, metric: &str) -> Self {
+    fn new(plan: &Plan) -> Self {
+        let metric = |trial: &Trial| (trial.name.clone(), trial.metric.name.clone());
         Self {
             over: 0,
             all: plan.trials.len(),
-            metric: metric.to_owned(),
+            metrics: plan.trials.iter().map(metric).collect(),
         }
     }
 
@@ -231,6 +257,10 @@ impl Lines {
             Note::Found { trial } => complain(&format!("still there  {trial}")),
             Note::Stopping { trial, reason } => {
                 complain(&format!("stopping     {trial}: {reason}"))
+            }
+            Note::Skipped { trial, reason } => {
+                self.over += 1;
+                complain(&format!("skipped      {trial}: {reason}"));
             }
             Note::Halted(why) => complain(&format!("no more trials are started: {why}")),
             Note::Signal(signal) => complain(&format!(
@@ -256,7 +286,8 @@ impl Lines {
                     Verdict::Done | Verdict::Failed(_) | Verdict::Stopped(_)
                 );
                 self.over += usize::from(over);
-                let value = value.map_or(String::new(), |x| format!("  {} {x:.4}", self.metric));
+                let metric = self.metrics.get(*trial).map_or("", String::as_str);
+                let value = value.map_or(String::new(), |x| format!("  {metric} {x:.4}"));
                 let why = why.map_or(String::new(), |why| format!(": {why}"));
                 complain(&format!(
                     "{word:12} {trial}{why}{value}  {seconds:.1} s  ({} of {} in this call)",

@@ -7,20 +7,25 @@ use afterimage_config::{Report, Validate};
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
+use crate::compare::{self, Compare};
 use crate::name::{MOST, is_plain};
-use crate::overrides::{Override, grid, leaves};
+use crate::overrides::{Override, leaves};
+use crate::reference::Selector;
 use crate::space::ranges;
+use crate::stage::{Part, Stage, check_references};
 
 /// A sweep: trials of one experiment that differ in some keys of its config.
 ///
-/// The trials are the arms × the points of the grid × the samples of the search × the seeds.
+/// The trials are the arms × the points of the grid × the samples of the search × the seeds, in each
+/// stage where there are stages.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SweepConfig {
     /// Name of the sweep; part of its folder.
     pub name: String,
     /// The experiment config that all trials start from, relative to this file.
-    pub config: PathBuf,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<PathBuf>,
     /// Seeds (`seed` of the experiment) that each configuration is run with; default: its own.
     #[serde(default)]
     pub seeds: Vec<u64>,
@@ -38,6 +43,12 @@ pub struct SweepConfig {
     /// Named sets of keys, controls among them; default: one without a name that sets nothing.
     #[serde(default)]
     pub arms: Vec<Arm>,
+    /// Trials that use the runs of other trials, stage by stage; none unless told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<Stage>,
+    /// Questions that the sweep answers: arms beside a control, paired by seed; none unless told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub compare: Vec<Compare>,
     /// Which trials are stopped early; none unless told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopping: Option<StoppingConfig>,
@@ -211,31 +222,21 @@ impl Validate for SweepConfig {
                 self.name
             )
         });
-        report.check(!self.metric.name.is_empty(), "metric.name", || {
-            "name a scalar of the run, such as \"eval/knn\"".to_owned()
-        });
+        self.validate_stages(report);
+        named(&self.metric, "metric", report);
+        compare::validate(&self.compare, report);
         let mut seen = BTreeSet::new();
         for (index, seed) in self.seeds.iter().enumerate() {
             report.check(seen.insert(seed), &format!("seeds[{index}]"), || {
                 format!("{seed} is there twice")
             });
         }
-        let mut varied = self.validate_set("set", &self.set, report);
-        let common = varied.clone();
-        for (key, at) in self.validate_grid(report) {
-            once(&mut varied, key, &at, report);
+        if !self.stages.is_empty() {
+            self.validate_set("set", &self.set, None, report);
         }
-        if let Some(search) = &self.search {
-            report.check(
-                (1..=MOST as u32).contains(&search.samples),
-                "search.samples",
-                || format!("must be from 1 to {MOST}"),
-            );
-            for (key, at) in ranges(&search.space, report) {
-                once(&mut varied, key, &at, report);
-            }
+        for part in self.parts() {
+            self.validate_part(&part, report);
         }
-        self.validate_arms(&common, &varied, report);
         match self.stopping {
             Some(StoppingConfig::Asha { first, factor }) => {
                 report.check(first > 0, "stopping.first", at_least_one);
@@ -308,19 +309,64 @@ fn once(varied: &mut BTreeSet<String>, key: String, at: &str, report: &mut Repor
     varied.insert(key);
 }
 
+fn named(metric: &Metric, at: &str, report: &mut Report<'_>) {
+    report.check(!metric.name.is_empty(), &format!("{at}.name"), || {
+        "name a scalar of the run, such as \"eval/knn\"".to_owned()
+    });
+}
+
 impl SweepConfig {
+    /// Checks what a stage, or a sweep without stages, varies.
+    fn validate_part(&self, part: &Part<'_>, report: &mut Report<'_>) {
+        let stage = part.stage.map(|(_, stage)| stage);
+        if let Some(metric) = stage.and_then(|stage| stage.metric.as_ref()) {
+            named(metric, &part.at("metric"), report);
+        }
+        for one in part.own() {
+            self.validate_key(&one, stage, report);
+        }
+        let common: BTreeSet<String> = part.common().into_iter().map(|one| one.key).collect();
+        let mut varied = common.clone();
+        for (key, at) in self.validate_grid(part, report) {
+            once(&mut varied, key, &at, report);
+        }
+        if let Some(search) = part.search {
+            report.check(
+                (1..=MOST as u32).contains(&search.samples),
+                &part.at("search.samples"),
+                || format!("must be from 1 to {MOST}"),
+            );
+            for (key, at) in ranges(&search.space, &part.at("search.space"), report) {
+                once(&mut varied, key, &at, report);
+            }
+        }
+        self.validate_arms(part, &common, &varied, report);
+    }
+
     /// Checks the keys of a set; gives them.
-    fn validate_set(&self, at: &str, set: &Table, report: &mut Report<'_>) -> BTreeSet<String> {
+    fn validate_set(
+        &self,
+        at: &str,
+        set: &Table,
+        stage: Option<&Stage>,
+        report: &mut Report<'_>,
+    ) -> BTreeSet<String> {
         let mut keys = BTreeSet::new();
         for leaf in leaves(set, at) {
-            self.validate_key(&leaf, report);
+            self.validate_key(&leaf, stage, report);
             keys.insert(leaf.key);
         }
         keys
     }
 
-    fn validate_key(&self, leaf: &Override, report: &mut Report<'_>) {
+    fn validate_key(&self, leaf: &Override, stage: Option<&Stage>, report: &mut Report<'_>) {
         let place = leaf.place.to_string();
+        if let Some(stage) = stage {
+            check_references(stage, leaf, report);
+            if Selector::of(&leaf.key).is_some() {
+                return;
+            }
+        }
         if let Err(why) = leaf.parsed() {
             report.error(&place, why);
         }
@@ -332,9 +378,9 @@ impl SweepConfig {
         });
     }
 
-    fn validate_grid(&self, report: &mut Report<'_>) -> Vec<(String, String)> {
+    fn validate_grid(&self, part: &Part<'_>, report: &mut Report<'_>) -> Vec<(String, String)> {
         let mut found = Vec::new();
-        for axis in grid(&self.grid) {
+        for axis in part.grid() {
             let place = axis.place.to_string();
             if axis.values.is_empty() {
                 report.error(
@@ -343,7 +389,7 @@ impl SweepConfig {
                 );
             }
             for (index, value) in axis.values.iter().enumerate() {
-                self.validate_key(value, report);
+                self.validate_key(value, part.stage.map(|(_, stage)| stage), report);
                 report.check(
                     !axis.values[..index]
                         .iter()
@@ -359,13 +405,14 @@ impl SweepConfig {
 
     fn validate_arms(
         &self,
+        part: &Part<'_>,
         common: &BTreeSet<String>,
         varied: &BTreeSet<String>,
         report: &mut Report<'_>,
     ) {
         let mut names = BTreeSet::new();
-        for (index, arm) in self.arms.iter().enumerate() {
-            let at = format!("arms[{index}]");
+        for (index, arm) in part.arms.iter().enumerate() {
+            let at = part.at(&format!("arms[{index}]"));
             report.check(is_plain(&arm.name), &format!("{at}.name"), || {
                 format!(
                     "{:?} must be letters, digits, '-', '_' and '.'; it is part of folder names",
@@ -375,7 +422,8 @@ impl SweepConfig {
             report.check(names.insert(&arm.name), &format!("{at}.name"), || {
                 format!("two arms are named {:?}", arm.name)
             });
-            for key in self.validate_set(&format!("{at}.set"), &arm.set, report) {
+            let stage = part.stage.map(|(_, stage)| stage);
+            for key in self.validate_set(&format!("{at}.set"), &arm.set, stage, report) {
                 report.check(
                     arm.alone || common.contains(&key) || !varied.contains(&key),
                     &format!("{at}.set"),

@@ -3,16 +3,19 @@
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use afterimage_files::{LARGE, Lock, LockError, SMALL, read, read_text};
 
 use crate::error::SweepError;
 use crate::plan::Plan;
+use crate::settle::settled;
 
 /// Entries of a sweep's folder before its first trial; one that holds others is not a sweep's.
 const LEDGER: &str = "ledger.jsonl";
-const LOCK: &str = "lock";
+pub(crate) const LOCK: &str = "lock";
+/// Held while results are written, which a report may do beside the sweep.
+const RESULTS_LOCK: &str = "results.lock";
 
 /// The folder of a sweep.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +76,32 @@ impl Folder {
         })
     }
 
-    /// Makes the folders and writes the resolved config of every trial; those that are there stay.
+    /// Keeps other processes from writing results at the same time; waits for the one that does.
+    ///
+    /// # Errors
+    /// [`SweepError::Locked`] if that takes more than a minute; a file that cannot be written.
+    pub fn lock_results(&self) -> Result<Lock, SweepError> {
+        let path = self.path.join(RESULTS_LOCK);
+        let since = Instant::now();
+        loop {
+            match Lock::take(&path) {
+                Ok(lock) => return Ok(lock),
+                Err(LockError::Held(_)) if since.elapsed() < Duration::from_secs(60) => {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                Err(LockError::Held(pid)) => {
+                    return Err(SweepError::Locked {
+                        folder: self.path.clone(),
+                        pid,
+                    });
+                }
+                Err(LockError::Io(error)) => return Err(SweepError::io("lock", &path)(error)),
+            }
+        }
+    }
+
+    /// Makes the folders and writes the resolved config of every trial; those that are there stay. One
+    /// that needs a checkpoint of a run that is not done is written when it is due.
     ///
     /// # Errors
     /// A file that cannot be written.
@@ -83,8 +111,11 @@ impl Folder {
         }
         for trial in &plan.trials {
             let path = self.config(&trial.name);
-            if read_text(&path, SMALL).ok().as_deref() != Some(trial.config.as_str()) {
-                write_beside(&path, trial.config.as_bytes())?;
+            let Ok(config) = settled(trial, self) else {
+                continue;
+            };
+            if read_text(&path, SMALL).ok().as_deref() != Some(config.as_str()) {
+                write_beside(&path, config.as_bytes())?;
             }
         }
         Ok(())

@@ -20,6 +20,9 @@ pub struct TrialResult {
     /// The last value of every scalar; `None` for those that are not finite.
     #[serde(default)]
     pub metrics: BTreeMap<String, Option<f64>>,
+    /// The step of each scalar that was last measured before the end.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub earlier: BTreeMap<String, u64>,
 }
 
 impl TrialResult {
@@ -190,6 +193,7 @@ mod tests {
             exit_code,
             outcome: String::new(),
             metrics: BTreeMap::new(),
+            earlier: BTreeMap::new(),
         };
         for (code, word) in [(0, "done"), (4, "failed"), (1, "crashed")] {
             let result = result(code);

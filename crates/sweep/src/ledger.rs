@@ -58,6 +58,12 @@ pub enum Entry {
         digest: String,
         /// Names of the trials and digests of their configs.
         trials: Vec<(String, String)>,
+        /// [`Plan::questions`](crate::Plan::questions).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        questions: Option<String>,
+        /// Names of the stages.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        stages: Vec<String>,
     },
     /// An attempt is about to be started.
     Start {
@@ -117,7 +123,14 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
-    /// A failed trial is to be tried again, because the user said so.
+    /// A trial will not be started, because a run that it uses is not there.
+    Skip {
+        /// The trial.
+        trial: String,
+        /// Why.
+        reason: String,
+    },
+    /// A failed trial, or one that was skipped, is to be tried again, because the user said so.
     Retry {
         /// The trial.
         trial: String,
@@ -153,26 +166,7 @@ impl Ledger {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)
             .map_err(SweepError::io("read", path))?;
-        let whole = bytes
-            .iter()
-            .rposition(|&byte| byte == b'\n')
-            .map_or(0, |at| at + 1);
-        let mut lines = Vec::new();
-        for (index, line) in bytes[..whole].split(|&byte| byte == b'\n').enumerate() {
-            if line.is_empty() && index > 0 {
-                continue;
-            }
-            if whole == 0 {
-                break;
-            }
-            lines.push(
-                serde_json::from_slice(line).map_err(|error| SweepError::Ledger {
-                    path: path.to_owned(),
-                    line: index + 1,
-                    why: error.to_string(),
-                })?,
-            );
-        }
+        let (lines, whole) = parsed(&bytes, path)?;
         if whole < bytes.len() {
             file.set_len(whole as u64)
                 .map_err(SweepError::io("write", path))?;
@@ -181,6 +175,15 @@ impl Ledger {
             .map_err(SweepError::io("write", path))?;
         let path = path.to_owned();
         Ok((Self { path, file }, lines))
+    }
+
+    /// Reads the ledger at `path` and leaves it as it is, also a last line that is being written.
+    ///
+    /// # Errors
+    /// A line that is no entry, or a file that cannot be read.
+    pub fn read(path: &Path) -> Result<Vec<Line>, SweepError> {
+        let bytes = afterimage_files::read(path, LARGE)?;
+        Ok(parsed(&bytes, path)?.0)
     }
 
     /// Puts entries behind the others; they are on disk when this returns.
@@ -209,6 +212,31 @@ impl Ledger {
             .map_err(SweepError::io("write", &self.path))?;
         Ok(lines)
     }
+}
+
+/// The whole lines of a ledger, and how many bytes they take.
+fn parsed(bytes: &[u8], path: &Path) -> Result<(Vec<Line>, usize), SweepError> {
+    let whole = bytes
+        .iter()
+        .rposition(|&byte| byte == b'\n')
+        .map_or(0, |at| at + 1);
+    let mut lines = Vec::new();
+    for (index, line) in bytes[..whole].split(|&byte| byte == b'\n').enumerate() {
+        if line.is_empty() && index > 0 {
+            continue;
+        }
+        if whole == 0 {
+            break;
+        }
+        lines.push(
+            serde_json::from_slice(line).map_err(|error| SweepError::Ledger {
+                path: path.to_owned(),
+                line: index + 1,
+                why: error.to_string(),
+            })?,
+        );
+    }
+    Ok((lines, whole))
 }
 
 /// Seconds since 1970.

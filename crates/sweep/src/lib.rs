@@ -3,17 +3,23 @@
 //!
 //! - [`SweepConfig`] is the schema of a sweep file; [`Plan`] is the trials that it stands for, each
 //!   with a resolved config that was checked before the first of them starts.
+//! - [`Stage`] is a part of a sweep whose trials use the runs of an earlier one ([`Parent`]).
 //! - [`Ledger`] holds what became of each trial, one JSON object a line, synced to disk; a killed
 //!   sweep goes on from it.
 //! - [`Executor`] is where trials run: [`Local`] processes, or [`Slurm`].
 //! - [`Engine`] starts trials, watches what they report, and stops those that fall behind
 //!   ([`Stopping`]).
+//! - [`Compare`] is a question that a sweep answers, [`Answer`] what came out.
+//! - [`Status`] is how a sweep stands, for anybody at any time.
 //! - [`Results`] is what came out: a row a trial, and mean and standard error over seeds.
 //!
 //! The crate knows nothing of networks: a trial is a program that takes a config and a directory,
 //! appends to `metrics.jsonl` and leaves a `result.json`.
 
+mod checks;
+mod compare;
 mod config;
+mod draft;
 mod engine;
 mod error;
 mod executor;
@@ -24,17 +30,26 @@ mod local;
 mod name;
 mod optuna;
 mod overrides;
+mod parents;
 mod plan;
+mod problems;
 mod process;
+mod reference;
 mod reports;
 mod results;
+mod settle;
 mod shell;
 mod slurm;
 mod space;
+mod stage;
 mod standing;
+mod status;
 mod stopping;
 
 pub use afterimage_files::Lock;
+pub use compare::{
+    Answer, Choice, Compare, Comparison, Difference, Expects, Outcome, Told, answers, difference,
+};
 pub use config::{
     Arm, Budget, Direction, Metric, Search, SearchKind, SlurmConfig, StoppingConfig, SweepConfig,
 };
@@ -47,10 +62,14 @@ pub use ledger::{End, Entry, Ledger, Line};
 pub use local::Local;
 pub use optuna::journal;
 pub use overrides::Override;
-pub use plan::{Check, Checked, Plan, Trial};
+pub use parents::{Parent, Use};
+pub use plan::{Check, Checked, Plan, PlannedStage, Trial};
 pub use reports::{Reports, read_reports};
 pub use results::{Configuration, Results, Row};
+pub use settle::settled;
 pub use slurm::Slurm;
 pub use space::Range;
+pub use stage::Stage;
 pub use standing::{Standing, State, replay};
+pub use status::{Running, StageStatus, Status};
 pub use stopping::{Rungs, Stopping, asha_keeps, median_keeps};

@@ -22,11 +22,15 @@ pub(crate) fn is_plain(name: &str) -> bool {
 }
 
 /// The shortest ends of `keys` that tell them apart: `peak` for `schedule.peak` unless another key
-/// ends in `peak`, too.
+/// ends in `peak`, too. A key that chooses a run, as in `{prune}.arm`, loses its braces.
 pub(crate) fn labels(keys: &BTreeSet<String>) -> BTreeMap<String, String> {
     let end = |key: &str, parts: usize| {
         let all: Vec<&str> = key.split('.').collect();
-        all[all.len().saturating_sub(parts)..].join(".")
+        let end = all[all.len().saturating_sub(parts)..].join(".");
+        match key.starts_with('{') {
+            true => end.replace(['{', '}'], ""),
+            false => end,
+        }
     };
     keys.iter()
         .map(|key| {
@@ -34,6 +38,8 @@ pub(crate) fn labels(keys: &BTreeSet<String>) -> BTreeMap<String, String> {
             let unique = |label: &String, n: usize| {
                 keys.iter().filter(|other| end(other, n) == *label).count() == 1
                     && (label != "seed" || key == "seed")
+                    // An arm of another stage is not the trial's own.
+                    && (label != "arm" || !key.starts_with('{'))
             };
             let label = (1..=parts)
                 .map(|n| (end(key, n), n))
@@ -116,12 +122,21 @@ mod tests {
 
     #[test]
     fn labels_are_as_short_as_they_can_be() {
-        let keys = ["schedule.peak", "a.x", "b.x", "seed", "plugins.p.seed"];
+        let keys = [
+            "schedule.peak",
+            "a.x",
+            "b.x",
+            "seed",
+            "plugins.p.seed",
+            "{b}.arm",
+            "{b}.c.y",
+        ];
         let labels = labels(&keys.map(str::to_owned).into());
         let short = |key: &str| labels[key].as_str();
         assert_eq!(short("schedule.peak"), "peak");
         assert_eq!((short("a.x"), short("b.x")), ("a.x", "b.x"));
         assert_eq!((short("seed"), short("plugins.p.seed")), ("seed", "p.seed"));
+        assert_eq!((short("{b}.arm"), short("{b}.c.y")), ("b.arm", "y"));
     }
 
     #[test]

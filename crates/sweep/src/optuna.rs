@@ -8,17 +8,20 @@ use crate::config::Direction;
 use crate::results::{Results, Row};
 use crate::standing::State;
 
+// Operations of the journal.
+const CREATE_STUDY: u32 = 0;
+const CREATE_TRIAL: u32 = 4;
+const SET_PARAM: u32 = 5;
+const SET_STATE: u32 = 6;
+const SET_INTERMEDIATE: u32 = 7;
+const SET_USER_ATTR: u32 = 8;
+
 /// The sweep's trials as lines of Optuna's journal storage (`JournalFileBackend`, Optuna 4 and 5).
 ///
 /// Every parameter is a categorical one over the values that the sweep tried, but for numbers, which
-/// are floats between the lowest and the highest of them. Arm and seed are parameters, too.
-pub fn journal(results: &Results) -> String {
-    const CREATE_STUDY: u32 = 0;
-    const CREATE_TRIAL: u32 = 4;
-    const SET_PARAM: u32 = 5;
-    const SET_STATE: u32 = 6;
-    const SET_INTERMEDIATE: u32 = 7;
-    const SET_USER_ATTR: u32 = 8;
+/// are floats between the lowest and the highest of them. Arm and seed are parameters, too. Each stage
+/// is a study of its own.
+pub fn journal(sweep: &Results) -> String {
     let mut lines = Vec::new();
     let mut push = |op: u32, mut entry: Value| {
         if let Some(entry) = entry.as_object_mut() {
@@ -27,71 +30,89 @@ pub fn journal(results: &Results) -> String {
         }
         lines.push(format!("{entry}\n"));
     };
-    let direction = match results.metric.direction {
-        Direction::Minimize => 1,
-        Direction::Maximize => 2,
-    };
-    push(
-        CREATE_STUDY,
-        json!({ "study_name": results.name, "directions": [direction] }),
-    );
-    let distributions = distributions(results);
-    let begun = results.rows.iter().filter(|row| row.standing.attempts > 0);
-    for (id, row) in begun.enumerate() {
-        let standing = &row.standing;
+    let mut trials = 0..;
+    for (study, results) in sweep.by_stage().iter().enumerate() {
+        let name = match results.rows.first().and_then(|row| row.stage.as_ref()) {
+            Some(stage) => format!("{}.{stage}", sweep.name),
+            None => results.name.clone(),
+        };
+        let direction = match results.metric.direction {
+            Direction::Minimize => 1,
+            Direction::Maximize => 2,
+        };
         push(
-            CREATE_TRIAL,
-            json!({ "study_id": 0, "datetime_start": timestamp(standing.started) }),
+            CREATE_STUDY,
+            json!({ "study_name": name, "directions": [direction] }),
         );
-        for (name, value) in parameters(row) {
-            if let Some((internal, distribution)) =
-                distributions.get(&name).and_then(|of| of.place(&value))
-            {
-                push(
-                    SET_PARAM,
-                    json!({
-                        "trial_id": id,
-                        "param_name": name,
-                        "param_value_internal": internal,
-                        "distribution": distribution,
-                    }),
-                );
-            }
+        let distributions = distributions(results);
+        let begun = results.rows.iter().filter(|row| row.standing.attempts > 0);
+        for (row, id) in begun.zip(&mut trials) {
+            study_trial(&mut push, study, id, row, &distributions);
         }
-        push(
-            SET_USER_ATTR,
-            json!({ "trial_id": id, "user_attr": { "trial": row.trial } }),
-        );
-        for (epoch, value) in row.curve.iter().filter(|(_, value)| value.is_finite()) {
+    }
+    lines.concat()
+}
+
+/// The lines of one trial.
+fn study_trial(
+    push: &mut dyn FnMut(u32, Value),
+    study: usize,
+    id: usize,
+    row: &Row,
+    distributions: &BTreeMap<String, Distribution>,
+) {
+    let standing = &row.standing;
+    push(
+        CREATE_TRIAL,
+        json!({ "study_id": study, "datetime_start": timestamp(standing.started) }),
+    );
+    for (name, value) in parameters(row) {
+        if let Some((internal, distribution)) =
+            distributions.get(&name).and_then(|of| of.place(&value))
+        {
             push(
-                SET_INTERMEDIATE,
+                SET_PARAM,
                 json!({
-                    "trial_id": id, "step": epoch, "intermediate_value": value,
+                    "trial_id": id,
+                    "param_name": name,
+                    "param_value_internal": internal,
+                    "distribution": distribution,
                 }),
             );
         }
-        let state = match standing.state {
-            State::Done if standing.value.is_some() => 1,
-            State::Stopped => 2,
-            State::Done | State::Failed => 3,
-            State::Pending | State::Running => continue,
-        };
-        let values = if state == 3 {
-            None
-        } else {
-            standing.value.map(|value| vec![value])
-        };
+    }
+    push(
+        SET_USER_ATTR,
+        json!({ "trial_id": id, "user_attr": { "trial": row.trial } }),
+    );
+    for (epoch, value) in row.curve.iter().filter(|(_, value)| value.is_finite()) {
         push(
-            SET_STATE,
+            SET_INTERMEDIATE,
             json!({
-                "trial_id": id,
-                "state": state,
-                "values": values,
-                "datetime_complete": timestamp(standing.ended),
+                "trial_id": id, "step": epoch, "intermediate_value": value,
             }),
         );
     }
-    lines.concat()
+    let state = match standing.state {
+        State::Done if standing.value.is_some() => 1,
+        State::Stopped => 2,
+        State::Done | State::Failed | State::Skipped => 3,
+        State::Pending | State::Running => return,
+    };
+    let values = if state == 3 {
+        None
+    } else {
+        standing.value.map(|value| vec![value])
+    };
+    push(
+        SET_STATE,
+        json!({
+            "trial_id": id,
+            "state": state,
+            "values": values,
+            "datetime_complete": timestamp(standing.ended),
+        }),
+    );
 }
 
 fn parameters(row: &Row) -> BTreeMap<String, toml::Value> {

@@ -52,12 +52,12 @@ pub(crate) fn leaves(set: &Table, at: &str) -> Vec<Override> {
     found
 }
 
-/// The axes of a grid.
-pub(crate) fn grid(table: &Table) -> Vec<Axis> {
+/// The axes of the grid that stands at `at`.
+pub(crate) fn grid(table: &Table, at: &str) -> Vec<Axis> {
     let mut axes = Vec::new();
     walk(
         table,
-        &root("grid"),
+        &root(at),
         "",
         &|_| false,
         &mut |key, place, value| {
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_grid_without_an_array_has_no_values() -> Result<(), toml::de::Error> {
-        let axes = grid(&toml::from_str("\"a.b\" = 1\nc = [1, 2]")?);
+        let axes = grid(&toml::from_str("\"a.b\" = 1\nc = [1, 2]")?, "grid");
         assert_eq!((axes[0].values.len(), axes[1].values.len()), (0, 2));
         assert_eq!(axes[1].values[1].place.to_string(), "grid.c[1]");
         Ok(())

@@ -1,19 +1,20 @@
 //! The trials that a sweep stands for.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use afterimage_config::{ConfigError, ConfigErrors, KeyPath, Loaded};
+use afterimage_config::{ConfigErrors, KeyPath, Loaded};
 use sha2::{Digest, Sha256};
 use toml::Value;
 
-use crate::config::SweepConfig;
+use crate::checks::{Sound, checked};
+use crate::compare::{Comparison, comparisons};
+use crate::config::{Metric, SweepConfig};
+use crate::draft::drafts;
 use crate::name::{MOST, distinct, folder_name, labels, shown};
-use crate::overrides::{Override, grid, leaves};
-use crate::space::samples;
-
-/// Mistakes that are told at once.
-const TOLD: usize = 50;
+use crate::overrides::Override;
+use crate::parents::Parent;
+use crate::problems::error_at;
 
 /// A trial's config as the experiment's own loader gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +34,10 @@ pub type Check<'a> = dyn Fn(&Path, &[String]) -> Result<Checked, ConfigErrors> +
 /// One run of a sweep.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trial {
-    /// Its folder's name, made of what it sets.
+    /// Its folder's name, made of its stage and what it sets.
     pub name: String,
+    /// Its stage; `None` in a sweep without stages.
+    pub stage: Option<String>,
     /// The name without the seed: the trials that means are taken over have one.
     pub configuration: String,
     /// The arm; `None` without arms.
@@ -43,7 +46,14 @@ pub struct Trial {
     pub seed: Option<u64>,
     /// What the grid, the search and the arm set, by label.
     pub values: BTreeMap<String, Value>,
-    /// The resolved config.
+    /// The same by whole key, as in `plugins.prune.fraction`.
+    pub settings: BTreeMap<String, Value>,
+    /// Trials that must be done before it begins.
+    pub parents: Vec<Parent>,
+    /// What it is judged by.
+    pub metric: Metric,
+    /// The resolved config. Where it names the run of a parent, a mark stands in place of the path;
+    /// [`settled`](crate::settled) puts it in.
     pub config: String,
     /// Its SHA-256.
     pub digest: String,
@@ -57,20 +67,29 @@ pub struct Trial {
 pub struct Plan {
     /// The trials; at least one.
     pub trials: Vec<Trial>,
+    /// The stages, each behind those that it needs; none in a sweep without stages.
+    pub stages: Vec<PlannedStage>,
     /// Labels of all keys that differ, in order.
     pub labels: Vec<String>,
     /// What the user should know and need not change.
     pub notes: Vec<String>,
+    /// Which configurations are compared.
+    pub comparisons: Vec<Comparison>,
+    /// A SHA-256 of the questions as they stand in the file; `None` without any.
+    pub questions: Option<String>,
     /// A SHA-256 of all that decides what the trials are and how they are judged.
     pub digest: String,
 }
 
-/// A trial before its config is known.
-struct Draft {
-    arm: Option<String>,
-    seed: Option<u64>,
-    overrides: Vec<Override>,
-    sampled: bool,
+/// A stage of a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedStage {
+    /// Its name.
+    pub name: String,
+    /// Stages whose runs it uses.
+    pub needs: Vec<String>,
+    /// Where the sweep file describes it, as in `sweep.toml:12`.
+    pub place: String,
 }
 
 impl Plan {
@@ -85,40 +104,28 @@ impl Plan {
         check: &Check<'_>,
     ) -> Result<Self, ConfigErrors> {
         let sweep = &loaded.value;
-        let base = base(loaded, file)?;
-        let common = leaves(&sweep.set, "set");
         let drafts = drafts(sweep);
         if drafts.len() > MOST {
             let message = format!("{} trials; a sweep can have {MOST} at most", drafts.len());
             return Err(error_at(loaded, &KeyPath::root(), message).into());
         }
-        let mut problems = Problems::default();
         let mut notes = BTreeSet::new();
-        let mut checked = Vec::new();
-        for draft in drafts {
-            let all: Vec<&Override> = common.iter().chain(&draft.overrides).collect();
-            let mut flags: Vec<String> = all.iter().map(|one| one.setting()).collect();
-            flags.extend(draft.seed.map(|seed| format!("seed={seed}")));
-            match check(&base, &flags) {
-                Ok(ok) => {
-                    notes.extend(ok.notes.iter().cloned());
-                    checked.push((draft, ok));
-                }
-                Err(errors) => problems.add(loaded, &all, errors),
-            }
-        }
-        problems.finish(checked.len())?;
+        let checked = checked(loaded, file, drafts, check, &mut notes)?;
         let mut notes: Vec<String> = notes.into_iter().collect();
         let checked = without_repeats(loaded, checked, &mut notes)?;
         let keys: BTreeSet<String> = checked
             .iter()
-            .flat_map(|(draft, _)| draft.overrides.iter().map(|one| one.key.clone()))
+            .flat_map(|sound| sound.draft.overrides.iter().map(|one| one.key.clone()))
             .collect();
         let labels = labels(&keys);
-        let trials = named(checked, &labels);
+        let trials = named(sweep, checked, &labels);
         let digest = digest(sweep, &trials);
+        let asked = !sweep.compare.is_empty();
         Ok(Self {
+            comparisons: comparisons(loaded, &trials)?,
+            questions: asked.then(|| hex(&format!("{:?}", sweep.compare))),
             labels: labels.into_values().collect(),
+            stages: stages(loaded),
             trials,
             notes,
             digest,
@@ -129,92 +136,39 @@ impl Plan {
     pub fn trial(&self, name: &str) -> Option<&Trial> {
         self.trials.iter().find(|trial| trial.name == name)
     }
-}
 
-/// The path of the experiment's config.
-fn base(loaded: &Loaded<SweepConfig>, file: &Path) -> Result<PathBuf, ConfigErrors> {
-    let base = file
-        .parent()
-        .unwrap_or(Path::new(""))
-        .join(&loaded.value.config);
-    if base.is_file() {
-        return Ok(base);
-    }
-    let message = format!("there is no file {}", base.display());
-    Err(error_at(loaded, &KeyPath::root().key("config"), message).into())
-}
-
-fn drafts(sweep: &SweepConfig) -> Vec<Draft> {
-    let mut points: Vec<Vec<Override>> = vec![Vec::new()];
-    for axis in grid(&sweep.grid) {
-        let extended = |point: &Vec<Override>, value: &Override| {
-            let mut longer = point.clone();
-            longer.push(value.clone());
-            longer
+    /// The stage of the trial `name`, which may be one of another plan, and where the sweep file
+    /// describes it, as the end of a message; nothing without stages.
+    pub(crate) fn place_of(&self, name: &str) -> String {
+        let own = self.trial(name).and_then(|trial| trial.stage.as_deref());
+        let begins = |stage: &&PlannedStage| {
+            let rest = name.strip_prefix(stage.name.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([',', '~']))
         };
-        // Bounded early, so that a grid of 10 keys of 10 values is refused and not built.
-        points = points
-            .iter()
-            .flat_map(|point| axis.values.iter().map(move |value| extended(point, value)))
-            .take(MOST + 1)
-            .collect();
+        let stage = match own {
+            Some(own) => self.stages.iter().find(|stage| stage.name == own),
+            None => self.stages.iter().find(begins),
+        };
+        stage.map_or(String::new(), |stage| {
+            format!(" (stage {:?}, {})", stage.name, stage.place)
+        })
     }
-    let sampled = sweep.search.as_ref().map(samples);
-    let points: Vec<Vec<Override>> = match &sampled {
-        None => points,
-        Some(samples) => points
-            .iter()
-            .flat_map(|point| {
-                samples
-                    .iter()
-                    .map(|sample| [point.clone(), sample.clone()].concat())
-            })
-            .take(MOST + 1)
-            .collect(),
-    };
-    let mut configurations = Vec::new();
-    if sweep.arms.is_empty() {
-        configurations.extend(
-            points
-                .iter()
-                .map(|point| (None, point.clone(), sampled.is_some())),
-        );
-    }
-    for (index, arm) in sweep.arms.iter().enumerate() {
-        let set = leaves(&arm.set, &format!("arms[{index}].set"));
-        let name = Some(arm.name.clone());
-        if arm.alone {
-            configurations.push((name, set, false));
-        } else {
-            configurations.extend(points.iter().map(|point| {
-                (
-                    name.clone(),
-                    [set.clone(), point.clone()].concat(),
-                    sampled.is_some(),
-                )
-            }));
+}
+
+/// The stages in the order of their trials.
+fn stages(loaded: &Loaded<SweepConfig>) -> Vec<PlannedStage> {
+    let planned = |(index, stage): (usize, &crate::stage::Stage)| {
+        let key = KeyPath::root().key("stages").index(index);
+        let at = loaded.locations.nearest(&key);
+        let line = at.line.map_or(String::new(), |line| format!(":{line}"));
+        PlannedStage {
+            name: stage.name.clone(),
+            needs: stage.needs.clone(),
+            place: format!("{}{line}", at.file),
         }
-    }
-    let seeds: Vec<Option<u64>> = if sweep.seeds.is_empty() {
-        vec![None]
-    } else {
-        sweep.seeds.iter().copied().map(Some).collect()
     };
-    let with_seed = |seed: Option<u64>| {
-        configurations
-            .iter()
-            .map(move |(arm, overrides, sampled)| Draft {
-                arm: arm.clone(),
-                seed,
-                overrides: overrides.clone(),
-                sampled: *sampled,
-            })
-    };
-    seeds
-        .into_iter()
-        .flat_map(with_seed)
-        .take(MOST + 1)
-        .collect()
+    let parts = loaded.value.parts().into_iter();
+    parts.filter_map(|part| part.stage).map(planned).collect()
 }
 
 /// Leaves out samples that fell on the config of another trial.
@@ -223,15 +177,16 @@ fn drafts(sweep: &SweepConfig) -> Vec<Draft> {
 /// Trials of grid and arms that are one.
 fn without_repeats(
     loaded: &Loaded<SweepConfig>,
-    checked: Vec<(Draft, Checked)>,
+    checked: Vec<Sound>,
     notes: &mut Vec<String>,
-) -> Result<Vec<(Draft, Checked)>, ConfigErrors> {
+) -> Result<Vec<Sound>, ConfigErrors> {
     let mut seen = BTreeSet::new();
     let mut kept = Vec::new();
     let mut repeats = 0;
-    for (draft, ok) in checked {
-        if seen.insert(ok.digest.clone()) {
-            kept.push((draft, ok));
+    for sound in checked {
+        let draft = &sound.draft;
+        if seen.insert(sound.ok.digest.clone()) {
+            kept.push(sound);
         } else if draft.sampled {
             repeats += 1;
         } else {
@@ -244,11 +199,13 @@ fn without_repeats(
                     what.join(", ")
                 }
             );
-            let place = draft
-                .overrides
-                .first()
-                .map(|one| one.place.clone())
-                .unwrap_or_default();
+            let stage = || {
+                draft
+                    .stage
+                    .map(|at| KeyPath::root().key("stages").index(at))
+            };
+            let own = draft.overrides.first().map(|one| one.place.clone());
+            let place = own.or_else(stage).unwrap_or_default();
             return Err(error_at(loaded, &place, message).into());
         }
     }
@@ -260,21 +217,24 @@ fn without_repeats(
     Ok(kept)
 }
 
-fn named(checked: Vec<(Draft, Checked)>, labels: &BTreeMap<String, String>) -> Vec<Trial> {
+fn named(
+    sweep: &SweepConfig,
+    checked: Vec<Sound>,
+    labels: &BTreeMap<String, String>,
+) -> Vec<Trial> {
     let mut trials = Vec::new();
     let mut names = Vec::new();
-    for (draft, ok) in checked {
+    for Sound { draft, ok, parents } in checked {
         let values: BTreeMap<String, Value> = draft
             .overrides
             .iter()
             .filter_map(|one| Some((labels.get(&one.key)?.clone(), one.value.clone())))
             .collect();
-        let mut parts: Vec<String> = draft.arm.iter().cloned().collect();
+        let stage = draft.stage.and_then(|index| sweep.stages.get(index));
+        let mut parts: Vec<String> = stage.iter().map(|stage| stage.name.clone()).collect();
+        parts.extend(draft.arm.iter().cloned());
         // What an arm sets, its name says.
-        let in_name = draft
-            .overrides
-            .iter()
-            .filter(|one| draft.arm.is_none() || !one.place.to_string().starts_with("arms"));
+        let in_name = draft.overrides.iter().skip(draft.armed);
         parts
             .extend(in_name.filter_map(|one| {
                 Some(format!("{}={}", labels.get(&one.key)?, shown(&one.value)))
@@ -285,12 +245,21 @@ fn named(checked: Vec<(Draft, Checked)>, labels: &BTreeMap<String, String>) -> V
         let epochs = toml::from_str::<toml::Table>(&ok.resolved)
             .ok()
             .and_then(|table| table.get("epochs")?.as_integer()?.try_into().ok());
+        let metric = stage.and_then(|stage| stage.metric.as_ref());
         trials.push(Trial {
             name: String::new(),
+            stage: stage.map(|stage| stage.name.clone()),
             configuration,
+            settings: draft
+                .overrides
+                .into_iter()
+                .map(|Override { key, value, .. }| (key, value))
+                .collect(),
             arm: draft.arm,
             seed: draft.seed,
             values,
+            parents,
+            metric: metric.unwrap_or(&sweep.metric).clone(),
             config: ok.resolved,
             digest: ok.digest,
             epochs,
@@ -300,7 +269,7 @@ fn named(checked: Vec<(Draft, Checked)>, labels: &BTreeMap<String, String>) -> V
     let mut by_values: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (trial, name) in trials.iter_mut().zip(distinct(names)) {
         trial.name = name;
-        let meaning = format!("{:?}", (&trial.arm, &trial.values));
+        let meaning = format!("{:?}", (&trial.stage, &trial.arm, &trial.values));
         let known = by_values.entry(trial.configuration.clone()).or_default();
         let index = known
             .iter()
@@ -313,6 +282,14 @@ fn named(checked: Vec<(Draft, Checked)>, labels: &BTreeMap<String, String>) -> V
             trial.configuration = format!("{}~{}", trial.configuration, index + 1);
         }
     }
+    let by_digest: BTreeMap<String, String> = trials
+        .iter()
+        .map(|trial| (trial.digest.clone(), trial.name.clone()))
+        .collect();
+    for parent in trials.iter_mut().flat_map(|trial| &mut trial.parents) {
+        let name = by_digest.get(&parent.digest);
+        parent.trial = name.cloned().unwrap_or_default();
+    }
     trials
 }
 
@@ -323,88 +300,15 @@ fn digest(sweep: &SweepConfig, trials: &[Trial]) -> String {
     hash.update(format!("{:?} {:?}", sweep.metric, sweep.stopping));
     for trial in trials {
         hash.update(format!("\n{} {}", trial.name, trial.digest));
-    }
-    hash.finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}
-
-fn error_at(
-    loaded: &Loaded<SweepConfig>,
-    key: &KeyPath,
-    message: impl Into<String>,
-) -> ConfigError {
-    let at = loaded.locations.nearest(key);
-    ConfigError {
-        file: at.file,
-        line: at.line,
-        column: at.column,
-        key: key.to_string(),
-        message: message.into(),
-        suggestion: None,
-    }
-}
-
-/// Mistakes of all trials, each once, with the number of trials that have it.
-#[derive(Default)]
-struct Problems {
-    found: Vec<(ConfigError, usize)>,
-    trials: usize,
-}
-
-impl Problems {
-    /// Adds the mistakes of a trial that sets `overrides`, at the places of the sweep file.
-    fn add(&mut self, loaded: &Loaded<SweepConfig>, overrides: &[&Override], errors: ConfigErrors) {
-        self.trials += 1;
-        for error in errors {
-            let flag = error.file.strip_prefix("--set ");
-            let cause = flag.and_then(|flag| overrides.iter().find(|one| one.setting() == flag));
-            let error = match (cause, flag) {
-                (Some(cause), _) => {
-                    let message = if error.key.is_empty() || error.key == cause.key {
-                        error.message
-                    } else {
-                        format!("{}: {}", error.key, error.message)
-                    };
-                    ConfigError {
-                        suggestion: error.suggestion,
-                        ..error_at(loaded, &cause.place, message)
-                    }
-                }
-                (None, Some(_)) => {
-                    let seeds = KeyPath::root().key("seeds");
-                    error_at(loaded, &seeds, error.message)
-                }
-                (None, None) => error,
-            };
-            match self.found.iter_mut().find(|(other, _)| *other == error) {
-                Some((_, count)) => *count += 1,
-                None => self.found.push((error, 1)),
-            }
+        if trial.stage.is_some() {
+            let parents: Vec<&str> = trial.parents.iter().map(|p| p.trial.as_str()).collect();
+            hash.update(format!(" {:?} {parents:?}", trial.metric));
         }
     }
+    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
+}
 
-    /// # Errors
-    /// All mistakes, if there is any.
-    fn finish(self, sound: usize) -> Result<(), ConfigErrors> {
-        let all = self.trials + sound;
-        let mut errors: Vec<ConfigError> = self
-            .found
-            .into_iter()
-            .map(|(mut error, count)| {
-                if count < all {
-                    error.message += &format!(" (in {count} of {all} trials)");
-                }
-                error
-            })
-            .collect();
-        errors.sort_by_key(|error| (error.file.clone(), error.line, error.column));
-        errors.truncate(TOLD);
-        if errors.is_empty() {
-            Ok(())
-        } else {
-            Err(ConfigErrors::new(errors))
-        }
-    }
+fn hex(text: &str) -> String {
+    let hash = Sha256::digest(text.as_bytes());
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }

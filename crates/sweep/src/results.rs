@@ -1,14 +1,16 @@
 //! What came out of a sweep: a row a trial, and means over seeds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use toml::Value;
 
+use crate::compare::{Answer, answers};
 use crate::config::{Direction, Metric};
 use crate::error::SweepError;
 use crate::folder::{Folder, write_beside};
 use crate::judge::TrialResult;
+use crate::ledger::{Entry, Line};
 use crate::name::shown;
 use crate::plan::{Plan, Trial};
 use crate::reports::read_reports;
@@ -19,7 +21,9 @@ use crate::standing::{Standing, State};
 pub struct Results {
     /// The sweep's name.
     pub name: String,
-    /// What trials are judged by.
+    /// The stages, each behind those that it needs; none in a sweep without stages.
+    pub stages: Vec<String>,
+    /// What trials are judged by, unless their stage says another.
     pub metric: Metric,
     /// Labels of the keys that differ, in order.
     pub labels: Vec<String>,
@@ -27,6 +31,10 @@ pub struct Results {
     pub rows: Vec<Row>,
     /// Means over seeds, best first; configurations without a trial that is done come last.
     pub configurations: Vec<Configuration>,
+    /// Answers to the questions of the sweep.
+    pub answers: Vec<Answer>,
+    /// Whether the questions were changed after the sweep was begun.
+    pub asked_later: bool,
 }
 
 /// A trial and what came out of it.
@@ -36,6 +44,10 @@ pub struct Row {
     pub trial: String,
     /// Its configuration's name.
     pub configuration: String,
+    /// Its stage.
+    pub stage: Option<String>,
+    /// What it is judged by.
+    pub metric: Metric,
     /// Its arm.
     pub arm: Option<String>,
     /// Its seed.
@@ -46,6 +58,8 @@ pub struct Row {
     pub standing: Standing,
     /// The last value of every scalar; empty for one that has not ended in order.
     pub metrics: BTreeMap<String, Option<f64>>,
+    /// Scalars that were last measured before its end.
+    pub earlier: BTreeSet<String>,
     /// The metric by epoch.
     pub curve: BTreeMap<u32, f64>,
     /// What it wrote last, if it failed.
@@ -57,6 +71,9 @@ pub struct Row {
 pub struct Configuration {
     /// Its name.
     pub name: String,
+    /// Its stage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage: Option<String>,
     /// Its arm.
     pub arm: Option<String>,
     /// What it sets, by label, as text.
@@ -73,8 +90,15 @@ pub struct Configuration {
     pub stopped: usize,
     /// Trials that failed.
     pub failed: usize,
+    /// Trials that were not started, because a run that they use is not there.
+    #[serde(skip_serializing_if = "is_none")]
+    pub skipped: usize,
     /// Trials that are not over.
     pub open: usize,
+}
+
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 impl Results {
@@ -91,17 +115,81 @@ impl Results {
             .iter()
             .map(|trial| {
                 let standing = standings.get(&trial.name).cloned().unwrap_or_default();
-                row(trial, metric, folder, standing)
+                row(trial, folder, standing)
             })
             .collect();
-        let configurations = configurations(metric, &rows);
-        Self {
+        let configurations = configurations(&rows);
+        let mut all = Self {
             name: name.to_owned(),
+            stages: plan.stages.iter().map(|stage| stage.name.clone()).collect(),
             metric: metric.clone(),
             labels: plan.labels.clone(),
             rows,
             configurations,
+            answers: Vec::new(),
+            asked_later: false,
+        };
+        all.answers = answers(&plan.comparisons, &all);
+        all
+    }
+
+    /// Says whether the questions of `plan` are those that the sweep with this ledger was begun with.
+    #[must_use]
+    pub fn asked(self, plan: &Plan, ledger: &[Line]) -> Self {
+        let begun_with = ledger.first().and_then(|line| match &line.entry {
+            Entry::Sweep { questions, .. } => questions.clone(),
+            _ => None,
+        });
+        let asked_later = plan.questions.is_some() && plan.questions != begun_with;
+        Self {
+            asked_later,
+            ..self
         }
+    }
+
+    /// The results of each stage by itself, named by it; all of them where there are no stages.
+    pub fn by_stage(&self) -> Vec<Self> {
+        if self.stages.is_empty() {
+            return vec![self.clone()];
+        }
+        let of = |stage: &String| {
+            let own = |of: &Option<String>| of.as_ref() == Some(stage);
+            let rows: Vec<Row> = self
+                .rows
+                .iter()
+                .filter(|row| own(&row.stage))
+                .cloned()
+                .collect();
+            let configurations = self.configurations.iter().filter(|c| own(&c.stage));
+            let sets = |label: &&String| rows.iter().any(|row| row.values.contains_key(*label));
+            Self {
+                name: stage.clone(),
+                stages: Vec::new(),
+                metric: rows.first().map_or(&self.metric, |row| &row.metric).clone(),
+                labels: self.labels.iter().filter(sets).cloned().collect(),
+                configurations: configurations.cloned().collect(),
+                answers: Vec::new(),
+                asked_later: false,
+                rows,
+            }
+        };
+        self.stages.iter().map(of).collect()
+    }
+
+    /// Names of the scalars that the table of trials shows: the metrics of all stages first.
+    pub fn scalars(&self) -> Vec<&String> {
+        let metrics = || self.rows.iter().map(|row| &row.metric);
+        let mut names: Vec<&String> = Vec::new();
+        let all = std::iter::once(&self.metric.name)
+            .filter(|_| self.stages.is_empty())
+            .chain(metrics().map(|metric| &metric.name))
+            .chain(metrics().flat_map(|metric| &metric.against));
+        for name in all {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
     }
 
     /// Trials in `state`.
@@ -130,11 +218,12 @@ impl Results {
 
     /// Names of the columns of the table of trials.
     pub fn header(&self) -> Vec<String> {
-        let mut names: Vec<String> = ["trial", "state", "arm"].map(str::to_owned).into();
+        let mut names: Vec<String> = ["trial", "state"].map(str::to_owned).into();
+        names.extend((!self.stages.is_empty()).then(|| "stage".to_owned()));
+        names.push("arm".to_owned());
         names.extend(self.labels.iter().cloned());
         names.push("seed".to_owned());
-        names.push(self.metric.name.clone());
-        names.extend(self.metric.against.iter().cloned());
+        names.extend(self.scalars().into_iter().cloned());
         names.extend(["seconds", "attempts", "exit_code", "reason"].map(str::to_owned));
         names
     }
@@ -143,20 +232,23 @@ impl Results {
     pub fn cells(&self, row: &Row) -> Vec<String> {
         let number = |value: Option<f64>| value.map_or(String::new(), |x| x.to_string());
         let standing = &row.standing;
-        let mut cells = vec![
-            row.trial.clone(),
-            standing.state.word().to_owned(),
-            row.arm.clone().unwrap_or_default(),
-        ];
+        let mut cells = vec![row.trial.clone(), standing.state.word().to_owned()];
+        cells.extend((!self.stages.is_empty()).then(|| row.stage.clone().unwrap_or_default()));
+        cells.push(row.arm.clone().unwrap_or_default());
         cells.extend(
             self.labels
                 .iter()
                 .map(|label| row.values.get(label).map_or(String::new(), shown)),
         );
         cells.push(row.seed.map_or(String::new(), |seed| seed.to_string()));
-        cells.push(number(standing.value));
-        let scalar = |name: &String| number(row.metrics.get(name).copied().flatten());
-        cells.extend(self.metric.against.iter().map(scalar));
+        let scalar = |name: &String| {
+            if *name == row.metric.name {
+                number(standing.value)
+            } else {
+                number(row.metrics.get(name).copied().flatten())
+            }
+        };
+        cells.extend(self.scalars().into_iter().map(scalar));
         cells.push(format!("{:.2}", standing.seconds));
         cells.push(standing.attempts.to_string());
         cells.push(standing.code.map_or(String::new(), |code| code.to_string()));
@@ -181,7 +273,7 @@ impl Results {
             .rows
             .iter()
             .map(|row| {
-                serde_json::json!({
+                let mut json = serde_json::json!({
                     "trial": row.trial,
                     "configuration": row.configuration,
                     "arm": row.arm,
@@ -194,47 +286,65 @@ impl Results {
                     "exit_code": row.standing.code,
                     "reason": row.standing.reason,
                     "metrics": row.metrics,
-                })
+                });
+                if let (Some(stage), Some(keys)) = (&row.stage, json.as_object_mut()) {
+                    keys.insert("stage".to_owned(), stage.as_str().into());
+                    keys.insert("metric".to_owned(), row.metric.name.as_str().into());
+                }
+                json
             })
             .collect();
-        serde_json::json!({
+        let mut json = serde_json::json!({
             "sweep": self.name,
             "metric": self.metric,
             "configurations": self.configurations,
             "trials": trials,
-        })
+        });
+        if let (false, Some(keys)) = (self.answers.is_empty(), json.as_object_mut()) {
+            keys.insert("comparisons".to_owned(), serde_json::json!(self.answers));
+        }
+        json
     }
 }
 
-fn row(trial: &Trial, metric: &Metric, folder: &Folder, standing: Standing) -> Row {
+fn row(trial: &Trial, folder: &Folder, standing: Standing) -> Row {
     let run = folder.run(&trial.name);
     let last_lines = match standing.state {
         State::Failed => folder.last_lines(&trial.name, standing.attempts, 8),
         _ => Vec::new(),
     };
+    let (metrics, earlier) = TrialResult::read(&run)
+        .map(|result| (result.metrics, result.earlier))
+        .unwrap_or_default();
     Row {
         trial: trial.name.clone(),
         configuration: trial.configuration.clone(),
+        stage: trial.stage.clone(),
+        metric: trial.metric.clone(),
         arm: trial.arm.clone(),
         seed: trial.seed,
         values: trial.values.clone(),
-        metrics: TrialResult::read(&run)
-            .map(|result| result.metrics)
-            .unwrap_or_default(),
-        curve: read_reports(&run, &metric.name),
+        metrics,
+        earlier: earlier.into_keys().collect(),
+        curve: read_reports(&run, &trial.metric.name),
         last_lines,
         standing,
     }
 }
 
-fn configurations(metric: &Metric, rows: &[Row]) -> Vec<Configuration> {
+/// Means over seeds, best first, stage by stage.
+fn configurations(rows: &[Row]) -> Vec<Configuration> {
     let mut names: Vec<&str> = Vec::new();
+    let mut stages: Vec<&Option<String>> = Vec::new();
     for row in rows {
         if !names.contains(&row.configuration.as_str()) {
             names.push(&row.configuration);
         }
+        if !stages.contains(&&row.stage) {
+            stages.push(&row.stage);
+        }
     }
-    let mut found: Vec<Configuration> = names
+    let mut found: Vec<(Configuration, Direction)> = names
         .into_iter()
         .filter_map(|name| {
             let members: Vec<&Row> = rows
@@ -255,14 +365,15 @@ fn configurations(metric: &Metric, rows: &[Row]) -> Vec<Configuration> {
             };
             let values: Vec<f64> = done().filter_map(|row| row.standing.value).collect();
             let (mean, standard_error) = mean(&values);
-            let against = metric.against.iter().filter_map(|scalar| {
+            let against = first.metric.against.iter().filter_map(|scalar| {
                 let values: Vec<f64> = done()
                     .filter_map(|row| row.metrics.get(scalar).copied().flatten())
                     .collect();
                 Some((scalar.clone(), self::mean(&values).0?))
             });
-            Some(Configuration {
+            let configuration = Configuration {
                 name: name.to_owned(),
+                stage: first.stage.clone(),
                 arm: first.arm.clone(),
                 values: first
                     .values
@@ -275,12 +386,21 @@ fn configurations(metric: &Metric, rows: &[Row]) -> Vec<Configuration> {
                 done: count(State::Done),
                 stopped: count(State::Stopped),
                 failed: count(State::Failed),
+                skipped: count(State::Skipped),
                 open: count(State::Pending) + count(State::Running),
-            })
+            };
+            Some((configuration, first.metric.direction))
         })
         .collect();
-    found.sort_by(|a, b| best_first(metric.direction, a.mean, b.mean));
+    let place = |c: &Configuration| stages.iter().position(|stage| **stage == c.stage);
+    found.sort_by(|(a, direction), (b, _)| {
+        let stage = place(a).cmp(&place(b));
+        stage.then_with(|| best_first(*direction, a.mean, b.mean))
+    });
     found
+        .into_iter()
+        .map(|(configuration, _)| configuration)
+        .collect()
 }
 
 fn best_first(direction: Direction, a: Option<f64>, b: Option<f64>) -> std::cmp::Ordering {

@@ -39,31 +39,25 @@ pub(crate) struct Dimension {
     pub(crate) range: Range,
 }
 
-/// The keys of a space and their tables, in order of their names.
-fn tables(space: &Table) -> Vec<(String, KeyPath, Value)> {
+/// The keys of the space that stands at `at` and their tables, in order of their names.
+fn tables(space: &Table, at: &str) -> Vec<(String, KeyPath, Value)> {
     let is_range = |table: &Table| {
         ["low", "high", "values"]
             .iter()
             .any(|name| table.contains_key(*name))
     };
     let mut found = Vec::new();
-    walk(
-        space,
-        &root("search.space"),
-        "",
-        &is_range,
-        &mut |key, place, value| {
-            found.push((key, place, value.clone()));
-        },
-    );
+    walk(space, &root(at), "", &is_range, &mut |key, place, value| {
+        found.push((key, place, value.clone()));
+    });
     found
 }
 
-/// Checks all ranges; gives the keys and their places.
-pub(crate) fn ranges(space: &Table, report: &mut Report<'_>) -> Vec<(String, String)> {
-    let found = tables(space);
+/// Checks all ranges of the space that stands at `at`; gives the keys and their places.
+pub(crate) fn ranges(space: &Table, at: &str, report: &mut Report<'_>) -> Vec<(String, String)> {
+    let found = tables(space, at);
     if found.is_empty() {
-        report.error("search.space", "name at least one key and its range");
+        report.error(at, "name at least one key and its range");
     }
     let mut keys = Vec::new();
     for (key, place, value) in found {
@@ -159,12 +153,12 @@ fn rounded(x: f64) -> f64 {
         .unwrap_or(x)
 }
 
-/// The samples of a search: for each, a value for every key.
+/// The samples of the search whose space stands at `at`: for each, a value for every key.
 ///
 /// A sample is a pure function of seed, index and, for random search, key, so that a longer search
 /// begins with the samples of a shorter one.
-pub(crate) fn samples(search: &Search) -> Vec<Vec<Override>> {
-    let dimensions: Vec<Dimension> = tables(&search.space)
+pub(crate) fn samples(search: &Search, at: &str) -> Vec<Vec<Override>> {
+    let dimensions: Vec<Dimension> = tables(&search.space, at)
         .into_iter()
         .filter_map(|(key, place, value)| {
             let range = value.try_into::<Range>().ok()?;
@@ -266,7 +260,8 @@ mod tests {
     #[test]
     fn a_longer_search_begins_with_the_shorter_one() -> Result<(), toml::de::Error> {
         for kind in [SearchKind::Random, SearchKind::Sobol] {
-            let (short, long) = (samples(&search(kind, 5)?), samples(&search(kind, 16)?));
+            let drawn = |count| Ok(samples(&search(kind, count)?, "search.space"));
+            let (short, long) = (drawn(5)?, drawn(16)?);
             assert_eq!(short, long[..5]);
             assert_eq!(
                 long[0].iter().map(|o| o.key.as_str()).collect::<Vec<_>>(),
@@ -280,7 +275,7 @@ mod tests {
     fn sobol_puts_one_of_2_to_the_m_samples_into_each_interval() -> Result<(), toml::de::Error> {
         for dimension in [0, 1] {
             let mut cells = [0; 16];
-            for sample in samples(&search(SearchKind::Sobol, 16)?) {
+            for sample in samples(&search(SearchKind::Sobol, 16)?, "search.space") {
                 let x = number(&sample[dimension].value);
                 let u = if dimension == 0 {
                     x

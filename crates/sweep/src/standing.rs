@@ -19,6 +19,8 @@ pub enum State {
     Failed,
     /// It was stopped early, because others did better.
     Stopped,
+    /// It was not started, because a run that it uses is not there.
+    Skipped,
 }
 
 impl State {
@@ -30,6 +32,7 @@ impl State {
             Self::Done => "done",
             Self::Failed => "failed",
             Self::Stopped => "stopped",
+            Self::Skipped => "skipped",
         }
     }
 }
@@ -116,6 +119,7 @@ pub(crate) fn apply(standings: &mut BTreeMap<String, Standing>, rungs: &mut Rung
         | Entry::Rung { trial, .. }
         | Entry::Stop { trial, .. }
         | Entry::End { trial, .. }
+        | Entry::Skip { trial, .. }
         | Entry::Retry { trial } => trial,
     };
     let Some(standing) = standings.get_mut(name) else {
@@ -174,7 +178,14 @@ pub(crate) fn apply(standings: &mut BTreeMap<String, Standing>, rungs: &mut Rung
             standing.reason.clone_from(reason);
             standing.launch = None;
         }
+        Entry::Skip { reason, .. } => {
+            standing.state = State::Skipped;
+            standing.reason = Some(reason.clone());
+        }
         Entry::Retry { .. } => {
+            if standing.state == State::Skipped {
+                standing.reason = None;
+            }
             standing.state = State::Pending;
             standing.crashes = 0;
             standing.cut_off = 0;

@@ -209,6 +209,8 @@ fn a_trial_that_was_to_stop_is_told_again_by_the_next_process_and_then_no_more()
                 version: 1,
                 name: "s".to_owned(),
                 digest: plan.digest.clone(),
+                questions: None,
+                stages: Vec::new(),
                 trials: digests.collect(),
             },
             Entry::Start {

@@ -32,10 +32,7 @@ pub(super) fn write(results: &Results, folder: &Path) -> Result<(), RunError> {
         verb: "write",
         source,
     };
-    let metrics: Vec<String> = std::iter::once(&results.metric.name)
-        .chain(&results.metric.against)
-        .cloned()
-        .collect();
+    let metrics: Vec<String> = results.scalars().into_iter().cloned().collect();
     let mut board = TensorBoard::create(folder, None)?;
     board
         .hparams_experiment(&tried, &metrics)
@@ -43,22 +40,17 @@ pub(super) fn write(results: &Results, folder: &Path) -> Result<(), RunError> {
         .map_err(io)?;
     for row in begun() {
         let mut board = TensorBoard::create(&folder.join(&row.trial), None)?;
-        session(&mut board, results, row, &metrics).map_err(io)?;
+        session(&mut board, row, &metrics).map_err(io)?;
     }
     Ok(())
 }
 
-fn session(
-    board: &mut TensorBoard,
-    results: &Results,
-    row: &Row,
-    metrics: &[String],
-) -> std::io::Result<()> {
+fn session(board: &mut TensorBoard, row: &Row, metrics: &[String]) -> std::io::Result<()> {
     let standing = &row.standing;
     let status = match standing.state {
         State::Pending | State::Running => SessionStatus::Running,
         State::Done => SessionStatus::Success,
-        State::Failed | State::Stopped => SessionStatus::Failure,
+        State::Failed | State::Stopped | State::Skipped => SessionStatus::Failure,
     };
     board.hparams_session(&Session {
         group: row.trial.clone(),
@@ -77,10 +69,10 @@ fn session(
         })
     };
     for (&epoch, &value) in &row.curve {
-        scalar(&results.metric.name, epoch, value)?;
+        scalar(&row.metric.name, epoch, value)?;
     }
     let last = row.curve.keys().next_back().copied().unwrap_or(0);
-    for tag in metrics.iter().skip(1) {
+    for tag in metrics.iter().filter(|tag| **tag != row.metric.name) {
         if let Some(Some(value)) = row.metrics.get(tag) {
             scalar(tag, last, *value)?;
         }
@@ -94,6 +86,11 @@ fn parameters(row: &Row) -> BTreeMap<String, HParam> {
         .iter()
         .map(|(name, value)| (name.clone(), hparam(value)))
         .collect();
+    all.extend(
+        row.stage
+            .clone()
+            .map(|stage| ("stage".to_owned(), HParam::Text(stage))),
+    );
     all.extend(
         row.arm
             .clone()

@@ -2,9 +2,12 @@
 //! tables, TensorBoard sessions and one HTML page. What `afterimage sweep` does, as a library.
 
 mod hparams;
+mod knowable;
 mod page;
 mod scatter;
+mod status;
 mod summary;
+mod tables;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -19,26 +22,33 @@ use crate::dry_run::dry_run;
 use crate::error::RunError;
 use crate::registry::Registry;
 
-pub use summary::{counts, table};
+pub use status::{left, status};
+pub use summary::{comparisons, counts, overview, table};
 
 /// The HTML page of a sweep.
 pub const PAGE: &str = "report.html";
 
-/// Loads a sweep file and makes its trials, whose plugins are those of `registry`; each is checked as `afterimage check` does, so that a
-/// mistake is told before the first of them starts.
+/// The tables of a sweep as Markdown.
+pub const STUDY: &str = "study.md";
+
+/// Loads a sweep file, with flags over its own keys (as in `seeds=[1]`), and makes its trials, whose
+/// plugins are those of `registry`; each is checked as `afterimage check` does, so that a mistake is
+/// told before the first of them starts.
 ///
 /// # Errors
 /// Every mistake in the sweep file, or else in the configs of its trials.
 pub fn load_sweep(
     registry: &Registry,
     file: &Path,
+    sets: &[String],
 ) -> Result<(Loaded<SweepConfig>, Plan), ConfigErrors> {
-    let loaded = load_file::<SweepConfig>(file, &[])?;
+    let loaded = load_file::<SweepConfig>(file, sets)?;
     // Trials that differ in their seed alone have the same plugins in the same order.
     let seen = RefCell::new(BTreeMap::new());
     let plan = Plan::new(&loaded, file, &|base, sets| {
         check(registry, base, sets, &seen)
     })?;
+    knowable::check(&loaded, &plan)?;
     Ok((loaded, plan))
 }
 
@@ -73,15 +83,22 @@ fn check(
 }
 
 /// Writes all that is made of results into the sweep's folder: `results.csv`, `results.parquet`,
-/// `sweep.json`, `report.html`, `optuna.journal`, and `tensorboard/` with a session a trial.
+/// `sweep.json`, `study.md`, `report.html`, `optuna.journal`, `tensorboard/` with a session a trial,
+/// and `comparisons.csv` where the sweep compares.
 ///
 /// # Errors
 /// A file that cannot be written.
 pub fn write_results(results: &Results, folder: &Folder) -> Result<(), RunError> {
+    let _lock = folder.lock_results()?;
     results.write(folder)?;
     let path = folder.path();
     write_table(&path.join("results.parquet"), &columns(results))?;
     write_beside(&path.join("optuna.journal"), journal(results).as_bytes())?;
+    write_beside(&path.join(STUDY), tables::markdown(results).as_bytes())?;
+    if !results.answers.is_empty() {
+        let csv = tables::csv(&results.answers);
+        write_beside(&path.join("comparisons.csv"), csv.as_bytes())?;
+    }
     write_beside(&path.join(PAGE), page::render(results).as_bytes())?;
     hparams::write(results, &path.join("tensorboard"))
 }

@@ -8,42 +8,18 @@ use toml::Value;
 
 use super::scatter::{Axis, Point, Scatter, pareto_front};
 use super::summary::{cells, counts};
+use super::tables;
 
 /// Curves that are drawn; more cannot be told apart.
 const CURVES: usize = 60;
 
 pub(super) fn render(results: &Results) -> String {
     let mut body = format!("<h1>{}</h1>", escape(&results.name));
-    body += &format!(
-        "<p class=note>{}; judged by <code>{}</code>, {}.</p>",
-        escape(&counts(results)),
-        escape(&results.metric.name),
-        match results.metric.direction {
-            afterimage_sweep::Direction::Maximize => "higher is better",
-            afterimage_sweep::Direction::Minimize => "lower is better",
-        }
-    );
-    let (header, rows) = cells(results);
-    let header: Vec<&str> = header.iter().map(String::as_str).collect();
-    body += &section(
-        "Best first",
-        "Mean over the trials that are done, with its standard error where there are at least two \
-         seeds.",
-        &html::table(&header, &rows),
-    );
-    body += &section(
-        "What each key does",
-        "A point a configuration: mean and standard error over seeds. The other keys vary from \
-         point to point.",
-        &keys(results),
-    );
-    body += &section(
-        "Against cost",
-        "The dashed line is the Pareto front: no other configuration has less cost and a better \
-         metric.",
-        &costs(results),
-    );
-    body += &section("By epoch", "", &curves(results));
+    body += &format!("<p class=note>{}.</p>", escape(&counts(results)));
+    body += &comparisons(results);
+    for part in results.by_stage() {
+        body += &stage(&part, !results.stages.is_empty());
+    }
     body += &section("Failed trials", "", &failures(results));
     body += &section(
         "Trials",
@@ -51,6 +27,58 @@ pub(super) fn render(results: &Results) -> String {
         &trials(results),
     );
     document(&results.name, &body)
+}
+
+/// The questions of the sweep and their answers.
+fn comparisons(results: &Results) -> String {
+    let mut tables = String::new();
+    for group in tables::groups(&results.answers) {
+        let (header, rows) = tables::cells(group);
+        let name = group.first().map_or("", |answer| answer.compare.as_str());
+        tables += &format!(
+            "<h3>{}</h3><p class=note>{}</p>{}",
+            escape(name),
+            escape(&tables::heading(group)),
+            html::table(&header, &rows)
+        );
+    }
+    if results.asked_later {
+        tables += &format!("<p><b>{}</b></p>", escape(tables::LATER));
+    }
+    section("Comparisons", &tables::READING.replace('*', ""), &tables)
+}
+
+/// What came out of a stage, or of a sweep without stages.
+fn stage(results: &Results, named: bool) -> String {
+    let title = |text: &str| match named {
+        true => format!("{}: {}", results.name, text.to_lowercase()),
+        false => text.to_owned(),
+    };
+    let (header, rows) = cells(results);
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
+    let judged = format!(
+        "Judged by {}, {}; mean over the trials that are done, with its standard error where there are at \
+         least two seeds.",
+        results.metric.name,
+        match results.metric.direction {
+            afterimage_sweep::Direction::Maximize => "higher is better",
+            afterimage_sweep::Direction::Minimize => "lower is better",
+        }
+    );
+    let mut body = section(&title("Best first"), &judged, &html::table(&header, &rows));
+    body += &section(
+        &title("What each key does"),
+        "A point a configuration: mean and standard error over seeds. The other keys vary from \
+         point to point.",
+        &keys(results),
+    );
+    body += &section(
+        &title("Against cost"),
+        "The dashed line is the Pareto front: no other configuration has less cost and a better \
+         metric.",
+        &costs(results),
+    );
+    body + &section(&title("By epoch"), "", &curves(results))
 }
 
 /// Arms, or one group without a name.

@@ -1,13 +1,22 @@
 //! The few lines that a user reads at the end of a sweep.
 
-use afterimage_sweep::{Configuration, Results, State};
+use std::path::Path;
+
+use afterimage_sweep::{Configuration, Plan, Results, State, Trial};
 use afterimage_track::TextTable;
+
+use super::tables::{LATER, groups, heading};
 
 /// Characters of a value in the table.
 const LONGEST: usize = 32;
 
-/// Configurations, best first, with mean and standard error over seeds.
+/// Configurations, best first, with mean and standard error over seeds; a table a stage.
 pub fn table(results: &Results) -> String {
+    let tables: Vec<String> = results.by_stage().iter().map(one_table).collect();
+    tables.join("\n")
+}
+
+fn one_table(results: &Results) -> String {
     let (header, rows) = cells(results);
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
     let seeds = if results.rows.iter().any(|row| row.seed.is_some()) {
@@ -24,12 +33,65 @@ pub fn table(results: &Results) -> String {
     table.to_string()
 }
 
+/// What came out of each comparison, a line an arm; empty without any.
+pub fn comparisons(results: &Results) -> String {
+    let mut text = String::new();
+    for group in groups(&results.answers) {
+        let name = group.first().map_or("", |answer| answer.compare.as_str());
+        let header = ["arm", "difference", "95 %", "seeds", "verdict", "expected"];
+        let title = format!("{name}: {}, arm less control by seed", heading(group));
+        let mut table = TextTable::new(title, &header);
+        for answer in group {
+            let number = |x: Option<f64>| TextTable::number(x.unwrap_or(f64::NAN), 4);
+            let interval = answer.interval().map_or("–".to_owned(), |(low, high)| {
+                format!("{low:+.4} … {high:+.4}")
+            });
+            let expected = answer
+                .expected
+                .as_ref()
+                .map_or("", |(_, outcome)| outcome.words());
+            table.row(vec![
+                answer.arm.clone(),
+                number(answer.difference),
+                interval,
+                format!("{} of {}", answer.pairs, answer.seeds),
+                answer.told.to_owned(),
+                expected.to_owned(),
+            ]);
+        }
+        text += &format!("{table}\n");
+    }
+    if results.asked_later {
+        text += &format!("{LATER}\n");
+    }
+    text
+}
+
+/// What a sweep in `out` would run: its stages with the number of their trials, and all trials.
+pub fn overview(plan: &Plan, out: &Path) -> String {
+    let mut text = format!("{} trials in {}\n", plan.trials.len(), out.display());
+    for stage in &plan.stages {
+        let own = |trial: &&Trial| trial.stage.as_ref() == Some(&stage.name);
+        let needs = match stage.needs.as_slice() {
+            [] => String::new(),
+            needs => format!(", each behind its run of {}", needs.join(" and ")),
+        };
+        let count = plan.trials.iter().filter(own).count();
+        text += &format!("stage {}: {count} trials{needs}\n", stage.name);
+    }
+    for trial in &plan.trials {
+        text += &format!("  {}\n", trial.name);
+    }
+    text
+}
+
 /// How many trials are in which state, in words.
 pub fn counts(results: &Results) -> String {
     let all = [
         State::Done,
         State::Stopped,
         State::Failed,
+        State::Skipped,
         State::Running,
         State::Pending,
     ];
@@ -93,9 +155,10 @@ pub(super) fn cells<'a>(results: &'a Results) -> (Vec<String>, Vec<Vec<String>>)
         );
     }
     column("done", Box::new(|c| c.done.to_string()));
-    let counts: [(&str, Count); 3] = [
+    let counts: [(&str, Count); 4] = [
         ("stopped", |c| c.stopped),
         ("failed", |c| c.failed),
+        ("skipped", |c| c.skipped),
         ("open", |c| c.open),
     ];
     for (name, count) in counts {

@@ -98,7 +98,7 @@ impl Engine<'_> {
         let begun = self.has_begun(trial);
         let run = self.folder.run(trial);
         let result = TrialResult::read(&run);
-        let metric = &self.rules.metric.name;
+        let metric = &self.metric_of(trial).name;
         let value = match result
             .as_ref()
             .and_then(|result| result.metrics.get(metric))
@@ -120,7 +120,7 @@ impl Engine<'_> {
             && let Some(result) = &result
             && !result.metrics.contains_key(metric)
         {
-            verdict = Verdict::Failed(self.without_metric(result)?);
+            verdict = Verdict::Failed(self.without_metric(trial, result)?);
         }
         let (end, mut reason) = match &verdict {
             Verdict::Done => (End::Done, None),
@@ -164,13 +164,17 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Says that a run has no such metric, and halts the sweep if no run has had it: the rest would
-    /// be the same.
+    /// Says that a run has no such metric, and halts the sweep if no run of its stage has had it: the
+    /// rest would be the same.
     ///
     /// # Errors
     /// An executor that cannot be asked to take trials back.
-    pub(super) fn without_metric(&mut self, result: &TrialResult) -> Result<String, SweepError> {
-        let metric = &self.rules.metric.name;
+    pub(super) fn without_metric(
+        &mut self,
+        trial: &str,
+        result: &TrialResult,
+    ) -> Result<String, SweepError> {
+        let metric = &self.metric_of(trial).name;
         let family = metric.split('/').next().unwrap_or_default();
         let mut known: Vec<&str> = result.metrics.keys().map(String::as_str).collect();
         let near: Vec<&str> = known
@@ -187,11 +191,11 @@ impl Engine<'_> {
             "the run reports no {metric:?} (metric.name); it reports {}{more}",
             known.join(", ")
         );
-        if self
-            .standings
-            .values()
-            .all(|standing| standing.value.is_none())
-        {
+        let never = |other: &str| {
+            let standing = self.standings.get(other);
+            standing.is_none_or(|standing| standing.value.is_none())
+        };
+        if self.stage_of(trial).all(never) {
             self.halt(why.clone())?;
         }
         Ok(why)
@@ -212,12 +216,18 @@ impl Engine<'_> {
             if tasks.len() >= self.executor.room() {
                 break;
             }
+            if !self.is_due(&trial) {
+                continue;
+            }
             let attempt = self.attempts(&trial) + 1;
             if attempt == 1 {
                 if new == 0 {
                     continue;
                 }
                 new -= 1;
+            }
+            if !self.settle(&trial)? {
+                continue;
             }
             tasks.push(Task { trial, attempt });
         }

@@ -1,30 +1,31 @@
 //! The sweep at work: starts trials, watches them, judges their ends, until none is left.
 
 mod attempts;
+mod children;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::config::{Budget, Metric, SweepConfig};
+use crate::config::{Budget, Metric, StoppingConfig, SweepConfig};
 use crate::error::SweepError;
 use crate::executor::Executor;
 use crate::folder::Folder;
 use crate::judge::Verdict;
 use crate::ledger::{Entry, Ledger, Line, VERSION};
-use crate::plan::Plan;
+use crate::plan::{Plan, Trial};
 use crate::reports::Reports;
 use crate::standing::{Standing, State, apply, replay};
-use crate::stopping::{Rungs, Stopping};
+use crate::stopping::Rungs;
 
 /// What a sweep goes by, apart from its trials.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rules {
-    /// What trials are judged by.
+    /// What trials are judged by, unless their stage says another.
     pub metric: Metric,
     /// Which trials are stopped early.
-    pub stopping: Option<Stopping>,
+    pub stopping: Option<StoppingConfig>,
     /// Crashes of a trial that are forgiven.
     pub retries: u32,
     /// Failed trials that are tolerated; one more and no other is started.
@@ -37,9 +38,7 @@ impl From<&SweepConfig> for Rules {
     fn from(config: &SweepConfig) -> Self {
         Self {
             metric: config.metric.clone(),
-            stopping: config
-                .stopping
-                .map(|rule| Stopping::new(rule, config.metric.direction)),
+            stopping: config.stopping,
             retries: config.retries,
             max_failures: config.max_failures,
             budget: config.budget,
@@ -82,6 +81,13 @@ pub enum Note<'a> {
         /// Why.
         reason: &'a str,
     },
+    /// A trial will not be started.
+    Skipped {
+        /// The trial.
+        trial: &'a str,
+        /// Why.
+        reason: &'a str,
+    },
     /// No more trials are started, and why.
     Halted(&'a str),
     /// A signal came; the trials were told to write a checkpoint.
@@ -103,8 +109,10 @@ pub enum Ending {
 pub struct Engine<'a> {
     folder: &'a Folder,
     plan: &'a Plan,
+    by_name: BTreeMap<&'a str, &'a Trial>,
     rules: Rules,
     ledger: Ledger,
+    begun: Vec<Line>,
     standings: BTreeMap<String, Standing>,
     rungs: Rungs,
     reports: BTreeMap<String, Reports>,
@@ -137,17 +145,20 @@ impl<'a> Engine<'a> {
         tell: Box<dyn FnMut(&Note<'_>) + 'a>,
     ) -> Result<Self, SweepError> {
         let (mut ledger, lines) = Ledger::open(&folder.ledger())?;
+        let mut begun: Vec<Line> = lines.iter().take(1).cloned().collect();
         match lines.first() {
             None => {
                 let trials = plan
                     .trials
                     .iter()
                     .map(|t| (t.name.clone(), t.digest.clone()));
-                ledger.append(&[Entry::Sweep {
+                begun = ledger.append(&[Entry::Sweep {
                     version: VERSION,
                     name: name.to_owned(),
                     digest: plan.digest.clone(),
                     trials: trials.collect(),
+                    questions: plan.questions.clone(),
+                    stages: plan.stages.iter().map(|stage| stage.name.clone()).collect(),
                 }])?;
             }
             Some(_) => same_sweep(folder, plan, &lines)?,
@@ -158,8 +169,10 @@ impl<'a> Engine<'a> {
         Ok(Self {
             folder,
             plan,
+            by_name: children::by_name(&plan.trials),
             rules,
             ledger,
+            begun,
             standings,
             rungs,
             reports: BTreeMap::new(),
@@ -173,23 +186,29 @@ impl<'a> Engine<'a> {
         })
     }
 
+    /// The first entry of the ledger, which says with what the sweep was begun.
+    pub fn begun(&self) -> &[Line] {
+        &self.begun
+    }
+
     /// Where each trial stands.
     pub fn standings(&self) -> &BTreeMap<String, Standing> {
         &self.standings
     }
 
-    /// Gives failed trials another try.
+    /// Gives failed trials another try, and those that were skipped because of them a first one.
     ///
     /// # Errors
     /// A ledger that cannot be written.
     pub fn retry_failed(&mut self) -> Result<(), SweepError> {
-        let failed: Vec<Entry> = self
+        let again: Vec<Entry> = self
             .in_state(State::Failed)
+            .chain(self.worth_retrying())
             .map(|trial| Entry::Retry {
                 trial: trial.to_owned(),
             })
             .collect();
-        self.note(&failed)
+        self.note(&again)
     }
 
     /// Works until no trial is left, the budget is used up, too many trials failed, or a signal came.
@@ -211,6 +230,7 @@ impl<'a> Engine<'a> {
             for (trial, ended) in self.executor.over()? {
                 self.conclude(&trial, &ended)?;
             }
+            self.skip_children()?;
             if !self.told {
                 self.watch()?;
                 self.halt_if_due()?;
@@ -292,6 +312,7 @@ pub fn same_sweep(folder: &Folder, plan: &Plan, lines: &[Line]) -> Result<(), Sw
         folder: folder.path().to_owned(),
         what,
     };
+    let of_stage = |name: &str| plan.place_of(name);
     let Some(Entry::Sweep {
         version,
         digest,
@@ -315,9 +336,17 @@ pub fn same_sweep(folder: &Folder, plan: &Plan, lines: &[Line]) -> Result<(), Sw
     }
     for (name, digest) in trials {
         match plan.trial(name) {
-            None => return Err(changed(format!("there is no trial {name} any more"))),
+            None => {
+                return Err(changed(format!(
+                    "there is no trial {name} any more{}",
+                    of_stage(name)
+                )));
+            }
             Some(trial) if trial.digest != *digest => {
-                return Err(changed(format!("the config of {name} is another now")));
+                return Err(changed(format!(
+                    "the config of {name} is another now{}",
+                    of_stage(name)
+                )));
             }
             Some(_) => {}
         }
@@ -327,7 +356,7 @@ pub fn same_sweep(folder: &Folder, plan: &Plan, lines: &[Line]) -> Result<(), Sw
         .iter()
         .find(|trial| trials.iter().all(|(name, _)| *name != trial.name));
     Err(changed(match new {
-        Some(trial) => format!("the trial {} is new", trial.name),
+        Some(trial) => format!("the trial {} is new{}", trial.name, of_stage(&trial.name)),
         None => "metric or stopping are others now".to_owned(),
     }))
 }

@@ -6,11 +6,12 @@ use crate::error::SweepError;
 use crate::ledger::Entry;
 use crate::reports::Reports;
 use crate::standing::State;
+use crate::stopping::Stopping;
 
 impl Engine<'_> {
     /// Reads what running trials report, and asks those to stop that fall behind.
     pub(super) fn watch(&mut self) -> Result<(), SweepError> {
-        let Some(stopping) = self.rules.stopping else {
+        let Some(rule) = self.rules.stopping else {
             return Ok(());
         };
         for trial in self.names_in(State::Running) {
@@ -22,11 +23,12 @@ impl Engine<'_> {
                 continue;
             }
             let run = self.folder.run(&trial);
-            let metric = &self.rules.metric.name;
+            let metric = self.metric_of(&trial).clone();
+            let stopping = Stopping::new(rule, metric.direction);
             let reports = self
                 .reports
                 .entry(trial.clone())
-                .or_insert_with(|| Reports::of(&run, metric));
+                .or_insert_with(|| Reports::of(&run, &metric.name));
             if reports.update().is_err() {
                 continue;
             }
@@ -51,7 +53,7 @@ impl Engine<'_> {
                 rung = stopping.next_rung(rung.max(at.min(last)));
             }
             for (epoch, value) in due {
-                let keep = stopping.keeps(&self.rungs, &trial, epoch, value);
+                let keep = stopping.keeps(&self.rungs_of_stage(&trial), &trial, epoch, value);
                 let reason = (!keep).then(|| stopping.reason(epoch, value));
                 // In this order: whatever is cut off by a kill, a trial that was judged to stop stops.
                 let stop = reason.clone().map(|reason| Entry::Stop {

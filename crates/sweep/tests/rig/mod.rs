@@ -33,6 +33,12 @@ pub struct Experiment {
     pub fail: u32,
     #[serde(default)]
     pub nested: BTreeMap<String, f64>,
+    /// A run or a checkpoint that it must find whole.
+    #[serde(default)]
+    pub from: String,
+    /// A file without which it fails.
+    #[serde(default)]
+    pub gate: String,
 }
 
 fn one() -> u32 {
@@ -60,6 +66,17 @@ mkdir "$out/busy" 2>/dev/null || echo clash >>"$out/clashes"
 cp "$config" "$out/config.toml"
 echo $$ >>"$out/starts"
 rm -f "$out/result.json"
+from=$(get from | tr -d '"') gate=$(get gate | tr -d '"')
+if [ -n "$from" ] && [ ! -e "$from/result.json" ] && [ ! -e "$from/contents.json" ]; then
+    echo "nothing to start from in $from" >&2
+    rmdir "$out/busy"
+    exit 2
+fi
+if [ -n "$gate" ] && [ ! -e "$gate" ]; then
+    echo "the gate is closed" >&2
+    rmdir "$out/busy"
+    exit 1
+fi
 finish() {
     rmdir "$out/busy"
     echo "{\"exit_code\":$1,\"outcome\":\"x\",\"metrics\":{\"eval/knn\":$(get quality),\"cost\":2.0}}" >"$out/result.json"
@@ -78,6 +95,8 @@ while [ "$done" -lt "$(get epochs)" ]; do
         exit 1
     fi
     echo "{\"tag\":\"eval/knn\",\"epoch\":$done,\"step\":$done,\"author\":\"loop\",\"value\":$(get quality)}" >>"$out/metrics.jsonl"
+    mkdir -p "$out/checkpoints/step-0000000$done"
+    echo "{\"step\":$done,\"epoch\":$done}" >"$out/checkpoints/step-0000000$done/contents.json"
     echo $done >"$out/checkpoint"
 done
 finish 0

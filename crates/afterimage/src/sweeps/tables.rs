@@ -1,0 +1,233 @@
+//! The tables of a study: comparisons with their verdicts, and all configurations, as Markdown and CSV.
+
+use afterimage_sweep::{Answer, Configuration, Results};
+
+use super::summary::counts;
+
+/// Columns of `comparisons.csv`.
+const COLUMNS: [&str; 17] = [
+    "compare",
+    "arm",
+    "control",
+    "metric",
+    "arm_mean",
+    "control_mean",
+    "difference",
+    "t_low",
+    "t_high",
+    "bootstrap_low",
+    "bootstrap_high",
+    "pairs",
+    "seeds",
+    "told",
+    "expected",
+    "outcome",
+    "earlier",
+];
+
+/// How the answers of a sweep are to be read.
+pub(super) const READING: &str = "Differences are arm less control, run by run with the same seed, of the last values of the runs; \
+     the intervals hold 95 %: Student's t, and the percentile bootstrap over seeds (10,000 draws, the \
+     same ones each time). An arm is *above* or *below* its control where both intervals leave 0 out and \
+     there are at least three seeds; of few seeds the bootstrap alone would be too sure. Each interval \
+     stands by itself: of twenty arms that are like their control, one is expected to be told apart.";
+
+/// What is said where questions are not those that the sweep was begun with.
+pub(super) const LATER: &str = "These questions are not those that the sweep was begun with: they were changed or added after \
+     trials had been started.";
+
+/// `study.md`: the answers, then every configuration.
+pub(super) fn markdown(results: &Results) -> String {
+    let mut text = format!("# {}\n\n{}.\n", results.name, counts(results));
+    if !results.answers.is_empty() {
+        text += &format!("\n## Comparisons\n\n{READING}\n");
+        if results.asked_later {
+            text += &format!("\n**{LATER}**\n");
+        }
+        for group in groups(&results.answers) {
+            text += &comparison(group);
+        }
+    }
+    for part in results.by_stage() {
+        text += &configurations(results, &part);
+    }
+    text
+}
+
+/// The answers by question.
+pub(super) fn groups(answers: &[Answer]) -> Vec<&[Answer]> {
+    answers.chunk_by(|a, b| a.compare == b.compare).collect()
+}
+
+/// What is compared in a group, in a line.
+pub(super) fn heading(group: &[Answer]) -> String {
+    let Some(first) = group.first() else {
+        return String::new();
+    };
+    let asked = first
+        .expected
+        .as_ref()
+        .map_or(String::new(), |(question, _)| format!("; {question}"));
+    format!("{}{asked}", first.metric)
+}
+
+/// Header and cells of a group.
+pub(super) fn cells(group: &[Answer]) -> (Vec<&'static str>, Vec<Vec<String>>) {
+    let mut header = vec![
+        "arm",
+        "control",
+        "arm mean",
+        "control mean",
+        "difference",
+        "95 % t",
+        "95 % bootstrap",
+        "seeds",
+        "verdict",
+    ];
+    let asked = group.iter().any(|answer| answer.expected.is_some());
+    header.extend(asked.then_some("expected"));
+    let rows = group.iter().map(|answer| {
+        let mut row = vec![
+            answer.arm.clone(),
+            answer.control.clone(),
+            number(answer.arm_mean),
+            number(answer.control_mean),
+            signed(answer.difference),
+            interval(answer.t),
+            interval(answer.bootstrap),
+            seeds(answer),
+            answer.told.to_owned(),
+        ];
+        let outcome = answer
+            .expected
+            .as_ref()
+            .map_or("–", |(_, outcome)| outcome.words());
+        row.extend(asked.then(|| outcome.to_owned()));
+        row
+    });
+    (header, rows.collect())
+}
+
+fn comparison(group: &[Answer]) -> String {
+    let name = group.first().map_or("", |answer| answer.compare.as_str());
+    let (header, rows) = cells(group);
+    let older: usize = group.iter().map(|answer| answer.earlier).sum();
+    let note = match older {
+        0 => String::new(),
+        pairs => format!(
+            "\nIn {pairs} pairs a value was last measured before the end of its run (`earlier` in its \
+             result.json).\n"
+        ),
+    };
+    format!(
+        "\n### {name}\n\n{}\n\n{}{note}",
+        heading(group),
+        table(&header, &rows)
+    )
+}
+
+fn configurations(all: &Results, part: &Results) -> String {
+    let title = if all.stages.is_empty() {
+        "Configurations".to_owned()
+    } else {
+        format!("Stage {}", part.name)
+    };
+    let mut header = vec!["configuration", part.metric.name.as_str(), "± se"];
+    header.extend(part.metric.against.iter().map(String::as_str));
+    header.push("seeds");
+    let row = |c: &Configuration| {
+        let mut row = vec![c.name.clone(), number(c.mean), number(c.standard_error)];
+        row.extend(
+            part.metric
+                .against
+                .iter()
+                .map(|name| number(c.against.get(name).copied())),
+        );
+        let planned = c.done + c.stopped + c.failed + c.skipped + c.open;
+        row.push(of(c.done, planned));
+        row
+    };
+    let rows: Vec<Vec<String>> = part.configurations.iter().map(row).collect();
+    format!(
+        "\n## {title}\n\n{}, the last value of each run: mean and standard error over seeds, best first.\n\n{}",
+        part.metric.name,
+        table(&header, &rows)
+    )
+}
+
+fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+    let plain = |text: &str| text.replace('|', "\\|");
+    let mut text = line(header.iter().map(|name| plain(name)).collect());
+    text += &line(header.iter().map(|_| "---".to_owned()).collect());
+    for row in rows {
+        text += &line(row.iter().map(|cell| plain(cell)).collect());
+    }
+    text
+}
+
+fn number(value: Option<f64>) -> String {
+    value.map_or("–".to_owned(), |x| format!("{x:.4}"))
+}
+
+fn signed(value: Option<f64>) -> String {
+    value.map_or("–".to_owned(), |x| format!("{x:+.4}"))
+}
+
+fn interval(of: Option<(f64, f64)>) -> String {
+    of.map_or("–".to_owned(), |(low, high)| {
+        format!("{low:+.4} … {high:+.4}")
+    })
+}
+
+fn seeds(answer: &Answer) -> String {
+    of(answer.pairs, answer.seeds)
+}
+
+/// How many of how many, where not all are there.
+fn of(count: usize, all: usize) -> String {
+    if count == all {
+        count.to_string()
+    } else {
+        format!("{count} of {all}")
+    }
+}
+
+/// `comparisons.csv`: a line an arm, with all digits.
+pub(super) fn csv(answers: &[Answer]) -> String {
+    let quoted = |text: &str| {
+        if text.contains([',', '"', '\n']) {
+            format!("\"{}\"", text.replace('"', "\"\""))
+        } else {
+            text.to_owned()
+        }
+    };
+    let digits = |value: Option<f64>| value.map_or(String::new(), |x| x.to_string());
+    let mut text = COLUMNS.join(",") + "\n";
+    for answer in answers {
+        let ends = |of: Option<(f64, f64)>| [of.map(|ends| ends.0), of.map(|ends| ends.1)];
+        let mut cells: Vec<String> = [
+            &answer.compare,
+            &answer.arm,
+            &answer.control,
+            &answer.metric,
+        ]
+        .into_iter()
+        .map(|text| quoted(text))
+        .collect();
+        cells.extend([answer.arm_mean, answer.control_mean, answer.difference].map(digits));
+        cells.extend(ends(answer.t).map(digits));
+        cells.extend(ends(answer.bootstrap).map(digits));
+        cells.extend([
+            answer.pairs.to_string(),
+            answer.seeds.to_string(),
+            answer.told.to_owned(),
+        ]);
+        let expected = answer.expected.as_ref();
+        cells.push(expected.map_or(String::new(), |(question, _)| quoted(question)));
+        cells.push(expected.map_or(String::new(), |(_, outcome)| outcome.words().to_owned()));
+        cells.push(answer.earlier.to_string());
+        text += &(cells.join(",") + "\n");
+    }
+    text
+}

@@ -1,0 +1,266 @@
+//! Which configurations a comparison means.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use afterimage_config::{ConfigError, ConfigErrors, KeyPath, Loaded};
+use toml::Value;
+
+use super::{Choice, Compare, Comparison};
+use crate::config::SweepConfig;
+use crate::overrides::{Override, leaves, root};
+use crate::plan::Trial;
+use crate::problems::error_at;
+
+/// A configuration and all that can be said of it.
+struct Known<'a> {
+    name: &'a str,
+    metric: &'a str,
+    /// Stage, arm, and every key that it sets.
+    all: BTreeMap<String, Value>,
+    /// Of these what tells it from others: stage, arm, and its point of grid and search.
+    identity: BTreeMap<String, Value>,
+}
+
+/// The comparisons of a sweep with these trials.
+///
+/// # Errors
+/// Comparisons that mean no configuration, and arms whose control is not there or not told, at their
+/// lines.
+pub(crate) fn comparisons(
+    loaded: &Loaded<SweepConfig>,
+    trials: &[Trial],
+) -> Result<Vec<Comparison>, ConfigErrors> {
+    if loaded.value.compare.is_empty() {
+        return Ok(Vec::new());
+    }
+    let known = known(&loaded.value, trials);
+    let mut found = Vec::new();
+    let mut errors = Vec::new();
+    for (index, compare) in loaded.value.compare.iter().enumerate() {
+        match comparison(loaded, index, compare, &known) {
+            Ok(one) => found.push(one),
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() {
+        Ok(found)
+    } else {
+        Err(ConfigErrors::new(errors))
+    }
+}
+
+fn known<'a>(sweep: &SweepConfig, trials: &'a [Trial]) -> Vec<Known<'a>> {
+    let parts = sweep.parts();
+    let mut seen = BTreeSet::new();
+    let mut all = Vec::new();
+    for trial in trials {
+        if !seen.insert(&trial.configuration) {
+            continue;
+        }
+        let part = parts
+            .iter()
+            .find(|part| part.stage.map(|(_, stage)| &stage.name) == trial.stage.as_ref());
+        let common = part.map(|part| part.common()).unwrap_or_default();
+        let arm = part.and_then(|part| {
+            let mut arms = part.arms.iter();
+            arms.find(|arm| Some(&arm.name) == trial.arm.as_ref())
+        });
+        let armed: BTreeSet<String> = arm
+            .map(|arm| {
+                leaves(&arm.set, "")
+                    .into_iter()
+                    .map(|one| one.key)
+                    .collect()
+            })
+            .unwrap_or_default();
+        let mut identity: BTreeMap<String, Value> = trial
+            .settings
+            .iter()
+            .filter(|(key, _)| !armed.contains(*key))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        let names = [("stage", &trial.stage), ("arm", &trial.arm)];
+        for (key, name) in names {
+            identity.extend(name.clone().map(|name| (key.to_owned(), name.into())));
+        }
+        let mut whole: BTreeMap<String, Value> =
+            common.into_iter().map(|one| (one.key, one.value)).collect();
+        whole.extend(trial.settings.clone());
+        whole.extend(identity.clone());
+        all.push(Known {
+            name: &trial.configuration,
+            metric: &trial.metric.name,
+            all: whole,
+            identity,
+        });
+    }
+    all
+}
+
+/// What a choice at `at` asks for.
+fn conditions(choice: &Choice, at: &str) -> Vec<Override> {
+    match choice {
+        Choice::Arm(name) => vec![Override {
+            key: "arm".to_owned(),
+            value: name.as_str().into(),
+            place: root(at),
+        }],
+        Choice::Keys(table) => leaves(table, at),
+    }
+}
+
+fn fits<'c>(
+    known: &Known<'_>,
+    mut conditions: impl Iterator<Item = (&'c String, &'c Value)>,
+) -> bool {
+    conditions.all(|(key, value)| known.all.get(key) == Some(value))
+}
+
+fn has(known: &Known<'_>, conditions: &[Override]) -> bool {
+    fits(known, conditions.iter().map(|one| (&one.key, &one.value)))
+}
+
+fn comparison(
+    loaded: &Loaded<SweepConfig>,
+    index: usize,
+    compare: &Compare,
+    known: &[Known<'_>],
+) -> Result<Comparison, ConfigError> {
+    let at = |key: &str| format!("compare[{index}].{key}");
+    let fail = |place: &KeyPath, why: String| error_at(loaded, place, why);
+    let among = leaves(&compare.among, &at("where"));
+    let control = conditions(&compare.control, &at("control"));
+    let arms: Vec<Vec<Override>> = compare
+        .arms
+        .iter()
+        .enumerate()
+        .map(|(n, choice)| conditions(choice, &at(&format!("arms[{n}]"))))
+        .collect();
+    for one in among.iter().chain(&control).chain(arms.iter().flatten()) {
+        given(known, one).map_err(|why| fail(&one.place, why))?;
+    }
+    let mut chosen: Vec<&Known<'_>> = known
+        .iter()
+        .filter(|one| has(one, &among) && !has(one, &control))
+        .collect();
+    if !arms.is_empty() {
+        for (n, arm) in arms.iter().enumerate() {
+            if !chosen.iter().any(|one| has(one, arm)) {
+                let place = root(&at(&format!("arms[{n}]")));
+                let why = "no configuration but the control has this and what `where` says";
+                return Err(fail(&place, why.to_owned()));
+            }
+        }
+        chosen.retain(|one| arms.iter().any(|arm| has(one, arm)));
+    }
+    if chosen.is_empty() {
+        let place = if among.is_empty() { "control" } else { "where" };
+        let why = "no configuration is left to compare with the control".to_owned();
+        return Err(fail(&root(&at(place)), why));
+    }
+    let mut pairs = Vec::new();
+    for arm in &chosen {
+        let other =
+            control_of(arm, &control, known).map_err(|why| fail(&root(&at("control")), why))?;
+        pairs.push((arm.name.to_owned(), other.name.to_owned()));
+    }
+    let metric = match &compare.metric {
+        Some(metric) => metric.clone(),
+        None => {
+            let metrics: BTreeSet<&str> = chosen.iter().map(|one| one.metric).collect();
+            if metrics.len() > 1 {
+                let names: Vec<&str> = metrics.into_iter().collect();
+                let why = format!(
+                    "these arms are judged by {}; say by which they are compared (metric)",
+                    names.join(" and ")
+                );
+                return Err(fail(&root(&at("metric")), why));
+            }
+            metrics.into_iter().collect()
+        }
+    };
+    Ok(Comparison {
+        name: compare.name.clone(),
+        metric,
+        expects: compare
+            .expects
+            .map(|expects| (expects, compare.threshold.unwrap_or(0.0))),
+        pairs,
+    })
+}
+
+/// Whether a configuration gives this key this value.
+fn given(known: &[Known<'_>], one: &Override) -> Result<(), String> {
+    let mut values: Vec<&Value> = Vec::new();
+    for value in known.iter().filter_map(|known| known.all.get(&one.key)) {
+        if *value == one.value {
+            return Ok(());
+        }
+        if !values.contains(&value) {
+            values.push(value);
+        }
+    }
+    Err(if values.is_empty() {
+        format!(
+            "no configuration of this sweep sets {:?}; name `stage`, `arm`, or a key that a stage sets",
+            one.key
+        )
+    } else {
+        let mut shown: Vec<String> = values
+            .iter()
+            .take(12)
+            .map(|value| value.to_string())
+            .collect();
+        shown.extend((values.len() > 12).then(|| "…".to_owned()));
+        format!(
+            "no configuration has {} = {}; there are {}",
+            one.key,
+            one.value,
+            shown.join(", ")
+        )
+    })
+}
+
+/// The one configuration that is as `arm` but for what `control` says. A key that the control's stage
+/// does not give at all tells nothing.
+fn control_of<'k>(
+    arm: &Known<'_>,
+    control: &[Override],
+    known: &'k [Known<'k>],
+) -> Result<&'k Known<'k>, String> {
+    let mut wanted = arm.identity.clone();
+    wanted.extend(
+        control
+            .iter()
+            .map(|one| (one.key.clone(), one.value.clone())),
+    );
+    let stage = wanted.get("stage").cloned();
+    let of_stage = || {
+        known
+            .iter()
+            .filter(|one| one.all.get("stage") == stage.as_ref())
+    };
+    wanted.retain(|key, _| {
+        control.iter().any(|one| one.key == *key) || of_stage().any(|one| one.all.contains_key(key))
+    });
+    let found: Vec<&Known<'_>> = of_stage().filter(|one| fits(one, wanted.iter())).collect();
+    let shown = || {
+        let parts: Vec<String> = wanted.iter().map(|(k, v)| format!("{k} = {v}")).collect();
+        parts.join(", ")
+    };
+    match found.as_slice() {
+        [one] => Ok(one),
+        [] => Err(format!(
+            "{} has no control: no configuration has {}",
+            arm.name,
+            shown()
+        )),
+        several => Err(format!(
+            "{} has {} controls, such as {}: name more keys than {}",
+            arm.name,
+            several.len(),
+            several.first().map_or("", |one| one.name),
+            shown()
+        )),
+    }
+}

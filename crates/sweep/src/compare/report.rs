@@ -1,0 +1,201 @@
+//! The answers that a sweep gives.
+
+use serde::Serialize;
+
+use super::statistics::{Difference, Told, difference};
+use super::{Comparison, Expects};
+use crate::results::{Results, Row};
+use crate::standing::State;
+
+/// An arm beside its control.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Answer {
+    /// The comparison's name.
+    pub compare: String,
+    /// The arm's configuration.
+    pub arm: String,
+    /// The control's configuration.
+    pub control: String,
+    /// The scalar.
+    pub metric: String,
+    /// Its mean over the pairs, in the arm.
+    pub arm_mean: Option<f64>,
+    /// Its mean over the pairs, in the control.
+    pub control_mean: Option<f64>,
+    /// Seeds with which both are done.
+    pub pairs: usize,
+    /// Seeds of the sweep.
+    pub seeds: usize,
+    /// The mean of arm − control.
+    pub difference: Option<f64>,
+    /// Its 95 % t interval.
+    pub t: Option<(f64, f64)>,
+    /// Its 95 % bootstrap interval.
+    pub bootstrap: Option<(f64, f64)>,
+    /// `above`, `below`, `not told apart`; `–` without a pair.
+    pub told: &'static str,
+    /// What was expected, and whether it was met.
+    pub expected: Option<(String, Outcome)>,
+    /// Pairs whose value is older than the end of the run.
+    pub earlier: usize,
+}
+
+/// Whether what was expected came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The whole interval says so.
+    Met,
+    /// The whole interval says the opposite.
+    NotMet,
+    /// The interval holds the threshold, or there are too few seeds for one.
+    Undecided,
+}
+
+impl Outcome {
+    /// In words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Met => "met",
+            Self::NotMet => "not met",
+            Self::Undecided => "undecided",
+        }
+    }
+
+    fn of(expects: Expects, threshold: f64, interval: Option<(f64, f64)>) -> Self {
+        let Some((low, high)) = interval else {
+            return Self::Undecided;
+        };
+        let (met, opposite) = match expects {
+            Expects::Above => (low > threshold, high < threshold),
+            Expects::Below => (high < threshold, low > threshold),
+            Expects::Within => (
+                low > -threshold && high < threshold,
+                low > threshold || high < -threshold,
+            ),
+        };
+        match (met, opposite) {
+            (true, _) => Self::Met,
+            (_, true) => Self::NotMet,
+            _ => Self::Undecided,
+        }
+    }
+}
+
+/// The answers to `comparisons`, from the trials that are done.
+pub fn answers(comparisons: &[Comparison], results: &Results) -> Vec<Answer> {
+    let mut all = Vec::new();
+    for comparison in comparisons {
+        for (arm, control) in &comparison.pairs {
+            all.push(answer(comparison, arm, control, results));
+        }
+    }
+    all
+}
+
+fn answer(comparison: &Comparison, arm: &str, control: &str, results: &Results) -> Answer {
+    let of = |name: &str| -> Vec<&Row> {
+        let rows = results.rows.iter();
+        rows.filter(|row| row.configuration == name).collect()
+    };
+    let value = |row: &Row| {
+        let done = row.standing.state == State::Done;
+        let value = row.metrics.get(&comparison.metric).copied().flatten();
+        value.filter(|value| done && value.is_finite())
+    };
+    let (arms, controls) = (of(arm), of(control));
+    let mut pairs: Vec<(f64, f64)> = Vec::new();
+    let mut earlier = 0;
+    for row in &arms {
+        let Some(other) = controls.iter().find(|other| other.seed == row.seed) else {
+            continue;
+        };
+        if let (Some(a), Some(b)) = (value(row), value(other)) {
+            pairs.push((a, b));
+            let old = |row: &Row| row.earlier.contains(&comparison.metric);
+            earlier += usize::from(old(row) || old(other));
+        }
+    }
+    let mean = |of: fn(&(f64, f64)) -> f64| {
+        let sum: f64 = pairs.iter().map(of).sum();
+        (!pairs.is_empty()).then(|| sum / pairs.len() as f64)
+    };
+    let differences: Vec<f64> = pairs.iter().map(|(a, b)| a - b).collect();
+    let key = format!("{arm}\n{control}\n{}", comparison.metric);
+    let found: Option<Difference> = difference(&differences, &key);
+    let told = found.map_or("–", |found| found.told().words());
+    Answer {
+        compare: comparison.name.clone(),
+        arm: arm.to_owned(),
+        control: control.to_owned(),
+        metric: comparison.metric.clone(),
+        arm_mean: mean(|pair| pair.0),
+        control_mean: mean(|pair| pair.1),
+        pairs: pairs.len(),
+        seeds: arms.len(),
+        difference: found.map(|found| found.mean),
+        t: found.and_then(|found| found.t),
+        bootstrap: found.and_then(|found| found.bootstrap),
+        told,
+        expected: comparison.expects.map(|(expects, threshold)| {
+            let interval = found.and_then(|found| found.interval());
+            let outcome = Outcome::of(expects, threshold, interval);
+            (comparison.question().unwrap_or_default(), outcome)
+        }),
+        earlier,
+    }
+}
+
+impl Answer {
+    /// The interval that decides: the one that both others lie in.
+    pub fn interval(&self) -> Option<(f64, f64)> {
+        let found = Difference {
+            pairs: self.pairs,
+            mean: self.difference?,
+            t: self.t,
+            bootstrap: self.bootstrap,
+        };
+        found.interval()
+    }
+
+    /// Whether arm and control are told apart.
+    pub fn is_apart(&self) -> bool {
+        [Told::Above.words(), Told::Below.words()].contains(&self.told)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_expected_is_met_by_the_whole_interval_or_not() {
+        let of = Outcome::of;
+        assert_eq!(of(Expects::Above, 0.01, Some((0.02, 0.03))), Outcome::Met);
+        assert_eq!(
+            of(Expects::Above, 0.01, Some((0.0, 0.03))),
+            Outcome::Undecided
+        );
+        assert_eq!(
+            of(Expects::Above, 0.01, Some((-0.02, 0.005))),
+            Outcome::NotMet
+        );
+        assert_eq!(
+            of(Expects::Below, -0.01, Some((-0.05, -0.02))),
+            Outcome::Met
+        );
+        assert_eq!(
+            of(Expects::Within, 0.01, Some((-0.005, 0.005))),
+            Outcome::Met
+        );
+        assert_eq!(
+            of(Expects::Within, 0.01, Some((-0.005, 0.05))),
+            Outcome::Undecided
+        );
+        assert_eq!(
+            of(Expects::Within, 0.01, Some((0.02, 0.05))),
+            Outcome::NotMet
+        );
+        assert_eq!(of(Expects::Above, 0.0, None), Outcome::Undecided);
+    }
+}

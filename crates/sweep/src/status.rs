@@ -1,0 +1,255 @@
+//! How a sweep stands, read by anybody at any time; nothing is written.
+
+use std::collections::BTreeMap;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::Path;
+
+use afterimage_files::{LARGE, SMALL, read_text};
+use serde::Deserialize;
+
+use crate::error::SweepError;
+use crate::executor::Handle;
+use crate::folder::{Folder, LOCK};
+use crate::ledger::{Entry, Ledger, now};
+use crate::process;
+use crate::standing::{Standing, State, replay};
+
+/// Bytes at the end of a run's measurements in which its last line stands.
+const TAIL: u64 = 64 * 1024;
+
+/// How a sweep stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Status {
+    /// The sweep's name.
+    pub name: String,
+    /// The process of the sweep that is at work; `None` if none is known to be.
+    pub at_work: Option<u32>,
+    /// Stages, or one without a name.
+    pub stages: Vec<StageStatus>,
+    /// Trials under way.
+    pub running: Vec<Running>,
+    /// Trials that failed, with their reasons.
+    pub failed: Vec<(String, String)>,
+    /// Hours of all attempts that ended.
+    pub hours: f64,
+    /// Hours until all open trials are over, as far as the stages' trials that are done tell.
+    pub hours_left: Option<f64>,
+    /// Stages with open trials of which none is done, so that [`hours_left`](Self::hours_left) lacks
+    /// them.
+    pub unknown: Vec<String>,
+}
+
+/// The trials of a stage by state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StageStatus {
+    /// Its name; empty in a sweep without stages.
+    pub name: String,
+    /// Trials by state.
+    pub counts: BTreeMap<State, usize>,
+    /// Mean seconds of a trial that is done.
+    pub seconds: Option<f64>,
+}
+
+/// A trial under way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Running {
+    /// Its name.
+    pub trial: String,
+    /// The attempt, from 1.
+    pub attempt: u32,
+    /// Seconds since it was handed to the executor.
+    pub seconds: f64,
+    /// The epoch of its last measurement.
+    pub epoch: Option<u32>,
+    /// Its epochs.
+    pub epochs: Option<u32>,
+    /// Whether its process of this machine is gone, which the sweep finds out when it goes on.
+    pub gone: bool,
+}
+
+impl Status {
+    /// Reads how the sweep in `folder` stands.
+    ///
+    /// # Errors
+    /// A folder without a sweep, a ledger that cannot be read.
+    pub fn read(folder: &Path) -> Result<Self, SweepError> {
+        let folder = Folder::find(folder)?;
+        let lines = Ledger::read(&folder.ledger())?;
+        let Some(Entry::Sweep {
+            name,
+            trials,
+            stages,
+            ..
+        }) = lines.first().map(|line| &line.entry)
+        else {
+            return Err(SweepError::NothingToReport(folder.path().to_owned()));
+        };
+        let names: Vec<&str> = trials.iter().map(|(name, _)| name.as_str()).collect();
+        let (standings, _) = replay(names.iter().copied(), &lines);
+        let stages: Vec<StageStatus> = if stages.is_empty() {
+            vec![stage("", &names, &standings)]
+        } else {
+            let of = |name: &String| {
+                let own: Vec<&str> = names
+                    .iter()
+                    .copied()
+                    .filter(|trial| stage_of(trial, stages) == Some(name))
+                    .collect();
+                stage(name, &own, &standings)
+            };
+            stages.iter().map(of).collect()
+        };
+        let running: Vec<Running> = names
+            .iter()
+            .filter_map(|name| running(name, standings.get(*name)?, &folder))
+            .collect();
+        let failed = names.iter().filter_map(|name| {
+            let standing = standings.get(*name)?;
+            let reason = standing.reason.clone().unwrap_or_default();
+            (standing.state == State::Failed).then(|| ((*name).to_owned(), reason))
+        });
+        let (hours_left, unknown) = left(&stages, &running);
+        Ok(Self {
+            name: name.clone(),
+            at_work: at_work(&folder),
+            failed: failed.collect(),
+            hours: standings.values().map(|s| s.seconds).sum::<f64>() / 3600.0,
+            stages,
+            running,
+            hours_left,
+            unknown,
+        })
+    }
+}
+
+/// The process that holds the sweep's lock, by the number that it left there.
+fn at_work(folder: &Folder) -> Option<u32> {
+    let text = read_text(&folder.path().join(LOCK), SMALL).ok()?;
+    let pid = text.trim().parse().ok()?;
+    process::started(pid).map(|_| pid)
+}
+
+/// The stage of a trial, which its name begins with.
+fn stage_of<'a>(trial: &str, stages: &'a [String]) -> Option<&'a String> {
+    stages.iter().find(|stage| {
+        let rest = trial.strip_prefix(stage.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([',', '~']))
+    })
+}
+
+fn stage(name: &str, trials: &[&str], standings: &BTreeMap<String, Standing>) -> StageStatus {
+    let mut counts = BTreeMap::new();
+    let mut seconds = Vec::new();
+    for standing in trials.iter().filter_map(|trial| standings.get(*trial)) {
+        *counts.entry(standing.state).or_default() += 1;
+        if standing.state == State::Done {
+            seconds.push(standing.seconds);
+        }
+    }
+    let mean = seconds.iter().sum::<f64>() / seconds.len() as f64;
+    StageStatus {
+        name: name.to_owned(),
+        counts,
+        seconds: (!seconds.is_empty()).then_some(mean),
+    }
+}
+
+fn running(trial: &str, standing: &Standing, folder: &Folder) -> Option<Running> {
+    if standing.state != State::Running {
+        return None;
+    }
+    let launch = standing.launch.as_ref()?;
+    let gone = match &launch.handle {
+        Some(Handle::Local { pid, started }) => process::started(*pid) != *started,
+        Some(Handle::Slurm { .. }) | None => false,
+    };
+    let epochs = read_text(&folder.config(trial), SMALL)
+        .ok()
+        .and_then(|text| text.parse::<toml::Table>().ok())
+        .and_then(|table| table.get("epochs")?.as_integer()?.try_into().ok());
+    Some(Running {
+        trial: trial.to_owned(),
+        attempt: standing.attempts,
+        seconds: (now() - launch.since).max(0.0),
+        epoch: last_epoch(&folder.run(trial)),
+        epochs,
+        gone,
+    })
+}
+
+/// The epoch of the last whole line of a run's measurements.
+fn last_epoch(run: &Path) -> Option<u32> {
+    #[derive(Deserialize)]
+    struct Line {
+        epoch: u32,
+    }
+    let mut file = afterimage_files::open(&run.join("metrics.jsonl"), LARGE).ok()?;
+    let length = file.metadata().ok()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))
+        .ok()?;
+    let mut bytes = Vec::new();
+    file.take(TAIL).read_to_end(&mut bytes).ok()?;
+    let whole = bytes.iter().rposition(|&byte| byte == b'\n')?;
+    let last = bytes[..whole].rsplit(|&byte| byte == b'\n').next()?;
+    Some(serde_json::from_slice::<Line>(last).ok()?.epoch)
+}
+
+/// Hours until all open trials are over with as many at a time as run now, and the stages of which
+/// that is not known.
+fn left(stages: &[StageStatus], running: &[Running]) -> (Option<f64>, Vec<String>) {
+    let names: Vec<String> = stages.iter().map(|stage| stage.name.clone()).collect();
+    let mut seconds = 0.0;
+    let mut known = false;
+    let mut unknown = Vec::new();
+    for stage in stages {
+        let count = |state| stage.counts.get(&state).copied().unwrap_or(0);
+        if count(State::Pending) + count(State::Running) == 0 {
+            continue;
+        }
+        let Some(mean) = stage.seconds else {
+            unknown.push(stage.name.clone());
+            continue;
+        };
+        known = true;
+        seconds += mean * count(State::Pending) as f64;
+        let own = running.iter().filter(|trial| {
+            stage.name.is_empty() || stage_of(&trial.trial, &names) == Some(&stage.name)
+        });
+        seconds += own
+            .map(|trial| (mean - trial.seconds).max(0.0))
+            .sum::<f64>();
+    }
+    let at_a_time = running.len().max(1) as f64;
+    (known.then_some(seconds / at_a_time / 3600.0), unknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_is_told_from_what_is_done() {
+        let stage = |name: &str, done: usize, open: usize, seconds| StageStatus {
+            name: name.to_owned(),
+            counts: [(State::Done, done), (State::Pending, open)].into(),
+            seconds,
+        };
+        let running = |trial: &str, seconds| Running {
+            trial: trial.to_owned(),
+            attempt: 1,
+            seconds,
+            epoch: None,
+            epochs: None,
+            gone: false,
+        };
+        let mut a = stage("a", 2, 2, Some(1800.0));
+        a.counts.insert(State::Running, 2);
+        let b = stage("b", 0, 3, None);
+        let under_way = [running("a,seed=1", 900.0), running("a,seed=2", 3600.0)];
+        // 2 × 1800 s, 900 s of one under way and none of the other, two at a time.
+        let (hours, unknown) = left(&[a, b], &under_way);
+        assert_eq!(hours, Some(4500.0 / 2.0 / 3600.0));
+        assert_eq!(unknown, ["b"]);
+        assert_eq!(left(&[stage("", 4, 0, Some(1.0))], &[]), (None, Vec::new()));
+    }
+}
