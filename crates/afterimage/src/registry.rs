@@ -22,8 +22,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::chaos::{Chaos, ChaosConfig};
-use crate::config::{ConfigErrors, Loaded, Report, load_file_with};
+use crate::config::{ConfigErrors, KeyPath, Loaded, Locations, Report, load_file_with, nearest};
 use crate::experiment::{Experiment, PluginEntry};
+use crate::plugin_set;
 
 type Make = Box<dyn Fn(&str, &toml::Table, &mut Report<'_>, &str) -> Option<Attached>>;
 
@@ -313,10 +314,13 @@ impl Registry {
     /// Loads the experiment at `path`, with the flags `sets` over it; its plugins are of these kinds.
     ///
     /// # Errors
-    /// Every mistake in the files, the flags, and the settings of plugins.
+    /// Every mistake in the files, the flags and the settings of plugins, and plugins that cannot run together.
     pub fn load(&self, path: &Path, sets: &[String]) -> Result<Loaded<Experiment>, ConfigErrors> {
         load_file_with(path, sets, |experiment: &Experiment, report| {
-            self.attach(&experiment.plugins, report, |_| None);
+            let locations = report.locations();
+            let origin = |index| origin(locations, index);
+            let attached = self.attach_each(&experiment.plugins, report, origin);
+            plugin_set::check(self, experiment, &attached, report);
         })
     }
 
@@ -327,26 +331,44 @@ impl Registry {
         report: &mut Report<'_>,
         origin: impl Fn(usize) -> Option<Origin>,
     ) -> Vec<Attached> {
-        let mut attached = Vec::new();
-        for (index, entry) in entries.iter().enumerate() {
+        let attached = self.attach_each(entries, report, origin);
+        attached.into_iter().flatten().collect()
+    }
+
+    /// As [`attach`](Self::attach), one for each entry; `None` where the kind is unknown and spelled like no other.
+    fn attach_each(
+        &self,
+        entries: &[PluginEntry],
+        report: &mut Report<'_>,
+        origin: impl Fn(usize) -> Option<Origin>,
+    ) -> Vec<Option<Attached>> {
+        let attach = |(index, entry): (usize, &PluginEntry)| {
             let key = format!("plugins[{index}]");
-            let Some(kind) = self.kinds.get(entry.kind.as_str()) else {
-                report.unknown_name(&format!("{key}.kind"), "plugin", &entry.kind, &self.names());
-                continue;
-            };
-            let Some(plugin) = (kind.make)(entry.id(), &entry.settings, report, &key) else {
-                continue;
-            };
+            let kind = self.kinds.get(entry.kind.as_str()).or_else(|| {
+                let names = self.names();
+                report.unknown_name(&format!("{key}.kind"), "plugin", &entry.kind, &names);
+                nearest(&entry.kind, &names).and_then(|name| self.kinds.get(name))
+            })?;
+            let plugin = (kind.make)(entry.id(), &entry.settings, report, &key)?;
             let plugin = plugin.after(entry.after.iter().cloned());
             let plugin = match entry.on_fault {
                 Some(policy) => plugin.on_fault(policy),
                 None => plugin,
             };
-            attached.push(match origin(index) {
+            Some(match origin(index) {
                 Some(origin) => plugin.from_origin(origin),
                 None => plugin,
-            });
-        }
-        attached
+            })
+        };
+        entries.iter().enumerate().map(attach).collect()
     }
+}
+
+/// Where the plugin of this number was set, if it was in a file.
+pub(crate) fn origin(locations: &Locations, index: usize) -> Option<Origin> {
+    let at = locations.nearest(&KeyPath::root().key("plugins").index(index));
+    at.line.map(|line| Origin {
+        file: at.file.clone(),
+        line: usize::try_from(line).unwrap_or_default(),
+    })
 }

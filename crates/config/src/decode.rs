@@ -9,7 +9,7 @@ use toml::Value;
 use super::attempt::{Attempt, Failure, attempt, culprit};
 use super::complaint::Complaint;
 use super::fill::{fill, is_read, table_that_misses};
-use super::hint::{Hint, Hints, Instead};
+use super::hint::{Hint, Hints, Instead, Wrong};
 use super::key::{KeyPath, Segment};
 use super::suggest;
 use super::tree;
@@ -193,7 +193,7 @@ impl<'a> Repair<'a> {
 
     fn unknown_key(&mut self, key: KeyPath, known: &[String]) {
         let value = tree::get(&self.tree, &key).cloned();
-        let hint = value.and_then(|value| (self.hints)(&key, &value));
+        let hint = value.and_then(|value| (self.hints)(Wrong::Key, &key, &value));
         let suggestion = match hint {
             Some(hint) => Some(hint.advice),
             None => suggest::advice(key.name().unwrap_or_default(), known, '`'),
@@ -210,7 +210,11 @@ impl<'a> Repair<'a> {
         let path = culprit::<T>(&self.tree, failure);
         let key = self.original(&path);
         let given = tree::get(&self.tree, &path).cloned();
-        let hint = given.as_ref().and_then(|value| (self.hints)(&key, value));
+        let unknown = matches!(failure.complaint, Complaint::UnknownKey { .. });
+        let wrong = if unknown { Wrong::Key } else { Wrong::Value };
+        let hint = given
+            .as_ref()
+            .and_then(|value| (self.hints)(wrong, &key, value));
         let hint = hint.or_else(|| match &failure.complaint {
             Complaint::UnknownKey { name, known } => self.alike_key(&path, name, known),
             Complaint::UnknownChoice { name, known } => alike_choice(name, known),
@@ -229,7 +233,6 @@ impl<'a> Repair<'a> {
         if !follows && !self.guessed.contains(&key) {
             self.fault(&key, failure.complaint.message(), suggestion);
         }
-        let unknown = matches!(failure.complaint, Complaint::UnknownKey { .. });
         if !unknown {
             self.doubtful.insert(key.clone());
         }

@@ -50,11 +50,20 @@ impl Hint {
     }
 }
 
+/// Which part of a line is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wrong {
+    /// The key is unknown.
+    Key,
+    /// The key does not take the value.
+    Value,
+}
+
 /// Says what was probably meant by a key that is unknown, or by the value of a key that does not take it; asked
 /// before a name that is spelled alike is looked for.
-pub type Hints<'a> = dyn Fn(&KeyPath, &Value) -> Option<Hint> + 'a;
+pub type Hints<'a> = dyn Fn(Wrong, &KeyPath, &Value) -> Option<Hint> + 'a;
 
 /// No hints but names that are spelled alike.
-pub(super) fn no_hints(_: &KeyPath, _: &Value) -> Option<Hint> {
+pub(super) fn no_hints(_: Wrong, _: &KeyPath, _: &Value) -> Option<Hint> {
     None
 }

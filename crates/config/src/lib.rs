@@ -35,13 +35,14 @@ mod tree;
 
 pub use error::{ConfigError, ConfigErrors};
 pub use extends::read_layers;
-pub use hint::{Hint, Hints, Instead};
+pub use hint::{Hint, Hints, Instead, Wrong};
 pub use key::{KeyPath, KeyPathError, Segment};
 pub use load::{Loaded, load, load_file, load_file_with, load_text};
 pub use location::{Location, Locations};
 pub use report::{Report, Validate};
 pub use set::Setting;
 pub use source::Layer;
+pub use suggest::nearest;
 
 #[cfg(test)]
 mod tests;

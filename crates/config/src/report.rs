@@ -8,7 +8,7 @@ use toml::Value;
 
 use super::decode::{Decoded, Fault, decode, written};
 use super::error::{ConfigError, ConfigErrors};
-use super::hint::{Hint, Hints, no_hints};
+use super::hint::{Hint, Hints, Wrong, no_hints};
 use super::key::KeyPath;
 use super::location::Locations;
 use super::suggest;
@@ -34,11 +34,11 @@ pub trait Validate {
 
     /// What was probably meant by the unknown key `key`, or by `value`, which the key `key` does not take; `None`
     /// leaves it to names that are spelled alike.
-    fn hint(key: &KeyPath, value: &Value) -> Option<Hint>
+    fn hint(wrong: Wrong, key: &KeyPath, value: &Value) -> Option<Hint>
     where
         Self: Sized,
     {
-        no_hints(key, value)
+        no_hints(wrong, key, value)
     }
 }
 
@@ -103,6 +103,11 @@ impl<'a> Report<'a> {
         self.push(key, message.into(), None);
     }
 
+    /// Reports `message` at `key`, with what to do about it.
+    pub fn suggest(&mut self, key: &str, message: impl Into<String>, suggestion: Option<String>) {
+        self.push(key, message.into(), suggestion);
+    }
+
     /// Reports `message` at `key` unless `holds`.
     pub fn check(&mut self, holds: bool, key: &str, message: impl FnOnce() -> String) {
         if !holds {
@@ -112,11 +117,8 @@ impl<'a> Report<'a> {
 
     /// Reports that `given` at `key` is none of the `known` names; `what` is what they name, such as `plugin`.
     pub fn unknown_name(&mut self, key: &str, what: &str, given: &str, known: &[String]) {
-        self.push(
-            key,
-            format!("there is no {what} \"{given}\""),
-            suggest::advice(given, known, '"'),
-        );
+        let advice = suggest::advice(given, known, '"');
+        self.push(key, format!("there is no {what} \"{given}\""), advice);
     }
 
     /// Validates `part`, whose keys stand inside the table at `key`.
@@ -143,8 +145,8 @@ impl<'a> Report<'a> {
     ) -> Option<T> {
         let at = self.full(key);
         let hints = self.hints;
-        let decoded = decode::<T>(&Value::Table(table.clone()), &|key, value| {
-            hints(&at.join(key), value)
+        let decoded = decode::<T>(&Value::Table(table.clone()), &|wrong, key, value| {
+            hints(wrong, &at.join(key), value)
         });
         self.take(&at, decoded)
     }

@@ -115,12 +115,17 @@ impl EncoderConfig {
     /// Checks the values.
     ///
     /// # Errors
-    /// A value out of range, by its key.
+    /// The first value out of range, by its key.
     pub fn validate(&self) -> Result<(), ModelError> {
+        ModelError::first(self.problems())
+    }
+
+    /// Every value out of range, by its key.
+    pub fn problems(&self) -> Vec<ModelError> {
         match self {
-            Self::ResNet9(config) => config.validate(),
-            Self::ResNet(config) => config.validate(),
-            Self::Vit(config) => config.validate(),
+            Self::ResNet9(config) => config.problems(),
+            Self::ResNet(config) => config.problems(),
+            Self::Vit(config) => config.problems(),
         }
     }
 

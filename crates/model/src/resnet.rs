@@ -101,9 +101,16 @@ impl ResNetConfig {
     /// A depth other than 18, 34 and 50; channels other than 1 and 3; a width that is not finite
     /// and over 0.
     pub fn validate(&self) -> Result<(), ModelError> {
-        self.blocks()?;
-        ModelError::check_channels(self.channels)?;
-        ModelError::check_width(self.width)
+        ModelError::first(self.problems())
+    }
+
+    /// Every value out of range, by its key.
+    pub fn problems(&self) -> Vec<ModelError> {
+        ModelError::all([
+            self.blocks().map(|_| ()),
+            ModelError::check_channels(self.channels),
+            ModelError::check_width(self.width),
+        ])
     }
 
     /// Blocks of the four stages, and whether they are bottlenecks.

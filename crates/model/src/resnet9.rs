@@ -90,8 +90,15 @@ impl ResNet9Config {
     /// # Errors
     /// Channels other than 1 and 3; a width that is not finite and over 0.
     pub fn validate(&self) -> Result<(), ModelError> {
-        ModelError::check_channels(self.channels)?;
-        ModelError::check_width(self.width)
+        ModelError::first(self.problems())
+    }
+
+    /// Every value out of range, by its key.
+    pub fn problems(&self) -> Vec<ModelError> {
+        ModelError::all([
+            ModelError::check_channels(self.channels),
+            ModelError::check_width(self.width),
+        ])
     }
 
     /// Output channels of the eight convolutions in forward order.

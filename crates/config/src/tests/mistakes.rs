@@ -313,7 +313,7 @@ fn hints_of_the_type_come_first_and_their_keys_are_checked() {
             report.check(self.rate > 0.0, "rate", || "must be above 0".to_owned());
         }
 
-        fn hint(key: &KeyPath, value: &toml::Value) -> Option<Hint> {
+        fn hint(_: Wrong, key: &KeyPath, value: &toml::Value) -> Option<Hint> {
             match (key.to_string().as_str(), value.as_str()) {
                 ("learning_rate", _) => Some(Hint::key("rate")),
                 ("objective.kind", Some("infonce")) => {

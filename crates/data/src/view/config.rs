@@ -159,13 +159,26 @@ impl ViewConfig {
         }
     }
 
+    /// The numbers outside their ranges: keys below `views`, each with a sentence.
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        self.replaced().problems()
+    }
+
     /// The preset with its replacements, checked.
     ///
     /// # Errors
-    /// A number outside its range; the error names the key.
+    /// The first number outside its range; the error names the key.
     pub fn recipe(&self) -> Result<ViewRecipe, DataError> {
+        let recipe = self.replaced();
+        match recipe.problems().into_iter().next() {
+            Some((key, reason)) => Err(DataError::config(format!("views.{key}"), reason)),
+            None => Ok(recipe),
+        }
+    }
+
+    fn replaced(&self) -> ViewRecipe {
         let base = ViewRecipe::preset(self.preset);
-        let recipe = ViewRecipe {
+        ViewRecipe {
             size: self.size,
             crop: self.crop.or(base.crop),
             horizontal_flip: self.horizontal_flip.unwrap_or(base.horizontal_flip),
@@ -176,9 +189,7 @@ impl ViewConfig {
             solarize: self.solarize.or(base.solarize),
             invert: self.invert.unwrap_or(base.invert),
             normalize: self.normalize.clone().unwrap_or(base.normalize),
-        };
-        recipe.check()?;
-        Ok(recipe)
+        }
     }
 }
 
