@@ -48,6 +48,8 @@ pub struct Report<'a> {
     hints: &'a Hints<'a>,
     inside: KeyPath,
     errors: Vec<ConfigError>,
+    /// The keys of what was reported after types were right.
+    told: Vec<KeyPath>,
     doubtful: BTreeSet<KeyPath>,
     renamed: BTreeMap<KeyPath, KeyPath>,
 }
@@ -59,6 +61,7 @@ impl<'a> Report<'a> {
             hints,
             inside: KeyPath::root(),
             errors: Vec::new(),
+            told: Vec::new(),
             doubtful: BTreeSet::new(),
             renamed: BTreeMap::new(),
         }
@@ -89,6 +92,12 @@ impl<'a> Report<'a> {
             .doubtful
             .iter()
             .any(|doubt| key.is_within(doubt) || doubt.is_within(&key))
+    }
+
+    /// Whether `key` and all that is inside of it was read as the config says it, and nothing was reported there.
+    pub fn is_sound(&self, key: &str) -> bool {
+        let at = self.full(key);
+        self.knows(key) && !self.told.iter().any(|told| told.is_within(&at))
     }
 
     /// Where the keys were set.
@@ -194,6 +203,7 @@ impl<'a> Report<'a> {
             return;
         }
         self.push_at(written(&self.renamed, &key), message, suggestion);
+        self.told.push(key);
     }
 
     /// Whether what is said of `key` may come from a mistake that was reported before: at it, inside or around it, or

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use afterimage_config::{ConfigError, ConfigErrors, KeyPath, Loaded};
+use afterimage_config::{ConfigError, ConfigErrors, KeyPath, Locations};
 use sha2::{Digest, Sha256};
 use toml::Value;
 
@@ -74,23 +74,24 @@ struct Draft {
 }
 
 impl Plan {
-    /// The trials of `loaded`, each checked by `check`; `file` is where the sweep was read from.
+    /// The trials of `sweep`, each checked by `check`; `file` is where the sweep was read from, `locations` says where
+    /// its keys were set.
     ///
     /// # Errors
     /// Every mistake in a trial's config, told at the line of the sweep file that caused it; two
     /// trials that are one; too many trials.
     pub fn new(
-        loaded: &Loaded<SweepConfig>,
+        sweep: &SweepConfig,
+        locations: &Locations,
         file: &Path,
         check: &Check<'_>,
     ) -> Result<Self, ConfigErrors> {
-        let sweep = &loaded.value;
-        let base = base(loaded, file)?;
+        let base = base(sweep, locations, file)?;
         let common = leaves(&sweep.set, "set");
         let drafts = drafts(sweep);
         if drafts.len() > MOST {
             let message = format!("{} trials; a sweep can have {MOST} at most", drafts.len());
-            return Err(error_at(loaded, &KeyPath::root(), message).into());
+            return Err(error_at(locations, &KeyPath::root(), message).into());
         }
         let mut problems = Problems::default();
         let mut notes = BTreeSet::new();
@@ -104,12 +105,12 @@ impl Plan {
                     notes.extend(ok.notes.iter().cloned());
                     checked.push((draft, ok));
                 }
-                Err(errors) => problems.add(loaded, &all, errors),
+                Err(errors) => problems.add(locations, &all, errors),
             }
         }
         problems.finish(checked.len())?;
         let mut notes: Vec<String> = notes.into_iter().collect();
-        let checked = without_repeats(loaded, checked, &mut notes)?;
+        let checked = without_repeats(locations, checked, &mut notes)?;
         let keys: BTreeSet<String> = checked
             .iter()
             .flat_map(|(draft, _)| draft.overrides.iter().map(|one| one.key.clone()))
@@ -125,6 +126,21 @@ impl Plan {
         })
     }
 
+    /// What is wrong with the experiment of `sweep` by itself, where its trials cannot be told yet; what a trial may
+    /// still set is not missed.
+    pub fn check_base(
+        sweep: &SweepConfig,
+        locations: &Locations,
+        file: &Path,
+        check: &Check<'_>,
+    ) -> Vec<ConfigError> {
+        let errors = base(sweep, locations, file).and_then(|base| check(&base, &[]));
+        let errors = errors.err().into_iter().flatten();
+        errors
+            .filter(|error| !error.message.starts_with("missing"))
+            .collect()
+    }
+
     /// The trial of this name.
     pub fn trial(&self, name: &str) -> Option<&Trial> {
         self.trials.iter().find(|trial| trial.name == name)
@@ -132,16 +148,13 @@ impl Plan {
 }
 
 /// The path of the experiment's config.
-fn base(loaded: &Loaded<SweepConfig>, file: &Path) -> Result<PathBuf, ConfigErrors> {
-    let base = file
-        .parent()
-        .unwrap_or(Path::new(""))
-        .join(&loaded.value.config);
+fn base(sweep: &SweepConfig, locations: &Locations, file: &Path) -> Result<PathBuf, ConfigErrors> {
+    let base = file.parent().unwrap_or(Path::new("")).join(&sweep.config);
     if base.is_file() {
         return Ok(base);
     }
     let message = format!("there is no file {}", base.display());
-    Err(error_at(loaded, &KeyPath::root().key("config"), message).into())
+    Err(error_at(locations, &KeyPath::root().key("config"), message).into())
 }
 
 fn drafts(sweep: &SweepConfig) -> Vec<Draft> {
@@ -222,7 +235,7 @@ fn drafts(sweep: &SweepConfig) -> Vec<Draft> {
 /// # Errors
 /// Trials of grid and arms that are one.
 fn without_repeats(
-    loaded: &Loaded<SweepConfig>,
+    locations: &Locations,
     checked: Vec<(Draft, Checked)>,
     notes: &mut Vec<String>,
 ) -> Result<Vec<(Draft, Checked)>, ConfigErrors> {
@@ -249,7 +262,7 @@ fn without_repeats(
                 .first()
                 .map(|one| one.place.clone())
                 .unwrap_or_default();
-            return Err(error_at(loaded, &place, message).into());
+            return Err(error_at(locations, &place, message).into());
         }
     }
     if repeats > 0 {
@@ -330,12 +343,8 @@ fn digest(sweep: &SweepConfig, trials: &[Trial]) -> String {
         .collect()
 }
 
-fn error_at(
-    loaded: &Loaded<SweepConfig>,
-    key: &KeyPath,
-    message: impl Into<String>,
-) -> ConfigError {
-    let at = loaded.locations.nearest(key);
+fn error_at(locations: &Locations, key: &KeyPath, message: impl Into<String>) -> ConfigError {
+    let at = locations.nearest(key);
     ConfigError {
         file: at.file,
         line: at.line,
@@ -355,7 +364,7 @@ struct Problems {
 
 impl Problems {
     /// Adds the mistakes of a trial that sets `overrides`, at the places of the sweep file.
-    fn add(&mut self, loaded: &Loaded<SweepConfig>, overrides: &[&Override], errors: ConfigErrors) {
+    fn add(&mut self, locations: &Locations, overrides: &[&Override], errors: ConfigErrors) {
         self.trials += 1;
         for error in errors {
             let flag = error.file.strip_prefix("--set ");
@@ -369,12 +378,12 @@ impl Problems {
                     };
                     ConfigError {
                         suggestion: error.suggestion,
-                        ..error_at(loaded, &cause.place, message)
+                        ..error_at(locations, &cause.place, message)
                     }
                 }
                 (None, Some(_)) => {
                     let seeds = KeyPath::root().key("seeds");
-                    error_at(loaded, &seeds, error.message)
+                    error_at(locations, &seeds, error.message)
                 }
                 (None, None) => error,
             };

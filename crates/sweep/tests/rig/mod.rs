@@ -141,7 +141,7 @@ impl Rig {
                 notes: loaded.notes,
             })
         };
-        let plan = Plan::new(&loaded, &self.file(), &check)?;
+        let plan = Plan::new(&loaded.value, &loaded.locations, &self.file(), &check)?;
         Ok((loaded.value, plan))
     }
 
