@@ -13,7 +13,7 @@ use crate::label_noise::LabelNoiseConfig;
 use crate::pair::PairConfig;
 
 /// A self-supervised training run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
     /// Name of the run; part of its directory.
@@ -83,7 +83,9 @@ pub(crate) fn default_device() -> String {
 }
 
 /// How progress is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Renderer {
     /// A bar on a terminal, plain lines elsewhere.
@@ -100,7 +102,7 @@ pub enum Renderer {
 }
 
 /// How views are rendered ahead of the loop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LoaderConfig {
     /// Batches rendered ahead; default 4.
@@ -119,7 +121,7 @@ impl Default for LoaderConfig {
 }
 
 /// How the encoder is judged; labels are used here, and by supervised training.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EvaluationConfig {
     /// Epochs between evaluations; 0 switches them off; default 1.
@@ -163,7 +165,7 @@ impl EvaluationConfig {
 }
 
 /// Which checkpoints are written and kept; the best by kNN accuracy is kept in any case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CheckpointsConfig {
     /// Epochs between checkpoints; default 1.
@@ -182,7 +184,7 @@ impl Default for CheckpointsConfig {
 }
 
 /// When a plugin is named as too slow.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OverheadConfig {
     /// Share of the run's time, 0 to 1; default 0.25.
@@ -196,7 +198,7 @@ impl Default for OverheadConfig {
 }
 
 /// One plugin: what every plugin has, and the settings of its kind.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PluginEntry {
     /// Kind in the registry.
     pub kind: String,
@@ -211,6 +213,7 @@ pub struct PluginEntry {
     pub on_fault: Option<OnFault>,
     /// Settings of its kind.
     #[serde(flatten)]
+    #[schemars(with = "std::collections::BTreeMap<String, serde_json::Value>")]
     pub settings: toml::Table,
 }
 

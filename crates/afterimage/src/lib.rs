@@ -27,6 +27,7 @@ mod registry;
 mod resume;
 mod run;
 mod run_dir;
+mod schema;
 mod start;
 mod summary;
 pub mod sweeps;
@@ -54,6 +55,7 @@ pub use registry::{PluginKind, Registry};
 pub use resume::{resume, run_or_resume};
 pub use run::{Finished, Options, run};
 pub use run_dir::RunDir;
+pub use schema::{experiment_schema, key_tables, sweep_schema};
 
 /// What a plugin is written with, and what a program needs to attach it to its own burn training.
 pub mod prelude {

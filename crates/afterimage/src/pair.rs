@@ -8,7 +8,7 @@ use crate::error::RunError;
 /// A reference encoder, trained beside the encoder under study with the same initial parameters,
 /// order and view seeds, but with independent points in the places of the candidates. A step then
 /// costs twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PairConfig {
     /// Training images that the encoder under study alone sees, and as many that its reference

@@ -28,6 +28,7 @@ mod location;
 mod merge;
 mod report;
 mod resolved;
+pub mod schema;
 mod set;
 mod source;
 mod suggest;

@@ -42,7 +42,7 @@ pub trait Encoder: Module {
 }
 
 /// The choice of an encoder, `kind = "resnet9"` and that encoder's own keys.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum EncoderConfig {
     /// ResNet-9.

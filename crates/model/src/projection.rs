@@ -13,7 +13,7 @@ const MOST_UNITS: usize = 65_536;
 const MOST_LAYERS: usize = 64;
 
 /// Configuration of [`ProjectionHead`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProjectionHeadConfig {
     /// Width of the hidden layers; 512 by default.

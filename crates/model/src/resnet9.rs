@@ -19,7 +19,7 @@ const RES1: &str = "encoder.res1";
 const RES2: &str = "encoder.res2";
 
 /// Configuration of [`ResNet9`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResNet9Config {
     /// Input channels: 1 or 3; 3 by default. Not a key of configs, because the data decides.

@@ -25,7 +25,9 @@ const PATCH: &str = "encoder.patch";
 const NORM: &str = "encoder.norm";
 
 /// Width and heads of a [`Vit`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum VitSize {
     /// 192 channels, 3 heads.
@@ -54,7 +56,7 @@ impl VitSize {
 }
 
 /// Configuration of [`Vit`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VitConfig {
     /// Width and heads: `tiny` (default), `small` or `base`.

@@ -11,10 +11,13 @@ use crate::name::{MOST, is_plain};
 use crate::overrides::{Override, grid, leaves};
 use crate::space::ranges;
 
+/// Keys of the experiment, in the schema.
+type Keys = std::collections::BTreeMap<String, serde_json::Value>;
+
 /// A sweep: trials of one experiment that differ in some keys of its config.
 ///
 /// The trials are the arms × the points of the grid × the samples of the search × the seeds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SweepConfig {
     /// Name of the sweep; part of its folder.
@@ -26,11 +29,13 @@ pub struct SweepConfig {
     pub seeds: Vec<u64>,
     /// Keys set in all trials, as in `"limits.train" = 500`.
     #[serde(default)]
+    #[schemars(with = "Keys")]
     pub set: Table,
     /// What trials are judged by.
     pub metric: Metric,
     /// Values of keys that are all combined with each other, as in `"batch_size" = [64, 128]`.
     #[serde(default)]
+    #[schemars(with = "Keys")]
     pub grid: Table,
     /// Values that are drawn; none unless told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,7 +65,7 @@ fn one() -> u32 {
 }
 
 /// What trials are judged by.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Metric {
     /// A scalar of the run, such as `eval/knn`.
@@ -74,7 +79,9 @@ pub struct Metric {
 }
 
 /// Which values of a metric are better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// Higher ones.
@@ -99,7 +106,7 @@ impl Direction {
 }
 
 /// A search: samples from ranges of keys.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Search {
     /// How samples are drawn.
@@ -111,11 +118,12 @@ pub struct Search {
     pub seed: u64,
     /// A range or a list of choices for each key: `{ low = 1e-4, high = 1e-2, log = true }`,
     /// `{ low = 8, high = 64, integer = true }`, `{ values = [true, false] }`.
+    #[schemars(with = "Keys")]
     pub space: Table,
 }
 
 /// How samples are drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SearchKind {
     /// Independently and uniformly.
@@ -125,13 +133,14 @@ pub enum SearchKind {
 }
 
 /// A named set of keys, such as a control.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Arm {
     /// What it is called in names and tables.
     pub name: String,
     /// The keys that it sets.
     #[serde(default)]
+    #[schemars(with = "Keys")]
     pub set: Table,
     /// Whether it is run once (for each seed), without grid and search; default false.
     #[serde(default)]
@@ -139,7 +148,7 @@ pub struct Arm {
 }
 
 /// Which trials are stopped early.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum StoppingConfig {
     /// Asynchronous successive halving in its stopping form (Li et al. 2020).
@@ -167,7 +176,7 @@ fn three() -> u32 {
 }
 
 /// What a sweep may use up; nothing is started beyond it, and what runs is let run.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Budget {
     /// Trials that are started at all.
@@ -179,7 +188,7 @@ pub struct Budget {
 }
 
 /// How trials are submitted to Slurm.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SlurmConfig {
     /// Processor cores of a trial, which are its threads; default 1.
