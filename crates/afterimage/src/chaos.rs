@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Report;
 
 /// Settings of [`Chaos`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ChaosConfig {
     /// The step in which it fails; default 1.

@@ -92,7 +92,7 @@ mod tests {
             steps: &steps,
             epochs: BTreeMap::new(),
             start: Untrained::Random,
-            knn_at_start: None,
+            history: &[],
         };
         let text = by_dose(&measured(&scalars)).unwrap();
         let rows: Vec<Vec<&str>> = text

@@ -20,7 +20,7 @@ const GRAIN: u32 = 4;
 /// Images that are planted among the training images: each shown several times an epoch, under one id
 /// or as near duplicates under several, or made of noise. An epoch has as many steps as it then has
 /// images, and the schedule follows.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DosesConfig {
     /// Times that an image is shown in an epoch, each for a group of its own, as in `[2, 4, 8, 16]`;
@@ -45,7 +45,9 @@ pub struct DosesConfig {
 }
 
 /// How an image comes to be shown several times.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum DoseKind {
     /// Under one id.
@@ -56,7 +58,7 @@ pub enum DoseKind {
 }
 
 /// Which images may be planted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DoseSet {
     /// Those that the encoder under study alone sees.

@@ -3,19 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use afterimage_data::{Shape, Views};
-use afterimage_hooks::{Attached, Origin, RequestKind};
+use afterimage_hooks::{Attached, RequestKind};
 use afterimage_model::Encoder as _;
 use afterimage_train::TrainError;
 use burn::tensor::Device;
 
-use crate::config::{KeyPath, Loaded};
+use crate::config::Loaded;
 use crate::error::RunError;
 use crate::experiment::Experiment;
 use crate::located::located;
 use crate::points::Available;
 use crate::prepared::{encoder_of, side_for};
 use crate::pruned_groups;
-use crate::registry::Registry;
+use crate::registry::{Registry, origin};
 use crate::start::Start;
 
 /// What a run would do: its directory, device, steps and the order of plugins with their events.
@@ -165,15 +165,7 @@ pub(crate) fn attach(
     loaded: &Loaded<Experiment>,
 ) -> Result<Vec<Attached>, RunError> {
     let mut report = loaded.locations.report();
-    let origin = |index: usize| {
-        let at = loaded
-            .locations
-            .nearest(&KeyPath::root().key("plugins").index(index));
-        at.line.map(|line| Origin {
-            file: at.file.clone(),
-            line: usize::try_from(line).unwrap_or_default(),
-        })
-    };
+    let origin = |index| origin(&loaded.locations, index);
     let plugins = registry.attach(&loaded.value.plugins, &mut report, origin);
     report.finish()?;
     Ok(plugins)

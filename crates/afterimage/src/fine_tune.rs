@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// Where a run starts, in place of random initial parameters, and what of it is trained.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FineTuneConfig {
     /// A run directory, a checkpoint in one, a folder that `afterimage compact` wrote, or a file of
@@ -29,7 +29,7 @@ pub struct FineTuneConfig {
 }
 
 /// Which layers of an encoder are trained.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(try_from = "Written", into = "Written")]
 pub enum LayerChoice {
     /// Every layer.
@@ -52,7 +52,7 @@ pub enum LayerChoice {
 }
 
 /// The choice as it stands in a config.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(untagged)]
 enum Written {
     Word(String),

@@ -10,7 +10,7 @@ use crate::error::RunError;
 
 /// Label noise on the training images; held-out images keep their labels. What was right before is
 /// shown to measurements alone.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LabelNoiseConfig {
     /// How labels are replaced.
@@ -24,7 +24,7 @@ pub struct LabelNoiseConfig {
 }
 
 /// How labels are replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum NoiseKind {
     /// By any other class, each as likely.

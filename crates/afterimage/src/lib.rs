@@ -16,10 +16,12 @@ mod experiment;
 mod export;
 mod fine_tune;
 mod found;
+mod hints;
 mod intervene;
 mod label_noise;
 mod located;
 mod pair;
+mod plugin_set;
 mod points;
 mod prepared;
 mod probe;
@@ -31,10 +33,12 @@ mod resume;
 mod run;
 mod run_dir;
 mod samples;
+mod schema;
 mod sensitivity;
 mod start;
 mod summary;
 pub mod sweeps;
+mod validate;
 pub mod valuation;
 
 pub use chaos::{Chaos, ChaosConfig};
@@ -61,6 +65,7 @@ pub use resume::{resume, run_or_resume};
 pub use run::{Finished, Options, run};
 pub use run_dir::RunDir;
 pub use samples::samples;
+pub use schema::{experiment_schema, key_tables, sweep_schema};
 pub use sensitivity::{
     Arm as SensitivityArm, Budget, Chosen, Control, Figures, Proposal, ProposedSite, Sensitivity,
     SensitivityError, SensitivityOptions, StudiedSite, Uniform, Way, sensitivity,

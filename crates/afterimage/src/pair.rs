@@ -8,7 +8,7 @@ use crate::error::RunError;
 /// A reference encoder, trained beside the encoder under study with the same initial parameters,
 /// order and view seeds, but with independent points in the places of the candidates. A step then
 /// costs twice.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PairConfig {
     /// Training images that the encoder under study alone sees, and as many that its reference
@@ -67,6 +67,22 @@ impl From<usize> for Candidates {
 impl<'de> Deserialize<'de> for Candidates {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         f64::deserialize(deserializer).map(Self)
+    }
+}
+
+impl schemars::JsonSchema for Candidates {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Candidates".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "anyOf": [
+                { "type": "integer", "minimum": 1, "maximum": u32::MAX },
+                { "type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 0.5 },
+            ],
+            "x-words": "whole number, at least 1, or a share below 0.5",
+        })
     }
 }
 

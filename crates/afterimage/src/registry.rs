@@ -20,12 +20,15 @@ use afterimage_prune::{
 use afterimage_value::{DynamicsConfig, DynamicsProbe, OobValue, OobValueConfig};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::chaos::{Chaos, ChaosConfig};
 use crate::config::{
-    ConfigErrors, KeyPath, Loaded, Report, load_file_with, load_whole_with,
+    ConfigErrors, KeyPath, Loaded, Locations, Report, load_file_with, load_whole_with, nearest,
+    schema,
 };
 use crate::experiment::{Experiment, PluginEntry};
+use crate::plugin_set;
 
 type Make = Box<dyn Fn(&str, &toml::Table, &mut Report<'_>, &str) -> Option<Attached>>;
 
@@ -35,6 +38,8 @@ pub struct PluginKind {
     about: &'static str,
     defaults: String,
     manifest: Manifest,
+    keys: fn() -> Vec<String>,
+    schema: fn() -> Value,
     make: Make,
 }
 
@@ -58,12 +63,31 @@ impl PluginKind {
             manifest: Attached::new(name, name, make(C::default()))
                 .manifest()
                 .clone(),
+            keys: schema::keys::<C>,
+            schema: schema::of_defaults::<C>,
             make: Box::new(move |id, settings, report, key| {
                 let config: C = report.decode(key, settings)?;
                 report.within(key, |report| check(&config, report));
                 Some(Attached::new(id, name, make(config)))
             }),
         }
+    }
+
+    /// The kind with what the type `C` of its settings says of them, which is more than their names and defaults:
+    /// meaning, choices, ranges. `C` derives [`JsonSchema`](schemars::JsonSchema); its doc comments are shown.
+    pub fn described<C: schemars::JsonSchema>(mut self) -> Self {
+        self.schema = schema::of::<C>;
+        self
+    }
+
+    /// The JSON schema of its settings, beyond what every plugin has.
+    pub fn schema(&self) -> Value {
+        (self.schema)()
+    }
+
+    /// The keys of its settings, in the order of their type.
+    pub fn keys(&self) -> Vec<String> {
+        (self.keys)()
     }
 
     /// Name in configs.
@@ -174,80 +198,92 @@ impl Registry {
                 .into_iter()
                 .for_each(|(key, advice)| report.error(key, advice));
         }
+        fn described<C, P>(
+            name: &'static str,
+            about: &'static str,
+            check: impl Fn(&C, &mut Report<'_>) + 'static,
+            make: impl Fn(C) -> P + 'static,
+        ) -> PluginKind
+        where
+            C: Default + Serialize + DeserializeOwned + schemars::JsonSchema,
+            P: Plugin,
+        {
+            PluginKind::new(name, about, check, make).described::<C>()
+        }
         Self::default()
-            .with(PluginKind::new(
+            .with(described(
                 "unitmem",
                 "UnitMem of every unit before training and every few epochs, with its nulls",
                 |config: &UnitMemConfig, report| tell(config.problems(), report),
                 UnitMemProbe::new,
             ))
-            .with(PluginKind::new(
+            .with(described(
                 "classmem",
                 "ClassMem and class selectivity of every unit, with a null, beside UnitMem",
                 |config: &ClassMemConfig, report| tell(config.problems(), report),
                 ClassMemProbe::new,
             ))
-            .with(PluginKind::new(
+            .with(described(
                 "unitmem-streaming",
                 "UnitMem from the training views, at no extra forward: shows changes, not levels",
                 |_: &StreamingConfig, _| {},
                 UnitMemStreaming::new,
             ))
-            .with(PluginKind::new(
+            .with(described(
                 "layermem",
                 "LayerMem of every layer against a reference encoder (`[pair]`), with its controls",
                 |config: &LayerMemConfig, report| tell(config.problems(), report),
                 LayerMemProbe::new,
             ))
-            .with(PluginKind::new(
+            .with(described(
                 "ownership",
                 "share of units that belong to points trained on, in both encoders of a `[pair]`",
                 |config: &OwnershipConfig, report| tell(config.problems(), report),
                 OwnershipProbe::new,
             ))
-            .with(PluginKind::new(
+            .with(described(
                 "alignment-gap",
                 "held-out less training distance between views, by layer; needs no reference",
                 |config: &AlignmentGapConfig, report| tell(config.problems(), report),
                 AlignmentGap::new,
             ))
-            .with(PluginKind::new(
+            .with(described(
                 "oob-value",
                 "values of samples and their cells, out of bag, by a bank of heads beside the model",
                 |config: &OobValueConfig, report| tell(config.problems(), report),
                 OobValue::new,
             ))
-            .with(PluginKind::new(
+            .with(described(
                 "dynamics",
                 "loss and probability of every sample as it trains: margin, forgetting, EL2N, Shapley",
                 |config: &DynamicsConfig, report| tell(config.problems(), report),
                 DynamicsProbe::new,
             ))
-            .with(PluginKind::new(
+            .with(described(
                 "coreset",
                 "trains on samples chosen by what the network makes of them, behind a gate or not",
                 |config: &CoresetConfig, report| tell(config.problems(), report),
                 Coreset::new,
             ))
-            .with(PluginKind::new(
+            .with(described(
                 "coreset-oracle",
                 "a control arm: trains on samples whose labels are right, which no method knows",
                 |config: &CoresetOracleConfig, report| tell(config.problems(), report),
                 CoresetOracle::new,
             ))
-            .with(PluginKind::new(
+            .with(described(
                 "coreset-quality",
                 "how many labels of the coreset are right, and which samples it leaves out",
                 |_: &CoresetQualityConfig, _| {},
                 CoresetQuality::new,
             ))
-            .with(PluginKind::new(
+            .with(described(
                 "embeddings",
                 "the encoder's output for all training samples as a table, when the run ends",
                 |config: &EmbeddingTableConfig, report| tell(config.problems(), report),
                 EmbeddingTable::new,
             ))
-            .with(PluginKind::new(
+            .with(described(
                 "prune",
                 "masks units on a schedule, by scores of other plugins, and makes the model smaller",
                 |config: &PruneConfig, report| {
@@ -259,37 +295,37 @@ impl Registry {
                 },
                 Prune::new,
             ))
-            .with(PluginKind::new(
+            .with(described(
                 "magnitude",
                 "norm of the weights that make each unit, as a score for `prune`",
                 |_: &ScoredConfig, _| {},
                 Magnitude::new,
             ))
-            .with(PluginKind::new(
+            .with(described(
                 "bn-gamma",
                 "scale of the batch norm behind each unit, as a score for `prune`",
                 |_: &ScoredConfig, _| {},
                 BnGamma::new,
             ))
-            .with(PluginKind::new(
+            .with(described(
                 "taylor",
                 "first-order change of the loss without each unit, as a score for `prune`",
                 |_: &SampledConfig, _| {},
                 Taylor::new,
             ))
-            .with(PluginKind::new(
+            .with(described(
                 "activation-mean",
                 "mean absolute activation of each unit in training, as a score for `prune`",
                 |_: &SampledConfig, _| {},
                 ActivationMean::new,
             ))
-            .with(PluginKind::new(
+            .with(described(
                 "random-scores",
                 "random numbers as a score for `prune`, to compare other scores with",
                 |_: &ScoredConfig, _| {},
                 RandomUnits::new,
             ))
-            .with(PluginKind::new(
+            .with(described(
                 "chaos",
                 "fails on purpose, to see what a broken plugin does to a run",
                 ChaosConfig::check,
@@ -321,10 +357,13 @@ impl Registry {
     /// Loads the experiment at `path`, with the flags `sets` over it; its plugins are of these kinds.
     ///
     /// # Errors
-    /// Every mistake in the files, the flags, and the settings of plugins.
+    /// Every mistake in the files, the flags and the settings of plugins, and plugins that cannot run together.
     pub fn load(&self, path: &Path, sets: &[String]) -> Result<Loaded<Experiment>, ConfigErrors> {
         load_file_with(path, sets, |experiment: &Experiment, report| {
-            self.attach(&experiment.plugins, report, |_| None);
+            let locations = report.locations();
+            let origin = |index| origin(locations, index);
+            let attached = self.attach_each(&experiment.plugins, report, origin);
+            plugin_set::check(self, experiment, &attached, report);
         })
     }
 
@@ -349,26 +388,44 @@ impl Registry {
         report: &mut Report<'_>,
         origin: impl Fn(usize) -> Option<Origin>,
     ) -> Vec<Attached> {
-        let mut attached = Vec::new();
-        for (index, entry) in entries.iter().enumerate() {
+        let attached = self.attach_each(entries, report, origin);
+        attached.into_iter().flatten().collect()
+    }
+
+    /// As [`attach`](Self::attach), one for each entry; `None` where the kind is unknown and spelled like no other.
+    fn attach_each(
+        &self,
+        entries: &[PluginEntry],
+        report: &mut Report<'_>,
+        origin: impl Fn(usize) -> Option<Origin>,
+    ) -> Vec<Option<Attached>> {
+        let attach = |(index, entry): (usize, &PluginEntry)| {
             let key = format!("plugins[{index}]");
-            let Some(kind) = self.kinds.get(entry.kind.as_str()) else {
-                report.unknown_name(&format!("{key}.kind"), "plugin", &entry.kind, &self.names());
-                continue;
-            };
-            let Some(plugin) = (kind.make)(entry.id(), &entry.settings, report, &key) else {
-                continue;
-            };
+            let kind = self.kinds.get(entry.kind.as_str()).or_else(|| {
+                let names = self.names();
+                report.unknown_name(&format!("{key}.kind"), "plugin", &entry.kind, &names);
+                nearest(&entry.kind, &names).and_then(|name| self.kinds.get(name))
+            })?;
+            let plugin = (kind.make)(entry.id(), &entry.settings, report, &key)?;
             let plugin = plugin.after(entry.after.iter().cloned());
             let plugin = match entry.on_fault {
                 Some(policy) => plugin.on_fault(policy),
                 None => plugin,
             };
-            attached.push(match origin(index) {
+            Some(match origin(index) {
                 Some(origin) => plugin.from_origin(origin),
                 None => plugin,
-            });
-        }
-        attached
+            })
+        };
+        entries.iter().enumerate().map(attach).collect()
     }
+}
+
+/// Where the plugin of this number was set, if it was in a file.
+pub(crate) fn origin(locations: &Locations, index: usize) -> Option<Origin> {
+    let at = locations.nearest(&KeyPath::root().key("plugins").index(index));
+    at.line.map(|line| Origin {
+        file: at.file.clone(),
+        line: usize::try_from(line).unwrap_or_default(),
+    })
 }

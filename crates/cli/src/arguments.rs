@@ -50,6 +50,15 @@ pub enum Command {
         /// Name of a plugin.
         name: Option<String>,
     },
+    /// Print the JSON schema of experiment configs, for editors that complete and check TOML by one.
+    Schema {
+        /// The schema of sweep files instead.
+        #[arg(long, conflicts_with = "markdown")]
+        sweep: bool,
+        /// Tables of all keys in Markdown instead.
+        #[arg(long)]
+        markdown: bool,
+    },
     /// Measure the memorization of an encoder that is already trained.
     Probe(Probe),
     /// Put layers of one encoder in the places of another's, and judge what is left of it.

@@ -19,6 +19,7 @@ pub fn execute(registry: &Registry, arguments: Arguments) -> u8 {
         Command::Resume { run, json } => go_on(registry, &run, json),
         Command::Check { configs, sets } => check(registry, &configs, &sets),
         Command::Plugins { name } => plugins(registry, name.as_deref()),
+        Command::Schema { sweep, markdown } => schema(registry, sweep, markdown),
         Command::Probe(arguments) => probe(arguments),
         Command::Exchange(arguments) => crate::intervene::exchange_layers(arguments),
         Command::Ablate(arguments) => crate::intervene::ablate_units(registry, arguments),
@@ -159,6 +160,19 @@ fn plugins(registry: &Registry, name: Option<&str>) -> Result<u8, RunError> {
             Ok(2)
         }
     }
+}
+
+fn schema(registry: &Registry, sweep: bool, markdown: bool) -> Result<u8, RunError> {
+    if markdown {
+        say(&afterimage::key_tables(registry));
+        return Ok(0);
+    }
+    let schema = match sweep {
+        true => afterimage::sweep_schema(),
+        false => afterimage::experiment_schema(registry),
+    };
+    say(&format!("{schema:#}\n"));
+    Ok(0)
 }
 
 fn report(runs: &[PathBuf]) -> Result<u8, RunError> {

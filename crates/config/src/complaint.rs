@@ -122,6 +122,7 @@ fn plain(sentence: &str) -> String {
 
 fn shown(given: &str) -> String {
     match given {
+        "unit variant" => "another type".to_owned(),
         "map" => "a table".to_owned(),
         "sequence" => "an array".to_owned(),
         _ => ["string ", "integer `", "floating point `", "boolean `"]
@@ -156,7 +157,9 @@ fn expectation(expected: &str) -> String {
             ];
             return if table.iter().any(|prefix| expected.starts_with(prefix)) {
                 "a table".to_owned()
-            } else if expected.starts_with("enum ") || expected == "variant identifier" {
+            } else if expected.starts_with("enum ")
+                || ["variant identifier", "string only"].contains(&expected)
+            {
                 "one of its names, in quotes".to_owned()
             } else {
                 expected.to_owned()

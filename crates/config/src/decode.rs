@@ -1,6 +1,6 @@
 //! Making a typed value of a TOML tree, and finding every mistake on the way.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -9,6 +9,7 @@ use toml::Value;
 use super::attempt::{Attempt, Failure, attempt, culprit};
 use super::complaint::Complaint;
 use super::fill::{fill, is_read, table_that_misses};
+use super::hint::{Hint, Hints, Instead, Wrong};
 use super::key::{KeyPath, Segment};
 use super::suggest;
 use super::tree;
@@ -33,15 +34,20 @@ pub(super) struct Decoded<T> {
     pub(super) value: Option<T>,
     /// The mistakes, in the order found.
     pub(super) faults: Vec<Fault>,
-    /// Whether keys without a default had to be made up: then the value says nothing about the config.
-    pub(super) made_up: bool,
+    /// The keys that hold something else in the value than in the config, because of a mistake.
+    pub(super) doubtful: BTreeSet<KeyPath>,
+    /// Keys that hold what stands in the config under another name, and that name.
+    pub(super) renamed: BTreeMap<KeyPath, KeyPath>,
 }
 
 /// Makes a `T` of `tree`: tries, notes what was wrong, takes it out, and tries again.
 ///
 /// A key that the finished value does not write back, and that may hold anything, was read by nothing: a mistake too.
-pub(super) fn decode<T: DeserializeOwned + Serialize>(tree: &Value) -> Decoded<T> {
-    let mut repair = Repair::new(tree);
+pub(super) fn decode<T: DeserializeOwned + Serialize>(
+    tree: &Value,
+    hints: &Hints<'_>,
+) -> Decoded<T> {
+    let mut repair = Repair::new(tree, hints);
     let mut unread = BTreeSet::new();
     for _ in 0..REPAIRS {
         if repair.faults.len() >= MOST {
@@ -54,11 +60,7 @@ pub(super) fn decode<T: DeserializeOwned + Serialize>(tree: &Value) -> Decoded<T
                     let ignored = ignored.into_iter().collect();
                     repair.unread::<T>(&KeyPath::root(), &written, &ignored);
                 }
-                return Decoded {
-                    value: Some(value),
-                    made_up: !repair.made_up.is_empty(),
-                    faults: repair.faults,
-                };
+                return repair.decoded(Some(value));
             }
             Err(failure) => {
                 unread.extend(ignored.iter().map(|path| repair.original(path)));
@@ -71,11 +73,24 @@ pub(super) fn decode<T: DeserializeOwned + Serialize>(tree: &Value) -> Decoded<T
     for key in unread {
         repair.unknown_key(key, &[]);
     }
-    Decoded {
-        value: None,
-        made_up: !repair.made_up.is_empty(),
-        faults: repair.faults,
-    }
+    repair.decoded(None)
+}
+
+/// `key` by the name that it has in the config, where that is another.
+pub(super) fn written(renamed: &BTreeMap<KeyPath, KeyPath>, key: &KeyPath) -> KeyPath {
+    let as_written = renamed
+        .iter()
+        .find_map(|(meant, written)| key.rebased(meant, written));
+    as_written.unwrap_or_else(|| key.clone())
+}
+
+/// A known choice that is spelled like `name`, or all of them.
+fn alike_choice(name: &str, known: &[String]) -> Option<Hint> {
+    let advice = suggest::advice(name, known, '"')?;
+    Some(match suggest::nearest(name, known) {
+        Some(near) => Hint::value(advice, near),
+        None => Hint::advice(advice),
+    })
 }
 
 fn keys_beside(tree: &Value, path: &KeyPath) -> Vec<String> {
@@ -88,24 +103,42 @@ fn keys_beside(tree: &Value, path: &KeyPath) -> Vec<String> {
         .unwrap_or_default()
 }
 
-struct Repair {
+struct Repair<'a> {
     tree: Value,
+    hints: &'a Hints<'a>,
     faults: Vec<Fault>,
     /// What was taken out, in order, by its path at that time: to find back to the paths of the config.
     removals: Vec<KeyPath>,
     /// The same by the paths of the config: what is missing there is no mistake of the config.
     removed: BTreeSet<KeyPath>,
     made_up: BTreeSet<KeyPath>,
+    doubtful: BTreeSet<KeyPath>,
+    /// Keys whose values were replaced by what was probably meant.
+    guessed: BTreeSet<KeyPath>,
+    renamed: BTreeMap<KeyPath, KeyPath>,
 }
 
-impl Repair {
-    fn new(tree: &Value) -> Self {
+impl<'a> Repair<'a> {
+    fn new(tree: &Value, hints: &'a Hints<'a>) -> Self {
         Self {
             tree: tree.clone(),
+            hints,
             faults: Vec::new(),
             removals: Vec::new(),
             removed: BTreeSet::new(),
             made_up: BTreeSet::new(),
+            doubtful: BTreeSet::new(),
+            guessed: BTreeSet::new(),
+            renamed: BTreeMap::new(),
+        }
+    }
+
+    fn decoded<T>(self, value: Option<T>) -> Decoded<T> {
+        Decoded {
+            value,
+            faults: self.faults,
+            doubtful: self.doubtful,
+            renamed: self.renamed,
         }
     }
 
@@ -142,15 +175,31 @@ impl Repair {
         self.made_up.iter().any(|made| key.is_within(made))
     }
 
-    fn unknown_key(&mut self, key: KeyPath, known: &[String]) {
-        if !self.is_ours(&key) {
-            let suggestion = suggest::advice(key.name().unwrap_or_default(), known, '`');
-            self.faults.push(Fault {
-                key,
-                message: "unknown key".to_owned(),
-                suggestion,
-            });
+    /// Notes a mistake at `key`, by the name that it has in the config, unless it follows from a repair.
+    fn fault(&mut self, key: &KeyPath, message: String, suggestion: Option<String>) {
+        if self.is_ours(key) {
+            return;
         }
+        let key = written(&self.renamed, key);
+        let fault = Fault {
+            key,
+            message,
+            suggestion,
+        };
+        // A guess at what was meant may turn out to be as unknown.
+        if !self.faults.contains(&fault) {
+            self.faults.push(fault);
+        }
+    }
+
+    fn unknown_key(&mut self, key: KeyPath, known: &[String]) {
+        let value = tree::get(&self.tree, &key).cloned();
+        let hint = value.and_then(|value| (self.hints)(Wrong::Key, &key, &value));
+        let suggestion = match hint {
+            Some(hint) => Some(hint.advice),
+            None => suggest::advice(key.name().unwrap_or_default(), known, '`'),
+        };
+        self.fault(&key, "unknown key".to_owned(), suggestion);
     }
 
     /// Notes what `failure` says, unless it follows from an earlier repair, and takes its cause away; says whether
@@ -161,22 +210,20 @@ impl Repair {
         }
         let path = culprit::<T>(&self.tree, failure);
         let key = self.original(&path);
-        let suggestion = match &failure.complaint {
-            Complaint::UnknownKey { name, known } => {
-                let beside = keys_beside(&self.tree, &path);
-                let (free, set): (Vec<String>, Vec<String>) = known
-                    .iter()
-                    .cloned()
-                    .partition(|name| !beside.contains(name));
-                let known = if suggest::nearest(name, &free).is_some() || set.is_empty() {
-                    &free
-                } else {
-                    known
-                };
-                suggest::advice(name, known, '`')
-            }
-            Complaint::UnknownChoice { name, known } => suggest::advice(name, known, '"'),
+        let given = tree::get(&self.tree, &path).cloned();
+        let unknown = matches!(failure.complaint, Complaint::UnknownKey { .. });
+        let wrong = if unknown { Wrong::Key } else { Wrong::Value };
+        let hint = given
+            .as_ref()
+            .and_then(|value| (self.hints)(wrong, &key, value));
+        let hint = hint.or_else(|| match &failure.complaint {
+            Complaint::UnknownKey { name, known } => self.alike_key(&path, name, known),
+            Complaint::UnknownChoice { name, known } => alike_choice(name, known),
             Complaint::Missing { .. } | Complaint::Other(_) => None,
+        });
+        let (suggestion, instead) = match hint {
+            Some(hint) => (Some(hint.advice), hint.instead),
+            None => (None, Instead::Nothing),
         };
         // What is said of a table or an array as a whole, after something was taken out of it, may come from that.
         let follows = matches!(failure.complaint, Complaint::Other(_))
@@ -184,34 +231,74 @@ impl Repair {
                 .removed
                 .iter()
                 .any(|inner| inner.is_within(&key) && *inner != key);
-        if !follows && !self.is_ours(&key) {
-            self.faults.push(Fault {
-                key,
-                message: failure.complaint.message(),
-                suggestion,
-            });
+        if !follows && !self.guessed.contains(&key) {
+            self.fault(&key, failure.complaint.message(), suggestion);
         }
-        self.take_out(&path)
+        if !unknown {
+            self.doubtful.insert(key.clone());
+        }
+        match (instead, given) {
+            (Instead::Value(value), Some(_)) if !unknown && self.guessed.insert(key.clone()) => {
+                tree::replace(&mut self.tree, &path, value)
+            }
+            (Instead::Key(meant), Some(given)) if unknown => {
+                self.take_out(&path) && {
+                    self.rename(&key, &meant, given);
+                    true
+                }
+            }
+            _ => self.take_out(&path),
+        }
+    }
+
+    /// Lets the value of the unknown `key` count as that of `meant`, where that key is free.
+    fn rename(&mut self, key: &KeyPath, meant: &KeyPath, value: Value) {
+        let canonical = self.original(meant);
+        let again = self.renamed.contains_key(&canonical) || self.renamed.contains_key(key);
+        if !again
+            && tree::get(&self.tree, meant).is_none()
+            && tree::insert(&mut self.tree, meant, value)
+        {
+            self.renamed.insert(canonical, key.clone());
+        }
+    }
+
+    /// A known key that is spelled like `name`, one that is not set first.
+    fn alike_key(&self, path: &KeyPath, name: &str, known: &[String]) -> Option<Hint> {
+        let beside = keys_beside(&self.tree, path);
+        let (free, set): (Vec<String>, Vec<String>) = known
+            .iter()
+            .cloned()
+            .partition(|name| !beside.contains(name));
+        let near = suggest::nearest(name, &free);
+        let known = if near.is_some() || set.is_empty() {
+            &free
+        } else {
+            known
+        };
+        let instead = match (near, path.parent()) {
+            (Some(near), Some(table)) => Instead::Key(table.key(near)),
+            _ => Instead::Nothing,
+        };
+        let advice = suggest::advice(name, known, '`')?;
+        Some(Hint { advice, instead })
     }
 
     fn mend_missing<T: DeserializeOwned>(&mut self, failure: &Failure, name: &str) -> bool {
         let table = table_that_misses::<T>(&self.tree, failure, name);
         let path = table.key(name);
         let key = self.original(&path);
-        if !self.removed.contains(&key) && !self.is_ours(&key) {
-            let message = failure.complaint.message();
-            self.faults.push(Fault {
-                key: key.clone(),
-                message,
-                suggestion: None,
-            });
+        if !self.removed.contains(&key) {
+            self.fault(&key, failure.complaint.message(), None);
         }
         let ours = self.is_ours(&key);
         if fill::<T>(&mut self.tree, &path, ours) {
+            self.doubtful.insert(key.clone());
             self.made_up.insert(key);
             return true;
         }
         // Nothing fits: without the whole table, the rest of the config can still be looked at.
+        self.doubtful.insert(self.original(&table));
         self.take_out(&table)
     }
 

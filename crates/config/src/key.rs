@@ -93,6 +93,12 @@ impl KeyPath {
         self.0.starts_with(&other.0)
     }
 
+    /// This path with `from`, which it begins with, replaced by `to`; `None` where it does not begin so.
+    pub(super) fn rebased(&self, from: &KeyPath, to: &KeyPath) -> Option<Self> {
+        let rest = self.0.strip_prefix(&from.0[..])?;
+        Some(Self(to.0.iter().chain(rest).cloned().collect()))
+    }
+
     /// The path with the position at step `depth` counted one higher.
     pub(super) fn shifted(&self, depth: usize) -> Self {
         let mut segments = self.0.clone();

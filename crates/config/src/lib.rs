@@ -8,7 +8,7 @@
 //! - `--set a.b=value` comes last; `plugins.unitmem.every` finds the element of `plugins` with that `id`, or that
 //!   `kind` when it has no `id`. Nothing is read from the environment.
 //! - Every key must be known and every value of its type: unknown, missing and wrong keys, and what [`Validate`]
-//!   finds, are errors with file, line, key and a suggestion.
+//!   finds, are errors with file, line, key and a suggestion, all in one round.
 //! - What is loaded is written back as one sorted text, the *resolved* config, which loads to itself; its digest names
 //!   the run.
 //!
@@ -21,12 +21,14 @@ mod decode;
 mod error;
 mod extends;
 mod fill;
+mod hint;
 mod key;
 mod load;
 mod location;
 mod merge;
 mod report;
 mod resolved;
+pub mod schema;
 mod set;
 mod source;
 mod suggest;
@@ -34,12 +36,14 @@ mod tree;
 
 pub use error::{ConfigError, ConfigErrors};
 pub use extends::read_layers;
+pub use hint::{Hint, Hints, Instead, Wrong};
 pub use key::{KeyPath, KeyPathError, Segment};
 pub use load::{Loaded, load, load_file, load_file_with, load_text, load_whole_with};
 pub use location::{Location, Locations};
 pub use report::{Report, Validate};
 pub use set::Setting;
 pub use source::Layer;
+pub use suggest::nearest;
 
 #[cfg(test)]
 mod tests;

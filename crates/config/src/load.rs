@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::decode::{Decoded, Fault, MOST, decode};
+use super::decode::{MOST, decode};
 use super::error::{ConfigError, ConfigErrors};
 use super::extends::read_layers;
 use super::key::KeyPath;
@@ -134,8 +134,7 @@ fn both<A, B>(
 ///
 /// # Errors
 /// Every mistake, by file (bases first, flags last) and line, 50 at most and a word that there may be more: flags that lead nowhere, unknown keys,
-/// values of a wrong type, keys that are missing, and what [`Validate`] says about the values. Values are not
-/// validated while a key without default is missing or wrong, because there is nothing to validate them against.
+/// values of a wrong type, keys that are missing, and what [`Validate`] says about the values that could be read.
 pub fn load<T>(layers: Vec<Layer>, settings: &[Setting]) -> Result<Loaded<T>, ConfigErrors>
 where
     T: DeserializeOwned + Serialize + Validate,
@@ -173,28 +172,13 @@ where
         notes,
     } = merged;
 
-    let Decoded {
-        value,
-        faults,
-        made_up,
-    } = decode::<T>(&tree);
-    let known: Vec<KeyPath> = faults.iter().map(|fault| fault.key.clone()).collect();
-    let mut report = Report::new(&locations);
-    for Fault {
-        key,
-        message,
-        suggestion,
-    } in faults
-    {
-        report.push_at(key, message, suggestion);
-    }
-    errors.extend(report.apart_from(&[]));
-    if let (Some(value), false) = (&value, made_up) {
-        let mut report = Report::new(&locations);
+    let mut report = Report::new(&locations, &T::hint);
+    let value = report.take(&KeyPath::root(), decode::<T>(&tree, &T::hint));
+    if let Some(value) = &value {
         value.validate(&mut report);
         also(value, &mut report);
-        errors.extend(report.apart_from(&known));
     }
+    errors.extend(report.into_errors());
     match value {
         Some(value) if errors.is_empty() => finish(value, locations, notes),
         _ => {

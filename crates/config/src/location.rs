@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use toml::Value;
 
 use super::error::ConfigError;
+use super::hint::no_hints;
 use super::key::KeyPath;
 use super::report::Report;
 use super::tree;
@@ -67,7 +68,7 @@ impl Locations {
 
     /// An empty report of mistakes at these places, for checks that come after loading, such as building plugins.
     pub fn report(&self) -> Report<'_> {
-        Report::new(self)
+        Report::new(self, &no_hints)
     }
 
     /// Registers the next file.

@@ -1,11 +1,14 @@
 //! Checking what a config means, after its types are right.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::Value;
 
-use super::decode::{Fault, decode};
+use super::decode::{Decoded, Fault, decode, written};
 use super::error::{ConfigError, ConfigErrors};
+use super::hint::{Hint, Hints, Wrong, no_hints};
 use super::key::KeyPath;
 use super::location::Locations;
 use super::suggest;
@@ -24,24 +27,82 @@ use super::suggest;
 /// ```
 pub trait Validate {
     /// Reports every mistake in the values; reports nothing when there is none.
+    ///
+    /// Also called where some keys could not be read: they hold defaults or anything else then. What is reported at
+    /// them is not told; a check that compares them with other keys asks [`Report::knows`] first.
     fn validate(&self, report: &mut Report<'_>);
+
+    /// What was probably meant by the unknown key `key`, or by `value`, which the key `key` does not take; `None`
+    /// leaves it to names that are spelled alike.
+    fn hint(wrong: Wrong, key: &KeyPath, value: &Value) -> Option<Hint>
+    where
+        Self: Sized,
+    {
+        no_hints(wrong, key, value)
+    }
 }
 
 /// The mistakes found so far, each placed at the line that set its key.
-#[derive(Debug)]
 pub struct Report<'a> {
     locations: &'a Locations,
+    hints: &'a Hints<'a>,
     inside: KeyPath,
-    errors: Vec<(KeyPath, ConfigError)>,
+    errors: Vec<ConfigError>,
+    /// The keys of what was reported after types were right.
+    told: Vec<KeyPath>,
+    doubtful: BTreeSet<KeyPath>,
+    renamed: BTreeMap<KeyPath, KeyPath>,
 }
 
 impl<'a> Report<'a> {
-    pub(super) fn new(locations: &'a Locations) -> Self {
+    pub(super) fn new(locations: &'a Locations, hints: &'a Hints<'a>) -> Self {
         Self {
             locations,
+            hints,
             inside: KeyPath::root(),
             errors: Vec::new(),
+            told: Vec::new(),
+            doubtful: BTreeSet::new(),
+            renamed: BTreeMap::new(),
         }
+    }
+
+    /// Takes over what was found while the table at `at` was decoded; gives the value.
+    pub(super) fn take<T>(&mut self, at: &KeyPath, decoded: Decoded<T>) -> Option<T> {
+        for Fault {
+            key,
+            message,
+            suggestion,
+        } in decoded.faults
+        {
+            self.push_at(at.join(&key), message, suggestion);
+        }
+        let doubtful = decoded.doubtful.iter().map(|key| at.join(key));
+        self.doubtful.extend(doubtful);
+        let renamed = decoded.renamed.iter();
+        self.renamed
+            .extend(renamed.map(|(meant, written)| (at.join(meant), at.join(written))));
+        decoded.value
+    }
+
+    /// Whether `key` and all that is inside of it hold what the config says; if not, there was a mistake.
+    pub fn knows(&self, key: &str) -> bool {
+        let key = self.full(key);
+        !self
+            .doubtful
+            .iter()
+            .any(|doubt| key.is_within(doubt) || doubt.is_within(&key))
+    }
+
+    /// Whether `key` and all that is inside of it was read as the config says it, and nothing was reported there.
+    pub fn is_sound(&self, key: &str) -> bool {
+        let at = self.full(key);
+        self.knows(key) && !self.told.iter().any(|told| told.is_within(&at))
+    }
+
+    /// Where the keys were set.
+    pub fn locations(&self) -> &'a Locations {
+        self.locations
     }
 
     /// Reports that `key` (such as `optimizer.rate` or `plugins[0].every`) is wrong, and says what is right.
@@ -49,6 +110,11 @@ impl<'a> Report<'a> {
     /// A key that was not set is placed at its table.
     pub fn error(&mut self, key: &str, message: impl Into<String>) {
         self.push(key, message.into(), None);
+    }
+
+    /// Reports `message` at `key`, with what to do about it.
+    pub fn suggest(&mut self, key: &str, message: impl Into<String>, suggestion: Option<String>) {
+        self.push(key, message.into(), suggestion);
     }
 
     /// Reports `message` at `key` unless `holds`.
@@ -60,11 +126,8 @@ impl<'a> Report<'a> {
 
     /// Reports that `given` at `key` is none of the `known` names; `what` is what they name, such as `plugin`.
     pub fn unknown_name(&mut self, key: &str, what: &str, given: &str, known: &[String]) {
-        self.push(
-            key,
-            format!("there is no {what} \"{given}\""),
-            suggest::advice(given, known, '"'),
-        );
+        let advice = suggest::advice(given, known, '"');
+        self.push(key, format!("there is no {what} \"{given}\""), advice);
     }
 
     /// Validates `part`, whose keys stand inside the table at `key`.
@@ -82,24 +145,24 @@ impl<'a> Report<'a> {
 
     /// Makes a typed value of the table at `key`, for parts whose type depends on a name, such as a plugin's keys.
     ///
-    /// Every mistake in it is reported; `None` then. The rules are those of [`load`](super::load).
+    /// Every mistake in it is reported. Then the value has defaults in place of what was wrong, or there is none. The
+    /// rules are those of [`load`](super::load).
     pub fn decode<T: DeserializeOwned + Serialize>(
         &mut self,
         key: &str,
         table: &toml::Table,
     ) -> Option<T> {
-        let decoded = decode::<T>(&Value::Table(table.clone()));
         let at = self.full(key);
-        let sound = decoded.faults.is_empty();
-        for Fault {
-            key,
-            message,
-            suggestion,
-        } in decoded.faults
-        {
-            self.push_at(at.join(&key), message, suggestion);
-        }
-        decoded.value.filter(|_| sound)
+        let hints = self.hints;
+        let decoded = decode::<T>(&Value::Table(table.clone()), &|wrong, key, value| {
+            hints(wrong, &at.join(key), value)
+        });
+        self.take(&at, decoded)
+    }
+
+    /// Adds mistakes that were found elsewhere, such as in another file.
+    pub fn extend(&mut self, errors: impl IntoIterator<Item = ConfigError>) {
+        self.errors.extend(errors);
     }
 
     /// Whether nothing was reported.
@@ -112,9 +175,9 @@ impl<'a> Report<'a> {
     /// # Errors
     /// All that was reported, by file and line.
     pub fn finish(self) -> Result<(), ConfigErrors> {
-        let mut errors: Vec<ConfigError> =
-            self.errors.into_iter().map(|(_, error)| error).collect();
-        self.locations.sort(&mut errors);
+        let locations = self.locations;
+        let mut errors = self.into_errors();
+        locations.sort(&mut errors);
         if errors.is_empty() {
             Ok(())
         } else {
@@ -122,28 +185,37 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// The mistakes at keys that are neither at, nor inside, nor around one of `known`.
-    pub(super) fn apart_from(self, known: &[KeyPath]) -> impl Iterator<Item = ConfigError> {
+    pub(super) fn into_errors(self) -> Vec<ConfigError> {
         self.errors
-            .into_iter()
-            .filter(|(key, _)| {
-                !known
-                    .iter()
-                    .any(|other| key.is_within(other) || other.is_within(key))
-            })
-            .map(|(_, error)| error)
     }
 
-    pub(super) fn push_at(&mut self, key: KeyPath, message: String, suggestion: Option<String>) {
+    fn push_at(&mut self, key: KeyPath, message: String, suggestion: Option<String>) {
         let error = ConfigError {
             suggestion,
             ..self.locations.nearest(&key).error(&key, message)
         };
-        self.errors.push((key, error));
+        self.errors.push(error);
     }
 
     fn push(&mut self, key: &str, message: String, suggestion: Option<String>) {
-        self.push_at(self.full(key), message, suggestion);
+        let key = self.full(key);
+        if self.follows(&key, &message) {
+            return;
+        }
+        self.push_at(written(&self.renamed, &key), message, suggestion);
+        self.told.push(key);
+    }
+
+    /// Whether what is said of `key` may come from a mistake that was reported before: at it, inside or around it, or
+    /// at a key beside it that the message names.
+    fn follows(&self, key: &KeyPath, message: &str) -> bool {
+        self.doubtful.iter().any(|doubt| {
+            let beside = doubt.parent() == key.parent()
+                && doubt
+                    .name()
+                    .is_some_and(|name| message.contains(&format!("`{name}`")));
+            beside || key.is_within(doubt) || doubt.is_within(key)
+        })
     }
 
     /// `key` from the root; the empty key is the table that the checks are in.

@@ -4,7 +4,7 @@
 const LISTED: usize = 16;
 
 /// The candidate nearest to `given`, if one is near enough to be a slip of the hand.
-pub(super) fn nearest<'a>(given: &str, candidates: &'a [String]) -> Option<&'a str> {
+pub fn nearest<'a>(given: &str, candidates: &'a [String]) -> Option<&'a str> {
     let fold = |name: &str| name.to_lowercase().replace(['-', ' '], "_");
     let given = fold(given);
     let allowed = (given.chars().count() / 3).max(1);

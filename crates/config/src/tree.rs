@@ -56,6 +56,17 @@ pub(super) fn insert(tree: &mut Value, path: &KeyPath, value: Value) -> bool {
     }
 }
 
+/// Puts `value` in the place of the value at `path`; says whether there was one.
+pub(super) fn replace(tree: &mut Value, path: &KeyPath, value: Value) -> bool {
+    match get_mut(tree, path) {
+        Some(there) => {
+            *there = value;
+            true
+        }
+        None => false,
+    }
+}
+
 /// Takes all out of the table or array at `path`.
 pub(super) fn clear(tree: &mut Value, path: &KeyPath) {
     match get_mut(tree, path) {

@@ -9,7 +9,7 @@ use crate::plan::Storage;
 use crate::weights::Weighting;
 
 /// What a coreset is chosen by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Strategy {
     /// CRUST's Eq. 5: points such that all others are near one of them, chosen greedily. In gradient
@@ -94,7 +94,9 @@ impl Strategy {
 }
 
 /// Which samples `memorization` leans towards.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Prefer {
     /// Those of the highest scores: the atypical ones.

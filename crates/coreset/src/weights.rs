@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::CoresetError;
 
 /// What the weight of a selected sample is.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Weighting {
     /// The number of samples of its group that are nearest to it (CRAIG's γ, the paper's r), cut off

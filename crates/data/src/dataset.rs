@@ -54,7 +54,17 @@ impl DataSet {
 ///
 /// A limit takes the first images of each class in file order, the same for every seed (see
 /// [`ImageSet::first_balanced`]); one that is no smaller than the set takes all of it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Training images.

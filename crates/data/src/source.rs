@@ -9,7 +9,7 @@ use crate::error::DataError;
 use crate::read::{cifar, embedded, folder, idx};
 
 /// Where a data set comes from: the `kind` key of the config's data section and its settings.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum DataSource {
     /// A class-balanced part of Fashion-MNIST inside the program: 6,000 + 1,000 gray images 28×28.

@@ -122,6 +122,20 @@ impl<'de> Deserialize<'de> for Every {
     }
 }
 
+impl schemars::JsonSchema for Every {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Every".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "pattern": "^ *(always|[0-9]*[1-9][0-9]* *(steps?|epochs?)|(100|[1-9][0-9]?) *%) *$",
+            "x-words": "`\"always\"`, `\"N steps\"`, `\"N epochs\"`, `\"N %\"`",
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -187,6 +187,30 @@ pub enum HooksError {
     },
 }
 
+impl HooksError {
+    /// The plugin that is to be changed, as its manifest names it; `None` where it is not one alone.
+    pub fn plugin(&self) -> Option<&str> {
+        match self {
+            Self::DuplicateId { second, .. }
+            | Self::TwoProducers { second, .. }
+            | Self::AmbiguousWriters { second, .. } => Some(second),
+            Self::MissingProducer { plugin, .. }
+            | Self::UnknownAfter { plugin, .. }
+            | Self::NeverDue { plugin, .. }
+            | Self::UnsupportedEvent { plugin, .. }
+            | Self::UnsupportedRequest { plugin, .. }
+            | Self::ActsOnTruth { plugin }
+            | Self::ActsOnOracle { plugin, .. }
+            | Self::NoReference { plugin }
+            | Self::OneOfAPair { plugin, .. }
+            | Self::MixedViews { plugin, .. }
+            | Self::TapMatchesNothing { plugin, .. }
+            | Self::State { plugin, .. } => Some(plugin),
+            Self::Cycle { .. } | Self::OtherPlugins { .. } => None,
+        }
+    }
+}
+
 /// A fault that ends the run.
 #[derive(Debug, Error)]
 #[error("plugin {plugin:?}{} failed at {event} in step {step}: {fault}", place(.origin.as_ref()))]

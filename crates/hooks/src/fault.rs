@@ -33,7 +33,9 @@ impl Fault {
 }
 
 /// What happens to the run when a plugin fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum OnFault {
     /// The plugin is switched off and the run goes on; the run ends with exit code 3.

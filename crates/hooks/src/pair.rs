@@ -24,7 +24,9 @@ pub struct PairSets {
 }
 
 /// How candidates and independent points are chosen among the training samples.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum PairChoice {
     /// By the seed, without repetition.

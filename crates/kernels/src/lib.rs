@@ -46,7 +46,9 @@ pub use modules::{add, batch_norm, conv_norm, conv2d, fork, max_pool2d, space_me
 pub use tokens::{add_tokens, attention, gelu, layer_norm, linear};
 
 /// How 3×3 convolutions with stride 1 are computed on the CPU.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Convolution {
     /// Winograd's minimal filtering, within 1e-4 of the direct sum relative to the largest output:

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 ///
 /// UnitMem is a ratio in [0, 1] for activations of at least 0 only. After a rectifier `Raw` is the
 /// paper's definition; at a convolution or a normalisation choose `Relu` or `Abs`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum ActMap {
     /// The activation as it is; units with a negative mean have no score.

@@ -20,7 +20,7 @@ use crate::probe_points::{chosen_of, too_few, too_large, too_many};
 const MOST_VIEWS: usize = 1024;
 
 /// Settings of [`AlignmentGap`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AlignmentGapConfig {
     /// At the end of which epochs to probe; default `"1 epochs"`. The untrained network is probed

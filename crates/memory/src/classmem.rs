@@ -19,7 +19,7 @@ use crate::unitmem::Form;
 
 /// Settings of [`ClassMemProbe`]; those that it shares with [`UnitMemConfig`](crate::UnitMemConfig)
 /// have the same defaults, and then choose the same points and views.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClassMemConfig {
     /// At the end of which epochs to probe; default `"1 epochs"`. The untrained network is probed

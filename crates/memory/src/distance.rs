@@ -14,7 +14,9 @@ const NO_DIRECTION: f32 = 1e-12;
 ///
 /// Without that scale a layer's distances would depend on how large its activations are, which
 /// differs between two encoders for no reason of memorization.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Distance {
     /// ‖a − b‖₂, from 0 to 2; the paper's choice.
@@ -40,7 +42,9 @@ impl fmt::Display for Distance {
 }
 
 /// Which rows of a point are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Pairs {
     /// Every augmented view with every other: the paper's equation 1, by all pairs there are.

@@ -11,7 +11,9 @@ use crate::error::MemoryError;
 const NO_DISTANCE: f64 = 1e-12;
 
 /// How the difference of a point's distances in the two encoders is scaled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum LayerForm {
     /// (G − F) / (G + F) for each point, from −1 to 1: the paper's equation 2.

@@ -19,7 +19,7 @@ use crate::remembered;
 const MOST_VIEWS: usize = 1024;
 
 /// Settings of [`LayerMemProbe`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LayerMemConfig {
     /// At the end of which epochs to probe; default `"1 epochs"`. The untrained pair is probed in

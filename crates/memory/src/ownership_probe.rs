@@ -17,7 +17,7 @@ use crate::unitmem::Form;
 const MOST_DRAWS: usize = 1_000_000;
 
 /// Settings of [`OwnershipProbe`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OwnershipConfig {
     /// At the end of which epochs to probe; default `"1 epochs"`. The untrained pair is probed in

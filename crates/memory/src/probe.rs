@@ -29,7 +29,7 @@ use crate::{
 const STATE: u32 = 2;
 
 /// Settings of [`UnitMemProbe`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct UnitMemConfig {
     /// At the end of which epochs to probe; default `"1 epochs"`. The untrained network is probed

@@ -19,7 +19,7 @@ use crate::views::{RowOrder, point_means};
 const STATE: u32 = 1;
 
 /// Settings of [`UnitMemStreaming`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StreamingConfig {
     /// In which steps or epochs to listen; default `"1 epochs"`, all the time. What was heard is

@@ -12,7 +12,9 @@ use crate::unit_max::UnitState;
 use crate::unit_score::UnitScore;
 
 /// What a unit's largest activation is compared with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Form {
     /// The mean over the other points: the paper's equation 7, O(units) memory.

@@ -62,7 +62,7 @@ pub trait Encoder: Module {
 }
 
 /// The choice of an encoder, `kind = "resnet9"` and that encoder's own keys.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum EncoderConfig {
     /// ResNet-9.
@@ -135,12 +135,17 @@ impl EncoderConfig {
     /// Checks the values.
     ///
     /// # Errors
-    /// A value out of range, by its key.
+    /// The first value out of range, by its key.
     pub fn validate(&self) -> Result<(), ModelError> {
+        ModelError::first(self.problems())
+    }
+
+    /// Every value out of range, by its key.
+    pub fn problems(&self) -> Vec<ModelError> {
         match self {
-            Self::ResNet9(config) => config.validate(),
-            Self::ResNet(config) => config.validate(),
-            Self::Vit(config) => config.validate(),
+            Self::ResNet9(config) => config.problems(),
+            Self::ResNet(config) => config.problems(),
+            Self::Vit(config) => config.problems(),
         }
     }
 

@@ -210,6 +210,16 @@ impl ModelError {
         }
     }
 
+    /// The errors among the outcomes of some checks.
+    pub(crate) fn all<const N: usize>(checks: [Result<(), Self>; N]) -> Vec<Self> {
+        checks.into_iter().filter_map(Result::err).collect()
+    }
+
+    /// The first of `problems`, if there is one.
+    pub(crate) fn first(problems: Vec<Self>) -> Result<(), Self> {
+        problems.into_iter().next().map_or(Ok(()), Err)
+    }
+
     /// Images have 1 or 3 channels.
     pub(crate) fn check_channels(channels: usize) -> Result<(), Self> {
         if [1, 3].contains(&channels) {

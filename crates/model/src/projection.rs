@@ -13,7 +13,7 @@ const MOST_UNITS: usize = 65_536;
 const MOST_LAYERS: usize = 64;
 
 /// Configuration of [`ProjectionHead`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProjectionHeadConfig {
     /// Width of the hidden layers; 512 by default.
@@ -102,23 +102,29 @@ impl ProjectionHeadConfig {
     /// # Errors
     /// A width of 0, fewer than two layers.
     pub fn validate(&self) -> Result<(), ModelError> {
+        ModelError::first(self.problems())
+    }
+
+    /// Every value out of range, by its key.
+    pub fn problems(&self) -> Vec<ModelError> {
+        let mut problems = Vec::new();
         for (key, width) in [("hidden", self.hidden), ("output", self.output)] {
             if !(1..=MOST_UNITS).contains(&width) {
-                return Err(ModelError::Config {
+                problems.push(ModelError::Config {
                     key,
                     value: width.to_string(),
                     reason: "a layer of the projection head has 1 to 65536 units",
                 });
             }
         }
-        match self.layers {
-            Some(layers) if !(2..=MOST_LAYERS).contains(&layers) => Err(ModelError::Config {
+        if let Some(layers) = self.layers.filter(|n| !(2..=MOST_LAYERS).contains(n)) {
+            problems.push(ModelError::Config {
                 key: "layers",
                 value: layers.to_string(),
                 reason: "the projection head has 2 to 64 layers",
-            }),
-            _ => Ok(()),
+            });
         }
+        problems
     }
 
     /// A head of SimCLR's form for embeddings of length `input`, with burn's initial values.

@@ -19,7 +19,9 @@ const WIDTHS: [usize; 4] = [64, 128, 256, 512];
 const EXPANSION: usize = 4;
 
 /// The first layers of a [`ResNet`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Stem {
     /// A convolution 3×3 that keeps the size: for images of 32 pixels.
@@ -30,7 +32,7 @@ pub enum Stem {
 }
 
 /// Configuration of [`ResNet`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResNetConfig {
     /// Number of layers with weights, the classifier included: 18, 34 or 50.
@@ -101,9 +103,16 @@ impl ResNetConfig {
     /// A depth other than 18, 34 and 50; channels other than 1 and 3; a width that is not finite
     /// and over 0.
     pub fn validate(&self) -> Result<(), ModelError> {
-        self.blocks()?;
-        ModelError::check_channels(self.channels)?;
-        ModelError::check_width(self.width)
+        ModelError::first(self.problems())
+    }
+
+    /// Every value out of range, by its key.
+    pub fn problems(&self) -> Vec<ModelError> {
+        ModelError::all([
+            self.blocks().map(|_| ()),
+            ModelError::check_channels(self.channels),
+            ModelError::check_width(self.width),
+        ])
     }
 
     /// Blocks of the four stages, and whether they are bottlenecks.

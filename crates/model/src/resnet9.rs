@@ -19,7 +19,7 @@ const RES1: &str = "encoder.res1";
 const RES2: &str = "encoder.res2";
 
 /// Configuration of [`ResNet9`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResNet9Config {
     /// Input channels: 1 or 3; 3 by default. Not a key of configs, because the data decides.
@@ -90,8 +90,15 @@ impl ResNet9Config {
     /// # Errors
     /// Channels other than 1 and 3; a width that is not finite and over 0.
     pub fn validate(&self) -> Result<(), ModelError> {
-        ModelError::check_channels(self.channels)?;
-        ModelError::check_width(self.width)
+        ModelError::first(self.problems())
+    }
+
+    /// Every value out of range, by its key.
+    pub fn problems(&self) -> Vec<ModelError> {
+        ModelError::all([
+            ModelError::check_channels(self.channels),
+            ModelError::check_width(self.width),
+        ])
     }
 
     /// Output channels of the eight convolutions in forward order.

@@ -27,7 +27,9 @@ const NORM: &str = "encoder.norm";
 const ATTENTION_SITES: usize = 3;
 
 /// Width and heads of a [`Vit`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum VitSize {
     /// 192 channels, 3 heads.
@@ -56,7 +58,7 @@ impl VitSize {
 }
 
 /// Configuration of [`Vit`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VitConfig {
     /// Width and heads: `tiny` (default), `small` or `base`.
@@ -129,7 +131,19 @@ impl VitConfig {
     /// A patch of 0, or one that does not divide the side of the images where that is told; a depth
     /// of 0; channels other than 1 and 3.
     pub fn validate(&self) -> Result<(), ModelError> {
-        ModelError::check_channels(self.channels)?;
+        ModelError::first(self.problems())
+    }
+
+    /// Every value out of range, by its key.
+    pub fn problems(&self) -> Vec<ModelError> {
+        ModelError::all([
+            ModelError::check_channels(self.channels),
+            self.check_depth(),
+            self.check_patch(),
+        ])
+    }
+
+    fn check_depth(&self) -> Result<(), ModelError> {
         if !(1..=MOST_BLOCKS).contains(&self.depth) {
             return Err(ModelError::Config {
                 key: "depth",
@@ -137,6 +151,10 @@ impl VitConfig {
                 reason: "a transformer has 1 to 256 blocks",
             });
         }
+        Ok(())
+    }
+
+    fn check_patch(&self) -> Result<(), ModelError> {
         if !(1..=MOST_SIDE).contains(&self.patch) {
             return Err(ModelError::Config {
                 key: "patch",

@@ -17,7 +17,9 @@ const MOST_UNITS: usize = 1 << 20;
 const FRACTION: f64 = 0.1;
 
 /// How the scores of several sites become one score of the group that they share.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Aggregate {
     /// Their mean.
@@ -28,7 +30,9 @@ pub enum Aggregate {
 }
 
 /// When the model is made smaller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Compacting {
     /// Not at all: pruned units are masked.
@@ -41,7 +45,7 @@ pub enum Compacting {
 }
 
 /// Settings of [`Prune`](crate::Prune).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PruneConfig {
     /// What units are chosen by; default `"unitmem"`. The plugin that provides it must be attached.

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 const MAD_TO_DEVIATION: f64 = 1.4826;
 
 /// What scores of a group are turned into before groups are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Normaliser {
     /// The scores as they are.

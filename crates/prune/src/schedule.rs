@@ -7,7 +7,7 @@ const MOST_EPOCH: u32 = 1_000_000;
 
 /// The share of the final fraction that is reached by an epoch: monotone, 0 before the schedule
 /// begins, exactly 1 from its end on.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Schedule {
     /// Everything at the end of one epoch.

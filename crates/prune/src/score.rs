@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::scores::{ActivationScores, GammaScores, MagnitudeScores, RandomScores, TaylorScores};
 
 /// A score of units, each provided by a plugin of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Score {
     /// UnitMem on training points (plugin `unitmem`).

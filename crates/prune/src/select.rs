@@ -10,7 +10,9 @@ use crate::normalise::Normaliser;
 use crate::pool::Pool;
 
 /// Whether a fraction is one of units or of operations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Budget {
     /// Of the units.
@@ -21,7 +23,9 @@ pub enum Budget {
 }
 
 /// Where units are counted and compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// In each group apart: the same fraction of each.
@@ -32,7 +36,9 @@ pub enum Scope {
 }
 
 /// Which end of the scores goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// The highest scores go.

@@ -18,7 +18,7 @@ use crate::statistics::{centred, off_diagonal};
 const EPSILON: f64 = 1e-5;
 
 /// Settings of [`BarlowTwins`].
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BarlowTwinsConfig {
     /// Weight of the redundancy between features (λ), at least 0; default 0.0051.

@@ -16,7 +16,7 @@ use crate::sim_siam::predictor;
 use crate::state::Steps;
 
 /// Settings of [`Byol`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ByolConfig {
     /// Width of the predictor's hidden layer, above 0; default 512.

@@ -18,7 +18,7 @@ use crate::state::{Carried, Steps, untrained};
 const GLOBAL: usize = 2;
 
 /// Settings of [`Dino`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DinoConfig {
     /// Prototypes that views are told apart by (K), above 0; default 4,096. The paper takes 65,536

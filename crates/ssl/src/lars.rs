@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Rules, SslError};
 
 /// Settings of [`Lars`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LarsConfig {
     /// Share of the last update that carries over, in [0, 1).

@@ -20,7 +20,7 @@ const DEVIATION: f64 = 0.02;
 const HEAD_CHANNELS: usize = 64;
 
 /// Settings of [`Mae`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MaeConfig {
     /// Share of the patches that is hidden, above 0 and below 1; default 0.75.

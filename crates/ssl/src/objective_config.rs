@@ -17,7 +17,7 @@ use crate::supervised::SupervisedConfig;
 use crate::vicreg::VicRegConfig;
 
 /// Which objective, chosen by `kind`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ObjectiveConfig {
     /// SimCLR: two views attract each other and repel all other views of the batch.

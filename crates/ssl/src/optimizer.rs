@@ -9,7 +9,7 @@ use crate::error::{Rules, SslError};
 use crate::lars::LarsConfig;
 
 /// Which optimizer, chosen by `kind`. The learning rate is the schedule's.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum OptimizerConfig {
     /// Stochastic gradient descent.
@@ -22,7 +22,7 @@ pub enum OptimizerConfig {
 }
 
 /// Settings of stochastic gradient descent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SgdConfig {
     /// Share of the velocity that carries over, in [0, 1); default 0.9. The gradient joins it in
@@ -45,7 +45,7 @@ impl Default for SgdConfig {
 }
 
 /// Settings of Adam with decoupled weight decay (Loshchilov and Hutter 2019, arXiv 1711.05101).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdamWConfig {
     /// Decay rates of the first and the second moment, each in [0, 1); default 0.9 and 0.999.

@@ -53,7 +53,7 @@ impl Schedule {
 }
 
 /// Settings of a [`Schedule`], in epochs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScheduleConfig {
     /// The highest rate, above 0; it may exceed 1.

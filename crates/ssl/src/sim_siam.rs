@@ -12,7 +12,7 @@ use crate::error::{Rules, SslError};
 use crate::objective::{Objective, ObjectiveBatch, ObjectiveOutput, RunFacts};
 
 /// Settings of [`SimSiam`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SimSiamConfig {
     /// Width of the predictor's hidden layer, above 0; default 512. The paper takes a quarter of

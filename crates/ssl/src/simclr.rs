@@ -10,7 +10,7 @@ use crate::nt_xent::NtXent;
 use crate::objective::{Objective, ObjectiveBatch, ObjectiveOutput, RunFacts};
 
 /// Settings of [`SimClr`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SimClrConfig {
     /// Temperature of the softmax, above 0; small values look at the nearest neighbours only;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::objective::{Objective, ObjectiveBatch, ObjectiveOutput, RunFacts};
 
 /// Settings of [`Supervised`]: none.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SupervisedConfig {}
 

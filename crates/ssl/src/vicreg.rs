@@ -19,7 +19,7 @@ use crate::statistics::{centred, off_diagonal};
 const EPSILON: f64 = 1e-4;
 
 /// Settings of [`VicReg`].
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct VicRegConfig {
     /// Weight of the distance between views (λ), at least 0; default 25.

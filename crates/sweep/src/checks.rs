@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use afterimage_config::{ConfigError, ConfigErrors, KeyPath, Loaded};
+use afterimage_config::{ConfigError, ConfigErrors, KeyPath};
 
-use crate::config::SweepConfig;
+use crate::config::SweepFile;
 use crate::draft::Draft;
 use crate::overrides::{Override, root};
 use crate::parents::{Child, NoParent, Parent, Pool, Use};
@@ -35,7 +35,7 @@ struct Shared<'a> {
 /// Every mistake in a trial's config, and trials whose parents cannot be told, at the line of the
 /// sweep file that caused it.
 pub(crate) fn checked(
-    loaded: &Loaded<SweepConfig>,
+    loaded: SweepFile<'_>,
     file: &Path,
     drafts: Vec<Draft>,
     check: &Check<'_>,
@@ -112,11 +112,28 @@ pub(crate) fn checked(
     Ok(sound)
 }
 
-/// Base configs and common keys of all stages.
-fn shared<'a>(
-    loaded: &'a Loaded<SweepConfig>,
+/// What is wrong with the experiments by themselves; what a trial may still set is not missed.
+pub(crate) fn checked_bases(
+    loaded: SweepFile<'_>,
     file: &Path,
-) -> Result<Vec<Shared<'a>>, ConfigErrors> {
+    check: &Check<'_>,
+) -> Vec<ConfigError> {
+    let bases = match shared(loaded, file) {
+        Ok(shared) => shared
+            .into_iter()
+            .map(|of| of.base)
+            .collect::<BTreeSet<_>>(),
+        Err(errors) => return errors.into_iter().collect(),
+    };
+    let errors = bases.iter().filter_map(|base| check(base, &[]).err());
+    errors
+        .flatten()
+        .filter(|error| !error.message.starts_with("missing"))
+        .collect()
+}
+
+/// Base configs and common keys of all stages.
+fn shared<'a>(loaded: SweepFile<'a>, file: &Path) -> Result<Vec<Shared<'a>>, ConfigErrors> {
     let mut errors: Vec<ConfigError> = Vec::new();
     let mut all = Vec::new();
     for part in loaded.value.parts() {
@@ -190,7 +207,7 @@ fn parent(stage: &Stage, need: &str, digest: String, of: &Shared<'_>, draft: &Dr
 
 /// What is set in the config of a trial, with marks in place of the runs of its parents.
 fn overrides(
-    loaded: &Loaded<SweepConfig>,
+    loaded: SweepFile<'_>,
     of: &Shared<'_>,
     draft: &Draft,
     parents: &[Parent],

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use afterimage_config::{Report, Validate};
+use afterimage_config::{Locations, Report, Validate};
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
@@ -14,11 +14,23 @@ use crate::reference::Selector;
 use crate::space::ranges;
 use crate::stage::{Part, Stage, check_references};
 
+/// A sweep as it was read, with where its keys were set.
+#[derive(Debug, Clone, Copy)]
+pub struct SweepFile<'a> {
+    /// The sweep.
+    pub value: &'a SweepConfig,
+    /// Where each key was set.
+    pub locations: &'a Locations,
+}
+
+/// Keys of the experiment, in the schema.
+pub(crate) type Keys = std::collections::BTreeMap<String, serde_json::Value>;
+
 /// A sweep: trials of one experiment that differ in some keys of its config.
 ///
 /// The trials are the arms × the points of the grid × the samples of the search × the seeds, in each
 /// stage where there are stages.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SweepConfig {
     /// Name of the sweep; part of its folder.
@@ -31,11 +43,13 @@ pub struct SweepConfig {
     pub seeds: Vec<u64>,
     /// Keys set in all trials, as in `"limits.train" = 500`.
     #[serde(default)]
+    #[schemars(with = "Keys")]
     pub set: Table,
     /// What trials are judged by.
     pub metric: Metric,
     /// Values of keys that are all combined with each other, as in `"batch_size" = [64, 128]`.
     #[serde(default)]
+    #[schemars(with = "Keys")]
     pub grid: Table,
     /// Values that are drawn; none unless told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -71,7 +85,7 @@ fn one() -> u32 {
 }
 
 /// What trials are judged by.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Metric {
     /// A scalar of the run, such as `eval/knn`.
@@ -85,7 +99,9 @@ pub struct Metric {
 }
 
 /// Which values of a metric are better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// Higher ones.
@@ -110,7 +126,7 @@ impl Direction {
 }
 
 /// A search: samples from ranges of keys.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Search {
     /// How samples are drawn.
@@ -122,11 +138,12 @@ pub struct Search {
     pub seed: u64,
     /// A range or a list of choices for each key: `{ low = 1e-4, high = 1e-2, log = true }`,
     /// `{ low = 8, high = 64, integer = true }`, `{ values = [true, false] }`.
+    #[schemars(with = "Keys")]
     pub space: Table,
 }
 
 /// How samples are drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SearchKind {
     /// Independently and uniformly.
@@ -136,13 +153,14 @@ pub enum SearchKind {
 }
 
 /// A named set of keys, such as a control.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Arm {
     /// What it is called in names and tables.
     pub name: String,
     /// The keys that it sets.
     #[serde(default)]
+    #[schemars(with = "Keys")]
     pub set: Table,
     /// Whether it is run once (for each seed), without grid and search; default false.
     #[serde(default)]
@@ -150,7 +168,7 @@ pub struct Arm {
 }
 
 /// Which trials are stopped early.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum StoppingConfig {
     /// Asynchronous successive halving in its stopping form (Li et al. 2020).
@@ -178,7 +196,7 @@ fn three() -> u32 {
 }
 
 /// What a sweep may use up; nothing is started beyond it, and what runs is let run.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Budget {
     /// Trials that are started at all.
@@ -190,7 +208,7 @@ pub struct Budget {
 }
 
 /// How trials are submitted to Slurm.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SlurmConfig {
     /// Processor cores of a trial, which are its threads; default 1.

@@ -52,6 +52,7 @@ pub use compare::{
 };
 pub use config::{
     Arm, Budget, Direction, Metric, Search, SearchKind, SlurmConfig, StoppingConfig, SweepConfig,
+    SweepFile,
 };
 pub use engine::{Ending, Engine, Note, Rules, same_sweep};
 pub use error::SweepError;

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use afterimage_config::{ConfigErrors, KeyPath, Loaded};
+use afterimage_config::{ConfigError, ConfigErrors, KeyPath};
 use sha2::{Digest, Sha256};
 use toml::Value;
 
-use crate::checks::{Sound, checked};
+use crate::checks::{Sound, checked, checked_bases};
 use crate::compare::{Comparison, comparisons};
-use crate::config::{Metric, SweepConfig};
+use crate::config::{Metric, SweepConfig, SweepFile};
 use crate::draft::drafts;
 use crate::name::{MOST, distinct, folder_name, labels, shown};
 use crate::overrides::Override;
@@ -99,11 +99,11 @@ impl Plan {
     /// Every mistake in a trial's config, told at the line of the sweep file that caused it; two
     /// trials that are one; too many trials.
     pub fn new(
-        loaded: &Loaded<SweepConfig>,
+        loaded: SweepFile<'_>,
         file: &Path,
         check: &Check<'_>,
     ) -> Result<Self, ConfigErrors> {
-        let sweep = &loaded.value;
+        let sweep = loaded.value;
         let drafts = drafts(sweep);
         if drafts.len() > MOST {
             let message = format!("{} trials; a sweep can have {MOST} at most", drafts.len());
@@ -132,6 +132,12 @@ impl Plan {
         })
     }
 
+    /// What is wrong with the experiments of `loaded` by themselves, where its trials cannot be told yet; what a
+    /// trial may still set is not missed.
+    pub fn check_base(loaded: SweepFile<'_>, file: &Path, check: &Check<'_>) -> Vec<ConfigError> {
+        checked_bases(loaded, file, check)
+    }
+
     /// The trial of this name.
     pub fn trial(&self, name: &str) -> Option<&Trial> {
         self.trials.iter().find(|trial| trial.name == name)
@@ -156,7 +162,7 @@ impl Plan {
 }
 
 /// The stages in the order of their trials.
-fn stages(loaded: &Loaded<SweepConfig>) -> Vec<PlannedStage> {
+fn stages(loaded: SweepFile<'_>) -> Vec<PlannedStage> {
     let planned = |(index, stage): (usize, &crate::stage::Stage)| {
         let key = KeyPath::root().key("stages").index(index);
         let at = loaded.locations.nearest(&key);
@@ -176,7 +182,7 @@ fn stages(loaded: &Loaded<SweepConfig>) -> Vec<PlannedStage> {
 /// # Errors
 /// Trials of grid and arms that are one.
 fn without_repeats(
-    loaded: &Loaded<SweepConfig>,
+    loaded: SweepFile<'_>,
     checked: Vec<Sound>,
     notes: &mut Vec<String>,
 ) -> Result<Vec<Sound>, ConfigErrors> {

@@ -1,15 +1,15 @@
 //! Mistakes in trials, told at the places of the sweep file.
 
-use afterimage_config::{ConfigError, ConfigErrors, KeyPath, Loaded};
+use afterimage_config::{ConfigError, ConfigErrors, KeyPath};
 
-use crate::config::SweepConfig;
+use crate::config::SweepFile;
 use crate::overrides::Override;
 
 /// Mistakes that are told at once.
 const TOLD: usize = 50;
 
 pub(crate) fn error_at(
-    loaded: &Loaded<SweepConfig>,
+    loaded: SweepFile<'_>,
     key: &KeyPath,
     message: impl Into<String>,
 ) -> ConfigError {
@@ -35,7 +35,7 @@ impl Problems {
     /// Adds the mistakes of a trial that sets `overrides`, at the places of the sweep file.
     pub(crate) fn add(
         &mut self,
-        loaded: &Loaded<SweepConfig>,
+        loaded: SweepFile<'_>,
         overrides: &[Override],
         errors: ConfigErrors,
     ) {

@@ -7,7 +7,7 @@ use afterimage_config::Report;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-use crate::config::{Arm, Metric, Search, SweepConfig};
+use crate::config::{Arm, Keys, Metric, Search, SweepConfig};
 use crate::name::is_plain;
 use crate::overrides::{Override, grid, leaves};
 use crate::reference::{Reference, Selector, references};
@@ -17,7 +17,7 @@ use crate::reference::{Reference, Selector, references};
 /// The trials of a stage are its arms × the points of its grid × the samples of its search × the
 /// seeds. A value `"{train}"` stands for the run directory of the trial of the stage `train` that has
 /// the same seed and the same values of the keys that both stages give.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Stage {
     /// Its name; the names of its trials begin with it.
@@ -33,9 +33,11 @@ pub struct Stage {
     pub metric: Option<Metric>,
     /// Keys set in all its trials, over those of the sweep.
     #[serde(default)]
+    #[schemars(with = "Keys")]
     pub set: Table,
     /// Values of keys that are all combined with each other.
     #[serde(default)]
+    #[schemars(with = "Keys")]
     pub grid: Table,
     /// Values that are drawn; none unless told.
     #[serde(default, skip_serializing_if = "Option::is_none")]

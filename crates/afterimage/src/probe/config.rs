@@ -12,8 +12,9 @@ use super::subject::Subject;
 use crate::config::{Layer, Loaded, Report, Setting, Validate, load, read_layers};
 use crate::doses::DosesConfig;
 use crate::error::RunError;
-use crate::experiment::{Experiment, default_device, tell_data, tell_device, tell_views};
+use crate::experiment::{Experiment, default_device};
 use crate::label_noise::LabelNoiseConfig;
+use crate::validate::{tell_data, tell_device, tell_views};
 
 /// What an encoder is probed with. A run's checkpoint brings all of it from the run's config.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -14,10 +14,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use afterimage_hooks::{Column, Table};
-use afterimage_sweep::{Checked, Folder, Plan, Results, SweepConfig, journal};
+use afterimage_sweep::{Checked, Folder, Plan, Results, SweepConfig, SweepFile, journal};
 use afterimage_track::{files::write_beside, write_table};
 
-use crate::config::{ConfigError, ConfigErrors, Loaded, load_file};
+use crate::config::{ConfigError, ConfigErrors, Loaded, load_file_with};
 use crate::dry_run::dry_run;
 use crate::error::RunError;
 use crate::registry::Registry;
@@ -36,20 +36,53 @@ pub const STUDY: &str = "study.md";
 /// told before the first of them starts.
 ///
 /// # Errors
-/// Every mistake in the sweep file, or else in the configs of its trials.
+/// Every mistake in the sweep file and in the configs of its trials; in the experiment alone, where the trials cannot
+/// be told.
 pub fn load_sweep(
     registry: &Registry,
     file: &Path,
     sets: &[String],
 ) -> Result<(Loaded<SweepConfig>, Plan), ConfigErrors> {
-    let loaded = load_file::<SweepConfig>(file, sets)?;
     // Trials that differ in their seed alone have the same plugins in the same order.
     let seen = RefCell::new(BTreeMap::new());
-    let plan = Plan::new(&loaded, file, &|base, sets| {
-        check(registry, base, sets, &seen)
+    let check = |base: &Path, sets: &[String]| check(registry, base, sets, &seen);
+    let mut plan = None;
+    let loaded = load_file_with::<SweepConfig>(file, sets, |sweep, report| {
+        let trials = ["set", "grid", "search", "arms", "seeds", "stages"];
+        let read = SweepFile {
+            value: sweep,
+            locations: report.locations(),
+        };
+        if !report.is_sound("config") {
+            return;
+        }
+        if !trials.iter().all(|key| report.is_sound(key)) {
+            report.extend(Plan::check_base(read, file, &check));
+            return;
+        }
+        match Plan::new(read, file, &check) {
+            Ok(made) => plan = Some(made),
+            Err(errors) => report.extend(errors),
+        }
     })?;
-    knowable::check(&loaded, &plan)?;
-    Ok((loaded, plan))
+    match plan {
+        Some(plan) => {
+            knowable::check(&loaded, &plan)?;
+            Ok((loaded, plan))
+        }
+        None => Err(of_file(file, "the trials cannot be told".to_owned()).into()),
+    }
+}
+
+fn of_file(file: &Path, message: String) -> ConfigError {
+    ConfigError {
+        file: file.display().to_string(),
+        line: None,
+        column: None,
+        key: String::new(),
+        message,
+        suggestion: None,
+    }
 }
 
 fn check(
@@ -64,14 +97,7 @@ fn check(
     if !seen.borrow().contains_key(&apart_from_seed) {
         dry_run(registry, &loaded, false).map_err(|error| match error {
             RunError::Config(errors) => errors,
-            other => ConfigErrors::from(ConfigError {
-                file: base.display().to_string(),
-                line: None,
-                column: None,
-                key: String::new(),
-                message: other.to_string(),
-                suggestion: None,
-            }),
+            other => of_file(base, other.to_string()).into(),
         })?;
         seen.borrow_mut().insert(apart_from_seed, ());
     }

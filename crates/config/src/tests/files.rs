@@ -132,6 +132,7 @@ fn mistakes_of_all_files_come_bases_first() {
             "root.toml:5: sede: unknown key; did you mean `seed`?",
             "root.toml:6: optimizer.rate: expected a number; got \"fast\"",
             "leaf.toml:2: precisoin: unknown key; did you mean `precision`?",
+            "leaf.toml:2: precisoin: expected one of its names, in quotes; got another type",
             "leaf.toml:3: optimizer.warmup: must be below 100; got 400",
         ]
     );

@@ -236,6 +236,7 @@ foldr = 1
             "a.toml: name: missing; this key has no default",
             "a.toml:1: seed: expected a whole number, 0 or more; got \"one\"",
             "a.toml:2: sede: unknown key; did you mean `seed`?",
+            "a.toml:4: optimizer.rate: must be above 0; got -1",
             "a.toml:5: optimizer.warmup: expected a whole number from 0 to 4294967295; got \"long\"",
             "a.toml:6: optimizer.nestrov: unknown key; did you mean `nesterov`?",
             "a.toml:8: plugins[0].kind: expected a text in quotes; got 4",
@@ -263,6 +264,115 @@ fn wrong_values_and_wrong_types_together() {
             "a.toml:4: optimizer.warmup: expected a whole number from 0 to 4294967295; got \"long\"",
             "a.toml:5: optimizer.x: unknown key; known here: `nesterov`, `rate`, `warmup`",
         ]
+    );
+}
+
+#[test]
+fn a_key_with_another_name_is_checked_by_its_line() {
+    assert_eq!(
+        messages(
+            "nmae = \"x\"\nseed = 1\n[optimizer]\nraet = -1\nwarmpu = -1",
+            &[]
+        ),
+        [
+            "a.toml:1: nmae: unknown key; did you mean `name`?",
+            "a.toml:4: optimizer.raet: unknown key; did you mean `rate`?",
+            "a.toml:4: optimizer.raet: must be above 0; got -1",
+            "a.toml:5: optimizer.warmpu: unknown key; did you mean `warmup`?",
+            "a.toml:5: optimizer.warmpu: expected a whole number from 0 to 4294967295; got -1",
+        ]
+    );
+}
+
+#[test]
+fn a_choice_with_another_name_lets_its_table_be_checked() {
+    assert_eq!(
+        messages(
+            "name = \"x\"\n[objective]\nkind = \"smclr\"\ntemperature = \"x\"\nx = 1",
+            &[]
+        ),
+        [
+            "a.toml:3: objective.kind: there is no \"smclr\"; did you mean \"simclr\"?",
+            "a.toml:4: objective.temperature: expected a number; got \"x\"",
+            "a.toml:5: objective.x: unknown key; known here: `temperature`",
+        ]
+    );
+}
+
+#[test]
+fn hints_of_the_type_come_first_and_their_keys_are_checked() {
+    #[derive(Debug, Deserialize, Serialize)]
+    #[serde(deny_unknown_fields)]
+    struct Hinted {
+        rate: f64,
+        #[serde(default)]
+        objective: Objective,
+    }
+    impl Validate for Hinted {
+        fn validate(&self, report: &mut Report<'_>) {
+            report.check(self.rate > 0.0, "rate", || "must be above 0".to_owned());
+        }
+
+        fn hint(_: Wrong, key: &KeyPath, value: &toml::Value) -> Option<Hint> {
+            match (key.to_string().as_str(), value.as_str()) {
+                ("learning_rate", _) => Some(Hint::key("rate")),
+                ("objective.kind", Some("infonce")) => {
+                    Some(Hint::value("write kind = \"simclr\"", "simclr"))
+                }
+                ("objective.lr", _) => Some(Hint::advice("set it by `rate`")),
+                _ => None,
+            }
+        }
+    }
+    let text = "learning_rate = -1\n[objective]\nkind = \"infonce\"\ntemperature = true\nlr = 1";
+    let errors = load_text::<Hinted>("a.toml", text, &[]).unwrap_err();
+    assert_eq!(
+        errors.to_string().lines().collect::<Vec<_>>(),
+        [
+            "a.toml:1: learning_rate: unknown key; did you mean `rate`?",
+            "a.toml:1: learning_rate: must be above 0",
+            "a.toml:3: objective.kind: there is no \"infonce\"; write kind = \"simclr\"",
+            "a.toml:4: objective.temperature: expected a number; got true",
+            "a.toml:5: objective.lr: unknown key; set it by `rate`",
+        ]
+    );
+}
+
+#[test]
+fn values_are_checked_beside_keys_that_are_made_up() {
+    #[derive(Debug, Deserialize, Serialize)]
+    #[serde(deny_unknown_fields)]
+    struct Ranges {
+        low: u32,
+        high: u32,
+        share: f64,
+    }
+    impl Validate for Ranges {
+        fn validate(&self, report: &mut Report<'_>) {
+            report.check(self.share <= 1.0, "share", || {
+                "must be at most 1".to_owned()
+            });
+            report.check(self.low < self.high, "high", || {
+                "must be above `low`".to_owned()
+            });
+            report.check(!report.knows("low") || self.low == 7, "share", || {
+                "is for a `low` of 7".to_owned()
+            });
+        }
+    }
+    let says = |text: &str| {
+        load_text::<Ranges>("a.toml", text, &[])
+            .unwrap_err()
+            .to_string()
+    };
+    // With `low` unknown, nothing is said of what hangs on it.
+    assert_eq!(
+        says("low = -1\nhigh = 0\nshare = 2.0"),
+        "a.toml:1: low: expected a whole number from 0 to 4294967295; got -1\na.toml:3: share: must be at most 1"
+    );
+    assert_eq!(
+        says("low = 8\nhigh = 8\nshare = 0.5"),
+        "a.toml:2: high: must be above `low`\na.toml:3: share: is for a `low` of 7"
     );
 }
 

@@ -190,7 +190,6 @@ fn what_follows_from_a_mistake_is_not_told() {
             "encoder = { patch = 4, x = 1 }\nviews = { size = [1, 2], mode = \"half\" }\nsede = 1"
         ),
         [
-            "a.toml: seed: missing; this key has no default",
             "a.toml:1: encoder.kind: missing; this key has no default",
             "a.toml:3: sede: unknown key; did you mean `seed`?",
         ]
@@ -213,10 +212,7 @@ fn tables_that_are_tried_as_several_types() {
 fn tables_named_by_their_variant() {
     assert_eq!(
         says_after_right("[[stages]]\nwarmup = { steps = 1 }\n[[stages]]\nwarmup = { stepz = 1 }"),
-        [
-            "a.toml:7: stages[1].warmup.steps: missing; this key has no default",
-            "a.toml:7: stages[1].warmup.stepz: unknown key; did you mean `steps`?",
-        ]
+        ["a.toml:7: stages[1].warmup.stepz: unknown key; did you mean `steps`?"]
     );
     assert_eq!(
         says_after_right("stages = [\"stop\", \"hodl\", { hold = \"x\" }]"),

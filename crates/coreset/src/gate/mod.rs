@@ -34,7 +34,9 @@ pub use transitions::{Corrected, Transitions, by_transitions};
 const STEPS: f64 = 1e9;
 
 /// What is taken of the samples that the gate admits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fill {
     /// Those that cover the features of their group best, weighted by the prior.

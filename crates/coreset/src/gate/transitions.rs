@@ -25,7 +25,9 @@ const MEMORY: usize = 10;
 const MOST_CLASSES: usize = 200;
 
 /// Whether and how the transitions between true and observed labels are estimated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Transitions {
     /// Not: every label is compared with labels drawn blindly.

@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::memory::Bytes;
 
 /// A published rule under the name of what it is: the defaults of all keys that are not told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Preset {
     /// No rule.
@@ -20,7 +22,7 @@ pub enum Preset {
 }
 
 /// What stands for a sample.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Proxy {
     /// p − y, the gradient by the logits.
@@ -36,7 +38,7 @@ pub enum Proxy {
 }
 
 /// What samples are grouped by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Grouping {
     /// The observed label.
@@ -50,7 +52,7 @@ pub enum Grouping {
 }
 
 /// Weights of chosen samples in the loss; their mean is 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Weights {
     /// All equal.
@@ -62,7 +64,7 @@ pub enum Weights {
 }
 
 /// What a chosen sample is mixed with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mixup {
     /// Nothing.
@@ -74,7 +76,7 @@ pub enum Mixup {
 }
 
 /// How much memory, as `"512MB"` or `"2GiB"`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct Memory {
     text: String,

@@ -16,8 +16,9 @@ pub use memorization::MemorizationConfig;
 use super::choices::{Grouping, Memory, Mixup, Preset, Proxy, Weights};
 
 /// Settings of [`Coreset`](super::Coreset).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(from = "Told")]
+#[schemars(!from, deny_unknown_fields, default)]
 pub struct CoresetConfig {
     /// A rule whose settings are the defaults: `none`, `crust-paper` or `crust-released`.
     pub preset: Preset,
@@ -83,7 +84,7 @@ pub struct CoresetConfig {
 }
 
 /// The gate of a selection: what is known of labels, and what of it counts.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct GateConfig {
     /// The least probability that a chosen sample's label is right, in [0, 1]; default 0.5.

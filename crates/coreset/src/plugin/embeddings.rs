@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::look::{Look, MOST_BATCH};
 
 /// Settings of [`EmbeddingTable`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EmbeddingTableConfig {
     /// Samples in one forward pass; default 250.

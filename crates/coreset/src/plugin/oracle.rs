@@ -10,7 +10,7 @@ use super::order;
 use super::selection::CoresetSelection;
 
 /// Settings of [`CoresetOracle`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CoresetOracleConfig {
     /// Epochs on all samples before; default 5.

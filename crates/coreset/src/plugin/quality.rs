@@ -17,7 +17,7 @@ use crate::quality::{auroc, calibration_error, clean_fractions, k_medoids_cost, 
 const NEIGHBOURS: usize = 20;
 
 /// Settings of [`CoresetQuality`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CoresetQualityConfig {
     /// How often it is measured; default every epoch.

@@ -104,6 +104,12 @@ fn damaged(path: &Path, length: u64, held: usize, error: &std::io::Error) -> Dat
     DataError::format(path, reason)
 }
 
+/// The last part of a path as text.
+pub(super) fn file_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    name.to_string_lossy().into_owned()
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -128,10 +134,4 @@ mod tests {
         let error = unpacked(Some(u64::MAX)).unwrap_err().to_string();
         assert!(error.contains("half of the memory"), "{error}");
     }
-}
-
-/// The last part of a path as text.
-pub(super) fn file_name(path: &Path) -> String {
-    let name = path.file_name().unwrap_or(path.as_os_str());
-    name.to_string_lossy().into_owned()
 }

@@ -10,7 +10,9 @@ use crate::error::DataError;
 /// `Weak`, `Normal`, `Strong` and `Independent` are the sets of "Localizing Memorization in SSL
 /// Vision Encoders" (arXiv 2409.19069), appendix B, with torchvision's default crop (scale 0.08 to
 /// 1, ratio 3/4 to 4/3). Every set normalises with mean 0.5 and standard deviation 0.5.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Preset {
     /// Nothing but resizing and normalising.
@@ -32,7 +34,7 @@ pub enum Preset {
 }
 
 /// Random resized crop.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Crop {
     /// Share of the image's area, uniform between both; in (0, 1].
@@ -51,7 +53,7 @@ fn always() -> f64 {
 /// Colour jitter: four operations in random order.
 ///
 /// The factors of the first three are uniform in `[max(0, 1 − x), 1 + x]`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Jitter {
     /// Strength of brightness, at least 0.
@@ -68,7 +70,7 @@ pub struct Jitter {
 }
 
 /// Gaussian blur.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Blur {
     /// Side of the kernel in pixels, odd.
@@ -80,7 +82,7 @@ pub struct Blur {
 }
 
 /// Solarization: inverts all values at or above a threshold.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Solarize {
     /// Threshold in `[0, 1]`.
@@ -90,7 +92,7 @@ pub struct Solarize {
 }
 
 /// Normalisation: `(value − mean) / std`, values in `[0, 1]` before.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Normalize {
     /// One number for all channels, or one a channel.
@@ -113,7 +115,7 @@ pub struct Normalize {
 /// assert_eq!(config.recipe()?.horizontal_flip, 0.5);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ViewConfig {
     /// The list to start from.
@@ -159,13 +161,26 @@ impl ViewConfig {
         }
     }
 
+    /// The numbers outside their ranges: keys below `views`, each with a sentence.
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        self.replaced().problems()
+    }
+
     /// The preset with its replacements, checked.
     ///
     /// # Errors
-    /// A number outside its range; the error names the key.
+    /// The first number outside its range; the error names the key.
     pub fn recipe(&self) -> Result<ViewRecipe, DataError> {
+        let recipe = self.replaced();
+        match recipe.problems().into_iter().next() {
+            Some((key, reason)) => Err(DataError::config(format!("views.{key}"), reason)),
+            None => Ok(recipe),
+        }
+    }
+
+    fn replaced(&self) -> ViewRecipe {
         let base = ViewRecipe::preset(self.preset);
-        let recipe = ViewRecipe {
+        ViewRecipe {
             size: self.size,
             crop: self.crop.or(base.crop),
             horizontal_flip: self.horizontal_flip.unwrap_or(base.horizontal_flip),
@@ -176,9 +191,7 @@ impl ViewConfig {
             solarize: self.solarize.or(base.solarize),
             invert: self.invert.unwrap_or(base.invert),
             normalize: self.normalize.clone().unwrap_or(base.normalize),
-        };
-        recipe.check()?;
-        Ok(recipe)
+        }
     }
 }
 

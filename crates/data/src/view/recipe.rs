@@ -1,7 +1,6 @@
 //! The operations of a view in full: presets resolved, ranges checked.
 
 use super::config::{Blur, Crop, Jitter, Normalize, Preset, Solarize};
-use crate::error::DataError;
 
 /// Every operation that a view may go through; see [`ViewConfig`](super::ViewConfig) for each.
 #[derive(Debug, Clone, PartialEq)]
@@ -108,113 +107,95 @@ impl ViewRecipe {
         }
     }
 
-    pub(super) fn check(&self) -> Result<(), DataError> {
+    /// The numbers outside their ranges: keys below `views`, each with a sentence.
+    pub(super) fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut ranges = Ranges::default();
         if let Some(size) = self.size {
-            ensure((1..=4096).contains(&size), "size", size, "1 to 4096")?;
+            ranges.ensure((1..=4096).contains(&size), "size", size, "1 to 4096");
         }
-        probability("horizontal_flip", self.horizontal_flip)?;
-        probability("vertical_flip", self.vertical_flip)?;
-        probability("grayscale", self.grayscale)?;
-        probability("invert", self.invert)?;
-        if let Some(Crop {
-            scale: [low, high],
-            ratio: [narrow, wide],
-            p,
-        }) = self.crop
-        {
-            let scale_fits = 0.0 < low && low <= high && high <= 1.0;
-            ensure(
-                scale_fits,
-                "crop.scale",
-                format!("[{low}, {high}]"),
-                "(0, 1], smaller number first",
-            )?;
-            let ratio_fits = 0.0 < narrow && narrow <= wide && wide.is_finite();
-            ensure(
-                ratio_fits,
-                "crop.ratio",
-                format!("[{narrow}, {wide}]"),
-                "(0, ∞), smaller number first",
-            )?;
-            probability("crop.p", p)?;
+        ranges.probability("horizontal_flip", self.horizontal_flip);
+        ranges.probability("vertical_flip", self.vertical_flip);
+        ranges.probability("grayscale", self.grayscale);
+        ranges.probability("invert", self.invert);
+        if let Some(crop) = self.crop {
+            ranges.crop(crop);
         }
         if let Some(jitter) = self.jitter {
-            for (key, strength) in [
-                ("jitter.brightness", jitter.brightness),
-                ("jitter.contrast", jitter.contrast),
-                ("jitter.saturation", jitter.saturation),
-            ] {
-                ensure(
-                    strength >= 0.0 && strength.is_finite(),
-                    key,
-                    strength,
-                    "[0, ∞)",
-                )?;
-            }
-            ensure(
-                (0.0..=0.5).contains(&jitter.hue),
-                "jitter.hue",
-                jitter.hue,
-                "[0, 0.5]",
-            )?;
-            probability("jitter.p", jitter.p)?;
+            ranges.jitter(jitter);
         }
-        if let Some(Blur {
-            kernel,
-            sigma: [low, high],
-            p,
-        }) = self.blur
-        {
+        if let Some(Blur { kernel, sigma, p }) = self.blur {
             let fits = kernel % 2 == 1 && kernel <= 4097;
-            ensure(fits, "blur.kernel", kernel, "1, 3, 5, … 4097")?;
-            let sigma_fits = 0.0 < low && low <= high && high.is_finite();
-            ensure(
-                sigma_fits,
-                "blur.sigma",
-                format!("[{low}, {high}]"),
-                "(0, ∞), smaller number first",
-            )?;
-            probability("blur.p", p)?;
+            ranges.ensure(fits, "blur.kernel", kernel, "1, 3, 5, … 4097");
+            ranges.above_zero("blur.sigma", sigma);
+            ranges.probability("blur.p", p);
         }
         if let Some(Solarize { threshold, p }) = self.solarize {
-            ensure(
-                (0.0..=1.0).contains(&threshold),
-                "solarize.threshold",
-                threshold,
-                "[0, 1]",
-            )?;
-            probability("solarize.p", p)?;
+            ranges.probability("solarize.threshold", threshold);
+            ranges.probability("solarize.p", p);
         }
-        let Normalize { mean, std } = &self.normalize;
-        let lengths = mean.len() == std.len() && matches!(mean.len(), 1 | 3);
-        ensure(
-            lengths,
-            "normalize.mean",
-            format!("{mean:?} beside {std:?}"),
-            "one number each, or one a channel",
-        )?;
-        let mean_fits = mean.iter().all(|m| m.is_finite());
-        ensure(mean_fits, "normalize.mean", format!("{mean:?}"), "(−∞, ∞)")?;
-        let std_fits = std.iter().all(|&s| s > 0.0 && s.is_finite());
-        ensure(std_fits, "normalize.std", format!("{std:?}"), "(0, ∞)")
+        ranges.normalize(&self.normalize);
+        ranges.0
     }
 }
 
-fn probability(key: &str, p: f64) -> Result<(), DataError> {
-    ensure((0.0..=1.0).contains(&p), key, p, "[0, 1]")
-}
+/// The numbers outside their ranges, so far.
+#[derive(Default)]
+struct Ranges(Vec<(&'static str, String)>);
 
-fn ensure(
-    fits: bool,
-    key: &str,
-    found: impl std::fmt::Display,
-    range: &str,
-) -> Result<(), DataError> {
-    if fits {
-        return Ok(());
+impl Ranges {
+    fn ensure(
+        &mut self,
+        fits: bool,
+        key: &'static str,
+        found: impl std::fmt::Display,
+        range: &str,
+    ) {
+        if !fits {
+            self.0.push((key, format!("{found} is not in {range}")));
+        }
     }
-    Err(DataError::config(
-        format!("views.{key}"),
-        format!("{found} is not in {range}"),
-    ))
+
+    fn probability(&mut self, key: &'static str, p: f64) {
+        self.ensure((0.0..=1.0).contains(&p), key, p, "[0, 1]");
+    }
+
+    fn above_zero(&mut self, key: &'static str, [low, high]: [f64; 2]) {
+        let fits = 0.0 < low && low <= high && high.is_finite();
+        let found = format!("[{low}, {high}]");
+        self.ensure(fits, key, found, "(0, ∞), smaller number first");
+    }
+
+    fn crop(&mut self, crop: Crop) {
+        let [low, high] = crop.scale;
+        let fits = 0.0 < low && low <= high && high <= 1.0;
+        let found = format!("[{low}, {high}]");
+        self.ensure(fits, "crop.scale", found, "(0, 1], smaller number first");
+        self.above_zero("crop.ratio", crop.ratio);
+        self.probability("crop.p", crop.p);
+    }
+
+    fn jitter(&mut self, jitter: Jitter) {
+        for (key, strength) in [
+            ("jitter.brightness", jitter.brightness),
+            ("jitter.contrast", jitter.contrast),
+            ("jitter.saturation", jitter.saturation),
+        ] {
+            let fits = strength >= 0.0 && strength.is_finite();
+            self.ensure(fits, key, strength, "[0, ∞)");
+        }
+        let fits = (0.0..=0.5).contains(&jitter.hue);
+        self.ensure(fits, "jitter.hue", jitter.hue, "[0, 0.5]");
+        self.probability("jitter.p", jitter.p);
+    }
+
+    fn normalize(&mut self, Normalize { mean, std }: &Normalize) {
+        let fits = mean.len() == std.len() && matches!(mean.len(), 1 | 3);
+        let found = format!("{mean:?} beside {std:?}");
+        let range = "one number each, or one a channel";
+        self.ensure(fits, "normalize.mean", found, range);
+        let fits = mean.iter().all(|m| m.is_finite());
+        self.ensure(fits, "normalize.mean", format!("{mean:?}"), "(−∞, ∞)");
+        let fits = std.iter().all(|&s| s > 0.0 && s.is_finite());
+        self.ensure(fits, "normalize.std", format!("{std:?}"), "(0, ∞)");
+    }
 }

@@ -42,7 +42,7 @@ resources! {
 }
 
 /// Settings of a score that is read off the model at the ends of epochs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScoredConfig {
     /// At the end of which epochs; default `"1 epochs"`.
@@ -64,7 +64,7 @@ impl Default for ScoredConfig {
 }
 
 /// Settings of a score that is gathered in training steps and published at the end of each epoch.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SampledConfig {
     /// In which steps to look; default `"10 steps"`.

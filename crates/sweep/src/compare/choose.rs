@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use afterimage_config::{ConfigError, ConfigErrors, KeyPath, Loaded};
+use afterimage_config::{ConfigError, ConfigErrors, KeyPath};
 use toml::Value;
 
 use super::{Choice, Compare, Comparison};
-use crate::config::SweepConfig;
+use crate::config::{SweepConfig, SweepFile};
 use crate::overrides::{Override, leaves, root};
 use crate::plan::Trial;
 use crate::problems::error_at;
@@ -27,13 +27,13 @@ struct Known<'a> {
 /// Comparisons that mean no configuration, and arms whose control is not there or not told, at their
 /// lines.
 pub(crate) fn comparisons(
-    loaded: &Loaded<SweepConfig>,
+    loaded: SweepFile<'_>,
     trials: &[Trial],
 ) -> Result<Vec<Comparison>, ConfigErrors> {
     if loaded.value.compare.is_empty() {
         return Ok(Vec::new());
     }
-    let known = known(&loaded.value, trials);
+    let known = known(loaded.value, trials);
     let mut found = Vec::new();
     let mut errors = Vec::new();
     for (index, compare) in loaded.value.compare.iter().enumerate() {
@@ -121,7 +121,7 @@ fn has(known: &Known<'_>, conditions: &[Override]) -> bool {
 }
 
 fn comparison(
-    loaded: &Loaded<SweepConfig>,
+    loaded: SweepFile<'_>,
     index: usize,
     compare: &Compare,
     known: &[Known<'_>],

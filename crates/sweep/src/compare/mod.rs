@@ -8,13 +8,15 @@ use afterimage_config::Report;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
+use crate::config::Keys;
+
 pub use report::{Answer, Outcome, answers};
 pub use statistics::{Difference, Told, difference};
 
 pub(crate) use choose::comparisons;
 
 /// A question that a sweep answers: how much more of a metric arms have than their control.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Compare {
     /// What it is called in tables.
@@ -24,6 +26,7 @@ pub struct Compare {
     pub metric: Option<String>,
     /// What all arms have: `stage`, `arm` and keys of the config with their values.
     #[serde(default, rename = "where")]
+    #[schemars(with = "Keys")]
     pub among: Table,
     /// The arms, by name or by keys; default: all configurations that have what `where` says, but for
     /// the control itself.
@@ -40,17 +43,17 @@ pub struct Compare {
 }
 
 /// Configurations by the name of an arm, or by what they have.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(untagged)]
 pub enum Choice {
     /// The name of an arm.
     Arm(String),
     /// `stage`, `arm` and keys of the config with their values.
-    Keys(Table),
+    Keys(#[schemars(with = "Keys")] Table),
 }
 
 /// What is expected of the difference between an arm and its control.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Expects {
     /// More than the threshold.

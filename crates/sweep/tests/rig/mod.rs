@@ -12,7 +12,7 @@ use std::sync::atomic::AtomicUsize;
 use afterimage_config::{ConfigErrors, Report, Validate, load_file};
 use afterimage_sweep::{
     Checked, End, Ending, Engine, Entry, Folder, Ledger, Local, Plan, Program, Rules, Standing,
-    State, SweepConfig, SweepError, replay,
+    State, SweepConfig, SweepError, SweepFile, replay,
 };
 use serde::{Deserialize, Serialize};
 
@@ -152,6 +152,10 @@ impl Rig {
 
     pub fn plan(&self) -> Result<(SweepConfig, Plan), ConfigErrors> {
         let loaded = load_file::<SweepConfig>(&self.file(), &[])?;
+        let read = SweepFile {
+            value: &loaded.value,
+            locations: &loaded.locations,
+        };
         let check = |base: &Path, sets: &[String]| {
             let loaded = load_file::<Experiment>(base, sets)?;
             Ok(Checked {
@@ -160,7 +164,7 @@ impl Rig {
                 notes: loaded.notes,
             })
         };
-        let plan = Plan::new(&loaded, &self.file(), &check)?;
+        let plan = Plan::new(read, &self.file(), &check)?;
         Ok((loaded.value, plan))
     }
 

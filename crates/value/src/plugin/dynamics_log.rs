@@ -9,7 +9,7 @@ use crate::dynamics::{Dynamics, Observation};
 const MOST_EPOCHS: usize = 1_000_000;
 
 /// Settings of [`DynamicsProbe`](crate::DynamicsProbe).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DynamicsConfig {
     /// At the end of which epochs to publish scores; default `"1 epochs"`.

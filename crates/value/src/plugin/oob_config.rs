@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::online::OnlineSettings;
 
 /// What the cells of a sample are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum CellSource {
     /// Patches of the stored image, each the mean of its pixels: no augmentation, no network.
@@ -29,7 +31,9 @@ impl CellSource {
 }
 
 /// Which forward pass the encoder's outputs are taken from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Pass {
     /// That of the training step, before its update: of the augmented views, averaged over those of a
@@ -43,7 +47,9 @@ pub enum Pass {
 }
 
 /// What other plugins get to read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Share {
     /// Nothing: for a second bank in one run.
@@ -56,7 +62,7 @@ pub enum Share {
 }
 
 /// Settings of [`OobValue`](crate::OobValue).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OobValueConfig {
     /// At the end of which epochs to publish; default `"1 epochs"`. What is shared with other

@@ -11,7 +11,7 @@ use crate::read::memorization;
 use crate::settings::{Prefer, Settings};
 
 /// What the strategy `memorization` leans towards, and by which scores.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MemorizationConfig {
     /// LayerMem of each training sample, one finite number a row: npy, CSV or Parquet.

@@ -1,0 +1,270 @@
+//! What is wrong with an experiment's values: ranges, and settings that do not go together.
+
+use afterimage_data::{DataSource, Limits, ViewConfig};
+use afterimage_model::{EncoderConfig, ModelError};
+use afterimage_prune::PruneConfig;
+use afterimage_ssl::SslError;
+use toml::Value;
+
+use crate::config::{Hint, KeyPath, Report, Validate, Wrong};
+use crate::device::open_device;
+use crate::experiment::{EvaluationConfig, Experiment};
+use crate::fine_tune::LayerChoice;
+use crate::hints;
+
+/// Epochs of a run.
+const MOST_EPOCHS: u32 = 1_000_000;
+
+/// Images in a batch.
+const MOST_BATCH: usize = 1 << 16;
+
+/// Sides of a view in pixels.
+const SIDES: std::ops::RangeInclusive<usize> = 1..=4096;
+
+/// Reports what is wrong in `table` at the very key, so that the place where it was set is shown.
+fn tell_model(report: &mut Report<'_>, table: &str, problems: Vec<ModelError>) {
+    for problem in problems {
+        match problem {
+            ModelError::Config { key, value, reason } => {
+                let message = format!("{value} is not possible: {reason}");
+                report.error(&format!("{table}.{key}"), message);
+            }
+            ModelError::Patch { patch, side } => {
+                let message =
+                    format!("{patch} does not divide the side of the views, {side} pixels");
+                report.error(&format!("{table}.patch"), message);
+            }
+            other => report.error(table, other.to_string()),
+        }
+    }
+}
+
+/// As [`tell_model`], for objective, optimizer and schedule.
+fn tell_ssl(report: &mut Report<'_>, table: &str, problems: Vec<SslError>) {
+    for problem in problems {
+        match problem {
+            SslError::OutOfRange { key, value, rule } => {
+                report.error(&format!("{table}.{key}"), format!("is {value}; {rule}"));
+            }
+            other => report.error(table, other.to_string()),
+        }
+    }
+}
+
+/// Reports a device that cannot be opened.
+pub(crate) fn tell_device(report: &mut Report<'_>, device: &str) {
+    if let Err(error) = open_device(device) {
+        report.error("device", error.to_string());
+    }
+}
+
+/// Reports what is wrong with the images, before they are read.
+pub(crate) fn tell_data(report: &mut Report<'_>, data: &DataSource, limits: Limits) {
+    for (key, problem) in data.problems() {
+        report.error(&format!("data.{key}"), problem);
+    }
+    for (key, limit) in [("train", limits.train), ("held_out", limits.held_out)] {
+        report.check(limit != Some(0), &format!("limits.{key}"), || {
+            "a limit of 0 leaves nothing".to_owned()
+        });
+    }
+}
+
+/// Reports what is wrong with the views, at the very key.
+pub(crate) fn tell_views(report: &mut Report<'_>, views: &ViewConfig) {
+    for (key, problem) in views.problems() {
+        report.error(&format!("views.{key}"), problem);
+    }
+}
+
+fn at_least_one() -> String {
+    "must be at least 1".to_owned()
+}
+
+/// All but the plugins, whose kinds and settings a [`Registry`](crate::Registry) checks: a config can
+/// be read, as by `probe`, where its plugins are not known.
+impl Validate for Experiment {
+    fn validate(&self, report: &mut Report<'_>) {
+        self.validate_top(report);
+        tell_device(report, &self.device);
+        tell_data(report, &self.data, self.limits);
+        tell_views(report, &self.views);
+        if let Some(noise) = &self.label_noise {
+            noise.validate(report);
+        }
+        if let Some(doses) = &self.doses {
+            doses.validate(report, self.pair.is_some());
+        }
+        self.validate_encoder(report);
+        self.validate_objective(report);
+        self.validate_fine_tune(report);
+        tell_ssl(report, "objective", self.objective.problems());
+        tell_ssl(report, "optimizer", self.optimizer.problems());
+        self.validate_schedule(report);
+        for (key, value) in [
+            ("loader.depth", self.loader.depth),
+            ("loader.threads", self.loader.threads),
+        ] {
+            report.check((1..=1024).contains(&value), key, || {
+                "must be from 1 to 1024".to_owned()
+            });
+        }
+        report.within("evaluation", |report| self.evaluation.validate(report));
+        let checkpoints = self.checkpoints;
+        report.check(checkpoints.every > 0, "checkpoints.every", at_least_one);
+        report.check(
+            checkpoints.keep_last > 0,
+            "checkpoints.keep_last",
+            at_least_one,
+        );
+        report.check(
+            (0.0..=1.0).contains(&self.overhead.warn),
+            "overhead.warn",
+            || "must be a share between 0 and 1".to_owned(),
+        );
+        self.validate_prune_schedules(report);
+    }
+
+    fn hint(wrong: Wrong, key: &KeyPath, value: &Value) -> Option<Hint> {
+        hints::hint(wrong, key, value)
+    }
+}
+
+impl EvaluationConfig {
+    fn validate(&self, report: &mut Report<'_>) {
+        report.check(self.k > 0, "k", at_least_one);
+        report.check(self.temperature > 0.0, "temperature", || {
+            "must be above 0".to_owned()
+        });
+        report.check(self.bank > 0, "bank", at_least_one);
+        report.check(
+            (1..=MOST_BATCH).contains(&self.batch_size),
+            "batch_size",
+            || format!("must be from 1 to {MOST_BATCH}"),
+        );
+    }
+}
+
+impl Experiment {
+    fn validate_top(&self, report: &mut Report<'_>) {
+        let named = !self.name.is_empty()
+            && self
+                .name
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+            && !self.name.starts_with('.');
+        report.check(named, "name", || {
+            format!(
+                "{:?} must be letters, digits, '-', '_' and '.'; it names a folder",
+                self.name
+            )
+        });
+        report.check(self.epochs > 0, "epochs", at_least_one);
+        report.check(self.epochs <= MOST_EPOCHS, "epochs", || {
+            format!("must be at most {MOST_EPOCHS}")
+        });
+        report.check(self.batch_size > 1, "batch_size", || {
+            "must be at least 2; norms and contrastive losses need other samples".to_owned()
+        });
+        report.check(self.batch_size <= MOST_BATCH, "batch_size", || {
+            format!("must be at most {MOST_BATCH}")
+        });
+        if let Some(problem) = self.pair.and_then(|pair| pair.candidates.problem()) {
+            report.error("pair.candidates", problem);
+        }
+    }
+
+    /// Whether encoder and head can be built, for views of the size that is told.
+    fn validate_encoder(&self, report: &mut Report<'_>) {
+        // Without a size of its own, a view has that of the images, which are not read yet.
+        let side = self.views.size.filter(|side| SIDES.contains(side));
+        let encoder = match side.filter(|_| report.knows("views.size")) {
+            Some(side) => self.encoder.clone().for_images(3, side),
+            None => self.encoder.clone(),
+        };
+        tell_model(report, "encoder", encoder.problems());
+        if let Some(projection) = &self.projection {
+            tell_model(report, "projection", projection.problems());
+        }
+    }
+
+    /// Whether objective, head, encoder and views go together.
+    fn validate_objective(&self, report: &mut Report<'_>) {
+        if !report.knows("objective.kind") {
+            return;
+        }
+        let kind = self.objective.kind();
+        report.check(
+            self.objective.has_projection() || self.projection.is_none(),
+            "projection",
+            || format!("the objective {kind:?} has no projection head; remove this table"),
+        );
+        report.check(
+            !self.objective.needs_transformer() || matches!(self.encoder, EncoderConfig::Vit(_)),
+            "encoder.kind",
+            || format!("the objective {kind:?} hides tokens of a transformer; set it to \"vit\""),
+        );
+        if !["objective.local_views", "views.size", "encoder"]
+            .iter()
+            .all(|key| report.knows(key))
+        {
+            return;
+        }
+        // Where it is told; half of the global views' side is not known before the images are read.
+        let told = self.objective.local_views().and_then(|local| local.size);
+        let told = told.or(match (self.objective.local_views(), self.views.size) {
+            (Some(_), Some(side)) => Some(side / 2),
+            _ => None,
+        });
+        if let Some(side) = told
+            && let Err(why) = self.check_local(side)
+        {
+            report.error("objective.local_size", why);
+        }
+    }
+
+    /// Whether the layers that are frozen can be.
+    fn validate_fine_tune(&self, report: &mut Report<'_>) {
+        let partial = self
+            .fine_tune
+            .as_ref()
+            .is_some_and(|fine_tune| fine_tune.layers != LayerChoice::All);
+        let refused = partial && self.objective.has_teacher() && report.knows("objective.kind");
+        report.check(!refused, "fine_tune.layers", || {
+            format!(
+                "the teacher of the objective {:?} cannot be frozen in part; set it to \"all\", or \
+                 choose another objective",
+                self.objective.kind()
+            )
+        });
+    }
+
+    fn validate_schedule(&self, report: &mut Report<'_>) {
+        tell_ssl(report, "schedule", self.schedule.problems());
+        let fits = self.schedule.warmup_epochs <= f64::from(self.epochs);
+        let counts = report.knows("epochs") && self.epochs > 0;
+        report.check(fits || !counts, "schedule.warmup_epochs", || {
+            format!(
+                "{} epochs of warm-up do not fit into {}",
+                self.schedule.warmup_epochs, self.epochs
+            )
+        });
+    }
+
+    /// A schedule of `prune` ends within the run.
+    fn validate_prune_schedules(&self, report: &mut Report<'_>) {
+        if !report.knows("epochs") || self.epochs == 0 {
+            return;
+        }
+        let prunes = self.plugins.iter().enumerate();
+        for (index, entry) in prunes.filter(|(_, entry)| entry.kind == "prune") {
+            // What is no config of it is reported as such.
+            let Ok(config) = entry.settings.clone().try_into::<PruneConfig>() else {
+                continue;
+            };
+            if let Some(problem) = config.schedule.beyond(self.epochs) {
+                report.error(&format!("plugins[{index}].schedule"), problem);
+            }
+        }
+    }
+}
