@@ -48,10 +48,14 @@ impl Precision {
         }
         let exact = exact();
         if sampled {
-            self.sample.push(match exact {
+            let number = match exact {
                 Number::Real(number) => number,
                 Number::Whole(number) => number as f64,
-            });
+            };
+            self.sample.push(number);
+            if number.fract() != 0.0 {
+                self.whole = Whole::No;
+            }
         }
         let Whole::All(all) = &mut self.whole else {
             return;
@@ -190,6 +194,9 @@ mod tests {
         let moments: Vec<f64> = (0..600).map(|n| 19_723.5 + f64::from(n) / 1440.0).collect();
         let blur = real(&moments).0.blur();
         assert!(blur.is_some_and(|blur| blur.different == 512 && blur.left < 300));
+        // All of them become one whole number.
+        let near: Vec<f64> = (0..9).map(|n| 19_723.0 + f64::from(n) / 1e5).collect();
+        assert!(real(&near).0.blur().is_some_and(|blur| blur.left == 1));
         let even: Vec<f64> = (0..600).map(|n| f64::from(n) / 7.0).collect();
         assert_eq!(real(&even).0.blur(), None);
         // Whole texts with a point are whole, and a missing number is no number.
