@@ -229,6 +229,12 @@ fn plan<'a>(
                 }
                 return Ok(selection);
             }
+            Err(CoresetError::Memory { needed, .. }) => {
+                return Err(CoresetError::Memory {
+                    budget: whole,
+                    needed,
+                });
+            }
             Err(error) => return Err(error),
         }
     }
