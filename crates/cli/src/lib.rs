@@ -18,6 +18,7 @@ mod intervene;
 mod logging;
 mod output;
 mod probe;
+mod room;
 mod select;
 mod source;
 mod sweep;
