@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use afterimage::coreset::read::{self, Labels, Manner};
 use afterimage::coreset::{
-    Budget, Bytes, Coreset, CoresetError, Evidence, Greedy, Partition, Points, Prefer, Selection,
-    Settings, Storage, Strategy, Weighting, peak_memory,
+    Budget, Bytes, Coreset, CoresetError, Evidence, Greedy, Partition, Points, Prefer, Settings,
+    Storage, Strategy, Weighting, peak_memory,
 };
 use afterimage::files::{Partial, PartialError};
 use afterimage::hooks::{Column, Table};
