@@ -21,7 +21,7 @@ pub struct Precision {
 #[derive(Debug, Clone)]
 enum Whole {
     /// Whole so far; those that single precision may round.
-    All(Vec<i64>),
+    All(Vec<i128>),
     /// With fractions.
     No,
 }
@@ -62,10 +62,9 @@ impl Precision {
         };
         match exact {
             _ if !large => {}
-            // Numbers beyond 2⁶³ only need to stay different.
-            Number::Whole(number) => all.push(number as i64),
-            Number::Real(number) if number.fract() == 0.0 && number.abs() < 9e18 => {
-                all.push(number as i64);
+            Number::Whole(number) => all.push(number),
+            Number::Real(number) if number.fract() == 0.0 && number.abs() < 1e38 => {
+                all.push(number as i128);
             }
             Number::Real(_) => self.whole = Whole::No,
         }
@@ -79,7 +78,7 @@ impl Precision {
         };
         let mut numbers = large.clone();
         let small = values.clone().filter(|number| number.abs() < EXACT);
-        numbers.extend(small.map(|number| number as i64));
+        numbers.extend(small.map(|number| number as i128));
         numbers.sort_unstable();
         let differ = numbers.windows(2).all(|pair| pair[0] < pair[1]);
         differ && numbers.len() == values.count()
