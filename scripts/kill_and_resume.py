@@ -2,7 +2,9 @@
 """Kills runs at random moments, resumes them, and compares them with a run that was left alone.
 
 Every trial starts the same config, kills the process (SIGKILL) after a random time, resumes, and
-in every third trial kills the resumed process, too. In the end the last checkpoint, the metrics,
+in every third trial kills the resumed process, too. With `--calls` every third trial is killed at a call
+of the system instead: the N-th fsync, rename, unlink, mkdir, rmdir or ftruncate of the run, and again of
+its resume, by `strace`. In the end the last checkpoint, the metrics,
 the decisions and the tables must have the same bytes as those of the straight run, and report and
 result must be there; only what holds a clock (timings.jsonl, TensorBoard's files, log.txt,
 manifest.json) is left out. Without `--config` each of some small configs, which have every plugin of
@@ -14,6 +16,7 @@ Prints a table, and ends with 1 if a trial differs. Needs nothing but Python.
 """
 
 import argparse
+import collections
 import random
 import shutil
 import subprocess
@@ -23,6 +26,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+CALLS = "fsync,fdatasync,rename,renameat,renameat2,unlink,unlinkat,mkdir,mkdirat,rmdir,ftruncate"
 RECORDS = ["config.toml", "metrics.jsonl", "histograms.jsonl", "decisions.jsonl"]
 
 
@@ -32,6 +36,8 @@ def arguments():
     parser.add_argument("--config", type=Path, help="default: small ones with every plugin between them")
     parser.add_argument("--trials", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--calls", action="store_true", help="every third trial is killed at a system call; needs strace")
+    parser.add_argument("--only", help="names of the small configs, with commas between")
     parser.add_argument("--keep", type=Path, help="folder to keep the runs in")
     return parser.parse_args()
 
@@ -110,6 +116,41 @@ def kill_after(process, seconds):
         return True
 
 
+def traced(folder, *words):
+    """The calls of a process that may lose or leave something, as (name, how often)."""
+    trace = folder / "calls"
+    subprocess.run(["strace", "-f", "-qq", "-o", trace, "-e", f"trace={CALLS}", *words],
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    lines = trace.read_text().splitlines()
+    names = collections.Counter(line.split()[1].split("(")[0] for line in lines if "(" in line)
+    return [(name, count) for name, count in sorted(names.items()) if name in CALLS.split(",")]
+
+
+def kill_at(name, number, *words):
+    """Whether the process was killed at its call of this number."""
+    strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={name}",
+              "-e", f"inject={name}:signal=SIGKILL:when={number}"]
+    code = subprocess.run([*strace, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
+    return code in (-9, 137)
+
+
+def call_trial(options, draw, config, run, code, calls):
+    """Kills a run at one call and its resume at another; as `trial`."""
+    name, count = draw.choices(calls, [count for _, count in calls])[0]
+    number = draw.randint(1, count)
+    if not kill_at(name, number, options.binary, "run", config, "--out", run):
+        shutil.rmtree(run, ignore_errors=True)
+        return None
+    steps = checkpoints(run)
+    words = [f"{f'{name} {number}':>12}", f"{steps[-1] if steps else 'none':>15}"]
+    again, count = draw.choices(calls, [count for _, count in calls])[0]
+    number = draw.randint(1, count)
+    go_on = [options.binary, "run", config, "--out", run, "--resume"]
+    second = kill_at(again, number, *go_on)
+    resumed = start(*go_on).wait()
+    return [*words, f"{f'{again} {number}' if second else 'no':>12}"], resumed
+
+
 def straight_run(binary, config, run):
     """Its exit code and its seconds; ends the script where the run did not end well."""
     began = time.monotonic()
@@ -148,13 +189,20 @@ def storm(options, draw, name, config, folder):
     straight = folder / f"{name}-straight"
     code, length = straight_run(options.binary, config, straight)
     expected = ends(straight)
+    calls = []
+    if options.calls:
+        calls = traced(folder, options.binary, "run", config, "--out", folder / f"{name}-traced")
+        shutil.rmtree(folder / f"{name}-traced")
+        print(f"{name}: calls: {', '.join(f'{count} {call}' for call, count in calls)}")
     print(f"{name}: straight run: exit {code}, {length:.1f} s, {checkpoints(straight)[-1]} steps, "
           f"{len(expected)} files compared\n")
     print("trial  killed after  last checkpoint  killed again  resumed to  differs in")
     done = missed = failed = 0
     while done < options.trials:
         run = folder / f"{name}-{done}"
-        tried = trial(options, draw, config, run, code, length, done % 3 == 2)
+        at_call = options.calls and done % 3 == 1
+        tried = (call_trial(options, draw, config, run, code, calls) if at_call
+                 else trial(options, draw, config, run, code, length, done % 3 == 2))
         if tried is None:
             missed += 1
             if missed > 5 * options.trials:
@@ -186,6 +234,8 @@ def main():
     folder = options.keep or Path(tempfile.mkdtemp(prefix="kill-and-resume-"))
     folder.mkdir(parents=True, exist_ok=True)
     configs = {"config": options.config} if options.config else small_configs(options.binary, folder)
+    if options.only:
+        configs = {name: configs[name] for name in options.only.split(",")}
     failed = sum(storm(options, draw, name, path, folder) for name, path in configs.items())
     if failed:
         print(f"the runs that differ are in {folder}")

@@ -20,6 +20,7 @@ mod intervene;
 mod logging;
 mod output;
 mod probe;
+mod room;
 mod select;
 mod sensitivity;
 mod source;
@@ -27,12 +28,14 @@ mod sweep;
 mod value;
 
 use std::borrow::Cow;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use afterimage::Registry;
 use clap::Parser;
 
 use crate::arguments::Arguments;
+use crate::output::{complain, visible};
 
 /// Runs the command line of this process with the plugins of `registry`.
 ///
@@ -44,11 +47,12 @@ pub fn main(registry: &Registry) -> ExitCode {
         Err(error) => {
             // Help and version are no mistakes; a wrong flag is one in what the user configured.
             let code = if error.use_stderr() { 2 } else { 0 };
-            let plain = error.render().to_string();
-            match output::visible(&plain) {
-                // What was typed has characters that a terminal would obey.
-                Cow::Owned(shown) => output::complain(&shown),
-                Cow::Borrowed(_) => drop(error.print()),
+            // The message shows what was typed, and a terminal would obey some of it.
+            let obeyed = |word: OsString| matches!(visible(&word.to_string_lossy()), Cow::Owned(_));
+            if std::env::args_os().any(obeyed) {
+                complain(&error.render().to_string());
+            } else {
+                let _ = error.print();
             }
             return ExitCode::from(code);
         }

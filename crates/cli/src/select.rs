@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use afterimage::coreset::read::{self, Labels, Manner};
 use afterimage::coreset::{
-    Budget, Bytes, Coreset, CoresetError, Evidence, Greedy, Partition, Points, Prefer, Selection,
-    Settings, Storage, Strategy, Weighting, held_memory, peak_memory,
+    Budget, Bytes, Coreset, CoresetError, Evidence, Greedy, Partition, Points, Prefer, Settings,
+    Storage, Strategy, Weighting, peak_memory,
 };
 use afterimage::files::{Partial, PartialError};
 use afterimage::hooks::{Column, Table};
@@ -18,6 +18,7 @@ use thiserror::Error;
 
 use crate::arguments::Select;
 use crate::output::{complain, say};
+use crate::room::plan;
 
 /// Notes that are shown of the files that were read.
 const NOTES: usize = 50;
@@ -187,51 +188,6 @@ fn select(arguments: &Select) -> Result<(), SelectError> {
         arguments.out.join("coreset.csv").display()
     ));
     Ok(())
-}
-
-/// Memory of the program that is in use only once it works, and of each of its threads.
-const CODE: u64 = 3_000_000;
-const THREAD: u64 = 200_000;
-
-/// A selection whose process holds no more than the memory that was told, program and input included; where
-/// that is too little, one that holds as little as can be, if that is not more than was told beside them.
-fn plan<'a>(
-    told: bool,
-    evidence: Evidence<'a>,
-    settings: Settings<'a>,
-) -> Result<Selection<'a>, CoresetError> {
-    let with = |memory: u64| {
-        let memory = Bytes(memory);
-        Selection::plan(evidence, Settings { memory, ..settings })
-    };
-    let whole = settings.memory.0;
-    let (true, Some(Bytes(held))) = (told, held_memory()) else {
-        return with(whole);
-    };
-    let taken = held + CODE + THREAD * settings.threads as u64;
-    let mut memory = whole.saturating_sub(taken).max(1);
-    loop {
-        match with(memory) {
-            // A larger group may need more yet.
-            Err(CoresetError::Memory { needed, .. }) if memory < needed && needed <= whole => {
-                memory = needed;
-            }
-            Ok(selection) => {
-                let most = taken + selection.memory().bytes();
-                if most > whole {
-                    complain(&format!(
-                        "--memory: program and input hold {} already, and at least {} are needed beside \
-                         them: up to {} in all",
-                        Bytes(held),
-                        Bytes(selection.memory().bytes()),
-                        Bytes(most)
-                    ));
-                }
-                return Ok(selection);
-            }
-            Err(error) => return Err(error),
-        }
-    }
 }
 
 /// The number of chosen samples that have an equal one before them.

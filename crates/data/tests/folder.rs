@@ -333,3 +333,30 @@ fn links_are_followed_out_of_the_folder_and_passed_over_inside() {
     assert_eq!(data.train.classes(), ["ash", "birch"]);
     assert_eq!((data.train.len(), data.held_out.len()), (7, 2));
 }
+
+#[test]
+fn strips_and_more_images_than_memory_holds_are_refused() {
+    let dir = two_classes();
+    solid(&dir.path().join("ash/strip.png"), 300_000, 1, [1, 2, 3]);
+    let error = load(&folder(dir.path(), 32, 3)).unwrap_err().to_string();
+    assert!(
+        error.contains("strip.png: 300000×1 pixels are too long"),
+        "{error}"
+    );
+    fs::remove_file(dir.path().join("ash/strip.png")).unwrap();
+    // Links from elsewhere, so that many images take no room on the disk.
+    let one = TempDir::new().unwrap();
+    solid(&one.path().join("one.png"), 8, 8, [1, 2, 3]);
+    for at in 0..30_000 {
+        fs::hard_link(
+            one.path().join("one.png"),
+            dir.path().join(format!("ash/{at}.png")),
+        )
+        .unwrap();
+    }
+    let error = load(&folder(dir.path(), 4096, 3)).unwrap_err().to_string();
+    assert!(
+        error.contains("30008 images of 3 channels and 4096×4096 pixels"),
+        "{error}"
+    );
+}

@@ -105,12 +105,12 @@ impl Partial {
     /// # Errors
     /// What the file system refuses.
     pub fn finish(mut self) -> Result<(), PartialError> {
-        let lock = self.path.join(LOCK);
-        fs::remove_file(&lock).map_err(PartialError::io(&lock, "remove"))?;
         fs::rename(&self.path, &self.place)
             .map_err(PartialError::io(&self.place, "move the result to"))?;
+        // Only now: without it, what a kill leaves would be nobody's.
         self.lock = None;
-        Ok(())
+        let lock = self.place.join(LOCK);
+        fs::remove_file(&lock).map_err(PartialError::io(&lock, "remove"))
     }
 
     fn empty(&self) -> Result<(), PartialError> {

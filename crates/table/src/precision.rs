@@ -21,7 +21,7 @@ pub struct Precision {
 #[derive(Debug, Clone)]
 enum Whole {
     /// Whole so far; those that single precision may round.
-    All(Vec<i64>),
+    All(Vec<i128>),
     /// With fractions.
     No,
 }
@@ -48,20 +48,23 @@ impl Precision {
         }
         let exact = exact();
         if sampled {
-            self.sample.push(match exact {
+            let number = match exact {
                 Number::Real(number) => number,
                 Number::Whole(number) => number as f64,
-            });
+            };
+            self.sample.push(number);
+            if number.fract() != 0.0 {
+                self.whole = Whole::No;
+            }
         }
         let Whole::All(all) = &mut self.whole else {
             return;
         };
         match exact {
             _ if !large => {}
-            // Numbers beyond 2⁶³ only need to stay different.
-            Number::Whole(number) => all.push(number as i64),
-            Number::Real(number) if number.fract() == 0.0 && number.abs() < 9e18 => {
-                all.push(number as i64);
+            Number::Whole(number) => all.push(number),
+            Number::Real(number) if number.fract() == 0.0 && number.abs() < 1e38 => {
+                all.push(number as i128);
             }
             Number::Real(_) => self.whole = Whole::No,
         }
@@ -75,7 +78,7 @@ impl Precision {
         };
         let mut numbers = large.clone();
         let small = values.clone().filter(|number| number.abs() < EXACT);
-        numbers.extend(small.map(|number| number as i64));
+        numbers.extend(small.map(|number| number as i128));
         numbers.sort_unstable();
         let differ = numbers.windows(2).all(|pair| pair[0] < pair[1]);
         differ && numbers.len() == values.count()
@@ -190,6 +193,9 @@ mod tests {
         let moments: Vec<f64> = (0..600).map(|n| 19_723.5 + f64::from(n) / 1440.0).collect();
         let blur = real(&moments).0.blur();
         assert!(blur.is_some_and(|blur| blur.different == 512 && blur.left < 300));
+        // All of them become one whole number.
+        let near: Vec<f64> = (0..9).map(|n| 19_723.0 + f64::from(n) / 1e5).collect();
+        assert!(real(&near).0.blur().is_some_and(|blur| blur.left == 1));
         let even: Vec<f64> = (0..600).map(|n| f64::from(n) / 7.0).collect();
         assert_eq!(real(&even).0.blur(), None);
         // Whole texts with a point are whole, and a missing number is no number.

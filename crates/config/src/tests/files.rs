@@ -270,3 +270,49 @@ fn line_ends_and_alphabets_do_not_matter() {
         "{mistakes:?}"
     );
 }
+
+#[test]
+fn files_extend_each_other_so_often_and_no_more() {
+    let folder = Folder::with(&[("d40.toml", "name = \"x\"\n")]);
+    for depth in 0..40 {
+        let text = format!("seed = {depth}\nextends = \"d{}.toml\"\n", depth + 1);
+        std::fs::write(folder.path(&format!("d{depth}.toml")), text).unwrap();
+    }
+    assert!(folder.load("d9.toml", &[]).is_ok());
+    assert_eq!(
+        folder.mistakes("d8.toml"),
+        ["d39.toml:2: extends: at most 32 files can extend one another in a row, and 256 in all"]
+    );
+    let many: Vec<String> = (0..300).map(|at| format!("\"w{at}.toml\"")).collect();
+    for at in 0..300 {
+        std::fs::write(folder.path(&format!("w{at}.toml")), "seed = 1\n").unwrap();
+    }
+    let text = format!("name = \"x\"\nextends = [{}]\n", many.join(", "));
+    std::fs::write(folder.path("wide.toml"), text).unwrap();
+    assert_eq!(folder.mistakes("wide.toml").len(), 1);
+}
+
+#[test]
+fn a_whole_config_extends_nothing() {
+    let folder = Folder::with(&[
+        ("whole.toml", "name = \"x\"\nseed = 3\n"),
+        ("parts.toml", "name = \"x\"\nextends = \"whole.toml\"\n"),
+    ]);
+    let load = |name: &str| load_whole_with::<Experiment>(&folder.path(name), &[], |_, _| {});
+    assert_eq!(load("whole.toml").unwrap().value.seed, 3);
+    let errors = load("parts.toml").unwrap_err();
+    assert!(folder.shown(&errors)[0].contains("parts.toml:2: extends: this config is whole"));
+}
+
+#[test]
+fn a_hundred_thousand_elements_take_no_minute() {
+    let start = std::time::Instant::now();
+    let line = format!("name = \"x\"\ncrop = [{}1]\n", "1, ".repeat(100_000));
+    assert_eq!(messages(&line, &[]).len(), 1);
+    let lines = format!("name = \"x\"\ncrop = [\n{}]\n", "1,\n".repeat(100_000));
+    assert_eq!(messages(&lines, &[]).len(), 1);
+    let keys: String = (0..100_000).map(|at| format!("k{at} = 1\n")).collect();
+    let keys = format!("name = \"x\"\n[limits]\n{keys}");
+    assert!(load_text::<Experiment>("a.toml", &keys, &[]).is_ok());
+    assert!(start.elapsed().as_secs() < 30, "{:?}", start.elapsed());
+}

@@ -2,6 +2,7 @@
 
 mod pages;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
@@ -107,14 +108,14 @@ impl Parquet {
             }
             rows = rows.saturating_add(usize::try_from(count).unwrap_or(usize::MAX));
         }
+        let mut inner: BTreeMap<usize, usize> = BTreeMap::new();
+        for at in 0..schema.num_columns() {
+            *inner.entry(schema.get_column_root_idx(at)).or_default() += 1;
+        }
         let mut columns: Vec<ParquetColumn> = (0..schema.num_columns())
             .map(|at| {
                 let column = schema.column(at);
-                let root = schema.get_column_root_idx(at);
-                let alone = (0..schema.num_columns())
-                    .filter(|&other| schema.get_column_root_idx(other) == root)
-                    .count()
-                    == 1;
+                let alone = inner.get(&schema.get_column_root_idx(at)) == Some(&1);
                 let kind = kind(&column, alone);
                 let name = if kind == Kind::List {
                     schema.get_column_root(at).name().to_owned()
@@ -152,7 +153,7 @@ impl Parquet {
     /// file.
     ///
     /// # Errors
-    /// More than half of the machine's memory at four bytes a cell.
+    /// More than half of the machine's memory at eight bytes a cell.
     pub fn check_size(&self, columns: usize) -> Result<(), FileError> {
         let cells = (self.rows as u64).saturating_mul(columns as u64);
         match cells <= most_cells() {
@@ -341,9 +342,9 @@ impl Parquet {
     }
 }
 
-/// Cells of four bytes that take half of the machine's memory.
+/// Cells that take half of the machine's memory, at eight bytes each while they are read.
 fn most_cells() -> u64 {
-    machine_memory().map_or(u64::MAX, |bytes| bytes / 8)
+    machine_memory().map_or(u64::MAX, |bytes| bytes / 16)
 }
 
 fn too_many(what: &str) -> FileError {
