@@ -12,7 +12,7 @@ use crate::parents::{Child, NoParent, Parent, Pool, Use};
 use crate::plan::{Check, Checked};
 use crate::problems::{Problems, error_at};
 use crate::reference::{Reference, Selector, What, planned, references, replaced};
-use crate::stage::{Part, Stage};
+use crate::stage::Part;
 
 /// A trial whose config is without a mistake.
 pub(crate) struct Sound {
@@ -71,7 +71,7 @@ pub(crate) fn checked(
                     pool.parent(need, &child).map(str::to_owned)
                 };
                 match found {
-                    Ok(digest) => parents.push(parent(stage, need, digest, of, &draft)),
+                    Ok(digest) => parents.push(parent(need, digest, of, &draft)),
                     Err(NoParent { place: at, why }) => {
                         let at = at
                             .or_else(|| use_of(need, of, &draft))
@@ -181,8 +181,7 @@ fn use_of(need: &str, of: &Shared<'_>, draft: &Draft) -> Option<KeyPath> {
 }
 
 /// The parent in the stage `need`, with what the trial uses of it.
-fn parent(stage: &Stage, need: &str, digest: String, of: &Shared<'_>, draft: &Draft) -> Parent {
-    debug_assert!(stage.needs.iter().any(|name| name == need));
+fn parent(need: &str, digest: String, of: &Shared<'_>, draft: &Draft) -> Parent {
     let uses = set(of, draft).flat_map(|one| {
         let texts = references(&one.value).into_iter();
         let references = texts.filter_map(|text| Reference::parse(text).ok());

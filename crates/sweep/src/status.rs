@@ -57,6 +57,8 @@ pub struct Running {
     pub trial: String,
     /// The attempt, from 1.
     pub attempt: u32,
+    /// Whether it has begun, and does not wait in a queue.
+    pub begun: bool,
     /// Seconds since it was handed to the executor.
     pub seconds: f64,
     /// The epoch of its last measurement.
@@ -170,6 +172,7 @@ fn running(trial: &str, standing: &Standing, folder: &Folder) -> Option<Running>
     Some(Running {
         trial: trial.to_owned(),
         attempt: standing.attempts,
+        begun: folder.log(trial, standing.attempts, "err").exists(),
         seconds: (now() - launch.since).max(0.0),
         epoch: last_epoch(&folder.run(trial)),
         epochs,
@@ -237,6 +240,7 @@ mod tests {
         let running = |trial: &str, seconds| Running {
             trial: trial.to_owned(),
             attempt: 1,
+            begun: true,
             seconds,
             epoch: None,
             epochs: None,
@@ -250,6 +254,15 @@ mod tests {
         let (hours, unknown) = left(&[a, b], &under_way);
         assert_eq!(hours, Some(4500.0 / 2.0 / 3600.0));
         assert_eq!(unknown, ["b"]);
+        // One that waits in a queue has all before it, and makes nothing faster.
+        let mut a = stage("a", 2, 0, Some(1800.0));
+        a.counts.insert(State::Running, 2);
+        let waits = Running {
+            begun: false,
+            ..running("a,seed=2", 3600.0)
+        };
+        let (hours, _) = left(&[a], &[running("a,seed=1", 900.0), waits]);
+        assert_eq!(hours, Some(2700.0 / 3600.0));
         assert_eq!(left(&[stage("", 4, 0, Some(1.0))], &[]), (None, Vec::new()));
     }
 }

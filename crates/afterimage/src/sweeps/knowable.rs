@@ -31,7 +31,9 @@ pub(super) fn check(loaded: &Loaded<SweepConfig>, plan: &Plan) -> Result<(), Con
             continue;
         };
         if let Some(why) = lacks(config, &trial.metric) {
-            told.once(&mut report, &metric_key(&loaded.value, trial), why);
+            let of = trial.stage.as_ref();
+            let of = of.map_or(String::new(), |stage| format!(" (stage {stage:?})"));
+            told.once(&mut report, &metric_key(&loaded.value, trial), why + &of);
         }
         for parent in &trial.parents {
             let Some(of) = read.get(parent.trial.as_str()) else {

@@ -47,17 +47,17 @@ pub fn status(status: &Status) -> String {
             let epoch = trial
                 .epoch
                 .map_or("–".to_owned(), |epoch| epoch.to_string());
-            let gone = if trial.gone {
-                "its process is gone"
-            } else {
-                ""
+            let how = match (trial.gone, trial.begun) {
+                (true, _) => "its process is gone",
+                (false, false) => "waits in the queue",
+                (false, true) => "",
             };
             table.row(vec![
                 trial.trial.clone(),
                 trial.attempt.to_string(),
                 format!("{epoch}{of}"),
                 format!("{:.1}", trial.seconds / 60.0),
-                gone.to_owned(),
+                how.to_owned(),
             ]);
         }
         text += &format!("{table}\n");
@@ -93,7 +93,8 @@ pub fn left(status: &Status) -> String {
     if !open(State::Pending) && !open(State::Running) {
         return "nothing is left to run".to_owned();
     }
-    let at_a_time = status.running.len().max(1);
+    let begun = status.running.iter().filter(|trial| trial.begun);
+    let at_a_time = begun.count().max(1);
     let known = status
         .hours_left
         .map(|hours| format!("about {hours:.2} hours left, with {at_a_time} at a time as now"));

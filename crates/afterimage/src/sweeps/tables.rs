@@ -30,7 +30,7 @@ pub(super) const READING: &str = "Differences are arm less control, run by run w
      the intervals hold 95 %: Student's t, and the percentile bootstrap over seeds (10,000 draws, the \
      same ones each time). An arm is *above* or *below* its control where both intervals leave 0 out and \
      there are at least three seeds; of few seeds the bootstrap alone would be too sure. Each interval \
-     stands by itself: of twenty arms that are like their control, one is expected to be told apart.";
+     stands by itself: of twenty arms that are like their control, up to one is expected to be told apart.";
 
 /// What is said where questions are not those that the sweep was begun with.
 pub(super) const LATER: &str = "These questions are not those that the sweep was begun with: they were changed or added after \
