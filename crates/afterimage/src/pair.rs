@@ -13,6 +13,7 @@ use crate::error::RunError;
 pub struct PairConfig {
     /// Training images that the encoder under study alone sees, and as many that its reference
     /// alone sees; at least 1, fewer than half of the training images.
+    #[schemars(range(min = 1))]
     pub candidates: usize,
     /// `random`, by the seed (the default), or `last`: the last ones in file order, as in the
     /// authors' code.

@@ -48,6 +48,7 @@ pub struct PruneConfig {
     /// Which end of the scores goes: `"highest"` (default) or `"lowest"`.
     pub direction: Direction,
     /// What is gone in the end of what was there before, in (0, 1); default 0.1.
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     pub fraction: f64,
     /// Of what: `"units"` (default) or `"macs"`, multiply-accumulate operations.
     pub of: Budget,
@@ -61,10 +62,13 @@ pub struct PruneConfig {
     /// Globs over names of groups and sites whose units stay; none by default.
     pub protect: Vec<String>,
     /// Units that each group keeps; default 1, at least 1.
+    #[schemars(range(min = 1))]
     pub min_units: usize,
     /// Largest part of a group that may go, in (0, 1]; default 1.
+    #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
     pub max_fraction: f64,
     /// A group keeps a multiple of as many units, or all; default 1, at least 1.
+    #[schemars(range(min = 1))]
     pub round_to: usize,
     /// Units that are tied by residual sums, or make a head, go together; default true. Without, each
     /// site with scores is masked for itself, which leaves units that cannot be taken out.
