@@ -209,8 +209,7 @@ impl Plugin for AlignmentGap {
     fn declare(&self, d: &mut Declare<'_, Self>) {
         d.taps(self.config.probe().tap())
             .on::<RunStart>(Every::Always, Self::start)
-            .on::<EpochEnd>(self.config.every, Self::epoch)
-            .state_version(STATE);
+            .on::<EpochEnd>(self.config.every, Self::epoch);
     }
 
     fn state(&self) -> Result<PluginState, Fault> {

@@ -295,8 +295,7 @@ impl Plugin for UnitMemProbe {
         d.taps(self.config.tap())
             .on::<RunStart>(Every::Always, Self::start)
             .on::<EpochEnd>(self.config.every, Self::epoch)
-            .provides::<UnitScores>()
-            .state_version(STATE);
+            .provides::<UnitScores>();
     }
 
     fn state(&self) -> Result<PluginState, Fault> {
