@@ -209,13 +209,18 @@ impl<'a> Report<'a> {
     /// Whether what is said of `key` may come from a mistake that was reported before: at it, inside or around it, or
     /// at a key beside it that the message names.
     fn follows(&self, key: &KeyPath, message: &str) -> bool {
-        self.doubtful.iter().any(|doubt| {
-            let beside = doubt.parent() == key.parent()
-                && doubt
+        let names = |other: &KeyPath| {
+            other.parent() == key.parent()
+                && other != key
+                && other
                     .name()
-                    .is_some_and(|name| message.contains(&format!("`{name}`")));
-            beside || key.is_within(doubt) || doubt.is_within(key)
-        })
+                    .is_some_and(|name| message.contains(&format!("`{name}`")))
+        };
+        let around = |doubt: &KeyPath| key.is_within(doubt) || doubt.is_within(key);
+        self.doubtful
+            .iter()
+            .any(|doubt| names(doubt) || around(doubt))
+            || self.told.iter().any(names)
     }
 
     /// `key` from the root; the empty key is the table that the checks are in.
