@@ -14,6 +14,7 @@ use crate::fine_tune::LayerError;
 
 /// An error of a whole run, in the user's terms.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum RunError {
     /// Mistakes in the config, all of them.
     #[error("{0}")]
