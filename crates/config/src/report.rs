@@ -207,14 +207,16 @@ impl<'a> Report<'a> {
     }
 
     /// Whether what is said of `key` may come from a mistake that was reported before: at it, inside or around it, or
-    /// at a key beside it that the message names.
+    /// at a key beside it, or in a table beside it, that the message names.
     fn follows(&self, key: &KeyPath, message: &str) -> bool {
+        // By its path from the table that both stand in: `gate.frozen`, `proxy = "embeddings"`.
         let names = |other: &KeyPath| {
-            other.parent() == key.parent()
-                && other != key
-                && other
-                    .name()
-                    .is_some_and(|name| message.contains(&format!("`{name}`")))
+            let table = key.parent().unwrap_or_default();
+            other != key
+                && other.rebased(&table, &KeyPath::root()).is_some_and(|path| {
+                    message.contains(&format!("`{path}`"))
+                        || message.contains(&format!("`{path} ="))
+                })
         };
         let around = |doubt: &KeyPath| key.is_within(doubt) || doubt.is_within(key);
         self.doubtful

@@ -309,6 +309,11 @@ fn what_names_a_wrong_key_beside_it_follows_from_it() {
     }
     let errors = load_text::<Rates>("a.toml", "floor = 0.0\npeak = -1.0", &[]).unwrap_err();
     assert_eq!(errors.to_string(), "a.toml:2: peak: must be above 0");
+    let errors = load_text::<Rates>("a.toml", "floor = 1.0\npeak = \"x\"", &[]).unwrap_err();
+    assert_eq!(
+        errors.to_string(),
+        "a.toml:2: peak: expected a number; got \"x\""
+    );
 }
 
 #[test]
