@@ -15,6 +15,7 @@ use crate::sensitivity::SensitivityError;
 
 /// An error of a whole run, in the user's terms.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum RunError {
     /// Mistakes in the config, all of them.
     #[error("{0}")]

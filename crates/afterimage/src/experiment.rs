@@ -26,8 +26,10 @@ pub struct Experiment {
     #[serde(default = "default_device")]
     pub device: String,
     /// Passes over the training images.
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub epochs: u32,
     /// Samples in a batch; a contrastive loss sees two views of each.
+    #[schemars(range(min = 2, max = 65_536))]
     pub batch_size: usize,
     /// How progress is shown; default `auto`.
     #[serde(default)]
@@ -111,8 +113,10 @@ pub enum Renderer {
 #[serde(deny_unknown_fields, default)]
 pub struct LoaderConfig {
     /// Batches rendered ahead; default 4.
+    #[schemars(range(min = 1, max = 1024))]
     pub depth: usize,
     /// Threads that render; default 2.
+    #[schemars(range(min = 1, max = 1024))]
     pub threads: usize,
 }
 
@@ -132,12 +136,16 @@ pub struct EvaluationConfig {
     /// Epochs between evaluations; 0 switches them off; default 1.
     pub every: u32,
     /// Neighbours that vote; default 20.
+    #[schemars(range(min = 1))]
     pub k: usize,
     /// Temperature of the votes; default 0.07.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub temperature: f64,
     /// Training images in the bank of neighbours, the first of each class; default 5000.
+    #[schemars(range(min = 1))]
     pub bank: usize,
     /// Images in a forward pass; default 250.
+    #[schemars(range(min = 1, max = 65_536))]
     pub batch_size: usize,
     /// Whether a linear probe is fitted at the end; default true.
     pub linear_probe: bool,
@@ -174,8 +182,10 @@ impl EvaluationConfig {
 #[serde(deny_unknown_fields, default)]
 pub struct CheckpointsConfig {
     /// Epochs between checkpoints; default 1.
+    #[schemars(range(min = 1))]
     pub every: u32,
     /// How many of the last are kept; default 2.
+    #[schemars(range(min = 1))]
     pub keep_last: usize,
 }
 
@@ -193,6 +203,7 @@ impl Default for CheckpointsConfig {
 #[serde(deny_unknown_fields, default)]
 pub struct OverheadConfig {
     /// Share of the run's time, 0 to 1; default 0.25.
+    #[schemars(range(min = 0, max = 1))]
     pub warn: f64,
 }
 

@@ -204,7 +204,7 @@ fn is_in(meant: &str, table: &str, name: &str) -> bool {
 fn misnamed(key: &KeyPath, value: &Value) -> Option<Hint> {
     let key = key.to_string();
     let Value::String(text) = value else {
-        let one = key == "plugins" && value.is_table();
+        let one = key == "plugins" && value.get("kind").is_some();
         return one.then(|| {
             let advice = "write `[[plugins]]`, once for each plugin";
             Hint::value(advice, Value::Array(vec![value.clone()]))
@@ -325,8 +325,15 @@ mod tests {
 
     #[test]
     fn a_single_plugin_counts_as_a_list_of_one() {
-        let table = Value::Table(toml::Table::new());
-        let told = hint(Wrong::Value, &KeyPath::root().key("plugins"), &table);
+        let plugins = KeyPath::root().key("plugins");
+        let kind = [("kind".to_owned(), Value::from("unitmem"))];
+        let told = hint(
+            Wrong::Value,
+            &plugins,
+            &Value::Table(kind.into_iter().collect()),
+        );
         assert!(told.is_some_and(|hint| hint.advice.contains("[[plugins]]")));
+        let other = Value::Table(toml::Table::new());
+        assert_eq!(hint(Wrong::Value, &plugins, &other), None);
     }
 }

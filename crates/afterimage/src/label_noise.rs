@@ -17,6 +17,7 @@ pub struct LabelNoiseConfig {
     pub kind: NoiseKind,
     /// Probability that a label is replaced, in [0, 1]; of the classes that the map moves, for
     /// `cifar10-pairs` and `fashion-mnist-pairs`.
+    #[schemars(range(min = 0, max = 1))]
     pub fraction: f64,
     /// Seed of the noise; the run's unless told.
     #[serde(default, skip_serializing_if = "Option::is_none")]

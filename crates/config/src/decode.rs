@@ -231,7 +231,12 @@ impl<'a> Repair<'a> {
                 .removed
                 .iter()
                 .any(|inner| inner.is_within(&key) && *inner != key);
-        if !follows && !self.guessed.contains(&key) {
+        // A table or an array that the key which was guessed does not take is probably something else.
+        let is_value = given
+            .as_ref()
+            .is_some_and(|given| !given.is_table() && !given.is_array());
+        let guessed = self.guessed.contains(&key) || (self.renamed.contains_key(&key) && !is_value);
+        if !follows && !guessed {
             self.fault(&key, failure.complaint.message(), suggestion);
         }
         if !unknown {

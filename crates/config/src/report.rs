@@ -207,15 +207,22 @@ impl<'a> Report<'a> {
     }
 
     /// Whether what is said of `key` may come from a mistake that was reported before: at it, inside or around it, or
-    /// at a key beside it that the message names.
+    /// at a key beside it, or in a table beside it, that the message names.
     fn follows(&self, key: &KeyPath, message: &str) -> bool {
-        self.doubtful.iter().any(|doubt| {
-            let beside = doubt.parent() == key.parent()
-                && doubt
-                    .name()
-                    .is_some_and(|name| message.contains(&format!("`{name}`")));
-            beside || key.is_within(doubt) || doubt.is_within(key)
-        })
+        // By its path from the table that both stand in: `gate.frozen`, `proxy = "embeddings"`.
+        let names = |other: &KeyPath| {
+            let table = key.parent().unwrap_or_default();
+            other != key
+                && other.rebased(&table, &KeyPath::root()).is_some_and(|path| {
+                    message.contains(&format!("`{path}`"))
+                        || message.contains(&format!("`{path} ="))
+                })
+        };
+        let around = |doubt: &KeyPath| key.is_within(doubt) || doubt.is_within(key);
+        self.doubtful
+            .iter()
+            .any(|doubt| names(doubt) || around(doubt))
+            || self.told.iter().any(names)
     }
 
     /// `key` from the root; the empty key is the table that the checks are in.

@@ -8,6 +8,7 @@ use thiserror::Error;
 
 /// A selection that cannot be made.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum CoresetError {
     /// The operating system refused a file or folder.
     #[error("{}: cannot {verb}: {source}", path.display())]

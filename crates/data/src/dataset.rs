@@ -69,9 +69,11 @@ impl DataSet {
 pub struct Limits {
     /// Training images.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub train: Option<usize>,
     /// Held-out images.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub held_out: Option<usize>,
 }
 

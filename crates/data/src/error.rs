@@ -8,6 +8,7 @@ use thiserror::Error;
 
 /// A data set that cannot be used, or a request that it cannot serve.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum DataError {
     /// The operating system refused a file or folder.
     #[error(

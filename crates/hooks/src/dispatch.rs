@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::{Clock, Every};
+use crate::clock::Clock;
 use crate::cost::Costs;
 use crate::error::{HooksError, StopRun};
 use crate::event::*;
@@ -20,65 +20,6 @@ use crate::request::Decision;
 use crate::resource::{Resource, Resources, decode_as};
 use crate::state::PluginState;
 use crate::tap::{TapPlan, TapSpec};
-
-type Call<E> =
-    Box<dyn for<'c, 'a> Fn(&mut dyn Any, &'c mut <E as Event>::Cx<'a>) -> Result<(), Fault> + Send>;
-
-/// One subscription: cadence and call.
-#[doc(hidden)]
-pub struct Entry<E: Event> {
-    slot: usize,
-    every: Every,
-    call: Call<E>,
-}
-
-impl<E: Event> Entry<E> {
-    pub(crate) fn new<P: Plugin>(every: Every, handler: Handler<P, E>) -> Self {
-        let call: Call<E> = Box::new(move |plugin, cx| match plugin.downcast_mut::<P>() {
-            Some(plugin) => handler(plugin, cx),
-            None => Err(Fault::new(
-                "a handler was registered for another plugin's type",
-            )),
-        });
-        Self {
-            slot: 0,
-            every,
-            call,
-        }
-    }
-}
-
-/// The subscriptions of one event, in the order of dispatch.
-pub type Table<E> = Vec<Entry<E>>;
-
-macro_rules! tables {
-    ($($field:ident: $event:ident,)*) => {
-        /// The subscriptions of every event.
-        #[doc(hidden)]
-        #[derive(Default)]
-        pub struct Tables { $(pub(crate) $field: Table<$event>,)* }
-
-        impl Tables {
-            fn append(&mut self, slot: usize, other: Tables) {
-                $(self.$field.extend(other.$field.into_iter().map(|e| Entry { slot, ..e }));)*
-            }
-        }
-    };
-}
-
-tables! {
-    run_start: RunStart,
-    epoch_start: EpochStart,
-    batch_planned: BatchPlanned,
-    batch_ready: BatchReady,
-    forward_done: ForwardDone,
-    loss_ready: LossReady,
-    grad_ready: GradReady,
-    step_done: StepDone,
-    eval_done: EvalDone,
-    epoch_end: EpochEnd,
-    run_end: RunEnd,
-}
 
 struct Slot {
     plugin: Box<dyn Plugin>,

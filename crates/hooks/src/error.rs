@@ -10,6 +10,7 @@ use crate::request::RequestKind;
 
 /// A set of plugins that cannot run; each message names plugins and their place in the config.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum HooksError {
     /// Two plugins with one id.
     #[error("plugins {first} and {second} have the same id; give one of them another `id`")]

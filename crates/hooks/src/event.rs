@@ -5,9 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::context::*;
-use crate::dispatch::{Table, Tables};
 use crate::fault::Fault;
 use crate::scope::Scope;
+use crate::table::{Entry, Table};
 
 /// A method of plugin `P` that takes event `E`.
 pub type Handler<P, E> = for<'c, 'a> fn(&mut P, &'c mut <E as Event>::Cx<'a>) -> Result<(), Fault>;
@@ -44,6 +44,18 @@ macro_rules! events {
         impl fmt::Display for EventKind {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(match self { $(EventKind::$event => stringify!($event),)* })
+            }
+        }
+
+        /// The subscriptions of every event.
+        #[doc(hidden)]
+        #[derive(Default)]
+        pub struct Tables { $(pub(crate) $field: Table<$event>,)* }
+
+        impl Tables {
+            /// Adds those of the plugin in `slot`.
+            pub(crate) fn append(&mut self, slot: usize, other: Tables) {
+                $(self.$field.extend(other.$field.into_iter().map(|entry| Entry { slot, ..entry }));)*
             }
         }
 

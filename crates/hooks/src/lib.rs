@@ -30,6 +30,7 @@ mod scope;
 mod site;
 mod state;
 mod structure;
+mod table;
 mod tap;
 
 pub use clock::{CadenceError, Clock, Every};

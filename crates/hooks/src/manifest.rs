@@ -60,8 +60,6 @@ pub struct Manifest {
     pub id: String,
     /// Kind in the registry, for example `unitmem`.
     pub kind: String,
-    /// Version of the layout of its state.
-    pub state_version: u32,
     /// Events with their cadence, in the order of declaration.
     pub events: Vec<(EventKind, Every)>,
     /// Taps that are on whenever a handler of a step event is due.
@@ -99,12 +97,11 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// What a plugin has that declares nothing, with state of version 1.
+    /// What a plugin has that declares nothing.
     pub fn new(id: impl Into<String>, kind: impl Into<String>) -> Self {
         Self {
             id: id.into(),
             kind: kind.into(),
-            state_version: 1,
             events: Vec::new(),
             taps: Vec::new(),
             reads: Vec::new(),

@@ -3,13 +3,13 @@
 use std::any::Any;
 
 use crate::clock::Every;
-use crate::dispatch::{Entry, Tables};
-use crate::event::{Event, Handler};
+use crate::event::{Event, Handler, Tables};
 use crate::fault::{Fault, OnFault};
 use crate::manifest::{Manifest, Origin, Write};
 use crate::request::RequestKind;
 use crate::resource::{Resource, ResourceType};
 use crate::state::PluginState;
+use crate::table::Entry;
 use crate::tap::TapSpec;
 
 /// Something attached to the training loop.
@@ -174,12 +174,6 @@ impl<P: Plugin> Declare<'_, P> {
     /// Says something that the plugin will do, as far as that is known before the run.
     pub fn plan(&mut self, line: impl Into<String>) -> &mut Self {
         self.manifest.plan.push(line.into());
-        self
-    }
-
-    /// The version of the layout of the plugin's state.
-    pub fn state_version(&mut self, version: u32) -> &mut Self {
-        self.manifest.state_version = version;
         self
     }
 }

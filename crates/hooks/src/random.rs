@@ -23,8 +23,6 @@ pub enum Stream {
     ProbePoints = 5,
     /// The device generator of a step (dropout and the like).
     Device = 6,
-    /// The linear probe's initial weights and order.
-    LinearProbe = 7,
     /// The split of the training samples into shared, candidates and independent points.
     Pair = 9,
     /// The layers that fine-tuning trains, where they are chosen at random.

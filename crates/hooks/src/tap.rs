@@ -118,26 +118,25 @@ impl TapPlan {
 /// Rows are views: view-major, all samples of view 0, then all samples of view 1, and so on.
 #[derive(Debug, Clone, Default)]
 pub struct Readings {
-    values: BTreeMap<(String, u8), Tensor<2>>,
+    values: BTreeMap<(String, TapMode), Tensor<2>>,
 }
 
 impl Readings {
     /// Adds the reading of `site`.
     pub fn insert(&mut self, site: impl Into<String>, mode: TapMode, value: Tensor<2>) {
-        self.values.insert((site.into(), mode_code(mode)), value);
+        self.values.insert((site.into(), mode), value);
     }
 
     /// The reading of `site`, if it was tapped in this mode.
     pub fn get(&self, site: &str, mode: TapMode) -> Option<&Tensor<2>> {
-        self.values.get(&(site.to_owned(), mode_code(mode)))
+        self.values.get(&(site.to_owned(), mode))
     }
 
     /// All readings of one mode, by site name in order.
     pub fn of_mode(&self, mode: TapMode) -> impl Iterator<Item = (&str, &Tensor<2>)> {
-        let code = mode_code(mode);
         self.values
             .iter()
-            .filter(move |((_, c), _)| *c == code)
+            .filter(move |((_, c), _)| *c == mode)
             .map(|((s, _), v)| (s.as_str(), v))
     }
 
@@ -150,30 +149,18 @@ impl Readings {
 /// Readings on the host: row-major `[rows, units]` by site and mode.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct HostReadings {
-    values: BTreeMap<(String, u8), Vec<f32>>,
+    values: BTreeMap<(String, TapMode), Vec<f32>>,
 }
 
 impl HostReadings {
     /// Adds the values of `site`.
     pub fn insert(&mut self, site: impl Into<String>, mode: TapMode, values: Vec<f32>) {
-        self.values.insert((site.into(), mode_code(mode)), values);
+        self.values.insert((site.into(), mode), values);
     }
 
     /// The values of `site`, if they were asked for.
     pub fn get(&self, site: &str, mode: TapMode) -> Option<&[f32]> {
-        self.values
-            .get(&(site.to_owned(), mode_code(mode)))
-            .map(Vec::as_slice)
-    }
-}
-
-fn mode_code(mode: TapMode) -> u8 {
-    match mode {
-        TapMode::Read(Reduce::MeanSpace) => 0,
-        TapMode::Read(Reduce::MeanSpaceRelu) => 1,
-        TapMode::Read(Reduce::MeanSpaceAbs) => 2,
-        TapMode::Gate => 3,
-        TapMode::Read(Reduce::Flatten) => 4,
+        self.values.get(&(site.to_owned(), mode)).map(Vec::as_slice)
     }
 }
 

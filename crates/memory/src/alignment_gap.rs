@@ -28,10 +28,13 @@ pub struct AlignmentGapConfig {
     pub every: Every,
     /// Training points, and held-out points; all of a split that has fewer; default 500, at least
     /// 2.
+    #[schemars(range(min = 2))]
     pub points: usize,
     /// Augmented views of each point; default 4, at least 2.
+    #[schemars(range(min = 2))]
     pub views: usize,
     /// Points in one forward pass; default 16, at least 1. It changes time and memory alone.
+    #[schemars(range(min = 1))]
     pub batch: usize,
     /// Glob over site names; default `"encoder.*"`.
     pub sites: String,
@@ -272,8 +275,7 @@ impl Plugin for AlignmentGap {
     fn declare(&self, d: &mut Declare<'_, Self>) {
         d.taps(self.config.probe().tap())
             .on::<RunStart>(Every::Always, Self::start)
-            .on::<EpochEnd>(self.config.every, Self::epoch)
-            .state_version(STATE);
+            .on::<EpochEnd>(self.config.every, Self::epoch);
     }
 
     fn state(&self) -> Result<PluginState, Fault> {

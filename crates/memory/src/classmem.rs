@@ -27,11 +27,14 @@ pub struct ClassMemConfig {
     pub every: Every,
     /// Training points for ClassMem, and as many held-out points for class selectivity; fewer where
     /// one of the splits has fewer; default 1000, at least 2.
+    #[schemars(range(min = 2))]
     pub points: usize,
     /// Augmented views of each point; default 10, at least 1.
+    #[schemars(range(min = 1))]
     pub views: usize,
     /// Points in one forward pass, `batch · views` images; default 16, at least 1. It changes time
     /// and memory alone.
+    #[schemars(range(min = 1))]
     pub batch: usize,
     /// Glob over site names; default `"encoder.*"`.
     pub sites: String,

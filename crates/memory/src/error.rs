@@ -6,6 +6,7 @@ use crate::unitmem::Form;
 
 /// Data that cannot be scored or compared.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum MemoryError {
     /// A block whose size is not rows · units.
     #[error("{rows} rows of {units} units need {} values; got {values}", rows * units)]

@@ -27,10 +27,13 @@ pub struct LayerMemConfig {
     pub every: Every,
     /// Points of each set: candidates, independent, shared and held-out; all of a set that has
     /// fewer; default 100, at least 2.
+    #[schemars(range(min = 2))]
     pub points: usize,
     /// Augmented views of each point; default 10, at least 2 (1 for `pairs = "original"`).
+    #[schemars(range(min = 1))]
     pub views: usize,
     /// Points in one forward pass; default 8, at least 1. It changes time and memory alone.
+    #[schemars(range(min = 1))]
     pub batch: usize,
     /// Glob over site names; default `"encoder.*"`.
     pub sites: String,

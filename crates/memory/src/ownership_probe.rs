@@ -25,11 +25,14 @@ pub struct OwnershipConfig {
     pub every: Every,
     /// Candidates, and as many independent points; all where there are fewer; default 1000, at least
     /// 2.
+    #[schemars(range(min = 2))]
     pub points: usize,
     /// Augmented views of each point; default 10, at least 1.
+    #[schemars(range(min = 1))]
     pub views: usize,
     /// Points in one forward pass, `batch · views` images; default 16, at least 1. It changes time
     /// and memory alone.
+    #[schemars(range(min = 1))]
     pub batch: usize,
     /// Glob over site names; default `"encoder.*"`.
     pub sites: String,
@@ -38,6 +41,7 @@ pub struct OwnershipConfig {
     /// What is done to activations before the mean over positions; default `"raw"`.
     pub map: ActMap,
     /// Draws of the bootstrap and of the exchange of points; default 1000, at least 2.
+    #[schemars(range(min = 2))]
     pub draws: usize,
 }
 

@@ -37,12 +37,15 @@ pub struct UnitMemConfig {
     pub every: Every,
     /// Training points, and as many held-out points; fewer where one of the splits has fewer;
     /// default 1000, at least 2. UnitMem grows with it, so keep it when runs are compared.
+    #[schemars(range(min = 2))]
     pub points: usize,
     /// Augmented views of each point; default 10 as in the paper, at least 1. UnitMem falls with
     /// it.
+    #[schemars(range(min = 1))]
     pub views: usize,
     /// Points in one forward pass, `batch · views` images; default 16, at least 1. It changes time
     /// and memory alone.
+    #[schemars(range(min = 1))]
     pub batch: usize,
     /// Glob over site names; default `"encoder.*"`.
     pub sites: String,
@@ -336,8 +339,7 @@ impl Plugin for UnitMemProbe {
         d.taps(self.config.tap())
             .on::<RunStart>(Every::Always, Self::start)
             .on::<EpochEnd>(self.config.every, Self::epoch)
-            .provides::<UnitScores>()
-            .state_version(STATE);
+            .provides::<UnitScores>();
     }
 
     fn state(&self) -> Result<PluginState, Fault> {

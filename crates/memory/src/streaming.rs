@@ -212,8 +212,7 @@ impl Plugin for UnitMemStreaming {
             .on::<RunStart>(Every::Always, Self::start)
             .on::<ForwardDone>(self.config.every, Self::ask)
             .on::<StepDone>(self.config.every, Self::collect)
-            .on::<EpochEnd>(Every::Always, Self::publish)
-            .state_version(STATE);
+            .on::<EpochEnd>(Every::Always, Self::publish);
     }
 
     fn state(&self) -> Result<PluginState, Fault> {

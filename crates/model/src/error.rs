@@ -10,6 +10,7 @@ const MOST_WIDTH: f64 = 64.0;
 
 /// An error of this crate, in the user's terms.
 #[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
 pub enum ModelError {
     /// A configuration value out of range.
     #[error("encoder: `{key} = {value}` is not possible: {reason}")]

@@ -17,13 +17,16 @@ const MOST_LAYERS: usize = 64;
 #[serde(deny_unknown_fields, default)]
 pub struct ProjectionHeadConfig {
     /// Width of the hidden layers; 512 by default.
+    #[schemars(range(min = 1, max = 65_536))]
     pub hidden: usize,
     /// Length of a projection; 128 by default.
+    #[schemars(range(min = 1, max = 65_536))]
     pub output: usize,
     /// Whether the hidden layers are batch normalised; they are by default.
     pub norm: bool,
     /// Number of layers, over 1; by default as the objective's paper has it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 2, max = 64))]
     pub layers: Option<usize>,
 }
 

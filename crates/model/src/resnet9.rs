@@ -27,6 +27,7 @@ pub struct ResNet9Config {
     pub channels: usize,
     /// Factor of every width, over 0; a width is rounded and at least 1. By default 1.
     #[serde(default = "as_published")]
+    #[schemars(range(max = 64), extend("exclusiveMinimum" = 0))]
     pub width: f64,
     /// How 3×3 convolutions are computed on the CPU: `winograd` (default), or `direct`, which is
     /// slower and exact to rounding.

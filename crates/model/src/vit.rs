@@ -67,9 +67,11 @@ pub struct VitConfig {
     /// Side of a patch in pixels, which divides the side of the images: 16 by default, 4 for
     /// images of 32 pixels.
     #[serde(default = "sixteen")]
+    #[schemars(range(min = 1, max = 4096))]
     pub patch: usize,
     /// Number of blocks, over 0; 12 by default.
     #[serde(default = "twelve")]
+    #[schemars(range(min = 1, max = 256))]
     pub depth: usize,
     /// Input channels: 1 or 3; 3 by default. Not a key of configs, because the data decides.
     #[serde(skip, default = "rgb")]

@@ -55,6 +55,7 @@ pub struct PruneConfig {
     /// What is gone in the end of what was there before, in (0, 1); default 0.1. Beside `fractions`
     /// that of the groups that no pattern matches; without it they stay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     pub fraction: Option<f64>,
     /// What is gone in the end of the units of single groups, in [0, 1), by globs over names of groups
     /// and of their sites; none by default. A full name goes before a glob.
@@ -72,10 +73,13 @@ pub struct PruneConfig {
     /// Globs over names of groups and sites whose units stay; none by default.
     pub protect: Vec<String>,
     /// Units that each group keeps; default 1, at least 1.
+    #[schemars(range(min = 1))]
     pub min_units: usize,
     /// Largest part of a group that may go, in (0, 1]; default 1.
+    #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
     pub max_fraction: f64,
     /// A group keeps a multiple of as many units, or all; default 1, at least 1.
+    #[schemars(range(min = 1))]
     pub round_to: usize,
     /// Units that are tied by residual sums, or make a head, go together; default true. Without, each
     /// site with scores is masked for itself, which leaves units that cannot be taken out.

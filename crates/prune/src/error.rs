@@ -4,6 +4,7 @@ use thiserror::Error;
 
 /// An error of this crate, in the user's terms.
 #[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
 pub enum PruneError {
     /// Rules that protect every unit.
     #[error(

@@ -326,8 +326,7 @@ impl Plugin for Prune {
     fn declare(&self, d: &mut Declare<'_, Self>) {
         d.on::<RunStart>(Every::Always, Self::start)
             .on::<EpochEnd>(Every::Always, Self::epoch)
-            .requests(RequestKind::Mask)
-            .state_version(STATE);
+            .requests(RequestKind::Mask);
         if self.config.compact != Compacting::Never {
             d.requests(RequestKind::Compact);
         }

@@ -5,6 +5,7 @@ use thiserror::Error;
 
 /// A setting of an objective, an optimizer or a schedule that cannot be used.
 #[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
 pub enum SslError {
     /// MAE on images of one patch, of which nothing can be hidden.
     #[error(

@@ -27,10 +27,12 @@ pub enum OptimizerConfig {
 pub struct SgdConfig {
     /// Share of the velocity that carries over, in [0, 1); default 0.9. The gradient joins it in
     /// full (no dampening).
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub momentum: f64,
     /// Whether to look one momentum step ahead; default no. Needs momentum.
     pub nesterov: bool,
     /// L2 penalty added to the gradient, at least 0; default 0.
+    #[schemars(range(min = 0))]
     pub weight_decay: f64,
 }
 
@@ -52,8 +54,10 @@ pub struct AdamWConfig {
     pub betas: [f64; 2],
     /// Decay of the parameters, at least 0, multiplied by the learning rate; default 0.01. It
     /// reaches biases and normalisation parameters too.
+    #[schemars(range(min = 0))]
     pub weight_decay: f64,
     /// Added to the denominator; above 0, default 1e-8.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub epsilon: f64,
 }
 

@@ -57,12 +57,15 @@ impl Schedule {
 #[serde(deny_unknown_fields)]
 pub struct ScheduleConfig {
     /// The highest rate, above 0; it may exceed 1.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub peak: f64,
     /// Epochs of warm-up, fractions allowed; default 0.
     #[serde(default)]
+    #[schemars(range(min = 0))]
     pub warmup_epochs: f64,
     /// The rate at the end, from 0 to the peak; default 0.
     #[serde(default)]
+    #[schemars(range(min = 0))]
     pub floor: f64,
 }
 

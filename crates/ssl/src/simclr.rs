@@ -15,6 +15,7 @@ use crate::objective::{Objective, ObjectiveBatch, ObjectiveOutput, RunFacts};
 pub struct SimClrConfig {
     /// Temperature of the softmax, above 0; small values look at the nearest neighbours only;
     /// default 0.5.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub temperature: f64,
 }
 

@@ -68,6 +68,7 @@ pub struct SweepConfig {
     pub stopping: Option<StoppingConfig>,
     /// How often a trial that crashed is started again, from its last checkpoint; default 1.
     #[serde(default = "one")]
+    #[schemars(range(max = 100))]
     pub retries: u32,
     /// Failed trials that are tolerated; one more and no other is started; any number unless told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -132,6 +133,7 @@ pub struct Search {
     /// How samples are drawn.
     pub kind: SearchKind,
     /// How many; powers of two fill a space most evenly with `sobol`.
+    #[schemars(range(min = 1))]
     pub samples: u32,
     /// Seed of the draw; default 0.
     #[serde(default)]
@@ -201,9 +203,11 @@ fn three() -> u32 {
 pub struct Budget {
     /// Trials that are started at all.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub trials: Option<u32>,
     /// Hours of trials, added up over all of them.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub hours: Option<f64>,
 }
 
@@ -212,8 +216,10 @@ pub struct Budget {
 #[serde(deny_unknown_fields, default)]
 pub struct SlurmConfig {
     /// Processor cores of a trial, which are its threads; default 1.
+    #[schemars(range(min = 1))]
     pub cpus: u32,
     /// Seconds between the warning that the time limit is near and the end; default 120.
+    #[schemars(range(min = 10, max = 65_535))]
     pub grace: u32,
     /// Options of `sbatch`, such as `["--partition=gpu", "--time=4:00:00", "--gres=gpu:1"]`.
     pub options: Vec<String>,

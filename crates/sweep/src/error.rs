@@ -7,6 +7,7 @@ use thiserror::Error;
 
 /// A sweep that cannot be started or go on.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum SweepError {
     /// Mistakes in the sweep file, or in the config of a trial.
     #[error(transparent)]

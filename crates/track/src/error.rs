@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// An error of the sinks or of the report.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum TrackError {
     /// The file system refused.
     #[error(

@@ -10,6 +10,7 @@ use thiserror::Error;
 
 /// An error of the training loop, in the user's terms.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum TrainError {
     /// Plugins that cannot run together.
     #[error("the plugins cannot run:\n{}", list(.0))]

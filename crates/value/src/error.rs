@@ -8,6 +8,7 @@ use thiserror::Error;
 
 /// Why a table cannot be valued, or its values not be written.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum ValueError {
     /// A table of one row or none.
     #[error("the table has {rows} rows; values come from comparing rows, so give it some hundreds")]

@@ -91,3 +91,88 @@ pub fn of_file(mut schema: Value, title: &str) -> Value {
     }
     schema
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    /// What a type has that does not describe itself.
+    #[derive(Debug, Default, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields, default)]
+    struct Plain {
+        every: String,
+        points: u32,
+        share: f64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        file: Option<String>,
+    }
+
+    #[test]
+    fn a_type_without_a_schema_has_its_keys_and_the_types_of_its_defaults() {
+        assert_eq!(keys::<Plain>(), ["every", "points", "share", "file"]);
+        let schema = of_defaults::<Plain>();
+        assert_eq!(schema["additionalProperties"], false);
+        let properties = &schema["properties"];
+        assert_eq!(
+            properties["points"],
+            json!({ "type": "integer", "default": 0 })
+        );
+        assert_eq!(properties["share"]["type"], "number");
+        // It is known, and nobody knows what it takes.
+        assert_eq!(properties["file"], json!({}));
+    }
+
+    #[test]
+    fn a_type_that_takes_any_key_lets_all_pass() {
+        type Any = std::collections::BTreeMap<String, toml::Value>;
+        assert!(keys::<Any>().is_empty());
+        assert_eq!(of_defaults::<Any>()["additionalProperties"], true);
+    }
+
+    /// What a type has that does.
+    #[derive(Debug, Serialize, Deserialize, schemars::JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    struct Described {
+        /// Share of [`Plain`]; at most 1.
+        #[schemars(range(min = 0, max = 1))]
+        share: f64,
+        /// How many.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        count: Option<u32>,
+        /// Which.
+        #[serde(default)]
+        form: Form,
+    }
+
+    #[derive(Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
+    #[serde(rename_all = "kebab-case")]
+    enum Form {
+        /// The first.
+        #[default]
+        OneWord,
+        /// The second.
+        Other,
+    }
+
+    #[test]
+    fn a_file_may_leave_required_keys_to_what_it_extends() {
+        let file = of_file(of::<Described>(), "A test");
+        assert_eq!(file["else"]["required"], json!(["share"]));
+        assert_eq!(file.get("required"), None);
+        assert!(file["properties"]["extends"].is_object());
+    }
+
+    #[test]
+    fn tables_say_key_type_default_range_and_meaning() {
+        let schema = of::<Described>();
+        assert_eq!(
+            table(&schema, &keys::<Described>()),
+            "| key | type | default | range | meaning |\n|---|---|---|---|---|\n\
+             | `share` | number | required | at least 0, at most 1 | Share of `Plain`; at most 1 |\n\
+             | `count` | whole number |  | at least 0 | How many |\n\
+             | `form` | `\"one-word\"`, `\"other\"` | `\"one-word\"` |  | Which |\n"
+        );
+    }
+}

@@ -285,6 +285,38 @@ fn a_key_with_another_name_is_checked_by_its_line() {
 }
 
 #[test]
+fn a_guess_that_does_not_fit_says_no_more() {
+    assert_eq!(
+        messages("name = \"x\"\nseeds = [1, 2]", &[]),
+        ["a.toml:2: seeds: unknown key; did you mean `seed`?"]
+    );
+}
+
+#[test]
+fn what_names_a_wrong_key_beside_it_follows_from_it() {
+    #[derive(Debug, Deserialize, Serialize)]
+    struct Rates {
+        floor: f64,
+        peak: f64,
+    }
+    impl Validate for Rates {
+        fn validate(&self, report: &mut Report<'_>) {
+            report.check(self.peak > 0.0, "peak", || "must be above 0".to_owned());
+            report.check(self.floor <= self.peak, "floor", || {
+                "must be at most `peak`".to_owned()
+            });
+        }
+    }
+    let errors = load_text::<Rates>("a.toml", "floor = 0.0\npeak = -1.0", &[]).unwrap_err();
+    assert_eq!(errors.to_string(), "a.toml:2: peak: must be above 0");
+    let errors = load_text::<Rates>("a.toml", "floor = 1.0\npeak = \"x\"", &[]).unwrap_err();
+    assert_eq!(
+        errors.to_string(),
+        "a.toml:2: peak: expected a number; got \"x\""
+    );
+}
+
+#[test]
 fn a_choice_with_another_name_lets_its_table_be_checked() {
     assert_eq!(
         messages(

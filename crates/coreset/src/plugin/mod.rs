@@ -371,8 +371,7 @@ impl Plugin for Coreset {
             .on::<EpochStart>(Every::Always, Self::epoch_start)
             .on::<EpochEnd>(Every::Always, Self::epoch_end)
             .requests(RequestKind::SetPlan)
-            .provides::<CoresetSelection>()
-            .state_version(STATE);
+            .provides::<CoresetSelection>();
         if self.config.knows_labels() {
             d.reads_labels();
         }

@@ -13,7 +13,7 @@ use crate::gate::ranks;
 /// other.
 ///
 /// # Errors
-/// What [`numbers`] refuses, another number of rows than of samples, or a number that is not finite; with
+/// What `numbers` refuses, another number of rows than of samples, or a number that is not finite; with
 /// setting, file and, in CSV, line.
 pub fn memorization(
     files: &[(&'static str, Option<&Path>)],

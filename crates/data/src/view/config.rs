@@ -43,6 +43,7 @@ pub struct Crop {
     pub ratio: [f64; 2],
     /// Probability; otherwise the whole image is taken. 1 unless told.
     #[serde(default = "always")]
+    #[schemars(range(min = 0, max = 1))]
     pub p: f64,
 }
 
@@ -57,15 +58,20 @@ fn always() -> f64 {
 #[serde(deny_unknown_fields)]
 pub struct Jitter {
     /// Strength of brightness, at least 0.
+    #[schemars(range(min = 0))]
     pub brightness: f64,
     /// Strength of contrast, at least 0.
+    #[schemars(range(min = 0))]
     pub contrast: f64,
     /// Strength of saturation, at least 0; no effect on gray images.
+    #[schemars(range(min = 0))]
     pub saturation: f64,
     /// Largest turn of the hue in either direction, 0 to 0.5 of the circle; no effect on gray
     /// images.
+    #[schemars(range(min = 0, max = 0.5))]
     pub hue: f64,
     /// Probability that the image is jittered at all.
+    #[schemars(range(min = 0, max = 1))]
     pub p: f64,
 }
 
@@ -74,10 +80,12 @@ pub struct Jitter {
 #[serde(deny_unknown_fields)]
 pub struct Blur {
     /// Side of the kernel in pixels, odd.
+    #[schemars(range(min = 1, max = 4097))]
     pub kernel: usize,
     /// Standard deviation in pixels, uniform between both; above 0.
     pub sigma: [f64; 2],
     /// Probability.
+    #[schemars(range(min = 0, max = 1))]
     pub p: f64,
 }
 
@@ -86,8 +94,10 @@ pub struct Blur {
 #[serde(deny_unknown_fields)]
 pub struct Solarize {
     /// Threshold in `[0, 1]`.
+    #[schemars(range(min = 0, max = 1))]
     pub threshold: f64,
     /// Probability.
+    #[schemars(range(min = 0, max = 1))]
     pub p: f64,
 }
 
@@ -122,21 +132,25 @@ pub struct ViewConfig {
     pub preset: Preset,
     /// Side of the square view in pixels; the stored image's size unless told.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 4096))]
     pub size: Option<usize>,
     /// Random resized crop.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crop: Option<Crop>,
     /// Probability of a left-right flip.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1))]
     pub horizontal_flip: Option<f64>,
     /// Probability of an up-down flip.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1))]
     pub vertical_flip: Option<f64>,
     /// Colour jitter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jitter: Option<Jitter>,
     /// Probability of taking the colours away; no effect on gray images.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1))]
     pub grayscale: Option<f64>,
     /// Gaussian blur.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -146,6 +160,7 @@ pub struct ViewConfig {
     pub solarize: Option<Solarize>,
     /// Probability of inverting all values.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1))]
     pub invert: Option<f64>,
     /// Normalisation.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -103,11 +103,6 @@ impl Views {
         self.out
     }
 
-    /// Shape of the images that views are made of.
-    pub fn image_shape(&self) -> Shape {
-        self.image
-    }
-
     /// What happens to the view of `key`.
     pub fn draw(&self, key: RandomKey) -> DrawnView {
         DrawnView::draw(&self.recipe, self.image, key)

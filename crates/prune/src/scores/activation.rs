@@ -104,8 +104,7 @@ impl Plugin for ActivationMean {
             .on::<ForwardDone>(self.config.every, Self::ask)
             .on::<StepDone>(self.config.every, Self::collect)
             .on::<EpochEnd>(Every::Always, Self::publish)
-            .provides::<ActivationScores>()
-            .state_version(STATE);
+            .provides::<ActivationScores>();
     }
 
     fn state(&self) -> Result<PluginState, Fault> {

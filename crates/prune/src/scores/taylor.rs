@@ -140,8 +140,7 @@ impl Plugin for Taylor {
         d.taps(self.tap())
             .on::<GradReady>(self.config.every, Self::collect)
             .on::<EpochEnd>(Every::Always, Self::publish)
-            .provides::<TaylorScores>()
-            .state_version(STATE);
+            .provides::<TaylorScores>();
     }
 
     fn state(&self) -> Result<PluginState, Fault> {
