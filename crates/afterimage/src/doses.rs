@@ -169,6 +169,21 @@ impl DosesConfig {
     }
 }
 
+/// What is planted, in a sentence; `members` images are trained on.
+pub(crate) fn described(doses: &Doses, members: usize) -> String {
+    let groups = doses.groups.iter().map(|group| match group.dose {
+        Dose::Repeats(times) => format!("{} images {times} times an epoch", group.samples.len()),
+        Dose::Copies(times) => format!("{} images as {times} near duplicates", group.samples.len()),
+        Dose::Noise => format!("{} images of noise", group.samples.len()),
+    });
+    let groups: Vec<String> = groups.collect();
+    let planned = doses.planned(members);
+    format!(
+        "doses: {}; an epoch shows {planned} images",
+        groups.join(", ")
+    )
+}
+
 /// `data` with the pictures that `doses` asks for among its training images.
 pub(crate) fn plant(data: DataSet, doses: &Doses, seed: u64) -> Result<DataSet, RunError> {
     let train = &data.train;

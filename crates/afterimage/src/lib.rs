@@ -15,6 +15,7 @@ mod error;
 mod experiment;
 mod fine_tune;
 mod found;
+mod images;
 mod intervene;
 mod label_noise;
 mod located;

@@ -58,6 +58,12 @@ impl Prepared {
         }
         let known = subject.pair(config, data.train.len())?;
         let doses = match &config.doses {
+            Some(_) if !subject.on_its_images(config) => {
+                let told = "doses: which images a run planted is known of its own checkpoints and \
+                            images alone; nothing is planted here";
+                notes.push(told.to_owned());
+                None
+            }
             Some(planted) => {
                 let doses = planted.choose(data.train.len(), known.as_ref(), config.seed)?;
                 data = plant(data, &doses, config.seed)?;
