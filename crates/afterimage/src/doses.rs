@@ -373,13 +373,17 @@ mod tests {
         assert_eq!(planted, plant(data.clone(), &doses, 5).unwrap());
         let by_sample = doses.by_sample();
         let pixels = |data: &DataSet, id: SampleId| data.train.image(id).unwrap().pixels.to_vec();
-        let distance = |a: &[u8], b: &[u8]| -> f64 {
-            let all: f64 = a
-                .iter()
-                .zip(b)
-                .map(|(a, b)| f64::from(a.abs_diff(*b)))
-                .sum();
-            all / a.len() as f64
+        // The largest difference inside of the border where `b` is `a` shifted by one pixel at most.
+        let apart = |a: &[u8], b: &[u8]| -> u8 {
+            let at = |x: usize, y: usize| y * 28 + x;
+            let shifts = (0..3).flat_map(|dx| (0..3).map(move |dy| (dx, dy)));
+            let inside = || (1..27).flat_map(|y| (1..27).map(move |x| (x, y)));
+            let most = |(dx, dy): (usize, usize)| {
+                let far =
+                    inside().map(|(x, y)| a[at(x + dx - 1, y + dy - 1)].abs_diff(b[at(x, y)]));
+                far.max().unwrap()
+            };
+            shifts.map(most).min().unwrap()
         };
         for id in (0..200).map(SampleId) {
             let same = pixels(&planted, id) == pixels(&data, id);
@@ -393,9 +397,9 @@ mod tests {
         let group = &doses.groups[1].samples[0];
         let first = pixels(&planted, group[0]);
         for copy in &group[1..] {
-            let far = distance(&first, &pixels(&planted, *copy));
-            let other = distance(&first, &pixels(&planted, doses.plain[0]));
-            assert!(far > 0.0 && far < other, "{far} {other}");
+            let copy_pixels = pixels(&planted, *copy);
+            assert!(copy_pixels != first && u32::from(apart(&first, &copy_pixels)) <= GRAIN);
+            assert!(u32::from(apart(&first, &pixels(&planted, doses.plain[0]))) > GRAIN);
             let labels = planted.train.labels();
             assert_eq!(labels[copy.0 as usize], labels[group[0].0 as usize]);
         }
