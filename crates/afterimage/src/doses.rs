@@ -171,6 +171,21 @@ impl DosesConfig {
     }
 }
 
+/// What is planted, in a sentence; `members` images are trained on.
+pub(crate) fn described(doses: &Doses, members: usize) -> String {
+    let groups = doses.groups.iter().map(|group| match group.dose {
+        Dose::Repeats(times) => format!("{} images {times} times an epoch", group.samples.len()),
+        Dose::Copies(times) => format!("{} images as {times} near duplicates", group.samples.len()),
+        Dose::Noise => format!("{} images of noise", group.samples.len()),
+    });
+    let groups: Vec<String> = groups.collect();
+    let planned = doses.planned(members);
+    format!(
+        "doses: {}; an epoch shows {planned} images",
+        groups.join(", ")
+    )
+}
+
 /// `data` with the pictures that `doses` asks for among its training images.
 pub(crate) fn plant(data: DataSet, doses: &Doses, seed: u64) -> Result<DataSet, RunError> {
     let train = &data.train;
@@ -360,13 +375,17 @@ mod tests {
         assert_eq!(planted, plant(data.clone(), &doses, 5).unwrap());
         let by_sample = doses.by_sample();
         let pixels = |data: &DataSet, id: SampleId| data.train.image(id).unwrap().pixels.to_vec();
-        let distance = |a: &[u8], b: &[u8]| -> f64 {
-            let all: f64 = a
-                .iter()
-                .zip(b)
-                .map(|(a, b)| f64::from(a.abs_diff(*b)))
-                .sum();
-            all / a.len() as f64
+        // The largest difference inside of the border where `b` is `a` shifted by one pixel at most.
+        let apart = |a: &[u8], b: &[u8]| -> u8 {
+            let at = |x: usize, y: usize| y * 28 + x;
+            let shifts = (0..3).flat_map(|dx| (0..3).map(move |dy| (dx, dy)));
+            let inside = || (1..27).flat_map(|y| (1..27).map(move |x| (x, y)));
+            let most = |(dx, dy): (usize, usize)| {
+                let far =
+                    inside().map(|(x, y)| a[at(x + dx - 1, y + dy - 1)].abs_diff(b[at(x, y)]));
+                far.max().unwrap()
+            };
+            shifts.map(most).min().unwrap()
         };
         for id in (0..200).map(SampleId) {
             let same = pixels(&planted, id) == pixels(&data, id);
@@ -380,9 +399,9 @@ mod tests {
         let group = &doses.groups[1].samples[0];
         let first = pixels(&planted, group[0]);
         for copy in &group[1..] {
-            let far = distance(&first, &pixels(&planted, *copy));
-            let other = distance(&first, &pixels(&planted, doses.plain[0]));
-            assert!(far > 0.0 && far < other, "{far} {other}");
+            let copy_pixels = pixels(&planted, *copy);
+            assert!(copy_pixels != first && u32::from(apart(&first, &copy_pixels)) <= GRAIN);
+            assert!(u32::from(apart(&first, &pixels(&planted, doses.plain[0]))) > GRAIN);
             let labels = planted.train.labels();
             assert_eq!(labels[copy.0 as usize], labels[group[0].0 as usize]);
         }

@@ -9,6 +9,7 @@ use afterimage_train::TrainError;
 use burn::tensor::Device;
 
 use crate::config::Loaded;
+use crate::doses::described;
 use crate::error::RunError;
 use crate::experiment::Experiment;
 use crate::located::located;
@@ -56,6 +57,7 @@ fn told(
         let available = Available::new(images, data.held_out.len(), pair.as_ref());
         let members = available.train;
         let doses = experiment.doses(images)?;
+        notes.extend(doses.iter().map(|doses| described(doses, members)));
         let seen = doses
             .as_ref()
             .map_or(members, |doses| doses.planned(members));

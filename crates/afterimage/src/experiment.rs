@@ -1,14 +1,13 @@
 //! The schema of an experiment config.
 
-use afterimage_data::{DataSet, DataSource, Limits, ViewConfig};
-use afterimage_hooks::{Doses, OnFault};
+use afterimage_data::{DataSource, Limits, ViewConfig};
+use afterimage_hooks::OnFault;
 use afterimage_model::{EncoderConfig, ModelError, ProjectionHeadConfig};
 use afterimage_ssl::{ObjectiveConfig, OptimizerConfig, ScheduleConfig};
 use afterimage_train::JudgeConfig;
 use serde::{Deserialize, Serialize};
 
-use crate::doses::{DosesConfig, plant};
-use crate::error::RunError;
+use crate::doses::DosesConfig;
 use crate::fine_tune::FineTuneConfig;
 use crate::label_noise::LabelNoiseConfig;
 use crate::pair::PairConfig;
@@ -241,44 +240,6 @@ impl PluginEntry {
 }
 
 impl Experiment {
-    /// The images of the run, with the labels that it trains on.
-    ///
-    /// # Errors
-    /// Images that cannot be read, limits that cannot be met, noise that does not fit the classes.
-    pub fn load_data(&self) -> Result<DataSet, RunError> {
-        self.load_data_telling(&mut Vec::new())
-    }
-
-    /// As [`load_data`](Self::load_data); what there is to say about the images goes to `notes`.
-    ///
-    /// # Errors
-    /// As [`load_data`](Self::load_data).
-    pub fn load_data_telling(&self, notes: &mut Vec<String>) -> Result<DataSet, RunError> {
-        let mut data = self.data.load_telling(self.limits, notes)?;
-        if let Some(noise) = self.label_noise {
-            data = noise.apply(data, self.seed)?;
-        }
-        match self.doses(data.train.len())? {
-            Some(doses) => plant(data, &doses, self.seed),
-            None => Ok(data),
-        }
-    }
-
-    /// The planted ones of `samples` training images, where there are to be such.
-    ///
-    /// # Errors
-    /// Doses, or a pair, that do not fit so many.
-    pub(crate) fn doses(&self, samples: usize) -> Result<Option<Doses>, RunError> {
-        let Some(config) = &self.doses else {
-            return Ok(None);
-        };
-        let pair = self
-            .pair
-            .map(|pair| pair.sets(samples, self.seed))
-            .transpose()?;
-        config.choose(samples, pair.as_ref(), self.seed).map(Some)
-    }
-
     /// Whether the encoder takes local views of `side` pixels; if not, why not.
     pub(crate) fn check_local(&self, side: usize) -> Result<(), String> {
         let least = self.encoder.min_side();

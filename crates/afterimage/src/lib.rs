@@ -17,6 +17,7 @@ mod export;
 mod fine_tune;
 mod found;
 mod hints;
+mod images;
 mod intervene;
 mod label_noise;
 mod located;

@@ -27,6 +27,7 @@ fn fault_of_key(error: &RunError) -> Option<(String, String)> {
         RunError::SmallViews { .. } => ("views.size", error.to_string()),
         RunError::LocalViews(reason) => ("objective.local_size", reason.clone()),
         RunError::Pair(fault) => ("pair.candidates", fault.to_string()),
+        RunError::Doses(reason) => ("doses", reason.clone()),
         RunError::LabelNoise(reason) => ("label_noise", reason.clone()),
         RunError::Layers(reason) => ("fine_tune.layers", reason.to_string()),
         RunError::Start { path, reason } => {

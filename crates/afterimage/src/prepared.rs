@@ -14,6 +14,7 @@ use burn::tensor::Device;
 
 use crate::config::Loaded;
 use crate::device::open_device;
+use crate::doses::described;
 use crate::dry_run::{attach, in_order};
 use crate::error::RunError;
 use crate::experiment::Experiment;
@@ -80,6 +81,7 @@ impl Prepared {
         notes.extend(available.notes(experiment));
         let doses = experiment.doses(data.train.len())?;
         let members = available.train;
+        notes.extend(doses.iter().map(|doses| described(doses, members)));
         let planned = doses
             .as_ref()
             .map_or(members, |doses| doses.planned(members));

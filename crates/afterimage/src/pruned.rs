@@ -103,8 +103,9 @@ mod tests {
     fn lines(values: &[(&str, u32, f64)]) -> Vec<ScalarLine> {
         let line = |&(tag, epoch, value): &(&str, u32, f64)| {
             let step = u64::from(epoch) * 10;
-            let text =
-                format!(r#"{{"tag":"{tag}","epoch":{epoch},"step":{step},"value":{value}}}"#);
+            let text = format!(
+                r#"{{"tag":"{tag}","epoch":{epoch},"step":{step},"author":"loop","value":{value}}}"#
+            );
             serde_json::from_str(&text).unwrap()
         };
         values.iter().map(line).collect()

@@ -101,6 +101,8 @@ pub(crate) fn summary(measured: &Measured<'_>, sites: &[Site], evidence: &Eviden
             (initial, "unitmem/mean/initial"),
             ("train − held-out", "unitmem/excess/held_out"),
             (over_initial, "unitmem/excess/initial"),
+            ("area", "unitmem/area"),
+            ("area of null", "unitmem/area_null"),
         ],
         &names,
         "all",

@@ -43,6 +43,7 @@ mod layermem;
 mod layermem_probe;
 mod measure;
 mod memory_left;
+mod owned_area;
 mod owner_report;
 mod owner_strip;
 mod owners;

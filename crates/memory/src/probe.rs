@@ -4,18 +4,20 @@ use std::collections::BTreeMap;
 
 use afterimage_hooks::{
     Declare, EpochEnd, EpochEndCx, Every, Fault, ModelView, Plugin, PluginState, RunStart,
-    RunStartCx, Samples, Scope, SiteKind, Split, TapSpec,
+    RunStartCx, SampleId, Samples, Scope, SiteKind, Split, TapSpec,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::activation_map::ActMap;
 use crate::dose_report::{DosePoints, DoseScores, publish_doses};
 use crate::measure::{Measured, Probe};
+use crate::owned_area::owned_areas;
 use crate::owner_report::{Detail, Side, point_table};
 use crate::owners::units_by_owner;
 use crate::probe_points::{points_to_probe, too_few, too_large};
 use crate::publish::{Publisher, SiteReport};
 use crate::streaks::Streaks;
+use crate::unit_max::UnitState;
 use crate::unit_score::UnitScore;
 use crate::unit_scores::{SiteScores, UnitScores};
 use crate::unitmem::{Form, UnitMem};
@@ -114,6 +116,7 @@ impl UnitMemConfig {
 /// | `unitmem/crossfit/agreement/<site>` | share of units with the same owner in both folds of views |
 /// | `unitmem/ownership/<site>` | share of units whose maximum lies on a training point; one half without memorization |
 /// | `unitmem/ownership_z/<site>` | the same in [standard deviations](OwnershipTest::z) over one half |
+/// | `unitmem/{area,area_se,area_null,area_null_se}/<site>` | how well the number of units that a point owns, of training and held-out points together, tells the two apart; null: two halves of the held-out points |
 /// | `unitmem/turnover/<site>` | share of units with another owner than in the last probe |
 /// | `unitmem/streak/{train,held_out}/<site>` | mean number of probes in a row with the same owner |
 /// | `unitmem/gap/{train,held_out}/<site>` | mean of (largest − second) / (largest + second) |
@@ -194,13 +197,12 @@ impl UnitMemProbe {
             probe.measure(model, samples, split, &ids)
         };
         let (train, held_out) = (measure(Split::Train)?, measure(Split::HeldOut)?);
-        let probed = points_to_probe(
-            "unitmem",
-            scope.run(),
-            Split::Train,
-            samples,
-            self.config.points,
-        )?;
+        let of = |split| {
+            let run = scope.run();
+            points_to_probe("unitmem", run, split, samples, self.config.points)
+        };
+        let (probed, others) = (of(Split::Train)?, of(Split::HeldOut)?);
+        publish_areas(scope, [&train, &held_out], [&probed, &others]);
         let scores: Vec<SiteScores> = train
             .iter()
             .zip(&held_out)
@@ -281,6 +283,33 @@ impl UnitMemProbe {
             scope.table("unitmem/points", table);
         }
         Ok(())
+    }
+}
+
+/// Scalars `unitmem/{area,area_se,area_null,area_null_se}/<site>`, and of all sites together.
+fn publish_areas(scope: &mut Scope<'_>, measured: [&[Measured]; 2], ids: [&[SampleId]; 2]) {
+    let [train, held_out] = measured;
+    let pairs: Vec<(&UnitState, &UnitState)> = train
+        .iter()
+        .zip(held_out)
+        .map(|(train, held_out)| (train.points.state(), held_out.points.state()))
+        .collect();
+    let sites = train
+        .iter()
+        .map(|site| site.site.as_str())
+        .zip(pairs.chunks(1));
+    for (site, pairs) in sites.chain([("all", pairs.as_slice())]) {
+        let (area, null) = owned_areas(pairs, ids[0], ids[1]);
+        for (what, value) in [
+            ("area", area.area),
+            ("area_se", area.standard_error),
+            ("area_null", null.area),
+            ("area_null_se", null.standard_error),
+        ] {
+            if value.is_finite() {
+                scope.scalar(format!("unitmem/{what}/{site}"), value);
+            }
+        }
     }
 }
 

@@ -132,25 +132,7 @@ pub fn probe(options: &ProbeOptions, say: &mut dyn FnMut(&str)) -> Result<Probed
     publish(&partial, &options.out)?;
     let out = RunDir::open(&options.out)?;
 
-    let mut text = format!(
-        "encoder:    {}\nembedding:  {}\n",
-        subject.description, subject.embedding
-    );
-    if !prepared.left_out.is_empty() {
-        text.push_str(&format!("left out:   {}\n", prepared.left_out.join(", ")));
-    }
-    for note in &prepared.notes {
-        text.push_str(&format!("note:       {note}\n"));
-    }
-    if let Some(units) = scalars
-        .get("unitmem/invalid/all")
-        .filter(|units| **units > 0.0)
-    {
-        text.push_str(&format!(
-            "note:       {units} units have no UnitMem, since their activations are negative on \
-             average; give --set unitmem.map=relu\n"
-        ));
-    }
+    let mut text = heading(&subject, &prepared, &scalars);
     text.push('\n');
     let history = afterimage_track::read_scalars(&out.path().join(METRICS)).unwrap_or_default();
     let measured = Measured {
@@ -182,6 +164,30 @@ pub fn probe(options: &ProbeOptions, say: &mut dyn FnMut(&str)) -> Result<Probed
         scalars,
         lost_records: closed,
     })
+}
+
+/// What was probed, what was left out of it, and what the user should know.
+fn heading(subject: &Subject, prepared: &Prepared, scalars: &BTreeMap<String, f64>) -> String {
+    let mut text = format!(
+        "encoder:    {}\nembedding:  {}\n",
+        subject.description, subject.embedding
+    );
+    if !prepared.left_out.is_empty() {
+        text.push_str(&format!("left out:   {}\n", prepared.left_out.join(", ")));
+    }
+    for note in &prepared.notes {
+        text.push_str(&format!("note:       {note}\n"));
+    }
+    if let Some(units) = scalars
+        .get("unitmem/invalid/all")
+        .filter(|units| **units > 0.0)
+    {
+        text.push_str(&format!(
+            "note:       {units} units have no UnitMem, since their activations are negative on \
+             average; give --set unitmem.map=relu\n"
+        ));
+    }
+    text
 }
 
 /// What a probe put on record.

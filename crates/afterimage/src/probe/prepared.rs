@@ -59,14 +59,15 @@ impl Prepared {
             data = noise.apply(data, config.seed)?;
         }
         let known = subject.pair(config, data.train.len())?;
-        let doses = match &config.doses {
-            Some(planted) => {
-                let doses = planted.choose(data.train.len(), known.as_ref(), config.seed)?;
-                data = plant(data, &doses, config.seed)?;
-                Some(doses)
-            }
-            None => None,
-        };
+        let doses = planted(
+            subject,
+            config,
+            (data.train.len(), known.as_ref()),
+            &mut notes,
+        )?;
+        if let Some(doses) = &doses {
+            data = plant(data, doses, config.seed)?;
+        }
         match (subject.channels(), data.train.shape().channels) {
             (Some(3), 1) => {
                 data = data.in_colour();
@@ -170,6 +171,27 @@ impl Prepared {
                 .extend(available.each("alignment", alignment.points));
         }
         Ok(points)
+    }
+}
+
+/// What is planted in the images, of which `samples` are for training; notes where it is not known.
+fn planted(
+    subject: &Subject,
+    config: &ProbeConfig,
+    (samples, pair): (usize, Option<&PairSets>),
+    notes: &mut Vec<String>,
+) -> Result<Option<Doses>, RunError> {
+    match &config.doses {
+        Some(doses) if subject.on_its_images(config) => {
+            doses.choose(samples, pair, config.seed).map(Some)
+        }
+        Some(_) => {
+            let told = "doses: which images a run planted is known of its own checkpoints and images \
+                        alone; nothing is planted here";
+            notes.push(told.to_owned());
+            Ok(None)
+        }
+        None => Ok(None),
     }
 }
 

@@ -414,6 +414,17 @@ impl Subject {
 }
 
 impl Subject {
+    /// Whether it is looked at on the images that it was trained on, as far as that can be told.
+    pub(super) fn on_its_images(&self, config: &ProbeConfig) -> bool {
+        match &self.origin {
+            Origin::Run { experiment, .. } => {
+                experiment.data == config.data && experiment.limits == config.limits
+            }
+            Origin::PyTorch(_) => true,
+            Origin::Compacted { .. } => false,
+        }
+    }
+
     /// The sets of points of a run that trained a reference encoder beside, where it is probed on
     /// the images of the run.
     ///
@@ -425,9 +436,7 @@ impl Subject {
         samples: usize,
     ) -> Result<Option<PairSets>, RunError> {
         match &self.origin {
-            Origin::Run { experiment, .. }
-                if experiment.data == config.data && experiment.limits == config.limits =>
-            {
+            Origin::Run { experiment, .. } if self.on_its_images(config) => {
                 let sets = |pair: PairConfig| pair.sets(samples, experiment.seed);
                 experiment.pair.map(sets).transpose()
             }
