@@ -46,7 +46,7 @@ CASES = {
 }
 # Taken out of a run by `afterimage compact`, and then exported.
 COMPACTED = {
-    "ResNet-18, compacted": ("ResNet-18", {"encoder.stem": list(range(0, 64, 3)),
+    "ResNet-18, compacted": ("ResNet-18", {"encoder.layer1": list(range(0, 64, 3)),
                                            "encoder.layer3.0.branch.0": list(range(0, 256, 2))}),
     "ViT-Tiny, compacted": ("ViT-Tiny, patches of 4", {"encoder.blocks.0.heads": [1],
                                                        "encoder.blocks.3.fc1": list(range(0, 768, 2))}),
