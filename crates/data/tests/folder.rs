@@ -63,6 +63,8 @@ fn classes_are_folders_and_sizes_become_one() {
     // Every third file of each class is held out: c.tiff.
     assert_eq!(data.train.labels(), [0, 0, 0, 1, 1, 1]);
     assert_eq!(data.held_out.labels(), [0, 1]);
+    let name = data.held_out.name(SampleId(1)).unwrap();
+    assert_eq!((name.file, name.member), ("birch/c.tiff", None));
     let image = data.train.image(SampleId(4)).unwrap();
     assert_eq!(image.pixels.len(), 3 * 64);
     assert!(image.pixels[..64].iter().all(|&v| v == 200));

@@ -34,6 +34,7 @@ mod projection;
 mod residual_block;
 mod resnet;
 mod resnet9;
+mod safetensors;
 mod seeded;
 mod snapshot;
 mod stage;

@@ -1,5 +1,9 @@
 //! What LayerMem found out, in a sentence that a reader can check against its table.
 
+use afterimage_track::TextTable;
+
+use super::Found;
+use super::evidence::{Evidence, numbers, values, words};
 use crate::summary::Measured;
 
 /// Standard errors above 0 from which a layer is said to remember: the layer is chosen as the highest
@@ -7,8 +11,28 @@ use crate::summary::Measured;
 /// four in one of a thousand.
 pub(super) const CLEAR: f64 = 4.0;
 
-/// What LayerMem says of the run's `layers`; `None` where it was not measured behind the first step.
-pub(super) fn found(measured: &Measured<'_>, layers: &[&str]) -> Option<String> {
+/// Candidates that are named.
+const NAMED: usize = 5;
+
+/// Adds whether the run's `layers` remember, and where one does, which candidates most.
+pub(super) fn found(
+    measured: &Measured<'_>,
+    layers: &[&str],
+    evidence: &Evidence,
+    found: &mut Found,
+) {
+    let Some((sentence, layer)) = told(measured, layers) else {
+        return;
+    };
+    found.sentences.push(sentence);
+    if let Some(layer) = layer {
+        found.tables.extend(candidates(measured, evidence, layer));
+    }
+}
+
+/// What LayerMem says of the run's `layers`, and the layer that remembers; `None` where it was not
+/// measured behind the first step.
+fn told<'l>(measured: &Measured<'_>, layers: &[&'l str]) -> Option<(String, Option<&'l str>)> {
     let tag = |what: &str, layer: &str| format!("layermem/{what}/{layer}");
     let moment = layers
         .iter()
@@ -29,10 +53,11 @@ pub(super) fn found(measured: &Measured<'_>, layers: &[&str]) -> Option<String> 
         .unwrap_or_default();
     let highest = format!("calibrated LayerMem {score:.3} ± {error:.3} in `{layer}`{when}");
     if score <= CLEAR * error {
-        return Some(format!(
+        let sentence = format!(
             "No memorization shows: of all layers, {highest} is the highest, and that is not \
              {CLEAR} standard errors above 0."
-        ));
+        );
+        return Some((sentence, None));
     }
     let area = |set: &str| {
         let (area, error) = (
@@ -48,21 +73,67 @@ pub(super) fn found(measured: &Measured<'_>, layers: &[&str]) -> Option<String> 
         ),
         _ => String::new(),
     };
-    Some(format!(
+    let sentence = format!(
         "This encoder memorizes: {highest}, {:.0} standard errors above 0.{areas} Errors are over points, \
          not over trainings.",
         score / error
-    ))
+    );
+    Some((sentence, Some(layer)))
+}
+
+/// The candidates of the highest scores at `layer`, beside the highest of a held-out point.
+fn candidates(measured: &Measured<'_>, evidence: &Evidence, layer: &str) -> Option<TextTable> {
+    let table = evidence.last_table("layermem/points")?;
+    let (steps, points) = (numbers(&table, "step")?, numbers(&table, "point")?);
+    let (sites, sets) = (words(&table, "layer")?, words(&table, "set")?);
+    let scores = values(&table, "score")?;
+    let step = *steps.last()?;
+    let of = |set: &str| {
+        let mut rows: Vec<usize> = (0..steps.len())
+            .filter(|&row| steps[row] == step && sites[row] == layer && sets[row] == set)
+            .filter(|&row| scores[row].is_finite())
+            .collect();
+        rows.sort_by(|&a, &b| {
+            scores[b]
+                .total_cmp(&scores[a])
+                .then(points[a].cmp(&points[b]))
+        });
+        rows
+    };
+    let control = match of("external").first() {
+        Some(&row) => format!("; the highest of a held-out point is {:.3}", scores[row]),
+        None => String::new(),
+    };
+    let time = u64::try_from(step)
+        .ok()
+        .and_then(|step| measured.time(step));
+    let title = format!(
+        "Candidates of the highest LayerMem in `{layer}`{control}{}",
+        time.map(|time| format!("; {time}")).unwrap_or_default()
+    );
+    let mut shown = TextTable::new(title, &["point", "file (label)", "LayerMem"]);
+    for row in of("candidates").into_iter().take(NAMED) {
+        shown.row([
+            format!("#{}", points[row]),
+            evidence.name(points[row]),
+            TextTable::number(scores[row], 3),
+        ]);
+    }
+    (!shown.is_empty()).then_some(shown)
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
+    use afterimage_hooks::Column;
+
+    use super::super::evidence::tests::{put, run, table, text};
+    use super::super::tests::Records;
     use super::*;
     use crate::summary::Untrained;
 
-    fn told(values: &[(&str, u64, f64)]) -> Option<String> {
+    fn sentence(values: &[(&str, u64, f64)]) -> Option<String> {
         let scalars = values.iter().map(|(tag, _, v)| ((*tag).to_owned(), *v));
         let steps = values
             .iter()
@@ -74,12 +145,12 @@ mod tests {
             start: Untrained::Random,
             history: &[],
         };
-        found(&measured, &["a", "b"])
+        told(&measured, &["a", "b"]).map(|(sentence, _)| sentence)
     }
 
     #[test]
     fn the_layer_that_remembers_most_is_named_with_its_controls() {
-        let text = told(&[
+        let text = sentence(&[
             ("layermem/calibrated/a", 20, 0.01),
             ("layermem/se/calibrated/a", 20, 0.01),
             ("layermem/calibrated/b", 20, 0.25),
@@ -102,7 +173,7 @@ mod tests {
 
     #[test]
     fn nothing_is_claimed_of_what_may_be_chance_or_was_not_measured() {
-        let text = told(&[
+        let text = sentence(&[
             ("layermem/calibrated/a", 10, 0.02),
             ("layermem/se/calibrated/a", 10, 0.01),
             ("loss/step", 20, 1.0),
@@ -110,11 +181,34 @@ mod tests {
         let text = text.unwrap_or_default();
         assert!(text.starts_with("No memorization shows"), "{text}");
         assert!(text.contains("after epoch 1"), "{text}");
-        assert_eq!(told(&[("loss/step", 20, 1.0)]), None);
+        assert_eq!(sentence(&[("loss/step", 20, 1.0)]), None);
         let untrained = [
             ("layermem/calibrated/a", 0, 0.5),
             ("layermem/se/calibrated/a", 0, 0.01),
         ];
-        assert_eq!(told(&untrained), None);
+        assert_eq!(sentence(&untrained), None);
+    }
+
+    #[test]
+    fn the_candidates_that_are_remembered_most_are_named() {
+        let run = run();
+        let points = table(vec![
+            ("step", Column::I64(vec![20; 4])),
+            ("layer", text(&["a", "b", "b", "b"])),
+            (
+                "set",
+                text(&["candidates", "candidates", "candidates", "external"]),
+            ),
+            ("point", Column::I64(vec![1, 0, 2, 0])),
+            ("score", Column::F64(vec![0.9, 0.25, 0.5, 0.125])),
+        ]);
+        put(run.path(), "layermem/points", 2, &points);
+        let records = Records::new(&[("loss/train", 20, 1.0)]);
+        let shown = candidates(&records.measured(), &Evidence::of(run.path()), "b");
+        let shown = shown.map(|table| table.to_string()).unwrap_or_default();
+        assert!(shown.contains("held-out point is 0.125"), "{shown}");
+        let (first, second) = (shown.find("x.bin[1] (dog)"), shown.find("png (cat)"));
+        assert!(first.is_some() && first < second, "{shown}");
+        assert!(!shown.contains("0.900"), "{shown}");
     }
 }

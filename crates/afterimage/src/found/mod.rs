@@ -29,7 +29,7 @@ pub(crate) struct Found {
 /// remembered, what the samples are worth, what was acted on.
 pub(crate) fn found(measured: &Measured<'_>, layers: &[&str], evidence: &Evidence) -> Found {
     let mut found = Found::default();
-    found.sentences.extend(layermem::found(measured, layers));
+    layermem::found(measured, layers, evidence, &mut found);
     alignment::found(measured, layers, &mut found);
     ownership::found(measured, evidence, &mut found);
     value::found(measured, evidence, &mut found);

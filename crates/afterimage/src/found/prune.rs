@@ -39,9 +39,8 @@ fn left(measured: &Measured<'_>) -> Option<String> {
         _ => String::new(),
     };
     Some(format!(
-        "{:.1} % of the units that may go are pruned, {units:.0} in all{}; {:.1} % are left (plugin \
-         `prune`).{accuracy}",
-        100.0 * fraction,
+        "{units:.0} units are pruned{}: {:.1} % of the units or operations that the plugin `prune` counts \
+         are left.{accuracy}",
         when(measured, step),
         100.0 * (1.0 - fraction)
     ))
@@ -64,7 +63,7 @@ mod tests {
         ]);
         let text = left(&records.measured()).unwrap_or_default();
         for words in [
-            "25.0 % of the units that may go are pruned, 30 in all, after epoch 1; 75.0 % are left",
+            "30 units are pruned, after epoch 1: 75.0 % of the units",
             "was 0.600 in step 5",
             "is 0.500, after epoch 1.",
         ] {

@@ -22,23 +22,30 @@ pub(super) fn found(measured: &Measured<'_>, evidence: &Evidence, found: &mut Fo
     }
 }
 
-/// How many labels of the scored samples are more probably wrong than right.
+/// How many labels of the scored samples are doubtful; nothing where most are. The values are split into
+/// two crowds, which always gives two: where the lower one is the larger, they have not parted.
 fn doubtful(measured: &Measured<'_>, evidence: &Evidence, cells: &str) -> Option<String> {
     let tag = |what: &str| format!("value/{cells}/{what}");
     let step = measured.step(&tag("doubtful")).filter(|step| *step > 0)?;
     let at = |what: &str| measured.at(&tag(what), step);
     let (doubtful, scored, all) = (at("doubtful")?, at("scored")?, evidence.train()?);
+    if doubtful >= 0.5 {
+        return None;
+    }
     let scored = (scored * all as f64).round();
     let wrong = (doubtful * scored).round();
     let repeats = match at("reliability/full") {
         Some(reliability) => {
-            format!("; reliability of the values {reliability:.2} (1: they repeat)")
+            format!(
+                "; values of cells repeat between halves of the bank at {reliability:.2} (0: not)"
+            )
         }
         None => String::new(),
     };
     Some(format!(
-        "{wrong:.0} of {scored:.0} labels look wrong to models that did not learn them: they are right \
-         with a probability below 0.5{}{repeats} (plugin `oob-value`, cells `{cells}`).",
+        "{wrong:.0} of {scored:.0} labels look wrong to networks that did not learn from them, the lower \
+         of two crowds of values{}{repeats}. Two crowds are always found: look at the samples (plugin \
+         `oob-value`, cells `{cells}`).",
         when(measured, step)
     ))
 }
@@ -110,14 +117,14 @@ mod tests {
         ]);
         put(run.path(), "value/encoder/samples", 2, &samples);
         let records = Records::new(&[
-            ("value/encoder/doubtful", 20, 0.5),
-            ("value/encoder/scored", 20, 2.0 / 3.0),
+            ("value/encoder/doubtful", 20, 0.25),
+            ("value/encoder/scored", 20, 1.0),
             ("value/encoder/reliability/full", 20, 0.81),
         ]);
         let mut told = Found::default();
         found(&records.measured(), &Evidence::of(run.path()), &mut told);
         let text = told.sentences.concat();
-        for words in ["1 of 2 labels look wrong", "0.81", "cells `encoder`"] {
+        for words in ["1 of 3 labels look wrong", "0.81", "cells `encoder`"] {
             assert!(text.contains(words), "no {words:?} in {text:?}");
         }
         let text = told
@@ -130,5 +137,16 @@ mod tests {
             first.is_some() && first < second && text.contains("of 2 with one"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn values_that_have_not_parted_tell_of_no_label() {
+        let run = run();
+        let records = Records::new(&[
+            ("value/encoder/doubtful", 20, 0.75),
+            ("value/encoder/scored", 20, 1.0),
+        ]);
+        let evidence = Evidence::of(run.path());
+        assert_eq!(doubtful(&records.measured(), &evidence, "encoder"), None);
     }
 }

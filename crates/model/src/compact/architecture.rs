@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::compaction::without_units;
 use super::kept::Kept;
-use crate::{AnyEncoder, EncoderConfig, Masks, ModelError};
+use crate::{AnyEncoder, EncoderConfig, Masks, ModelError, safetensors};
 
 /// Version of the layout.
 const LAYOUT: u32 = 1;
@@ -120,13 +120,16 @@ impl Architecture {
 /// # Errors
 /// A file that is there already, or cannot be written.
 pub fn save_weights(encoder: &AnyEncoder, path: &Path) -> Result<(), ModelError> {
-    let mut store = SafetensorsStore::from_file(path);
-    encoder
-        .save_into(&mut store)
-        .map_err(|error| ModelError::Unwritable {
-            path: path.to_owned(),
-            reason: error.to_string(),
-        })
+    let mut tensors = safetensors::Tensors::new();
+    for tensor in encoder.collect(None, None, false) {
+        let values =
+            crate::import::values_of(&tensor).map_err(|reason| ModelError::Unwritable {
+                path: path.to_owned(),
+                reason,
+            })?;
+        tensors.insert(tensor.name.clone(), (values, tensor.shape.to_vec()));
+    }
+    safetensors::write(path, &tensors)
 }
 
 /// Reads what [`save_weights`] wrote into `encoder`.

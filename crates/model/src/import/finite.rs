@@ -49,7 +49,7 @@ pub fn check_record(record: Vec<u8>, path: &Path) -> Result<(), ModelError> {
 }
 
 /// The values of a tensor of floats, as the network computes with them; none of any other.
-pub(super) fn values(tensor: &Stored) -> Result<Vec<f32>, String> {
+pub(crate) fn values(tensor: &Stored) -> Result<Vec<f32>, String> {
     if !tensor.dtype.is_float() {
         return Ok(Vec::new());
     }

@@ -29,8 +29,8 @@ use layout::Found;
 use state_dict::StateDict;
 
 pub use export::save_state_dict;
-pub(crate) use finite::check as check_finite;
 pub use finite::check_record;
+pub(crate) use finite::{check as check_finite, values as values_of};
 pub(crate) use record::complete;
 pub use record::{ImageShape, from_record};
 
