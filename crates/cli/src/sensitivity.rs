@@ -21,7 +21,7 @@ pub struct Sensitivity {
     #[arg(long, value_name = "GLOB", num_args = 1..)]
     pub sites: Vec<String>,
     /// Shares of the units of a site that go, ascending, with commas between.
-    #[arg(long, value_delimiter = ',', default_value = "0.1,0.3,0.5,0.7")]
+    #[arg(long, value_delimiter = ',', default_value = "0.1,0.3,0.5")]
     pub fractions: Vec<f64>,
     /// What units are chosen by, with commas between; random units are always beside. `magnitude`,
     /// `bn-gamma`, `unitmem` and `unitmem-excess` are computed, others are what the run recorded.

@@ -12,11 +12,10 @@ pub(super) fn render(found: &Sensitivity) -> String {
     let (bank, held_out) = found.images;
     let whole = &found.whole.figures;
     let mut body = format!(
-        "<h1>{title}</h1><p class=note>{}, {}. As it is: kNN {}, linear probe {} on {held_out} held-out \
+        "<h1>{title}</h1><p class=note>{}. As it is: kNN {}, linear probe {} on {held_out} held-out \
          images ({bank} training images). Units of one site at a time are held at zero; units that \
          residual sums or heads tie go together. Seed {}.</p>",
         escape(&found.encoder),
-        found.time(),
         short(whole.knn),
         short(whole.linear_probe),
         found.seed

@@ -15,9 +15,8 @@ const COLUMNS: usize = 96;
 pub(super) fn text(found: &Sensitivity, proposal: &Proposal, unitmem: &UnitMemConfig) -> String {
     let (score, direction) = proposal.way;
     let mut text = comment(&format!(
-        "Proposed by `afterimage sensitivity` for {}, {}, kNN {:.3} on {} held-out images. {}",
+        "Proposed by `afterimage sensitivity` for {}, kNN {:.3} on {} held-out images. {}",
         found.encoder,
-        found.time(),
         found.whole.figures.knn,
         found.images.1,
         proposal.summary()
