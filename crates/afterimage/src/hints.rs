@@ -191,7 +191,7 @@ fn misplaced(table: &str, name: &str) -> Option<Hint> {
     // A name of the table itself is left to those that are spelled alike.
     let (meant, _) = KEYS
         .iter()
-        .filter(|(meant, _)| *meant != name && !is_in(meant, table, name))
+        .filter(|(meant, _)| !is_in(meant, table, name))
         .find(|(_, names)| names.contains(&name.to_lowercase().replace('-', "_").as_str()))?;
     Some(Hint::key(meant))
 }

@@ -92,12 +92,8 @@ fn tell(
         (Some(index), _) => format!("plugins[{index}]"),
         (None, _) => "plugins".to_owned(),
     };
-    // The place in front of the message says which plugin.
     let text = error.to_string();
-    let subject = index.map(|index| format!("plugin {} ", manifests[index].named()));
-    let message = subject
-        .and_then(|subject| text.strip_prefix(&subject))
-        .unwrap_or(&text);
+    let message = text.as_str();
     match error {
         HooksError::MissingProducer { resource, .. } => {
             let (message, _) = message.rsplit_once("; ").unwrap_or((message, ""));

@@ -195,7 +195,7 @@ score = \"taylor\"
             ("epochs", "epochs", "expected a whole number"),
             ("kind = \"none\"", "objective.kind", "there is no \"none\""),
             ("size", "views.size", "expected a whole number"),
-            ("candidates", "pair.candidates", "expected a whole number"),
+            ("candidates", "pair.candidates", "expected a number"),
             ("kind = \"mine\"", "plugins[0].kind", "there is no plugin"),
         ],
     );

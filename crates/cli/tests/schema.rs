@@ -141,7 +141,9 @@ fn every_config_of_the_project_fits_its_schema() {
         if file.file_stem().is_some_and(|name| name == "base") {
             value["extends"] = json!([]);
         }
-        let is_sweep = value.get("metric").is_some();
+        let is_sweep = ["metric", "seeds", "stages"]
+            .iter()
+            .any(|key| value.get(key).is_some());
         let names_kinds_of_its_own = file
             .components()
             .any(|part| part.as_os_str() == "foreign_plugin");

@@ -14,7 +14,8 @@ use crate::reference::{What, of_plan, replaced};
 #[derive(Deserialize)]
 struct Contents {
     step: u64,
-    epoch: u32,
+    /// The epoch whose end it is; none within an epoch.
+    end_of: Option<u32>,
 }
 
 /// The config of `trial` with the paths of its parents' runs, as it is run.
@@ -59,14 +60,13 @@ fn checkpoint(run: &Path, epoch: u32) -> Result<PathBuf, String> {
             // Half of one has another name.
             path.file_name()?.to_str()?.strip_prefix("step-")?;
             let bytes = read_below(&path, "contents.json", SMALL).ok()?;
-            let Contents { step, epoch } = serde_json::from_slice(&bytes).ok()?;
-            Some((epoch, step, path))
+            let Contents { step, end_of } = serde_json::from_slice(&bytes).ok()?;
+            Some((end_of?, step, path))
         })
         .collect();
     found.sort();
-    // The last step of an epoch is its end.
-    let last = found.iter().rev().find(|(of, _, _)| *of == epoch);
-    last.map(|(_, _, path)| path.clone()).ok_or_else(|| {
+    let end = found.iter().find(|(of, _, _)| *of == epoch);
+    end.map(|(_, _, path)| path.clone()).ok_or_else(|| {
         let epochs: Vec<String> = found.iter().map(|(of, _, _)| of.to_string()).collect();
         format!(
             "has no checkpoint of epoch {epoch}; it kept those of epochs {} (checkpoints.every, \

@@ -219,10 +219,13 @@ fn left(stages: &[StageStatus], running: &[Running]) -> (Option<f64>, Vec<String
             stage.name.is_empty() || stage_of(&trial.trial, &names) == Some(&stage.name)
         });
         seconds += own
-            .map(|trial| (mean - trial.seconds).max(0.0))
+            .map(|trial| match trial.begun {
+                true => (mean - trial.seconds).max(0.0),
+                false => mean,
+            })
             .sum::<f64>();
     }
-    let at_a_time = running.len().max(1) as f64;
+    let at_a_time = running.iter().filter(|trial| trial.begun).count().max(1) as f64;
     (known.then_some(seconds / at_a_time / 3600.0), unknown)
 }
 

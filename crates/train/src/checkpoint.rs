@@ -43,6 +43,18 @@ pub struct LoopState {
     pub finished: bool,
 }
 
+impl LoopState {
+    /// The epoch that has just ended; `None` within an epoch. The clock may stand in the next one.
+    pub(crate) fn end_of(&self) -> Option<u32> {
+        let epoch = self.clock.epoch;
+        match (self.batches_done, &self.plan) {
+            (0, None) => Some(epoch),
+            (0, Some(_)) => Some(epoch.saturating_sub(1)),
+            _ => None,
+        }
+    }
+}
+
 /// Everything that a resumed run goes on from.
 pub(crate) struct Checkpoint {
     pub(crate) learner: LearnerBytes,
@@ -67,6 +79,9 @@ struct Contents {
     layout: u32,
     step: u64,
     epoch: u32,
+    /// The epoch whose end it is; none within an epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    end_of: Option<u32>,
     config_digest: String,
     sha256: BTreeMap<String, String>,
 }
@@ -160,6 +175,7 @@ impl Checkpoints {
             layout: LAYOUT,
             step,
             epoch: checkpoint.state.clock.epoch,
+            end_of: checkpoint.state.end_of(),
             config_digest: digest(self.config.as_bytes()),
             sha256,
         };

@@ -96,7 +96,7 @@ while [ "$done" -lt "$(get epochs)" ]; do
     fi
     echo "{\"tag\":\"eval/knn\",\"epoch\":$done,\"step\":$done,\"author\":\"loop\",\"value\":$(get quality)}" >>"$out/metrics.jsonl"
     mkdir -p "$out/checkpoints/step-0000000$done"
-    echo "{\"step\":$done,\"epoch\":$done}" >"$out/checkpoints/step-0000000$done/contents.json"
+    echo "{\"step\":$done,\"epoch\":$done,\"end_of\":$done}" >"$out/checkpoints/step-0000000$done/contents.json"
     echo $done >"$out/checkpoint"
 done
 finish 0
