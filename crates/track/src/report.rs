@@ -1,17 +1,21 @@
 //! One self-contained HTML page about a run.
 
 mod chart;
+mod evaluation;
 mod layers;
 mod load;
 mod names;
 mod page;
+mod pictures;
 mod ridges;
 mod sections;
+mod summary;
+mod tables;
 
 /// The pieces of HTML that pages are made of; text is made harmless, HTML taken as it is.
 pub mod html {
-    pub use super::chart::{Axis, Series, colour, line_chart, ticks};
-    pub use super::page::{document, escape, section, short, table};
+    pub use super::chart::{Axis, Series, colour, error_chart, line_chart, ticks};
+    pub use super::page::{document, escape, folded, prose, section, short, table};
 }
 
 use std::path::Path;

@@ -70,6 +70,7 @@ fn the_page_shows_every_part_and_needs_nothing_else() {
     for part in [
         "2 epochs, 20 steps",
         "<td>outcome</td><td>done</td>",
+        "<a href=\"#what-was-found\">",
         "aria-label=\"loss\"",
         "knn",
         "layer.&lt;1&gt;",
@@ -78,9 +79,9 @@ fn the_page_shows_every_part_and_needs_nothing_else() {
         "2 of 2 rows",
         "<td class=number>0.875</td></tr><tr>",
         "overhead/unitmem",
-        "<h2>What was found</h2>",
-        "<li>a &lt; b (plugin `c`)</li>",
-        "<td>EpochEnd</td><td class=number>3</td><td class=number>1.25</td>",
+        "<h2 id=\"what-was-found\">What was found</h2>",
+        "<li>a &lt; b (plugin <code>c</code>)</li>",
+        "<td>EpochEnd</td><td class=number>3</td><td class=number>1.250</td>",
         "infinite: 3<",
         "name = &quot;&lt;script&gt;&quot;",
     ] {

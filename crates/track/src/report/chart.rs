@@ -9,8 +9,12 @@ const HEIGHT: f64 = 220.0;
 const MARGIN: (f64, f64, f64, f64) = (46.0, 14.0, 8.0, 34.0);
 /// Points drawn of one series; more than the plot has pixels cannot be told apart.
 const POINTS: usize = 600;
+/// Letters of a name along the axis; its end tells more than its beginning.
+const LETTERS: usize = 22;
 /// Series that get a colour of their own; more are coloured along their order.
 const COLOURS: usize = 8;
+/// Lines whose names stand below a chart at once; those of more are asked for.
+const NAMED: usize = 14;
 
 /// One line of a chart.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +42,12 @@ pub enum Axis {
 
 /// Draws a chart with its title and legend.
 pub fn line_chart(title: &str, axis: &Axis, series: &[Series]) -> String {
+    error_chart(title, axis, series, &[])
+}
+
+/// As [`line_chart`], with a bar of one standard error up and down at each point: `errors` has the
+/// errors of each series' points; none where it is shorter, and where they are not finite.
+pub fn error_chart(title: &str, axis: &Axis, series: &[Series], errors: &[Vec<f64>]) -> String {
     let all = || {
         series
             .iter()
@@ -57,8 +67,13 @@ pub fn line_chart(title: &str, axis: &Axis, series: &[Series]) -> String {
         "<p class=note>No finite values.</p>".to_owned()
     } else {
         let x = span(all().map(|p| p.0));
-        let y = padded(span(all().map(|p| p.1)));
-        plot(title, axis, series, Frame { x, y })
+        let barred = series.iter().zip(errors).flat_map(|(one, errors)| {
+            let ends = one.points.iter().zip(errors);
+            ends.flat_map(|(p, e)| [p.1 - e, p.1 + e])
+        });
+        let values = all().map(|p| p.1).chain(barred.filter(|y| y.is_finite()));
+        let y = padded(span(values));
+        plot(title, axis, series, errors, Frame { x, y })
     };
     format!(
         "<figure><figcaption>{}</figcaption>{plot}{}{note}</figure>",
@@ -90,9 +105,15 @@ impl Frame {
     }
 }
 
-fn plot(title: &str, axis: &Axis, series: &[Series], frame: Frame) -> String {
+fn plot(title: &str, axis: &Axis, series: &[Series], errors: &[Vec<f64>], frame: Frame) -> String {
+    let names = match axis {
+        Axis::Names(names) => tell_apart(names),
+        _ => Vec::new(),
+    };
+    let foot = room_below(&names);
     let mut svg = format!(
-        "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=img aria-label=\"{}\">",
+        "<svg viewBox=\"0 0 {WIDTH} {:.0}\" role=img aria-label=\"{}\">",
+        HEIGHT + foot,
         escape(title)
     );
     let (right, bottom) = (WIDTH - MARGIN.1, HEIGHT - MARGIN.3);
@@ -110,10 +131,14 @@ fn plot(title: &str, axis: &Axis, series: &[Series], frame: Frame) -> String {
         Axis::Steps => number_axis(frame, bottom, "step", true),
         Axis::Counts(what) => number_axis(frame, bottom, what, true),
         Axis::Values(what) => number_axis(frame, bottom, what, false),
-        Axis::Names(names) => name_axis(frame, bottom, names),
+        Axis::Names(_) => name_axis(frame, bottom, &names, foot),
     };
     for (index, one) in series.iter().enumerate() {
-        svg += &line(one, &colour(index, series.len()), frame);
+        let colour = colour(index, series.len());
+        if let Some(errors) = errors.get(index) {
+            svg += &bars(one, errors, &colour, frame);
+        }
+        svg += &line(one, &colour, frame);
     }
     svg + "</svg>"
 }
@@ -139,24 +164,68 @@ fn number_axis(frame: Frame, bottom: f64, what: &str, whole: bool) -> String {
     )
 }
 
-fn name_axis(frame: Frame, bottom: f64, names: &[String]) -> String {
-    // Names of sites are long; numbered places keep them readable, and hovering tells the name.
-    let every = names.len().div_ceil(16).max(1);
+/// Names of sites without what is the same in all of them.
+fn tell_apart(names: &[String]) -> Vec<String> {
+    let inner: Vec<&String> = names.iter().filter(|name| name.contains('.')).collect();
+    let strip = |name: &str| -> String {
+        let name = name.strip_prefix("encoder.").unwrap_or(name);
+        name.strip_suffix(".act").unwrap_or(name).to_owned()
+    };
+    let all = |end: &dyn Fn(&str) -> bool| inner.iter().all(|name| end(name));
+    match all(&|name| name.starts_with("encoder.")) && all(&|name| name.ends_with(".act")) {
+        true => names.iter().map(|name| strip(name)).collect(),
+        false => names
+            .iter()
+            .map(|name| name.strip_prefix("encoder.").unwrap_or(name).to_owned())
+            .collect(),
+    }
+}
+
+/// Pixels that turned names need below the plot.
+fn room_below(names: &[String]) -> f64 {
+    let longest = names.iter().map(|name| name.chars().count()).max();
+    longest.map_or(0.0, |letters| letters.min(LETTERS) as f64 * 3.9)
+}
+
+fn name_axis(frame: Frame, bottom: f64, names: &[String], foot: f64) -> String {
+    // Turned names need about 16 pixels each.
+    let every = names.len().div_ceil(19).max(1);
     let mut svg = String::new();
     for (index, name) in names.iter().enumerate().step_by(every) {
+        let (left, top) = (frame.left(index as f64), bottom + 12.0);
+        let letters = name.chars().count();
+        let shown: String = match letters > LETTERS {
+            true => "…"
+                .chars()
+                .chain(name.chars().skip(letters + 1 - LETTERS))
+                .collect(),
+            false => name.clone(),
+        };
         svg += &format!(
-            "<text x={:.1} y={} class=x>{}<title>{}</title></text>",
-            frame.left(index as f64),
-            bottom + 16.0,
-            index + 1,
+            "<text x={left:.1} y={top:.1} class=y transform=\"rotate(-40 {left:.1} {top:.1})\">{}<title>{}</title></text>",
+            escape(&shown),
             escape(name)
         );
     }
     svg + &format!(
-        "<text x={} y={} class=y>layer, from input to output</text>",
+        "<text x={} y={:.0} class=y>layer, from input to output</text>",
         WIDTH - MARGIN.1,
-        HEIGHT - 4.0
+        HEIGHT + foot - 4.0
     )
+}
+
+fn bars(series: &Series, errors: &[f64], colour: &str, frame: Frame) -> String {
+    let mut path = String::new();
+    for (&(x, y), &error) in series.points.iter().zip(errors) {
+        if y.is_finite() && error.is_finite() && error > 0.0 {
+            let (low, high) = (frame.top(y - error), frame.top(y + error));
+            path += &format!("M{:.1} {low:.1}V{high:.1}", frame.left(x));
+        }
+    }
+    match path.is_empty() {
+        true => path,
+        false => format!("<path class=error stroke=\"{colour}\" d=\"{path}\"/>"),
+    }
 }
 
 fn line(series: &Series, colour: &str, frame: Frame) -> String {
@@ -201,7 +270,17 @@ fn legend(series: &[Series]) -> String {
     if series.len() < 2 {
         return String::new();
     }
-    let mut html = "<ul class=legend>".to_owned();
+    let mut html = String::new();
+    if series.len() > NAMED {
+        let last = &series[series.len() - 1].label;
+        html += &format!(
+            "<details class=legend><summary>{} lines, from {} (blue) to {} (red)</summary>",
+            series.len(),
+            escape(&series[0].label),
+            escape(last)
+        );
+    }
+    html += "<ul class=legend>";
     for index in 0..series.len() {
         let one = &series[index];
         let kind = if one.dashed { "dashed" } else { "solid" };
@@ -211,7 +290,11 @@ fn legend(series: &[Series]) -> String {
             escape(&one.label)
         );
     }
-    html + "</ul>"
+    html += "</ul>";
+    if series.len() > NAMED {
+        html += "</details>";
+    }
+    html
 }
 
 /// The colour of series `index` of `count`: named in the style sheet for few series, a scale from
@@ -327,6 +410,35 @@ mod tests {
         let svg = html.split("</svg>").next().unwrap_or_default();
         assert!(html.contains("infinite: 1<"), "{html}");
         assert!(!html.contains("a<b") && !svg.contains("NaN"), "{html}");
+    }
+
+    #[test]
+    fn errors_are_drawn_inside_the_plot_and_layers_are_named() {
+        let series = Series {
+            label: "candidates".to_owned(),
+            points: vec![(0.0, 0.1), (1.0, 0.3)],
+            dashed: false,
+        };
+        let names = ["encoder.res1a.act", "encoder.res2b.act"].map(str::to_owned);
+        let html = error_chart(
+            "t",
+            &Axis::Names(names.to_vec()),
+            &[series],
+            &[vec![0.1, 0.2]],
+        );
+        assert!(
+            html.contains(">res1a<") && html.contains(">res2b<"),
+            "{html}"
+        );
+        let path = html.split("class=error").nth(1).unwrap_or_default();
+        let tops: Vec<f64> = path
+            .split(&['V', 'M', ' ', '"'][..])
+            .filter_map(|word| word.parse().ok())
+            .collect();
+        assert!(
+            !tops.is_empty() && tops.iter().all(|top| (0.0..=WIDTH).contains(top)),
+            "{path}"
+        );
     }
 
     #[test]

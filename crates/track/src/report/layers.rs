@@ -1,59 +1,175 @@
 //! The part of the page that shows what layers memorize.
 
-use super::chart::{Axis, Series, line_chart};
-use super::load::Run;
+use super::chart::{Axis, Series, error_chart};
+use super::load::{Run, Scalar};
 use super::page::{section, table};
 use super::sections::{number, together};
 
 /// What stands before the layer in the tags of a series, its name, and whether it is a control.
-const SETS: [(&str, &str, bool); 5] = [
-    ("layermem/mean/candidates/", "candidates", false),
-    ("layermem/calibrated/", "calibrated", false),
-    ("layermem/mean/independent/", "independent points", true),
-    ("layermem/mean/shared/", "shared points", true),
-    ("layermem/mean/external/", "held-out points", true),
+const SETS: [Line; 5] = [
+    (
+        "layermem/mean/candidates/",
+        "layermem/se/candidates/",
+        "candidates",
+        false,
+    ),
+    (
+        "layermem/calibrated/",
+        "layermem/se/calibrated/",
+        "calibrated",
+        false,
+    ),
+    (
+        "layermem/mean/independent/",
+        "layermem/se/independent/",
+        "independent points",
+        true,
+    ),
+    (
+        "layermem/mean/shared/",
+        "layermem/se/shared/",
+        "shared points",
+        true,
+    ),
+    (
+        "layermem/mean/external/",
+        "layermem/se/external/",
+        "held-out points",
+        true,
+    ),
 ];
+/// The same for areas under the curve.
+const AREAS: [Line; 3] = [
+    (
+        "layermem/area/external/",
+        "layermem/area_se/external/",
+        "candidates against held-out points",
+        false,
+    ),
+    (
+        "layermem/area/independent/",
+        "layermem/area_se/independent/",
+        "candidates against independent points",
+        false,
+    ),
+    (
+        "layermem/area/null/",
+        "layermem/area_se/null/",
+        "null: held-out against held-out",
+        true,
+    ),
+];
+
+/// The tag of a line up to the layer, that of its error, its name, and whether it is a control.
+type Line = (&'static str, &'static str, &'static str, bool);
+
+/// The last values of `lines` along the layers, with bars of one standard error.
+fn profile(run: &Run, title: &str, layers: &[&str], lines: &[Line]) -> String {
+    let last = |prefix: &str, layer: &str| run.beside(SETS[0].0, &format!("{prefix}{layer}"));
+    let (mut series, mut errors) = (Vec::new(), Vec::new());
+    for &(prefix, error, label, dashed) in lines {
+        if run.below(prefix).next().is_none() {
+            continue;
+        }
+        let along = layers.iter().enumerate();
+        series.push(Series {
+            label: label.to_owned(),
+            points: along
+                .map(|(at, layer)| (at as f64, last(prefix, layer)))
+                .collect(),
+            dashed,
+        });
+        errors.push(layers.iter().map(|layer| last(error, layer)).collect());
+    }
+    if series.is_empty() {
+        return String::new();
+    }
+    let names = layers.iter().map(|&layer| layer.to_owned()).collect();
+    error_chart(title, &Axis::Names(names), &series, &errors)
+}
+
+/// The alignment gap by layer beside that before training, and over time.
+fn alignment_gap(run: &Run) -> String {
+    const GAP: &str = "alignment/gap/";
+    let layers: Vec<_> = run.below(GAP).collect();
+    if layers.is_empty() {
+        return String::new();
+    }
+    let along = |of: &dyn Fn(&Scalar) -> f64| -> Vec<(f64, f64)> {
+        let places = layers.iter().enumerate();
+        places
+            .map(|(at, (_, scalar))| (at as f64, of(scalar)))
+            .collect()
+    };
+    let at = run.at(GAP);
+    let before = match run.is_fine_tuned() {
+        true => "at the start",
+        false => "untrained encoder",
+    };
+    let mut lines = vec![Series {
+        label: "this encoder".to_owned(),
+        points: along(&Scalar::last),
+        dashed: false,
+    }];
+    if layers.iter().any(|(_, scalar)| scalar.points.len() > 1) {
+        lines.push(Series {
+            label: before.to_owned(),
+            points: along(&|scalar| scalar.first().unwrap_or(f64::NAN)),
+            dashed: true,
+        });
+    }
+    let names = layers
+        .iter()
+        .map(|(layer, _)| (*layer).to_owned())
+        .collect();
+    let title = format!("alignment gap by layer{at}");
+    let mut charts = error_chart(&title, &Axis::Names(names), &lines, &[]);
+    if run.is_training() {
+        charts += &together(run, "alignment gap", GAP);
+    }
+    section(
+        "Alignment gap",
+        "How much further apart the encoder maps the views of held-out points than those of training \
+         points: (H − T) / (H + T). No reference encoder is needed. What is there before training comes \
+         from the two sets of points and is no memory.",
+        &charts,
+    )
+}
 
 /// LayerMem of the layers with its controls, and the alignment gap.
 pub fn layers(run: &Run) -> String {
-    let gap = together(run, "alignment gap", "alignment/gap/");
-    let gap = section(
-        "Alignment gap",
-        "How much further apart the encoder maps the views of held-out points than those of training \
-         points: (H − T) / (H + T). No reference encoder is needed.",
-        &gap,
-    );
+    let gap = alignment_gap(run);
     let layers: Vec<&str> = run.below(SETS[0].0).map(|(layer, _)| layer).collect();
     if layers.is_empty() {
         return gap;
     }
     let last = |prefix: &str, layer: &str| run.beside(SETS[0].0, &format!("{prefix}{layer}"));
-    let profile: Vec<Series> = SETS
-        .iter()
-        .filter(|set| run.below(set.0).next().is_some())
-        .map(|&(prefix, label, dashed)| Series {
-            label: label.to_owned(),
-            points: layers
-                .iter()
-                .enumerate()
-                .map(|(at, layer)| (at as f64, last(prefix, layer)))
-                .collect(),
-            dashed,
-        })
-        .collect();
-    let names = layers.iter().map(|&layer| layer.to_owned()).collect();
-    let charts = line_chart(
-        "LayerMem by layer, last probe",
-        &Axis::Names(names),
-        &profile,
-    ) + &together(run, "LayerMem of candidates", "layermem/mean/candidates/")
-        + &together(run, "calibrated LayerMem", "layermem/calibrated/");
+    let at = run.at(SETS[0].0);
+    let mut charts = profile(run, &format!("LayerMem by layer{at}"), &layers, &SETS);
+    charts += &profile(
+        run,
+        &format!("area under the curve by layer{at}"),
+        &layers,
+        &AREAS,
+    );
+    if run.is_training() {
+        charts += &together(run, "LayerMem of candidates", "layermem/mean/candidates/");
+        charts += &together(run, "calibrated LayerMem", "layermem/calibrated/");
+        charts += &together(
+            run,
+            "area against held-out points",
+            "layermem/area/external/",
+        );
+    }
     let overview = section(
-        "LayerMem",
-        "How much closer the encoder maps views of points that it alone saw than its reference does. \
-         Dashed lines are controls: shared and held-out points belong near 0, independent points near \
-         the negative of the candidates. The calibrated score is half of the difference between \
-         candidates and independent points, in which a lead of either encoder cancels.",
+        "LayerMem: what layers remember of single images",
+        "How much closer the encoder maps views of an image than its reference encoder does, which never saw the \
+         candidates. Candidates: images that this encoder alone was trained on; independent points: those \
+         that its reference alone was trained on; shared: both; held-out: neither. Dashed lines are \
+         controls: shared and held-out points belong near 0, independent points near the negative of the \
+         candidates. The calibrated score is half of the difference between candidates and independent \
+         points, in which a lead of either encoder cancels. The area is the chance that a candidate has a \
+         higher score than a held-out image: 0.5 says nothing. Bars are one standard error over images.",
         &charts,
     );
     let header = [
@@ -66,7 +182,12 @@ pub fn layers(run: &Run) -> String {
         "± se",
         "independent",
         "shared",
+        "± se",
         "held out",
+        "± se",
+        "area",
+        "± se",
+        "area of null",
     ];
     let prefixes = [
         "layermem/mean/candidates/",
@@ -76,7 +197,12 @@ pub fn layers(run: &Run) -> String {
         "layermem/se/calibrated/",
         "layermem/mean/independent/",
         "layermem/mean/shared/",
+        "layermem/se/shared/",
         "layermem/mean/external/",
+        "layermem/se/external/",
+        "layermem/area/external/",
+        "layermem/area_se/external/",
+        "layermem/area/null/",
     ];
     let rows: Vec<Vec<String>> = layers
         .iter()
@@ -89,5 +215,6 @@ pub fn layers(run: &Run) -> String {
                 .collect()
         })
         .collect();
-    overview + &section("LayerMem at the last probe", "", &table(&header, &rows)) + &gap
+    let title = format!("LayerMem at the last probe{at}");
+    overview + &section(&title, "", &table(&header, &rows)) + &gap
 }

@@ -25,6 +25,8 @@ pub struct Scalar {
     pub tag: String,
     /// Step and value, in the order of the record.
     pub points: Vec<(f64, f64)>,
+    /// The epoch of each point.
+    pub epochs: Vec<u32>,
 }
 
 /// A picture as PNG.
@@ -180,6 +182,22 @@ impl Run {
         }
     }
 
+    /// Whether there was training: a probe measures once.
+    pub fn is_training(&self) -> bool {
+        self.below("loss/").next().is_some()
+    }
+
+    /// ", epoch N" of the last values below `prefix`; nothing for what has no epochs.
+    pub fn at(&self, prefix: &str) -> String {
+        let epochs = self
+            .below(prefix)
+            .filter_map(|(_, scalar)| scalar.epochs.last());
+        match epochs.max().filter(|_| self.is_training()) {
+            Some(epoch) => format!(", epoch {epoch}"),
+            None => String::new(),
+        }
+    }
+
     /// Whether the run began with an encoder that was there already.
     pub fn is_fine_tuned(&self) -> bool {
         let config = self.config.as_deref().unwrap_or_default();
@@ -193,6 +211,12 @@ impl Run {
 }
 
 impl Scalar {
+    /// The value measured before training, if one was.
+    pub fn first(&self) -> Option<f64> {
+        let before = self.epochs.first() == Some(&0);
+        before.then(|| self.points[0].1)
+    }
+
     /// The last value; NaN without values.
     pub fn last(&self) -> f64 {
         self.points.last().map_or(f64::NAN, |point| point.1)
@@ -237,10 +261,12 @@ fn by_tag(lines: Vec<ScalarLine>) -> Vec<Scalar> {
             scalars.push(Scalar {
                 tag: line.tag,
                 points: Vec::new(),
+                epochs: Vec::new(),
             });
             scalars.len() - 1
         });
         scalars[at].points.push((line.step as f64, line.value.0));
+        scalars[at].epochs.push(line.epoch);
     }
     scalars
 }

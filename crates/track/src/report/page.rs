@@ -1,34 +1,51 @@
 //! The frame of the page, and the pieces of HTML that the sections are made of.
 
 use super::load::Run;
-use super::{layers, sections};
+use super::{evaluation, layers, pictures, sections, summary, tables};
 
 const STYLE: &str = include_str!("style.css");
 
-/// Puts the page together.
+/// Puts the page together: what was found, what was run, then the evidence, the layers first.
 pub fn render(run: &Run) -> String {
-    let mut body = format!("<h1>{}</h1>", escape(&run.name));
-    if let Some((step, epoch)) = run.last {
-        body += &format!("<p class=note>{epoch} epochs, {step} steps on record</p>");
-    }
-    body += &damage(run);
+    let mut body = String::new();
     for part in [
         sections::found,
-        summary,
-        sections::training,
-        sections::evaluation,
-        sections::memorization,
+        summary::summary,
         layers::layers,
+        evaluation::evaluation,
+        sections::memorization,
+        pictures::pictures,
+        evaluation::training,
         sections::histograms,
-        sections::pictures,
         sections::others,
         sections::cost,
-        sections::tables,
-        configuration,
+        tables::tables,
+        summary::configuration,
     ] {
         body += &part(run);
     }
-    document(&run.name, &body)
+    let mut head = format!("<h1>{}</h1>", escape(&run.name));
+    if let Some((step, epoch)) = run.last.filter(|_| run.is_training()) {
+        head += &format!("<p class=note>{epoch} epochs, {step} steps on record</p>");
+    }
+    document(&run.name, &(head + &damage(run) + &contents(&body) + &body))
+}
+
+/// Links to the sections of `body`.
+fn contents(body: &str) -> String {
+    let links: String = body
+        .split("<h2 id=\"")
+        .skip(1)
+        .filter_map(|rest| {
+            let (id, rest) = rest.split_once("\">")?;
+            let (title, _) = rest.split_once("</h2>")?;
+            Some(format!("<a href=\"#{id}\">{title}</a>"))
+        })
+        .collect();
+    match links.is_empty() {
+        true => links,
+        false => format!("<nav aria-label=\"Sections\">{links}</nav>"),
+    }
 }
 
 /// A page that needs no other file: `body` is HTML, `title` is text.
@@ -55,92 +72,71 @@ fn damage(run: &Run) -> String {
     )
 }
 
-/// The simple entries of the manifest, and the last loss and evaluations.
-fn summary(run: &Run) -> String {
-    let mut rows = Vec::new();
-    if let Some(serde_json::Value::Object(manifest)) = &run.manifest {
-        for (key, value) in manifest {
-            let text = match value {
-                serde_json::Value::String(text) => text.clone(),
-                serde_json::Value::Number(number) => number.to_string(),
-                serde_json::Value::Bool(flag) => flag.to_string(),
-                serde_json::Value::Array(items) => {
-                    let words: Vec<&str> = items.iter().filter_map(|item| item.as_str()).collect();
-                    if words.len() != items.len() {
-                        continue;
-                    }
-                    words.join(", ")
-                }
-                serde_json::Value::Null | serde_json::Value::Object(_) => continue,
-            };
-            let text = if key.ends_with("sha256") {
-                shortened(&text)
-            } else {
-                text
-            };
-            rows.push(vec![key.clone(), text]);
-        }
-    }
-    for scalar in run
-        .scalars
-        .iter()
-        .filter(|s| s.tag.starts_with("loss/") || s.tag.starts_with("eval/"))
-    {
-        let step = scalar.points.last().map_or(0.0, |point| point.0);
-        let earlier = run.last.is_some_and(|(last, _)| step < last as f64);
-        let when = match earlier {
-            true => format!(" (step {step})"),
-            false => String::new(),
-        };
-        rows.push(vec![scalar.tag.clone(), short(scalar.last()) + &when]);
-    }
-    section(
-        "Summary",
-        "",
-        &if rows.is_empty() {
-            String::new()
-        } else {
-            table(&[], &rows)
-        },
-    )
-}
-
-/// The first digits of each digest; the manifest has them whole.
-fn shortened(digests: &str) -> String {
-    let parts: Vec<String> = digests
-        .split('+')
-        .map(|digest| digest.chars().take(16).collect())
-        .collect();
-    parts.join(" + ")
-}
-
-fn configuration(run: &Run) -> String {
-    let Some(config) = &run.config else {
-        return String::new();
-    };
-    let shown = format!(
-        "<details><summary>config.toml</summary><pre>{}</pre></details>",
-        escape(config)
-    );
-    section("Configuration", "", &shown)
-}
-
-/// A section, or nothing if it has no content.
+/// A section, or nothing if it has no content; `title` and `note` are HTML.
 pub fn section(title: &str, note: &str, content: &str) -> String {
-    if content.is_empty() {
-        return String::new();
+    match inside(note, content) {
+        Some(inside) => format!(
+            "<section><h2 id=\"{}\">{title}</h2>{inside}</section>",
+            anchor(title)
+        ),
+        None => String::new(),
     }
-    let note = if note.is_empty() {
-        String::new()
-    } else {
-        format!("<p class=note>{note}</p>")
+}
+
+/// As [`section`], closed until it is asked for: evidence that most readers do not need.
+pub fn folded(title: &str, note: &str, content: &str) -> String {
+    match inside(note, content) {
+        Some(inside) => format!(
+            "<details class=fold><summary><h2 id=\"{}\">{title}</h2></summary>{inside}</details>",
+            anchor(title)
+        ),
+        None => String::new(),
+    }
+}
+
+fn inside(note: &str, content: &str) -> Option<String> {
+    if content.is_empty() {
+        return None;
+    }
+    let note = match note {
+        "" => String::new(),
+        note => format!("<p class=note>{note}</p>"),
     };
-    let grid = if content.starts_with("<figure") {
-        " class=grid"
-    } else {
-        ""
+    let grid = match content.starts_with("<figure") {
+        true => " class=grid",
+        false => "",
     };
-    format!("<section><h2>{title}</h2>{note}<div{grid}>{content}</div></section>")
+    Some(format!("{note}<div{grid}>{content}</div>"))
+}
+
+/// What a link calls a section.
+fn anchor(title: &str) -> String {
+    let letters = title
+        .chars()
+        .filter(|letter| !matches!(letter, '<' | '>' | '&' | '"'));
+    letters
+        .map(|letter| {
+            if letter.is_ascii_alphanumeric() {
+                letter.to_ascii_lowercase()
+            } else {
+                '-'
+            }
+        })
+        .collect()
+}
+
+/// A sentence as HTML: what stands between backticks is code.
+pub fn prose(text: &str) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
+    // A backtick without a partner stays what it is.
+    if parts.len().is_multiple_of(2) {
+        return escape(text);
+    }
+    let piece = |(at, part): (usize, &&str)| match at % 2 {
+        0 => escape(part),
+        _ => format!("<code>{}</code>", escape(part)),
+    };
+    parts.iter().enumerate().map(piece).collect()
 }
 
 /// A table of text; numbers are aligned on the right.
@@ -237,6 +233,23 @@ mod tests {
         let encoded = |text: &[u8]| data_uri(text).replace("data:image/png;base64,", "");
         let texts: [&[u8]; 5] = [b"", b"f", b"fo", b"foo", b"foobar"];
         assert_eq!(texts.map(encoded), ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYmFy"]);
+    }
+
+    #[test]
+    fn code_in_a_sentence_is_code() {
+        assert_eq!(prose("a `b<c>` d"), "a <code>b&lt;c&gt;</code> d");
+        assert_eq!(prose("5` long & so on"), "5` long &amp; so on");
+    }
+
+    #[test]
+    fn the_page_begins_with_links_to_its_sections() {
+        let body = section("What was found", "", "<p>x</p>") + &folded("Tables", "", "<p>y</p>");
+        let links = contents(&body);
+        assert!(
+            links.contains("<a href=\"#what-was-found\">What was found</a>"),
+            "{links}"
+        );
+        assert!(links.contains("#tables") && contents("").is_empty());
     }
 
     #[test]

@@ -2,15 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use afterimage_hooks::Column;
-
 use super::chart::{Axis, Series, line_chart};
 use super::load::{Run, Scalar};
-use super::page::{data_uri, escape, section, short, table};
+use super::page::{folded, prose, section, short, table};
 use super::ridges::ridge_chart;
-
-/// Rows of a stored table that are shown.
-const ROWS: usize = 15;
 
 /// What stands between `unitmem/` and the site in the tags of a series, and its name.
 const MEANS: [(&str, &str, bool); 3] = [
@@ -38,15 +33,36 @@ pub(super) fn series(label: &str, scalar: &Scalar, dashed: bool) -> Series {
 
 /// All scalars below `prefix` in one chart; nothing if there is none.
 pub(super) fn together(run: &Run, title: &str, prefix: &str) -> String {
-    let lines: Vec<Series> = run
+    let lines: Vec<(Series, Vec<u32>)> = run
         .below(prefix)
-        .map(|(rest, scalar)| series(rest, scalar, false))
+        .map(|(rest, scalar)| (series(rest, scalar, false), scalar.epochs.clone()))
         .collect();
-    if lines.is_empty() {
-        String::new()
-    } else {
-        line_chart(title, &Axis::Steps, &lines)
+    match lines.is_empty() {
+        true => String::new(),
+        false => over_time(title, lines),
     }
+}
+
+/// A chart of lines over epochs, or over steps where one of them has several values an epoch. With each
+/// line come the epochs of its points.
+pub(super) fn over_time(title: &str, lines: Vec<(Series, Vec<u32>)>) -> String {
+    let by_epoch = lines
+        .iter()
+        .all(|(_, epochs)| epochs.windows(2).all(|pair| pair[0] < pair[1]));
+    let mut drawn = Vec::new();
+    for (mut line, epochs) in lines {
+        if by_epoch {
+            for (point, epoch) in line.points.iter_mut().zip(epochs) {
+                point.0 = f64::from(epoch);
+            }
+        }
+        drawn.push(line);
+    }
+    let axis = match by_epoch {
+        true => Axis::Counts("epoch".to_owned()),
+        false => Axis::Steps,
+    };
+    line_chart(title, &axis, &drawn)
 }
 
 /// The sentences of what was found.
@@ -57,44 +73,9 @@ pub fn found(run: &Run) -> String {
     let items: String = run
         .found
         .iter()
-        .map(|sentence| format!("<li>{}</li>", escape(sentence)))
+        .map(|sentence| format!("<li>{}</li>", prose(sentence)))
         .collect();
     section("What was found", "", &format!("<ul>{items}</ul>"))
-}
-
-/// Loss and learning rate.
-pub fn training(run: &Run) -> String {
-    let rate = run.scalar("lr").map(|scalar| {
-        line_chart(
-            "learning rate",
-            &Axis::Steps,
-            &[series("lr", scalar, false)],
-        )
-    });
-    let charts = together(run, "loss", "loss/")
-        + &together(run, "learning rate", "lr/")
-        + &rate.unwrap_or_default();
-    section("Training", "", &charts)
-}
-
-/// kNN and linear probes, with their controls.
-pub fn evaluation(run: &Run) -> String {
-    let lines: Vec<Series> = run
-        .below("eval/")
-        .map(|(rest, scalar)| {
-            series(
-                rest,
-                scalar,
-                rest.contains("random") || rest.contains("initial"),
-            )
-        })
-        .collect();
-    let chart = if lines.is_empty() {
-        String::new()
-    } else {
-        line_chart("evaluation", &Axis::Steps, &lines)
-    };
-    section("Evaluation", "Dashed lines are controls.", &chart)
 }
 
 /// The sites with any UnitMem scalar, in the order of the record.
@@ -146,48 +127,56 @@ pub fn memorization(run: &Run) -> String {
             &profile,
         );
     }
-    charts += &together(
-        run,
-        "excess over held-out points",
-        "unitmem/excess/held_out/",
-    );
-    charts += &together(
-        run,
-        &format!("excess over the {}", named(run, UNTRAINED)),
-        "unitmem/excess/initial/",
-    );
-    charts += &together(
-        run,
-        "turnover: share of units with a new owner",
-        "unitmem/turnover/",
-    );
+    if run.is_training() {
+        charts += &together(
+            run,
+            "excess over held-out points",
+            "unitmem/excess/held_out/",
+        );
+        charts += &together(
+            run,
+            &format!("excess over the {}", named(run, UNTRAINED)),
+            "unitmem/excess/initial/",
+        );
+        charts += &together(
+            run,
+            "turnover: share of units with a new owner",
+            "unitmem/turnover/",
+        );
+    }
     let overview = section(
-        "Memorization by layer",
+        "UnitMem by layer: how selective units are",
         &format!(
-            "UnitMem of a unit compares its strongest point with the mean of the others. Held-out points \
-             and the {} show how much of it is there without training on the points.",
+            "UnitMem of a unit compares its strongest point with the mean of the others: 0 where it answers to all \
+             points alike, 1 where it answers to one. That alone is no memory. Held-out points and the {} show \
+             how much of it is there without training on the points; their own sets of points differ, too, \
+             so that an excess counts against the excess before training.",
             named(run, UNTRAINED)
         ),
         &charts,
     );
-    overview + &per_layer(run, &sites) + &per_layer_table(run, &sites, last)
+    overview + &per_layer_table(run, &sites, last) + &per_layer(run, &sites)
 }
 
 fn per_layer(run: &Run, sites: &[&str]) -> String {
+    if !run.is_training() {
+        return String::new();
+    }
     let mut charts = String::new();
     for site in sites {
-        let lines: Vec<Series> = MEANS
+        let lines: Vec<(Series, Vec<u32>)> = MEANS
             .iter()
             .filter_map(|&(prefix, label, dashed)| {
-                run.scalar(&format!("{prefix}{site}"))
-                    .map(|scalar| series(&named(run, label), scalar, dashed))
+                let scalar = run.scalar(&format!("{prefix}{site}"))?;
+                let line = series(&named(run, label), scalar, dashed);
+                Some((line, scalar.epochs.clone()))
             })
             .collect();
         if !lines.is_empty() {
-            charts += &line_chart(site, &Axis::Steps, &lines);
+            charts += &over_time(site, lines);
         }
     }
-    section(
+    folded(
         "Mean UnitMem over training",
         "One chart a layer, each with its own scale.",
         &charts,
@@ -195,9 +184,17 @@ fn per_layer(run: &Run, sites: &[&str]) -> String {
 }
 
 fn per_layer_table(run: &Run, sites: &[&str], last: impl Fn(&str, &str) -> f64) -> String {
-    let (start, over) = match run.is_fine_tuned() {
-        true => ("at the start", "excess over the start"),
-        false => ("untrained", "excess over untrained"),
+    let (start, over, before) = match run.is_fine_tuned() {
+        true => (
+            "at the start",
+            "excess over the start",
+            "train − held out at the start",
+        ),
+        false => (
+            "untrained",
+            "excess over untrained",
+            "train − held out untrained",
+        ),
     };
     let header = [
         "#",
@@ -205,8 +202,9 @@ fn per_layer_table(run: &Run, sites: &[&str], last: impl Fn(&str, &str) -> f64) 
         "train",
         "held out",
         start,
-        "excess over held out",
+        "train − held out",
         over,
+        before,
     ];
     let mut rows = Vec::new();
     for (index, site) in sites.iter().enumerate() {
@@ -216,9 +214,12 @@ fn per_layer_table(run: &Run, sites: &[&str], last: impl Fn(&str, &str) -> f64) 
             .map(|mean| mean.0)
             .chain(["unitmem/excess/held_out/", "unitmem/excess/initial/"]);
         row.extend(prefixes.map(|prefix| number(last(prefix, site))));
+        let excess = run.scalar(&format!("unitmem/excess/held_out/{site}"));
+        row.push(number(excess.and_then(Scalar::first).unwrap_or(f64::NAN)));
         rows.push(row);
     }
-    section("UnitMem at the last probe", "", &table(&header, &rows))
+    let title = format!("UnitMem at the last probe{}", run.at("unitmem/mean/train/"));
+    section(&title, "", &table(&header, &rows))
 }
 
 /// Every stored distribution over epochs.
@@ -236,49 +237,16 @@ pub fn histograms(run: &Run) -> String {
         .into_iter()
         .map(|tag| ridge_chart(tag, &run.histograms[tag]))
         .collect();
-    section(
+    folded(
         "Distributions over epochs",
         "The first epoch is on top; each row is scaled to its own peak.",
         &charts,
     )
 }
 
-/// Pictures: the last one large, earlier ones folded away.
-pub fn pictures(run: &Run) -> String {
-    let mut figures = String::new();
-    for (tag, pictures) in &run.pictures {
-        let image = |index: usize| {
-            let picture = &pictures[index];
-            format!(
-                "<figure class=picture><img src=\"{}\" width={} height={} alt=\"{}, epoch {}\"><figcaption>epoch {}</figcaption></figure>",
-                data_uri(&picture.png),
-                picture.width,
-                picture.height,
-                escape(tag),
-                picture.epoch,
-                picture.epoch
-            )
-        };
-        let Some(last) = pictures.len().checked_sub(1) else {
-            continue;
-        };
-        figures += &format!(
-            "<div class=pictures><h3>{}</h3>{}",
-            escape(tag),
-            image(last)
-        );
-        if last > 0 {
-            let earlier: String = (0..last).map(image).collect();
-            figures += &format!("<details><summary>earlier epochs</summary>{earlier}</details>");
-        }
-        figures += "</div>";
-    }
-    section("Pictures", "", &figures)
-}
-
 /// The scalars that no other section shows, so that nothing on record is hidden.
 pub fn others(run: &Run) -> String {
-    const SHOWN: [&str; 13] = [
+    const SHOWN: [&str; 15] = [
         "loss/",
         "lr/",
         "eval/",
@@ -289,6 +257,8 @@ pub fn others(run: &Run) -> String {
         "unitmem/turnover/",
         "layermem/mean/",
         "layermem/se/",
+        "layermem/area/",
+        "layermem/area_se/",
         "layermem/calibrated/",
         "layermem/delta/",
         "alignment/gap/",
@@ -297,10 +267,10 @@ pub fn others(run: &Run) -> String {
         .scalars
         .iter()
         .filter(|s| s.tag != "lr" && !SHOWN.iter().any(|known| s.tag.starts_with(known)));
-    let mut groups: Vec<(&str, Vec<Series>)> = Vec::new();
+    let mut groups: Vec<(&str, Vec<(Series, Vec<u32>)>)> = Vec::new();
     for scalar in rest {
         let (group, label) = scalar.tag.rsplit_once('/').unwrap_or(("", &scalar.tag));
-        let line = series(label, scalar, false);
+        let line = (series(label, scalar, false), scalar.epochs.clone());
         match groups.iter_mut().find(|(name, _)| *name == group) {
             Some((_, lines)) => lines.push(line),
             None => groups.push((group, vec![line])),
@@ -314,10 +284,12 @@ pub fn others(run: &Run) -> String {
         }
     };
     let charts: String = groups
-        .iter()
-        .map(|(group, lines)| line_chart(&title(group), &Axis::Steps, lines))
+        .into_iter()
+        .map(|(group, lines)| over_time(&title(group), lines))
         .collect();
-    section("Other measurements", "", &charts)
+    let note =
+        "Every other scalar on record, by its tag; docs/plugins.md says what plugins measure.";
+    folded("Other measurements", note, &charts)
 }
 
 /// Durations and speeds.
@@ -346,7 +318,7 @@ pub fn cost(run: &Run) -> String {
     if !rows.is_empty() {
         shown += &table(&["measurement", "mean", "most", "last"], &rows);
     }
-    section("Time and overhead", "", &shown)
+    folded("Time and overhead", "", &shown)
 }
 
 /// Time of plugins by event, most first.
@@ -371,72 +343,19 @@ fn plugin_costs(run: &Run) -> String {
     table(&header, &rows)
 }
 
-/// The stored tables at their last epoch.
-pub fn tables(run: &Run) -> String {
-    let mut html = String::new();
-    for snapshot in &run.tables {
-        let columns = &snapshot.table.columns;
-        let count = columns.first().map_or(0, |(_, column)| column.len());
-        let mut order: Vec<usize> = (0..count).collect();
-        let mut how = "first";
-        if let Some((_, Column::F64(values))) = columns.iter().find(|(name, _)| name == "unitmem") {
-            order.sort_by(|&a, &b| {
-                let key = |i: usize| {
-                    if values[i].is_nan() {
-                        f64::NEG_INFINITY
-                    } else {
-                        values[i]
-                    }
-                };
-                key(b).total_cmp(&key(a))
-            });
-            how = "with the highest unitmem";
-        }
-        // Behind a column of ids the names of its samples, where there are any.
-        let shown: Vec<(&str, &Column, bool)> = columns
-            .iter()
-            .map(|(name, column)| (name.as_str(), column, run.names.has(&snapshot.table, name)))
-            .collect();
-        let header: Vec<String> = shown
-            .iter()
-            .flat_map(|&(name, _, named)| {
-                let names = named.then(|| format!("{name}: file"));
-                [name.to_owned()].into_iter().chain(names)
-            })
-            .collect();
-        let header: Vec<&str> = header.iter().map(String::as_str).collect();
-        let cells = |row: usize| {
-            let of = |&(name, column, named): &(&str, &Column, bool)| {
-                let file = run.names.of_cell(&snapshot.table, name, row);
-                let file = named.then(|| file.unwrap_or("–").to_owned());
-                [cell(column, row)].into_iter().chain(file)
-            };
-            shown.iter().flat_map(of).collect()
-        };
-        let rows: Vec<Vec<String>> = order.iter().take(ROWS).map(|&row| cells(row)).collect();
-        html += &format!(
-            "<details open><summary>{}: {} of {count} rows, {how}; all in <code>{}</code></summary>{}</details>",
-            escape(&snapshot.name),
-            rows.len(),
-            escape(&snapshot.file),
-            table(&header, &rows)
-        );
-    }
-    section("Tables", "", &html)
-}
-
-fn cell(column: &Column, row: usize) -> String {
-    match column {
-        Column::F64(values) => number(values[row]),
-        Column::I64(values) => values[row].to_string(),
-        Column::Text(values) => values[row].clone(),
-    }
-}
-
 pub(super) fn number(value: f64) -> String {
     if value.is_nan() {
         "–".to_owned()
     } else {
-        short(value)
+        readable(value)
+    }
+}
+
+/// Three decimals for the size that scores and shares have, so that columns can be compared.
+fn readable(value: f64) -> String {
+    match value.abs() {
+        size if (0.000_05..0.0005).contains(&size) => format!("{value:.4}"),
+        size if (0.0005..10.0).contains(&size) && value.fract() != 0.0 => format!("{value:.3}"),
+        _ => short(value),
     }
 }

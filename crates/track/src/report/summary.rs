@@ -1,0 +1,115 @@
+//! What was run, on what, and what a reader asks first of it.
+
+use serde_json::Value;
+
+use super::load::Run;
+use super::page::{escape, folded, section, short, table};
+
+/// Settings that tell one run from another, by table and key.
+const SETTINGS: [(&str, &str, &str); 8] = [
+    ("objective", "objective", "kind"),
+    ("encoder", "encoder", "kind"),
+    ("width", "encoder", "width"),
+    ("data", "data", "kind"),
+    ("epochs", "", "epochs"),
+    ("images in a batch", "", "batch_size"),
+    ("seed", "", "seed"),
+    ("starts from", "fine_tune", "from"),
+];
+
+/// The settings that matter most, the last loss and evaluations.
+pub fn summary(run: &Run) -> String {
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for (name, group, key) in SETTINGS {
+        if let Some(value) = run.config.as_deref().and_then(|c| setting(c, group, key)) {
+            rows.push(vec![name.to_owned(), value]);
+        }
+    }
+    for key in ["outcome", "device", "plugins"] {
+        rows.extend(entry(run, key).map(|text| vec![key.to_owned(), text]));
+    }
+    for scalar in &run.scalars {
+        let measured = scalar.tag.starts_with("eval/") || scalar.tag == "loss/train";
+        if let (true, Some(epoch)) = (measured, scalar.epochs.last()) {
+            let mut text = short(scalar.last());
+            // Numbers beside each other say of when they are.
+            if run.is_training() {
+                text += &format!(", epoch {epoch}");
+            }
+            if let Some(first) = scalar.first().filter(|_| *epoch > 0) {
+                text += &format!("; before training {}", short(first));
+            }
+            rows.push(vec![scalar.tag.clone(), text]);
+        }
+    }
+    if rows.is_empty() {
+        return String::new();
+    }
+    section("What was run", "", &table(&[], &rows))
+}
+
+/// The value of `key` in the table `group` of a run's own config, which has one key a line.
+fn setting(config: &str, group: &str, key: &str) -> Option<String> {
+    let mut now = "";
+    for line in config.lines() {
+        if let Some(name) = line.trim().strip_prefix('[') {
+            now = name.trim_matches(['[', ']']);
+        } else if now == group
+            && let Some((name, value)) = line.split_once('=')
+            && name.trim() == key
+        {
+            return Some(value.trim().trim_matches('"').to_owned());
+        }
+    }
+    None
+}
+
+/// A simple entry of the manifest as text.
+fn entry(run: &Run, key: &str) -> Option<String> {
+    match run.manifest.as_ref()?.get(key)? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Array(items) => {
+            let words: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
+            words.map(|words| words.join(", "))
+        }
+        Value::Null | Value::Object(_) => None,
+    }
+}
+
+/// The config and what else says where the run came from, digests among it.
+pub fn configuration(run: &Run) -> String {
+    let mut rows = Vec::new();
+    if let Some(Value::Object(manifest)) = &run.manifest {
+        for key in manifest.keys() {
+            if let Some(text) = entry(run, key) {
+                rows.push(vec![key.clone(), text.replace('+', " + ")]);
+            }
+        }
+    }
+    let mut shown = String::new();
+    if !rows.is_empty() {
+        shown += &table(&[], &rows);
+    }
+    if let Some(config) = &run.config {
+        shown += &format!("<p>config.toml</p><pre>{}</pre>", escape(config));
+    }
+    folded("Configuration", "", &shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_is_found_in_its_own_table() {
+        let config = "seed = 3\n\n[data]\nkind = \"embedded\"\n[encoder]\nkind = \"resnet9\"\n";
+        assert_eq!(
+            setting(config, "encoder", "kind").as_deref(),
+            Some("resnet9")
+        );
+        assert_eq!(setting(config, "", "seed").as_deref(), Some("3"));
+        assert_eq!(setting(config, "data", "width"), None);
+    }
+}

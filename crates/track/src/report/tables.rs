@@ -1,0 +1,111 @@
+//! The stored tables, as far as a page can hold them.
+
+use afterimage_hooks::Column;
+
+use super::load::Run;
+use super::page::{escape, folded, table};
+use super::sections::number;
+
+/// Rows of a stored table that are shown.
+const ROWS: usize = 15;
+/// Columns by which rows are shown, and whether the highest come first.
+const BY: [(&str, bool); 5] = [
+    ("unitmem", true),
+    ("score", true),
+    ("units", true),
+    ("share", true),
+    ("value", false),
+];
+
+/// The order in which the rows of a table are shown, and what it is called.
+fn order(columns: &[(String, Column)], count: usize) -> (Vec<usize>, String) {
+    let rows: Vec<usize> = (0..count).collect();
+    for (by, highest) in BY {
+        let values: Vec<f64> = match columns.iter().find(|(name, _)| name == by) {
+            Some((_, Column::F64(values))) => values.clone(),
+            Some((_, Column::I64(values))) => values.iter().map(|&value| value as f64).collect(),
+            _ => continue,
+        };
+        // What was not measured comes last in either order.
+        let key = |row: usize| match values[row] {
+            value if value.is_nan() => f64::INFINITY,
+            value if highest => -value,
+            value => value,
+        };
+        let mut rows = rows;
+        rows.sort_by(|&a, &b| key(a).total_cmp(&key(b)));
+        let end = if highest { "highest" } else { "lowest" };
+        return (rows, format!("with the {end} {by}"));
+    }
+    (rows, "first".to_owned())
+}
+
+/// The stored tables at their last epoch.
+pub fn tables(run: &Run) -> String {
+    let mut html = String::new();
+    for snapshot in &run.tables {
+        let columns = &snapshot.table.columns;
+        let count = columns.first().map_or(0, |(_, column)| column.len());
+        let (order, how) = order(columns, count);
+        // Behind a column of ids the names of its samples, where there are any.
+        let shown: Vec<(&str, &Column, bool)> = columns
+            .iter()
+            .map(|(name, column)| (name.as_str(), column, run.names.has(&snapshot.table, name)))
+            .collect();
+        let header: Vec<String> = shown
+            .iter()
+            .flat_map(|&(name, _, named)| {
+                let names = named.then(|| format!("{name}: file"));
+                [name.to_owned()].into_iter().chain(names)
+            })
+            .collect();
+        let header: Vec<&str> = header.iter().map(String::as_str).collect();
+        let cells = |row: usize| {
+            let of = |&(name, column, named): &(&str, &Column, bool)| {
+                let file = run.names.of_cell(&snapshot.table, name, row);
+                let file = named.then(|| file.unwrap_or("–").to_owned());
+                [cell(column, row)].into_iter().chain(file)
+            };
+            shown.iter().flat_map(of).collect()
+        };
+        let rows: Vec<Vec<String>> = order.iter().take(ROWS).map(|&row| cells(row)).collect();
+        html += &format!(
+            "<details><summary>{}: {} of {count} rows, {how}; all in <code>{}</code></summary>{}</details>",
+            escape(&snapshot.name),
+            rows.len(),
+            escape(&snapshot.file),
+            table(&header, &rows)
+        );
+    }
+    folded("Tables", "", &html)
+}
+
+fn cell(column: &Column, row: usize) -> String {
+    match column {
+        Column::F64(values) => number(values[row]),
+        Column::I64(values) => values[row].to_string(),
+        Column::Text(values) => values[row].clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_come_by_their_score_and_what_was_not_measured_comes_last() {
+        let of = |name: &str| {
+            let column = Column::F64(vec![0.5, f64::NAN, 0.9]);
+            order(&[(name.to_owned(), column)], 3)
+        };
+        assert_eq!(
+            of("score"),
+            (vec![2, 0, 1], "with the highest score".to_owned())
+        );
+        assert_eq!(
+            of("value"),
+            (vec![0, 2, 1], "with the lowest value".to_owned())
+        );
+        assert_eq!(of("other"), (vec![0, 1, 2], "first".to_owned()));
+    }
+}
