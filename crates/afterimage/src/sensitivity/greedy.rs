@@ -35,7 +35,7 @@ pub(super) fn greedy(
                 if saved == 0 {
                     continue;
                 }
-                let lost = rung(ladder, step).lost - rung(ladder, steps[site]).lost;
+                let lost = rung(ladder, step).price() - rung(ladder, steps[site]).price();
                 let price = lost / saved as f64;
                 if best.is_none_or(|(least, ..)| price < least) {
                     best = Some((price, site, step));
@@ -52,12 +52,20 @@ pub(super) fn greedy(
             tried[site] = *step;
             costs(&tried) <= most
         };
-        let lost = |step: &usize| rung(&ladders[site], *step).lost;
+        let lost = |step: &usize| rung(&ladders[site], *step).price();
         let fewer = (0..=steps[site]).filter(enough);
         let least = fewer.min_by(|a, b| lost(a).total_cmp(&lost(b)).then(a.cmp(b)));
         steps[site] = least.unwrap_or(steps[site]);
     }
     Some(steps)
+}
+
+impl Rung {
+    /// What it counts for: the lowest of many measured losses is below 0 by luck, so that a gain is no
+    /// reason to take units out.
+    pub(super) fn price(&self) -> f64 {
+        self.lost.max(0.0)
+    }
 }
 
 fn rung(ladder: &[Rung], step: usize) -> Rung {
@@ -122,6 +130,19 @@ mod tests {
             greedy(&[large], |gone| 10 - gone[0] as u64, 8).unwrap(),
             [1]
         );
+    }
+
+    #[test]
+    fn a_gain_by_luck_takes_nothing_out_that_the_budget_leaves() {
+        let lucky = ladder(&[(3, -0.02), (6, -0.05)]);
+        let plain = ladder(&[(3, 0.0)]);
+        // 30 in all; two units of the second would do, and its smallest step is three.
+        let steps = greedy(&[lucky, plain], cost, 26).unwrap();
+        assert!(steps == [0, 1] || steps == [2, 0], "{steps:?}");
+        let gone = [[0, 3, 6][steps[0]], [0, 3][steps[1]]];
+        assert!(cost(&gone) <= 26);
+        let lucky = ladder(&[(3, -0.02), (6, -0.05)]);
+        assert_eq!(greedy(&[lucky], |gone| 10 - gone[0] as u64, 10).unwrap(), [0]);
     }
 
     proptest! {

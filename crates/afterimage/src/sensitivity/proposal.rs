@@ -65,6 +65,8 @@ type Step = (f64, Rung);
 pub struct Uniform {
     /// The share.
     pub fraction: f64,
+    /// Share that is left of what the budget counts.
+    pub left: f64,
     /// What was measured.
     pub measured: Figures,
 }
@@ -149,7 +151,7 @@ impl Study<'_> {
                 .zip(&steps)
                 .map(|(ladder, step)| step.checked_sub(1).map_or(none, |at| ladder[at]))
                 .collect();
-            let lost = chosen.iter().map(|(_, rung)| rung.lost).sum();
+            let lost = chosen.iter().map(|(_, rung)| rung.price()).sum();
             if best.as_ref().is_none_or(|(least, ..)| lost < *least) {
                 best = Some((lost, way, chosen));
             }
@@ -265,8 +267,10 @@ impl Study<'_> {
             let mut prefix = Prefix::new(self.encoder, self.masks, &images, &self.prepared.device);
             prefix.advance(ties.iter().map(|tied| tied.stage).min().unwrap_or(0))?;
             let units: Vec<_> = units.into_iter().filter(|(_, u)| !u.is_empty()).collect();
+            let whole = cost(&vec![0; ties.len()]);
             return Ok(Some(Uniform {
                 fraction,
+                left: cost(&gone) as f64 / whole.max(1) as f64,
                 measured: self.together(&units, &prefix)?,
             }));
         }
@@ -310,19 +314,21 @@ impl Proposal {
         let what = self.budget.what();
         let uniform = match &self.uniform {
             Some(uniform) => format!(
-                "; one fraction for all, {}, lost {:.3} ± {:.3}",
+                "; one fraction for all, {}, which leaves {:.1} %, lost {:.3} ± {:.3}",
                 percent(uniform.fraction),
+                100.0 * uniform.left,
                 uniform.measured.knn_lost,
                 uniform.measured.knn_lost_se
             ),
             None => String::new(),
         };
         format!(
-            "At most {} may be left, and {:.1} % are. Units by {}. kNN lost {:.3} ± {:.3} with all of it \
+            "{} At most {} may be left, and {:.1} % are. Units by {}. kNN lost {:.3} ± {:.3} with all of it \
              at once (the sites alone add up to {:.3} ± {:.3}); random units in the same numbers lost \
              {} over {} draws{uniform}. Errors are standard errors over held-out images, that of \
              random units is the deviation over draws; nothing was trained again, and the {what} are those \
              of an encoder that the units are taken out of.",
+            self.verdict(),
             self.budget,
             100.0 * self.left,
             Sensitivity::way(self.way),
@@ -333,6 +339,25 @@ impl Proposal {
             spread(Some(self.random)),
             self.random.draws,
         )
+    }
+
+    /// Whether it is better than its controls: by more than two standard errors over held-out images.
+    fn verdict(&self) -> String {
+        let clear = 2.0 * self.measured.knn_lost_se;
+        let beaten = |lost: f64| lost - self.measured.knn_lost > clear;
+        let mut equals = Vec::new();
+        if !beaten(self.random.knn_lost) {
+            equals.push("random units in the same numbers");
+        }
+        if let Some(uniform) = &self.uniform
+            && !beaten(uniform.measured.knn_lost)
+        {
+            equals.push("one fraction for all sites");
+        }
+        match equals.is_empty() {
+            true => "It loses less than its controls, by more than two standard errors.".to_owned(),
+            false => format!("This is no better than {}.", equals.join(" and ")),
+        }
     }
 
     /// A table of the sites as HTML.
