@@ -225,7 +225,7 @@ fn column(path: &Path, purpose: &Purpose<'_>, manner: &mut Manner) -> Result<Col
     match kind(path)? {
         Kind::Npy => npy::column(path),
         Kind::Csv => csv::column(path, purpose, manner),
-        Kind::Parquet => parquet::column(path, manner),
+        Kind::Parquet => parquet::column(path, purpose, manner),
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use afterimage_table::{Cell, FileError, Kind, Number, Parquet};
 
+use super::csv::Purpose;
 use super::{Column, Grid, Manner};
 use crate::error::CoresetError;
 
@@ -37,7 +38,8 @@ fn open(path: &Path, manner: &mut Manner) -> Result<(Parquet, Vec<usize>), Cores
 
 /// All columns as numbers, in the order of the schema; a column of lists is one of each of their places.
 pub(super) fn grid(path: &Path, manner: &mut Manner) -> Result<Grid, CoresetError> {
-    let (file, places) = open(path, manner)?;
+    let (file, mut places) = open(path, manner)?;
+    lists_alone(&file, &mut places, path, manner);
     let mut parts: Vec<(usize, Vec<f32>)> = Vec::new();
     let mut grid = Grid::new(Vec::new());
     for at in places {
@@ -50,7 +52,10 @@ pub(super) fn grid(path: &Path, manner: &mut Manner) -> Result<Grid, CoresetErro
                 (width, values)
             }
             Kind::Text => {
-                let reason = format!("column `{name}` is text; a coreset needs numbers alone");
+                let reason = format!(
+                    "column `{name}` is text; a coreset needs numbers alone, or one column of lists beside \
+                     which all others are left out"
+                );
                 return Err(CoresetError::format(path, reason));
             }
             _ => {
@@ -106,6 +111,28 @@ pub(super) fn grid(path: &Path, manner: &mut Manner) -> Result<Grid, CoresetErro
     })
 }
 
+/// Beside one column of lists, which is what embeddings are written as, all other columns say which sample a
+/// row is; they are left out and named.
+fn lists_alone(file: &Parquet, places: &mut Vec<usize>, path: &Path, manner: &mut Manner) {
+    let is_list = |at: &usize| file.columns[*at].kind == Kind::List;
+    let lists: Vec<usize> = places.iter().copied().filter(is_list).collect();
+    let &[list] = lists.as_slice() else { return };
+    let others: Vec<String> = places
+        .iter()
+        .filter(|at| **at != list)
+        .map(|at| format!("`{}`", file.columns[*at].name))
+        .collect();
+    if !others.is_empty() {
+        manner.notes.push(format!(
+            "{}: the embedding is column `{}`, of lists; left out: {}",
+            path.display(),
+            file.columns[list].name,
+            others.join(", ")
+        ));
+    }
+    *places = lists;
+}
+
 fn check_gap(path: &Path, name: &str, gap: Option<usize>) -> Result<(), CoresetError> {
     let Some(row) = gap else { return Ok(()) };
     let reason = format!(
@@ -115,9 +142,20 @@ fn check_gap(path: &Path, name: &str, gap: Option<usize>) -> Result<(), CoresetE
     Err(CoresetError::format(path, reason))
 }
 
-/// The only column.
-pub(super) fn column(path: &Path, manner: &mut Manner) -> Result<Column, CoresetError> {
-    let (file, places) = open(path, manner)?;
+/// The only column; of labels that of the name `label` where there are several.
+pub(super) fn column(
+    path: &Path,
+    purpose: &Purpose<'_>,
+    manner: &mut Manner,
+) -> Result<Column, CoresetError> {
+    let (file, mut places) = open(path, manner)?;
+    let wanted = purpose.role == "labels" && places.len() > 1;
+    let named = |at: &usize| wanted && file.columns[*at].name == "label";
+    if let Some(at) = places.iter().copied().find(named) {
+        let note = format!("{}: its column `label` is taken", path.display());
+        manner.notes.push(note);
+        places = vec![at];
+    }
     let &[at] = places.as_slice() else {
         let reason = format!("one column is needed; there are {}", places.len());
         return Err(CoresetError::format(path, reason));
