@@ -1,5 +1,7 @@
 //! One split of a data set in memory.
 
+use std::collections::BTreeMap;
+
 use afterimage_hooks::SampleId;
 use sha2::{Digest, Sha256};
 
@@ -37,6 +39,28 @@ pub struct ImageRef<'a> {
     pub shape: Shape,
 }
 
+/// A picture that takes the place of a sample's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replacement {
+    /// The sample.
+    pub id: SampleId,
+    /// `C · H · W` bytes, as in [`ImageRef`].
+    pub pixels: Vec<u8>,
+    /// Its class.
+    pub label: u32,
+    /// The sample whose picture it shows, whole or in part; none for what was read from no file.
+    pub shows: Option<SampleId>,
+}
+
+/// What a sample shows whose picture was replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    /// The image at this position of the split's files.
+    Position(u32),
+    /// Nothing that was read.
+    Nothing,
+}
+
 /// One split in memory: images of one shape, labels and class names.
 ///
 /// A sample's id is its position here. Pixels are stored as planes, since views are computed plane
@@ -50,6 +74,8 @@ pub struct ImageSet {
     positions: Vec<u32>,
     /// By position, not by id.
     names: SampleNames,
+    /// What the samples show whose pictures were replaced.
+    shown: BTreeMap<SampleId, Shown>,
     classes: Vec<String>,
     shape: Shape,
 }
@@ -99,6 +125,7 @@ impl ImageSet {
             truth: None,
             positions: (0..count).collect(),
             names: SampleNames::Unknown,
+            shown: BTreeMap::new(),
             classes,
             shape,
         })
@@ -173,9 +200,16 @@ impl ImageSet {
         Self { names, ..self }
     }
 
-    /// The file, or the image in a file, that sample `id` was read from; none if it is not known.
+    /// The file, or the image in a file, that sample `id` shows; none if it is not known, or shows
+    /// nothing that was read. A sample whose picture was [`replaced`](Self::replaced) has the name of
+    /// what stands there now.
     pub fn name(&self, id: SampleId) -> Option<SampleName<'_>> {
-        self.names.at(self.position(id)? as usize)
+        let position = match self.shown.get(&id) {
+            None => self.position(id)?,
+            Some(Shown::Position(position)) => *position,
+            Some(Shown::Nothing) => return None,
+        };
+        self.names.at(position as usize)
     }
 
     /// The stored image of sample `id`.
@@ -198,20 +232,32 @@ impl ImageSet {
         Some((0..plane).flat_map(rgb).collect())
     }
 
-    /// The same set with other pictures: for each sample that is named, its pixels as in
-    /// [`image`](Self::image), and its class.
+    /// The same set with other pictures in the places of some samples.
     ///
     /// # Errors
     /// A sentence: a sample that is not there, a number of bytes that does not fit the shape, a label
     /// without a class name.
     pub fn replaced(
         mut self,
-        pictures: impl IntoIterator<Item = (SampleId, Vec<u8>, u32)>,
+        pictures: impl IntoIterator<Item = Replacement>,
     ) -> Result<Self, String> {
         let size = self.shape.len();
-        for (id, pixels, label) in pictures {
+        for picture in pictures {
+            let Replacement {
+                id,
+                pixels,
+                label,
+                shows,
+            } = picture;
             let at = id.0 as usize;
-            let wrong = at >= self.len() || pixels.len() != size;
+            let shown = match shows {
+                None => Some(Shown::Nothing),
+                Some(shows) => self.shown.get(&shows).copied().or_else(|| {
+                    let position = self.position(shows)?;
+                    Some(Shown::Position(position))
+                }),
+            };
+            let wrong = at >= self.len() || pixels.len() != size || shown.is_none();
             if wrong || label as usize >= self.classes.len() {
                 return Err(format!(
                     "sample {at} cannot have {} bytes and label {label}; there are {} images of \
@@ -221,6 +267,7 @@ impl ImageSet {
                     self.classes.len()
                 ));
             }
+            self.shown.extend(shown.map(|shown| (id, shown)));
             self.pixels[at * size..(at + 1) * size].copy_from_slice(&pixels);
             self.labels[at] = label;
             if let Some(truth) = &mut self.truth {
@@ -324,6 +371,14 @@ impl ImageSet {
                 .map(|truth| kept.iter().map(|&at| truth[at]).collect()),
             positions: kept.iter().map(|&at| self.positions[at]).collect(),
             names: self.names.clone(),
+            shown: kept
+                .iter()
+                .zip(0..)
+                .filter_map(|(&at, id)| {
+                    let shown = self.shown.get(&SampleId(at as u32))?;
+                    Some((SampleId(id), *shown))
+                })
+                .collect(),
             classes: self.classes.clone(),
             shape: self.shape,
         })
@@ -391,6 +446,37 @@ mod tests {
         assert_eq!(name(5), None);
         let gap = set(&[2, 0, 2, 0], 3, 1);
         assert_eq!(gap.first_balanced(3).unwrap().labels(), [2, 0, 0]);
+    }
+
+    #[test]
+    fn a_sample_is_named_by_what_it_shows() {
+        let names = (0..6).map(|n| format!("{n}.png")).collect();
+        let all = set(&[0, 1, 0, 1, 0, 1], 2, 1).named(SampleNames::Files(names));
+        let picture = |id, shows: Option<u32>| Replacement {
+            id: SampleId(id),
+            pixels: vec![9; 6],
+            label: 0,
+            shows: shows.map(SampleId),
+        };
+        let name = |set: &ImageSet, id| set.name(SampleId(id)).map(|name| name.to_string());
+        // Sample 4 is a copy of a copy.
+        let pictures = [picture(2, Some(0)), picture(4, Some(2)), picture(5, None)];
+        let planted = all.clone().replaced(pictures).unwrap();
+        let told: Vec<_> = (0..6).map(|id| name(&planted, id)).collect();
+        let file = |n: u32| Some(format!("{n}.png"));
+        assert_eq!(
+            told,
+            [file(0), file(1), file(0), file(3), file(0), None],
+            "{told:?}"
+        );
+        // A limit behind it keeps what is shown, also where the picture itself is left out.
+        let some = planted.first_balanced(3).unwrap();
+        assert_eq!(
+            [0, 1, 2].map(|id| name(&some, id)),
+            [file(0), file(1), file(0)]
+        );
+        assert!(all.clone().replaced([picture(1, Some(6))]).is_err());
+        assert!(all.replaced([picture(6, None)]).is_err());
     }
 
     #[test]

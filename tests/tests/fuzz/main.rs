@@ -162,6 +162,13 @@ fn readers_take_or_refuse_what_they_are_given() {
             "{} takes none of its seeds",
             target.name
         );
+        // Each of these is of a format of its own.
+        assert!(
+            outcomes.refused == 0 || !target.name.starts_with("pictures"),
+            "{} refuses {} of its seeds",
+            target.name,
+            outcomes.refused
+        );
     }
     let over = |done: usize| {
         seconds.is_some_and(|seconds| done > 0 && start.elapsed().as_secs() >= seconds)
