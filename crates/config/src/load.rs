@@ -228,7 +228,7 @@ where
         resolved::text(&value).map_err(|why| fail(format!("cannot be written as TOML: {why}")))?;
     let again: toml::Table =
         toml::from_str(&text).map_err(|why| fail(format!("is not valid TOML: {why}")))?;
-    let again = T::deserialize(toml::Value::Table(again))
+    let again = T::deserialize(Value::Table(again))
         .map_err(|why| fail(format!("cannot be read back: {}", why.message())))?;
     if resolved::text(&again).ok().as_deref() != Some(text.as_str()) {
         return Err(fail(

@@ -24,6 +24,7 @@ use tensorboard_proto::tensor_shape::{TensorShapeProto, TensorShapeProto_Dim};
 use tensorboard_proto::types::DataType;
 use tensorboard_rs::record_writer::RecordWriter;
 
+use crate::held::Held;
 use crate::{Bins, Category, TrackError};
 
 /// Buckets of a histogram. TensorBoard redraws them in 30 of its own that span all steps, so

@@ -57,6 +57,10 @@ fn inputs(target: &Target) -> Vec<Vec<u8>> {
 static BEGAN: AtomicU64 = AtomicU64::new(u64::MAX);
 
 /// Ends the process where an input never comes back; its file tells which it was.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the thread of the input never comes back"
+)]
 fn watch(start: Instant) {
     std::thread::spawn(move || {
         loop {
