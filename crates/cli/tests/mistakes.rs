@@ -371,3 +371,18 @@ search.space.\"batch_size\" = { low = 64, high = 8, intger = true }
         ],
     );
 }
+
+#[test]
+fn a_large_encoder_is_checked_at_once() {
+    // 86 million parameters, of which none is drawn.
+    let text = TINY.replace(
+        "kind = \"resnet9\"\nwidth = 0.125",
+        "kind = \"vit\"\nsize = \"base\"\npatch = 4",
+    ) + "\n[[plugins]]\nkind = \"unitmem\"\n\n[[plugins]]\nkind = \"prune\"\n";
+    let place = Place::new();
+    let config = place.write("config.toml", &text);
+    let start = std::time::Instant::now();
+    let ended = call(["check", config.to_str().unwrap()]).expect(0, &[]);
+    assert!(start.elapsed().as_secs() < 3, "{:?}", start.elapsed());
+    assert!(ended.out.contains("unitmem"), "{}", ended.out);
+}

@@ -41,7 +41,7 @@ impl Formulas {
     /// name of the ids.
     pub(crate) fn of_results(problem: &Problem, id: Option<&str>) -> Self {
         let mut found = Self::default();
-        for name in id {
+        if let Some(name) = id {
             found.look(ROWS_CSV, name.as_bytes());
         }
         // The columns are told of by their cells alone.
