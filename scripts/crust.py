@@ -135,7 +135,8 @@ def run(arguments, directory, config, settings):
 
 
 def last_table(run, name):
-    return sorted((run / "tables" / name).glob("epoch-*.parquet"))[-1]
+    files = (run / "tables" / name).glob("epoch-*.parquet")
+    return max(files, key=lambda file: (len(file.name), file.name))
 
 
 def signals(arguments):

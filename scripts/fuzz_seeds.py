@@ -28,7 +28,8 @@ def pictures():
     ramp = np.arange(9 * 7 * 3, dtype=np.uint8).reshape(9, 7, 3)
     colour = Image.fromarray(ramp)
     for end in ["png", "jpg", "gif", "bmp", "tif", "webp", "ppm", "tga", "ico"]:
-        picture = colour.resize((16, 16)) if end == "ico" else colour
+        # Pictures in icons have transparency.
+        picture = colour.convert("RGBA").resize((16, 16)) if end == "ico" else colour
         picture.save(FOLDER / f"colour.{end}")
     colour.convert("RGBA").save(FOLDER / "alpha.png")
     colour.convert("P").save(FOLDER / "palette.png")

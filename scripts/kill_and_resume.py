@@ -4,7 +4,7 @@
 Every trial starts the same config, kills the process (SIGKILL) after a random time, resumes, and
 in every third trial kills the resumed process, too. With `--calls` every third trial is killed at a call
 of the system instead: the N-th fsync, rename, unlink, mkdir, rmdir or ftruncate of the run, and again of
-its resume, by `strace`. In the end the last checkpoint, the metrics,
+its resume, at which `strace` injects the signal. In the end the last checkpoint, the metrics,
 the decisions and the tables must have the same bytes as those of the straight run, and report and
 result must be there; only what holds a clock (timings.jsonl, TensorBoard's files, log.txt,
 manifest.json) is left out. Without `--config` each of some small configs, which have every plugin of
@@ -12,7 +12,7 @@ the registry between them, has `--trials` trials.
 
     cargo build --release && scripts/kill_and_resume.py --trials 20
 
-Prints a table, and ends with 1 if a trial differs. Needs nothing but Python.
+Prints a table, and ends with 1 if a trial differs. Needs nothing but Python, and strace for `--calls`.
 """
 
 import argparse
@@ -134,7 +134,7 @@ def kill_at(name, number, *words):
     return code in (-9, 137)
 
 
-def call_trial(options, draw, config, run, code, calls):
+def call_trial(options, draw, config, run, calls):
     """Kills a run at one call and its resume at another; as `trial`."""
     name, count = draw.choices(calls, [count for _, count in calls])[0]
     number = draw.randint(1, count)
@@ -201,7 +201,7 @@ def storm(options, draw, name, config, folder):
     while done < options.trials:
         run = folder / f"{name}-{done}"
         at_call = options.calls and done % 3 == 1
-        tried = (call_trial(options, draw, config, run, code, calls) if at_call
+        tried = (call_trial(options, draw, config, run, calls) if at_call
                  else trial(options, draw, config, run, code, length, done % 3 == 2))
         if tried is None:
             missed += 1
@@ -235,7 +235,11 @@ def main():
     folder.mkdir(parents=True, exist_ok=True)
     configs = {"config": options.config} if options.config else small_configs(options.binary, folder)
     if options.only:
-        configs = {name: configs[name] for name in options.only.split(",")}
+        names = options.only.split(",")
+        unknown = sorted(set(names) - configs.keys())
+        if unknown:
+            sys.exit(f"--only: no config is named {', '.join(unknown)}; there are {', '.join(configs)}")
+        configs = {name: configs[name] for name in names}
     failed = sum(storm(options, draw, name, path, folder) for name, path in configs.items())
     if failed:
         print(f"the runs that differ are in {folder}")

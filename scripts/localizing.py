@@ -27,7 +27,7 @@ def read(run):
             scalars.setdefault(record["tag"], {})[record["epoch"]] = record["value"]
     tables = {}
     for folder in (run / "tables").iterdir() if (run / "tables").exists() else []:
-        files = sorted(folder.glob("epoch-*.parquet"))
+        files = sorted(folder.glob("epoch-*.parquet"), key=lambda file: (len(file.name), file.name))
         if files:
             tables[folder.name] = pd.read_parquet(files[-1])
     return {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use afterimage_data::{DataSet, ImageSet};
+use afterimage_data::{DataSet, ImageSet, Replacement};
 use afterimage_hooks::random::{RandomKey, Stream};
 use afterimage_hooks::{Column, Dose, DoseGroup, Doses, PairSets, SampleId, Table};
 use afterimage_track::write_table;
@@ -12,6 +12,8 @@ use crate::config::Report;
 use crate::error::RunError;
 use crate::run_dir::RunDir;
 
+/// The table of planted images in a run's directory.
+pub(crate) const DOSES: &str = "doses.parquet";
 /// Times that an image may be shown in an epoch.
 const MOST_TIMES: u32 = 1024;
 /// Levels of 256 by which a near duplicate differs from its picture at most, beside its shift.
@@ -219,7 +221,7 @@ fn near(
     copy: SampleId,
     number: u32,
     seed: u64,
-) -> Option<(SampleId, Vec<u8>, u32)> {
+) -> Option<Replacement> {
     /// Right, left, down, up, and the corners.
     const SHIFTS: [(isize, isize); 8] = [
         (1, 0),
@@ -250,11 +252,16 @@ fn near(
         }
     }
     let label = images.labels().get(first.0 as usize).copied()?;
-    Some((copy, pixels, label))
+    Some(Replacement {
+        id: copy,
+        pixels,
+        label,
+        shows: Some(first),
+    })
 }
 
 /// Uniform noise in the place of the picture of `id`, which keeps its label.
-fn noise(images: &ImageSet, id: SampleId, seed: u64) -> (SampleId, Vec<u8>, u32) {
+fn noise(images: &ImageSet, id: SampleId, seed: u64) -> Replacement {
     let mut generator = RandomKey::new(seed, Stream::Doses)
         .sample(id.0)
         .view(2)
@@ -267,7 +274,12 @@ fn noise(images: &ImageSet, id: SampleId, seed: u64) -> (SampleId, Vec<u8>, u32)
         .get(id.0 as usize)
         .copied()
         .unwrap_or_default();
-    (id, pixels, label)
+    Replacement {
+        id,
+        pixels,
+        label,
+        shows: None,
+    }
 }
 
 /// Writes `doses.parquet` to the run: the dose of each planted training image, of the encoder under
@@ -306,7 +318,7 @@ pub(crate) fn write_doses(run: &RunDir, doses: &Doses) -> Result<(), RunError> {
             .map(|(name, column)| (name.to_owned(), column))
             .collect(),
     };
-    Ok(write_table(&run.path().join("doses.parquet"), &table)?)
+    Ok(write_table(&run.path().join(DOSES), &table)?)
 }
 
 #[cfg(test)]
@@ -404,7 +416,13 @@ mod tests {
             assert!(u32::from(apart(&first, &pixels(&planted, doses.plain[0]))) > GRAIN);
             let labels = planted.train.labels();
             assert_eq!(labels[copy.0 as usize], labels[group[0].0 as usize]);
+            let name = planted.train.name(*copy).map(|name| name.to_string());
+            let shown = data.train.name(group[0]).map(|name| name.to_string());
+            assert!(name.is_some() && name == shown, "{name:?} {shown:?}");
         }
+        let mut noises = doses.groups.iter().filter(|g| g.dose == Dose::Noise);
+        let noise = noises.next().unwrap().ids()[0];
+        assert_eq!(planted.train.name(noise), None);
         assert_eq!(planted.held_out, data.held_out);
     }
 

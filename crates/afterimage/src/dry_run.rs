@@ -79,7 +79,7 @@ fn told(
         }
         text.push_str(&start(experiment, &plugins, data.train.shape())?);
     }
-    let encoder = experiment.encoder.init(0, &Device::flex());
+    let encoder = experiment.encoder.outline(&Device::flex());
     let encoder = encoder.map_err(TrainError::from)?;
     pruned_groups::check(loaded, &encoder)?;
     let order = in_order(experiment, &plugins, encoder.sites())?;

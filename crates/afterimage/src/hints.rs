@@ -145,17 +145,18 @@ const CHOSEN_BY_KIND: [&str; 4] = ["data", "encoder", "objective", "optimizer"];
 pub(crate) fn hint(wrong: Wrong, key: &KeyPath, value: &Value) -> Option<Hint> {
     let table = key.parent()?.to_string();
     match wrong {
-        Wrong::Key if table.starts_with("plugins") => of_a_plugin(key.name()?),
+        Wrong::Key if table.starts_with("plugins") => of_a_plugin(&table, key.name()?),
         Wrong::Key => misplaced(&table, key.name()?),
         Wrong::Value => misnamed(key, value),
     }
 }
 
-fn of_a_plugin(name: &str) -> Option<Hint> {
+fn of_a_plugin(table: &str, name: &str) -> Option<Hint> {
     match name {
-        "type" | "name" | "plugin" => Some(Hint::advice(
-            "a plugin is chosen by `kind`, and called by `id`",
-        )),
+        "type" | "name" | "plugin" => Some(Hint {
+            advice: "a plugin is chosen by `kind`, and called by `id`".to_owned(),
+            ..Hint::key(&format!("{table}.kind"))
+        }),
         "enabled" | "enable" | "disabled" => Some(Hint::advice(
             "a plugin that stands in the config is attached; take its table out instead",
         )),
@@ -169,8 +170,13 @@ fn misplaced(table: &str, name: &str) -> Option<Hint> {
         "type" | "name" | "arch" if CHOSEN_BY_KIND.contains(&table) => {
             return Some(Hint::key(&format!("{table}.kind")));
         }
-        "dir" | "path" | "root" | "folder" | "data_dir" if table == "data" => {
-            return Some(Hint::key("data.dir"));
+        "dir" | "path" | "root" | "folder" | "data_dir" | "train" | "train_dir" | "held_out"
+            if table == "data" =>
+        {
+            return Some(place_of_images(name));
+        }
+        "out" | "output_dim" | "output_dims" | "out_features" if table == "projection" => {
+            return Some(Hint::key("projection.output"));
         }
         "plugin" | "probe" | "probes" | "callbacks" | "hooks" if table.is_empty() => {
             return advice("plugins stand in tables `[[plugins]]`, each with its `kind`");
@@ -194,6 +200,22 @@ fn misplaced(table: &str, name: &str) -> Option<Hint> {
         .filter(|(meant, _)| !is_in(meant, table, name))
         .find(|(_, names)| names.contains(&name.to_lowercase().replace('-', "_").as_str()))?;
     Some(Hint::key(meant))
+}
+
+/// Where a data set lies, which every kind names by keys of its own.
+fn place_of_images(name: &str) -> Hint {
+    let hint = match name {
+        // What a kind does not know is the key of another kind.
+        "dir" => Hint::key("data.train"),
+        "held_out" => Hint::advice(""),
+        _ => Hint::key("data.dir"),
+    };
+    Hint {
+        advice: "images lie in `data.dir` with kind \"idx\", \"cifar10\" or \"cifar100\", in `data.train` \
+                 and `data.held_out` with kind \"folder\", and nowhere with kind \"embedded\""
+            .to_owned(),
+        ..hint
+    }
 }
 
 /// Whether `meant` is the key `name` of `table`.
@@ -287,6 +309,11 @@ mod tests {
             ("encoder.name", "`encoder.kind`"),
             ("temperature", "`objective.temperature`"),
             ("evaluation.num-workers", "`loader.threads`"),
+            ("projection.out", "`projection.output`"),
+            ("data.dir", "`data.train`"),
+            ("data.train", "`data.dir`"),
+            ("data.root", "`data.dir`"),
+            ("plugins[1].type", "`kind`"),
         ] {
             let advice = told(Wrong::Key, key, "").unwrap_or_default();
             assert!(advice.contains(meant), "{key}: {advice}");

@@ -16,6 +16,7 @@ mod experiment;
 mod export;
 mod fine_tune;
 mod found;
+mod full_screen;
 mod hints;
 mod images;
 mod intervene;

@@ -76,7 +76,7 @@ fn sites(
     if !(asked && known) {
         return None;
     }
-    let encoder = experiment.encoder.init(0, &Device::flex()).ok()?;
+    let encoder = experiment.encoder.outline(&Device::flex()).ok()?;
     Some(encoder.sites())
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct Prepared {
     pub(crate) local: Option<(Views, usize)>,
     pub(crate) plain: Views,
     pub(crate) schedule: Schedule,
+    /// Batches of an epoch over all images that are trained on.
+    pub(crate) batches: usize,
     pub(crate) pair: Option<Arc<PairSets>>,
     pub(crate) doses: Option<Doses>,
     pub(crate) plugins: Vec<Attached>,
@@ -133,6 +135,7 @@ impl Prepared {
             local,
             plain,
             schedule,
+            batches: planned / experiment.batch_size,
             pair,
             doses,
             plugins,

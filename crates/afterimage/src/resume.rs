@@ -11,6 +11,7 @@ use afterimage_train::{Checkpoints, LoopState, RunReport, TrainError, read_disab
 use serde_json::Value;
 
 use crate::config::Loaded;
+use crate::doses::{DOSES, write_doses};
 use crate::dry_run::default_directory;
 use crate::error::RunError;
 use crate::experiment::Experiment;
@@ -18,6 +19,7 @@ use crate::prepared::Prepared;
 use crate::registry::Registry;
 use crate::run::{Begin, Finished, Options, finish, outcome_word, run};
 use crate::run_dir::{Manifest, Owner, RunDir};
+use crate::samples;
 use crate::summary::Untrained;
 
 /// Names of scalars that a message lists.
@@ -117,7 +119,7 @@ fn go_on(
     let state = read_state(&last)?;
     let lost = lost_scalars(&directory, &state)?;
     let finished = state.finished;
-    if finished && is_complete(&directory) {
+    if finished && is_complete(&directory, &loaded.value) {
         let path = directory.path().to_owned();
         return Err(match lost {
             None => RunError::Complete { path },
@@ -170,7 +172,11 @@ fn result_of(directory: &RunDir) -> Option<Value> {
 }
 
 /// Whether a run whose last checkpoint is written has all that comes behind it.
-fn is_complete(directory: &RunDir) -> bool {
+fn is_complete(directory: &RunDir, experiment: &Experiment) -> bool {
+    let has = |name: &str| directory.path().join(name).is_file();
+    if !has(files::SAMPLES) || (experiment.doses.is_some() && !has(DOSES)) {
+        return false;
+    }
     let manifest = read(&directory.path().join(files::MANIFEST), SMALL).ok();
     let manifest: Option<Value> = manifest.and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let ended = manifest.is_some_and(|manifest| manifest["outcome"] != "running");
@@ -191,6 +197,10 @@ fn end(
     } else {
         Outcome::Stopped(stop_reason(&directory))
     };
+    samples::keep(directory.path(), &prepared.data)?;
+    if let Some(doses) = &prepared.doses {
+        write_doses(&directory, doses)?;
+    }
     directory.write_manifest(&Manifest {
         config_digest: &loaded.digest,
         device: &loaded.value.device,

@@ -28,6 +28,7 @@ use crate::dry_run::default_directory;
 use crate::error::RunError;
 use crate::experiment::{Experiment, Renderer};
 use crate::found::Evidence;
+use crate::full_screen::full_screen;
 use crate::prepared::Prepared;
 use crate::pruned::before_and_after;
 use crate::registry::Registry;
@@ -167,6 +168,7 @@ impl Prepared {
             local,
             plain,
             schedule,
+            batches,
             pair,
             doses,
             plugins,
@@ -214,7 +216,8 @@ impl Prepared {
             };
             let source = ViewSource::new(Arc::clone(&data), Split::Train, views.clone());
             let device = training_device.clone();
-            let mut feed = ViewFeed::new(shown(source), views_a_sample, ahead, device);
+            let feed = ViewFeed::new(shown(source), views_a_sample, ahead, device);
+            let mut feed = feed.of_full_epochs(batches);
             if let Some((local, count)) = &local {
                 let source = ViewSource::new(Arc::clone(&data), Split::Train, local.clone())
                     .starting_at(views_a_sample as u32);
@@ -287,9 +290,7 @@ impl Prepared {
         .metric_train_numeric(LossMetric::new());
         match (experiment.renderer, options.quiet) {
             (Renderer::Tui, false) => {
-                let tui =
-                    burn::train::renderer::tui::TuiMetricsRendererWrapper::new(interrupter, None);
-                training = training.renderer(Box::new(tui));
+                training = training.renderer(full_screen(interrupter));
             }
             (renderer, quiet) => {
                 let mode = match renderer {
@@ -393,7 +394,7 @@ pub(crate) fn finish(
         ));
     }
     let closed = disabled_sinks.into_iter();
-    let closed = closed.map(|sink| format!("a sink was closed: {sink}"));
+    let closed = closed.map(|sink| format!("the sink {sink}"));
     let lost_records: Vec<String> = lost.into_iter().chain(closed).collect();
     for what in &lost_records {
         text.push_str(&format!("records are lost: {what}\n"));

@@ -17,7 +17,7 @@ use crate::run_dir::RunDir;
 /// |---|---|
 /// | `id` | the sample's id in its split |
 /// | `split` | `train` or `held_out` |
-/// | `file` | the file, by its path below the folder of the config; empty where it is not known |
+/// | `file` | the file that the image shows, by its path below the folder of the config; empty where it is not known, and for noise |
 /// | `member` | number of the image in that file, from 0; empty for a file that is one image |
 /// | `label` | the class that training has, from 0 |
 /// | `label_name` | its name |
@@ -82,19 +82,18 @@ pub fn samples(
     sets: &[String],
     notes: &mut Vec<String>,
 ) -> Result<Table, RunError> {
-    let config = match source.is_dir() {
-        false => source.to_owned(),
+    let loaded = match source.is_dir() {
+        false => registry.load(source, sets)?,
         true => {
             let run = RunDir::open(source)?;
             match (sets.is_empty(), below(run.path(), files::SAMPLES)) {
                 (true, Ok(path)) => return Ok(read_table(&path)?),
                 (true, Err(error)) if !error.is_missing() => return Err(error.into()),
                 // A run without the table, or with other keys: its images are read again.
-                _ => run.config(),
+                _ => registry.load_kept(&run.config(), sets)?,
             }
         }
     };
-    let loaded = registry.load(&config, sets)?;
     notes.extend(loaded.notes.iter().cloned());
     let data = loaded.value.load_data_telling(notes)?;
     Ok(table(&data))

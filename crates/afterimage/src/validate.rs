@@ -15,6 +15,9 @@ use crate::hints;
 /// Epochs of a run.
 const MOST_EPOCHS: u32 = 1_000_000;
 
+/// Plugins of a run.
+const MOST_PLUGINS: usize = 1000;
+
 /// Images in a batch.
 const MOST_BATCH: usize = 1 << 16;
 
@@ -84,6 +87,8 @@ fn at_least_one() -> String {
 /// All but the plugins, whose kinds and settings a [`Registry`](crate::Registry) checks: a config can
 /// be read, as by `probe`, where its plugins are not known.
 impl Validate for Experiment {
+    const LONGEST: &'static [(&'static str, usize)] = &[("plugins", MOST_PLUGINS)];
+
     fn validate(&self, report: &mut Report<'_>) {
         self.validate_top(report);
         tell_device(report, &self.device);

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use afterimage::files::plain;
 use afterimage::hooks::Column;
 use afterimage::{Registry, RunError};
 use clap::{Args, Subcommand};
@@ -74,12 +75,6 @@ fn cell(column: &Column, row: usize) -> String {
     match column {
         Column::F64(values) => values[row].to_string(),
         Column::I64(values) => values[row].to_string(),
-        Column::Text(words) => words[row]
-            .chars()
-            .flat_map(|character| match character.is_control() {
-                true => character.escape_default().collect::<Vec<char>>(),
-                false => vec![character],
-            })
-            .collect(),
+        Column::Text(words) => plain(&words[row]).into_owned(),
     }
 }

@@ -32,10 +32,11 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use afterimage::Registry;
+use afterimage::files::visible;
 use clap::Parser;
 
 use crate::arguments::Arguments;
-use crate::output::{complain, visible};
+use crate::output::complain;
 
 /// Runs the command line of this process with the plugins of `registry`.
 ///

@@ -156,9 +156,13 @@ fn select(arguments: &Select) -> Result<(), SelectError> {
     write(folder, &coreset, &summary)?;
     let repeated = repeated(&coreset);
     if repeated > 0 {
-        let weights = match arguments.weights.as_deref() {
-            Some("none") => "each has weight 1",
-            Some("radius") => "each counts the same neighbours",
+        let weights = match (arguments.strategy.as_str(), arguments.weights.as_deref()) {
+            ("grad-match", _) => "the fit of grad-match gives them their weights",
+            (_, Some("none")) => "each has weight 1",
+            (_, Some("radius")) => "each counts the same neighbours",
+            _ if arguments.cap.is_some() => {
+                "their weight is 0, the one chosen before has it all, as far as --cap leaves it"
+            }
             _ => "their weight is 0, the one chosen before has it all",
         };
         complain(&format!(
@@ -487,7 +491,7 @@ fn write(
     let path = beside.join("summary.json");
     fs::write(&path, format!("{summary:#}\n")).map_err(|source| SelectError::Io {
         path,
-        verb: "make",
+        verb: "write",
         source,
     })?;
     Ok(folder.finish()?)

@@ -148,6 +148,17 @@ fn weights_of_duplicates_are_told() {
     );
     let summary = fs::read_to_string(place.path("out/summary.json")).unwrap();
     assert!(summary.contains("\"repeated\": 2"), "{summary}");
+    for (flags, words) in [
+        (&["--cap", "0.5"][..], "as far as --cap leaves it"),
+        (&["--weights", "none"], "each has weight 1"),
+        (&["--strategy", "craig"], "weight is 0"),
+        (&["--strategy", "grad-match"], "fit of grad-match gives"),
+    ] {
+        let arguments = [&[file.as_str(), "--count", "6"], flags].concat();
+        let told = select(&place, &arguments).expect(0, &[words]).err;
+        let zero = told.contains("weight is 0");
+        assert_eq!(zero, words.contains("cap") || words.contains('0'), "{told}");
+    }
     let ended = select(&place, &[&file, "--count", "4"]).expect(0, &[]);
     assert!(!ended.err.contains("equal to one"), "{}", ended.err);
 }
@@ -228,6 +239,17 @@ fn formulas_are_told() {
     let out = place.path("plain").display().to_string();
     let ended = value(&[&plain, "--label", "y", "--out", &out, "--fix"]).expect(0, &[]);
     assert!(!ended.out.contains("formulas"), "{}", ended.out);
+    // Names of columns stand with the values of cells, and not of rows.
+    let named = write(&place, "named.csv", &counted("=id", 1).replace("a,", "=a,"));
+    for (flags, words) in [
+        (&["--label", "y"][..], "first `=a` in cells.csv"),
+        (&["--label", "y", "--id", "=id"], "first `=id` in rows.csv"),
+    ] {
+        let out = place.path(words).display().to_string();
+        let ended = value(&[&[&named, "--out", &out], flags].concat()).expect(0, &[]);
+        let words = format!("begin as formulas do, {words}");
+        assert!(ended.out.contains(&words), "{}", ended.out);
+    }
 }
 
 #[test]
@@ -247,4 +269,54 @@ fn what_a_killed_command_left_is_taken_over() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     assert_eq!(names.len(), 5, "{names:?}");
+
+    // So with `select`, whose folder here is `out`.
+    let points = write(&place, "points.csv", "1,2\n3,4\n5,7\n9,1\n2,2\n");
+    let beside = place.path(".out.partial");
+    fs::create_dir(&beside).unwrap();
+    fs::write(beside.join("coreset.csv"), "half").unwrap();
+    let ended = select(&place, &[&points, "--count", "2"]);
+    ended.expect(2, &["no result under way"]);
+    assert_eq!(fs::read(beside.join("coreset.csv")).unwrap(), b"half");
+    fs::write(beside.join(".lock"), "1\n").unwrap();
+    select(&place, &[&points, "--count", "2"]).expect(0, &[]);
+    assert!(!beside.exists());
+    assert_eq!(fs::read_dir(place.path("out")).unwrap().count(), 4);
+}
+
+#[test]
+fn a_place_is_taken_before_the_work_and_has_a_name() {
+    let place = Place::new();
+    let table = place.write("table.csv", &counted("id", 1));
+    let points = place.write("points.csv", "1,2\n3,4\n5,7\n9,1\n2,2\n");
+    let empty = place.path("empty");
+    fs::create_dir(&empty).unwrap();
+    let [table, points] = [table, points].map(|file| file.display().to_string());
+    for words in [
+        &["value", &table, "--label", "y"][..],
+        &["select", &points, "--count", "2"],
+    ] {
+        let mut command = afterimage();
+        let ended = finish(command.args(words).args(["--out", "."]).current_dir(&empty));
+        ended.expect(2, &["takes a name of its own", "./out"]);
+        assert_eq!(fs::read_dir(&empty).unwrap().count(), 0);
+    }
+    // Another command has the place: known before an hour of learners.
+    let beside = place.path(".taken.partial");
+    fs::create_dir(&beside).unwrap();
+    let held = afterimage::files::Lock::take(&beside.join(".lock")).unwrap();
+    let mut command = afterimage();
+    command.args([
+        "value",
+        &table,
+        "--label",
+        "y",
+        "--learners",
+        "2000000",
+        "--out",
+    ]);
+    let start = std::time::Instant::now();
+    finish(command.arg(place.path("taken"))).expect(2, &["writes this result just now"]);
+    assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
+    drop(held);
 }

@@ -7,8 +7,10 @@ mod run;
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
-use run::{Ended, Place, TINY, afterimage, finish, supervised};
+use run::kill::killed;
+use run::{Ended, Place, TINY, afterimage, assert_same, ends, finish, resume, supervised};
 
 const UNITMEM: &str = "\n[[plugins]]\nkind = \"unitmem\"\npoints = 40\nviews = 2\n";
 
@@ -104,6 +106,27 @@ fn a_limit_beyond_the_set_takes_all_of_it() {
             assert!(ended.out.contains(words), "{}", ended.out);
         }
     }
+}
+
+#[test]
+fn a_limit_that_cuts_the_set_is_told() {
+    let place = Place::new();
+    let few = ["--set", "limits.train=400", "--set", "epochs=1"];
+    let words = "takes 400 of 6,000 training and 100 of 1,000 held-out images: limits.train, limits.held_out";
+    let dry = with(&place, "run", TINY, &[&few[..], &["--dry-run"]].concat()).expect(0, &[]);
+    assert!(dry.out.contains(&format!("note: {words}\n")), "{}", dry.out);
+    with(&place, "run", TINY, &[&few[..], &["--out", "run"]].concat()).expect(0, &[words]);
+    let whole = TINY.split("[limits]").next().unwrap().to_owned()
+        + "\n["
+        + TINY
+            .split("[limits]")
+            .nth(1)
+            .unwrap()
+            .split_once("\n[")
+            .unwrap()
+            .1;
+    let dry = with(&place, "run", &whole, &["--dry-run"]).expect(0, &[]);
+    assert!(!dry.out.contains("note:"), "{}", dry.out);
 }
 
 #[test]
@@ -222,4 +245,43 @@ fn a_schedule_ends_with_the_run_where_a_plugin_makes_epochs_shorter() {
         halved[10..],
         [11, 13, 15, 17, 19, 21, 23, 25, 27, 29].map(|at| whole[at])
     );
+}
+
+/// The epochs in which a plugin put numbers on record, of its tag `tag`.
+fn epochs_of(run: &Path, tag: &str) -> Vec<(u64, u64)> {
+    let text = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .filter(|line| line["tag"] == tag)
+        .map(|line| {
+            (
+                line["epoch"].as_u64().unwrap(),
+                line["step"].as_u64().unwrap(),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn ramps_and_shares_of_a_run_follow_shorter_epochs_and_a_resume() {
+    let place = Place::new();
+    // Ten steps, then four epochs of five.
+    let text = TINY
+        .replace("epochs = 3", "epochs = 5")
+        .replace("[projection]\nhidden = 32\noutput = 16\n", "")
+        .replace("kind = \"simclr\"", "kind = \"dino\"\nprototypes = 32\nlocal_views = 0\nwarmup_teacher_epochs = 2.0\nwarmup_teacher_temperature = 0.02")
+        + "\n[[plugins]]\nkind = \"coreset\"\nproxy = \"features\"\npartition = \"none\"\nwarmup = 1\nfraction = 0.5\n\
+           \n[[plugins]]\nkind = \"unitmem\"\npoints = 20\nviews = 2\nevery = \"20 %\"\n";
+    let straight = place.run("straight", &text, 0);
+    assert_eq!(rates(&straight).len(), 30);
+    // An epoch is a fifth of the run, whatever its length.
+    let seen = epochs_of(&straight, "unitmem/mean/train/all");
+    assert_eq!(seen, [(0, 0), (1, 10), (2, 15), (3, 20), (4, 25), (5, 30)]);
+    let config = place.path("straight.toml");
+    for steps in [12, 17, 28] {
+        let out = place.path(&format!("killed-{steps}"));
+        assert!(killed(&config, &out, steps, Duration::from_millis(5)));
+        resume(&out).expect(0, &[]);
+        assert_same(&ends(&straight), &ends(&out), "ramps of shorter epochs");
+    }
 }

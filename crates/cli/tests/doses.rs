@@ -137,6 +137,34 @@ fn near_duplicates_keep_the_length_of_an_epoch() {
     );
     let bare = place.run("bare", &(TINY.to_owned() + &plugin("alignment-gap")), 0);
     assert_eq!(steps(&run), steps(&bare));
+    // A near duplicate is named by the picture that it shows, wherever samples are.
+    let [doses, samples, others] = [
+        run.join("doses.parquet"),
+        run.join("samples.parquet"),
+        bare.join("samples.parquet"),
+    ]
+    .map(|path| read_table(&path).unwrap());
+    let whole =
+        |table: &Table, name: &str| match &table.columns.iter().find(|c| c.0 == name).unwrap().1 {
+            Column::I64(values) => values.clone(),
+            other => panic!("{other:?}"),
+        };
+    let places = |table: &Table| {
+        let column = |name: &str| texts(&table.columns.iter().find(|c| c.0 == name).unwrap().1);
+        let (files, members) = (column("file"), column("member"));
+        files.into_iter().zip(members).collect::<Vec<_>>()
+    };
+    let (shown, plain) = (places(&samples), places(&others));
+    let planted = whole(&doses, "id")
+        .into_iter()
+        .zip(whole(&doses, "picture"));
+    let planted: Vec<(usize, usize)> = planted
+        .map(|(id, picture)| (id as usize, picture as usize))
+        .collect();
+    assert!(planted.iter().filter(|(id, picture)| id != picture).count() >= 24);
+    for (id, picture) in planted {
+        assert_eq!(shown[id], plain[picture], "{id} shows {picture}");
+    }
     let digest = |run: &Path| {
         let text = std::fs::read_to_string(run.join("manifest.json")).unwrap();
         serde_json::from_str::<serde_json::Value>(&text).unwrap()["data_sha256"].clone()

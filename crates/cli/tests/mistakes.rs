@@ -137,6 +137,107 @@ k = 0
 }
 
 #[test]
+fn a_kind_by_another_name_hides_nothing_of_its_table() {
+    let text = TINY.replace(
+        "kind = \"resnet9\"\nwidth = 0.125",
+        "type = \"resnet\"\nwidth = 0.0\ndepht = 18",
+    ) + "
+[[plugins]] # typed
+type = \"unitmem\"
+points = \"many\"
+";
+    assert_told(
+        &text,
+        &[
+            (
+                "type = \"resnet\"",
+                "encoder.type",
+                "did you mean `encoder.kind`?",
+            ),
+            ("width = 0.0", "encoder.width", "is not possible"),
+            ("depht", "encoder.depht", "did you mean `depth`?"),
+            ("type = \"unitmem\"", "plugins[0].type", "chosen by `kind`"),
+            ("points", "plugins[0].points", "expected a whole number"),
+        ],
+    );
+    let spelled = TINY.replace("kind = \"simclr\"", "kidn = \"simclr\"\ntemperature = -1.0");
+    assert_told(
+        &spelled,
+        &[
+            ("kidn", "objective.kidn", "did you mean `kind`?"),
+            ("temperature", "objective.temperature", "above 0"),
+        ],
+    );
+}
+
+#[test]
+fn the_place_of_images_is_told_by_kind() {
+    let folder = "kind = \"folder\"\ndir = \"images\"\nsize = 0";
+    let text = TINY.replace("kind = \"embedded\"", folder);
+    assert_told(
+        &text,
+        &[
+            (
+                "dir",
+                "data.dir",
+                "in `data.train` and `data.held_out` with kind \"folder\"",
+            ),
+            ("size", "data.size", "0 is not in 1 to 4096"),
+        ],
+    );
+    let text = TINY.replace(
+        "kind = \"embedded\"",
+        "kind = \"cifar10\"\ntrain = \"images\"",
+    );
+    assert_told(&text, &[("train", "data.train", "in `data.dir` with kind")]);
+    let text = TINY.replace(
+        "kind = \"embedded\"",
+        "kind = \"embedded\"\ndir = \"images\"",
+    );
+    assert_told(
+        &text,
+        &[("dir = \"im", "data.dir", "nowhere with kind \"embedded\"")],
+    );
+}
+
+#[test]
+fn what_follows_from_a_half_normalisation_is_not_told() {
+    let text = TINY.to_owned() + "\n[views]\nnormalize = { mean = [0.5], std = \"x\" }\n";
+    assert_told(
+        &text,
+        &[("normalize", "views.normalize.std", "expected an array")],
+    );
+    let text = TINY.to_owned() + "\n[views]\nnormalize = { mean = [0.5] }\n";
+    assert_told(&text, &[("normalize", "views.normalize.std", "missing")]);
+    let text = TINY.to_owned() + "\n[views]\nnormalize = { mean = [0.5, 0.5], std = [1.0] }\n";
+    assert_told(
+        &text,
+        &[(
+            "normalize",
+            "views.normalize.mean",
+            "`mean = [0.5, 0.5]` beside `std = [1.0]`; each takes one number, or one a channel",
+        )],
+    );
+}
+
+#[test]
+fn so_many_plugins_are_one_mistake_and_told_at_once() {
+    let start = std::time::Instant::now();
+    let text = TINY.to_owned() + &"[[plugins]]\nkind = \"unitmme\"\nafter = []\n".repeat(50_000);
+    let place = Place::new();
+    let config = place.write("config.toml", &text);
+    let told = call(["check", config.to_str().unwrap()]).expect(2, &[]).err;
+    // At the first that is too many.
+    let line = TINY.lines().count() + 3 * 1000 + 1;
+    let expected = format!(
+        "{}:{line}: plugins: 50000 of them; at most 1000 are read\n",
+        config.display()
+    );
+    assert_eq!(told, expected);
+    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+}
+
+#[test]
 fn sets_of_plugins_are_told_at_each_plugin() {
     let plugin = |id: &str, more: &str| {
         format!("\n[[plugins]] # {id}\nkind = \"chaos\"\nid = \"{id}\"\n{more}\n")
@@ -269,4 +370,19 @@ search.space.\"batch_size\" = { low = 64, high = 8, intger = true }
             ),
         ],
     );
+}
+
+#[test]
+fn a_large_encoder_is_checked_at_once() {
+    // 86 million parameters, of which none is drawn.
+    let text = TINY.replace(
+        "kind = \"resnet9\"\nwidth = 0.125",
+        "kind = \"vit\"\nsize = \"base\"\npatch = 4",
+    ) + "\n[[plugins]]\nkind = \"unitmem\"\n\n[[plugins]]\nkind = \"prune\"\n";
+    let place = Place::new();
+    let config = place.write("config.toml", &text);
+    let start = std::time::Instant::now();
+    let ended = call(["check", config.to_str().unwrap()]).expect(0, &[]);
+    assert!(start.elapsed().as_secs() < 3, "{:?}", start.elapsed());
+    assert!(ended.out.contains("unitmem"), "{}", ended.out);
 }

@@ -148,8 +148,9 @@ fn what_was_cut_off_behind_the_last_checkpoint_is_written() {
     let expected = ends(&straight);
     let manifest = text(&straight.join("manifest.json"));
     let kept = checkpoints(&straight);
+    let samples = fs::read(straight.join("samples.parquet")).unwrap();
     for by_run in [false, true] {
-        for file in ["report.html", "result.json"] {
+        for file in ["report.html", "result.json", "samples.parquet"] {
             fs::remove_file(straight.join(file)).unwrap();
         }
         let running = manifest.replace("\"completed\"", "\"running\"");
@@ -171,6 +172,7 @@ fn what_was_cut_off_behind_the_last_checkpoint_is_written() {
         assert_eq!(fs::read_dir(&folder).unwrap().count(), kept.len());
         assert!(text(&straight.join("result.json")).contains("\"exit_code\":0"));
         assert!(straight.join("report.html").is_file());
+        assert_eq!(fs::read(straight.join("samples.parquet")).unwrap(), samples);
         resume(&straight).expect(1, &["this run is complete; there is nothing to resume"]);
     }
 }
@@ -290,4 +292,82 @@ fn records_that_are_lost_are_told_by_the_exit_code() {
     resume(&run).expect(1, &["metrics.jsonl:1"]);
     fs::write(&metrics, before).unwrap();
     resume(&run).expect(0, &[]);
+}
+
+/// Runs the program `$1` with the config `$2` on a small disk of its own, which is full for a while, and
+/// copies the run to `$3`.
+#[cfg(target_os = "linux")]
+const FULL_FOR_A_WHILE: &str = r#"
+mkdir "$3.disk" && mount -t tmpfs -o size=16m none "$3.disk" || exit 99
+"$1" run "$2" --out "$3.disk/run" 2> "$3.err" &
+until [ -s "$3.disk/run/metrics.jsonl" ]; do kill -0 $! || exit 98; sleep 0.01; done
+dd if=/dev/zero of="$3.disk/ballast" bs=4096 2> /dev/null
+until grep -q 'the sink .metrics. cannot write' "$3.err"; do kill -0 $! || break; sleep 0.01; done
+rm "$3.disk/ballast"
+wait $!
+code=$?
+cp -r "$3.disk/run" "$3"
+exit $code
+"#;
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_is_full_for_a_while_costs_no_record() {
+    let place = Place::new();
+    let own_mounts = std::process::Command::new("unshare")
+        .args(["-rm", "mount", "-t", "tmpfs", "none"])
+        .arg(place.path("."))
+        .output();
+    if !own_mounts.is_ok_and(|made| made.status.success()) {
+        // No disk of one's own can be made here.
+        return;
+    }
+    let text = long() + "\n[checkpoints]\nevery = 1000\n";
+    let straight = place.run("straight", &text, 0);
+    let out = place.path("full");
+    let mut shell = std::process::Command::new("unshare");
+    shell.args(["-rm", "sh", "-c", FULL_FOR_A_WHILE, "sh"]);
+    shell.arg(env!("CARGO_BIN_EXE_afterimage"));
+    shell.arg(place.path("straight.toml")).arg(&out);
+    let ended = shell.output().unwrap();
+    let told = self::text(&place.path("full.err"));
+    assert_eq!(ended.status.code(), Some(0), "{told}");
+    assert!(told.contains("the sink `metrics` cannot write"), "{told}");
+    assert!(
+        told.contains("the sink `metrics` can write again") && told.contains("none is lost"),
+        "{told}"
+    );
+    assert_same(&ends(&straight), &ends(&out), "a run on a full disk");
+}
+
+#[test]
+fn the_full_screen_obeys_ctrl_c() {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+
+    if Command::new("script").arg("--version").output().is_err() {
+        // No terminal can be had here.
+        return;
+    }
+    let place = Place::new();
+    let config = place.write("long.toml", &long());
+    let out = place.path("run");
+    let program = env!("CARGO_BIN_EXE_afterimage");
+    let (config, folder) = (config.display(), out.display());
+    let words = format!("{program} run {config} --out {folder} --set renderer=tui");
+    let mut terminal = Command::new("script")
+        .args(["-qefc", &words, "/dev/null"])
+        .env("TERM", "xterm")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    assert!(wait(&mut terminal, || !checkpoints(&out).is_empty()));
+    let mut keys = terminal.stdin.take().unwrap();
+    keys.write_all(b"\x03").unwrap();
+    assert!(!wait(&mut terminal, || false), "it goes on");
+    assert_eq!(terminal.wait().unwrap().code(), Some(130));
+    let last = checkpoints(&out).last().copied().unwrap();
+    assert!(last < 12 * EPOCH, "{last}");
+    assert!(text(&out.join("manifest.json")).contains("interrupted by signal 2"));
 }

@@ -293,6 +293,9 @@ impl<'a> Repair<'a> {
         let table = table_that_misses::<T>(&self.tree, failure, name);
         let path = table.key(name);
         let key = self.original(&path);
+        if let Some((given, advice)) = self.given_instead::<T>(&table, name) {
+            return self.read_as(&given, &path, advice);
+        }
         if !self.removed.contains(&key) {
             self.fault(&key, failure.complaint.message(), None);
         }
@@ -305,6 +308,77 @@ impl<'a> Repair<'a> {
         // Nothing fits: without the whole table, the rest of the config can still be looked at.
         self.doubtful.insert(self.original(&table));
         self.take_out(&table)
+    }
+
+    /// The unknown key of `table` that was probably meant for the missing key `name`, and what to do.
+    fn given_instead<T: DeserializeOwned>(
+        &self,
+        table: &KeyPath,
+        name: &str,
+    ) -> Option<(KeyPath, String)> {
+        let values = tree::get(&self.tree, table)?;
+        let meant = self.original(&table.key(name));
+        if self.removed.contains(&meant) || self.renamed.contains_key(&meant) {
+            return None;
+        }
+        let others = tree::children(table, values);
+        let hinted = others.iter().find_map(|(path, value)| {
+            let hint = (self.hints)(Wrong::Key, &self.original(path), value)?;
+            (hint.instead == Instead::Key(meant.clone())).then(|| (path.clone(), hint.advice))
+        });
+        hinted.or_else(|| {
+            let spelled = |path: &KeyPath| path.name().map(str::to_owned);
+            let unread = others
+                .iter()
+                .filter(|(path, value)| self.is_strange::<T>(path, value, name))
+                .filter_map(|(path, _)| spelled(path));
+            let unread: Vec<String> = unread.collect();
+            let near = suggest::nearest(name, &unread)?;
+            Some((table.key(near), format!("did you mean `{name}`?")))
+        })
+    }
+
+    /// Whether nothing reads the key at `path`, as far as can be told without the key `missing` of its table: as that
+    /// key, its value goes further, and the key itself is complained of or ignored.
+    fn is_strange<T: DeserializeOwned>(
+        &self,
+        path: &KeyPath,
+        value: &Value,
+        missing: &str,
+    ) -> bool {
+        let (Some(table), Some(name)) = (path.parent(), path.name()) else {
+            return false;
+        };
+        let mut pair = toml::Table::new();
+        pair.insert(missing.to_owned(), value.clone());
+        pair.insert(name.to_owned(), value.clone());
+        let mut tried = self.tree.clone();
+        if !tree::replace(&mut tried, &table, Value::Table(pair)) {
+            return false;
+        }
+        let Attempt { result, ignored } = attempt::<T>(&tried);
+        match result {
+            Err(failure) => match failure.complaint {
+                Complaint::UnknownKey { name: unknown, .. } => unknown == name,
+                // The choice that decides which keys there are.
+                Complaint::UnknownChoice { name: choice, .. } => value.as_str() == Some(&choice),
+                Complaint::Missing { .. } | Complaint::Other(_) => ignored.contains(path),
+            },
+            Ok(_) => ignored.contains(path),
+        }
+    }
+
+    /// Notes that the key at `given` is unknown, and lets its value count as that of the missing key at `meant`.
+    fn read_as(&mut self, given: &KeyPath, meant: &KeyPath, advice: String) -> bool {
+        let key = self.original(given);
+        self.fault(&key, "unknown key".to_owned(), Some(advice));
+        let Some(value) = tree::get(&self.tree, given).cloned() else {
+            return false;
+        };
+        self.take_out(given) && {
+            self.rename(&key, meant, value);
+            true
+        }
     }
 
     /// Notes the keys that stand in the tree and are ignored, or neither written back nor read.

@@ -105,6 +105,10 @@ impl Chain {
     fn missing(&self, path: &Path, location: &Location) -> ConfigError {
         let what = if path.is_dir() {
             "is a directory, not a file"
+        } else if path.exists() {
+            "is no plain file, but a device or a pipe"
+        } else if path.is_symlink() {
+            "is a link to a file that does not exist"
         } else {
             "does not exist"
         };

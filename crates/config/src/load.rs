@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use toml::Value;
 
 use super::decode::{MOST, decode};
 use super::error::{ConfigError, ConfigErrors};
@@ -15,6 +16,7 @@ use super::report::{Report, Validate};
 use super::resolved;
 use super::set::Setting;
 use super::source::{EXTENDS, Layer};
+use super::tree;
 
 /// A config without a mistake.
 #[derive(Debug, Clone, PartialEq)]
@@ -172,6 +174,11 @@ where
         notes,
     } = merged;
 
+    let long = too_long(T::LONGEST, &tree, &locations);
+    if !long.is_empty() {
+        errors.extend(long);
+        return Err(ConfigErrors::new(errors));
+    }
     let mut report = Report::new(&locations, &T::hint);
     let value = report.take(&KeyPath::root(), decode::<T>(&tree, &T::hint));
     if let Some(value) = &value {
@@ -196,6 +203,18 @@ where
     }
 }
 
+/// An error for each array of `tree` that has more elements than it may have.
+fn too_long(longest: &[(&str, usize)], tree: &Value, locations: &Locations) -> Vec<ConfigError> {
+    let long = longest.iter().filter_map(|(name, most)| {
+        let key: KeyPath = name.parse().ok()?;
+        let length = tree::get(tree, &key)?.as_array()?.len();
+        let message = format!("{length} of them; at most {most} are read");
+        let place = locations.nearest(&key.index(*most));
+        (length > *most).then(|| place.error(&key, message))
+    });
+    long.collect()
+}
+
 /// Writes the resolved text and makes sure that it is one: that it reads back to itself.
 fn finish<T>(value: T, locations: Locations, notes: Vec<String>) -> Result<Loaded<T>, ConfigErrors>
 where
@@ -209,7 +228,7 @@ where
         resolved::text(&value).map_err(|why| fail(format!("cannot be written as TOML: {why}")))?;
     let again: toml::Table =
         toml::from_str(&text).map_err(|why| fail(format!("is not valid TOML: {why}")))?;
-    let again = T::deserialize(toml::Value::Table(again))
+    let again = T::deserialize(Value::Table(again))
         .map_err(|why| fail(format!("cannot be read back: {}", why.message())))?;
     if resolved::text(&again).ok().as_deref() != Some(text.as_str()) {
         return Err(fail(

@@ -26,6 +26,10 @@ use super::suggest;
 /// }
 /// ```
 pub trait Validate {
+    /// Arrays, by key, with the most elements that they may have. A longer one is refused by itself, before anything
+    /// is made of the config: each of its elements costs a look at all others.
+    const LONGEST: &'static [(&'static str, usize)] = &[];
+
     /// Reports every mistake in the values; reports nothing when there is none.
     ///
     /// Also called where some keys could not be read: they hold defaults or anything else then. What is reported at

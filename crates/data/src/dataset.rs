@@ -83,24 +83,65 @@ impl Limits {
         data: DataSet,
         notes: &mut Vec<String>,
     ) -> Result<DataSet, DataError> {
-        let mut cut = |images: ImageSet, limit: Option<usize>, key: &str| match limit {
-            None => Ok(images),
-            Some(limit) if limit >= images.len() => {
-                if limit > images.len() {
-                    notes.push(format!(
-                        "{key} is {limit}; all {} images are used, as many as there are",
-                        images.len()
-                    ));
+        let mut taken = Vec::new();
+        let mut cut =
+            |images: ImageSet, limit: Option<usize>, split: &str, key: &'static str| match limit {
+                None => Ok(images),
+                Some(limit) if limit >= images.len() => {
+                    if limit > images.len() {
+                        notes.push(format!(
+                            "{key} is {limit}; all {} images are used, as many as there are",
+                            images.len()
+                        ));
+                    }
+                    Ok(images)
                 }
-                Ok(images)
-            }
-            Some(limit) => images
-                .first_balanced(limit)
-                .map_err(|reason| DataError::config(key, reason)),
-        };
-        Ok(DataSet {
-            train: cut(data.train, self.train, "limits.train")?,
-            held_out: cut(data.held_out, self.held_out, "limits.held_out")?,
-        })
+                Some(limit) => {
+                    let [some, all] = [limit, images.len()].map(grouped);
+                    taken.push((format!("{some} of {all} {split}"), key));
+                    images
+                        .first_balanced(limit)
+                        .map_err(|reason| DataError::config(key, reason))
+                }
+            };
+        let train = cut(data.train, self.train, "training", "limits.train")?;
+        let held_out = cut(data.held_out, self.held_out, "held-out", "limits.held_out")?;
+        if !taken.is_empty() {
+            let (parts, keys): (Vec<String>, Vec<&str>) = taken.into_iter().unzip();
+            notes.push(format!(
+                "takes {} images: {}",
+                parts.join(" and "),
+                keys.join(", ")
+            ));
+        }
+        Ok(DataSet { train, held_out })
+    }
+}
+
+/// `count` with a comma between thousands, as in `1,200`.
+fn grouped(count: usize) -> String {
+    let digits = count.to_string();
+    let first = digits.len() % 3;
+    let (head, tail) = digits.split_at(first);
+    let groups = tail.as_bytes().chunks(3).map(String::from_utf8_lossy);
+    let head = Some(head.into()).filter(|_| first > 0);
+    head.into_iter().chain(groups).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_told_apart() {
+        for (count, told) in [
+            (0, "0"),
+            (999, "999"),
+            (1200, "1,200"),
+            (60_000, "60,000"),
+            (1_000_000, "1,000,000"),
+        ] {
+            assert_eq!(grouped(count), told);
+        }
     }
 }

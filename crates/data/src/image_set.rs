@@ -1,5 +1,7 @@
 //! One split of a data set in memory.
 
+use std::collections::BTreeMap;
+
 use afterimage_hooks::SampleId;
 use sha2::{Digest, Sha256};
 
@@ -37,6 +39,28 @@ pub struct ImageRef<'a> {
     pub shape: Shape,
 }
 
+/// A picture that takes the place of a sample's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replacement {
+    /// The sample.
+    pub id: SampleId,
+    /// `C · H · W` bytes, as in [`ImageRef`].
+    pub pixels: Vec<u8>,
+    /// Its class.
+    pub label: u32,
+    /// The sample whose picture it shows, whole or in part; none for what was read from no file.
+    pub shows: Option<SampleId>,
+}
+
+/// What a sample shows whose picture was replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    /// The image at this position of the split's files.
+    Position(u32),
+    /// Nothing that was read.
+    Nothing,
+}
+
 /// One split in memory: images of one shape, labels and class names.
 ///
 /// A sample's id is its position here. Pixels are stored as planes, since views are computed plane
@@ -50,6 +74,8 @@ pub struct ImageSet {
     positions: Vec<u32>,
     /// By position, not by id.
     names: SampleNames,
+    /// What the samples show whose pictures were replaced.
+    shown: BTreeMap<SampleId, Shown>,
     classes: Vec<String>,
     shape: Shape,
 }
@@ -99,6 +125,7 @@ impl ImageSet {
             truth: None,
             positions: (0..count).collect(),
             names: SampleNames::Unknown,
+            shown: BTreeMap::new(),
             classes,
             shape,
         })
@@ -173,9 +200,16 @@ impl ImageSet {
         Self { names, ..self }
     }
 
-    /// The file, or the image in a file, that sample `id` was read from; none if it is not known.
+    /// The file, or the image in a file, that sample `id` shows; none if it is not known, or shows
+    /// nothing that was read. A sample whose picture was [`replaced`](Self::replaced) has the name of
+    /// what stands there now.
     pub fn name(&self, id: SampleId) -> Option<SampleName<'_>> {
-        self.names.at(self.position(id)? as usize)
+        let position = match self.shown.get(&id) {
+            None => self.position(id)?,
+            Some(Shown::Position(position)) => *position,
+            Some(Shown::Nothing) => return None,
+        };
+        self.names.at(position as usize)
     }
 
     /// The stored image of sample `id`.
@@ -198,20 +232,32 @@ impl ImageSet {
         Some((0..plane).flat_map(rgb).collect())
     }
 
-    /// The same set with other pictures: for each sample that is named, its pixels as in
-    /// [`image`](Self::image), and its class.
+    /// The same set with other pictures in the places of some samples.
     ///
     /// # Errors
     /// A sentence: a sample that is not there, a number of bytes that does not fit the shape, a label
     /// without a class name.
     pub fn replaced(
         mut self,
-        pictures: impl IntoIterator<Item = (SampleId, Vec<u8>, u32)>,
+        pictures: impl IntoIterator<Item = Replacement>,
     ) -> Result<Self, String> {
         let size = self.shape.len();
-        for (id, pixels, label) in pictures {
+        for picture in pictures {
+            let Replacement {
+                id,
+                pixels,
+                label,
+                shows,
+            } = picture;
             let at = id.0 as usize;
-            let wrong = at >= self.len() || pixels.len() != size;
+            let shown = match shows {
+                None => Some(Shown::Nothing),
+                Some(shows) => self.shown.get(&shows).copied().or_else(|| {
+                    let position = self.position(shows)?;
+                    Some(Shown::Position(position))
+                }),
+            };
+            let wrong = at >= self.len() || pixels.len() != size || shown.is_none();
             if wrong || label as usize >= self.classes.len() {
                 return Err(format!(
                     "sample {at} cannot have {} bytes and label {label}; there are {} images of \
@@ -221,6 +267,7 @@ impl ImageSet {
                     self.classes.len()
                 ));
             }
+            self.shown.extend(shown.map(|shown| (id, shown)));
             self.pixels[at * size..(at + 1) * size].copy_from_slice(&pixels);
             self.labels[at] = label;
             if let Some(truth) = &mut self.truth {
@@ -324,6 +371,14 @@ impl ImageSet {
                 .map(|truth| kept.iter().map(|&at| truth[at]).collect()),
             positions: kept.iter().map(|&at| self.positions[at]).collect(),
             names: self.names.clone(),
+            shown: kept
+                .iter()
+                .zip(0..)
+                .filter_map(|(&at, id)| {
+                    let shown = self.shown.get(&SampleId(at as u32))?;
+                    Some((SampleId(id), *shown))
+                })
+                .collect(),
             classes: self.classes.clone(),
             shape: self.shape,
         })
@@ -331,128 +386,5 @@ impl ImageSet {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use super::*;
-
-    fn set(labels: &[u32], classes: usize, channels: usize) -> ImageSet {
-        let shape = Shape {
-            channels,
-            height: 2,
-            width: 3,
-        };
-        let pixels = (0..labels.len() * shape.len()).map(|i| i as u8).collect();
-        let names = (0..classes).map(|c| format!("c{c}")).collect();
-        ImageSet::new(pixels, labels.to_vec(), names, shape).unwrap()
-    }
-
-    #[test]
-    fn gray_images_in_colour_have_three_equal_planes() {
-        let gray = set(&[0, 1], 2, 1);
-        let colour = gray.clone().in_colour();
-        assert_eq!(colour.shape().channels, 3);
-        for id in [0, 1].map(SampleId) {
-            let plane = gray.image(id).unwrap().pixels;
-            assert_eq!(colour.image(id).unwrap().pixels, plane.repeat(3));
-            assert_eq!(colour.picture(id), gray.picture(id));
-        }
-        assert_eq!(colour.clone().in_colour(), colour);
-    }
-
-    #[test]
-    fn a_limit_takes_the_first_of_each_class_in_file_order() {
-        let all = set(&[1, 1, 0, 1, 0, 2, 2, 0], 3, 1);
-        let some = all.first_balanced(5).unwrap();
-        assert_eq!(some.labels(), [1, 1, 0, 0, 2]);
-        let positions: Vec<_> = (0..5)
-            .map(|id| some.position(SampleId(id)).unwrap())
-            .collect();
-        assert_eq!(positions, [0, 1, 2, 4, 5]);
-        for id in 0..5 {
-            let position = SampleId(positions[id as usize]);
-            assert_eq!(some.image(SampleId(id)), all.image(position));
-        }
-        assert_eq!(some.image(SampleId(5)), None);
-        let error = set(&[0, 0, 0, 0, 1], 2, 1).first_balanced(4).unwrap_err();
-        assert!(
-            error.contains("needs 2 of class \"c1\", which has 1"),
-            "{error}"
-        );
-        for limit in [8, 9, usize::MAX] {
-            assert_eq!(all.first_balanced(limit), Ok(all.clone()));
-        }
-        assert!(all.first_balanced(0).is_err());
-        let names = (0..8).map(|n| format!("{n}.png")).collect();
-        let named = all.clone().named(SampleNames::Files(names));
-        let some = named.first_balanced(5).unwrap();
-        let name = |id| some.name(SampleId(id)).map(|name| name.to_string());
-        assert_eq!(name(3).as_deref(), Some("4.png"));
-        assert_eq!(name(5), None);
-        let gap = set(&[2, 0, 2, 0], 3, 1);
-        assert_eq!(gap.first_balanced(3).unwrap().labels(), [2, 0, 0]);
-    }
-
-    #[test]
-    fn a_picture_is_interleaved_rgb() {
-        let colour = set(&[0, 0], 1, 3);
-        let rgb = colour.picture(SampleId(1)).unwrap();
-        assert_eq!(rgb[..6], [18, 24, 30, 19, 25, 31]);
-        let gray = set(&[0], 1, 1);
-        assert_eq!(gray.picture(SampleId(0)).unwrap()[..6], [0, 0, 0, 1, 1, 1]);
-        assert_eq!(gray.picture(SampleId(1)), None);
-    }
-
-    #[test]
-    fn the_digest_tells_pixels_labels_and_shapes_apart() {
-        let one = set(&[0, 1], 2, 1);
-        let other_labels = set(&[1, 0], 2, 1);
-        let mut turned = one.clone();
-        turned.shape = Shape {
-            channels: 1,
-            height: 3,
-            width: 2,
-        };
-        let mut pixel = one.clone();
-        pixel.pixels[11] ^= 1;
-        let mut digests: Vec<_> = [&one, &other_labels, &turned, &pixel]
-            .map(|s| s.digest())
-            .into();
-        digests.sort_unstable();
-        digests.dedup();
-        assert_eq!(digests.len(), 4);
-        assert_eq!(one.digest(), set(&[0, 1], 2, 1).digest());
-    }
-
-    #[test]
-    fn other_labels_keep_the_truth_apart() {
-        let clean = set(&[0, 1, 1], 2, 1);
-        let noisy = clean.clone().relabelled(vec![1, 1, 0]).unwrap();
-        assert_eq!(noisy.labels(), [1, 1, 0]);
-        assert_eq!(noisy.true_labels(), [0, 1, 1]);
-        assert_eq!(clean.true_labels(), clean.labels());
-        assert_ne!(noisy.digest(), clean.digest());
-        assert!(clean.clone().relabelled(vec![0, 1]).is_err());
-        assert!(clean.relabelled(vec![0, 1, 2]).is_err());
-        assert!(noisy.relabelled(vec![0, 0, 0]).is_err());
-    }
-
-    #[test]
-    fn sets_that_do_not_fit_together_are_refused() {
-        let shape = Shape {
-            channels: 1,
-            height: 2,
-            width: 2,
-        };
-        let names = || vec!["a".to_owned()];
-        assert!(ImageSet::new(vec![0; 4], vec![0], names(), shape).is_ok());
-        assert!(ImageSet::new(vec![0; 5], vec![0], names(), shape).is_err());
-        assert!(ImageSet::new(vec![0; 4], vec![1], names(), shape).is_err());
-        assert!(ImageSet::new(vec![], vec![], names(), shape).is_err());
-        let two = Shape {
-            channels: 2,
-            ..shape
-        };
-        assert!(ImageSet::new(vec![0; 8], vec![0], names(), two).is_err());
-    }
-}
+#[path = "image_set_tests.rs"]
+mod tests;

@@ -38,7 +38,7 @@ mod view;
 pub use batch::{ViewBatch, ViewSource};
 pub use dataset::{DataSet, Limits};
 pub use error::{DataError, MAX_LISTED, Problems};
-pub use image_set::{ImageRef, ImageSet, Shape};
+pub use image_set::{ImageRef, ImageSet, Replacement, Shape};
 pub use names::{SampleName, SampleNames};
 pub use order::{batches, order};
 pub use prefetch::Prefetcher;

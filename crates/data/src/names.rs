@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use afterimage_files::plain;
+
 /// Where the images of a split lie, in the order of its files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum SampleNames {
@@ -26,12 +28,7 @@ pub struct SampleName<'a> {
 impl fmt::Display for SampleName<'_> {
     /// Characters that would act on a terminal are escaped.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for character in self.file.chars() {
-            match character.is_control() {
-                true => write!(f, "{}", character.escape_default())?,
-                false => write!(f, "{character}")?,
-            }
-        }
+        f.write_str(&plain(self.file))?;
         match self.member {
             Some(member) => write!(f, "[{member}]"),
             None => Ok(()),
@@ -77,7 +74,7 @@ mod tests {
         let files =
             SampleNames::Files(vec!["cat/a.png".to_owned(), "dog/\u{1b}[2J.png".to_owned()]);
         assert_eq!(told(&files, 0).as_deref(), Some("cat/a.png"));
-        assert_eq!(told(&files, 1).as_deref(), Some("dog/\\u{1b}[2J.png"));
+        assert_eq!(told(&files, 1).as_deref(), Some("dog/\\u001b[2J.png"));
         assert_eq!(told(&files, 2), None);
         let members = SampleNames::Members(vec![
             ("data_batch_1.bin".to_owned(), 3),

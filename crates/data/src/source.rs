@@ -56,11 +56,14 @@ pub enum DataSource {
         held_out: Option<PathBuf>,
         /// At least 2; 6 unless told. Not used where `held_out` is given.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(range(min = 2))]
         hold_out_every: Option<usize>,
         /// Side of the square images in pixels.
+        #[schemars(range(min = 1, max = 4096))]
         size: usize,
         /// 1 (gray) or 3 (colour, the default).
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(extend("enum" = [1, 3, null]))]
         channels: Option<usize>,
     },
 }
@@ -127,8 +130,8 @@ impl DataSource {
         self.load_telling(limits, &mut Vec::new())
     }
 
-    /// As [`load`](Self::load); what was passed over and what a limit could not cut goes to `notes`,
-    /// a sentence each.
+    /// As [`load`](Self::load); what was passed over, what a limit cut and what it could not cut goes to
+    /// `notes`, a sentence each.
     ///
     /// # Errors
     /// As [`load`](Self::load).

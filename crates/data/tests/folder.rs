@@ -255,10 +255,8 @@ fn photographs_are_turned_upright() {
     assert_eq!(turned, [false, false, true, true]);
 }
 
-#[test]
-fn a_picture_of_too_many_pixels_is_an_error_before_it_is_decoded() {
-    let dir = two_classes();
-    // A PNG header that promises 20,000 × 20,000 pixels, with its checksum, and no data.
+/// A PNG whose header promises so many pixels, with its checksum, and that has none.
+fn promised(width: u32, height: u32) -> Vec<u8> {
     let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
     let mut chunk = |kind: &[u8; 4], data: &[u8]| {
         let mut crc = flate2::Crc::new();
@@ -269,12 +267,17 @@ fn a_picture_of_too_many_pixels_is_an_error_before_it_is_decoded() {
         png.extend(data);
         png.extend(crc.sum().to_be_bytes());
     };
-    chunk(
-        b"IHDR",
-        &[0, 0, 0x4e, 0x20, 0, 0, 0x4e, 0x20, 8, 0, 0, 0, 0],
-    );
+    let sides = [width.to_be_bytes(), height.to_be_bytes()].concat();
+    chunk(b"IHDR", &[&sides[..], &[8, 0, 0, 0, 0]].concat());
     chunk(b"IDAT", &[]);
-    fs::write(dir.path().join("ash/huge.png"), png).unwrap();
+    png
+}
+
+#[test]
+fn a_picture_of_too_many_pixels_is_an_error_before_it_is_decoded() {
+    let dir = two_classes();
+    let huge = promised(20_000, 20_000);
+    fs::write(dir.path().join("ash/huge.png"), huge).unwrap();
     let message = load(&folder(dir.path(), 8, 3)).unwrap_err().to_string();
     assert!(
         message.contains("huge.png") && message.contains("20000×20000"),
@@ -345,6 +348,16 @@ fn strips_and_more_images_than_memory_holds_are_refused() {
         error.contains("strip.png: 300000×1 pixels are too long"),
         "{error}"
     );
+    // By its header: what it lacks behind it is not missed.
+    fs::write(
+        dir.path().join("ash/strip.png"),
+        promised(7, 66_000_000 / 7),
+    )
+    .unwrap();
+    let error = load(&folder(dir.path(), 32, 3)).unwrap_err().to_string();
+    let words =
+        "strip.png: 7×9428571 pixels are too long for their width to be scaled to 32 pixels";
+    assert!(error.contains(words), "{error}");
     fs::remove_file(dir.path().join("ash/strip.png")).unwrap();
     // Links from elsewhere, so that many images take no room on the disk.
     let one = TempDir::new().unwrap();

@@ -129,8 +129,22 @@ fn damaged_idx_files_are_named_with_the_reason() {
         ),
         (
             "train-images-idx3-ubyte",
+            idx(&[1 << 31, 1 << 16, 1 << 16], &[0; 12]),
+            &[
+                "9223372036854775824 bytes that the header promises",
+                "half of the memory",
+            ],
+        ),
+        // A product beyond all numbers promises no less.
+        (
+            "train-images-idx3-ubyte",
             idx(&[u32::MAX; 3], &[]),
-            &["impossibly large"],
+            &["bytes that the header promises", "half of the memory"],
+        ),
+        (
+            "train-images-idx3-ubyte",
+            gzip(&idx(&[u32::MAX; 3], &[])),
+            &["bytes that the header promises", "half of the memory"],
         ),
         (
             "train-images-idx3-ubyte",

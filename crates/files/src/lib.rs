@@ -1,17 +1,20 @@
 //! Files of runs and sweeps, which others may have written: a name stays below its folder and names a
-//! plain file with a bound on its size, one process at a time writes, and results appear whole.
+//! plain file with a bound on its size, one process at a time writes, and results appear whole. Text of
+//! others reaches a terminal as text.
 
 mod below;
 mod lock;
 mod machine;
 mod partial;
 mod quiet;
+mod visible;
 
 pub use below::{FileError, below, open, open_below, read, read_below, read_text};
 pub use lock::{Lock, LockError};
 pub use machine::machine_memory;
 pub use partial::{Partial, PartialError};
 pub use quiet::catch;
+pub use visible::{plain, visible};
 
 /// Bytes of a file of settings, of a result or of a list of files, at most.
 pub const SMALL: u64 = 64 << 20;

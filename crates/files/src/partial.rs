@@ -34,6 +34,16 @@ pub enum PartialError {
         /// The process, where it is known.
         process: Option<u32>,
     },
+    /// The place has no name of its own, as `.` or `..`.
+    #[error(
+        "{}: the result is a new folder, which takes a name of its own: name a folder inside, as in {}",
+        place.display(),
+        place.join("out").display()
+    )]
+    Unnamed {
+        /// The place of the result.
+        place: PathBuf,
+    },
     /// Something else has the name.
     #[error("{}: this is no result under way; move it away", path.display())]
     Strange {
@@ -63,10 +73,14 @@ impl Partial {
     /// An empty folder beside `place`; the folders above are made.
     ///
     /// # Errors
-    /// Another process that makes the same, something else of that name, a folder that cannot be written.
+    /// A place without a name, another process that makes the same, something else of that name, a folder that
+    /// cannot be written.
     pub fn beside(place: &Path) -> Result<Self, PartialError> {
+        let unnamed = || PartialError::Unnamed {
+            place: place.to_owned(),
+        };
         let mut name = OsString::from(".");
-        name.push(place.file_name().unwrap_or_default());
+        name.push(place.file_name().ok_or_else(unnamed)?);
         name.push(".partial");
         let path = place.with_file_name(name);
         if let Some(above) = path.parent().filter(|above| *above != Path::new("")) {
@@ -150,6 +164,15 @@ fn is_left_behind(path: &Path) -> bool {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_has_a_name() {
+        for place in [".", "..", "a/..", "/"] {
+            let told = Partial::beside(Path::new(place)).map_err(|error| error.to_string());
+            let words = "takes a name of its own: name a folder inside";
+            assert!(told.is_err_and(|told| told.contains(words)), "{place}");
+        }
+    }
 
     #[test]
     fn a_result_appears_whole_and_leftovers_go() {

@@ -78,6 +78,7 @@ fn main() {
                         step: black_box(step),
                         epochs: 1,
                         steps: FIRES,
+                        epoch_began: None,
                     };
                     let mut desk = Desk::default();
                     let mut cx = StepDoneCx {

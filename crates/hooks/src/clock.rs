@@ -1,6 +1,7 @@
 //! The run's time, and how often a handler is called.
 
 use std::fmt;
+use std::num::{NonZeroU8, NonZeroU32, NonZeroU64};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -16,57 +17,129 @@ pub struct Clock {
     pub epochs: u32,
     /// Steps of the whole run, as planned.
     pub steps: u64,
+    /// Steps done when the epoch under way began, where epochs differ in their numbers of steps; `None` where
+    /// all have the same. Not in records of the clock: the loop keeps it.
+    #[serde(skip)]
+    pub epoch_began: Option<u64>,
 }
 
-/// How often a handler is called.
+impl Clock {
+    /// How many times a whole `share` % of the run is done once `step` steps are. Each epoch is the same part of
+    /// the run, however many steps it has: so no mark comes twice or is passed over when a plan changes.
+    fn marks(&self, share: Percent, step: i128) -> i128 {
+        let share = i128::from(share.0.get());
+        let steps = i128::from(self.steps);
+        let Some(began) = self.epoch_began.map(i128::from) else {
+            return (step * 100).div_euclid(share * steps.max(1));
+        };
+        let (epoch, epochs) = (i128::from(self.epoch), i128::from(self.epochs.max(1)));
+        // As many epochs of as many steps are to come as the steps to come tell.
+        let left = (epochs - epoch + 1).max(1);
+        let rest = (steps - began).max(1);
+        let done = (epoch - 1) * rest + (step - began) * left;
+        (done * 100).div_euclid(share * rest * epochs)
+    }
+}
+
+/// How often a handler is called. No cadence is 0.
 ///
 /// # Examples
 /// ```
 /// use afterimage_hooks::Every;
-/// assert_eq!("10 steps".parse(), Ok(Every::Steps(10)));
-/// assert_eq!("25 %".parse(), Ok(Every::Percent(25)));
-/// assert!("sometimes".parse::<Every>().is_err());
+/// assert_eq!("10 steps".parse(), Ok(Every::steps::<10>()));
+/// assert_eq!("25 %".parse(), Ok(Every::percent::<25>()));
+/// assert!("0 steps".parse::<Every>().is_err());
+/// ```
+/// In code, a cadence of 0 is an error of the compiler:
+/// ```compile_fail
+/// let never = afterimage_hooks::Every::steps::<0>();
+/// ```
+/// ```compile_fail
+/// let never = afterimage_hooks::Every::epochs::<0>();
+/// ```
+/// ```compile_fail
+/// let too_much = afterimage_hooks::Every::percent::<101>();
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Every {
     /// Each time the event happens.
     Always,
     /// When the step number is a multiple.
-    Steps(u64),
+    Steps(NonZeroU64),
     /// When the epoch number is a multiple; for events inside an epoch, all along such an epoch.
-    Epochs(u32),
-    /// Each time another such share of the run's steps is done: 1 to 100.
-    Percent(u8),
+    Epochs(NonZeroU32),
+    /// Each time another such share of the run is done. Each epoch is the same share, however many steps its
+    /// plan has.
+    Percent(Percent),
 }
 
-impl Every {
-    /// Whether the handler is due at `clock`. The time before training (step 0) is always due. A
-    /// cadence of 0, which can be written in code alone, is never due; [`order`](crate::order())
-    /// refuses it.
-    pub fn is_due(self, clock: &Clock) -> bool {
-        match self {
-            Every::Always => true,
-            zero if zero.is_zero() => false,
-            Every::Steps(n) => clock.step.is_multiple_of(n),
-            Every::Epochs(n) => clock.epoch.is_multiple_of(n),
-            Every::Percent(share) => {
-                let part = |step: u64| (step * 100) / (u64::from(share) * clock.steps.max(1));
-                clock.step == 0 || part(clock.step) > part(clock.step - 1)
-            }
+/// A share of 1 to 100 %.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Percent(NonZeroU8);
+
+impl Percent {
+    /// `share` %; none where it is not from 1 to 100.
+    pub const fn new(share: u8) -> Option<Self> {
+        match NonZeroU8::new(share) {
+            Some(share) if share.get() <= 100 => Some(Self(share)),
+            _ => None,
         }
     }
 
-    pub(crate) fn is_zero(self) -> bool {
-        matches!(self, Every::Steps(0) | Every::Epochs(0) | Every::Percent(0))
+    /// The number.
+    pub const fn get(self) -> u8 {
+        self.0.get()
+    }
+}
+
+impl Every {
+    /// Every `N` steps; `N` is at least 1.
+    pub const fn steps<const N: u64>() -> Self {
+        const { assert!(N > 0, "a cadence is at least 1 step") };
+        match NonZeroU64::new(N) {
+            Some(n) => Self::Steps(n),
+            None => Self::Always,
+        }
+    }
+
+    /// Every `N` epochs; `N` is at least 1.
+    pub const fn epochs<const N: u32>() -> Self {
+        const { assert!(N > 0, "a cadence is at least 1 epoch") };
+        match NonZeroU32::new(N) {
+            Some(n) => Self::Epochs(n),
+            None => Self::Always,
+        }
+    }
+
+    /// Each time another `N` % of the run is done; `N` is from 1 to 100.
+    pub const fn percent<const N: u8>() -> Self {
+        const { assert!(N > 0 && N <= 100, "a share is 1 to 100 %") };
+        match Percent::new(N) {
+            Some(share) => Self::Percent(share),
+            None => Self::Always,
+        }
+    }
+
+    /// Whether the handler is due at `clock`. The time before training (step 0) is always due.
+    pub fn is_due(self, clock: &Clock) -> bool {
+        match self {
+            Every::Always => true,
+            Every::Steps(n) => clock.step.is_multiple_of(n.get()),
+            Every::Epochs(n) => clock.epoch.is_multiple_of(n.get()),
+            Every::Percent(share) => {
+                let marks = |step| clock.marks(share, step);
+                let step = i128::from(clock.step);
+                clock.step == 0 || marks(step) > marks(step - 1)
+            }
+        }
     }
 
     /// Whether a handler is ever due once training began, in a run of `clock.epochs` and `clock.steps`.
     pub fn comes_within(self, clock: &Clock) -> bool {
         match self {
-            zero if zero.is_zero() => false,
             Every::Always | Every::Percent(_) => true,
-            Every::Steps(n) => n <= clock.steps,
-            Every::Epochs(n) => n <= clock.epochs,
+            Every::Steps(n) => n.get() <= clock.steps,
+            Every::Epochs(n) => n.get() <= clock.epochs,
         }
     }
 }
@@ -87,11 +160,17 @@ impl FromStr for Every {
         }
         let digits = trimmed.chars().take_while(char::is_ascii_digit).count();
         let number: u64 = trimmed[..digits].parse().map_err(|_| error())?;
-        match (trimmed[digits..].trim(), number) {
-            (_, 0) => Err(error()),
-            ("step" | "steps", n) => Ok(Every::Steps(n)),
-            ("epoch" | "epochs", n) => u32::try_from(n).map(Every::Epochs).map_err(|_| error()),
-            ("%", n @ 1..=100) => Ok(Every::Percent(n as u8)),
+        let number = NonZeroU64::new(number).ok_or_else(error)?;
+        match trimmed[digits..].trim() {
+            "step" | "steps" => Ok(Every::Steps(number)),
+            "epoch" | "epochs" => {
+                let epochs = NonZeroU32::try_from(number);
+                epochs.map(Every::Epochs).map_err(|_| error())
+            }
+            "%" => {
+                let share = u8::try_from(number.get()).ok().and_then(Percent::new);
+                share.map(Every::Percent).ok_or_else(error)
+            }
             _ => Err(error()),
         }
     }
@@ -103,7 +182,7 @@ impl fmt::Display for Every {
             Every::Always => f.write_str("always"),
             Every::Steps(n) => write!(f, "{n} steps"),
             Every::Epochs(n) => write!(f, "{n} epochs"),
-            Every::Percent(n) => write!(f, "{n} %"),
+            Every::Percent(share) => write!(f, "{} %", share.get()),
         }
     }
 }
@@ -148,17 +227,18 @@ mod tests {
             step,
             epochs: 4,
             steps,
+            epoch_began: None,
         }
     }
 
     #[test]
     fn a_share_of_the_run_is_due_at_its_marks() {
         let due: Vec<u64> = (1..=40)
-            .filter(|&s| Every::Percent(25).is_due(&at(s, 40)))
+            .filter(|&s| Every::percent::<25>().is_due(&at(s, 40)))
             .collect();
         assert_eq!(due, [10, 20, 30, 40]);
         let uneven: Vec<u64> = (1..=7)
-            .filter(|&s| Every::Percent(50).is_due(&at(s, 7)))
+            .filter(|&s| Every::percent::<50>().is_due(&at(s, 7)))
             .collect();
         assert_eq!(uneven, [4, 7]);
     }
@@ -168,24 +248,72 @@ mod tests {
         let run = at(0, 40);
         for (every, comes) in [
             (Every::Always, true),
-            (Every::Percent(100), true),
-            (Every::Steps(40), true),
-            (Every::Steps(41), false),
-            (Every::Epochs(4), true),
-            (Every::Epochs(5), false),
+            (Every::percent::<100>(), true),
+            (Every::steps::<40>(), true),
+            (Every::steps::<41>(), false),
+            (Every::epochs::<4>(), true),
+            (Every::epochs::<5>(), false),
         ] {
             assert_eq!(every.comes_within(&run), comes, "{every}");
         }
     }
 
-    #[test]
-    fn a_cadence_of_nothing_is_never_due() {
-        for every in [Every::Steps(0), Every::Epochs(0), Every::Percent(0)] {
-            for step in 0..5 {
-                assert!(!every.is_due(&at(step, 4)));
-            }
-            assert!(!every.comes_within(&at(4, 4)));
+    /// The steps at which `every` is due in a run whose epochs have these numbers of steps, as the loop counts
+    /// them: at the start of an epoch all to come are taken to be as long as it.
+    fn due_in(every: Every, lengths: &[u64], even: bool) -> Vec<u64> {
+        let (mut due, mut done) = (Vec::new(), 0);
+        for (epoch, &length) in (1..).zip(lengths) {
+            let left = lengths.len() as u64 - u64::from(epoch) + 1;
+            let clock = Clock {
+                epoch,
+                step: done,
+                epochs: lengths.len() as u32,
+                steps: done + length * left,
+                epoch_began: (!even).then_some(done),
+            };
+            due.extend(
+                (done + 1..=done + length).filter(|&step| every.is_due(&Clock { step, ..clock })),
+            );
+            done += length;
         }
+        due
+    }
+
+    #[test]
+    fn no_mark_is_passed_over_or_comes_twice_where_epochs_differ() {
+        // A quarter of the run is an epoch, whatever its length.
+        let lengths = [10, 5, 5, 7];
+        assert_eq!(
+            due_in(Every::percent::<25>(), &lengths, false),
+            [10, 15, 20, 27]
+        );
+        assert_eq!(due_in(Every::percent::<50>(), &lengths, false), [15, 27]);
+        assert_eq!(due_in(Every::percent::<10>(), &[20, 10], false).len(), 10);
+        assert_eq!(
+            due_in(Every::percent::<20>(), &[3, 9, 2, 8, 4], false).len(),
+            5
+        );
+        let thirds = due_in(Every::percent::<30>(), &[40, 5, 5, 40], false);
+        assert_eq!(thirds.len(), 3, "{thirds:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn epochs_of_one_length_are_counted_alike(share in 1u8..=100, length in 1u64..40, epochs in 1usize..9) {
+            let every = Percent::new(share).map_or(Every::Always, Every::Percent);
+            let lengths = vec![length; epochs];
+            prop_assert_eq!(due_in(every, &lengths, false), due_in(every, &lengths, true));
+        }
+    }
+
+    #[test]
+    fn no_cadence_is_nothing() {
+        for text in ["0 steps", "0 epochs", "0 %", "101 %", "4294967296 epochs"] {
+            assert!(text.parse::<Every>().is_err(), "{text}");
+        }
+        assert_eq!(Percent::new(0), None);
+        assert_eq!(Percent::new(101), None);
+        assert_eq!(Percent::new(100).map(Percent::get), Some(100));
     }
 
     #[test]
@@ -207,8 +335,9 @@ mod tests {
     proptest! {
         #[test]
         fn text_goes_round(n in 1u64..1_000_000) {
-            for every in [Every::Always, Every::Steps(n), Every::Epochs(n as u32), Every::Percent((n % 100 + 1) as u8)] {
-                prop_assert_eq!(every.to_string().parse::<Every>(), Ok(every));
+            let texts = [format!("{n} steps"), format!("{n} epochs"), format!("{} %", n % 100 + 1)];
+            for text in texts.iter().map(String::as_str).chain(["always"]) {
+                prop_assert_eq!(text.parse::<Every>().map(|every| every.to_string()), Ok(text.to_owned()));
             }
         }
     }

@@ -2,7 +2,6 @@
 
 use thiserror::Error;
 
-use crate::clock::Every;
 use crate::event::EventKind;
 use crate::fault::Fault;
 use crate::manifest::{Origin, Write};
@@ -69,16 +68,6 @@ pub enum HooksError {
         second: String,
         /// What both write.
         write: Write,
-    },
-    /// A handler with a cadence of 0.
-    #[error("plugin {plugin} takes {event} every {every}, which never comes; 1 is the least")]
-    NeverDue {
-        /// Who declares it.
-        plugin: String,
-        /// The event.
-        event: EventKind,
-        /// The cadence.
-        every: Every,
     },
     /// An event that this host does not have.
     #[error("plugin {plugin} needs the event {event}, which this model does not expose: {why}")]
@@ -197,7 +186,6 @@ impl HooksError {
             | Self::AmbiguousWriters { second, .. } => Some(second),
             Self::MissingProducer { plugin, .. }
             | Self::UnknownAfter { plugin, .. }
-            | Self::NeverDue { plugin, .. }
             | Self::UnsupportedEvent { plugin, .. }
             | Self::UnsupportedRequest { plugin, .. }
             | Self::ActsOnTruth { plugin }

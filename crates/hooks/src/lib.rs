@@ -33,7 +33,7 @@ mod structure;
 mod table;
 mod tap;
 
-pub use clock::{CadenceError, Clock, Every};
+pub use clock::{CadenceError, Clock, Every, Percent};
 pub use context::{
     BatchPlannedCx, BatchReadyCx, EpochEndCx, EpochStartCx, EvalDoneCx, ForwardDoneCx, GradReadyCx,
     LossReadyCx, LossWrites, Outcome, RunEndCx, RunStartCx, StepDoneCx,

@@ -83,7 +83,8 @@ pub trait Sink: Send {
     /// Takes one record. A sink ignores kinds of measurements that it cannot show.
     ///
     /// # Errors
-    /// A full disk or an unwritable folder; the run goes on without this sink.
+    /// A full disk or an unwritable folder; the run goes on. The sink is asked again, with the next records
+    /// and before each checkpoint.
     fn write(&mut self, record: &Record) -> std::io::Result<()>;
 
     /// Makes everything written so far readable by others.
@@ -91,6 +92,12 @@ pub trait Sink: Send {
     /// # Errors
     /// As for [`write`](Self::write).
     fn flush(&mut self) -> std::io::Result<()>;
+
+    /// Records that it could not write and does not hold to try again; `None`, the default, where each whose
+    /// [`write`](Self::write) failed is such a one.
+    fn lost(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// Collects records, and keeps the last scalar of each tag for the summary.

@@ -58,14 +58,7 @@ fn check_ids(manifests: &[&Manifest], errors: &mut Vec<HooksError>) {
 
 fn check_host(manifests: &[&Manifest], host: &Host, errors: &mut Vec<HooksError>) {
     for manifest in manifests {
-        for (event, every) in &manifest.events {
-            if every.is_zero() {
-                errors.push(HooksError::NeverDue {
-                    plugin: manifest.named(),
-                    event: *event,
-                    every: *every,
-                });
-            }
+        for (event, _) in &manifest.events {
             if let Some(why) = host.missing_events.get(event) {
                 errors.push(HooksError::UnsupportedEvent {
                     plugin: manifest.named(),

@@ -118,8 +118,8 @@ pub trait Samples: Send + Sync {
     /// An id outside the split.
     fn picture(&self, split: Split, id: SampleId) -> Result<(u32, u32, Vec<u8>), Fault>;
 
-    /// The file, or the image in a file, that a sample was read from, on one line without control
-    /// characters; none if it is not known.
+    /// The file, or the image in a file, that a sample shows, on one line without control characters;
+    /// none if it is not known, or shows none, as noise does.
     fn name(&self, _split: Split, _id: SampleId) -> Option<String> {
         None
     }

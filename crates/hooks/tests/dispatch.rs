@@ -28,8 +28,8 @@ fn handlers_are_called_in_order_and_by_cadence() -> Result<(), StopRun> {
     );
     let mut rig = Rig::new(vec![
         late,
-        Logger::attach("b", Every::Steps(2), &log),
-        Logger::attach("c", Every::Epochs(3), &log),
+        Logger::attach("b", Every::steps::<2>(), &log),
+        Logger::attach("c", Every::epochs::<3>(), &log),
     ]);
     let order: Vec<&str> = rig.hooks.manifests().map(|m| m.id.as_str()).collect();
     assert_eq!(order, ["b", "c", "a"]);
@@ -134,7 +134,7 @@ fn calls_and_time_are_counted_by_plugin_and_event() -> Result<(), StopRun> {
             Ok(())
         },
     );
-    let mut rig = Rig::new(vec![slow, Logger::attach("b", Every::Steps(2), &log)]);
+    let mut rig = Rig::new(vec![slow, Logger::attach("b", Every::steps::<2>(), &log)]);
     for step in 1..=2 {
         rig.step(step)?;
     }
@@ -191,7 +191,7 @@ fn taps_are_on_only_in_steps_where_their_plugin_looks() -> Result<(), StopRun> {
         "tapping",
         "tapping",
         Tapping {
-            inside: Every::Steps(3),
+            inside: Every::steps::<3>(),
             outside: Every::Always,
         },
     )]);

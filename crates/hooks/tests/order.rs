@@ -54,16 +54,6 @@ fn after_is_obeyed() {
 }
 
 #[test]
-fn a_cadence_of_nothing_is_refused() {
-    let mut never = plugin("never", 4);
-    never.events.push((EventKind::EpochEnd, Every::Percent(0)));
-    assert_eq!(
-        message(&[never]),
-        r#"plugin "never" (run.toml:4) takes EpochEnd every 0 %, which never comes; 1 is the least"#
-    );
-}
-
-#[test]
 fn one_id_twice_is_refused() {
     assert_eq!(
         message(&[plugin("probe", 4), plugin("probe", 9)]),

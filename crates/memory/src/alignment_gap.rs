@@ -47,7 +47,7 @@ pub struct AlignmentGapConfig {
 impl Default for AlignmentGapConfig {
     fn default() -> Self {
         Self {
-            every: Every::Epochs(1),
+            every: Every::epochs::<1>(),
             points: 500,
             views: 4,
             batch: 16,

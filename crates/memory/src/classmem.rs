@@ -50,7 +50,7 @@ pub struct ClassMemConfig {
 impl Default for ClassMemConfig {
     fn default() -> Self {
         Self {
-            every: Every::Epochs(1),
+            every: Every::epochs::<1>(),
             points: 1000,
             views: 10,
             batch: 16,

@@ -54,7 +54,7 @@ pub struct LayerMemConfig {
 impl Default for LayerMemConfig {
     fn default() -> Self {
         Self {
-            every: Every::Epochs(1),
+            every: Every::epochs::<1>(),
             points: 100,
             views: 10,
             batch: 8,

@@ -27,19 +27,24 @@ pub fn owner_strip(
     Ok(tile(&pictures))
 }
 
-/// The pictures of [`owner_strip`] by name, from left to right: a line of Markdown for `site`; nothing
-/// where no unit has an owner, or the samples have no names.
+/// The pictures of [`owner_strip`] by name, from left to right, one that shows no file by its id alone: a
+/// line of Markdown for `site`; nothing where no unit has an owner, or no owner a name.
 pub(crate) fn owner_names(
     site: &str,
     scores: &UnitMem,
     samples: &dyn Samples,
     count: usize,
 ) -> Option<String> {
-    let names: Option<Vec<String>> = top_owners(scores, count)
-        .into_iter()
-        .map(|id| Some(format!("`{}` (#{})", samples.name(Split::Train, id)?, id.0)))
+    let owners = top_owners(scores, count);
+    let name = |id: &SampleId| samples.name(Split::Train, *id);
+    owners.iter().find_map(name)?;
+    let names: Vec<String> = owners
+        .iter()
+        .map(|id| match name(id) {
+            Some(name) => format!("`{name}` (#{})", id.0),
+            None => format!("#{}", id.0),
+        })
         .collect();
-    let names = names.filter(|names| !names.is_empty())?;
     Some(format!("- **{site}**: {}\n", names.join(", ")))
 }
 

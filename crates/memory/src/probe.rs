@@ -64,7 +64,7 @@ pub struct UnitMemConfig {
 impl Default for UnitMemConfig {
     fn default() -> Self {
         Self {
-            every: Every::Epochs(1),
+            every: Every::epochs::<1>(),
             points: 1000,
             views: 10,
             batch: 16,

@@ -39,7 +39,7 @@ pub struct StreamingConfig {
 impl Default for StreamingConfig {
     fn default() -> Self {
         Self {
-            every: Every::Epochs(1),
+            every: Every::epochs::<1>(),
             sites: "encoder.*".to_owned(),
             kinds: vec![SiteKind::Activation],
             map: ActMap::Raw,

@@ -149,6 +149,20 @@ impl EncoderConfig {
         }
     }
 
+    /// The encoder with no parameter drawn yet: its sites, groups and shapes cost next to nothing, however
+    /// large it is. A value that is asked for all the same is drawn from the device's generator.
+    ///
+    /// # Errors
+    /// A value out of range, by its key.
+    pub fn outline(&self, device: &Device) -> Result<AnyEncoder, ModelError> {
+        self.validate()?;
+        match self {
+            Self::ResNet9(config) => Ok(AnyEncoder::ResNet9(config.init(device))),
+            Self::ResNet(config) => config.outline(device).map(AnyEncoder::ResNet),
+            Self::Vit(config) => config.outline(device).map(AnyEncoder::Vit),
+        }
+    }
+
     /// The encoder with its parameters drawn for `seed`, as [`seeded`](crate::seeded) does.
     ///
     /// # Errors

@@ -142,6 +142,12 @@ impl ResNetConfig {
         }))
     }
 
+    /// As [`init`](Self::init), with no parameter drawn yet.
+    pub(crate) fn outline(&self, device: &Device) -> Result<ResNet, ModelError> {
+        let (blocks, bottleneck) = self.blocks()?;
+        Ok(self.build(blocks, bottleneck, device))
+    }
+
     fn build(&self, blocks: [usize; 4], bottleneck: bool, device: &Device) -> ResNet {
         let widths = WIDTHS.map(|base| ((base as f64 * self.width).round() as usize).max(1));
         let (kernel, stride) = match self.stem {

@@ -185,19 +185,25 @@ impl VitConfig {
     /// # Errors
     /// As [`validate`](Self::validate).
     pub fn init(&self, seed: u64, device: &Device) -> Result<Vit, ModelError> {
-        /// Patches of a side where it is not told.
-        const PATCHES: usize = 8;
         self.validate()?;
-        let side = self.side.unwrap_or(self.patch.saturating_mul(PATCHES));
         Ok(seeded_from(
             Initial::Normal(DEVIATION),
             device,
             seed,
-            || self.build(side, device),
+            || self.build(device),
         ))
     }
 
-    fn build(&self, side: usize, device: &Device) -> Vit {
+    /// As [`init`](Self::init), with no parameter drawn yet.
+    pub(crate) fn outline(&self, device: &Device) -> Result<Vit, ModelError> {
+        self.validate()?;
+        Ok(self.build(device))
+    }
+
+    fn build(&self, device: &Device) -> Vit {
+        /// Patches of a side where it is not told.
+        const PATCHES: usize = 8;
+        let side = self.side.unwrap_or(self.patch.saturating_mul(PATCHES));
         let channels = self.size.channels();
         let patches = (side / self.patch).pow(2);
         let normal = Initializer::Normal {

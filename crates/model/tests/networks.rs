@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use afterimage_hooks::{Reduce, SiteKind, TapMode, TapPlan, TapSpec};
 use afterimage_model::{
-    AnyEncoder, Encoder, EncoderConfig, ModelError, ResNetConfig, Stem, Taps, VitConfig,
+    AnyEncoder, Encoder, EncoderConfig, ModelError, ResNetConfig, Stem, Taps, VitConfig, VitSize,
     evaluation, parameter_count, parameters,
 };
 use burn::tensor::{Device, s};
@@ -115,6 +115,28 @@ fn parameters_are_as_many_as_in_the_papers_networks() -> AnyResult {
         ..VitConfig::default()
     };
     assert_eq!(parameter_count(&config.init(1, &device)?), 5_524_416);
+    Ok(())
+}
+
+#[test]
+fn an_outline_has_the_sites_of_its_encoder_and_costs_nothing() -> AnyResult {
+    let device = Device::flex();
+    for (name, config, side) in all() {
+        let (outline, encoder) = (config.outline(&device)?, config.init(1, &device)?);
+        assert_eq!(outline.sites(), encoder.sites(), "{name}");
+        assert_eq!(outline.groups(), encoder.groups(), "{name}");
+        assert_eq!(outline.embedding_dim(), encoder.embedding_dim(), "{name}");
+        assert_eq!(outline.positions([side; 2]), encoder.positions([side; 2]));
+    }
+    // Some 1.8 thousand million parameters.
+    let start = std::time::Instant::now();
+    let large = EncoderConfig::Vit(VitConfig {
+        size: VitSize::Base,
+        depth: 256,
+        ..VitConfig::default()
+    });
+    assert!(large.outline(&device)?.sites().len() > 1700);
+    assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
     Ok(())
 }
 

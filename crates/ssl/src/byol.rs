@@ -119,6 +119,7 @@ impl Objective for Byol {
         batch: ObjectiveBatch,
         taps: &mut Taps,
     ) -> ObjectiveOutput {
+        self.steps.at(batch.pace);
         let images = batch.images.clone().detach();
         let told = self.teacher.encode(images, &mut taps.masks_alone());
         let told = self.teacher_projection.forward(told);
@@ -130,11 +131,12 @@ impl Objective for Byol {
     }
 
     fn after_step(self, encoder: &AnyEncoder) -> Self {
-        let momentum = ramp::cosine(self.momentum, 1.0, self.steps.done(), self.total_steps);
+        let (step, steps) = self.steps.advanced();
+        let momentum = ramp::cosine(self.momentum, 1.0, step, self.total_steps);
         Self {
             teacher: moved_towards(self.teacher, encoder, momentum),
             teacher_projection: moved_towards(self.teacher_projection, &self.projection, momentum),
-            steps: self.steps.advanced(),
+            steps,
             ..self
         }
     }

@@ -83,7 +83,7 @@ pub struct Dino {
     centre: Param<Tensor<2>>,
     steps: Steps,
     /// The mean of the teacher's scores in the step under way, `[1, K]`.
-    told: Carried,
+    told: Carried<Tensor<2>>,
     #[module(skip)]
     config: DinoConfig,
     #[module(skip)]
@@ -215,7 +215,7 @@ impl Objective for Dino {
         batch: ObjectiveBatch,
         taps: &mut Taps,
     ) -> ObjectiveOutput {
-        let step = self.steps.done();
+        let step = self.steps.at(batch.pace);
         let images = batch.images.clone().detach();
         let told = self.teacher.encode(images, &mut taps.masks_alone());
         let told = self.teacher_head.forward(told, true).detach();
@@ -235,12 +235,8 @@ impl Objective for Dino {
     }
 
     fn after_step(self, encoder: &AnyEncoder) -> Self {
-        let momentum = ramp::cosine(
-            self.config.momentum,
-            1.0,
-            self.steps.done(),
-            self.total_steps,
-        );
+        let (step, steps) = self.steps.advanced();
+        let momentum = ramp::cosine(self.config.momentum, 1.0, step, self.total_steps);
         let kept = self.config.centre_momentum;
         let centre = match self.told.take() {
             Some(told) => self.centre.map(|centre| {
@@ -259,7 +255,7 @@ impl Objective for Dino {
             teacher: moved_towards(self.teacher, encoder, momentum),
             teacher_head: moved_towards(self.teacher_head, &self.head, momentum),
             centre,
-            steps: self.steps.advanced(),
+            steps,
             ..self
         }
     }

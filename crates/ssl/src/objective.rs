@@ -49,6 +49,9 @@ pub struct ObjectiveBatch {
     /// The epoch, from 1: random choices of an objective are pure functions of the run's seed, the
     /// epoch and the sample, as views are.
     pub epoch: u32,
+    /// Steps of the run's schedule that the step stands for: 1, or more in an epoch whose plan is shorter
+    /// than one over all samples. What changes over the run along a ramp follows them, as the rate does.
+    pub pace: u64,
     /// Views `[V · B, C, H, W]`, view-major: all samples of view 0, then all samples of view 1.
     pub images: Tensor<4>,
     /// Smaller views `[L · B, C, h, w]`, view-major, for an objective with local views.

@@ -13,28 +13,42 @@ pub(crate) fn untrained<const D: usize>(value: Tensor<D>) -> Param<Tensor<D>> {
     Param::initialized(ParamId::new(), value.set_require_grad(false))
 }
 
-/// Number of optimizer steps done; in records, for schedules of an objective's own.
+/// Steps of the schedule that are done, as the learning rate counts them; in records, for schedules of an
+/// objective's own. In an epoch over all samples each optimizer step is one.
 #[derive(Module, Debug)]
 pub(crate) struct Steps {
     /// `[1]`; single precision counts to 2²⁴ = 16.7 million.
     done: Param<Tensor<1>>,
+    /// Steps of the schedule that the step under way stands for.
+    pace: Carried<u64>,
 }
 
 impl Steps {
     pub(crate) fn new(device: &Device) -> Self {
         Self {
             done: untrained(Tensor::zeros([1], device)),
+            pace: Carried::default(),
         }
     }
 
-    pub(crate) fn done(&self) -> u64 {
+    fn done(&self) -> u64 {
         self.done.val().into_scalar::<f32>() as u64
     }
 
-    pub(crate) fn advanced(self) -> Self {
-        Self {
-            done: self.done.map(|done| done.add_scalar(1.0)),
-        }
+    /// The step of the schedule, from 0, of a batch that stands for `pace` of them: the last of these, so
+    /// that the last step of a run is at the end of the schedule whoever makes its epochs shorter.
+    pub(crate) fn at(&self, pace: u64) -> u64 {
+        self.pace.put(pace);
+        self.done() + pace.max(1) - 1
+    }
+
+    /// The step of the schedule under way, and the steps behind it.
+    pub(crate) fn advanced(self) -> (u64, Self) {
+        let pace = self.pace.take().unwrap_or(1).max(1);
+        let step = self.done() + pace - 1;
+        let done = self.done.map(|done| done.add_scalar(pace as f64));
+        let pace = self.pace;
+        (step, Self { done, pace })
     }
 }
 
@@ -42,20 +56,26 @@ impl Steps {
 ///
 /// Clones share it, since the loop runs the forward pass on a clone; copies by `valid` do not. It is
 /// empty between steps, and so in no record.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Carried(Arc<Mutex<Option<Tensor<2>>>>);
+#[derive(Debug, Clone)]
+pub(crate) struct Carried<T>(Arc<Mutex<Option<T>>>);
 
-impl Carried {
-    pub(crate) fn put(&self, value: Tensor<2>) {
+impl<T> Default for Carried<T> {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(None)))
+    }
+}
+
+impl<T> Carried<T> {
+    pub(crate) fn put(&self, value: T) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
     }
 
-    pub(crate) fn take(&self) -> Option<Tensor<2>> {
+    pub(crate) fn take(&self) -> Option<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
-impl Module for Carried {
+impl<T: Clone + std::fmt::Debug + Send + 'static> Module for Carried<T> {
     fn collect_devices(&self, devices: Devices) -> Devices {
         devices
     }
@@ -87,10 +107,10 @@ impl Module for Carried {
     }
 }
 
-impl ModuleDisplayDefault for Carried {
+impl<T: Clone + std::fmt::Debug + Send + 'static> ModuleDisplayDefault for Carried<T> {
     fn content(&self, content: Content) -> Option<Content> {
         content.optional()
     }
 }
 
-impl ModuleDisplay for Carried {}
+impl<T: Clone + std::fmt::Debug + Send + 'static> ModuleDisplay for Carried<T> {}

@@ -61,6 +61,7 @@ fn batch(phase: f32) -> ObjectiveBatch {
     ObjectiveBatch {
         ids: (0..4).map(SampleId).collect(),
         epoch: 1,
+        pace: 1,
         images: images(8, 20, phase),
         local: Some(images(8, 16, phase + 1.0)),
         labels: None,
@@ -97,10 +98,19 @@ fn values<M: Module>(module: &M) -> Values {
 /// Forward, backward and an optimizer step with a strong decay: the model behind the optimizer, and
 /// behind the objective's own step.
 fn step(model: Trained, phase: f32) -> (Trained, Trained) {
+    step_at(model, phase, 1)
+}
+
+/// The same for a batch that stands for `pace` steps of the schedule.
+fn step_at(model: Trained, phase: f32, pace: u64) -> (Trained, Trained) {
+    let batch = ObjectiveBatch {
+        pace,
+        ..batch(phase)
+    };
     let optimizer = "kind = \"adamw\"\nweight_decay = 0.5";
     let mut optimizer = toml::from_str::<OptimizerConfig>(optimizer).unwrap().init();
     let taps = &mut Taps::none();
-    let output = model.objective.forward(&model.encoder, batch(phase), taps);
+    let output = model.objective.forward(&model.encoder, batch, taps);
     let gradients = GradientsParams::from_grads(output.loss.backward(), &model);
     let stepped = optimizer.step(0.1, model, gradients);
     let Trained { encoder, objective } = stepped.clone();
@@ -162,6 +172,50 @@ fn optimizers_leave_teachers_and_centres_alone_and_the_objective_moves_them() {
         }
         assert!(moved > 30, "{moved}");
         assert_eq!(after["objective.steps.done"].0, [1.0]);
+    }
+}
+
+/// The momentum that a teacher's parameter shows to have had, from its value, the one that it moved towards and
+/// the one that it came to.
+fn momentum(was: f32, student: f32, is: f32) -> f32 {
+    (is - student) / (was - student)
+}
+
+#[test]
+fn ramps_follow_the_schedule_where_an_epoch_is_shorter() {
+    // Of eight steps of the schedule: 0, then 2 in the place of 1 and 2, then 3.
+    let ramp = |step: f32| {
+        let fall = 0.5 * (1.0 + (std::f32::consts::PI * step / 8.0).cos());
+        1.0 - 0.25 * fall
+    };
+    for objective in [BYOL, DINO] {
+        let mut model = model(objective);
+        let mut seen = Vec::new();
+        for (pace, phase) in [(1, 0.0), (2, 1.0), (1, 2.0)] {
+            let before = values(&model);
+            let (stepped, after) = step_at(model, phase, pace);
+            let (path, student) = (
+                "objective.teacher.prep.conv.weight",
+                "encoder.prep.conv.weight",
+            );
+            let (was, is) = (&before[path].0, values(&after)[path].0.clone());
+            let towards = values(&stepped)[student].0.clone();
+            // Where it moves most, it is read best.
+            let far = |at: &usize| (was[*at] - towards[*at]).abs();
+            let at = (0..was.len())
+                .max_by(|a, b| far(a).total_cmp(&far(b)))
+                .unwrap();
+            seen.push(momentum(was[at], towards[at], is[at]));
+            model = after;
+        }
+        for (seen, step) in seen.iter().zip([0.0, 2.0, 3.0]) {
+            assert!(
+                (seen - ramp(step)).abs() < 1e-3,
+                "{objective}: {seen} {}",
+                ramp(step)
+            );
+        }
+        assert_eq!(values(&model)["objective.steps.done"].0, [4.0]);
     }
 }
 

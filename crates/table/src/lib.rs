@@ -34,6 +34,25 @@ pub enum Number {
 }
 
 impl Number {
+    /// The number that `text` is, with all its digits if it is whole; NaN where it is none.
+    ///
+    /// # Examples
+    /// ```
+    /// use afterimage_table::Number;
+    /// // No f64 is this number.
+    /// let whole = Number::of_text("9007199254740993");
+    /// assert_eq!(whole, Number::Whole(9_007_199_254_740_993));
+    /// assert_eq!(Number::of_text("2.50"), Number::Real(2.5));
+    /// assert_eq!(Number::of_text("1e3"), Number::Real(1000.0));
+    /// assert!(matches!(Number::of_text("two"), Number::Real(none) if none.is_nan()));
+    /// ```
+    pub fn of_text(text: &str) -> Self {
+        match text.parse() {
+            Ok(number) => Number::Whole(number),
+            Err(_) => Number::Real(text.parse().unwrap_or(f64::NAN)),
+        }
+    }
+
     /// The nearest single-precision number.
     pub fn single(self) -> f32 {
         match self {

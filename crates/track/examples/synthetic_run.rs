@@ -141,6 +141,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             step: 0,
             epochs: EPOCHS,
             steps,
+            epoch_began: None,
         };
         recorder.record(
             "loop",
@@ -157,6 +158,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             step,
             epochs: EPOCHS,
             steps,
+            epoch_began: None,
         };
         let progress = step as f64 / steps as f64;
         let mut put =

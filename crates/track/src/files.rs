@@ -1,5 +1,6 @@
 //! Names of what the sinks write in a run directory, and writing that is never seen half done.
 
+use std::cmp::Ordering;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
@@ -28,6 +29,14 @@ pub const MANIFEST: &str = "manifest.json";
 pub const RESULT: &str = "result.json";
 /// The report.
 pub const REPORT: &str = "report.html";
+
+/// The order of files of a tag by their epochs: `epoch-10000.parquet` comes behind `epoch-9999.parquet`,
+/// though not as text.
+pub fn by_epoch(a: &Path, b: &Path) -> Ordering {
+    let name = |path: &Path| path.file_name().map_or(0, |name| name.len());
+    let folders = a.parent().cmp(&b.parent());
+    folders.then_with(|| name(a).cmp(&name(b)).then_with(|| a.cmp(b)))
+}
 
 /// Removes everything that the sinks wrote in `run`, for a run that starts again from nothing
 /// (killed before its first checkpoint). Files of others are left alone.
@@ -144,6 +153,25 @@ mod tests {
         assert_eq!(folder_of("../up"), "_...up");
         assert_eq!(folder_of("a b:c"), "a_b_c");
         assert_eq!(folder_of(""), "_");
+    }
+
+    #[test]
+    fn files_are_in_the_order_of_epochs() {
+        let names = [
+            "b/epoch-0001",
+            "a/epoch-10000",
+            "a/epoch-9999",
+            "a/epoch-0002",
+        ];
+        let mut paths = names.map(Path::new);
+        paths.sort_by(|a, b| by_epoch(a, b));
+        let sorted = [
+            "a/epoch-0002",
+            "a/epoch-9999",
+            "a/epoch-10000",
+            "b/epoch-0001",
+        ];
+        assert_eq!(paths, sorted.map(Path::new));
     }
 
     #[test]

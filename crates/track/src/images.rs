@@ -1,6 +1,6 @@
 //! Pictures of a run as PNG files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -43,7 +43,14 @@ pub struct Images {
     index: Lines,
     /// Which tag a folder belongs to.
     tags: BTreeMap<String, String>,
+    /// Pictures that could not be written, with their bytes, in order.
+    waiting: VecDeque<(ImageLine, Vec<u8>)>,
+    /// Pictures beyond those that may wait.
+    lost: u64,
 }
+
+/// Bytes of pictures that wait at most.
+const MOST: usize = 256 << 20;
 
 impl Images {
     /// Opens the pictures of the run directory `run`.
@@ -77,6 +84,8 @@ impl Images {
             root,
             index: Lines::open(path, resume_step)?,
             tags: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            lost: 0,
         })
     }
 
@@ -91,10 +100,7 @@ impl Images {
             let why = format!("its folder `{folder}` belongs to `{owner}`; rename one of them");
             return Err(TrackError::malformed(&record.tag, why).into());
         }
-        let at = self.root.join(&folder);
-        files::make_folder(&at)?;
         let file = format!("{folder}/epoch-{:04}.png", record.epoch);
-        files::write_beside(&self.root.join(&file), &bytes)?;
         let Record {
             tag,
             epoch,
@@ -102,7 +108,7 @@ impl Images {
             author,
             ..
         } = record.clone();
-        self.index.push(&ImageLine {
+        let line = ImageLine {
             tag,
             epoch,
             step,
@@ -110,7 +116,31 @@ impl Images {
             file,
             width,
             height,
-        })
+        };
+        let wait: usize = self.waiting.iter().map(|(_, bytes)| bytes.len()).sum();
+        if wait + bytes.len() > MOST
+            && let Err(error) = self.drain()
+        {
+            self.lost += 1;
+            return Err(error);
+        }
+        self.waiting.push_back((line, bytes));
+        self.drain()
+    }
+
+    /// Writes the pictures that wait, in order, until one cannot be written.
+    fn drain(&mut self) -> io::Result<()> {
+        while let Some((line, bytes)) = self.waiting.front() {
+            let path = self.root.join(&line.file);
+            if let Some(folder) = path.parent() {
+                files::make_folder(folder)?;
+            }
+            files::write_beside(&path, bytes)?;
+            if let Some((line, _)) = self.waiting.pop_front() {
+                self.index.push(&line)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -127,7 +157,12 @@ impl Sink for Images {
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        self.drain()?;
         self.index.flush()
+    }
+
+    fn lost(&self) -> Option<u64> {
+        Some(self.lost + self.index.lost())
     }
 }
 

@@ -1,8 +1,8 @@
 //! Scalars and histograms as JSON lines.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::fs::{self, OpenOptions};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use afterimage_files::{FileError, LARGE, read};
@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::files::{self, HISTOGRAMS, METRICS, TIMINGS};
+use crate::held::Held;
 use crate::{Bins, TrackError};
 
 /// Buckets of a stored histogram.
@@ -190,12 +191,16 @@ impl Sink for Metrics {
     fn flush(&mut self) -> io::Result<()> {
         self.lines.flush()
     }
+
+    fn lost(&self) -> Option<u64> {
+        Some(self.lines.lost())
+    }
 }
 
 /// A file of JSON lines that is appended to.
 pub(crate) struct Lines {
     path: PathBuf,
-    writer: BufWriter<File>,
+    file: Held,
 }
 
 impl Lines {
@@ -216,21 +221,26 @@ impl Lines {
         let file = file.map_err(TrackError::io("open", &path))?;
         Ok(Self {
             path,
-            writer: BufWriter::new(file),
+            file: Held::new(file),
         })
     }
 
     pub(crate) fn push<T: Serialize>(&mut self, line: &T) -> io::Result<()> {
         let mut bytes = serde_json::to_vec(line)?;
         bytes.push(b'\n');
-        self.writer
-            .write_all(&bytes)
+        self.file
+            .push(&bytes)
             .map_err(|error| TrackError::io("write", &self.path)(error).into())
     }
 
+    /// Lines that were neither written nor wait.
+    pub(crate) fn lost(&self) -> u64 {
+        self.file.lost()
+    }
+
     pub(crate) fn flush(&mut self) -> io::Result<()> {
-        self.writer
-            .flush()
+        self.file
+            .drain()
             .map_err(TrackError::io("write", &self.path))?;
         // What goes to a file without a name is lost, though every write succeeds.
         if fs::symlink_metadata(&self.path).is_err() {

@@ -1,11 +1,12 @@
 //! Sinks of a run: TensorBoard, JSON lines, Parquet tables, progress and the HTML report.
 //!
 //! The loop hands its records to one [`Sinks`]. A sink that cannot write (full disk, unwritable
-//! folder) is closed with one warning; it never ends a run.
+//! folder) never ends a run: what it could not write waits, and it tries again.
 
 mod bins;
 mod error;
 pub mod files;
+mod held;
 mod hparams;
 mod images;
 mod jsonl;

@@ -288,6 +288,7 @@ mod tests {
             step,
             epochs: 10,
             steps: 100,
+            epoch_began: None,
         }
     }
 

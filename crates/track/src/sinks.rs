@@ -9,7 +9,7 @@ use afterimage_hooks::{Record, Sink};
 use crate::files::TENSORBOARD;
 use crate::{Category, Images, Metrics, Tables, TensorBoard, TrackError};
 
-/// A sink that was closed because it could not write.
+/// A sink that lost records, or holds some that it could not write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Disabled {
     /// Name of the sink.
@@ -21,10 +21,83 @@ pub struct Disabled {
 /// The sinks of a run. Whatever happens to one of them, the run goes on.
 #[derive(Default)]
 pub struct Sinks {
-    live: Vec<Box<dyn Sink>>,
-    disabled: Vec<Disabled>,
+    live: Vec<Live>,
+    /// Those that could not be opened.
+    closed: Vec<Disabled>,
     /// Sink and tag of malformed records, so that each is named once.
     refused: BTreeSet<(String, String)>,
+}
+
+/// A sink, and how it fares.
+struct Live {
+    sink: Box<dyn Sink>,
+    /// Why it could not write last, and the step of the first record behind that.
+    waiting: Option<(String, u64)>,
+    /// Records whose writing failed.
+    failed: u64,
+    /// Why a record was lost, where one was.
+    reason: Option<String>,
+    /// Step of the last record.
+    step: u64,
+}
+
+impl Live {
+    fn lost(&self) -> u64 {
+        self.sink.lost().unwrap_or(self.failed)
+    }
+
+    /// Notes that the sink could not write, and says so where it could before.
+    fn fails(&mut self, error: &io::Error) {
+        let reason = error.to_string();
+        if self.waiting.is_none() {
+            tracing::warn!(
+                "the sink `{}` cannot write: {reason}. What it has not written waits while there is memory \
+                 for it, and it tries again; what still waits when the run ends is lost, and the run then \
+                 ends with exit code 5",
+                self.sink.name()
+            );
+            self.waiting = Some((reason.clone(), self.step));
+        }
+        self.reason = Some(reason);
+    }
+
+    fn flush(&mut self) {
+        match self.sink.flush() {
+            Err(error) => self.fails(&error),
+            Ok(()) => {
+                let Some((_, since)) = self.waiting.take() else {
+                    return;
+                };
+                let told = match self.lost() {
+                    0 => "none is lost".to_owned(),
+                    lost => format!("{lost} records are lost"),
+                };
+                tracing::warn!(
+                    "the sink `{}` can write again, and wrote the records that waited since step {since}; \
+                     {told}",
+                    self.sink.name()
+                );
+            }
+        }
+    }
+
+    /// What is lost of it as things stand.
+    fn told(&self) -> Option<Disabled> {
+        let reason = match (&self.waiting, self.lost()) {
+            (None, 0) => return None,
+            (Some((reason, since)), _) => {
+                format!("what was measured from step {since} on could not be written: {reason}")
+            }
+            (None, lost) => {
+                let reason = self.reason.as_deref().unwrap_or("it could not write");
+                format!("{lost} records could not be written and were too many to wait: {reason}")
+            }
+        };
+        Some(Disabled {
+            sink: self.sink.name().to_owned(),
+            reason,
+        })
+    }
 }
 
 impl Sinks {
@@ -61,60 +134,60 @@ impl Sinks {
     /// Adds a sink; one that could not be opened is listed as disabled, with a warning.
     pub fn add<S: Sink + 'static>(&mut self, name: &str, sink: Result<S, TrackError>) {
         match sink {
-            Ok(sink) => self.live.push(Box::new(sink)),
-            Err(error) => self.disabled.push(disable(name, &error.to_string())),
+            Ok(sink) => self.live.push(Live {
+                sink: Box::new(sink),
+                waiting: None,
+                failed: 0,
+                reason: None,
+                step: 0,
+            }),
+            Err(error) => self.closed.push(disable(name, &error.to_string())),
         }
     }
 
     /// Hands `records` to every sink, in order.
     ///
-    /// An error disables the sink that it comes from for the rest of the run. A record that is
-    /// malformed in itself (`InvalidInput`) is left out instead, with a warning per tag.
+    /// A sink that cannot write is asked again with the next records; what it holds meanwhile comes first.
+    /// A record that is malformed in itself (`InvalidInput`) is left out, with a warning per tag.
     pub fn write_all(&mut self, records: &[Record]) {
-        let refused = &mut self.refused;
-        Self::each(&mut self.live, &mut self.disabled, |sink| {
+        for live in &mut self.live {
+            if live.waiting.is_some() {
+                live.flush();
+            }
             for record in records {
-                match sink.write(record) {
+                live.step = record.step;
+                match live.sink.write(record) {
+                    Ok(()) => {}
                     Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-                        if refused.insert((sink.name().to_owned(), record.tag.clone())) {
+                        let sink = live.sink.name();
+                        if self.refused.insert((sink.to_owned(), record.tag.clone())) {
                             tracing::warn!(
-                                "{} leaves out `{}`, measured by `{}`: {error}",
-                                sink.name(),
+                                "{sink} leaves out `{}`, measured by `{}`: {error}",
                                 record.tag,
                                 record.author
                             );
                         }
                     }
-                    result => result?,
+                    Err(error) => {
+                        live.failed += 1;
+                        live.fails(&error);
+                    }
                 }
             }
-            Ok(())
-        });
+        }
     }
 
     /// Makes everything written so far readable by others. Due before each checkpoint: a resumed
     /// run counts on finding the records up to the checkpoint's step.
     pub fn flush(&mut self) {
-        Self::each(&mut self.live, &mut self.disabled, |sink| sink.flush());
+        self.live.iter_mut().for_each(Live::flush);
     }
 
-    /// The sinks that were closed, in the order of their failures.
-    pub fn disabled(&self) -> &[Disabled] {
-        &self.disabled
-    }
-
-    fn each(
-        live: &mut Vec<Box<dyn Sink>>,
-        disabled: &mut Vec<Disabled>,
-        mut call: impl FnMut(&mut dyn Sink) -> io::Result<()>,
-    ) {
-        live.retain_mut(|sink| match call(sink.as_mut()) {
-            Ok(()) => true,
-            Err(error) => {
-                disabled.push(disable(sink.name(), &error.to_string()));
-                false
-            }
-        });
+    /// The sinks of which records are lost, as things stand: those that could not be opened, and those that
+    /// could not write.
+    pub fn disabled(&self) -> Vec<Disabled> {
+        let told = self.live.iter().filter_map(Live::told);
+        self.closed.iter().cloned().chain(told).collect()
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Tables {
     pending: BTreeMap<PathBuf, Table>,
     /// Which tag a folder belongs to.
     tags: BTreeMap<String, String>,
+    /// Tables whose earlier rows could not be read.
+    lost: u64,
 }
 
 impl Tables {
@@ -45,6 +47,7 @@ impl Tables {
             root,
             pending: BTreeMap::new(),
             tags: BTreeMap::new(),
+            lost: 0,
         })
     }
 
@@ -66,7 +69,8 @@ impl Tables {
             .join(folder)
             .join(format!("epoch-{:04}.parquet", record.epoch));
         if !self.pending.contains_key(&path) && path.exists() {
-            self.pending.insert(path.clone(), read_table(&path)?);
+            let before = read_table(&path).inspect_err(|_| self.lost += 1)?;
+            self.pending.insert(path.clone(), before);
         }
         match self.pending.get_mut(&path) {
             None => {
@@ -90,14 +94,26 @@ impl Sink for Tables {
         }
     }
 
+    /// Tables that cannot be written wait for the next time.
     fn flush(&mut self) -> io::Result<()> {
-        for (path, table) in std::mem::take(&mut self.pending) {
+        let write = |path: &Path, table: &Table| {
             if let Some(folder) = path.parent() {
                 files::make_folder(folder)?;
             }
-            write_table(&path, &table)?;
-        }
-        Ok(())
+            write_table(path, table)
+        };
+        let mut failed = None;
+        self.pending.retain(|path, table| {
+            let error = write(path, table).err();
+            let waits = error.is_some();
+            failed = failed.take().or(error);
+            waits
+        });
+        failed.map_or(Ok(()), |error: TrackError| Err(error.into()))
+    }
+
+    fn lost(&self) -> Option<u64> {
+        Some(self.lost)
     }
 }
 
@@ -153,7 +169,7 @@ fn extend(rows: &mut Table, more: Table) -> Result<(), String> {
     Ok(())
 }
 
-/// The Parquet files below `root`, in order; all are plain files, and no link leads out.
+/// The Parquet files below `root`, by tag and epoch; all are plain files, and no link leads out.
 pub(crate) fn files_in(root: &Path) -> Result<Vec<PathBuf>, TrackError> {
     let mut found = Vec::new();
     if !root.exists() {
@@ -175,7 +191,7 @@ pub(crate) fn files_in(root: &Path) -> Result<Vec<PathBuf>, TrackError> {
             }
         }
     }
-    found.sort();
+    found.sort_by(|a, b| files::by_epoch(a, b));
     Ok(found)
 }
 

@@ -5,7 +5,7 @@
 //! writer's file that was opened in the same second, and panics when the disk is full.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -24,6 +24,7 @@ use tensorboard_proto::tensor_shape::{TensorShapeProto, TensorShapeProto_Dim};
 use tensorboard_proto::types::DataType;
 use tensorboard_rs::record_writer::RecordWriter;
 
+use crate::held::Held;
 use crate::{Bins, Category, TrackError};
 
 /// Buckets of a histogram. TensorBoard redraws them in 30 of its own that span all steps, so
@@ -36,7 +37,7 @@ const BUCKETS: usize = 90;
 /// images and text to theirs. Tables are left to other sinks.
 pub struct TensorBoard {
     path: PathBuf,
-    writer: RecordWriter<BufWriter<File>>,
+    file: Held,
 }
 
 impl TensorBoard {
@@ -59,7 +60,7 @@ impl TensorBoard {
     fn over(path: PathBuf, file: File) -> Self {
         Self {
             path,
-            writer: RecordWriter::new(BufWriter::new(file)),
+            file: Held::new(file),
         }
     }
 
@@ -74,7 +75,7 @@ impl TensorBoard {
             // TensorBoard keeps the steps below the session's first step.
             self.event(step.saturating_add(1), Event_oneof_what::session_log(log))?;
         }
-        self.writer.flush()
+        self.file.drain()
     }
 
     /// The event file.
@@ -106,7 +107,7 @@ impl TensorBoard {
         value.set_metadata(plugin("custom_scalars"));
         value.set_tensor(strings(vec![bytes], &[]));
         self.value(0, "custom_scalars__config__", value)?;
-        self.writer.flush()
+        self.file.drain()
     }
 
     pub(crate) fn value(
@@ -135,7 +136,9 @@ impl TensorBoard {
         event.set_wall_time(now.as_secs_f64());
         event.set_step(i64::try_from(step).unwrap_or(i64::MAX));
         event.what = Some(what);
-        self.writer.write(&event.write_to_bytes()?)
+        let mut framed = Vec::new();
+        RecordWriter::new(&mut framed).write(&event.write_to_bytes()?)?;
+        self.file.push(&framed)
     }
 
     fn record(&mut self, record: &Record) -> io::Result<()> {
@@ -184,7 +187,11 @@ impl Sink for TensorBoard {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.writer.flush().map_err(|error| self.named(error))
+        self.file.drain().map_err(|error| self.named(error))
+    }
+
+    fn lost(&self) -> Option<u64> {
+        Some(self.file.lost())
     }
 }
 

@@ -1,4 +1,4 @@
-//! A sink that fails is closed; the others and the run go on.
+//! A sink that fails tries again; the others and the run go on.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs::{self, File, OpenOptions};
@@ -56,7 +56,7 @@ impl Sink for Counter {
 }
 
 #[test]
-fn a_full_disk_closes_one_sink_and_no_other() {
+fn a_full_disk_stops_one_sink_and_no_other() {
     let counter = Counter::default();
     let mut sinks = Sinks::new();
     let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
@@ -68,13 +68,63 @@ fn a_full_disk_closes_one_sink_and_no_other() {
     sinks.write_all(&scalars(3..5));
     sinks.flush();
     assert_eq!(*counter.0.lock().unwrap(), 5);
-    let [disabled] = sinks.disabled() else {
+    let [disabled] = &sinks.disabled()[..] else {
         panic!("one sink is off: {:?}", sinks.disabled())
     };
     assert!(
         disabled.sink == "full" && disabled.reason.contains("space"),
         "{disabled:?}"
     );
+}
+
+#[test]
+fn what_could_not_be_written_is_written_once_it_can_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut sinks = Sinks::for_run(dir.path(), None, &[]);
+    let straight = tempfile::tempdir().unwrap();
+    let mut others = Sinks::for_run(straight.path(), None, &[]);
+    let table = |value: i64| Table {
+        columns: vec![("a".to_owned(), Column::I64(vec![value]))],
+    };
+    let image = |value: u8| Measurement::Image {
+        width: 1,
+        height: 1,
+        rgb: vec![value; 3],
+    };
+    // With these in their way, as without room, the files cannot be written.
+    let ways = [
+        "tables/t/.epoch-0001.parquet.tmp",
+        "images/p/.epoch-0001.png.tmp",
+    ];
+    let ways = ways.map(|name| dir.path().join(name));
+    for step in 1..=6 {
+        if step == 3 {
+            ways.each_ref().map(|way| fs::create_dir(way).unwrap());
+        }
+        if step == 5 {
+            let names: Vec<String> = sinks.disabled().into_iter().map(|d| d.sink).collect();
+            assert_eq!(names, ["tables", "images"]);
+            assert!(sinks.disabled()[0].reason.contains("from step 3 on"));
+            ways.each_ref().map(|way| fs::remove_dir(way).unwrap());
+        }
+        let records = [
+            record("t", step, Measurement::Table(table(step as i64))),
+            record("p", step, image(step as u8)),
+        ];
+        for sinks in [&mut sinks, &mut others] {
+            sinks.write_all(&records);
+            sinks.flush();
+        }
+    }
+    assert_eq!(sinks.disabled(), []);
+    for name in [
+        "images/p/epoch-0001.png",
+        "images/index.jsonl",
+        "tables/t/epoch-0001.parquet",
+    ] {
+        let [got, expected] = [&dir, &straight].map(|run| fs::read(run.path().join(name)).unwrap());
+        assert_eq!(got, expected, "{name}");
+    }
 }
 
 #[test]
@@ -85,7 +135,7 @@ fn a_file_in_the_place_of_a_folder_closes_that_sink_only() {
     let mut sinks = Sinks::for_run(dir.path(), None, &[]);
     sinks.write_all(&scalars(0..3));
     sinks.flush();
-    let names: Vec<&str> = sinks.disabled().iter().map(|d| d.sink.as_str()).collect();
+    let names: Vec<String> = sinks.disabled().into_iter().map(|d| d.sink).collect();
     assert_eq!(names, ["tables", "tensorboard"]);
     assert!(
         sinks.disabled()[1]
@@ -112,7 +162,7 @@ fn a_folder_that_vanishes_during_the_run_closes_the_sinks_that_need_it() {
     sinks.write_all(&[record("t", 1, Measurement::Table(table))]);
     sinks.write_all(&scalars(0..3));
     sinks.flush();
-    let names: Vec<&str> = sinks.disabled().iter().map(|d| d.sink.as_str()).collect();
+    let names: Vec<String> = sinks.disabled().into_iter().map(|d| d.sink).collect();
     assert_eq!(names, ["tables"]);
     assert_eq!(
         read_scalars(&dir.path().join("metrics.jsonl"))

@@ -82,6 +82,9 @@ struct Contents {
     /// The epoch whose end it is; none within an epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     end_of: Option<u32>,
+    /// [`Clock::epoch_began`]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    epoch_began: Option<u64>,
     config_digest: String,
     sha256: BTreeMap<String, String>,
 }
@@ -176,6 +179,7 @@ impl Checkpoints {
             step,
             epoch: checkpoint.state.clock.epoch,
             end_of: checkpoint.state.end_of(),
+            epoch_began: checkpoint.state.clock.epoch_began,
             config_digest: digest(self.config.as_bytes()),
             sha256,
         };
@@ -384,8 +388,9 @@ fn read(path: &Path, config: Option<&str>) -> Result<Checkpoint, TrainError> {
             difference: difference(&String::from_utf8_lossy(&was), config),
         });
     }
-    let state =
+    let mut state: LoopState =
         postcard::from_bytes(&take(LOOP)).map_err(|e| damaged(path, LOOP, e.to_string()))?;
+    state.clock.epoch_began = contents.epoch_began;
     let hooks =
         postcard::from_bytes(&take(PLUGINS)).map_err(|e| damaged(path, PLUGINS, e.to_string()))?;
     let shape = match contents.layout {
@@ -443,6 +448,7 @@ pub(crate) mod tests {
                 step,
                 epochs: 2,
                 steps: 20,
+                epoch_began: None,
             },
             batches_done: 0,
             plan: None,

@@ -46,6 +46,7 @@ impl<M: LearnerModel> Training<M> {
             step: 0,
             epochs,
             steps: per_epoch as u64 * u64::from(epochs),
+            epoch_began: None,
         };
         let run = RunInfo {
             seed: parts.seed,

@@ -26,14 +26,19 @@ impl<M: LearnerModel> Training<M> {
         if let Some((_, planned)) = self.full_and_planned() {
             let clock = &mut self.state.clock;
             let left = u64::from(clock.epochs.saturating_sub(clock.epoch)) + 1;
-            clock.steps = clock.step + planned as u64 * left;
+            let steps = clock.step + planned as u64 * left;
+            // From the first epoch of another length on, the clock says where each began.
+            if clock.epoch_began.is_some() || steps != clock.steps {
+                clock.epoch_began = Some(clock.step);
+            }
+            clock.steps = steps;
         }
     }
 }
 
 /// Steps of the schedule that batch `done` of `planned` stands for, counted from 0, where an epoch has
 /// `full` of them.
-fn steps_at(full: usize, planned: usize, done: usize) -> usize {
+pub(crate) fn steps_at(full: usize, planned: usize, done: usize) -> usize {
     if planned == 0 || planned >= full {
         return 1;
     }

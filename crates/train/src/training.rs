@@ -127,6 +127,8 @@ impl<M: LearnerModel> Training<M> {
 
     fn epoch_start(&mut self) -> Result<(), TrainError> {
         self.state.clock.epoch += 1;
+        let clock = &mut self.state.clock;
+        clock.epoch_began = clock.epoch_began.map(|_| clock.step);
         self.state.batches_done = 0;
         self.state.loss_sum = 0.0;
         let clock = self.state.clock;

@@ -9,6 +9,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::error::TrainError;
 use crate::feed::{Batches, Feed};
+use crate::pace::steps_at;
 
 /// How far and on how many threads views are rendered ahead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub struct ViewFeed {
     views: Views,
     local: Option<Views>,
     labels: bool,
+    /// Batches of an epoch over all samples, where the schedule counts by them.
+    full: Option<usize>,
     ahead: Ahead,
     device: Device,
 }
@@ -45,6 +48,7 @@ impl ViewFeed {
             },
             local: None,
             labels: false,
+            full: None,
             ahead,
             device,
         }
@@ -66,6 +70,15 @@ impl ViewFeed {
     pub fn with_labels(self) -> Self {
         Self {
             labels: true,
+            ..self
+        }
+    }
+
+    /// Tells how many batches an epoch over all samples has: each batch of a shorter one says how many
+    /// steps of the schedule it stands for.
+    pub fn of_full_epochs(self, batches: usize) -> Self {
+        Self {
+            full: Some(batches),
             ..self
         }
     }
@@ -114,6 +127,8 @@ struct Epoch {
     views: Rendered,
     local: Option<Rendered>,
     labels: bool,
+    /// Steps of the schedule that each batch to come stands for.
+    pace: std::vec::IntoIter<usize>,
     device: Device,
 }
 
@@ -128,10 +143,16 @@ impl Feed<ObjectiveBatch> for ViewFeed {
             Some(local) => Some(self.rendered(local, epoch, batches.clone(), done)?),
             None => None,
         };
+        let planned = batches.len();
+        let full = self.full.unwrap_or(planned);
+        let pace: Vec<usize> = (done..planned)
+            .map(|at| steps_at(full, planned, at))
+            .collect();
         Ok(Box::new(Epoch {
             views: self.rendered(&self.views, epoch, batches, done)?,
             local,
             labels: self.labels,
+            pace: pace.into_iter(),
             device: self.device.clone(),
         }))
     }
@@ -159,6 +180,7 @@ impl Batches<ObjectiveBatch> for Epoch {
         let ids = rendered.ids.clone();
         Ok(ObjectiveBatch {
             epoch: self.views.epoch,
+            pace: self.pace.next().unwrap_or(1) as u64,
             labels: self.labels.then(|| self.labels(&ids)),
             local,
             images: rendered.into_tensor(&self.device),

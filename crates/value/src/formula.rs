@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::output::{CELLS_CSV, ROWS_CSV};
 use crate::problem::{Problem, Target};
 
 /// Whether a spreadsheet that opens the cell as text would run it: it begins with `=`, `+`, `-`, `@`, a tab
@@ -36,19 +37,24 @@ impl Formulas {
         }
     }
 
-    /// The names, ids and labels of a table, as they stand in `file`.
-    pub(crate) fn of_rows(problem: &Problem, file: &'static str) -> Self {
+    /// The names, ids and labels of a table, each in the file of results where it stands first; `id` is the
+    /// name of the ids.
+    pub(crate) fn of_results(problem: &Problem, id: Option<&str>) -> Self {
         let mut found = Self::default();
+        if let Some(name) = id {
+            found.look(ROWS_CSV, name.as_bytes());
+        }
+        // The columns are told of by their cells alone.
         for column in problem.columns() {
-            found.look(file, column.name.as_bytes());
+            found.look(CELLS_CSV, column.name.as_bytes());
         }
         for id in problem.ids().into_iter().flatten() {
-            found.look(file, id.as_bytes());
+            found.look(ROWS_CSV, id.as_bytes());
         }
         if let Target::Classes { codes, names } = problem.target() {
             let run: Vec<bool> = names.iter().map(|name| is_formula(name)).collect();
             for &code in codes.iter().filter(|&&code| run[code as usize]) {
-                found.look(file, names[code as usize].as_bytes());
+                found.look(ROWS_CSV, names[code as usize].as_bytes());
             }
         }
         found

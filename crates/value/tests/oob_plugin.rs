@@ -96,7 +96,7 @@ fn a_resumed_plugin_goes_on_to_the_bit() {
         ..small()
     };
     let seldom = OobValueConfig {
-        steps: Every::Steps(2),
+        steps: Every::steps::<2>(),
         ..encoder(Pass::Training)
     };
     let configs = [small(), encoder(Pass::Training), seldom, encoder(Pass::Own)];
@@ -158,7 +158,7 @@ fn outputs_of_the_training_pass_are_asked_for_in_the_steps_that_need_them_alone(
     let (always, training) = run(small());
     assert_eq!(always, [true; 6]);
     let (seldom, _) = run(OobValueConfig {
-        steps: Every::Steps(3),
+        steps: Every::steps::<3>(),
         ..small()
     });
     assert_eq!(seldom, [false, false, true, false, false, true]);

@@ -15,7 +15,7 @@ pub struct LossSpreadConfig {
 impl Default for LossSpreadConfig {
     fn default() -> Self {
         Self {
-            every: Every::Steps(10),
+            every: Every::steps::<10>(),
         }
     }
 }

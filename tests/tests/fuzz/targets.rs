@@ -50,7 +50,7 @@ fn keep(folder: &Path, name: &str, bytes: impl FnOnce() -> Vec<u8>) -> PathBuf {
     path
 }
 
-pub const TARGETS: [Target; 24] = [
+pub const TARGETS: [Target; 25] = [
     Target {
         name: "toml",
         seeds: &["run/config.toml", "probe.toml"],
@@ -199,25 +199,18 @@ pub const TARGETS: [Target; 24] = [
             "colour.webp",
             "lossless.webp",
             "colour.ppm",
-            "colour.tga",
             "colour.ico",
             "colour.qoi",
         ],
         short: 1500,
-        read: |folder, bytes| {
-            for name in ["a/0.png", "a/1.png", "a/2.png"] {
-                keep(folder, &format!("pictures/{name}"), || seed("colour.png"));
-            }
-            put(folder, "pictures/a/3.png", bytes);
-            let folder = DataSource::Folder {
-                train: folder.join("pictures"),
-                held_out: None,
-                hold_out_every: Some(2),
-                size: 8,
-                channels: None,
-            };
-            folder.load(Limits::default()).is_ok()
-        },
+        read: |folder, bytes| picture(folder, "3.png", bytes),
+    },
+    Target {
+        // This format is known by its name alone.
+        name: "pictures, tga",
+        seeds: &["colour.tga"],
+        short: 500,
+        read: |folder, bytes| picture(folder, "3.tga", bytes),
     },
     Target {
         name: "pt",
@@ -446,4 +439,20 @@ fn checkpoint(folder: &Path, name: &str, bytes: &[u8]) -> bool {
     let read =
         read_state(&place).is_ok() & read_kept(&place).is_ok() & read_disabled(&place).is_ok();
     good & read
+}
+
+/// A class of pictures with one more, by its name.
+fn picture(folder: &Path, name: &str, bytes: &[u8]) -> bool {
+    for name in ["a/0.png", "a/1.png", "a/2.png"] {
+        keep(folder, &format!("pictures/{name}"), || seed("colour.png"));
+    }
+    put(folder, &format!("pictures/a/{name}"), bytes);
+    let folder = DataSource::Folder {
+        train: folder.join("pictures"),
+        held_out: None,
+        hold_out_every: Some(2),
+        size: 8,
+        channels: None,
+    };
+    folder.load(Limits::default()).is_ok()
 }

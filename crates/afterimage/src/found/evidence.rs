@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use afterimage_files::below;
+use afterimage_files::{below, plain};
 use afterimage_hooks::{Column, Table};
 use afterimage_track::{files, read_table};
 
@@ -11,7 +11,7 @@ use afterimage_track::{files, read_table};
 #[derive(Debug, Default)]
 pub(crate) struct Evidence {
     run: PathBuf,
-    /// Name and label of each training image, by id.
+    /// Name and label of each training image, by id: a table of samples is in the order of ids.
     train: Vec<String>,
     /// Labels of the held-out images.
     held_out: Vec<i64>,
@@ -44,11 +44,12 @@ impl Evidence {
         for (row, split) in splits.iter().enumerate() {
             match split.as_str() {
                 "train" => {
-                    let member = match members[row].as_str() {
-                        "" => String::new(),
-                        member => format!("[{member}]"),
+                    let name = match (names[row].as_str(), members[row].as_str()) {
+                        // It shows no file: a picture of noise, or images of no known place.
+                        ("", _) => format!("#{}", self.train.len()),
+                        (file, "") => plain(file).into_owned(),
+                        (file, member) => plain(&format!("{file}[{member}]")).into_owned(),
                     };
-                    let name = plain(&format!("{}{member}", names[row]));
                     self.train
                         .push(format!("{name} ({})", plain(&label_names[row])));
                 }
@@ -62,7 +63,8 @@ impl Evidence {
         let folder = format!("{}/{}", files::TABLES, files::folder_of(tag));
         let entries = std::fs::read_dir(self.run.join(&folder)).ok()?;
         let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        let last = names.filter(|name| name.ends_with(".parquet")).max()?;
+        let tables = names.filter(|name| name.ends_with(".parquet"));
+        let last = tables.max_by(|a, b| files::by_epoch(a.as_ref(), b.as_ref()))?;
         let path = below(&self.run, format!("{folder}/{last}")).ok()?;
         read_table(&path).ok()
     }
@@ -96,17 +98,6 @@ impl Evidence {
         let most = counts.values().max().copied();
         most.map_or(f64::NAN, |most| most as f64 / self.held_out.len() as f64)
     }
-}
-
-/// The text without characters that would act on a terminal.
-fn plain(text: &str) -> String {
-    let shown = text
-        .chars()
-        .flat_map(|character| match character.is_control() {
-            true => character.escape_default().collect::<Vec<char>>(),
-            false => vec![character],
-        });
-    shown.collect()
 }
 
 /// The words of a column.
@@ -186,10 +177,26 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn an_image_that_shows_no_file_has_its_id() {
+        let place = tempfile::tempdir().unwrap();
+        let samples = table(vec![
+            ("split", text(&["train", "train"])),
+            ("file", text(&["a.png", ""])),
+            ("member", text(&["", ""])),
+            ("label", Column::I64(vec![0, 1])),
+            ("label_name", text(&["cat", "dog"])),
+        ]);
+        write_table(&place.path().join(files::SAMPLES), &samples).unwrap();
+        let evidence = Evidence::of(place.path());
+        let names = [0, 1].map(|id| evidence.name(id));
+        assert_eq!(names, ["a.png (cat)", "#1 (dog)"]);
+    }
+
+    #[test]
     fn samples_have_names_and_held_out_images_a_most_frequent_class() {
         let run = run();
         let evidence = Evidence::of(run.path());
-        assert_eq!(evidence.name(0), "a\\u{1b}.png (cat)");
+        assert_eq!(evidence.name(0), "a\\u001b.png (cat)");
         assert_eq!(evidence.name(2), "x.bin[1] (dog)");
         assert_eq!(evidence.name(3), "#3");
         assert_eq!(evidence.train(), Some(3));
@@ -199,11 +206,11 @@ pub(crate) mod tests {
         assert!(nothing.largest_class().is_nan() && nothing.error_of(0.5).is_nan());
         assert_eq!((nothing.name(7), nothing.train()), ("#7".to_owned(), None));
         assert_eq!(evidence.last_table("value/encoder/samples"), None);
-        for epoch in [2, 10] {
+        for epoch in [2, 10, 9999, 10_000] {
             let table = table(vec![("n", Column::I64(vec![i64::from(epoch)]))]);
             put(run.path(), "value/encoder/samples", epoch, &table);
+            let last = evidence.last_table("value/encoder/samples").unwrap();
+            assert_eq!(numbers(&last, "n"), Some(&[i64::from(epoch)][..]));
         }
-        let last = evidence.last_table("value/encoder/samples").unwrap();
-        assert_eq!(numbers(&last, "n"), Some(&[10][..]));
     }
 }

@@ -293,6 +293,7 @@ impl<'o> Table<'o> {
         Ok(ObjectiveBatch {
             ids,
             epoch,
+            pace: 1,
             images: images.into_tensor(&device),
             local,
             labels: Some(labels),

@@ -22,6 +22,7 @@ const ONCE: Clock = Clock {
     step: 1,
     epochs: 1,
     steps: 1,
+    epoch_began: None,
 };
 
 /// An encoder with the images that it is judged on.

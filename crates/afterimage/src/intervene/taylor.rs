@@ -96,7 +96,7 @@ fn prepared(
     operated: &Operated,
     checkpoint: &Path,
 ) -> Result<(Prepared, usize), RunError> {
-    let mut loaded = registry.load(&checkpoint.join(CONFIG), &[])?;
+    let mut loaded = registry.load_kept(&checkpoint.join(CONFIG), &[])?;
     loaded.value.data = operated.config.data.clone();
     loaded.value.limits = operated.config.limits;
     loaded.value.device.clone_from(&operated.config.device);
@@ -131,6 +131,7 @@ fn batch(
     Ok(ObjectiveBatch {
         ids: ids.to_vec(),
         epoch,
+        pace: 1,
         images: images.into_tensor(&device),
         local,
         labels: labels.map(|labels| Tensor::from_data(labels.as_slice(), &device)),

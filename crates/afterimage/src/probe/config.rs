@@ -95,7 +95,7 @@ impl Validate for ProbeConfig {
 }
 
 /// The cadence that every plugin has unless told, and that a single probe fits.
-const ONCE: Every = Every::Epochs(1);
+const ONCE: Every = Every::epochs::<1>();
 
 /// The settings that the run `experiment` was, or would have been, probed with.
 pub(super) fn of_run(experiment: &Experiment) -> Result<String, String> {

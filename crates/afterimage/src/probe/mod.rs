@@ -156,7 +156,7 @@ pub fn probe(options: &ProbeOptions, say: &mut dyn FnMut(&str)) -> Result<Probed
         text.push_str(&format!("embeddings: {}\n", path.display()));
     }
     for sink in &closed {
-        text.push_str(&format!("records are lost: a sink was closed: {sink}\n"));
+        text.push_str(&format!("records are lost: the sink {sink}\n"));
     }
     Ok(Probed {
         out,
@@ -275,7 +275,7 @@ fn record(
         })),
     })?;
     owner.withdraw(&directory);
-    let closed = sinks.disabled().iter();
+    let closed = sinks.disabled().into_iter();
     Ok(Recorded {
         scalars: pass.scalars(),
         measured: pass.measured(),

@@ -19,6 +19,7 @@ const BEFORE: Clock = Clock {
     step: 0,
     epochs: 1,
     steps: 1,
+    epoch_began: None,
 };
 
 /// A plugin under the name of its kind; there is nothing to go on with when it fails.

@@ -42,6 +42,7 @@ const ONCE: Clock = Clock {
     step: 1,
     epochs: 1,
     steps: 1,
+    epoch_began: None,
 };
 
 /// An encoder that is there to be loaded.

@@ -146,11 +146,12 @@ impl PreparedValue {
     pub fn run(self, progress: &dyn Fn(u32)) -> Result<Valued, ValueError> {
         let Self { job, table, .. } = self;
         let problem = &table.problem;
+        // Before the work: nobody waits an hour for a place that another process has taken.
+        let beside = |out| Partial::beside(out).map_err(partial);
+        let folder = job.out.as_deref().map(beside).transpose()?;
         let values = value(problem, &job.settings, progress)?;
         let rows = values.rows();
         let z = values.distances(problem);
-        let beside = |out| Partial::beside(out).map_err(partial);
-        let folder = job.out.as_deref().map(beside).transpose()?;
         let cells = problem.rows() * problem.columns().len();
         let mut lowest = FirstCells::new(By::Value, job.top, 0.0);
         let mut farthest = FirstCells::new(By::Distance, job.top, 0.0);

@@ -292,6 +292,24 @@ fn files_extend_each_other_so_often_and_no_more() {
     assert_eq!(folder.mistakes("wide.toml").len(), 1);
 }
 
+#[cfg(unix)]
+#[test]
+fn what_is_extended_is_a_plain_file() {
+    let folder = Folder::with(&[(
+        "a.toml",
+        "extends = [\"/dev/zero\", \"link.toml\", \"gone.toml\"]\n",
+    )]);
+    std::os::unix::fs::symlink("nowhere", folder.path("link.toml")).unwrap();
+    assert_eq!(
+        folder.mistakes("a.toml"),
+        [
+            "a.toml:1: extends: /dev/zero is no plain file, but a device or a pipe",
+            "a.toml:1: extends: link.toml is a link to a file that does not exist",
+            "a.toml:1: extends: gone.toml does not exist",
+        ]
+    );
+}
+
 #[test]
 fn a_whole_config_extends_nothing() {
     let folder = Folder::with(&[

@@ -32,7 +32,7 @@ pub struct CoresetQualityConfig {
 impl Default for CoresetQualityConfig {
     fn default() -> Self {
         Self {
-            every: Every::Epochs(1),
+            every: Every::epochs::<1>(),
             embeddings: None,
         }
     }

@@ -133,21 +133,14 @@ pub(super) fn grid(
                 }
             })?;
             grid.values.push(value);
-            grid.told.look(column - skip, value, || exact(text));
+            grid.told
+                .look(column - skip, value, || Number::of_text(text));
         }
         grid.rows += 1;
         grid.columns = record.len() - skip;
         Ok(())
     })?;
     Ok(grid)
-}
-
-/// The number that `text` is, with all its digits if it is whole.
-fn exact(text: &str) -> Number {
-    match text.parse() {
-        Ok(number) => Number::Whole(number),
-        Err(_) => Number::Real(text.parse().unwrap_or(f64::NAN)),
-    }
 }
 
 /// The only column as numbers, each with the byte that its line begins at.

@@ -165,24 +165,22 @@ impl Folder<'_> {
                 MAX_PIXELS >> 20
             ));
         }
-        // A tag that cannot be read says nothing; the pixels are there all the same.
-        let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-        let mut image = DynamicImage::from_decoder(decoder).map_err(|e| e.to_string())?;
-        image.apply_orientation(orientation);
-        if image.width() == 0 || image.height() == 0 {
+        if width == 0 || height == 0 {
             return Err("the image has no pixels".to_owned());
         }
         let side = self.size as u32;
         // Scaled until the shorter side fits, a thin strip would become as long as memory lasts.
-        let [short, long] = [image.width(), image.height()].map(u64::from);
-        let (short, long) = (short.min(long), short.max(long));
-        if long * u64::from(side) * u64::from(side) > short * MAX_PIXELS {
+        let (short, long) = (u64::from(width.min(height)), u64::from(width.max(height)));
+        let square = u64::from(side) * u64::from(side);
+        if long.saturating_mul(square) > short.saturating_mul(MAX_PIXELS) {
             return Err(format!(
-                "{}×{} pixels are too long for their width to be scaled to {side} pixels",
-                image.width(),
-                image.height()
+                "{width}×{height} pixels are too long for their width to be scaled to {side} pixels"
             ));
         }
+        // A tag that cannot be read says nothing; the pixels are there all the same.
+        let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+        let mut image = DynamicImage::from_decoder(decoder).map_err(|e| e.to_string())?;
+        image.apply_orientation(orientation);
         let rgb = DynamicImage::ImageRgb8(over_white(image));
         let rgb = match (rgb.width(), rgb.height()) {
             (w, h) if (w, h) == (side, side) => rgb,

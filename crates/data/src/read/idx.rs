@@ -165,9 +165,9 @@ fn promised(head: &[u8]) -> Option<u64> {
     let mut size = 1u64;
     for side in 0..sides {
         let word = head.get(4 + 4 * side..)?.first_chunk::<4>()?;
-        size = size.checked_mul(u64::from(u32::from_be_bytes(*word)))?;
+        size = size.saturating_mul(u64::from(u32::from_be_bytes(*word)));
     }
-    size.checked_add(4 + 4 * sides as u64)
+    Some(size.saturating_add(4 + 4 * sides as u64))
 }
 
 /// Dimensions and data of an IDX file of unsigned bytes with `N` dimensions.

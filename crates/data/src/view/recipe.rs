@@ -190,9 +190,13 @@ impl Ranges {
 
     fn normalize(&mut self, Normalize { mean, std }: &Normalize) {
         let fits = mean.len() == std.len() && matches!(mean.len(), 1 | 3);
-        let found = format!("{mean:?} beside {std:?}");
-        let range = "one number each, or one a channel";
-        self.ensure(fits, "normalize.mean", found, range);
+        if !fits {
+            // Names the key beside it: where that could not be read, this says nothing new.
+            let found = format!("`mean = {mean:?}` beside `std = {std:?}`");
+            let wanted = "each takes one number, or one a channel";
+            self.0
+                .push(("normalize.mean", format!("{found}; {wanted}")));
+        }
         let fits = mean.iter().all(|m| m.is_finite());
         self.ensure(fits, "normalize.mean", format!("{mean:?}"), "(−∞, ∞)");
         let fits = std.iter().all(|&s| s > 0.0 && s.is_finite());

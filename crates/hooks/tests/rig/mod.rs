@@ -70,6 +70,7 @@ pub fn clock(step: u64) -> Clock {
         step,
         epochs: 3,
         steps: 6,
+        epoch_began: None,
     }
 }
 

@@ -188,6 +188,7 @@ pub fn clock(step: u64) -> Clock {
         step,
         epochs: 8,
         steps: 80,
+        epoch_began: None,
     }
 }
 

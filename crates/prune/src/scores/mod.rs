@@ -56,7 +56,7 @@ pub struct ScoredConfig {
 impl Default for ScoredConfig {
     fn default() -> Self {
         Self {
-            every: Every::Epochs(1),
+            every: Every::epochs::<1>(),
             sites: "encoder.*".to_owned(),
             kinds: vec![SiteKind::Activation],
         }
@@ -78,7 +78,7 @@ pub struct SampledConfig {
 impl Default for SampledConfig {
     fn default() -> Self {
         Self {
-            every: Every::Steps(10),
+            every: Every::steps::<10>(),
             sites: "encoder.*".to_owned(),
             kinds: vec![SiteKind::Activation],
         }

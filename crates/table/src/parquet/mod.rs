@@ -446,3 +446,25 @@ fn told(error: ParquetError) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_cells_than_memory_holds_are_refused() {
+        let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/tests/fuzz/seeds");
+        let mut file = Parquet::open(&seeds.join("frame.parquet")).unwrap();
+        assert!(file.check_size(6).is_ok());
+        // As in a file of equal values, whose rows take next to no room.
+        file.rows = usize::MAX / 16;
+        let told = file.check_size(1).unwrap_err().to_string();
+        assert!(
+            told.contains(&format!("{} rows of 1 columns", file.rows)),
+            "{told}"
+        );
+        file.rows = 1 << 40;
+        assert!(file.check_size(usize::MAX).is_err());
+    }
+}

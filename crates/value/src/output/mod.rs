@@ -24,7 +24,8 @@ pub const CELLS_CSV: &str = "cells.csv";
 /// The same as Parquet.
 pub const CELLS_PARQUET: &str = "cells.parquet";
 
-/// Writes `rows.csv` and `rows.parquet` into `folder`; tells what a spreadsheet would run in them.
+/// Writes `rows.csv` and `rows.parquet` into `folder`; tells what a spreadsheet would run in them and in
+/// the files of the cells.
 ///
 /// # Errors
 /// A full disk, an unwritable folder.
@@ -40,7 +41,7 @@ pub fn write_rows(
     columns.write(&sheet)?;
     text.close()?;
     columns.close()?;
-    Ok(Formulas::of_rows(&table.problem, ROWS_CSV))
+    Ok(Formulas::of_results(&table.problem, table.id.as_deref()))
 }
 
 /// Writes `cells.csv` and `cells.parquet`, block by block.

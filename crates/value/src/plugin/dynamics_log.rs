@@ -33,7 +33,7 @@ pub struct DynamicsConfig {
 impl Default for DynamicsConfig {
     fn default() -> Self {
         Self {
-            every: Every::Epochs(1),
+            every: Every::epochs::<1>(),
             log: true,
             history: 10,
             validation: 0,

@@ -120,3 +120,29 @@ fn labels(
     let label = |sample: usize| labels.of_samples.get(sample).map_or(-1, |&l| i64::from(l));
     Ok(Column::I64(of.map(label).collect()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_has_a_row_for_each_sample_in_the_order_of_ids() {
+        let epoch = EpochHistory {
+            epoch: 1,
+            losses: vec![0.5, f32::NAN, 2.0],
+            probabilities: vec![0.75, 0.0, 0.125],
+        };
+        let log = log_table(&epoch);
+        let names: Vec<&str> = log.columns.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["sample_id", "loss", "probability"]);
+        assert_eq!(log.columns[0].1, Column::I64(vec![0, 1, 2]));
+        // A sample that did not come is a row without numbers.
+        for (column, [first, last]) in [(1, [0.5, 2.0]), (2, [0.75, 0.125])] {
+            let Column::F64(values) = &log.columns[column].1 else {
+                unreachable!("no numbers")
+            };
+            assert_eq!((values[0], values[2], values.len()), (first, last, 3));
+            assert!(values[1].is_nan());
+        }
+    }
+}

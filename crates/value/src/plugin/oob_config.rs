@@ -113,7 +113,7 @@ impl Default for OobValueConfig {
     fn default() -> Self {
         let settings = OnlineSettings::default();
         Self {
-            every: Every::Epochs(1),
+            every: Every::epochs::<1>(),
             steps: Every::Always,
             cells: CellSource::Patches,
             patch: 4,

@@ -98,21 +98,23 @@ impl Report<'_> {
         order
     }
 
-    /// The pictures of the lowest samples by name, in their order, as Markdown; nothing where they have
-    /// no names.
+    /// The pictures of the lowest samples by name, in their order, as Markdown, one that shows no file by
+    /// its id alone; nothing where none has a name.
     fn names(&self, samples: &dyn Samples) -> Option<String> {
-        let lines: Option<String> = self
-            .lowest(self.config.pictures)
-            .into_iter()
-            .map(|s| {
-                let name = samples.name(Split::Train, SampleId(s as u32))?;
-                let label = self.labels.of_samples[s] as usize;
-                let label = self.labels.classes.get(label)?;
-                let value = self.values.values[s];
-                Some(format!("- `{name}` (#{s}), label {label}: {value:.3}\n"))
-            })
-            .collect();
-        lines.filter(|lines| !lines.is_empty())
+        let lowest = self.lowest(self.config.pictures);
+        let name = |s: &usize| samples.name(Split::Train, SampleId(*s as u32));
+        lowest.iter().find_map(name)?;
+        let line = |s: &usize| {
+            let who = match name(s) {
+                Some(name) => format!("`{name}` (#{s})"),
+                None => format!("#{s}"),
+            };
+            let label = self.labels.of_samples[*s] as usize;
+            let label = self.labels.classes.get(label)?;
+            let value = self.values.values[*s];
+            Some(format!("- {who}, label {label}: {value:.3}\n"))
+        };
+        lowest.iter().map(line).collect()
     }
 
     /// A row a sample; what was never scored is NaN.

@@ -163,7 +163,7 @@ impl Reading {
                     values.push(f32::NAN);
                 } else if let Ok(number) = text.parse::<f32>() {
                     tally.numbers += 1;
-                    precision.push(number, || exact(text));
+                    precision.push(number, || Number::of_text(text));
                     values.push(number);
                 } else {
                     let (count, mut tally) = (values.len(), std::mem::take(tally));
@@ -239,14 +239,6 @@ fn dates(words: &Words) -> Raw {
         values.push(days as f32);
     }
     Raw::Numbers(values, precision)
-}
-
-/// The number that `text` is, with all its digits if it is whole.
-fn exact(text: &str) -> Number {
-    match text.parse() {
-        Ok(number) => Number::Whole(number),
-        Err(_) => Number::Real(text.parse().unwrap_or(f64::NAN)),
-    }
 }
 
 impl Tally {

@@ -104,6 +104,7 @@ pub fn clock(step: u64) -> Clock {
         step,
         epochs: 10,
         steps: 30,
+        epoch_began: None,
     }
 }
 
