@@ -21,9 +21,8 @@ use serde::Serialize;
 
 use crate::error::RunError;
 use crate::intervene::{Arm, Operated, arm_table};
-use crate::probe::{
-    ARCHITECTURE, ProbeOptions, SETTINGS, Subject, WEIGHTS, partial_of, publish, refuse_full,
-};
+use crate::probe::{ARCHITECTURE, ProbeOptions, SETTINGS, Subject, WEIGHTS};
+use crate::whole::{publish, refuse_full};
 
 /// What the encoder's smaller copy is checked on: as many images.
 const PROBED: usize = 16;
@@ -118,13 +117,6 @@ pub fn compact(options: &CompactOptions, say: &mut dyn FnMut(&str)) -> Result<Co
     if let Some(path) = &options.prune {
         prune(&mut masks, &encoder, path)?;
     }
-    let memory = match options.memory {
-        true => {
-            say("measuring memory");
-            Some(memory_without(options, &masks, say)?)
-        }
-        false => None,
-    };
     say("taking units out");
     let images = |count: usize| images([count, channels, size, size], &device);
     let Compaction {
@@ -134,47 +126,55 @@ pub fn compact(options: &CompactOptions, say: &mut dyn FnMut(&str)) -> Result<Co
         difference,
     } = compacted(&encoder, &masks, options.keep_embedding, images(PROBED))?;
 
-    let partial = partial_of(&options.out);
-    fs::create_dir_all(&partial).map_err(RunError::io(&partial, "create"))?;
-    let whole = partial.join("whole.safetensors");
-    save_weights(&encoder, &whole)?;
-    save_weights(&smaller, &partial.join(WEIGHTS))?;
+    // Only now, when it is known that there is something to take out.
+    let memory = match options.memory {
+        true => {
+            say("measuring memory");
+            Some(memory_without(options, &masks, say)?)
+        }
+        false => None,
+    };
     let total = subject.kept().then(&kept)?;
     let architecture = Architecture::new(description, channels, side, total, left.clone());
-    write(&partial.join(ARCHITECTURE), &architecture.to_json()?)?;
-    write(&partial.join(SETTINGS), &subject.defaults)?;
-
-    say("timing both");
     let timed = images(options.batch.max(1));
-    let measure = |encoder: &AnyEncoder, masks: &Masks, file: &Path| -> Result<Side, RunError> {
-        let bytes = fs::metadata(file)
-            .map_err(RunError::io(file, "read"))?
-            .len();
-        let groups = encoder.groups();
-        Ok(Side {
-            units: groups.iter().map(|group| group.units).sum(),
-            parameters: parameter_count(encoder),
-            macs: macs(encoder, &groups, size),
-            bytes,
-            milliseconds: milliseconds(encoder, masks, &timed, options.repeats)?,
-        })
-    };
-    let result = Compacted {
-        out: options.out.clone(),
-        masked: measure(&encoder, &masks, &whole)?,
-        compacted: measure(&smaller, &left, &partial.join(WEIGHTS))?,
-        batch: options.batch.max(1),
-        size,
-        difference,
-        embedding: smaller.embedding_dim(),
-        still_masked: left.pruned(),
-        memory,
-    };
-    fs::remove_file(&whole).map_err(RunError::io(&whole, "remove"))?;
-    let text = serde_json::to_string_pretty(&result).unwrap_or_default();
-    write(&partial.join(REPORT), &(text + "\n"))?;
-    publish(&partial, &options.out)?;
-    Ok(result)
+    publish(&options.out, |partial| {
+        let whole = partial.join("whole.safetensors");
+        save_weights(&encoder, &whole)?;
+        save_weights(&smaller, &partial.join(WEIGHTS))?;
+        write(&partial.join(ARCHITECTURE), &architecture.to_json()?)?;
+        write(&partial.join(SETTINGS), &subject.defaults)?;
+
+        say("timing both");
+        let measure =
+            |encoder: &AnyEncoder, masks: &Masks, file: &Path| -> Result<Side, RunError> {
+                let bytes = fs::metadata(file)
+                    .map_err(RunError::io(file, "read"))?
+                    .len();
+                let groups = encoder.groups();
+                Ok(Side {
+                    units: groups.iter().map(|group| group.units).sum(),
+                    parameters: parameter_count(encoder),
+                    macs: macs(encoder, &groups, size),
+                    bytes,
+                    milliseconds: milliseconds(encoder, masks, &timed, options.repeats)?,
+                })
+            };
+        let result = Compacted {
+            out: options.out.clone(),
+            masked: measure(&encoder, &masks, &whole)?,
+            compacted: measure(&smaller, &left, &partial.join(WEIGHTS))?,
+            batch: options.batch.max(1),
+            size,
+            difference,
+            embedding: smaller.embedding_dim(),
+            still_masked: left.pruned(),
+            memory,
+        };
+        fs::remove_file(&whole).map_err(RunError::io(&whole, "remove"))?;
+        let text = serde_json::to_string_pretty(&result).unwrap_or_default();
+        write(&partial.join(REPORT), &(text + "\n"))?;
+        Ok(result)
+    })
 }
 
 /// Accuracy and memory of the encoder as it is, and with the units of `masks` held at zero: what the

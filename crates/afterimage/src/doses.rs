@@ -213,8 +213,8 @@ pub(crate) fn plant(data: DataSet, doses: &Doses, seed: u64) -> Result<DataSet, 
     Ok(DataSet { train, ..data })
 }
 
-/// A near duplicate of the picture of `first` under the id `copy`: shifted by one pixel, in another
-/// direction for each `number`, with a grain of a few levels.
+/// A near duplicate of the picture of `first` under the id `copy`: shifted by one pixel, in eight
+/// directions in turn by `number`, with a grain of a few levels.
 fn near(
     images: &ImageSet,
     first: SampleId,
@@ -312,13 +312,7 @@ pub(crate) fn write_doses(run: &RunDir, doses: &Doses) -> Result<(), RunError> {
         ("times", whole(|row| row.1.times())),
         ("picture", whole(|row| row.2.0)),
     ];
-    let table = Table {
-        columns: columns
-            .into_iter()
-            .map(|(name, column)| (name.to_owned(), column))
-            .collect(),
-    };
-    Ok(write_table(&run.path().join(DOSES), &table)?)
+    Ok(write_table(&run.path().join(DOSES), &Table::of(columns))?)
 }
 
 #[cfg(test)]

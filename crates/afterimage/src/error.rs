@@ -200,6 +200,15 @@ pub enum RunError {
         /// The directory.
         path: PathBuf,
     },
+    /// An encoder that is not there.
+    #[error(
+        "{path}: there is no such file or folder; give a run directory, a checkpoint of one, or a file \
+         of PyTorch weights"
+    )]
+    NoSuchEncoder {
+        /// What was given.
+        path: PathBuf,
+    },
     /// A directory that holds no encoder.
     #[error(
         "{path}: this folder is neither a run nor one of its checkpoints; name a run directory, a \
@@ -220,9 +229,11 @@ pub enum RunError {
     },
     /// A file that cannot be written when its time comes.
     #[error(
-        "--features {path}: this is a folder, or lies in none; name a file in a folder that is there"
+        "{flag} {path}: this is a folder, or lies in none; name a file in a folder that is there"
     )]
     NoFolder {
+        /// The flag that names it.
+        flag: &'static str,
         /// The file.
         path: PathBuf,
     },

@@ -5,6 +5,7 @@
 //! training, [`Experiment`] and [`run`] for runs described in TOML, [`Registry`] for plugins by
 //! name.
 
+mod board;
 mod chaos;
 mod compact;
 mod device;
@@ -22,6 +23,7 @@ mod images;
 mod intervene;
 mod label_noise;
 mod located;
+mod numbers;
 mod pair;
 mod plugin_set;
 mod points;
@@ -40,8 +42,10 @@ mod sensitivity;
 mod start;
 mod summary;
 pub mod sweeps;
+mod unit_points;
 mod validate;
 pub mod valuation;
+mod whole;
 
 pub use chaos::{Chaos, ChaosConfig};
 pub use compact::{CompactOptions, Compacted, Side, compact};

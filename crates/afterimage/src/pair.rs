@@ -52,7 +52,8 @@ impl Candidates {
     /// The number out of `samples` training images, at least 1.
     fn of(self, samples: usize) -> usize {
         match self.0 {
-            share if share < 1.0 => ((share * samples as f64) as usize).max(1),
+            // Without the addend 0.29 of 100 is 28, because the product is less than 29 by its last bit.
+            share if share < 1.0 => ((share * samples as f64 + 1e-9) as usize).max(1),
             count => count as usize,
         }
     }
@@ -103,7 +104,13 @@ mod tests {
     #[test]
     fn candidates_are_a_number_or_a_share() {
         let read = |text: &str| serde_json::from_str::<Candidates>(text).unwrap();
-        for (text, samples, count) in [("190", 400, 190), ("0.475", 400, 190), ("0.01", 10, 1)] {
+        for (text, samples, count) in [
+            ("190", 400, 190),
+            ("0.475", 400, 190),
+            ("0.01", 10, 1),
+            ("0.29", 100, 29),
+            ("0.295", 100, 29),
+        ] {
             let candidates = read(text);
             assert_eq!(candidates.problem(), None, "{text}");
             assert_eq!(candidates.of(samples), count, "{text}");

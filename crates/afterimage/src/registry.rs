@@ -17,6 +17,7 @@ use afterimage_prune::{
     ActivationMean, BnGamma, Magnitude, Prune, PruneConfig, RandomUnits, SampledConfig,
     ScoredConfig, Taylor,
 };
+use afterimage_track::{Watch, WatchConfig};
 use afterimage_value::{DynamicsConfig, DynamicsProbe, OobValue, OobValueConfig};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -324,6 +325,12 @@ impl Registry {
                 "random numbers as a score for `prune`, to compare other scores with",
                 |_: &ScoredConfig, _| {},
                 RandomUnits::new,
+            ))
+            .with(described(
+                "watch",
+                "norms and histograms of parameters, gradients and updates, layer by layer",
+                |_: &WatchConfig, _| {},
+                Watch::new,
             ))
             .with(described(
                 "chaos",

@@ -22,6 +22,7 @@ use burn::train::renderer::MetricsRenderer;
 use burn::train::{Interrupter, Learner, SupervisedTraining};
 use serde_json::{Value, json};
 
+use crate::board::{begin_session, board_of, end_session};
 use crate::config::Loaded;
 use crate::doses::write_doses;
 use crate::dry_run::default_directory;
@@ -199,6 +200,9 @@ impl Prepared {
         manifest("running")?;
         samples::keep(directory.path(), &data)?;
         (options.started)(&directory);
+        if !resume {
+            begin_session(&directory, &loaded.resolved);
+        }
 
         let training_device = device.clone().autodiff();
         let ahead = Ahead {
@@ -361,6 +365,7 @@ pub(crate) fn finish(
         costs,
         ..
     } = report;
+    end_session(&run, &outcome);
     let lines = afterimage_track::read_scalars(&run.path().join(afterimage_track::files::METRICS))
         .unwrap_or_default();
     let Summary { mut text, found } = summary(
@@ -384,9 +389,9 @@ pub(crate) fn finish(
         Err(error) => tracing::warn!("the report could not be written: {error}"),
     }
     text.push_str(&format!(
-        "run directory:  {}\ntensorboard:    tensorboard --logdir {}\n",
+        "run directory:  {}\ntensorboard:    tensorboard {}\n",
         run.path().display(),
-        run.tensorboard().display()
+        board_of(run.path())
     ));
     for plugin in &disabled_plugins {
         text.push_str(&format!(

@@ -53,8 +53,10 @@ pub struct Sensitivity {
     pub json: bool,
 }
 
+/// Scores that choose among the units of a layer; those of whole layers do not.
 fn words() -> PossibleValuesParser {
-    PossibleValuesParser::new(Score::ALL.map(Score::word))
+    let words = Score::ALL.into_iter();
+    PossibleValuesParser::new(words.filter(|score| !score.of_layers()).map(Score::word))
 }
 
 /// Which end of the scores goes.

@@ -285,7 +285,11 @@ fn files_that_are_no_weights_are_refused_before_anything_is_written() {
         probe(&place, checkpoint, "out", &[&SMALL[..], flags].concat()).expect(code, words);
         assert_nothing(&place, "out");
     };
-    refused(&place.path("none.pt"), &[], 1, &["none.pt"]);
+    let missing = [
+        "none.pt: there is no such file or folder",
+        "a run directory, a checkpoint of one, or a file of PyTorch weights",
+    ];
+    refused(&place.path("none.pt"), &[], 1, &missing);
     let text = file("text.pt", b"not weights");
     refused(
         &text,
@@ -473,74 +477,4 @@ fn layermem_of_two_checkpoints_is_negated_when_they_change_places() {
     ];
     probe(&place, &one, "out", &arguments).expect(2, &words);
     assert_nothing(&place, "out");
-}
-
-#[test]
-fn the_deja_vu_test_needs_no_reference_and_is_the_same_on_any_number_of_threads() {
-    let place = Place::new();
-    let run = place.run("run", TINY, 0);
-    let few = [
-        "--deja-vu",
-        "--json",
-        "--set",
-        "unitmem.points=10",
-        "--set",
-        "deja_vu.points=40",
-        "--set",
-        "alignment.points=20",
-    ];
-    let first = probe(&place, &run, "first", &few).expect(0, &[]);
-    assert!(first.out.contains("Déjà vu"), "{}", first.out);
-    let told = scalars(&first, "deja_vu/");
-    for tag in [
-        "class/memorized",
-        "class/null_se",
-        "found/trained",
-        "chance",
-        "area_null",
-    ] {
-        assert!(
-            told.contains_key(&format!("deja_vu/{tag}")),
-            "{tag} {told:?}"
-        );
-    }
-    assert!(scalars(&first, "alignment/").contains_key("alignment/area/embedding"));
-    let points = fs::read_to_string(place.path("first/deja_vu/points.csv")).unwrap();
-    assert_eq!(points.lines().count(), 81);
-    let public = fs::read_to_string(place.path("first/deja_vu/public.csv")).unwrap();
-    // Of 100 held-out images 60 are public.
-    assert_eq!(public.lines().count(), 61);
-    let mut command = afterimage();
-    command
-        .arg("probe")
-        .arg(&run)
-        .arg("--out")
-        .arg(place.path("one"))
-        .args(few);
-    finish(command.env("RAYON_NUM_THREADS", "1")).expect(0, &[]);
-    let folder = |name: &str| run::files_under(&place.path(name).join("deja_vu"));
-    assert_same(&folder("first"), &folder("one"), "one thread");
-
-    // Half of the held-out images at most are points, which is told.
-    let many = [
-        "--deja-vu",
-        "--set",
-        "unitmem.points=10",
-        "--set",
-        "deja_vu.points=90",
-    ];
-    let told = probe(&place, &run, "many", &many).expect(0, &[]);
-    assert!(
-        told.out.contains("deja_vu: 50 training points"),
-        "{}",
-        told.out
-    );
-    for (setting, words) in [
-        ("deja_vu.part=1.0", ["deja_vu.part", "below 1"]),
-        ("deja_vu.part=0.05", ["deja_vu.part", "pixels"]),
-        ("deja_vu.k=0", ["deja_vu.k", "at least one"]),
-    ] {
-        probe(&place, &run, "wrong", &["--deja-vu", "--set", setting]).expect(2, &words);
-        assert_nothing(&place, "wrong");
-    }
 }

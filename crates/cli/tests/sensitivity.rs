@@ -188,6 +188,7 @@ fn mistakes_of_a_study_are_told_with_what_to_do() {
     fs::create_dir(&full).unwrap();
     fs::write(place.path("full/file"), "kept").unwrap();
     let write = text(&place.path("prune.toml"));
+    let nowhere = text(&place.path("no/such/prune.toml"));
     for (arguments, words) in [
         (
             vec!["--sites", "encoder.res3*"],
@@ -199,10 +200,7 @@ fn mistakes_of_a_study_are_told_with_what_to_do() {
         ),
         (vec!["--fractions", "0.5,1"], vec!["--fractions", "below 1"]),
         (vec!["--repeats", "0"], vec!["--repeats 0", "1 to 1000"]),
-        (
-            vec!["--scores", "layermem"],
-            vec!["layermem", "chooses none"],
-        ),
+        (vec!["--scores", "layermem"], vec!["layermem", "magnitude"]),
         (vec!["--scores", "magnitued"], vec!["magnitude"]),
         (
             vec!["--scores", "taylor"],
@@ -210,6 +208,10 @@ fn mistakes_of_a_study_are_told_with_what_to_do() {
         ),
         (vec!["--write", &write], vec!["--budget"]),
         (vec!["--budget", "50 % of macs"], vec!["--write"]),
+        (
+            vec!["--write", &nowhere, "--budget", "50 % of macs"],
+            vec!["--write", "prune.toml", "lies in none"],
+        ),
         (
             vec!["--write", &write, "--budget", "half"],
             vec!["half", "50 % of macs"],

@@ -33,6 +33,18 @@ pub struct Table {
     pub columns: Vec<(String, Column)>,
 }
 
+impl Table {
+    /// A table of these columns, in this order.
+    pub fn of<'n>(columns: impl IntoIterator<Item = (&'n str, Column)>) -> Self {
+        let columns = columns.into_iter();
+        Self {
+            columns: columns
+                .map(|(name, column)| (name.to_owned(), column))
+                .collect(),
+        }
+    }
+}
+
 /// One column of a [`Table`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Column {

@@ -75,6 +75,12 @@ pub trait ModelView {
         Ok(None)
     }
 
+    /// The values of all parameters that are trained, as they are now, by path in visit order, each
+    /// flattened to `[elements]` on the device; none for a model that does not show them.
+    fn values(&self) -> Vec<(String, Tensor<1>)> {
+        Vec::new()
+    }
+
     /// The units of `site` that are masked, one flag a unit; `None` where none is.
     fn masked(&self, site: &str) -> Option<Vec<bool>> {
         let _ = site;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::alignment::{Alignment, AlignmentProbe};
 use crate::area::Area;
 use crate::distance::{Distance, Pairs};
-use crate::dose_report::{DosePoints, DoseScores, publish_doses};
+use crate::dose_report::{DoseMeasure, DosePoints, DoseScores, publish_doses};
 use crate::layermem::{alignment_gap, standard_error};
 use crate::probe_points::{chosen_of, too_few, too_large, too_many};
 
@@ -90,7 +90,7 @@ impl AlignmentGapConfig {
 ///
 /// Scalars `alignment/gap/<layer>`, its standard error over points `alignment/se/<layer>`, the gap
 /// less that of the untrained network `alignment/excess/<layer>` (which says what the two splits
-/// differ in from the start), how well nearness of its views tells a training point from a held-out
+/// differ in from the start; none behind a compaction that took units of the layer out), how well nearness of its views tells a training point from a held-out
 /// one `alignment/area/<layer>` with `alignment/area_se/<layer>` ([`Area`]; its null, two sets of
 /// held-out points, is `alignment/area_null/<layer>`), and the distances `alignment/distance/{train,held_out}/<layer>`. In a
 /// run with a reference encoder the training points are candidates and shared points. Where a run plants
@@ -102,11 +102,26 @@ impl AlignmentGapConfig {
 #[derive(Debug)]
 pub struct AlignmentGap {
     config: AlignmentGapConfig,
-    initial: BTreeMap<String, f64>,
+    initial: BTreeMap<String, Initial>,
+}
+
+/// A layer before training.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct Initial {
+    /// Its units; 0 for the embedding, which keeps its length.
+    units: usize,
+    gap: f64,
 }
 
 /// Version of the layout of the plugin's state.
-const STATE: u32 = 1;
+const STATE: u32 = 2;
+
+/// How the points of doses are scored: less distance is more memory.
+const DOSES: DoseMeasure = DoseMeasure {
+    name: "alignment",
+    against: "held-out",
+    turned: true,
+};
 
 impl AlignmentGap {
     /// A probe that has seen nothing.
@@ -141,43 +156,43 @@ impl AlignmentGap {
                 "alignment-gap needs samples to look at, which this model's host does not show",
             )
         })?;
-        let probe = self.config.probe();
-        let measure = |split, from: &[SampleId]| -> Result<Vec<Alignment>, Fault> {
-            let ids = chosen_of(scope.run().seed, split, from, self.config.points);
-            if ids.len() < 2 {
-                return Err(Fault::new(
-                    "alignment-gap compares training points with held-out points and needs two of \
-                     each; give the data set held-out images",
-                ));
-            }
-            let measured = probe.measure(&[model], samples, split, &ids)?;
-            Ok(measured.into_iter().flatten().collect())
-        };
+        let seed = scope.run().seed;
         let all =
             |split| -> Vec<SampleId> { (0..samples.len(split) as u32).map(SampleId).collect() };
         let members = match &scope.run().pair {
             Some(pair) => pair.members(),
             None => all(Split::Train),
         };
-        let (members_ids, held_out_ids) = (&members, all(Split::HeldOut));
-        let train = measure(Split::Train, members_ids)?;
-        let held_out = measure(Split::HeldOut, &held_out_ids)?;
-        let sets = [(Split::Train, members_ids), (Split::HeldOut, &held_out_ids)]
-            .map(|(split, from)| chosen_of(scope.run().seed, split, from, self.config.points));
+        let sets = [
+            chosen_of(seed, Split::Train, &members, self.config.points),
+            chosen_of(
+                seed,
+                Split::HeldOut,
+                &all(Split::HeldOut),
+                self.config.points,
+            ),
+        ];
+        if sets.iter().any(|ids| ids.len() < 2) {
+            return Err(Fault::new(
+                "alignment-gap compares training points with held-out points and needs two of \
+                 each; give the data set held-out images",
+            ));
+        }
+        let probe = self.config.probe();
+        let measure = |split, ids: &[SampleId]| -> Result<Vec<Alignment>, Fault> {
+            let measured = probe.measure(&[model], samples, split, ids)?;
+            Ok(measured.into_iter().flatten().collect())
+        };
+        let train = measure(Split::Train, &sets[0])?;
+        let held_out = measure(Split::HeldOut, &sets[1])?;
         if let Some(doses) = &scope.run().doses {
             let is_member = |id| members.binary_search(&id).is_ok();
             let doses = DosePoints::of(doses, is_member, &[]);
             let mut rows = Vec::new();
             for (dose, points) in doses.iter().enumerate() {
                 // Two points are not needed where none is compared with the others.
-                let ids = chosen_of(
-                    scope.run().seed,
-                    Split::Train,
-                    &points.ids,
-                    self.config.points,
-                );
-                let measured = probe.measure(&[model], samples, Split::Train, &ids)?;
-                let layers = measured.into_iter().flatten().zip(&held_out);
+                let ids = chosen_of(seed, Split::Train, &points.ids, self.config.points);
+                let layers = measure(Split::Train, &ids)?.into_iter().zip(&held_out);
                 rows.extend(layers.map(|(layer, held_out)| DoseScores {
                     dose,
                     layer: layer.layer,
@@ -189,40 +204,54 @@ impl AlignmentGap {
                     partners: Vec::new(),
                 }));
             }
-            publish_doses(scope, ("alignment", "held-out", true), &doses, &rows);
+            publish_doses(scope, &DOSES, &doses, &rows);
         }
         scope.table("alignment/points", point_table(&sets, [&train, &held_out]));
-        let first = scope.clock().step == 0;
         for (train, held_out) in train.iter().zip(&held_out) {
-            let (layer, h, t) = (&train.layer, &held_out.distances, &train.distances);
-            let gap = alignment_gap(t, h);
-            if first {
-                self.initial.insert(layer.clone(), gap);
-            }
-            let (mean_h, mean_t) = (crate::layermem::mean(h), crate::layermem::mean(t));
-            let mut scalar = |what: &str, value: f64| {
-                if value.is_finite() {
-                    scope.scalar(format!("alignment/{what}/{layer}"), value);
-                }
-            };
-            scalar("gap", gap);
-            scalar("se", gap_error(t, h));
-            if let Some(initial) = self.initial.get(layer) {
-                scalar("excess", gap - initial);
-            }
-            // Points whose views lie closer are those that the encoder was trained on.
-            let (near_t, near_h) = (nearness(t), nearness(h));
-            for (what, area) in [
-                ("area", Area::between(&near_t, &near_h)),
-                ("area_null", Area::null(&near_h)),
-            ] {
-                scalar(what, area.area);
-                scalar(&format!("{what}_se"), area.standard_error);
-            }
-            scalar("distance/train", mean_t);
-            scalar("distance/held_out", mean_h);
+            self.figures(scope, model, train, held_out);
         }
         Ok(())
+    }
+
+    /// The scalars of one layer.
+    fn figures(
+        &mut self,
+        scope: &mut Scope<'_>,
+        model: &dyn ModelView,
+        train: &Alignment,
+        held_out: &Alignment,
+    ) {
+        let (layer, h, t) = (&train.layer, &held_out.distances, &train.distances);
+        let gap = alignment_gap(t, h);
+        let site = model.sites().iter().find(|site| site.name == *layer);
+        let units = site.map_or(0, |site| site.units);
+        if scope.clock().step == 0 {
+            self.initial.insert(layer.clone(), Initial { units, gap });
+        }
+        let (mean_h, mean_t) = (crate::layermem::mean(h), crate::layermem::mean(t));
+        let mut scalar = |what: &str, value: f64| {
+            if value.is_finite() {
+                scope.scalar(format!("alignment/{what}/{layer}"), value);
+            }
+        };
+        scalar("gap", gap);
+        scalar("se", gap_error(t, h));
+        // A layer without some of its units is another one: there is nothing to take its gap from.
+        let initial = self.initial.get(layer);
+        if let Some(initial) = initial.filter(|initial| initial.units == units) {
+            scalar("excess", gap - initial.gap);
+        }
+        // Points whose views lie closer are those that the encoder was trained on.
+        let (near_t, near_h) = (nearness(t), nearness(h));
+        for (what, area) in [
+            ("area", Area::between(&near_t, &near_h)),
+            ("area_null", Area::null(&near_h)),
+        ] {
+            scalar(what, area.area);
+            scalar(&format!("{what}_se"), area.standard_error);
+        }
+        scalar("distance/train", mean_t);
+        scalar("distance/held_out", mean_h);
     }
 }
 
@@ -251,12 +280,7 @@ fn point_table(ids: &[Vec<SampleId>; 2], measured: [&[Alignment]; 2]) -> Table {
         ("point", Column::I64(point)),
         ("distance", Column::F64(distance)),
     ];
-    Table {
-        columns: columns
-            .into_iter()
-            .map(|(name, column)| (name.to_owned(), column))
-            .collect(),
-    }
+    Table::of(columns)
 }
 
 /// Standard error of the gap by the delta method: with s = H + T its slopes are 2T/s² and −2H/s².

@@ -162,14 +162,16 @@ impl ShareGap {
 /// Self-supervised Learning*, NeurIPS 2023, arXiv 2304.13850.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct DejaVu {
-    /// Share of points whose class is guessed.
+    /// Share of points whose class is guessed; NaN where all public images are of one class, which
+    /// leaves nothing to guess.
     pub class: ShareGap,
     /// How often the most frequent class is right.
     pub chance: f64,
     /// Share of points whose part lies nearer to the whole image than to every public one; needs no
     /// labels.
     pub found: ShareGap,
-    /// How well the share of neighbours of its own class tells a trained-on point from a held-out one.
+    /// How well the share of neighbours of its own class tells a trained-on point from a held-out one;
+    /// NaN likewise.
     pub area: Area,
     /// The same between two halves of the held-out points.
     pub area_null: Area,
@@ -184,13 +186,24 @@ impl DejaVu {
         let found =
             |of: &[(Recall, u32)]| -> Vec<bool> { of.iter().map(|(r, _)| r.found).collect() };
         let own = |of: &[(Recall, u32)]| -> Vec<f64> { of.iter().map(|(r, _)| r.own).collect() };
+        let found = ShareGap::new(&found(trained), &found(held_out));
+        // Where every neighbour is of the one class, labels say nothing.
+        let (trained, held_out) = match chance < 1.0 {
+            true => (trained, held_out),
+            false => (&[][..], &[][..]),
+        };
         Self {
             class: ShareGap::new(&right(trained), &right(held_out)),
             chance,
-            found: ShareGap::new(&found(trained), &found(held_out)),
+            found,
             area: Area::between(&own(trained), &own(held_out)),
             area_null: Area::null(&own(held_out)),
         }
+    }
+
+    /// Whether the public images are of several classes, so that there is one to guess.
+    pub fn has_classes(&self) -> bool {
+        self.chance < 1.0
     }
 }
 
@@ -225,6 +238,21 @@ mod tests {
         let (low, high) = gap.interval();
         assert!(low < 0.5 && high > 0.5);
         assert!(ShareGap::new(&[], &[true]).gap.is_nan());
+    }
+
+    #[test]
+    fn one_class_leaves_nothing_to_guess() {
+        let recall = |found| Recall {
+            class: 0,
+            own: 1.0,
+            found,
+        };
+        let points = [(recall(true), 0), (recall(false), 0)];
+        let test = DejaVu::new(&points, &points, 1.0);
+        assert!(!test.has_classes() && test.class.gap.is_nan() && test.class.trained.is_nan());
+        assert!(test.area.area.is_nan() && test.area_null.area.is_nan());
+        assert_eq!(test.found.trained, 0.5);
+        assert!(DejaVu::new(&points, &points, 0.5).has_classes());
     }
 
     #[test]

@@ -53,6 +53,17 @@ impl DosePoints {
     }
 }
 
+/// What the points of doses are scored by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DoseMeasure {
+    /// Its name in tags and in the table.
+    pub(crate) name: &'static str,
+    /// What its points are told from, in a word.
+    pub(crate) against: &'static str,
+    /// Whether less of it means more memory, so that it is turned for the area.
+    pub(crate) turned: bool,
+}
+
 /// Scores of the points of one dose behind one layer.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct DoseScores {
@@ -68,17 +79,20 @@ pub(crate) struct DoseScores {
 /// Puts on record, for each layer and dose, the mean score of the points and how well it tells them
 /// from `against`: the scalars `doses/<measure>/{mean,se,area,area_se}/<dose>/<layer>` and rows of the
 /// table `memory/doses`.
-///
-/// A measure of which less means more memory has to be turned for the area, by `turned`.
 pub(crate) fn publish_doses(
     scope: &mut Scope<'_>,
-    (measure, against, turned): (&str, &str, bool),
+    measure: &DoseMeasure,
     doses: &[DosePoints],
     rows: &[DoseScores],
 ) {
     if rows.is_empty() {
         return;
     }
+    let DoseMeasure {
+        name: measure,
+        against,
+        turned,
+    } = *measure;
     let area = |first: &[f64], second: &[f64]| match turned {
         true => Area::between(second, first),
         false => Area::between(first, second),
@@ -136,13 +150,7 @@ pub(crate) fn publish_doses(
             of_areas(&partners, |area| area.standard_error),
         ),
     ];
-    let table = Table {
-        columns: columns
-            .into_iter()
-            .map(|(name, column)| (name.to_owned(), column))
-            .collect(),
-    };
-    scope.table("memory/doses", table);
+    scope.table("memory/doses", Table::of(columns));
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::alignment::{Alignment, AlignmentProbe};
 use crate::distance::{Distance, Pairs};
-use crate::dose_report::{DosePoints, DoseScores, publish_doses};
+use crate::dose_report::{DoseMeasure, DosePoints, DoseScores, publish_doses};
 use crate::layer_scores::{LayerScore, LayerScores};
 use crate::layermem::{LayerForm, LayerMem};
 use crate::probe_points::{chosen_of, too_few, too_large, too_many};
@@ -17,6 +17,13 @@ use crate::remembered;
 
 /// Views of a point; every one is compared with every other.
 const MOST_VIEWS: usize = 1024;
+
+/// How the points of doses are scored.
+const DOSES: DoseMeasure = DoseMeasure {
+    name: "layermem",
+    against: "held-out",
+    turned: false,
+};
 
 /// Settings of [`LayerMemProbe`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -230,11 +237,8 @@ impl LayerMemProbe {
         if let Some(doses) = &scope.run().doses {
             let is_candidate = |id| sets.candidates.binary_search(&id).is_ok();
             let doses = DosePoints::of(doses, is_candidate, &sets.independent);
-            let (rows, against) = (
-                self.doses(&doses, &scores, scope.run().seed, &measure)?,
-                "held-out",
-            );
-            publish_doses(scope, ("layermem", against, false), &doses, &rows);
+            let rows = self.doses(&doses, &scores, scope.run().seed, &measure)?;
+            publish_doses(scope, &DOSES, &doses, &rows);
         }
         scope.provide(scores)
     }

@@ -247,12 +247,7 @@ impl OwnershipProbe {
             ("binomial_p", number(&OwnershipTest::binomial_p)),
             ("exchange_p", number(&|t| t.exchange_p(key.view(1), draws))),
         ];
-        Table {
-            columns: columns
-                .into_iter()
-                .map(|(name, column)| (name.to_owned(), column))
-                .collect(),
-        }
+        Table::of(columns)
     }
 }
 

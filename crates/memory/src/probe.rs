@@ -9,7 +9,7 @@ use afterimage_hooks::{
 use serde::{Deserialize, Serialize};
 
 use crate::activation_map::ActMap;
-use crate::dose_report::{DosePoints, DoseScores, publish_doses};
+use crate::dose_report::{DoseMeasure, DosePoints, DoseScores, publish_doses};
 use crate::measure::{Measured, Probe};
 use crate::owned_area::owned_areas;
 use crate::owner_report::{Detail, Side, point_table};
@@ -29,6 +29,13 @@ use crate::{
 
 /// Version of the layout of the plugin's state.
 const STATE: u32 = 2;
+
+/// How the points of doses are scored.
+const DOSES: DoseMeasure = DoseMeasure {
+    name: "units",
+    against: "dose 1",
+    turned: false,
+};
 
 /// Settings of [`UnitMemProbe`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -191,17 +198,14 @@ impl UnitMemProbe {
             views: self.config.views,
             batch: self.config.batch,
         };
-        let measure = |split| {
-            let run = scope.run();
-            let ids = points_to_probe("unitmem", run, split, samples, self.config.points)?;
-            probe.measure(model, samples, split, &ids)
-        };
-        let (train, held_out) = (measure(Split::Train)?, measure(Split::HeldOut)?);
         let of = |split| {
             let run = scope.run();
             points_to_probe("unitmem", run, split, samples, self.config.points)
         };
         let (probed, others) = (of(Split::Train)?, of(Split::HeldOut)?);
+        let measure = |split, ids: &[SampleId]| probe.measure(model, samples, split, ids);
+        let train = measure(Split::Train, &probed)?;
+        let held_out = measure(Split::HeldOut, &others)?;
         publish_areas(scope, [&train, &held_out], [&probed, &others]);
         let scores: Vec<SiteScores> = train
             .iter()
@@ -231,7 +235,7 @@ impl UnitMemProbe {
         if let Some(doses) = &scope.run().doses {
             let doses = DosePoints::of(doses, |id| probed.binary_search(&id).is_ok(), &[]);
             let rows = owned_by_dose(&doses, &scores);
-            publish_doses(scope, ("units", "dose 1", false), &doses, &rows);
+            publish_doses(scope, &DOSES, &doses, &rows);
         }
         scope.provide(UnitScores {
             epoch: scope.clock().epoch,

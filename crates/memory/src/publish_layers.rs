@@ -121,7 +121,7 @@ fn layers(scores: &LayerScores, config: &LayerMemConfig) -> Table {
         ("distance", same(config.distance.to_string())),
         ("form", same(config.form.to_string())),
     ];
-    table(columns)
+    Table::of(columns)
 }
 
 /// A row a layer and point.
@@ -138,7 +138,7 @@ fn points<'p>(scores: &LayerScores, ids: impl Fn(&str) -> &'p [SampleId]) -> Tab
             }
         }
     }
-    table([
+    Table::of([
         ("layer", Column::Text(layer)),
         ("set", Column::Text(set)),
         ("point", Column::I64(point)),
@@ -159,19 +159,10 @@ fn agreement(scores: &LayerScores) -> Table {
             overlap.push(top_overlap(left, right, left.len().div_ceil(TOP)));
         }
     }
-    table([
+    Table::of([
         ("layer", Column::Text(first)),
         ("other", Column::Text(second)),
         ("kendall_tau", Column::F64(tau)),
         ("overlap_top_decile", Column::F64(overlap)),
     ])
-}
-
-fn table<const N: usize>(columns: [(&str, Column); N]) -> Table {
-    Table {
-        columns: columns
-            .into_iter()
-            .map(|(name, column)| (name.to_owned(), column))
-            .collect(),
-    }
 }

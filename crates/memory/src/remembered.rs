@@ -74,19 +74,13 @@ fn remembered(layer: &LayerScore, candidates: &[SampleId]) -> Vec<Remembered> {
 fn table(layer: &str, remembered: &[Remembered]) -> Table {
     let column = |of: fn(&Remembered) -> f64| Column::F64(remembered.iter().map(of).collect());
     let points = remembered.iter().map(|of| i64::from(of.point.0)).collect();
-    Table {
-        columns: [
-            ("point", Column::I64(points)),
-            (
-                "layer",
-                Column::Text(vec![layer.to_owned(); remembered.len()]),
-            ),
-            ("score", column(|of| of.score)),
-            ("held_out_above", column(|of| of.held_out)),
-        ]
-        .map(|(name, column)| (name.to_owned(), column))
-        .into(),
-    }
+    let layer = Column::Text(vec![layer.to_owned(); remembered.len()]);
+    Table::of([
+        ("point", Column::I64(points)),
+        ("layer", layer),
+        ("score", column(|of| of.score)),
+        ("held_out_above", column(|of| of.held_out)),
+    ])
 }
 
 #[cfg(test)]

@@ -243,3 +243,31 @@ fn the_gap_is_that_of_mean_distances() {
     assert!((excess - gap(&trained) + gap(&untrained)).abs() < 2e-5);
     assert!(second.scalars()["alignment/se/encoder.raw"] > 0.0);
 }
+
+#[test]
+fn behind_a_compaction_no_gap_is_taken_from_that_of_other_units() {
+    let untrained = Linear::new(1);
+    let mut smaller = Linear::new(2);
+    smaller.sites[1].units -= 1;
+    for row in &mut smaller.weights[1] {
+        row.pop();
+    }
+    let config = AlignmentGapConfig {
+        points: 6,
+        views: 4,
+        ..AlignmentGapConfig::default()
+    };
+    let plugin = Attached::new("gap", "alignment-gap", AlignmentGap::new(config));
+    let mut rig = Rig::new(plugin, &untrained.sites);
+    rig.start(&untrained, Some(&SAMPLES));
+    rig.records();
+    rig.epoch_end(1, &smaller, Some(&SAMPLES));
+    let records = rig.records();
+    let scalars = records.scalars();
+    assert!(scalars.contains_key("alignment/gap/encoder.raw"));
+    assert!(!scalars.contains_key("alignment/excess/encoder.raw"));
+    for layer in ["encoder.act", "embedding"] {
+        let excess = format!("alignment/excess/{layer}");
+        assert!(scalars.contains_key(excess.as_str()), "{layer}");
+    }
+}

@@ -73,6 +73,11 @@ impl Score {
         }
     }
 
+    /// Whether all units of a layer have one score.
+    pub fn of_layers(self) -> bool {
+        matches!(self, Self::Layermem | Self::LayermemDelta)
+    }
+
     /// The plugin that provides it.
     pub fn provider(self) -> &'static str {
         match self {

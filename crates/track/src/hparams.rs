@@ -96,19 +96,28 @@ impl TensorBoard {
         let mut data = HParamsPluginData::new();
         data.set_session_start_info(start);
         self.hparams("_hparams_/session_start_info", &data)?;
-        if let Some(ended) = session.ended {
-            let mut end = SessionEndInfo::new();
-            end.set_status(match session.status {
-                SessionStatus::Running => Status::STATUS_RUNNING,
-                SessionStatus::Success => Status::STATUS_SUCCESS,
-                SessionStatus::Failure => Status::STATUS_FAILURE,
-            });
-            end.set_end_time_secs(ended);
-            let mut data = HParamsPluginData::new();
-            data.set_session_end_info(end);
-            self.hparams("_hparams_/session_end_info", &data)?;
+        match session.ended {
+            Some(ended) => self.hparams_end(session.status, ended),
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Says that the run of this folder, whose session was told in an earlier event file, came to an end
+    /// at `ended`, in seconds since 1970. TensorBoard takes the first word on it.
+    ///
+    /// # Errors
+    /// A full disk.
+    pub fn hparams_end(&mut self, status: SessionStatus, ended: f64) -> io::Result<()> {
+        let mut end = SessionEndInfo::new();
+        end.set_status(match status {
+            SessionStatus::Running => Status::STATUS_RUNNING,
+            SessionStatus::Success => Status::STATUS_SUCCESS,
+            SessionStatus::Failure => Status::STATUS_FAILURE,
+        });
+        end.set_end_time_secs(ended);
+        let mut data = HParamsPluginData::new();
+        data.set_session_end_info(end);
+        self.hparams("_hparams_/session_end_info", &data)
     }
 
     fn hparams(&mut self, tag: &str, data: &HParamsPluginData) -> io::Result<()> {

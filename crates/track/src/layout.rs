@@ -1,5 +1,9 @@
 //! Which scalars are drawn together in TensorBoard's custom-scalars tab.
 
+/// The start of a regular expression over the name of a card: its group, if it has any
+/// ([`TensorBoard::grouped`](crate::TensorBoard::grouped)).
+const GROUP: &str = "^(?:[0-9] [^/]+/)?";
+
 /// A group of charts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Category {
@@ -19,14 +23,22 @@ pub struct Chart {
 }
 
 impl Chart {
-    /// A chart of exactly these tags.
+    /// A chart of exactly these tags, whatever group their cards are in.
     pub fn of_tags(title: impl Into<String>, tags: &[String]) -> Self {
         Self {
             title: title.into(),
             tags: tags
                 .iter()
-                .map(|tag| format!("^{}$", escape(tag)))
+                .map(|tag| format!("{GROUP}{}$", escape(tag)))
                 .collect(),
+        }
+    }
+
+    /// A chart of all tags below `prefix`, likewise.
+    pub fn below(title: impl Into<String>, prefix: &str) -> Self {
+        Self {
+            title: title.into(),
+            tags: vec![format!("{GROUP}{}/.*$", escape(prefix))],
         }
     }
 }
@@ -48,20 +60,8 @@ pub fn unitmem_layout(sites: &[String]) -> Vec<Category> {
         Chart::of_tags("over held-out points", &every("excess/held_out")),
         Chart::of_tags("over the untrained encoder", &every("excess/initial")),
     ];
-    let evaluation = vec![
-        Chart {
-            title: "loss".into(),
-            tags: vec!["^loss/.*$".into()],
-        },
-        Chart {
-            title: "evaluation".into(),
-            tags: vec!["^eval/.*$".into()],
-        },
-    ];
-    let below = |title: &str, prefix: &str| Chart {
-        title: title.into(),
-        tags: vec![format!("^{prefix}/.*$")],
-    };
+    let below = |title: &str, prefix: &str| Chart::below(title, prefix);
+    let evaluation = vec![below("loss", "loss"), below("evaluation", "eval")];
     let layers = vec![
         below("candidates", "layermem/mean/candidates"),
         below("calibrated", "layermem/calibrated"),
@@ -120,7 +120,10 @@ mod tests {
     #[test]
     fn a_dot_in_a_site_name_matches_only_a_dot() {
         let chart = Chart::of_tags("x", &["unitmem/mean/train/encoder.layer1".to_owned()]);
-        assert_eq!(chart.tags, [r"^unitmem/mean/train/encoder\.layer1$"]);
+        assert_eq!(
+            chart.tags,
+            [r"^(?:[0-9] [^/]+/)?unitmem/mean/train/encoder\.layer1$"]
+        );
     }
 
     #[test]
@@ -130,7 +133,7 @@ mod tests {
         assert_eq!(layout[2].charts[1].tags.len(), 3);
         assert_eq!(
             layout[1].charts[0].tags,
-            ["^unitmem/excess/held_out/a$", "^unitmem/excess/held_out/b$"]
+            ["a", "b"].map(|site| format!("^(?:[0-9] [^/]+/)?unitmem/excess/held_out/{site}$"))
         );
     }
 }

@@ -1,11 +1,14 @@
-//! Sinks of a run: TensorBoard, JSON lines, Parquet tables, progress and the HTML report.
+//! Sinks of a run: TensorBoard, JSON lines, Parquet tables, progress and the HTML report; and the plugin
+//! [`Watch`], whose histograms are made for TensorBoard.
 //!
 //! The loop hands its records to one [`Sinks`]. A sink that cannot write (full disk, unwritable
 //! folder) never ends a run: what it could not write waits, and it tries again.
 
 mod bins;
+mod csv;
 mod error;
 pub mod files;
+mod groups;
 mod held;
 mod hparams;
 mod images;
@@ -18,8 +21,10 @@ mod sinks;
 mod summary;
 mod tables;
 mod tensorboard;
+mod watch;
 
 pub use bins::Bins;
+pub use csv::write_csv;
 pub use error::TrackError;
 pub use hparams::{HParam, Session, SessionStatus};
 pub use images::{ImageLine, Images, read_images};
@@ -35,3 +40,4 @@ pub use sinks::{Disabled, Sinks};
 pub use summary::TextTable;
 pub use tables::Tables;
 pub use tensorboard::{TensorBoard, code_block};
+pub use watch::{Watch, WatchConfig};

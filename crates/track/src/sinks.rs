@@ -109,7 +109,8 @@ impl Sinks {
     /// JSON lines, tables, pictures and TensorBoard in the run directory `run`.
     ///
     /// `resume_step` is the step of the checkpoint that a resumed run goes on from; everything of
-    /// later steps is dropped. `layout` groups the scalars of TensorBoard's custom-scalars tab.
+    /// later steps is dropped. `layout` groups the scalars of TensorBoard's custom-scalars tab, with the
+    /// names of grouped cards ([`TensorBoard::grouped`]).
     pub fn for_run(run: &Path, resume_step: Option<u64>, layout: &[Category]) -> Self {
         let mut sinks = Self::new();
         sinks.add("metrics", Metrics::create(run, resume_step));
@@ -125,7 +126,7 @@ impl Sinks {
                     .custom_scalars(layout)
                     .map_err(TrackError::io("write", &events))?;
             }
-            Ok(board)
+            Ok(board.grouped())
         });
         sinks.add("tensorboard", board);
         sinks

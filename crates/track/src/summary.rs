@@ -50,6 +50,18 @@ impl TextTable {
             format!("{value:.decimals$}")
         }
     }
+
+    /// A number and what it may be off by, as a cell, likewise; the number alone where that is not
+    /// known.
+    pub fn with_error(value: f64, error: Option<f64>, decimals: usize) -> String {
+        let shown = Self::number(value, decimals);
+        match error {
+            Some(error) if !value.is_nan() => {
+                format!("{shown} ± {}", Self::number(error, decimals))
+            }
+            _ => shown,
+        }
+    }
 }
 
 /// Whether a cell reads as a number, or as the lack of one.
@@ -118,5 +130,9 @@ mod tests {
     fn what_is_not_defined_is_a_dash() {
         assert_eq!(TextTable::number(f64::NAN, 3), "–");
         assert_eq!(TextTable::number(0.12345, 3), "0.123");
+        assert_eq!(TextTable::with_error(f64::NAN, Some(f64::NAN), 3), "–");
+        assert_eq!(TextTable::with_error(0.5, Some(0.01), 2), "0.50 ± 0.01");
+        assert_eq!(TextTable::with_error(0.5, Some(f64::NAN), 2), "0.50 ± –");
+        assert_eq!(TextTable::with_error(0.5, None, 2), "0.50");
     }
 }

@@ -24,6 +24,7 @@ use tensorboard_proto::tensor_shape::{TensorShapeProto, TensorShapeProto_Dim};
 use tensorboard_proto::types::DataType;
 use tensorboard_rs::record_writer::RecordWriter;
 
+use crate::groups::card;
 use crate::held::Held;
 use crate::{Bins, Category, TrackError};
 
@@ -38,6 +39,8 @@ const BUCKETS: usize = 90;
 pub struct TensorBoard {
     path: PathBuf,
     file: Held,
+    /// Whether cards are named with their group in front of their tag.
+    grouped: bool,
 }
 
 impl TensorBoard {
@@ -61,7 +64,15 @@ impl TensorBoard {
         Self {
             path,
             file: Held::new(file),
+            grouped: false,
         }
+    }
+
+    /// Names the cards of records with one of a few groups in front of their tag, as in
+    /// `1 training/loss/step`: TensorBoard folds cards by what stands before the first slash.
+    pub fn grouped(mut self) -> Self {
+        self.grouped = true;
+        self
     }
 
     fn begin(&mut self, resume_step: Option<u64>) -> io::Result<()> {
@@ -143,12 +154,16 @@ impl TensorBoard {
 
     fn record(&mut self, record: &Record) -> io::Result<()> {
         let mut value = Summary_Value::new();
+        let tag = match self.grouped {
+            true => card(&record.tag),
+            false => record.tag.clone(),
+        };
         match &record.value {
-            Measurement::Scalar(number) => return self.scalar(record.step, &record.tag, *number),
+            Measurement::Scalar(number) => return self.scalar(record.step, &tag, *number),
             Measurement::Histogram(values) => {
                 let bins = Bins::of(values, BUCKETS);
                 if bins.not_finite > 0 {
-                    let tag = format!("{}/not_finite", record.tag);
+                    let tag = format!("{tag}/not_finite");
                     self.scalar(record.step, &tag, bins.not_finite as f64)?;
                 }
                 if bins.counts.is_empty() {
@@ -165,7 +180,7 @@ impl TensorBoard {
             }
             Measurement::Table(_) => return Ok(()),
         }
-        self.value(record.step, &record.tag, value)
+        self.value(record.step, &tag, value)
     }
 
     fn named(&self, error: io::Error) -> io::Error {

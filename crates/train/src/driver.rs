@@ -299,6 +299,7 @@ impl<M: HookedModel> Driver<M> for Open {
                 Scope::new(clock, inside.run, inside.desk),
                 inside.ids,
                 &mut PathGradients {
+                    model,
                     gradients: &mut gradients,
                     parameters: inside.parameters,
                 },

@@ -1,12 +1,15 @@
 //! Gradients of a burn model by parameter path.
 
 use afterimage_hooks::Gradients;
-use burn::module::ParamId;
+use burn::module::{Module, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
+use crate::values::values;
+
 /// burn's gradients with the paths and shapes of the model that they belong to.
-pub(crate) struct PathGradients<'g> {
+pub(crate) struct PathGradients<'g, M> {
+    pub(crate) model: &'g M,
     pub(crate) gradients: &'g mut GradientsParams,
     pub(crate) parameters: &'g [(String, ParamId, Vec<usize>)],
 }
@@ -39,19 +42,23 @@ macro_rules! by_rank {
     };
 }
 
-impl PathGradients<'_> {
+impl<M> PathGradients<'_, M> {
     fn find(&self, path: &str) -> Option<&(String, ParamId, Vec<usize>)> {
         self.parameters.iter().find(|(name, _, _)| name == path)
     }
 }
 
-impl Gradients for PathGradients<'_> {
+impl<M: Module> Gradients for PathGradients<'_, M> {
     fn paths(&self) -> Vec<String> {
         self.parameters
             .iter()
             .filter(|(path, _, _)| self.get(path).is_some())
             .map(|(path, _, _)| path.clone())
             .collect()
+    }
+
+    fn values(&self) -> Vec<(String, Tensor<1>)> {
+        values(self.model)
     }
 
     fn get(&self, path: &str) -> Option<Tensor<1>> {

@@ -26,9 +26,11 @@ mod pretrain;
 mod records;
 mod recover;
 mod signals;
+mod stopwatch;
 mod strategy;
 mod surgery;
 mod training;
+mod values;
 mod view_feed;
 
 pub use attach::{Afterimage, RunReport};

@@ -19,6 +19,7 @@ use crate::checkpoint::{Checkpoint, LoopState, MODEL, Shape};
 use crate::driver::parameters;
 use crate::error::TrainError;
 use crate::records::{LearnerBytes, Records};
+use crate::stopwatch::Stopwatch;
 use crate::strategy::Burn;
 use crate::training::Training;
 
@@ -90,6 +91,7 @@ impl<M: LearnerModel> Training<M> {
             evaluate: false,
             stop: None,
             began: Instant::now(),
+            stopwatch: Stopwatch::start(BTreeMap::new()),
             first_step: 0,
             warned: Vec::new(),
             save_due: false,
@@ -287,6 +289,13 @@ impl<M: LearnerModel> Training<M> {
         Ok(())
     }
 
+    /// Time of each plugin in this process so far.
+    pub(crate) fn plugin_times(&self) -> BTreeMap<String, Duration> {
+        let all = self.hooks.costs().by_plugin().into_iter();
+        all.map(|(plugin, time)| (plugin.to_owned(), time))
+            .collect()
+    }
+
     fn report_costs(&mut self, clock: &Clock) {
         let elapsed = self.began.elapsed();
         // Of the probe before training there is one, however long the run; of a plugin that is off
@@ -305,13 +314,11 @@ impl<M: LearnerModel> Training<M> {
             .into_iter()
             .map(str::to_owned)
             .collect();
-        let totals: Vec<(String, Duration)> = self
-            .hooks
-            .costs()
-            .by_plugin()
-            .into_iter()
-            .map(|(plugin, time)| (plugin.to_owned(), time))
-            .collect();
+        let totals = self.plugin_times();
+        for (tag, value) in self.stopwatch.figures(&totals) {
+            let value = afterimage_hooks::Measurement::Scalar(value);
+            self.desk.recorder.record("loop", clock, tag, value);
+        }
         for (plugin, time) in totals {
             let share = time.as_secs_f64() / elapsed.as_secs_f64().max(f64::MIN_POSITIVE);
             self.desk.recorder.record(

@@ -9,6 +9,7 @@ use afterimage_model::{Masks, unit_parameters};
 use burn::tensor::Tensor;
 
 use crate::driver::{Driver, Who};
+use crate::values::values;
 
 /// A view of the training model in evaluation mode.
 pub(crate) struct LiveModel<'a, M> {
@@ -72,6 +73,10 @@ impl<M: burn::module::Module> ModelView for LiveModel<'_, M> {
             Some(site) => unit_parameters(&self.model, place, "encoder.", site),
             None => Ok(None),
         }
+    }
+
+    fn values(&self) -> Vec<(String, Tensor<1>)> {
+        values(&self.model)
     }
 
     fn masked(&self, site: &str) -> Option<Vec<bool>> {

@@ -5,8 +5,8 @@ use burn::train::LearnerModel;
 use crate::training::Training;
 
 impl<M: LearnerModel> Training<M> {
-    /// Batches of an epoch over all samples, as often as they are planted, and of the epoch under way; none where burn's loader
-    /// hands them out.
+    /// Batches of an epoch over all samples, each as often as it is planted, and of the epoch under way;
+    /// none where burn's loader hands them out.
     fn full_and_planned(&self) -> Option<(usize, usize)> {
         self.parts.feed.as_ref()?;
         let batch = self.parts.batch_size.max(1);

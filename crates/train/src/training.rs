@@ -22,6 +22,7 @@ use crate::error::TrainError;
 use crate::feed::{Batches, batches, default_plan};
 use crate::live::LiveModel;
 use crate::records::Records;
+use crate::stopwatch::Stopwatch;
 use crate::strategy::Burn;
 
 /// A run under way.
@@ -46,6 +47,8 @@ pub(crate) struct Training<M: LearnerModel> {
     /// Why the run is to end after this step.
     pub(crate) stop: Option<Outcome>,
     pub(crate) began: Instant,
+    /// The times of the epoch under way.
+    pub(crate) stopwatch: Stopwatch,
     pub(crate) first_step: u64,
     pub(crate) warned: Vec<String>,
     /// A checkpoint of the epoch that ended waits for the next one to start.
@@ -153,6 +156,7 @@ impl<M: LearnerModel> Training<M> {
     /// One epoch, or what is left of it after a resume.
     fn epoch(&mut self) -> Result<(), TrainError> {
         let epoch = self.state.clock.epoch;
+        self.stopwatch = Stopwatch::start(self.plugin_times());
         self.burn.tell(LearnerEvent::StartSplit {
             epoch_number: epoch as usize,
             total_items: self.samples_in_epoch(),
@@ -310,6 +314,7 @@ impl<M: LearnerModel> Training<M> {
             progress.step(&clock, stepped.loss, images);
         }
         self.commit()?;
+        self.stopwatch.step(images);
         if std::mem::take(&mut self.evaluate) {
             self.evaluate(false)?;
         }

@@ -21,7 +21,8 @@ use serde::Serialize;
 
 use crate::compact::images;
 use crate::error::RunError;
-use crate::probe::{ARCHITECTURE, SETTINGS, Subject, WEIGHTS, partial_of, publish, refuse_full};
+use crate::probe::{ARCHITECTURE, SETTINGS, Subject, WEIGHTS};
+use crate::whole::{publish, refuse_full};
 use embedded::Embedded;
 pub use embedded::EmbeddingsFormat;
 use facts::{Facts, normalisation};
@@ -135,7 +136,6 @@ pub fn export(options: &ExportOptions, say: &mut dyn FnMut(&str)) -> Result<Expo
     };
 
     say("writing the encoder");
-    let partial = partial_of(&options.out);
     let content = Content {
         options,
         subject: &subject,
@@ -147,14 +147,7 @@ pub fn export(options: &ExportOptions, say: &mut dyn FnMut(&str)) -> Result<Expo
         embedded,
         notes,
     };
-    let written = content.write(&partial);
-    if written.is_err() {
-        // What is in it is of no use; the error is what counts.
-        let _ = fs::remove_dir_all(&partial);
-    }
-    let exported = written?;
-    publish(&partial, &options.out)?;
-    Ok(exported)
+    publish(&options.out, |partial| content.write(partial))
 }
 
 /// All that is written.
@@ -176,7 +169,6 @@ impl Content<'_> {
     /// Writes everything into the new directory `partial`.
     fn write(self, partial: &Path) -> Result<Exported, RunError> {
         let (library, out) = (self.options.library, &self.options.out);
-        fs::create_dir_all(partial).map_err(RunError::io(partial, "create"))?;
         let tensors = self.write_weights(partial)?;
         let json = serde_json::to_string_pretty(&self.facts).unwrap_or_default() + "\n";
         write(&partial.join(PREPROCESSING), &json)?;

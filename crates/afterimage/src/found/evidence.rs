@@ -133,10 +133,7 @@ pub(crate) mod tests {
     use super::*;
 
     pub(crate) fn table(columns: Vec<(&str, Column)>) -> Table {
-        let columns = columns.into_iter();
-        Table {
-            columns: columns.map(|(name, c)| (name.to_owned(), c)).collect(),
-        }
+        Table::of(columns)
     }
 
     pub(crate) fn text(words: &[&str]) -> Column {

@@ -81,42 +81,34 @@ fn told<'l>(measured: &Measured<'_>, layers: &[&'l str]) -> Option<(String, Opti
     Some((sentence, Some(layer)))
 }
 
-/// The candidates of the highest scores at `layer`, beside the highest of a held-out point.
+/// The candidates that `layer` remembers most, each beside the share of held-out points that score as
+/// high: what the run put on record as `layermem/remembered`.
 fn candidates(measured: &Measured<'_>, evidence: &Evidence, layer: &str) -> Option<TextTable> {
-    let table = evidence.last_table("layermem/points")?;
+    let table = evidence.last_table("layermem/remembered")?;
     let (steps, points) = (numbers(&table, "step")?, numbers(&table, "point")?);
-    let (sites, sets) = (words(&table, "layer")?, words(&table, "set")?);
-    let scores = values(&table, "score")?;
+    let layers = words(&table, "layer")?;
+    let (scores, above) = (values(&table, "score")?, values(&table, "held_out_above")?);
     let step = *steps.last()?;
-    let of = |set: &str| {
-        let mut rows: Vec<usize> = (0..steps.len())
-            .filter(|&row| steps[row] == step && sites[row] == layer && sets[row] == set)
-            .filter(|&row| scores[row].is_finite())
-            .collect();
-        rows.sort_by(|&a, &b| {
-            scores[b]
-                .total_cmp(&scores[a])
-                .then(points[a].cmp(&points[b]))
-        });
-        rows
-    };
-    let control = match of("external").first() {
-        Some(&row) => format!("; the highest of a held-out point is {:.3}", scores[row]),
-        None => String::new(),
-    };
     let time = u64::try_from(step)
         .ok()
         .and_then(|step| measured.time(step));
     let title = format!(
-        "Candidates of the highest LayerMem in `{layer}`{control}{}",
+        "Candidates of the highest LayerMem in `{layer}`{}",
         time.map(|time| format!("; {time}")).unwrap_or_default()
     );
-    let mut shown = TextTable::new(title, &["point", "file (label)", "LayerMem"]);
-    for row in of("candidates").into_iter().take(NAMED) {
+    let header = ["point", "file (label)", "LayerMem", "held-out above"];
+    let mut shown = TextTable::new(title, &header);
+    let rows = (0..steps.len()).filter(|&row| steps[row] == step && layers[row] == layer);
+    for row in rows.take(NAMED) {
+        let share = match above[row].is_nan() {
+            true => TextTable::number(above[row], 1),
+            false => format!("{:.1} %", 100.0 * above[row]),
+        };
         shown.row([
             format!("#{}", points[row]),
             evidence.name(points[row]),
             TextTable::number(scores[row], 3),
+            share,
         ]);
     }
     (!shown.is_empty()).then_some(shown)
@@ -192,23 +184,26 @@ mod tests {
     #[test]
     fn the_candidates_that_are_remembered_most_are_named() {
         let run = run();
-        let points = table(vec![
-            ("step", Column::I64(vec![20; 4])),
-            ("layer", text(&["a", "b", "b", "b"])),
-            (
-                "set",
-                text(&["candidates", "candidates", "candidates", "external"]),
-            ),
-            ("point", Column::I64(vec![1, 0, 2, 0])),
-            ("score", Column::F64(vec![0.9, 0.25, 0.5, 0.125])),
+        let remembered = table(vec![
+            ("step", Column::I64(vec![10, 20, 20])),
+            ("point", Column::I64(vec![2, 1, 0])),
+            ("layer", text(&["b", "b", "b"])),
+            ("score", Column::F64(vec![0.9, 0.5, 0.25])),
+            ("held_out_above", Column::F64(vec![0.0, 0.0, 0.125])),
         ]);
-        put(run.path(), "layermem/points", 2, &points);
+        put(run.path(), "layermem/remembered", 2, &remembered);
         let records = Records::new(&[("loss/train", 20, 1.0)]);
         let shown = candidates(&records.measured(), &Evidence::of(run.path()), "b");
         let shown = shown.map(|table| table.to_string()).unwrap_or_default();
-        assert!(shown.contains("held-out point is 0.125"), "{shown}");
-        let (first, second) = (shown.find("x.bin[1] (dog)"), shown.find("png (cat)"));
+        assert!(shown.contains("held-out above"), "{shown}");
+        let (first, second) = (shown.find("x.bin[0] (dog)"), shown.find("png (cat)"));
         assert!(first.is_some() && first < second, "{shown}");
+        assert!(
+            shown.contains("0.250") && shown.contains("12.5 %"),
+            "{shown}"
+        );
         assert!(!shown.contains("0.900"), "{shown}");
+        let other = candidates(&records.measured(), &Evidence::of(run.path()), "a");
+        assert_eq!(other, None);
     }
 }

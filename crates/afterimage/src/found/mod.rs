@@ -2,11 +2,14 @@
 //! run's records. What may be chance gets no sentence, but for LayerMem, whose says so.
 
 mod alignment;
+mod classmem;
 mod coreset;
+mod dynamics;
 mod evidence;
 mod layermem;
 mod ownership;
 mod prune;
+mod streaming;
 mod value;
 
 use afterimage_track::TextTable;
@@ -32,6 +35,9 @@ pub(crate) fn found(measured: &Measured<'_>, layers: &[&str], evidence: &Evidenc
     layermem::found(measured, layers, evidence, &mut found);
     alignment::found(measured, layers, &mut found);
     ownership::found(measured, evidence, &mut found);
+    streaming::found(measured, evidence, &mut found);
+    classmem::found(measured, evidence, &mut found);
+    dynamics::found(measured, evidence, &mut found);
     value::found(measured, evidence, &mut found);
     coreset::found(measured, evidence, &mut found);
     prune::found(measured, &mut found);

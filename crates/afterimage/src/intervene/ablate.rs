@@ -14,8 +14,10 @@ use super::scores::{Scorer, Scores};
 use super::subject::Operated;
 use super::units::{Chosen, Grain, Units, widths};
 use crate::error::RunError;
-use crate::probe::{ProbeOptions, Subject, refuse_full};
+use crate::numbers::percent;
+use crate::probe::{ProbeOptions, Subject};
 use crate::registry::Registry;
+use crate::whole::refuse_full;
 
 /// Units to hold at zero.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,11 +25,11 @@ pub struct AblateOptions {
     /// The encoder, the images that scores are measured and all arms are judged on, and the probe's
     /// settings.
     pub subject: ProbeOptions,
-    /// Scores, each an arm for each share.
+    /// Scores, each an arm for each share; none twice.
     pub scores: Vec<Ranked>,
     /// The end of a score where none is named.
     pub which: Which,
-    /// Shares of the units, above 0 and below 1.
+    /// Shares of the units, ascending, above 0 and below 1.
     pub fractions: Vec<f64>,
     /// Where they are counted.
     pub grain: Grain,
@@ -198,6 +200,28 @@ fn check(options: &AblateOptions) -> Result<(), RunError> {
     if let Some(&given) = wrong {
         return Err(RunError::Fraction { given });
     }
+    if let Some(pair) = options.fractions.windows(2).find(|pair| pair[0] >= pair[1]) {
+        return Err(RunError::Ablate {
+            key: "fraction",
+            reason: format!(
+                "{} stands before {}; curves go from small shares to large ones, so let shares ascend, \
+                 each once",
+                pair[0], pair[1]
+            ),
+        });
+    }
+    let ends: Vec<(UnitRank, Which)> = options
+        .scores
+        .iter()
+        .map(|ranked| (ranked.rank, ranked.which.unwrap_or(options.which)))
+        .collect();
+    let twice = (1..ends.len()).find(|at| ends[..*at].contains(&ends[*at]));
+    if let Some((rank, end)) = twice.map(|at| ends[at]) {
+        return Err(RunError::Ablate {
+            key: "score",
+            reason: format!("{rank}:{end} stands here twice; give it once"),
+        });
+    }
     let of_layers = options.scores.iter().find(|ranked| ranked.rank.of_layers());
     if let (Some(ranked), Grain::Layer) = (of_layers, options.grain) {
         return Err(RunError::Ablate {
@@ -221,10 +245,6 @@ fn check(options: &AblateOptions) -> Result<(), RunError> {
         });
     }
     options.out.as_deref().map_or(Ok(()), refuse_full)
-}
-
-fn percent(fraction: f64) -> String {
-    format!("{} %", (fraction * 1e4).round() / 1e2)
 }
 
 /// The units with their scores, and the judge of what is left without some.
@@ -315,6 +335,7 @@ impl std::fmt::Display for Ablation {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn options(fraction: f64, rank: UnitRank) -> AblateOptions {
@@ -325,7 +346,7 @@ mod tests {
             },
             scores: vec![Ranked { rank, which: None }],
             which: Which::Top,
-            fractions: vec![0.5, fraction],
+            fractions: vec![fraction, 0.5],
             grain: Grain::Layer,
             owned_by: None,
             controls: 1,
@@ -346,6 +367,28 @@ mod tests {
             refused,
             Err(RunError::Ablate { key: "score", .. })
         ));
+        for fraction in [0.5, 0.7] {
+            let refused = check(&options(fraction, UnitRank::Unitmem));
+            assert!(
+                matches!(
+                    refused,
+                    Err(RunError::Ablate {
+                        key: "fraction",
+                        ..
+                    })
+                ),
+                "{fraction}"
+            );
+        }
+        let mut twice = options(0.1, UnitRank::Unitmem);
+        twice.scores.push("unitmem:top".parse().unwrap());
+        let told = check(&twice).unwrap_err().to_string();
+        assert!(
+            told.contains("--score: unitmem:top stands here twice"),
+            "{told}"
+        );
+        twice.scores[1] = "unitmem:low".parse().unwrap();
+        assert!(check(&twice).is_ok());
         let mut owned = options(0.1, UnitRank::Unitmem);
         owned.owned_by = Some("ids.txt".into());
         assert!(matches!(

@@ -2,9 +2,11 @@
 
 use std::fmt;
 
-use afterimage_memory::LayerMemory;
+use afterimage_memory::{Area, LayerMemory};
 use afterimage_track::TextTable;
 use serde::Serialize;
+
+use crate::numbers::moments;
 
 /// One encoder, its accuracy on held-out images, and what it remembers of training points.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -72,12 +74,12 @@ impl ArmTable {
         let cells = FIGURES.iter().map(|(_, figure)| match draws {
             [arm] => {
                 let (value, error) = figure(arm);
-                with_error(value, error)
+                TextTable::with_error(value, error, 3)
             }
             _ => {
                 let values: Vec<f64> = draws.iter().map(|arm| figure(arm).0).collect();
                 let (mean, deviation) = moments(&values);
-                with_error(mean, Some(deviation))
+                TextTable::with_error(mean, Some(deviation), 3)
             }
         });
         self.0.row(std::iter::once(name).chain(cells));
@@ -85,22 +87,25 @@ impl ArmTable {
 
     /// The table, and what its areas are where nothing is remembered: those of `arm`.
     pub(super) fn with_null(self, arm: &Arm) -> String {
-        let Some(left) = arm.left() else {
-            return self.0.to_string();
-        };
-        let null =
-            |area: &afterimage_memory::Area| with_error(area.area, Some(area.standard_error));
-        let area = match &left.area_null {
-            Some(area) => format!("area {}, ", null(area)),
-            None => String::new(),
-        };
-        format!(
-            "{}null, two halves of the held-out points, {}: {area}area of gap {}\n",
-            self.0,
-            arm.name,
-            null(&left.gap_null)
-        )
+        let null = null_line(arm).map(|line| line + "\n").unwrap_or_default();
+        format!("{}{null}", self.0)
     }
+}
+
+/// What the areas of `arm` are between two halves of the held-out points; nothing where memory was not
+/// measured.
+pub(super) fn null_line(arm: &Arm) -> Option<String> {
+    let left = arm.left()?;
+    let null = |area: &Area| TextTable::with_error(area.area, Some(area.standard_error), 3);
+    let area = match &left.area_null {
+        Some(area) => format!("area {}, ", null(area)),
+        None => String::new(),
+    };
+    Some(format!(
+        "null, two halves of the held-out points, {}: {area}area of gap {}",
+        arm.name,
+        null(&left.gap_null)
+    ))
 }
 
 /// The table of single arms, the first of which is the encoder as it is.
@@ -111,14 +116,6 @@ pub(crate) fn arm_table(arms: &[Arm]) -> String {
     }
     arms.first()
         .map_or_else(String::new, |first| table.with_null(first))
-}
-
-fn with_error(value: f64, error: Option<f64>) -> String {
-    let value_text = TextTable::number(value, 3);
-    match error {
-        Some(error) if !value.is_nan() => format!("{value_text} ± {}", TextTable::number(error, 3)),
-        _ => value_text,
-    }
 }
 
 /// The encoder as it is, the intervention, and its random controls.
@@ -144,14 +141,6 @@ impl fmt::Display for Arms {
         }
         f.write_str(&table.with_null(&self.original))
     }
-}
-
-/// Mean and standard deviation over draws; the deviation of one draw is not known.
-pub(super) fn moments(values: &[f64]) -> (f64, f64) {
-    let count = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / count;
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    (mean, (squares / (count - 1.0)).sqrt())
 }
 
 #[cfg(test)]

@@ -1,18 +1,18 @@
 //! Tables of an ablation, and its curve of usefulness against memory left.
 
-use std::fs;
 use std::path::Path;
 
 use afterimage_hooks::{Column, Table};
 use afterimage_memory::LayerMemory;
 use afterimage_track::files::write_beside;
 use afterimage_track::html::{Axis, Series, document, escape, line_chart, section, table};
-use afterimage_track::write_table;
+use afterimage_track::{TextTable, write_csv, write_table};
 
 use super::ablate::Ablation;
-use super::arms::{Arm, moments};
+use super::arms::{Arm, null_line};
 use crate::error::RunError;
-use crate::probe::partial_of;
+use crate::numbers::moments;
+use crate::whole::publish;
 
 /// A number of an arm.
 type Of = fn(&Arm) -> f64;
@@ -44,28 +44,13 @@ const MEMORY: [(&str, Of); 4] = [
 /// Writes `arms.parquet` and `arms.csv`, a row an arm and layer, and the page `report.html` to the new
 /// directory `out`, which appears whole.
 pub(super) fn write(ablation: &Ablation, out: &Path) -> Result<(), RunError> {
-    let partial = partial_of(out);
-    fs::create_dir_all(&partial).map_err(RunError::io(&partial, "make"))?;
-    let written = write_files(ablation, &partial);
-    if written.is_err() {
-        // What is in it is of no use; the error is what counts.
-        let _ = fs::remove_dir_all(&partial);
-    }
-    written?;
-    if out.exists() {
-        fs::remove_dir(out).map_err(RunError::io(out, "replace"))?;
-    }
-    fs::rename(&partial, out).map_err(RunError::io(out, "rename the result to"))
-}
-
-fn write_files(ablation: &Ablation, folder: &Path) -> Result<(), RunError> {
-    let arms = rows(ablation);
-    write_table(&folder.join("arms.parquet"), &arms)?;
-    write_beside(&folder.join("arms.csv"), csv(&arms).as_bytes())?;
-    Ok(write_beside(
-        &folder.join("report.html"),
-        page(ablation).as_bytes(),
-    )?)
+    publish(out, |folder| {
+        let arms = rows(ablation);
+        write_table(&folder.join("arms.parquet"), &arms)?;
+        write_csv(&folder.join("arms.csv"), &arms)?;
+        let page = page(ablation);
+        Ok(write_beside(&folder.join("report.html"), page.as_bytes())?)
+    })
 }
 
 /// One arm with what tells it from the others.
@@ -167,34 +152,7 @@ fn rows(ablation: &Ablation) -> Table {
         ("gap_null", left(&|l| l.gap_null.area)),
         ("gap_null_se", left(&|l| l.gap_null.standard_error)),
     ];
-    Table {
-        columns: columns
-            .into_iter()
-            .map(|(name, column)| (name.to_owned(), column))
-            .collect(),
-    }
-}
-
-/// The table as CSV; what was not measured is empty. No cell has a comma in it.
-fn csv(table: &Table) -> String {
-    let names: Vec<&str> = table
-        .columns
-        .iter()
-        .map(|(name, _)| name.as_str())
-        .collect();
-    let mut text = names.join(",") + "\n";
-    let rows = table.columns.first().map_or(0, |(_, column)| column.len());
-    for row in 0..rows {
-        let cell = |(_, column): &(String, Column)| match column {
-            Column::Text(values) => values[row].clone(),
-            Column::I64(values) => values[row].to_string(),
-            Column::F64(values) if values[row].is_nan() => String::new(),
-            Column::F64(values) => values[row].to_string(),
-        };
-        let cells: Vec<String> = table.columns.iter().map(cell).collect();
-        text += &(cells.join(",") + "\n");
-    }
-    text
+    Table::of(columns)
 }
 
 /// The page: usefulness against each measure of memory, and both against the share of units.
@@ -206,17 +164,15 @@ fn page(ablation: &Ablation) -> String {
         for (name, y) in USE {
             let title = format!("{name} against {what} at the embedding");
             let axis = Axis::Values((*what).to_owned());
-            let lines = lines(ablation, |arms| (mean(arms, *x), mean(arms, y)));
+            let lines = lines(ablation, |_, arms| (mean(arms, *x), mean(arms, y)));
             curves += &line_chart(&title, &axis, &lines);
         }
     }
     let mut shares = String::new();
     let axis = Axis::Values("% of units at zero".to_owned());
     for (name, y) in memory.iter().copied().chain(USE) {
-        // The units at zero are the same in all draws.
-        let lines = lines(ablation, |arms| (f64::NAN, mean(arms, y)));
-        let shares_of = by_share(ablation, lines);
-        shares += &line_chart(&format!("{name} by share of units"), &axis, &shares_of);
+        let lines = lines(ablation, |share, arms| (100.0 * share, mean(arms, y)));
+        shares += &line_chart(&format!("{name} by share of units"), &axis, &lines);
     }
     let note = "Each line starts at the encoder as it is and goes on with larger shares of units at \
                 zero. Further to the left less is remembered, further up more is left of use. Random \
@@ -232,15 +188,10 @@ fn page(ablation: &Ablation) -> String {
 
 /// What areas are where nothing is remembered.
 fn null(ablation: &Ablation) -> String {
-    let Some(left) = ablation.original.left() else {
-        return String::new();
-    };
-    let null = left.area_null.unwrap_or(left.gap_null);
-    format!(
-        "Memory is that at the embedding. Between two halves of the held-out points the area is {:.3} \
-         (standard error {:.3}).",
-        null.area, null.standard_error
-    )
+    let line = null_line(&ablation.original);
+    line.map_or_else(String::new, |line| {
+        format!("Memory is that at the embedding; {line}. Behind ± stands the standard error.")
+    })
 }
 
 fn arms_table(ablation: &Ablation) -> String {
@@ -252,11 +203,8 @@ fn arms_table(ablation: &Ablation) -> String {
         for (_, of) in &figures {
             let values: Vec<f64> = arms.iter().map(|arm| of(arm)).collect();
             let (mean, deviation) = moments(&values);
-            cells.push(match (mean.is_nan(), arms.len()) {
-                (true, _) => "–".to_owned(),
-                (_, 1) => format!("{mean:.3}"),
-                _ => format!("{mean:.3} ± {deviation:.3}"),
-            });
+            let deviation = Some(deviation).filter(|_| arms.len() > 1);
+            cells.push(TextTable::with_error(mean, deviation, 3));
         }
         cells
     };
@@ -287,54 +235,38 @@ fn mean(arms: &[&Arm], of: Of) -> f64 {
     moments(&values).0
 }
 
-/// A line for each score, and one for random units, from the encoder as it is to the largest share.
-fn lines(ablation: &Ablation, at: impl Fn(&[&Arm]) -> (f64, f64)) -> Vec<Series> {
+/// A line for each score, and one for random units, from the encoder as it is to the largest share;
+/// `at` gives the point of the arms of a share.
+fn lines(ablation: &Ablation, at: impl Fn(f64, &[&Arm]) -> (f64, f64)) -> Vec<Series> {
     let mut lines: Vec<Series> = Vec::new();
     let mut add = |label: String, dashed, point| {
         let place = lines.iter().position(|line| line.label == label);
         let place = place.unwrap_or_else(|| {
             lines.push(Series {
                 label,
-                points: vec![at(&[&ablation.original])],
+                points: vec![at(0.0, &[&ablation.original])],
                 dashed,
             });
             lines.len() - 1
         });
         lines[place].points.push(point);
     };
+    // Of several sets of widths, as with shares of the whole network, the first of each share.
+    let mut last = None;
     for cut in &ablation.cuts {
+        let share = cut.fraction;
         let label = format!("{}, {}", cut.score, cut.end);
         if let Some(matched) = &cut.matched {
-            add(format!("as active as {label}"), true, at(&[matched]));
+            add(format!("as active as {label}"), true, at(share, &[matched]));
         }
-        add(label, false, at(&[&cut.chosen]));
-    }
-    // Of several sets of widths, as with shares of the whole network, the first of each share.
-    let mut seen: Vec<f64> = Vec::new();
-    for random in &ablation.random {
-        if !seen.contains(&random.fraction) && !random.draws.is_empty() {
-            seen.push(random.fraction);
-            let draws: Vec<&Arm> = random.draws.iter().collect();
-            add("random units".to_owned(), true, at(&draws));
+        add(label, false, at(share, &[&cut.chosen]));
+        let random = ablation.random.get(cut.random);
+        let draws: Vec<&Arm> = random.iter().flat_map(|random| &random.draws).collect();
+        // Shares of so few units that they are the same widths have the same draws.
+        if last != Some(share) && !draws.is_empty() {
+            add("random units".to_owned(), true, at(share, &draws));
         }
-    }
-    lines
-}
-
-/// The same lines over the share of units in percent.
-fn by_share(ablation: &Ablation, mut lines: Vec<Series>) -> Vec<Series> {
-    let mut shares: Vec<f64> = vec![0.0];
-    for cut in &ablation.cuts {
-        let share = 100.0 * cut.fraction;
-        if !shares.contains(&share) {
-            shares.push(share);
-        }
-    }
-    for line in &mut lines {
-        line.points
-            .iter_mut()
-            .zip(&shares)
-            .for_each(|(point, share)| point.0 = *share);
+        last = Some(share);
     }
     lines
 }
@@ -394,14 +326,47 @@ mod tests {
 
     #[test]
     fn lines_go_from_the_encoder_as_it_is_to_the_largest_share() {
-        let at = |arms: &[&Arm]| (mean(arms, MEMORY[0].1), mean(arms, USE[0].1));
+        let at = |_: f64, arms: &[&Arm]| (mean(arms, MEMORY[0].1), mean(arms, USE[0].1));
         let drawn = lines(&ablation(), at);
         assert_eq!(drawn.len(), 2);
         assert_eq!(drawn[0].points, [(0.9, 0.5), (0.7, 0.4), (0.7, 0.4)]);
         assert!(drawn[1].dashed && drawn[1].points.len() == 3);
-        let shares = by_share(&ablation(), drawn);
-        let places: Vec<f64> = shares[0].points.iter().map(|point| point.0).collect();
-        assert_eq!(places, [0.0, 10.0, 20.0]);
+    }
+
+    #[test]
+    fn every_arm_stands_at_its_own_share() {
+        let shares = |ablation: &Ablation| -> Vec<Vec<f64>> {
+            let drawn = lines(ablation, |share, _| (share, 0.0));
+            let places = |line: &Series| line.points.iter().map(|point| point.0).collect();
+            drawn.iter().map(places).collect()
+        };
+        assert_eq!(shares(&ablation()), [[0.0, 0.1, 0.2], [0.0, 0.1, 0.2]]);
+        // Two scores whose widths differ: at the first share they have random units each, at the second
+        // the first of them has those of the share before.
+        let mut wide = ablation();
+        let first = wide.cuts[0].clone();
+        let cut = |score, fraction, random| Cut {
+            score,
+            fraction,
+            random,
+            ..first.clone()
+        };
+        wide.cuts = vec![
+            cut(UnitRank::Unitmem, 0.1, 0),
+            cut(UnitRank::Magnitude, 0.1, 1),
+            cut(UnitRank::Unitmem, 0.3, 0),
+            cut(UnitRank::Magnitude, 0.3, 1),
+        ];
+        let all = shares(&wide);
+        assert_eq!(all.len(), 3);
+        assert!(all.iter().all(|line| line == &[0.0, 0.1, 0.3]), "{all:?}");
+    }
+
+    #[test]
+    fn both_nulls_stand_on_the_page() {
+        let page = page(&ablation());
+        let null = "as it is: area 0.500 ± 0.010, area of gap 0.500 ± 0.010";
+        assert!(page.contains(null), "{page}");
     }
 
     #[test]
@@ -413,13 +378,11 @@ mod tests {
         );
         assert!(!page.contains("against calibrated LayerMem") && !page.contains("NaN"));
         let table = rows(&ablation());
-        let text = csv(&table);
-        assert_eq!(text.lines().count(), 1 + 1 + 2 + 4);
+        let rows = table.columns.iter().map(|(_, column)| column.len());
+        assert!(rows.into_iter().all(|rows| rows == 1 + 2 + 4));
+        let calibrated = table.columns.iter().find(|(name, _)| name == "calibrated");
         assert!(
-            text.lines()
-                .nth(1)
-                .is_some_and(|line| line.contains("embedding,,,0.9")),
-            "{text}"
+            matches!(calibrated, Some((_, Column::F64(values))) if values.iter().all(|v| v.is_nan()))
         );
     }
 }

@@ -181,6 +181,10 @@ impl<'o> Table<'o> {
         let seed = experiment.seed;
         let points = chosen_of(seed, Split::HeldOut, &all, points);
         let left: Vec<SampleId> = all.into_iter().filter(|id| !points.contains(id)).collect();
+        if left.len() < options.others {
+            let who = "not inserted, for the areas";
+            say(&fewer(who, "held-out", left.len(), options.others));
+        }
         Ok(Self {
             rest: chosen_of(seed, Split::HeldOut, &left, options.others),
             points,

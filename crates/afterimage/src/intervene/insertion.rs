@@ -65,9 +65,9 @@ impl fmt::Display for Insertion {
             "area, inserted",
             "area, others",
         ];
-        let area = |area: &Area| match area.standard_error.is_nan() {
-            true => TextTable::number(area.area, 3),
-            false => format!("{:.3} ± {:.3}", area.area, area.standard_error),
+        let area = |area: &Area| {
+            let error = Some(area.standard_error).filter(|error| !error.is_nan());
+            TextTable::with_error(area.area, error, 3)
         };
         let mut table = TextTable::new(&title, &columns);
         for unit in &self.units {

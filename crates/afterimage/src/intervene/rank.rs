@@ -17,7 +17,8 @@ pub enum UnitRank {
     Ownership,
     /// LayerMem of the unit's layer on candidates, the same for all its units.
     Layermem,
-    /// What the unit's layer adds to LayerMem, the same for all its units.
+    /// What the unit's layer adds to LayerMem, the same for all its units; the first layer adds all that
+    /// it has.
     LayermemDelta,
     /// Norm of the weights that make the unit.
     Magnitude,

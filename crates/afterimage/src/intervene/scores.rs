@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use afterimage_hooks::random::{RandomKey, Stream};
-use afterimage_hooks::{ModelView as _, SampleId, Samples as _, Site, Split};
-use afterimage_memory::{Measured, Probe, chosen_of, layer_mems, points_of_both};
+use afterimage_hooks::{ModelView as _, SampleId, Site, Split};
+use afterimage_memory::{LayerMem, Measured, chosen_of, layer_mems};
 use afterimage_model::EncoderView;
 use afterimage_train::TrainError;
 
@@ -12,8 +12,8 @@ use super::rank::UnitRank;
 use super::subject::Operated;
 use super::taylor::taylor;
 use crate::error::RunError;
-use crate::points::Available;
 use crate::registry::Registry;
+use crate::unit_points::{self, UnitPoints};
 
 /// Scores by place of the site and unit.
 pub(super) type Scores = Vec<Vec<f64>>;
@@ -36,46 +36,12 @@ impl<'a> Scorer<'a> {
         owned_by: Option<&[SampleId]>,
         say: &mut dyn FnMut(&str),
     ) -> Result<Self, RunError> {
-        let config = &operated.config.unitmem;
-        let probe = Probe {
-            tap: config.tap(),
-            form: config.form,
-            views: config.views,
-            batch: config.batch,
-        };
-        let store = &operated.prepared.store;
         let view = EncoderView::new(&operated.encoder, &operated.masks);
-        let sites: Vec<Site> = probe.sites(&view).into_iter().cloned().collect();
-        if sites.is_empty() {
-            return Err(RunError::NoUnits {
-                pattern: config.sites.clone(),
-            });
-        }
-        let members = operated.prepared.members();
-        let count = store.len(Split::HeldOut);
-        let held_out: Vec<SampleId> = (0..count as u32).map(SampleId).collect();
-        let points = points_of_both(config.points, members.len(), count);
-        if points < 2 {
-            return Err(RunError::FewPoints {
-                points: config.points,
-                train: members.len(),
-            });
-        }
-        let available = Available::new(members.len(), count, None);
-        available
-            .both("UnitMem", config.points)
-            .iter()
-            .for_each(|note| say(note));
-        let seed = operated.config.seed;
-        let measure = |split, ids: &[SampleId]| {
-            probe
-                .measure(&view, store, split, ids)
-                .map_err(TrainError::Evaluation)
-        };
-        let ids = |split, from: &[SampleId]| chosen_of(seed, split, from, points);
+        let points = UnitPoints::new(&operated.prepared, &operated.config, &view)?;
+        points.note.iter().for_each(|note| say(note));
         let owners = match owned_by {
             Some(set) => {
-                let known: BTreeSet<SampleId> = members.iter().copied().collect();
+                let known: BTreeSet<SampleId> = points.members.iter().copied().collect();
                 if let Some(other) = set.iter().find(|id| !known.contains(id)) {
                     return Err(RunError::Ablate {
                         key: "owned-by",
@@ -83,20 +49,20 @@ impl<'a> Scorer<'a> {
                             "{}: the encoder was not trained on such a point; its training points \
                              are {} of the ids from 0 to {}",
                             other.0,
-                            members.len(),
+                            points.members.len(),
                             operated.prepared.data.train.len().saturating_sub(1)
                         ),
                     });
                 }
-                Some(measure(Split::Train, set)?)
+                Some(points.measure(Split::Train, set)?)
             }
             None => None,
         };
         Ok(Self {
             operated,
-            sites,
-            train: measure(Split::Train, &ids(Split::Train, &members))?,
-            held_out: measure(Split::HeldOut, &ids(Split::HeldOut, &held_out))?,
+            sites: points.sites(),
+            train: points.train()?,
+            held_out: points.held_out()?,
             owners,
         })
     }
@@ -177,18 +143,15 @@ impl<'a> Scorer<'a> {
             &candidates,
         )
         .map_err(TrainError::Evaluation)?;
-        let mut before = 0.0;
-        let mut by_layer = BTreeMap::new();
-        for (layer, mem) in mems {
-            let score = match rank {
-                UnitRank::LayermemDelta => mem.mean - before,
-                _ => mem.mean,
-            };
-            before = mem.mean;
-            by_layer.insert(layer, score);
-        }
+        let by_layer = match rank {
+            UnitRank::LayermemDelta => added(&mems),
+            _ => mems
+                .iter()
+                .map(|(layer, mem)| (layer.as_str(), mem.mean))
+                .collect(),
+        };
         let of = |site: &Site| {
-            let score = by_layer.get(&site.name).copied();
+            let score = by_layer.get(site.name.as_str()).copied();
             score.map(|score| vec![score; site.units]).ok_or_else(|| RunError::Ablate {
                 key: "score",
                 reason: format!(
@@ -218,9 +181,18 @@ impl<'a> Scorer<'a> {
 }
 
 fn unitmem(measured: &Measured) -> Vec<f64> {
-    let scored = measured.points.unitmem();
-    let scores = scored.scores().iter();
-    scores.map(|score| score.value().unwrap_or(0.0)).collect()
+    let scores = unit_points::unitmem(measured).into_iter();
+    scores.map(|score| score.unwrap_or(0.0)).collect()
+}
+
+/// What each layer adds to the LayerMem of the layer right before. Before the first layer are the views
+/// themselves, which both encoders are given alike, so that LayerMem is 0 there.
+fn added(mems: &[(String, LayerMem)]) -> BTreeMap<&str, f64> {
+    let before = std::iter::once(0.0).chain(mems.iter().map(|(_, mem)| mem.mean));
+    let pairs = mems.iter().zip(before);
+    pairs
+        .map(|((layer, mem), before)| (layer.as_str(), mem.mean - before))
+        .collect()
 }
 
 fn difference(first: &[f64], second: &[f64]) -> Vec<f64> {
@@ -240,4 +212,24 @@ fn lead(own: &Measured, null: &Measured) -> Vec<f64> {
             sum => (a - b) / sum,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use afterimage_memory::LayerForm;
+
+    use super::*;
+
+    #[test]
+    fn the_first_layer_adds_all_that_it_has() {
+        let mem = |studied| LayerMem::new(LayerForm::Paper, &[studied], &[1.0]).unwrap();
+        // LayerMem (1 − F) / (1 + F): 1/3, 0.6, 0.6.
+        let mems = [("b", 0.5), ("a", 0.25), ("c", 0.25)];
+        let mems = mems.map(|(layer, studied)| (layer.to_owned(), mem(studied)));
+        let added = added(&mems);
+        for (layer, expected) in [("b", 1.0 / 3.0), ("a", 0.6 - 1.0 / 3.0), ("c", 0.0)] {
+            assert!((added[layer] - expected).abs() < 1e-12, "{layer}");
+        }
+    }
 }

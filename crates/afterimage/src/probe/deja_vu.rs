@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use afterimage_data::{DataSet, ImageSet, ViewConfig, ViewSource};
 use afterimage_hooks::{ModelView, SampleId, Samples as _, Split, TapPlan};
-use afterimage_memory::{DejaVu, PublicSet, Recall, ShareGap, chosen_of};
+use afterimage_memory::{Area, DejaVu, PublicSet, Recall, ShareGap, chosen_of};
 use afterimage_track::TextTable;
 use afterimage_track::files::write_beside;
 use afterimage_train::{Embeddings, TrainError};
@@ -327,7 +327,10 @@ fn cut(images: &ImageSet, part: f64) -> Result<ImageSet, String> {
 
 /// Tags and values of a test.
 pub(super) fn figures(test: &DejaVu) -> Vec<(String, f64)> {
-    let mut figures = vec![("deja_vu/chance".to_owned(), test.chance)];
+    let mut figures = Vec::new();
+    if test.has_classes() {
+        figures.push(("deja_vu/chance".to_owned(), test.chance));
+    }
     for (name, gap) in [("class", &test.class), ("found", &test.found)] {
         for (what, value) in [
             ("trained", gap.trained),
@@ -350,10 +353,11 @@ pub(super) fn figures(test: &DejaVu) -> Vec<(String, f64)> {
 
 /// The test as a table, with the encoder at random initial parameters beside it.
 pub(super) fn table(trained: &DejaVu, untrained: &DejaVu) -> String {
-    let title = format!(
-        "Déjà vu: what a corner of an image brings back (chance for the class {:.3})",
-        trained.chance
-    );
+    let chance = match trained.has_classes() {
+        true => format!("chance for the class {:.3}", trained.chance),
+        false => "the images are of one class, so that there is none to guess".to_owned(),
+    };
+    let title = format!("Déjà vu: what a corner of an image brings back ({chance})");
     let header = [
         "",
         "trained on",
@@ -370,25 +374,28 @@ pub(super) fn table(trained: &DejaVu, untrained: &DejaVu) -> String {
     ] {
         table.row(row(name, gap, before));
     }
+    let area = |area: &Area| TextTable::with_error(area.area, Some(area.standard_error), 3);
     format!(
-        "{table}area of neighbours of its class: {:.3} ± {:.3}, null {:.3} ± {:.3}\n\n",
-        trained.area.area,
-        trained.area.standard_error,
-        trained.area_null.area,
-        trained.area_null.standard_error
+        "{table}area of neighbours of its class: {}, null {}\n\n",
+        area(&trained.area),
+        area(&trained.area_null)
     )
 }
 
 fn row(name: &str, gap: &ShareGap, before: &ShareGap) -> [String; 7] {
     let (low, high) = gap.interval();
+    let between = match low.is_nan() {
+        true => TextTable::number(low, 3),
+        false => format!("{low:.3} to {high:.3}"),
+    };
     [
         name.to_owned(),
         TextTable::number(gap.trained, 3),
         TextTable::number(gap.held_out, 3),
         TextTable::number(gap.gap, 3),
-        format!("{low:.3} to {high:.3}"),
-        format!("{:.3} ± {:.3}", gap.null, gap.null_error),
-        format!("{:.3} ± {:.3}", before.gap, before.standard_error),
+        between,
+        TextTable::with_error(gap.null, Some(gap.null_error), 3),
+        TextTable::with_error(before.gap, Some(before.standard_error), 3),
     ]
 }
 

@@ -13,7 +13,6 @@ mod prepared;
 mod subject;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -32,6 +31,7 @@ use crate::run::open_sinks;
 use crate::run_dir::{Manifest, RunDir};
 use crate::samples;
 use crate::summary::{Measured, Untrained, summary};
+use crate::whole::{check_file, publish, refuse_full};
 
 pub use config::ProbeConfig;
 pub(crate) use config::load_for;
@@ -97,7 +97,9 @@ pub fn probe(options: &ProbeOptions, say: &mut dyn FnMut(&str)) -> Result<Probed
         .chain(options.reference.as_deref())
         .collect();
     Subject::check_import(&encoders, &options.import)?;
-    check_folder(options.features.as_deref())?;
+    if let Some(features) = &options.features {
+        check_file("--features", features)?;
+    }
     let subject = Subject::open(&options.checkpoint, &options.import)?;
     let loaded = load_for(&subject, options)?;
     let mut prepared = Prepared::new(&subject, &loaded.value, options)?;
@@ -110,26 +112,15 @@ pub fn probe(options: &ProbeOptions, say: &mut dyn FnMut(&str)) -> Result<Probed
         .map(|wanted| deja_vu::Stage::new(&prepared, &loaded.value, wanted, &mut notes));
     let stage = stage.transpose()?;
     prepared.notes.extend(notes);
-    let partial = partial_of(&options.out);
-    let recorded = record(
-        &partial,
-        &subject,
-        &loaded,
-        (&prepared, points, stage.as_ref()),
-        options,
-        say,
-    );
-    if recorded.is_err() {
-        // What is in it is of no use; the error is what counts.
-        let _ = fs::remove_dir_all(&partial);
-    }
+    let seen = (&prepared, points, stage.as_ref());
     let Recorded {
         scalars,
         measured,
         closed,
         deja_vu,
-    } = recorded?;
-    publish(&partial, &options.out)?;
+    } = publish(&options.out, |partial| {
+        record(partial, &subject, &loaded, seen, options, say)
+    })?;
     let out = RunDir::open(&options.out)?;
 
     let mut text = heading(&subject, &prepared, &scalars);
@@ -284,52 +275,4 @@ fn record(
             .map(|sink| format!("{}: {}", sink.sink, sink.reason))
             .collect(),
     })
-}
-
-/// Refuses a file whose folder is not there, or which is a folder.
-fn check_folder(file: Option<&Path>) -> Result<(), RunError> {
-    let Some(file) = file else { return Ok(()) };
-    let folder = match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    if folder.is_dir() && !file.is_dir() {
-        return Ok(());
-    }
-    Err(RunError::NoFolder {
-        path: file.to_owned(),
-    })
-}
-
-/// Refuses a directory that holds something, before anything is computed.
-pub(crate) fn refuse_full(out: &Path) -> Result<(), RunError> {
-    let full = match fs::read_dir(out) {
-        Ok(mut entries) => entries.next().is_some(),
-        Err(_) => out.exists(),
-    };
-    if full {
-        return Err(RunError::OutExists {
-            path: out.to_owned(),
-        });
-    }
-    let partial = partial_of(out);
-    if partial.exists() {
-        // Left behind by a probe that was stopped.
-        fs::remove_dir_all(&partial).map_err(RunError::io(&partial, "remove"))?;
-    }
-    Ok(())
-}
-
-/// Where a result lies until it is complete: beside its place.
-pub(crate) fn partial_of(out: &Path) -> PathBuf {
-    let name = out.file_name().unwrap_or_default().to_string_lossy();
-    out.with_file_name(format!(".{name}.partial"))
-}
-
-/// Puts a complete result in its place.
-pub(crate) fn publish(partial: &Path, out: &Path) -> Result<(), RunError> {
-    if out.exists() {
-        fs::remove_dir(out).map_err(RunError::io(out, "replace"))?;
-    }
-    fs::rename(partial, out).map_err(RunError::io(out, "rename the result to"))
 }

@@ -99,6 +99,11 @@ fn own_folder(path: &Path) -> Option<&Path> {
 impl Subject {
     /// Looks at what `path` is, and reads what it says about itself.
     pub(crate) fn open(path: &Path, import: &ImportOptions) -> Result<Self, RunError> {
+        if !path.exists() {
+            return Err(RunError::NoSuchEncoder {
+                path: path.to_owned(),
+            });
+        }
         if path.join(ARCHITECTURE).is_file() && path.join(WEIGHTS).is_file() {
             return Self::of_compacted(path);
         }

@@ -3,7 +3,8 @@
 use afterimage_memory::Calibrated;
 use afterimage_prune::{Direction, Score};
 
-use super::judge::{Figures, moments};
+use super::judge::Figures;
+use crate::numbers::moments;
 
 /// What the units of an arm were chosen by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -23,13 +23,13 @@ mod table;
 
 use std::collections::BTreeMap;
 
-use afterimage_memory::Calibrated;
 use afterimage_model::{EncoderView, evaluation};
 use afterimage_prune::{Direction, Score};
 use afterimage_track::files::write_beside;
 
 use crate::error::RunError;
-use crate::probe::{Prepared, Subject, load_for, refuse_full};
+use crate::probe::{Prepared, Subject, load_for};
+use crate::whole::{check_file, refuse_full};
 
 pub use arm::{Arm, Chosen, Control, StudiedSite};
 pub use error::SensitivityError;
@@ -89,6 +89,9 @@ pub fn sensitivity(
     options.check()?;
     if let Some(out) = &options.out {
         refuse_full(out)?;
+    }
+    if let Some((path, _)) = &options.write {
+        check_file("--write", path)?;
     }
     Subject::check_import(&[&options.subject.checkpoint], &options.subject.import)?;
     let subject = Subject::open(&options.subject.checkpoint, &options.subject.import)?;
@@ -210,11 +213,6 @@ impl Sensitivity {
         let units = self.sites.iter().find(|s| s.name == site)?.units;
         let gone = (fraction * units as f64).round() as usize;
         arm::control(&self.arms, site, gone.min(units.saturating_sub(1)))
-    }
-
-    /// Calibrated LayerMem of the whole encoder.
-    pub fn layermem(&self) -> Option<Calibrated> {
-        self.whole.layermem
     }
 }
 

@@ -51,8 +51,7 @@ impl SensitivityOptions {
                 given: self.repeats,
             });
         }
-        let whole = |score: &&Score| matches!(score, Score::Layermem | Score::LayermemDelta);
-        if let Some(score) = self.scores.iter().find(whole) {
+        if let Some(score) = self.scores.iter().find(|score| score.of_layers()) {
             return Err(SensitivityError::Score {
                 score: score.word(),
                 plugin: score.provider(),

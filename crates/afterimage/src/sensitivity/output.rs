@@ -1,18 +1,17 @@
 //! The files of a study.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use afterimage_hooks::{Column, Measurement, Record, Sink as _, Table};
 use afterimage_track::files::write_beside;
-use afterimage_track::{TensorBoard, TrackError, write_table};
+use afterimage_track::{TensorBoard, TrackError, write_csv, write_table};
 use serde_json::{Value, json};
 
 use super::arm::{Arm, word};
 use super::{Chosen, Sensitivity, page};
 use crate::error::RunError;
-use crate::probe::partial_of;
+use crate::whole::publish;
 
 const CSV: &str = "sensitivity.csv";
 const PARQUET: &str = "sensitivity.parquet";
@@ -23,24 +22,13 @@ const EVENTS: &str = "tensorboard";
 /// Writes everything to `out`, which appears when it is complete; `config` is the resolved config of the
 /// study.
 pub(super) fn write(found: &Sensitivity, config: &str, out: &Path) -> Result<(), RunError> {
-    let partial = partial_of(out);
-    fs::create_dir_all(&partial).map_err(RunError::io(&partial, "create"))?;
-    let written = files(found, config, &partial);
-    if written.is_err() {
-        // What is in it is of no use; the error is what counts.
-        let _ = fs::remove_dir_all(&partial);
-    }
-    written?;
-    if out.exists() {
-        fs::remove_dir(out).map_err(RunError::io(out, "replace"))?;
-    }
-    fs::rename(&partial, out).map_err(RunError::io(out, "rename the result to"))
+    publish(out, |partial| files(found, config, partial))
 }
 
 fn files(found: &Sensitivity, config: &str, folder: &Path) -> Result<(), RunError> {
     let table = table(found);
     write_table(&folder.join(PARQUET), &table)?;
-    write_beside(&folder.join(CSV), csv(&table).as_bytes())?;
+    write_csv(&folder.join(CSV), &table)?;
     write_beside(&folder.join(PAGE), page::render(found).as_bytes())?;
     write_beside(&folder.join(CONFIG), config.as_bytes())?;
     events(found, &folder.join(EVENTS))
@@ -172,37 +160,7 @@ fn table(found: &Sensitivity) -> Table {
         ("epoch", whole(&|_| epoch)),
         ("step", whole(&|_| step.unwrap_or(-1))),
     ];
-    let columns = columns.map(|(name, column)| (name.to_owned(), column));
-    Table {
-        columns: columns.to_vec(),
-    }
-}
-
-/// The table as CSV; names of sites and scores hold nothing that needs quotes, and what was not measured
-/// is an empty cell.
-fn csv(table: &Table) -> String {
-    let names: Vec<&str> = table
-        .columns
-        .iter()
-        .map(|(name, _)| name.as_str())
-        .collect();
-    let mut text = names.join(",") + "\n";
-    let rows = table.columns.first().map_or(0, |(_, column)| column.len());
-    for row in 0..rows {
-        let cell = |column: &Column| match column {
-            Column::F64(values) if values[row].is_nan() => String::new(),
-            Column::F64(values) => values[row].to_string(),
-            Column::I64(values) => values[row].to_string(),
-            Column::Text(values) => values[row].clone(),
-        };
-        let cells: Vec<String> = table
-            .columns
-            .iter()
-            .map(|(_, column)| cell(column))
-            .collect();
-        text += &(cells.join(",") + "\n");
-    }
-    text
+    Table::of(columns)
 }
 
 /// What kNN lost over the percent of units that are gone, a curve a site and score.

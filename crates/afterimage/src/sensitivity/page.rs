@@ -3,8 +3,9 @@
 use afterimage_track::html::{Axis, Series, document, escape, line_chart, section, short, table};
 
 use super::heat::{Cell, map};
-use super::table::{percent, spread};
+use super::table::spread;
 use super::{Arm, Chosen, Sensitivity, Way};
+use crate::numbers::percent;
 
 /// The page.
 pub(super) fn render(found: &Sensitivity) -> String {

@@ -8,13 +8,14 @@ use afterimage_track::html::{short, table};
 use super::arm::{Control, StudiedSite};
 use super::greedy::{Rung, greedy};
 use super::groups::Tied;
-use super::judge::{Figures, moments};
+use super::judge::Figures;
 use super::options::Budget;
 use super::prefix::Prefix;
 use super::study::Study;
-use super::table::{percent, spread};
+use super::table::spread;
 use super::{Sensitivity, SensitivityError, Way};
 use crate::error::RunError;
+use crate::numbers::{moments, percent};
 
 /// How much of which site is to go, and what was measured of it.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,7 +1,6 @@
 //! Scores of units that can be had of an encoder that is there.
 
-use afterimage_hooks::{ModelView, SiteKind, Split, TapSpec, UnitParameters};
-use afterimage_memory::{Probe, chosen_of, points_of_both};
+use afterimage_hooks::{ModelView, SiteKind, TapSpec, UnitParameters};
 use afterimage_model::{AnyEncoder, EncoderView};
 use afterimage_prune::{
     Aggregate, Direction, Pool, Rules, Score, SiteValues, excess, over_channels, over_sites, select,
@@ -12,6 +11,7 @@ use super::error::SensitivityError;
 use super::groups::Tied;
 use crate::error::RunError;
 use crate::probe::{Prepared, ProbeConfig, Subject};
+use crate::unit_points::{UnitPoints, unitmem};
 
 /// Scores of the units of every site that has any.
 pub(super) struct Scored {
@@ -34,7 +34,7 @@ impl Sources<'_> {
         let values = match score {
             Score::Magnitude => self.of_parameters(score, |p| Some(p.weight_norm))?,
             Score::BnGamma => self.of_parameters(score, |p| p.scale)?,
-            Score::Unitmem | Score::UnitmemExcess => self.unitmem(score)?,
+            Score::Unitmem | Score::UnitmemExcess => self.unitmem(score, notes)?,
             _ => self.recorded(score, notes)?,
         };
         Ok(Scored { score, values })
@@ -66,48 +66,19 @@ impl Sources<'_> {
     }
 
     /// As the plugin `unitmem` with the settings of the run, of `--config` and of `--set`.
-    fn unitmem(&self, score: Score) -> Result<SiteValues, RunError> {
-        let config = &self.config.unitmem;
-        let probe = Probe {
-            tap: config.tap(),
-            form: config.form,
-            views: config.views,
-            batch: config.batch,
-        };
-        let members = self.prepared.members();
-        let held_out: Vec<_> = (0..self.prepared.data.held_out.len() as u32)
-            .map(afterimage_hooks::SampleId)
-            .collect();
-        let points = points_of_both(config.points, members.len(), held_out.len());
-        if points < 2 {
-            return Err(RunError::FewPoints {
-                points: config.points,
-                train: members.len(),
-            });
-        }
-        if probe.sites(self.view).is_empty() {
-            return Err(RunError::NoUnits {
-                pattern: config.sites.clone(),
-            });
-        }
-        let measure = |split, from: &[_]| {
-            let ids = chosen_of(self.config.seed, split, from, points);
-            let measured = probe.measure(self.view, &self.prepared.store, split, &ids);
-            measured.map_err(TrainError::Evaluation)
-        };
-        let values = |measured: &afterimage_memory::Measured| -> Vec<Option<f64>> {
-            let unitmem = measured.points.unitmem();
-            unitmem.scores().iter().map(|score| score.value()).collect()
-        };
-        let train = measure(Split::Train, &members)?;
+    fn unitmem(&self, score: Score, notes: &mut Vec<String>) -> Result<SiteValues, RunError> {
+        let points = UnitPoints::new(self.prepared, self.config, self.view)?;
+        // Two scores look at the same points.
+        notes.extend(points.note.clone().filter(|note| !notes.contains(note)));
+        let train = points.train()?;
         let mut sites: Vec<(String, Vec<Option<f64>>)> = train
             .iter()
-            .map(|site| (site.site.clone(), values(site)))
+            .map(|site| (site.site.clone(), unitmem(site)))
             .collect();
         if score == Score::UnitmemExcess {
-            let null = measure(Split::HeldOut, &held_out)?;
+            let null = points.held_out()?;
             for ((_, train), null) in sites.iter_mut().zip(&null) {
-                *train = excess(std::mem::take(train), values(null));
+                *train = excess(std::mem::take(train), unitmem(null));
             }
         }
         Ok(self.now(sites))

@@ -6,6 +6,7 @@ use afterimage_track::TextTable;
 
 use super::arm::{Control, word};
 use super::{Sensitivity, Way};
+use crate::numbers::percent;
 
 impl Sensitivity {
     /// The encoder's time in words: of its checkpoint, where it is one.
@@ -26,11 +27,6 @@ impl Sensitivity {
     pub(super) fn way(way: Way) -> String {
         format!("{} {}", word(way.1), way.0.word())
     }
-}
-
-/// Percent of a share, as few digits as it takes.
-pub(super) fn percent(share: f64) -> String {
-    format!("{} %", (share * 1e8).round() / 1e6)
 }
 
 /// A mean and its deviation over draws.

@@ -7,8 +7,8 @@ use std::path::Path;
 use afterimage_hooks::{Measurement, Record, Sink as _};
 use afterimage_sweep::{Results, Row, State};
 use afterimage_track::{HParam, Session, SessionStatus, TensorBoard};
-use toml::Value;
 
+use crate::board::hparam;
 use crate::error::RunError;
 
 /// Writes a folder with one event file a trial that was begun: what it was given, the metric by
@@ -101,14 +101,4 @@ fn parameters(row: &Row) -> BTreeMap<String, HParam> {
             .map(|seed| ("seed".to_owned(), HParam::Number(seed as f64))),
     );
     all
-}
-
-fn hparam(value: &Value) -> HParam {
-    match value {
-        Value::Float(x) => HParam::Number(*x),
-        Value::Integer(n) => HParam::Number(*n as f64),
-        Value::Boolean(flag) => HParam::Flag(*flag),
-        Value::String(text) => HParam::Text(text.clone()),
-        other => HParam::Text(other.to_string()),
-    }
 }

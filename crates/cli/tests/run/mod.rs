@@ -267,6 +267,7 @@ pub fn plugin(kind: &str) -> String {
         "layermem" => "points = 10\nviews = 3",
         "oob-value" => "watched = 50\npictures = 3",
         "alignment-gap" => "points = 20\nviews = 2",
+        "watch" => "every = \"4 steps\"",
         _ => "",
     };
     format!("\n[[plugins]]\nkind = \"{kind}\"\n{settings}\n")

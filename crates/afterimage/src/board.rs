@@ -1,0 +1,177 @@
+//! A run in TensorBoard: how it is opened, and as a session of the HParams tab, what was set and how it
+//! ended.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use afterimage_hooks::{Outcome, Sink as _};
+use afterimage_track::{HParam, Session, SessionStatus, TensorBoard, TrackError, files};
+use toml::Value;
+
+use crate::run_dir::RunDir;
+
+/// Tables and keys that change no number.
+const WITHOUT_EFFECT: [&str; 5] = ["checkpoints", "loader", "name", "overhead", "renderer"];
+
+/// The words that open TensorBoard on a run, beside others of its folder, so that each has its folder's
+/// name. A run right in the folder at work is opened alone: TensorBoard would search all that lies there.
+pub(crate) fn board_of(run: &Path) -> String {
+    let quoted = |text: String| match text.contains(|c: char| c.is_whitespace() || c == '\'') {
+        true => format!("'{}'", text.replace('\'', "'\\''")),
+        false => text,
+    };
+    let above = run.parent().filter(|above| above.file_name().is_some());
+    match (above, run.file_name()) {
+        (Some(above), _) => format!("--logdir {}", quoted(above.display().to_string())),
+        (None, Some(name)) => {
+            let board = run.join(files::TENSORBOARD);
+            let spec = format!("{}:{}", name.to_string_lossy(), board.display());
+            format!("--logdir_spec {}", quoted(spec))
+        }
+        (None, None) => format!("--logdir {}", quoted(run.display().to_string())),
+    }
+}
+
+/// Says that a run with the `resolved` config begins. A run without it is whole: what goes wrong is a
+/// warning.
+pub(crate) fn begin_session(run: &RunDir, resolved: &str) {
+    let session = Session {
+        group: name_of(run.path()),
+        hparams: settings(resolved),
+        started: now(),
+        ended: None,
+        status: SessionStatus::Running,
+    };
+    write(run, |board| board.hparams_session(&session));
+}
+
+/// Says how the run ended, likewise; nothing of an interrupted one, which is not over.
+pub(crate) fn end_session(run: &RunDir, outcome: &Outcome) {
+    let status = match outcome {
+        Outcome::Interrupted(_) => return,
+        Outcome::Completed | Outcome::Stopped(_) => SessionStatus::Success,
+        Outcome::Diverged | Outcome::Failed(_) => SessionStatus::Failure,
+    };
+    write(run, |board| board.hparams_end(status, now()));
+}
+
+/// Seconds since 1970.
+fn now() -> f64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default().as_secs_f64()
+}
+
+fn write(run: &RunDir, say: impl FnOnce(&mut TensorBoard) -> io::Result<()>) {
+    let written = TensorBoard::create(&run.tensorboard(), None).and_then(|mut board| {
+        let told = say(&mut board).and_then(|()| board.flush());
+        told.map_err(|source| TrackError::Io {
+            action: "write",
+            path: board.path().to_owned(),
+            source,
+        })
+    });
+    if let Err(error) = written {
+        tracing::warn!("TensorBoard's HParams tab lacks what was set in this run: {error}");
+    }
+}
+
+/// The last two folders of a run directory, such as `quickstart/1-b9e534e5`.
+fn name_of(run: &Path) -> String {
+    let parts: Vec<String> = run
+        .components()
+        .map(|part| part.as_os_str().to_string_lossy().into_owned())
+        .collect();
+    parts[parts.len().saturating_sub(2)..].join("/")
+}
+
+/// What a config sets, by key; plugins by their ids.
+fn settings(resolved: &str) -> BTreeMap<String, HParam> {
+    let mut all = BTreeMap::new();
+    let table: toml::Table = toml::from_str(resolved).unwrap_or_default();
+    for (key, value) in table {
+        match value {
+            _ if WITHOUT_EFFECT.contains(&key.as_str()) => {}
+            Value::Array(plugins) if key == "plugins" => {
+                for plugin in plugins {
+                    let word = |key: &str| plugin.get(key).and_then(Value::as_str);
+                    let id = word("id").or(word("kind")).unwrap_or_default();
+                    flatten(&format!("plugins.{id}"), &plugin, &mut all);
+                }
+            }
+            value => flatten(&key, &value, &mut all),
+        }
+    }
+    all
+}
+
+fn flatten(key: &str, value: &Value, all: &mut BTreeMap<String, HParam>) {
+    match value {
+        Value::Table(table) => table
+            .iter()
+            .for_each(|(name, value)| flatten(&format!("{key}.{name}"), value, all)),
+        value => {
+            all.insert(key.to_owned(), hparam(value));
+        }
+    }
+}
+
+/// A value of a config as the tab shows it.
+pub(crate) fn hparam(value: &Value) -> HParam {
+    match value {
+        Value::Float(x) => HParam::Number(*x),
+        Value::Integer(n) => HParam::Number(*n as f64),
+        Value::Boolean(flag) => HParam::Flag(*flag),
+        Value::String(text) => HParam::Text(text.clone()),
+        other => HParam::Text(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_named_by_their_keys() {
+        let text = "name = \"x\"\nseed = 7\nloader = { threads = 2 }\n[optimizer]\nkind = \"sgd\"\n\
+                    nesterov = true\n[limits]\ntrain = 10\n[[plugins]]\nkind = \"unitmem\"\nid = \"a\"\n\
+                    points = 5\n[[plugins]]\nkind = \"watch\"\nhistograms = false\n";
+        let settings = settings(text);
+        let expected = [
+            ("limits.train", HParam::Number(10.0)),
+            ("optimizer.kind", HParam::Text("sgd".to_owned())),
+            ("optimizer.nesterov", HParam::Flag(true)),
+            ("plugins.a.id", HParam::Text("a".to_owned())),
+            ("plugins.a.kind", HParam::Text("unitmem".to_owned())),
+            ("plugins.a.points", HParam::Number(5.0)),
+            ("plugins.watch.histograms", HParam::Flag(false)),
+            ("plugins.watch.kind", HParam::Text("watch".to_owned())),
+            ("seed", HParam::Number(7.0)),
+        ];
+        let expected = expected.map(|(key, value)| (key.to_owned(), value));
+        assert_eq!(settings, BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn a_run_is_called_by_its_folders() {
+        assert_eq!(
+            name_of(Path::new("runs/quickstart/1-ab")),
+            "quickstart/1-ab"
+        );
+        assert_eq!(name_of(Path::new("here")), "here");
+    }
+
+    #[test]
+    fn tensorboard_is_opened_so_that_runs_have_names() {
+        for (run, words) in [
+            ("runs/quickstart/1-ab", "--logdir runs/quickstart"),
+            ("/tmp/a b/run", "--logdir '/tmp/a b'"),
+            ("run", "--logdir_spec run:run/tensorboard"),
+            ("./run", "--logdir_spec run:./run/tensorboard"),
+            ("/run", "--logdir_spec run:/run/tensorboard"),
+        ] {
+            assert_eq!(board_of(Path::new(run)), words);
+        }
+    }
+}

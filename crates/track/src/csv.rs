@@ -1,0 +1,65 @@
+//! Tables as CSV files.
+
+use std::path::Path;
+
+use afterimage_hooks::{Column, Table};
+
+use crate::parquet_file::check;
+use crate::{TrackError, files};
+
+/// Writes `table` as a CSV file beside `path` and renames it: a line of names, then a line a row. What
+/// is not defined (NaN) is an empty cell; words with a comma, a quote or a line break are quoted.
+///
+/// # Errors
+/// Columns of unequal length or with one name twice, a full disk, an unwritable folder.
+pub fn write_csv(path: &Path, table: &Table) -> Result<(), TrackError> {
+    check(table).map_err(|why| TrackError::Table {
+        path: path.to_owned(),
+        why,
+    })?;
+    files::write_beside(path, text(table).as_bytes())
+}
+
+fn text(table: &Table) -> String {
+    let columns = &table.columns;
+    let names: Vec<String> = columns.iter().map(|(name, _)| quoted(name)).collect();
+    let mut text = names.join(",") + "\n";
+    let rows = columns.first().map_or(0, |(_, column)| column.len());
+    for row in 0..rows {
+        let cell = |(_, column): &(String, Column)| match column {
+            Column::F64(values) if values[row].is_nan() => String::new(),
+            Column::F64(values) => values[row].to_string(),
+            Column::I64(values) => values[row].to_string(),
+            Column::Text(values) => quoted(&values[row]),
+        };
+        let cells: Vec<String> = columns.iter().map(cell).collect();
+        text += &(cells.join(",") + "\n");
+    }
+    text
+}
+
+fn quoted(word: &str) -> String {
+    match word.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", word.replace('"', "\"\"")),
+        false => word.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_what_a_reader_of_csv_expects() {
+        let words = ["a", "b, \"c\""].map(str::to_owned).to_vec();
+        let table = Table::of([
+            ("word", Column::Text(words)),
+            ("whole", Column::I64(vec![-1, 2])),
+            ("number", Column::F64(vec![0.5, f64::NAN])),
+        ]);
+        assert_eq!(
+            text(&table),
+            "word,whole,number\na,-1,0.5\n\"b, \"\"c\"\"\",2,\n"
+        );
+    }
+}
