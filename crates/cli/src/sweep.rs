@@ -155,7 +155,7 @@ fn standing_results(
     folder: &Folder,
 ) -> Result<Results, SweepError> {
     let lines = Ledger::read(&folder.ledger())?;
-    same_sweep(folder, plan, &lines)?;
+    same_sweep(folder, &config.name, plan, &lines)?;
     let names = plan.trials.iter().map(|trial| trial.name.as_str());
     let (standings, _) = replay(names, &lines);
     let results = Results::gather(&config.name, &config.metric, plan, folder, &standings);

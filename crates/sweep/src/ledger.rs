@@ -61,6 +61,9 @@ pub enum Entry {
         /// [`Plan::questions`](crate::Plan::questions).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         questions: Option<String>,
+        /// [`Plan::each_question`](crate::Plan::each_question).
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        each_question: Vec<String>,
         /// Names of the stages.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         stages: Vec<String>,

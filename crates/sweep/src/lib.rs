@@ -65,6 +65,7 @@ pub use optuna::journal;
 pub use overrides::Override;
 pub use parents::{Parent, Use};
 pub use plan::{Check, Checked, Plan, PlannedStage, Trial};
+pub use reference::TRIAL as PLANNED_RUN;
 pub use reports::{Reports, read_reports};
 pub use results::{Configuration, Results, Row};
 pub use settle::settled;

@@ -11,7 +11,7 @@ use crate::checks::{Sound, checked, checked_bases};
 use crate::compare::{Comparison, comparisons};
 use crate::config::{Metric, SweepConfig, SweepFile};
 use crate::draft::drafts;
-use crate::name::{MOST, distinct, folder_name, labels, shown};
+use crate::name::{MOST, distinct, folder_name, hex, is_of_stage, labels, shown};
 use crate::overrides::Override;
 use crate::parents::Parent;
 use crate::problems::error_at;
@@ -77,6 +77,8 @@ pub struct Plan {
     pub comparisons: Vec<Comparison>,
     /// A SHA-256 of the questions as they stand in the file; `None` without any.
     pub questions: Option<String>,
+    /// One of each, in the order of the comparisons.
+    pub each_question: Vec<String>,
     /// A SHA-256 of all that decides what the trials are and how they are judged.
     pub digest: String,
 }
@@ -123,7 +125,8 @@ impl Plan {
         let asked = !sweep.compare.is_empty();
         Ok(Self {
             comparisons: comparisons(loaded, &trials)?,
-            questions: asked.then(|| hex(&format!("{:?}", sweep.compare))),
+            questions: asked.then(|| digest_of(&sweep.compare)),
+            each_question: sweep.compare.iter().map(digest_of).collect(),
             labels: labels.into_values().collect(),
             stages: stages(loaded),
             trials,
@@ -147,10 +150,7 @@ impl Plan {
     /// describes it, as the end of a message; nothing without stages.
     pub(crate) fn place_of(&self, name: &str) -> String {
         let own = self.trial(name).and_then(|trial| trial.stage.as_deref());
-        let begins = |stage: &&PlannedStage| {
-            let rest = name.strip_prefix(stage.name.as_str());
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([',', '~']))
-        };
+        let begins = |stage: &&PlannedStage| is_of_stage(name, &stage.name);
         let stage = match own {
             Some(own) => self.stages.iter().find(|stage| stage.name == own),
             None => self.stages.iter().find(begins),
@@ -159,6 +159,11 @@ impl Plan {
             format!(" (stage {:?}, {})", stage.name, stage.place)
         })
     }
+}
+
+/// The SHA-256 of one question, or of several.
+fn digest_of(questions: &impl std::fmt::Debug) -> String {
+    hex(&Sha256::digest(format!("{questions:?}")))
 }
 
 /// The stages in the order of their trials.
@@ -311,10 +316,5 @@ fn digest(sweep: &SweepConfig, trials: &[Trial]) -> String {
             hash.update(format!(" {:?} {parents:?}", trial.metric));
         }
     }
-    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
-}
-
-fn hex(text: &str) -> String {
-    let hash = Sha256::digest(text.as_bytes());
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&hash.finalize())
 }

@@ -33,8 +33,6 @@ pub struct Results {
     pub configurations: Vec<Configuration>,
     /// Answers to the questions of the sweep.
     pub answers: Vec<Answer>,
-    /// Whether the questions were changed after the sweep was begun.
-    pub asked_later: bool,
 }
 
 /// A trial and what came out of it.
@@ -127,24 +125,34 @@ impl Results {
             rows,
             configurations,
             answers: Vec::new(),
-            asked_later: false,
         };
         all.answers = answers(&plan.comparisons, &all);
         all
     }
 
-    /// Says whether the questions of `plan` are those that the sweep with this ledger was begun with.
+    /// Marks answers to questions of `plan` that the sweep with this ledger was not begun with.
     #[must_use]
-    pub fn asked(self, plan: &Plan, ledger: &[Line]) -> Self {
-        let begun_with = ledger.first().and_then(|line| match &line.entry {
-            Entry::Sweep { questions, .. } => questions.clone(),
-            _ => None,
-        });
-        let asked_later = plan.questions.is_some() && plan.questions != begun_with;
-        Self {
-            asked_later,
-            ..self
+    pub fn asked(mut self, plan: &Plan, ledger: &[Line]) -> Self {
+        let (all, each) = match ledger.first().map(|line| &line.entry) {
+            Some(Entry::Sweep {
+                questions,
+                each_question,
+                ..
+            }) => (questions.clone(), each_question.clone()),
+            _ => (None, Vec::new()),
+        };
+        if plan.questions == all {
+            return self;
         }
+        let asked = plan.comparisons.iter().zip(&plan.each_question);
+        let later: BTreeSet<&str> = asked
+            .filter(|(_, question)| !each.contains(question))
+            .map(|(comparison, _)| comparison.name.as_str())
+            .collect();
+        for answer in &mut self.answers {
+            answer.asked_later = later.contains(answer.compare.as_str());
+        }
+        self
     }
 
     /// The results of each stage by itself, named by it; all of them where there are no stages.
@@ -169,7 +177,6 @@ impl Results {
                 labels: self.labels.iter().filter(sets).cloned().collect(),
                 configurations: configurations.cloned().collect(),
                 answers: Vec::new(),
-                asked_later: false,
                 rows,
             }
         };

@@ -41,9 +41,9 @@ fn comparisons(results: &Results) -> String {
             escape(&tables::heading(group)),
             html::table(&header, &rows)
         );
-    }
-    if results.asked_later {
-        tables += &format!("<p><b>{}</b></p>", escape(tables::LATER));
+        for note in tables::notes(group, results) {
+            tables += &format!("<p class=note>{}</p>", escape(&note));
+        }
     }
     section("Comparisons", &tables::READING.replace('*', ""), &tables)
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use afterimage_sweep::{Configuration, Plan, Results, State, Trial};
 use afterimage_track::TextTable;
 
-use super::tables::{LATER, groups, heading};
+use super::tables::{groups, heading, interval, notes};
 
 /// Characters of a value in the table.
 const LONGEST: usize = 32;
@@ -43,9 +43,6 @@ pub fn comparisons(results: &Results) -> String {
         let mut table = TextTable::new(title, &header);
         for answer in group {
             let number = |x: Option<f64>| TextTable::number(x.unwrap_or(f64::NAN), 4);
-            let interval = answer.interval().map_or("–".to_owned(), |(low, high)| {
-                format!("{low:+.4} … {high:+.4}")
-            });
             let expected = answer
                 .expected
                 .as_ref()
@@ -53,16 +50,16 @@ pub fn comparisons(results: &Results) -> String {
             table.row(vec![
                 answer.arm.clone(),
                 number(answer.difference),
-                interval,
+                interval(answer.interval()),
                 format!("{} of {}", answer.pairs, answer.seeds),
                 answer.told.to_owned(),
                 expected.to_owned(),
             ]);
         }
         text += &format!("{table}\n");
-    }
-    if results.asked_later {
-        text += &format!("{LATER}\n");
+        for note in notes(group, results) {
+            text += &format!("{note}\n");
+        }
     }
     text
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::statistics::{Difference, Told, difference};
+use super::statistics::{Difference, difference};
 use super::{Comparison, Expects};
 use crate::results::{Results, Row};
 use crate::standing::State;
@@ -38,6 +38,8 @@ pub struct Answer {
     pub expected: Option<(String, Outcome)>,
     /// Pairs whose value is older than the end of the run.
     pub earlier: usize,
+    /// Whether the question was added or changed after the sweep was begun.
+    pub asked_later: bool,
 }
 
 /// Whether what was expected came.
@@ -143,6 +145,7 @@ fn answer(comparison: &Comparison, arm: &str, control: &str, results: &Results) 
             (comparison.question().unwrap_or_default(), outcome)
         }),
         earlier,
+        asked_later: false,
     }
 }
 
@@ -156,11 +159,6 @@ impl Answer {
             bootstrap: self.bootstrap,
         };
         found.interval()
-    }
-
-    /// Whether arm and control are told apart.
-    pub fn is_apart(&self) -> bool {
-        [Told::Above.words(), Told::Below.words()].contains(&self.told)
     }
 }
 
