@@ -24,8 +24,8 @@ use serde_json::Value;
 
 use crate::chaos::{Chaos, ChaosConfig};
 use crate::config::{
-    ConfigErrors, KeyPath, Loaded, Locations, Report, load_file_with, load_whole_with, nearest,
-    schema,
+    ConfigErrors, Files, KeyPath, Loaded, Locations, Report, load_file_with, load_whole_with,
+    nearest, schema,
 };
 use crate::experiment::{Experiment, PluginEntry};
 use crate::plugin_set;
@@ -374,11 +374,29 @@ impl Registry {
     /// Every mistake in the files, the flags and the settings of plugins, and plugins that cannot run together.
     pub fn load(&self, path: &Path, sets: &[String]) -> Result<Loaded<Experiment>, ConfigErrors> {
         load_file_with(path, sets, |experiment: &Experiment, report| {
-            let locations = report.locations();
-            let origin = |index| origin(locations, index);
-            let attached = self.attach_each(&experiment.plugins, report, origin);
-            plugin_set::check(self, experiment, &attached, report);
+            self.check(experiment, report);
         })
+    }
+
+    /// As [`Registry::load`], of files that were read before.
+    ///
+    /// # Errors
+    /// As [`Registry::load`].
+    pub fn load_again(
+        &self,
+        files: &Files,
+        sets: &[String],
+    ) -> Result<Loaded<Experiment>, ConfigErrors> {
+        files.load_with(sets, |experiment: &Experiment, report| {
+            self.check(experiment, report);
+        })
+    }
+
+    fn check(&self, experiment: &Experiment, report: &mut Report<'_>) {
+        let locations = report.locations();
+        let origin = |index| origin(locations, index);
+        let attached = self.attach_each(&experiment.plugins, report, origin);
+        plugin_set::check(self, experiment, &attached, report);
     }
 
     /// Loads the experiment that a run keeps of itself at `path`, with the flags `sets` over it.

@@ -63,6 +63,10 @@ pub struct SweepConfig {
     /// Questions that the sweep answers: arms beside a control, paired by seed; none unless told.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub compare: Vec<Compare>,
+    /// Whether a trial that does what another does up to an epoch begins at the other's checkpoint behind it,
+    /// where that is sure to leave the same bytes; default false.
+    #[serde(default)]
+    pub fork: bool,
     /// Which trials are stopped early; none unless told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopping: Option<StoppingConfig>,

@@ -4,7 +4,7 @@ use toml::Value;
 
 /// What stands in a plan for the run directory of a trial: its config's digest, so that a child's
 /// config says all that its parent's does.
-pub const TRIAL: &str = "{trial:";
+const TRIAL: &str = "{trial:";
 
 /// A value such as `{train}`, `{train}@epoch=20` or `{train}/unitmem.parquet`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -294,6 +294,14 @@ impl Results {
                     "reason": row.standing.reason,
                     "metrics": row.metrics,
                 });
+                if let (Some(fork), Some(keys)) = (&row.standing.forked, json.as_object_mut()) {
+                    let forked = serde_json::json!({
+                        "from": fork.from,
+                        "epoch": fork.epoch,
+                        "seconds_saved": fork.seconds,
+                    });
+                    keys.insert("forked".to_owned(), forked);
+                }
                 if let (Some(stage), Some(keys)) = (&row.stage, json.as_object_mut()) {
                     keys.insert("stage".to_owned(), stage.as_str().into());
                     keys.insert("metric".to_owned(), row.metric.name.as_str().into());
@@ -339,25 +347,34 @@ fn row(trial: &Trial, folder: &Folder, standing: Standing) -> Row {
     }
 }
 
+/// The trials of each configuration, in the order in which configurations come first.
+pub(crate) fn by_configuration(rows: &[Row]) -> Vec<(&str, Vec<&Row>)> {
+    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut found: Vec<(&str, Vec<&Row>)> = Vec::new();
+    for row in rows {
+        let name = row.configuration.as_str();
+        let place = *places.entry(name).or_insert_with(|| {
+            found.push((name, Vec::new()));
+            found.len() - 1
+        });
+        if let Some((_, members)) = found.get_mut(place) {
+            members.push(row);
+        }
+    }
+    found
+}
+
 /// Means over seeds, best first, stage by stage.
 fn configurations(rows: &[Row]) -> Vec<Configuration> {
-    let mut names: Vec<&str> = Vec::new();
     let mut stages: Vec<&Option<String>> = Vec::new();
     for row in rows {
-        if !names.contains(&row.configuration.as_str()) {
-            names.push(&row.configuration);
-        }
         if !stages.contains(&&row.stage) {
             stages.push(&row.stage);
         }
     }
-    let mut found: Vec<(Configuration, Direction)> = names
+    let mut found: Vec<(Configuration, Direction)> = by_configuration(rows)
         .into_iter()
-        .filter_map(|name| {
-            let members: Vec<&Row> = rows
-                .iter()
-                .filter(|row| row.configuration == name)
-                .collect();
+        .filter_map(|(name, members)| {
             let first = members.first()?;
             let count = |state| {
                 members

@@ -1,6 +1,8 @@
 //! Sweeps of experiments: trials checked by the experiment's own loader, and their results as
 //! tables, TensorBoard sessions and one HTML page. What `afterimage sweep` does, as a library.
 
+mod check;
+mod forks;
 mod hparams;
 mod knowable;
 mod page;
@@ -9,25 +11,22 @@ mod status;
 mod summary;
 mod tables;
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use afterimage_hooks::{Column, Table};
-use afterimage_sweep::{Checked, Folder, Plan, Results, SweepConfig, SweepFile, journal};
+use afterimage_sweep::{Folder, Plan, Results, SweepConfig, SweepFile, journal};
 use afterimage_track::{files::write_beside, write_table};
 
 use crate::config::{ConfigError, ConfigErrors, Loaded, load_file_with};
-use crate::dry_run::dry_run;
 use crate::error::RunError;
 use crate::registry::Registry;
 
+use check::Checks;
+
+pub use forks::Forking;
 pub use status::{left, status};
 pub use summary::{comparisons, counts, overview, table};
-
-/// What a planned config names its parents' runs by, before their digests.
-const MARK: &str = afterimage_sweep::PLANNED_RUN;
 
 /// The HTML page of a sweep.
 pub const PAGE: &str = "report.html";
@@ -47,10 +46,10 @@ pub fn load_sweep(
     file: &Path,
     sets: &[String],
 ) -> Result<(Loaded<SweepConfig>, Plan), ConfigErrors> {
-    let seen = RefCell::new(Seen::default());
-    let check = |base: &Path, sets: &[String]| check(registry, base, sets, &seen);
+    let checks = Checks::new(registry);
     let mut plan = None;
     let loaded = load_file_with::<SweepConfig>(file, sets, |sweep, report| {
+        let check = |base: &Path, sets: &[String]| checks.check(base, sets, sweep.fork);
         let trials = ["set", "grid", "search", "arms", "seeds", "stages"];
         let read = SweepFile {
             value: sweep,
@@ -85,64 +84,6 @@ fn of_file(file: &Path, message: String) -> ConfigError {
         key: String::new(),
         message,
         suggestion: None,
-    }
-}
-
-fn check(
-    registry: &Registry,
-    base: &Path,
-    sets: &[String],
-    seen: &RefCell<Seen>,
-) -> Result<Checked, ConfigErrors> {
-    let loaded = registry.load(base, sets)?;
-    let apart_from_seed = seen
-        .borrow()
-        .apart_from_seed(&loaded.resolved, loaded.value.seed);
-    if !seen.borrow().kinds.contains_key(&apart_from_seed) {
-        dry_run(registry, &loaded, false).map_err(|error| match error {
-            RunError::Config(errors) => errors,
-            other => of_file(base, other.to_string()).into(),
-        })?;
-    }
-    seen.borrow_mut().add(apart_from_seed, &loaded.digest);
-    Ok(Checked {
-        resolved: loaded.resolved,
-        digest: loaded.digest,
-        notes: loaded.notes,
-    })
-}
-
-/// Configs that were checked, but for their seeds: trials that differ in their seed alone have the same
-/// plugins in the same order.
-#[derive(Default)]
-struct Seen {
-    /// A number for each, by its text.
-    kinds: BTreeMap<String, usize>,
-    /// The number of each config by its digest, which children name it by.
-    by_digest: BTreeMap<String, usize>,
-}
-
-impl Seen {
-    /// A config without its seed, and with the numbers of its parents in place of their digests.
-    fn apart_from_seed(&self, resolved: &str, seed: u64) -> String {
-        let text = resolved.replacen(&format!("seed = {seed}\n"), "", 1);
-        let mut parts = text.split(MARK);
-        let mut apart = parts.next().unwrap_or_default().to_owned();
-        for part in parts {
-            apart += MARK;
-            let (digest, rest) = part.split_once('}').unwrap_or((part, ""));
-            match self.by_digest.get(digest) {
-                Some(number) => apart += &format!("{number}}}{rest}"),
-                None => apart += part,
-            }
-        }
-        apart
-    }
-
-    fn add(&mut self, apart_from_seed: String, digest: &str) {
-        let next = self.kinds.len();
-        let number = *self.kinds.entry(apart_from_seed).or_insert(next);
-        self.by_digest.insert(digest.to_owned(), number);
     }
 }
 
@@ -200,30 +141,4 @@ fn columns(results: &Results) -> Table {
         table.columns.push((name, column));
     }
     table
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn children_of_one_seed_and_of_the_next_are_one_config() {
-        let mut seen = Seen::default();
-        let parent = |seed: u64| format!("epochs = 1\nseed = {seed}\n");
-        let child = |seed: u64, digest: &str| {
-            format!("seed = {seed}\n[fine_tune]\nfrom = \"{MARK}{digest}}}@epoch=1\"\n")
-        };
-        for (seed, digest) in [(1, "aa"), (2, "bb")] {
-            let apart = seen.apart_from_seed(&parent(seed), seed);
-            seen.add(apart, digest);
-            let apart = seen.apart_from_seed(&child(seed, digest), seed);
-            assert!(apart.contains("{trial:0}@epoch=1"), "{apart}");
-            seen.add(apart, &format!("child{seed}"));
-        }
-        assert_eq!(seen.kinds.len(), 2);
-        // The child of another parent is another config.
-        seen.add("epochs = 2\n".to_owned(), "cc");
-        let apart = seen.apart_from_seed(&child(1, "cc"), 1);
-        assert!(!seen.kinds.contains_key(&apart), "{apart}");
-    }
 }

@@ -76,8 +76,25 @@ pub fn overview(plan: &Plan, out: &Path) -> String {
         let count = plan.trials.iter().filter(own).count();
         text += &format!("stage {}: {count} trials{needs}\n", stage.name);
     }
+    let forks = plan.trials.iter().filter_map(|trial| trial.fork.as_ref());
+    let (count, epochs) = forks.fold((0, 0), |(count, epochs), fork| {
+        (count + 1, epochs + u64::from(fork.epoch))
+    });
+    if count > 0 {
+        let all: u64 = plan
+            .trials
+            .iter()
+            .filter_map(|trial| trial.epochs.map(u64::from))
+            .sum();
+        text += &format!(
+            "{count} of them begin at a checkpoint of another: {epochs} of {all} epochs are not trained again\n"
+        );
+    }
     for trial in &plan.trials {
-        text += &format!("  {}\n", trial.name);
+        let from = trial.fork.as_ref().map_or(String::new(), |fork| {
+            format!(" (from {} at epoch {})", fork.trial, fork.epoch)
+        });
+        text += &format!("  {}{from}\n", trial.name);
     }
     text
 }
@@ -99,7 +116,19 @@ pub fn counts(results: &Results) -> String {
             (count > 0 || state == State::Done).then(|| format!("{count} {}", state.word()))
         })
         .collect();
-    format!("{} trials: {}", results.rows.len(), parts.join(", "))
+    let forked: Vec<f64> = results
+        .rows
+        .iter()
+        .filter_map(|row| Some(row.standing.forked.as_ref()?.seconds))
+        .collect();
+    let saved = match forked.len() {
+        0 => String::new(),
+        count => format!(
+            "; {count} began at a checkpoint of another, which saved {:.2} hours",
+            forked.iter().sum::<f64>() / 3600.0
+        ),
+    };
+    format!("{} trials: {}{saved}", results.rows.len(), parts.join(", "))
 }
 
 /// A value that fits into a table: whole plugins may be set.

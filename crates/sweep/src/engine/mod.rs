@@ -2,6 +2,7 @@
 
 mod attempts;
 mod children;
+mod forks;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -88,6 +89,22 @@ pub enum Note<'a> {
         /// Why.
         reason: &'a str,
     },
+    /// What a run was at an epoch could not be kept for others, which begin at their first steps.
+    NotKept {
+        /// The trial.
+        trial: &'a str,
+        /// The epoch.
+        epoch: u32,
+        /// Why.
+        reason: &'a str,
+    },
+    /// A trial that could begin at a checkpoint of another begins at its first step.
+    NotForked {
+        /// The trial.
+        trial: &'a str,
+        /// Why.
+        reason: &'a str,
+    },
     /// No more trials are started, and why.
     Halted(&'a str),
     /// A signal came; the trials were told to write a checkpoint.
@@ -125,6 +142,7 @@ pub struct Engine<'a> {
     asked: BTreeSet<String>,
     /// Trials that a halt took out of the executor's queue before they had begun.
     withheld: BTreeSet<String>,
+    forking: Option<forks::Forking<'a>>,
 }
 
 impl<'a> Engine<'a> {
@@ -184,6 +202,7 @@ impl<'a> Engine<'a> {
             halted: None,
             asked: BTreeSet::new(),
             withheld: BTreeSet::new(),
+            forking: None,
         })
     }
 
@@ -232,6 +251,7 @@ impl<'a> Engine<'a> {
                 self.conclude(&trial, &ended)?;
             }
             self.skip_children()?;
+            self.keep_forks()?;
             if !self.told {
                 self.watch()?;
                 self.halt_if_due()?;
