@@ -168,10 +168,14 @@ class Drill:
             return [trial for trial in self.in_mid_run() if trial.startswith(beginning)]
         while True:
             self.wait(due, "a trial in the middle of its run")
-            trial = due()[0]
-            pid = self.pid(trial)
+            # It may be over by now.
+            trial = next(iter(due()), None)
+            pid = trial and self.pid(trial)
             if pid:
-                os.kill(pid, signal.SIGKILL)
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
                 step = self.checkpoints(trial)[-1].name
                 self.say(f"killed the trial {trial} behind {step}")
                 return trial

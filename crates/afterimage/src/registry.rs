@@ -25,8 +25,8 @@ use serde_json::Value;
 
 use crate::chaos::{Chaos, ChaosConfig};
 use crate::config::{
-    ConfigErrors, KeyPath, Loaded, Locations, Report, load_file_with, load_whole_with, nearest,
-    schema,
+    ConfigErrors, Files, KeyPath, Loaded, Locations, Report, load_file_with, load_whole_with,
+    nearest, schema,
 };
 use crate::experiment::{Experiment, PluginEntry};
 use crate::plugin_set;
@@ -39,6 +39,7 @@ pub struct PluginKind {
     about: &'static str,
     defaults: String,
     manifest: Manifest,
+    families: Option<&'static [&'static str]>,
     keys: fn() -> Vec<String>,
     schema: fn() -> Value,
     make: Make,
@@ -64,6 +65,7 @@ impl PluginKind {
             manifest: Attached::new(name, name, make(C::default()))
                 .manifest()
                 .clone(),
+            families: None,
             keys: schema::keys::<C>,
             schema: schema::of_defaults::<C>,
             make: Box::new(move |id, settings, report, key| {
@@ -79,6 +81,18 @@ impl PluginKind {
     pub fn described<C: schemars::JsonSchema>(mut self) -> Self {
         self.schema = schema::of::<C>;
         self
+    }
+
+    /// Says what the names of its scalars begin with, before their first `/`: all of them. A sweep that is
+    /// judged by a scalar that none of a trial's plugins has is then refused before it runs.
+    pub fn reporting(mut self, families: &'static [&'static str]) -> Self {
+        self.families = Some(families);
+        self
+    }
+
+    /// What the names of its scalars begin with; `None` where it does not say.
+    pub fn families(&self) -> Option<&'static [&'static str]> {
+        self.families
     }
 
     /// The JSON schema of its settings, beyond what every plugin has.
@@ -217,73 +231,73 @@ impl Registry {
                 "UnitMem of every unit before training and every few epochs, with its nulls",
                 |config: &UnitMemConfig, report| tell(config.problems(), report),
                 UnitMemProbe::new,
-            ))
+            ).reporting(&["unitmem", "doses"]))
             .with(described(
                 "classmem",
                 "ClassMem and class selectivity of every unit, with a null, beside UnitMem",
                 |config: &ClassMemConfig, report| tell(config.problems(), report),
                 ClassMemProbe::new,
-            ))
+            ).reporting(&["classmem"]))
             .with(described(
                 "unitmem-streaming",
                 "UnitMem from the training views, at no extra forward: shows changes, not levels",
                 |_: &StreamingConfig, _| {},
                 UnitMemStreaming::new,
-            ))
+            ).reporting(&["unitmem_streaming"]))
             .with(described(
                 "layermem",
                 "LayerMem of every layer against a reference encoder (`[pair]`), with its controls",
                 |config: &LayerMemConfig, report| tell(config.problems(), report),
                 LayerMemProbe::new,
-            ))
+            ).reporting(&["layermem", "doses"]))
             .with(described(
                 "ownership",
                 "share of units that belong to points trained on, in both encoders of a `[pair]`",
                 |config: &OwnershipConfig, report| tell(config.problems(), report),
                 OwnershipProbe::new,
-            ))
+            ).reporting(&["ownership"]))
             .with(described(
                 "alignment-gap",
                 "held-out less training distance between views, by layer; needs no reference",
                 |config: &AlignmentGapConfig, report| tell(config.problems(), report),
                 AlignmentGap::new,
-            ))
+            ).reporting(&["alignment", "doses"]))
             .with(described(
                 "oob-value",
                 "values of samples and their cells, out of bag, by a bank of heads beside the model",
                 |config: &OobValueConfig, report| tell(config.problems(), report),
                 OobValue::new,
-            ))
+            ).reporting(&["value"]))
             .with(described(
                 "dynamics",
                 "loss and probability of every sample as it trains: margin, forgetting, EL2N, Shapley",
                 |config: &DynamicsConfig, report| tell(config.problems(), report),
                 DynamicsProbe::new,
-            ))
+            ).reporting(&["dynamics"]))
             .with(described(
                 "coreset",
                 "trains on samples chosen by what the network makes of them, behind a gate or not",
                 |config: &CoresetConfig, report| tell(config.problems(), report),
                 Coreset::new,
-            ))
+            ).reporting(&["coreset"]))
             .with(described(
                 "coreset-oracle",
                 "a control arm: trains on samples whose labels are right, which no method knows",
                 |config: &CoresetOracleConfig, report| tell(config.problems(), report),
                 CoresetOracle::new,
-            ))
+            ).reporting(&["coreset"]))
             .with(described(
                 "coreset-quality",
                 "how many labels of the coreset are right, and which samples it leaves out",
                 |_: &CoresetQualityConfig, _| {},
                 CoresetQuality::new,
-            ))
+            ).reporting(&["coreset"]))
             .with(described(
                 "embeddings",
                 "the encoder's output for all training samples as a table, when the run ends",
                 |config: &EmbeddingTableConfig, report| tell(config.problems(), report),
                 EmbeddingTable::new,
-            ))
+            ).reporting(&[]))
             .with(described(
                 "prune",
                 "masks units on a schedule, by scores of other plugins, and makes the model smaller",
@@ -295,37 +309,37 @@ impl Registry {
                     }
                 },
                 Prune::new,
-            ))
+            ).reporting(&["prune"]))
             .with(described(
                 "magnitude",
                 "norm of the weights that make each unit, as a score for `prune`",
                 |_: &ScoredConfig, _| {},
                 Magnitude::new,
-            ))
+            ).reporting(&[]))
             .with(described(
                 "bn-gamma",
                 "scale of the batch norm behind each unit, as a score for `prune`",
                 |_: &ScoredConfig, _| {},
                 BnGamma::new,
-            ))
+            ).reporting(&[]))
             .with(described(
                 "taylor",
                 "first-order change of the loss without each unit, as a score for `prune`",
                 |_: &SampledConfig, _| {},
                 Taylor::new,
-            ))
+            ).reporting(&[]))
             .with(described(
                 "activation-mean",
                 "mean absolute activation of each unit in training, as a score for `prune`",
                 |_: &SampledConfig, _| {},
                 ActivationMean::new,
-            ))
+            ).reporting(&[]))
             .with(described(
                 "random-scores",
                 "random numbers as a score for `prune`, to compare other scores with",
                 |_: &ScoredConfig, _| {},
                 RandomUnits::new,
-            ))
+            ).reporting(&[]))
             .with(described(
                 "watch",
                 "norms and histograms of parameters, gradients and updates, layer by layer",
@@ -337,7 +351,7 @@ impl Registry {
                 "fails on purpose, to see what a broken plugin does to a run",
                 ChaosConfig::check,
                 Chaos::new,
-            ))
+            ).reporting(&[]))
     }
 
     /// Adds a kind.
@@ -367,11 +381,29 @@ impl Registry {
     /// Every mistake in the files, the flags and the settings of plugins, and plugins that cannot run together.
     pub fn load(&self, path: &Path, sets: &[String]) -> Result<Loaded<Experiment>, ConfigErrors> {
         load_file_with(path, sets, |experiment: &Experiment, report| {
-            let locations = report.locations();
-            let origin = |index| origin(locations, index);
-            let attached = self.attach_each(&experiment.plugins, report, origin);
-            plugin_set::check(self, experiment, &attached, report);
+            self.check(experiment, report);
         })
+    }
+
+    /// As [`Registry::load`], of files that were read before.
+    ///
+    /// # Errors
+    /// As [`Registry::load`].
+    pub fn load_again(
+        &self,
+        files: &Files,
+        sets: &[String],
+    ) -> Result<Loaded<Experiment>, ConfigErrors> {
+        files.load_with(sets, |experiment: &Experiment, report| {
+            self.check(experiment, report);
+        })
+    }
+
+    fn check(&self, experiment: &Experiment, report: &mut Report<'_>) {
+        let locations = report.locations();
+        let origin = |index| origin(locations, index);
+        let attached = self.attach_each(&experiment.plugins, report, origin);
+        plugin_set::check(self, experiment, &attached, report);
     }
 
     /// Loads the experiment that a run keeps of itself at `path`, with the flags `sets` over it.

@@ -136,6 +136,7 @@ fn sweep(registry: &Registry, arguments: &Sweep) -> Result<u8, RunError> {
             signal,
             Box::new(move |note| lines.show(note)),
         )?;
+        engine = engine.forking(Box::new(sweeps::Forking(registry)));
         if arguments.retry_failed {
             engine.retry_failed()?;
         }
@@ -155,7 +156,7 @@ fn standing_results(
     folder: &Folder,
 ) -> Result<Results, SweepError> {
     let lines = Ledger::read(&folder.ledger())?;
-    same_sweep(folder, plan, &lines)?;
+    same_sweep(folder, &config.name, plan, &lines)?;
     let names = plan.trials.iter().map(|trial| trial.name.as_str());
     let (standings, _) = replay(names, &lines);
     let results = Results::gather(&config.name, &config.metric, plan, folder, &standings);
@@ -262,6 +263,16 @@ impl Lines {
                 self.over += 1;
                 complain(&format!("skipped      {trial}: {reason}"));
             }
+            Note::NotKept {
+                trial,
+                epoch,
+                reason,
+            } => complain(&format!(
+                "not forked   {trial} at epoch {epoch}: {reason}; who could begin there begins at the start"
+            )),
+            Note::NotForked { trial, reason } => complain(&format!(
+                "not forked   {trial}: {reason}; it begins at the start"
+            )),
             Note::Halted(why) => complain(&format!("no more trials are started: {why}")),
             Note::Signal(signal) => complain(&format!(
                 "signal {signal}: waiting for checkpoints of the running trials; a second one ends \

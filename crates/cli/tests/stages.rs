@@ -198,9 +198,46 @@ fn answers(place: &Place, file: &Path) {
     sweep(place, file, &["--report"]).expect(0, &[]);
     let study = fs::read_to_string(place.path("s/study.md")).unwrap();
     assert!(
-        study.contains("not those that the sweep was begun with"),
+        study.contains("is not one that the sweep was begun with"),
         "{study}"
     );
+    let json = || -> serde_json::Value {
+        serde_json::from_slice(&fs::read(place.path("s/sweep.json")).unwrap()).unwrap()
+    };
+    assert_eq!(json()["comparisons"][0]["asked_later"], true);
+    // One more question is marked, and the first one is as it was.
+    let second = "\n[[compare]]\nname = \"later\"\nmetric = \"eval/accuracy\"\nwhere = { stage = \"tune\" }\n\
+                  control = { \"objective.temperature\" = 0.5 }\n";
+    fs::write(file, format!("{SWEEP}{second}")).unwrap();
+    let ended = sweep(place, file, &["--report"]).expect(0, &[]);
+    let marks = |index: usize| json()["comparisons"][index]["asked_later"].clone();
+    assert_eq!((marks(0), marks(1)), (false.into(), true.into()));
+    let study = fs::read_to_string(place.path("s/study.md")).unwrap();
+    let page = fs::read_to_string(place.path("s/report.html")).unwrap();
+    for text in [&study, &page, &ended.out] {
+        for (note, count) in [
+            ("No trial of these that is done reports eval/accuracy.", 1),
+            ("is not one that the sweep was begun with", 1),
+        ] {
+            assert_eq!(text.matches(note).count(), count, "{note} in\n{text}");
+        }
+    }
+    // Without questions there is no table of answers.
+    let none = SWEEP.split_once("[[compare]]").unwrap().0;
+    fs::write(file, none).unwrap();
+    sweep(place, file, &["--report"]).expect(0, &[]);
+    assert!(!place.path("s/comparisons.csv").exists());
+    // A sweep of another name is another sweep, whatever its trials are.
+    let before = fs::read(place.path("s/ledger.jsonl")).unwrap();
+    fs::write(file, SWEEP.replace("name = \"t\"", "name = \"u\"")).unwrap();
+    for more in [&[][..], &["--report"], &["--retry-failed"]] {
+        sweep(place, file, more).expect(
+            1,
+            &["it holds the sweep \"t\", and this one is named \"u\""],
+        );
+    }
+    assert_eq!(fs::read(place.path("s/ledger.jsonl")).unwrap(), before);
+    assert!(place.path("s/trials/train,seed=1/result.json").exists());
 }
 
 #[test]
@@ -253,6 +290,26 @@ fn what_can_be_known_beforehand_is_told_at_its_line() {
             format!(
                 "sweep.toml:{metric}: metric.name: runs with evaluation.every = 0 report no \"eval/knn\""
             ),
+        ),
+        (
+            "metric = { name = \"loss/train\"",
+            "metric = { name = \"prune/macs\"",
+            "stages[1].metric.name: runs without the plugin \"prune\" report no \"prune/macs\" (stage \"tune\")"
+                .to_owned(),
+        ),
+        (
+            "expects = \"below\"\n",
+            "expects = \"below\"\nmetric = \"unitmem/mean/train/all\"\n",
+            format!(
+                "sweep.toml:{}: compare[0].metric: runs without the plugin \"unitmem\" report no \
+                 \"unitmem/mean/train/all\" (stage \"tune\")",
+                SWEEP.lines().position(|line| line.starts_with("expects")).unwrap() + 2
+            ),
+        ),
+        (
+            "expects = \"below\"\n",
+            "expects = \"below\"\nmetric = \"evall/knn\"\n",
+            "nothing in these runs reports \"evall/knn\"".to_owned(),
         ),
         (
             "control = {",

@@ -38,7 +38,7 @@ pub use error::{ConfigError, ConfigErrors};
 pub use extends::read_layers;
 pub use hint::{Hint, Hints, Instead, Wrong};
 pub use key::{KeyPath, KeyPathError, Segment};
-pub use load::{Loaded, load, load_file, load_file_with, load_text, load_whole_with};
+pub use load::{Files, Loaded, load, load_file, load_file_with, load_text, load_whole_with};
 pub use location::{Location, Locations};
 pub use report::{Report, Validate};
 pub use set::Setting;

@@ -152,15 +152,66 @@ fn load_with<T>(
 where
     T: DeserializeOwned + Serialize + Validate,
 {
-    let mut merged = Merged::new();
-    let mut errors = Vec::new();
-    for mut layer in layers {
-        if let Some((_, location)) = layer.take_extends() {
-            let message = "this config is whole and extends no other; the one that a run keeps of itself never does";
-            errors.push(location.error(&KeyPath::root().key(EXTENDS), message));
-        }
-        merged.add_layer(&layer)?;
+    load_over(Files::of(layers)?, settings, also)
+}
+
+/// A config and what it extends, read once to be loaded with many flags.
+#[derive(Debug, Clone)]
+pub struct Files {
+    merged: Merged,
+    errors: Vec<ConfigError>,
+}
+
+impl Files {
+    /// Reads the config at `path` and what it extends.
+    ///
+    /// # Errors
+    /// Every mistake in the files that are not TOML.
+    pub fn read(path: &Path) -> Result<Self, ConfigErrors> {
+        Self::of(read_layers(path)?)
     }
+
+    fn of(layers: Vec<Layer>) -> Result<Self, ConfigErrors> {
+        let mut merged = Merged::new();
+        let mut errors = Vec::new();
+        for mut layer in layers {
+            if let Some((_, location)) = layer.take_extends() {
+                let message = "this config is whole and extends no other; the one that a run keeps of itself never does";
+                errors.push(location.error(&KeyPath::root().key(EXTENDS), message));
+            }
+            merged.add_layer(&layer)?;
+        }
+        Ok(Self { merged, errors })
+    }
+
+    /// Loads the config with the flags `sets` over it, as [`load_file_with`] does.
+    ///
+    /// # Errors
+    /// As [`load_file_with`].
+    pub fn load_with<T>(
+        &self,
+        sets: &[String],
+        also: impl FnOnce(&T, &mut Report<'_>),
+    ) -> Result<Loaded<T>, ConfigErrors>
+    where
+        T: DeserializeOwned + Serialize + Validate,
+    {
+        load_over(self.clone(), &settings(sets)?, also)
+    }
+}
+
+fn load_over<T>(
+    files: Files,
+    settings: &[Setting],
+    also: impl FnOnce(&T, &mut Report<'_>),
+) -> Result<Loaded<T>, ConfigErrors>
+where
+    T: DeserializeOwned + Serialize + Validate,
+{
+    let Files {
+        mut merged,
+        mut errors,
+    } = files;
     // A change of `kind` empties its table, so it comes before the flags that fill the table again.
     let (kinds, others): (Vec<&Setting>, Vec<&Setting>) = settings
         .iter()

@@ -21,7 +21,7 @@ const ID: &str = "id";
 /// Tables are merged key by key; anything else, arrays included, is replaced as a whole. A table whose `kind` changes
 /// starts afresh, because the keys of one kind mean nothing to another: it keeps no inherited key but `id`, and a note
 /// says what was dropped.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Merged {
     pub(super) value: Value,
     pub(super) locations: Locations,
@@ -139,6 +139,24 @@ fn overlay(base: Option<&Value>, path: &[Segment], value: &Value) -> Result<Valu
 /// # Errors
 /// A value that the `config` crate cannot carry; none comes out of TOML.
 fn deep_merge(base: &Value, over: &Value) -> Result<Value, ConfigError> {
+    let (Value::Table(whole), Value::Table(changed)) = (base, over) else {
+        return merge_all(base, over);
+    };
+    // What stays as it is need not be carried over and back.
+    let part: toml::Table = whole
+        .iter()
+        .filter(|(key, _)| changed.contains_key(*key))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    let mut all = whole.clone();
+    if let Value::Table(part) = merge_all(&Value::Table(part), over)? {
+        all.extend(part);
+    }
+    Ok(Value::Table(all))
+}
+
+/// As [`deep_merge`].
+fn merge_all(base: &Value, over: &Value) -> Result<Value, ConfigError> {
     let merged = Config::builder()
         .add_source(Rooted(to_config(base)))
         .add_source(Rooted(to_config(over)))

@@ -48,7 +48,7 @@ pub use event::{
 };
 pub use fault::{Fault, OnFault};
 pub use gradients::Gradients;
-pub use manifest::{Manifest, Origin, Write};
+pub use manifest::{Beginning, Manifest, Origin, Write};
 pub use measure::{Column, Measurement, Record, Recorder, Sink, Table};
 pub use model::{Classifier, ModelView, Observation, Parameter};
 pub use order::{Host, order};

@@ -53,6 +53,15 @@ impl fmt::Display for Write {
     }
 }
 
+/// From when on a plugin does what all of its settings say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Beginning {
+    /// The epoch, from 1, at whose end it does so first.
+    pub epoch: u32,
+    /// What its part in the run hangs on up to then.
+    pub until_then: String,
+}
+
 /// What a plugin declares: events with cadence, taps, resources, writes, requests, fault policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
@@ -90,6 +99,8 @@ pub struct Manifest {
     /// If it takes what a step says of a view for what it says of the view's sample alone: what to do
     /// beside a plugin that writes views, which may mix samples.
     pub whole_views: Option<&'static str>,
+    /// From when on it does what all of its settings say; `None` for from the start.
+    pub begins: Option<Beginning>,
     /// What it will do, as far as that is known before the run, a line each.
     pub plan: Vec<String>,
     /// Where it was asked for.
@@ -116,6 +127,7 @@ impl Manifest {
             exact: false,
             reference: false,
             whole_views: None,
+            begins: None,
             plan: Vec::new(),
             origin: None,
         }

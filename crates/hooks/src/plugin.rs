@@ -5,7 +5,7 @@ use std::any::Any;
 use crate::clock::Every;
 use crate::event::{Event, Handler, Tables};
 use crate::fault::{Fault, OnFault};
-use crate::manifest::{Manifest, Origin, Write};
+use crate::manifest::{Beginning, Manifest, Origin, Write};
 use crate::request::RequestKind;
 use crate::resource::{Resource, ResourceType};
 use crate::state::PluginState;
@@ -168,6 +168,18 @@ impl<P: Plugin> Declare<'_, P> {
     /// writes views, which may mix samples, it is refused with `advice`.
     pub fn whole_views(&mut self, advice: &'static str) -> &mut Self {
         self.manifest.whole_views = Some(advice);
+        self
+    }
+
+    /// Promises that before the end of `epoch` the plugin's writes, requests, records, resources and state
+    /// hang on its declaration and on `until_then`, and on nothing else of its settings. Runs that differ in
+    /// the rest alone are then the same up to the epoch before, and a sweep can let one begin where the
+    /// other was ([`Manifest::begins`]). What a plugin reads, asks for and plans may differ, too.
+    pub fn begins(&mut self, epoch: u32, until_then: &impl std::fmt::Debug) -> &mut Self {
+        self.manifest.begins = Some(Beginning {
+            epoch,
+            until_then: format!("{until_then:?}"),
+        });
         self
     }
 

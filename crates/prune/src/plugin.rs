@@ -336,6 +336,10 @@ impl Plugin for Prune {
         for line in self.config.plan() {
             d.plan(line);
         }
+        if let Some(first) = self.config.schedule.steps().first() {
+            // What the state holds of the model before anything is pruned.
+            d.begins(first.epoch, &(&self.config.groups, self.config.couple));
+        }
         self.config.score.declare(d);
     }
 

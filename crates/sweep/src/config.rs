@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use crate::compare::{self, Compare};
-use crate::name::{MOST, is_plain};
+use crate::name::{MOST, check_plain};
 use crate::overrides::{Override, leaves};
 use crate::reference::Selector;
 use crate::space::ranges;
@@ -63,6 +63,10 @@ pub struct SweepConfig {
     /// Questions that the sweep answers: arms beside a control, paired by seed; none unless told.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub compare: Vec<Compare>,
+    /// Whether a trial that does what another does up to an epoch begins at the other's checkpoint behind it,
+    /// where that is sure to leave the same bytes; default false.
+    #[serde(default)]
+    pub fork: bool,
     /// Which trials are stopped early; none unless told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopping: Option<StoppingConfig>,
@@ -240,12 +244,7 @@ impl Default for SlurmConfig {
 
 impl Validate for SweepConfig {
     fn validate(&self, report: &mut Report<'_>) {
-        report.check(is_plain(&self.name), "name", || {
-            format!(
-                "{:?} must be letters, digits, '-', '_' and '.'; it names a folder",
-                self.name
-            )
-        });
+        check_plain(&self.name, "name", "it names a folder", report);
         self.validate_stages(report);
         named(&self.metric, "metric", report);
         compare::validate(&self.compare, report);
@@ -437,12 +436,8 @@ impl SweepConfig {
         let mut names = BTreeSet::new();
         for (index, arm) in part.arms.iter().enumerate() {
             let at = part.at(&format!("arms[{index}]"));
-            report.check(is_plain(&arm.name), &format!("{at}.name"), || {
-                format!(
-                    "{:?} must be letters, digits, '-', '_' and '.'; it is part of folder names",
-                    arm.name
-                )
-            });
+            let why = "it is part of folder names";
+            check_plain(&arm.name, &format!("{at}.name"), why, report);
             report.check(names.insert(&arm.name), &format!("{at}.name"), || {
                 format!("two arms are named {:?}", arm.name)
             });

@@ -115,7 +115,7 @@ impl Folder {
                 continue;
             };
             if read_text(&path, SMALL).ok().as_deref() != Some(config.as_str()) {
-                write_beside(&path, config.as_bytes())?;
+                write(&path, config.as_bytes(), false)?;
             }
         }
         Ok(())
@@ -149,6 +149,16 @@ impl Folder {
     /// The run directory of a trial.
     pub fn run(&self, trial: &str) -> PathBuf {
         self.trials().join(trial)
+    }
+
+    /// The folder of what is kept of runs for others to begin with.
+    pub(crate) fn forks(&self) -> PathBuf {
+        self.path.join("forks")
+    }
+
+    /// What is kept of a trial's run at an epoch.
+    pub(crate) fn kept(&self, trial: &str, epoch: u32) -> PathBuf {
+        self.forks().join(format!("{trial}~{epoch}"))
     }
 
     /// The folder of what trials wrote to standard output and error.
@@ -199,12 +209,18 @@ impl Folder {
 /// # Errors
 /// A full disk or an unwritable folder.
 pub(crate) fn write_beside(path: &Path, bytes: &[u8]) -> Result<(), SweepError> {
+    write(path, bytes, true)
+}
+
+/// As [`write_beside`]; without `synced` a power cut may leave an empty file, as is fit for what is compared
+/// with what it should be, and there may be ten thousand of it.
+fn write(path: &Path, bytes: &[u8], synced: bool) -> Result<(), SweepError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let beside = path.with_file_name(format!(".{name}.tmp"));
     let written = File::create(&beside)
         .and_then(|mut file| {
             file.write_all(bytes)?;
-            file.sync_all()
+            if synced { file.sync_all() } else { Ok(()) }
         })
         .and_then(|()| fs::rename(&beside, path));
     written.map_err(|source| {

@@ -61,6 +61,9 @@ pub enum Entry {
         /// [`Plan::questions`](crate::Plan::questions).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         questions: Option<String>,
+        /// [`Plan::each_question`](crate::Plan::each_question).
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        each_question: Vec<String>,
         /// Names of the stages.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         stages: Vec<String>,
@@ -129,6 +132,26 @@ pub enum Entry {
         trial: String,
         /// Why.
         reason: String,
+    },
+    /// What a run was at its checkpoint behind an epoch was kept for others to begin with.
+    Keep {
+        /// The trial.
+        trial: String,
+        /// The epoch.
+        epoch: u32,
+        /// Seconds that it took up to there.
+        seconds: f64,
+    },
+    /// A trial begins at a checkpoint of another one, which did the same up to there.
+    Fork {
+        /// The trial.
+        trial: String,
+        /// The other one.
+        from: String,
+        /// The epoch behind which the checkpoint is.
+        epoch: u32,
+        /// Seconds that the other one took up to there, which this one does not take again.
+        seconds: f64,
     },
     /// A failed trial, or one that was skipped, is to be tried again, because the user said so.
     Retry {

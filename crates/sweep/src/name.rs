@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use afterimage_config::Report;
 use sha2::{Digest, Sha256};
 use toml::Value;
 
@@ -12,13 +13,26 @@ pub(crate) const MOST: usize = 10_000;
 const LENGTH: usize = 150;
 
 /// Whether `name` is a folder's name anywhere: letters, digits, `-`, `_`, `.`, no dot in front.
-pub(crate) fn is_plain(name: &str) -> bool {
+fn is_plain(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 60
         && !name.starts_with(['.', '-'])
         && name
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+}
+
+/// Reports a name at `at` that is no folder's name; `why` says why it must be one.
+pub(crate) fn check_plain(name: &str, at: &str, why: &str, report: &mut Report<'_>) {
+    report.check(is_plain(name), at, || {
+        format!("{name:?} must be letters, digits, '-', '_' and '.'; {why}")
+    });
+}
+
+/// Whether a trial of this name is one of the stage `stage`: its name begins with the stage's.
+pub(crate) fn is_of_stage(trial: &str, stage: &str) -> bool {
+    let rest = trial.strip_prefix(stage);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([',', '~']))
 }
 
 /// The shortest ends of `keys` that tell them apart: `peak` for `schedule.peak` unless another key
@@ -107,11 +121,13 @@ pub(crate) fn distinct(names: Vec<(String, String)>) -> Vec<String> {
 
 /// The first 8 hex digits of a SHA-256.
 fn hash(text: &str) -> String {
-    Sha256::digest(text.as_bytes())
-        .iter()
-        .take(4)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let all = Sha256::digest(text.as_bytes());
+    hex(&all[..4])
+}
+
+/// Bytes as hex digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -137,6 +153,14 @@ mod tests {
         assert_eq!((short("a.x"), short("b.x")), ("a.x", "b.x"));
         assert_eq!((short("seed"), short("plugins.p.seed")), ("seed", "p.seed"));
         assert_eq!((short("{b}.arm"), short("{b}.c.y")), ("b.arm", "y"));
+    }
+
+    #[test]
+    fn a_stage_is_not_one_whose_name_begins_with_its_own() {
+        for (trial, is) in [("a", true), ("a,x=1", true), ("a~2", true), ("ab", false)] {
+            assert_eq!(is_of_stage(trial, "a"), is, "{trial}");
+        }
+        assert_eq!(hex(&[0, 255]), "00ff");
     }
 
     #[test]

@@ -71,13 +71,17 @@ impl Child<'_> {
         own.chain(self.common.iter())
     }
 
-    /// The value that the child gives to a key that the stage `stage` varies.
-    fn fixed(&self, stage: &str, key: &str) -> Option<&Override> {
+    /// The value that the child says the run of `stage` has of a key.
+    fn chosen(&self, stage: &str, key: &str) -> Option<&Override> {
         let chosen = |one: &&Override| {
             Selector::of(&one.key).is_some_and(|by| by.stage == stage && by.key == key)
         };
-        self.all()
-            .find(chosen)
+        self.all().find(chosen)
+    }
+
+    /// The value that the child gives to a key that the stage `stage` varies.
+    fn fixed(&self, stage: &str, key: &str) -> Option<&Override> {
+        self.chosen(stage, key)
             .or_else(|| self.all().find(|one| one.key == key))
     }
 
@@ -119,13 +123,14 @@ impl Pool {
     pub(crate) fn parent(&self, stage: &str, child: &Child<'_>) -> Result<&str, NoParent> {
         self.check_selectors(stage, child)?;
         let arm = child.arm(stage, self);
-        let keys = if arm.is_some() {
-            &self.drawn
-        } else {
-            &self.varied
+        // What an arm sets, its name says; only what is chosen by a key of its own must hold beside it.
+        let holds = |key: &String| {
+            arm.is_none() || self.drawn.contains(key) || child.chosen(stage, key).is_some()
         };
-        let fixed: Vec<(&String, &Override)> = keys
+        let fixed: Vec<(&String, &Override)> = self
+            .varied
             .iter()
+            .filter(|key| holds(key))
             .filter_map(|key| Some((key, child.fixed(stage, key)?)))
             .collect();
         let has =

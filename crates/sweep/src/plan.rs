@@ -11,10 +11,17 @@ use crate::checks::{Sound, checked, checked_bases};
 use crate::compare::{Comparison, comparisons};
 use crate::config::{Metric, SweepConfig, SweepFile};
 use crate::draft::drafts;
-use crate::name::{MOST, distinct, folder_name, labels, shown};
+use crate::forks::{Fork, Share, leaders};
+use crate::name::{MOST, distinct, folder_name, hex, is_of_stage, labels, shown};
 use crate::overrides::Override;
 use crate::parents::Parent;
 use crate::problems::error_at;
+
+/// What is said where `fork` finds nothing to do.
+const NO_FORK: &str = "fork: no two trials are known to be the same up to an epoch with a checkpoint. They are where \
+     their configs, seed and all, differ only in what a plugin does later, as \"prune\" from its schedule's first \
+     epoch on and \"coreset\" from its warmup on, and `checkpoints.every` writes one before that; each runs from \
+     its start";
 
 /// A trial's config as the experiment's own loader gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +32,8 @@ pub struct Checked {
     pub digest: String,
     /// What the user should know and need not change.
     pub notes: Vec<String>,
+    /// Up to which epochs it does what others with the same digest do; none where that is not asked for.
+    pub shares: Vec<Share>,
 }
 
 /// Loads the experiment at a path with `--set` flags over it, and checks all that can be checked
@@ -50,6 +59,8 @@ pub struct Trial {
     pub settings: BTreeMap<String, Value>,
     /// Trials that must be done before it begins.
     pub parents: Vec<Parent>,
+    /// Where it can begin instead of at its first step.
+    pub fork: Option<Fork>,
     /// What it is judged by.
     pub metric: Metric,
     /// The resolved config. Where it names the run of a parent, a mark stands in place of the path;
@@ -77,6 +88,8 @@ pub struct Plan {
     pub comparisons: Vec<Comparison>,
     /// A SHA-256 of the questions as they stand in the file; `None` without any.
     pub questions: Option<String>,
+    /// One of each, in the order of the comparisons.
+    pub each_question: Vec<String>,
     /// A SHA-256 of all that decides what the trials are and how they are judged.
     pub digest: String,
 }
@@ -118,12 +131,24 @@ impl Plan {
             .flat_map(|sound| sound.draft.overrides.iter().map(|one| one.key.clone()))
             .collect();
         let labels = labels(&keys);
-        let trials = named(sweep, checked, &labels);
+        let shares: Vec<Vec<Share>> = match sweep.fork {
+            true => checked
+                .iter()
+                .map(|sound| sound.ok.shares.clone())
+                .collect(),
+            false => Vec::new(),
+        };
+        let mut trials = named(sweep, checked, &labels);
+        fork(&mut trials, &shares);
+        if sweep.fork && trials.iter().all(|trial| trial.fork.is_none()) {
+            notes.push(NO_FORK.to_owned());
+        }
         let digest = digest(sweep, &trials);
         let asked = !sweep.compare.is_empty();
         Ok(Self {
             comparisons: comparisons(loaded, &trials)?,
-            questions: asked.then(|| hex(&format!("{:?}", sweep.compare))),
+            questions: asked.then(|| digest_of(&sweep.compare)),
+            each_question: sweep.compare.iter().map(digest_of).collect(),
             labels: labels.into_values().collect(),
             stages: stages(loaded),
             trials,
@@ -147,10 +172,7 @@ impl Plan {
     /// describes it, as the end of a message; nothing without stages.
     pub(crate) fn place_of(&self, name: &str) -> String {
         let own = self.trial(name).and_then(|trial| trial.stage.as_deref());
-        let begins = |stage: &&PlannedStage| {
-            let rest = name.strip_prefix(stage.name.as_str());
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([',', '~']))
-        };
+        let begins = |stage: &&PlannedStage| is_of_stage(name, &stage.name);
         let stage = match own {
             Some(own) => self.stages.iter().find(|stage| stage.name == own),
             None => self.stages.iter().find(begins),
@@ -159,6 +181,11 @@ impl Plan {
             format!(" (stage {:?}, {})", stage.name, stage.place)
         })
     }
+}
+
+/// The SHA-256 of one question, or of several.
+fn digest_of(questions: &impl std::fmt::Debug) -> String {
+    hex(&Sha256::digest(format!("{questions:?}")))
 }
 
 /// The stages in the order of their trials.
@@ -248,9 +275,7 @@ fn named(
         let configuration = folder_name(&parts);
         parts.extend(draft.seed.map(|seed| format!("seed={seed}")));
         names.push((folder_name(&parts), ok.digest.clone()));
-        let epochs = toml::from_str::<toml::Table>(&ok.resolved)
-            .ok()
-            .and_then(|table| table.get("epochs")?.as_integer()?.try_into().ok());
+        let epochs = epochs(&ok.resolved);
         let metric = stage.and_then(|stage| stage.metric.as_ref());
         trials.push(Trial {
             name: String::new(),
@@ -265,6 +290,7 @@ fn named(
             seed: draft.seed,
             values,
             parents,
+            fork: None,
             metric: metric.unwrap_or(&sweep.metric).clone(),
             config: ok.resolved,
             digest: ok.digest,
@@ -299,6 +325,28 @@ fn named(
     trials
 }
 
+/// `epochs` of a config.
+fn epochs(config: &str) -> Option<u32> {
+    // Keys of the whole come before the tables, which are long.
+    let keys = config.split_once("\n[").map_or(config, |(keys, _)| keys);
+    let read = |text: &str| toml::from_str::<toml::Table>(text).ok();
+    let table = read(keys).or_else(|| read(config))?;
+    table.get("epochs")?.as_integer()?.try_into().ok()
+}
+
+/// Says of each trial where it can begin instead of at its first step.
+fn fork(trials: &mut [Trial], shares: &[Vec<Share>]) {
+    for (index, leader) in leaders(shares).into_iter().enumerate() {
+        let other = leader.and_then(|(other, epoch)| {
+            let trial = trials.get(other)?.name.clone();
+            Some(Fork { trial, epoch })
+        });
+        if let Some(trial) = trials.get_mut(index) {
+            trial.fork = other;
+        }
+    }
+}
+
 /// All that decides what a sweep's trials are and how they are judged: retries, budgets and the way
 /// of submission may change while it goes on.
 fn digest(sweep: &SweepConfig, trials: &[Trial]) -> String {
@@ -311,10 +359,5 @@ fn digest(sweep: &SweepConfig, trials: &[Trial]) -> String {
             hash.update(format!(" {:?} {parents:?}", trial.metric));
         }
     }
-    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
-}
-
-fn hex(text: &str) -> String {
-    let hash = Sha256::digest(text.as_bytes());
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&hash.finalize())
 }

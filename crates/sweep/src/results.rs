@@ -33,8 +33,6 @@ pub struct Results {
     pub configurations: Vec<Configuration>,
     /// Answers to the questions of the sweep.
     pub answers: Vec<Answer>,
-    /// Whether the questions were changed after the sweep was begun.
-    pub asked_later: bool,
 }
 
 /// A trial and what came out of it.
@@ -127,24 +125,34 @@ impl Results {
             rows,
             configurations,
             answers: Vec::new(),
-            asked_later: false,
         };
         all.answers = answers(&plan.comparisons, &all);
         all
     }
 
-    /// Says whether the questions of `plan` are those that the sweep with this ledger was begun with.
+    /// Marks answers to questions of `plan` that the sweep with this ledger was not begun with.
     #[must_use]
-    pub fn asked(self, plan: &Plan, ledger: &[Line]) -> Self {
-        let begun_with = ledger.first().and_then(|line| match &line.entry {
-            Entry::Sweep { questions, .. } => questions.clone(),
-            _ => None,
-        });
-        let asked_later = plan.questions.is_some() && plan.questions != begun_with;
-        Self {
-            asked_later,
-            ..self
+    pub fn asked(mut self, plan: &Plan, ledger: &[Line]) -> Self {
+        let (all, each) = match ledger.first().map(|line| &line.entry) {
+            Some(Entry::Sweep {
+                questions,
+                each_question,
+                ..
+            }) => (questions.clone(), each_question.clone()),
+            _ => (None, Vec::new()),
+        };
+        if plan.questions == all {
+            return self;
         }
+        let asked = plan.comparisons.iter().zip(&plan.each_question);
+        let later: BTreeSet<&str> = asked
+            .filter(|(_, question)| !each.contains(question))
+            .map(|(comparison, _)| comparison.name.as_str())
+            .collect();
+        for answer in &mut self.answers {
+            answer.asked_later = later.contains(answer.compare.as_str());
+        }
+        self
     }
 
     /// The results of each stage by itself, named by it; all of them where there are no stages.
@@ -169,7 +177,6 @@ impl Results {
                 labels: self.labels.iter().filter(sets).cloned().collect(),
                 configurations: configurations.cloned().collect(),
                 answers: Vec::new(),
-                asked_later: false,
                 rows,
             }
         };
@@ -287,6 +294,14 @@ impl Results {
                     "reason": row.standing.reason,
                     "metrics": row.metrics,
                 });
+                if let (Some(fork), Some(keys)) = (&row.standing.forked, json.as_object_mut()) {
+                    let forked = serde_json::json!({
+                        "from": fork.from,
+                        "epoch": fork.epoch,
+                        "seconds_saved": fork.seconds,
+                    });
+                    keys.insert("forked".to_owned(), forked);
+                }
                 if let (Some(stage), Some(keys)) = (&row.stage, json.as_object_mut()) {
                     keys.insert("stage".to_owned(), stage.as_str().into());
                     keys.insert("metric".to_owned(), row.metric.name.as_str().into());
@@ -332,25 +347,34 @@ fn row(trial: &Trial, folder: &Folder, standing: Standing) -> Row {
     }
 }
 
+/// The trials of each configuration, in the order in which configurations come first.
+pub(crate) fn by_configuration(rows: &[Row]) -> Vec<(&str, Vec<&Row>)> {
+    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut found: Vec<(&str, Vec<&Row>)> = Vec::new();
+    for row in rows {
+        let name = row.configuration.as_str();
+        let place = *places.entry(name).or_insert_with(|| {
+            found.push((name, Vec::new()));
+            found.len() - 1
+        });
+        if let Some((_, members)) = found.get_mut(place) {
+            members.push(row);
+        }
+    }
+    found
+}
+
 /// Means over seeds, best first, stage by stage.
 fn configurations(rows: &[Row]) -> Vec<Configuration> {
-    let mut names: Vec<&str> = Vec::new();
     let mut stages: Vec<&Option<String>> = Vec::new();
     for row in rows {
-        if !names.contains(&row.configuration.as_str()) {
-            names.push(&row.configuration);
-        }
         if !stages.contains(&&row.stage) {
             stages.push(&row.stage);
         }
     }
-    let mut found: Vec<(Configuration, Direction)> = names
+    let mut found: Vec<(Configuration, Direction)> = by_configuration(rows)
         .into_iter()
-        .filter_map(|name| {
-            let members: Vec<&Row> = rows
-                .iter()
-                .filter(|row| row.configuration == name)
-                .collect();
+        .filter_map(|(name, members)| {
             let first = members.first()?;
             let count = |state| {
                 members

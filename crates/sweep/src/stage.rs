@@ -8,15 +8,17 @@ use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use crate::config::{Arm, Keys, Metric, Search, SweepConfig};
-use crate::name::is_plain;
+use crate::name::check_plain;
 use crate::overrides::{Override, grid, leaves};
 use crate::reference::{Reference, Selector, references};
 
 /// A stage of a sweep: trials with a config of their own, which can use runs of earlier stages.
 ///
 /// The trials of a stage are its arms × the points of its grid × the samples of its search × the
-/// seeds. A value `"{train}"` stands for the run directory of the trial of the stage `train` that has
-/// the same seed and the same values of the keys that both stages give.
+/// seeds. A value `"{train}"` stands for the run directory of one trial of the stage `train`: that with
+/// the same seed, the same arm where both stages have one of that name, and the same values of the keys
+/// that `train` varies and this trial sets. Keys `"{train}.KEY"` and `"{train}.arm"` choose among several
+/// that fit; more than one, or none, is an error.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Stage {
@@ -25,7 +27,8 @@ pub struct Stage {
     /// The experiment config that its trials start from, relative to this file; default: the sweep's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<PathBuf>,
-    /// Stages whose trials must be done before those of this one begin, seed by seed.
+    /// Stages whose runs this one may use. Of each, a trial has one run, its parent, which must be done
+    /// before it begins; the rest of that stage is not waited for.
     #[serde(default)]
     pub needs: Vec<String>,
     /// What its trials are judged by; default: the sweep's metric.
@@ -149,12 +152,8 @@ impl SweepConfig {
         let mut names = BTreeSet::new();
         for (index, stage) in self.stages.iter().enumerate() {
             let at = format!("stages[{index}]");
-            report.check(is_plain(&stage.name), &format!("{at}.name"), || {
-                format!(
-                    "{:?} must be letters, digits, '-', '_' and '.'; it is part of folder names",
-                    stage.name
-                )
-            });
+            let why = "it is part of folder names";
+            check_plain(&stage.name, &format!("{at}.name"), why, report);
             report.check(names.insert(&stage.name), &format!("{at}.name"), || {
                 format!("two stages are named {:?}", stage.name)
             });

@@ -47,6 +47,17 @@ pub(crate) struct Launch {
     pub(crate) since: f64,
 }
 
+/// Where a trial began, if not at its first step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Forked {
+    /// The trial that it began at a checkpoint of.
+    pub from: String,
+    /// The epoch behind which the checkpoint is.
+    pub epoch: u32,
+    /// Seconds that it did not take because of that.
+    pub seconds: f64,
+}
+
 /// What the ledger says of a trial.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Standing {
@@ -72,6 +83,10 @@ pub struct Standing {
     pub ended: Option<f64>,
     /// What there is to say about how it ended.
     pub reason: Option<String>,
+    /// Where it began, if not at its first step.
+    pub forked: Option<Forked>,
+    /// Seconds up to each epoch that was kept of it.
+    pub(crate) kept: BTreeMap<u32, f64>,
     pub(crate) launch: Option<Launch>,
 }
 
@@ -89,6 +104,8 @@ impl Default for Standing {
             started: None,
             ended: None,
             reason: None,
+            forked: None,
+            kept: BTreeMap::new(),
             launch: None,
         }
     }
@@ -120,6 +137,8 @@ pub(crate) fn apply(standings: &mut BTreeMap<String, Standing>, rungs: &mut Rung
         | Entry::Stop { trial, .. }
         | Entry::End { trial, .. }
         | Entry::Skip { trial, .. }
+        | Entry::Keep { trial, .. }
+        | Entry::Fork { trial, .. }
         | Entry::Retry { trial } => trial,
     };
     let Some(standing) = standings.get_mut(name) else {
@@ -181,6 +200,21 @@ pub(crate) fn apply(standings: &mut BTreeMap<String, Standing>, rungs: &mut Rung
         Entry::Skip { reason, .. } => {
             standing.state = State::Skipped;
             standing.reason = Some(reason.clone());
+        }
+        Entry::Keep { epoch, seconds, .. } => {
+            standing.kept.insert(*epoch, *seconds);
+        }
+        Entry::Fork {
+            from,
+            epoch,
+            seconds,
+            ..
+        } => {
+            standing.forked = Some(Forked {
+                from: from.clone(),
+                epoch: *epoch,
+                seconds: *seconds,
+            });
         }
         Entry::Retry { .. } => {
             if standing.state == State::Skipped {

@@ -11,6 +11,7 @@ use crate::error::SweepError;
 use crate::executor::Handle;
 use crate::folder::{Folder, LOCK};
 use crate::ledger::{Entry, Ledger, now};
+use crate::name::is_of_stage;
 use crate::process;
 use crate::standing::{Standing, State, replay};
 
@@ -32,7 +33,10 @@ pub struct Status {
     pub failed: Vec<(String, String)>,
     /// Hours of all attempts that ended.
     pub hours: f64,
-    /// Hours until all open trials are over, as far as the stages' trials that are done tell.
+    /// Trials that have begun and whose processes are not gone.
+    pub at_a_time: usize,
+    /// Hours until all open trials are over with as many at a time, one at least, as far as the stages'
+    /// trials that are done tell.
     pub hours_left: Option<f64>,
     /// Stages with open trials of which none is done, so that [`hours_left`](Self::hours_left) lacks
     /// them.
@@ -67,6 +71,13 @@ pub struct Running {
     pub epochs: Option<u32>,
     /// Whether its process of this machine is gone, which the sweep finds out when it goes on.
     pub gone: bool,
+}
+
+impl Running {
+    /// Whether it is being worked on: begun, and its process not known to be gone.
+    fn works(&self) -> bool {
+        self.begun && !self.gone
+    }
 }
 
 impl Status {
@@ -110,7 +121,8 @@ impl Status {
             let reason = standing.reason.clone().unwrap_or_default();
             (standing.state == State::Failed).then(|| ((*name).to_owned(), reason))
         });
-        let (hours_left, unknown) = left(&stages, &running);
+        let at_a_time = running.iter().filter(|trial| trial.works()).count();
+        let (hours_left, unknown) = left(&stages, &running, at_a_time);
         Ok(Self {
             name: name.clone(),
             at_work: at_work(&folder),
@@ -118,25 +130,24 @@ impl Status {
             hours: standings.values().map(|s| s.seconds).sum::<f64>() / 3600.0,
             stages,
             running,
+            at_a_time,
             hours_left,
             unknown,
         })
     }
 }
 
-/// The process that holds the sweep's lock, by the number that it left there.
+/// The process that holds the sweep's lock. Its number in the lock's file may be another process's by now.
 fn at_work(folder: &Folder) -> Option<u32> {
-    let text = read_text(&folder.path().join(LOCK), SMALL).ok()?;
+    let lock = folder.path().join(LOCK);
+    let text = read_text(&lock, SMALL).ok()?;
     let pid = text.trim().parse().ok()?;
-    process::started(pid).map(|_| pid)
+    process::has_open(pid, &lock).then_some(pid)
 }
 
 /// The stage of a trial, which its name begins with.
 fn stage_of<'a>(trial: &str, stages: &'a [String]) -> Option<&'a String> {
-    stages.iter().find(|stage| {
-        let rest = trial.strip_prefix(stage.as_str());
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([',', '~']))
-    })
+    stages.iter().find(|stage| is_of_stage(trial, stage))
 }
 
 fn stage(name: &str, trials: &[&str], standings: &BTreeMap<String, Standing>) -> StageStatus {
@@ -197,9 +208,12 @@ fn last_epoch(run: &Path) -> Option<u32> {
     Some(serde_json::from_slice::<Line>(last).ok()?.epoch)
 }
 
-/// Hours until all open trials are over with as many at a time as run now, and the stages of which
-/// that is not known.
-fn left(stages: &[StageStatus], running: &[Running]) -> (Option<f64>, Vec<String>) {
+/// Hours until all open trials are over with so many at a time, and the stages of which that is not known.
+fn left(
+    stages: &[StageStatus],
+    running: &[Running],
+    at_a_time: usize,
+) -> (Option<f64>, Vec<String>) {
     let names: Vec<String> = stages.iter().map(|stage| stage.name.clone()).collect();
     let mut seconds = 0.0;
     let mut known = false;
@@ -225,11 +239,12 @@ fn left(stages: &[StageStatus], running: &[Running]) -> (Option<f64>, Vec<String
             })
             .sum::<f64>();
     }
-    let at_a_time = running.iter().filter(|trial| trial.begun).count().max(1) as f64;
+    let at_a_time = at_a_time.max(1) as f64;
     (known.then_some(seconds / at_a_time / 3600.0), unknown)
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -254,7 +269,7 @@ mod tests {
         let b = stage("b", 0, 3, None);
         let under_way = [running("a,seed=1", 900.0), running("a,seed=2", 3600.0)];
         // 2 × 1800 s, 900 s of one under way and none of the other, two at a time.
-        let (hours, unknown) = left(&[a, b], &under_way);
+        let (hours, unknown) = left(&[a, b], &under_way, 2);
         assert_eq!(hours, Some(4500.0 / 2.0 / 3600.0));
         assert_eq!(unknown, ["b"]);
         // One that waits in a queue has all before it, and makes nothing faster.
@@ -264,8 +279,33 @@ mod tests {
             begun: false,
             ..running("a,seed=2", 3600.0)
         };
-        let (hours, _) = left(&[a], &[running("a,seed=1", 900.0), waits]);
+        assert!(!waits.works());
+        let gone = Running {
+            gone: true,
+            ..running("a,seed=3", 1.0)
+        };
+        assert!(!gone.works() && running("a,seed=3", 1.0).works());
+        let (hours, _) = left(&[a], &[running("a,seed=1", 900.0), waits], 1);
         assert_eq!(hours, Some(2700.0 / 3600.0));
-        assert_eq!(left(&[stage("", 4, 0, Some(1.0))], &[]), (None, Vec::new()));
+        assert_eq!(
+            left(&[stage("", 4, 0, Some(1.0))], &[], 0),
+            (None, Vec::new())
+        );
+    }
+
+    #[test]
+    fn a_process_is_at_work_while_it_holds_the_lock() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::open(place.path()).unwrap();
+        assert_eq!(at_work(&folder), None);
+        let lock = folder.lock().unwrap();
+        let own = std::process::id();
+        assert_eq!(at_work(&folder), Some(own));
+        drop(lock);
+        // The number is still there, and so is a process of that number.
+        let text = std::fs::read_to_string(place.path().join(LOCK)).unwrap();
+        assert_eq!(text.trim(), own.to_string());
+        let proc = Path::new("/proc/self/fd").exists();
+        assert_eq!(at_work(&folder), (!proc).then_some(own));
     }
 }

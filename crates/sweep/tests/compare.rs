@@ -153,7 +153,7 @@ fn answers_come_from_the_runs_and_remember_when_they_were_asked() {
         (question.as_str(), outcome),
         ("expected above 0.2", Outcome::Met)
     );
-    assert!(!results.asked_later);
+    assert!(!results.answers[0].asked_later);
     // The questions are no part of the trials, but the ledger knows with which it was begun.
     fs::write(rig.file(), sweep.replace("0.2\n", "0.3\n")).unwrap();
     assert_eq!(rig.run(4).unwrap(), Ending::Complete);
@@ -162,7 +162,7 @@ fn answers_come_from_the_runs_and_remember_when_they_were_asked() {
         results.answers[0].expected.as_ref().unwrap().1,
         Outcome::NotMet
     );
-    assert!(results.asked_later);
+    assert!(results.answers[0].asked_later);
     assert_eq!(
         rig.plan().unwrap().1.comparisons[0].expects,
         Some((Expects::Above, 0.3))

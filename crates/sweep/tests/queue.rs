@@ -210,6 +210,7 @@ fn a_trial_that_was_to_stop_is_told_again_by_the_next_process_and_then_no_more()
                 name: "s".to_owned(),
                 digest: plan.digest.clone(),
                 questions: None,
+                each_question: Vec::new(),
                 stages: Vec::new(),
                 trials: digests.collect(),
             },

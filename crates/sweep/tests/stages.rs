@@ -15,6 +15,7 @@ const BASE: &str = "epochs = 2\n";
 const HEAD: &str =
     "name = \"s\"\nconfig = \"base.toml\"\nseeds = [1, 2]\nmetric = { name = \"eval/knn\" }\n";
 const TRAIN: &str = "[[stages]]\nname = \"train\"\n[stages.grid]\nquality = [0.1, 0.2]\n";
+const ARMS: &str = "[[stages]]\nname = \"train\"\narms = [{ name = \"x\", set = { quality = 0.5 } }, { name = \"y\", set = { quality = 0.6 } }]\n";
 const PRUNE: &str = "[[stages]]\nname = \"prune\"\nneeds = [\"train\"]\nset = { from = \"{train}\", epochs = 1 }\n\
                      [stages.grid]\nquality = [0.1, 0.2]\npace = [1, 2]\n";
 
@@ -155,6 +156,8 @@ fn mistakes_in_stages_are_told_at_their_line() {
          "sweep.toml:11: stages[1].set.quality: no trial of the stage \"train\" has quality = 0.7"),
         (format!("{TRAIN}[[stages]]\nname = \"b\"\nneeds = [\"train\"]\nset = {{ \"{{train}}.pace\" = 1 }}\n"),
          "the stage \"train\" varies no \"pace\"; it varies quality"),
+        (format!("{ARMS}[[stages]]\nname = \"b\"\nneeds = [\"train\"]\nset = {{ from = \"{{train}}\", \"{{train}}.arm\" = \"x\", \"{{train}}.quality\" = 0.6 }}\n"),
+         "sweep.toml:10: stages[1].set.from: no trial of the stage \"train\" has quality = 0.6, arm \"x\""),
         ("[[stages]]\nname = \"a\"\n[[stages]]\nname = \"b\"\n".to_owned(),
          "stages[1]: two trials have the same config"),
         ("grid = { quality = [1.0] }\n[[stages]]\nname = \"a\"\n".to_owned(),

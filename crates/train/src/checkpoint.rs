@@ -89,6 +89,15 @@ struct Contents {
     sha256: BTreeMap<String, String>,
 }
 
+impl Contents {
+    fn text(&self) -> Result<Vec<u8>, TrainError> {
+        serde_json::to_vec_pretty(self).map_err(|error| TrainError::Record {
+            what: "contents",
+            reason: error.to_string(),
+        })
+    }
+}
+
 pub(crate) const MODEL: &str = "model.bpk";
 const OPTIMIZER: &str = "optimizer.bpk";
 const SCHEDULE: &str = "schedule.bpk";
@@ -183,11 +192,7 @@ impl Checkpoints {
             config_digest: digest(self.config.as_bytes()),
             sha256,
         };
-        let text = serde_json::to_string_pretty(&contents).map_err(|e| TrainError::Record {
-            what: "contents",
-            reason: e.to_string(),
-        })?;
-        write_synced(&beside.join(CONTENTS), text.as_bytes())?;
+        write_synced(&beside.join(CONTENTS), &contents.text()?)?;
         let aside = self.folder.join(format!(".{}.replaced", name(step)));
         if place.exists() {
             fs::rename(&place, &aside).map_err(TrainError::io(&place, "replace"))?;
@@ -316,6 +321,20 @@ pub fn read_plugins(path: &Path) -> Result<HooksState, TrainError> {
 /// A checkpoint that is incomplete or damaged.
 pub fn read_kept(path: &Path) -> Result<Kept, TrainError> {
     read(path, None).map(|checkpoint| checkpoint.shape.groups)
+}
+
+/// Makes the checkpoint at `path` one of a run of `config`, which up to there did what its own run did.
+///
+/// # Errors
+/// A checkpoint that is incomplete or damaged; a file that cannot be written.
+pub fn give_config(path: &Path, config: &str) -> Result<(), TrainError> {
+    let (mut contents, _) = verified(path)?;
+    contents.config_digest = digest(config.as_bytes());
+    contents
+        .sha256
+        .insert(CONFIG.to_owned(), contents.config_digest.clone());
+    write_synced(&path.join(CONFIG), config.as_bytes())?;
+    write_synced(&path.join(CONTENTS), &contents.text()?)
 }
 
 fn damaged(path: &Path, file: &str, what: impl Into<String>) -> TrainError {

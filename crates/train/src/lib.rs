@@ -35,7 +35,8 @@ mod view_feed;
 
 pub use attach::{Afterimage, RunReport};
 pub use checkpoint::{
-    Checkpoints, LoopState, read_disabled, read_kept, read_model, read_plugins, read_state,
+    Checkpoints, LoopState, give_config, read_disabled, read_kept, read_model, read_plugins,
+    read_state,
 };
 pub use embed::embed;
 pub use error::TrainError;

@@ -3,14 +3,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use afterimage_sweep::{Metric, Plan, SweepConfig, Trial, Use};
+use afterimage_sweep::{Plan, SweepConfig, Trial, Use};
 use toml::{Table, Value};
 
 use crate::config::{ConfigErrors, KeyPath, Loaded, Report};
+use crate::registry::{PluginKind, Registry};
+
+/// What the names of the loop's own scalars begin with.
+const LOOP: [&str; 5] = ["eval", "loss", "lr", "overhead", "time"];
 
 /// # Errors
 /// Every such mistake at its line of the sweep file.
-pub(super) fn check(loaded: &Loaded<SweepConfig>, plan: &Plan) -> Result<(), ConfigErrors> {
+pub(super) fn check(
+    registry: &Registry,
+    loaded: &Loaded<SweepConfig>,
+    plan: &Plan,
+) -> Result<(), ConfigErrors> {
     let mut report = loaded.locations.report();
     let mut told = Told::default();
     // Few configs are of interest, and sweeps can have thousands.
@@ -26,15 +34,44 @@ pub(super) fn check(loaded: &Loaded<SweepConfig>, plan: &Plan) -> Result<(), Con
             read.insert(&trial.name, table);
         }
     }
+    // Why a trial will not report a scalar.
+    let lacks = |trial: &Trial, metric: &str| {
+        let off = read.get(trial.name.as_str());
+        let why = off
+            .and_then(|config| switched_off(config, metric))
+            .or_else(|| unreported(registry, &trial.config, metric))?;
+        let of = trial.stage.as_ref();
+        Some(why + &of.map_or(String::new(), |stage| format!(" (stage {stage:?})")))
+    };
+    for trial in &plan.trials {
+        if let Some(why) = lacks(trial, &trial.metric.name) {
+            told.once(&mut report, &metric_key(&loaded.value, trial), why);
+        }
+    }
+    let by_configuration: BTreeMap<&str, &Trial> = plan
+        .trials
+        .iter()
+        .map(|trial| (trial.configuration.as_str(), trial))
+        .collect();
+    for (index, comparison) in plan.comparisons.iter().enumerate() {
+        let own = loaded.value.compare.get(index);
+        if own.is_none_or(|compare| compare.metric.is_none()) {
+            continue;
+        }
+        let of = |name: &String| lacks(by_configuration.get(name.as_str())?, &comparison.metric);
+        let pairs = comparison.pairs.iter();
+        let why: Option<Vec<String>> = pairs
+            .map(|(arm, control)| of(arm).or_else(|| of(control)))
+            .collect();
+        // One pair that has it is an answer.
+        if let Some(why) = why.and_then(|all| all.into_iter().next()) {
+            report.error(&format!("compare[{index}].metric"), why);
+        }
+    }
     for trial in &plan.trials {
         let Some(config) = read.get(trial.name.as_str()) else {
             continue;
         };
-        if let Some(why) = lacks(config, &trial.metric) {
-            let of = trial.stage.as_ref();
-            let of = of.map_or(String::new(), |stage| format!(" (stage {stage:?})"));
-            told.once(&mut report, &metric_key(&loaded.value, trial), why + &of);
-        }
         for parent in &trial.parents {
             let Some(of) = read.get(parent.trial.as_str()) else {
                 continue;
@@ -71,10 +108,33 @@ fn metric_key(sweep: &SweepConfig, trial: &Trial) -> String {
     })
 }
 
-/// Why a run of `config` will not report `metric`, as far as its config says.
-fn lacks(config: &Table, metric: &Metric) -> Option<String> {
+/// Why no plugin of a run of `config` reports the scalar `name`, as far as the kinds of plugins say.
+fn unreported(registry: &Registry, config: &str, name: &str) -> Option<String> {
+    let family = name.split('/').next().unwrap_or_default();
+    // By its text: there may be ten thousand.
+    let has = |kind: &PluginKind| config.contains(&format!("kind = \"{}\"", kind.name()));
+    let may = |kind: &PluginKind| kind.families().is_none_or(|all| all.contains(&family));
+    if LOOP.contains(&family) || registry.kinds().any(|kind| may(kind) && has(kind)) {
+        return None;
+    }
+    let of = registry
+        .kinds()
+        .filter(|kind| kind.families().is_some() && may(kind));
+    let kinds: Vec<String> = of.map(|kind| format!("{:?}", kind.name())).collect();
+    Some(match kinds.as_slice() {
+        [] => format!(
+            "nothing in these runs reports {name:?}: no plugin of theirs has scalars \"{family}/…\""
+        ),
+        kinds => format!(
+            "runs without the plugin {} report no {name:?}",
+            kinds.join(" or ")
+        ),
+    })
+}
+
+/// Why a run of `config` will not report the scalar `name` of an evaluation.
+fn switched_off(config: &Table, name: &str) -> Option<String> {
     let evaluation = config.get("evaluation")?;
-    let name = metric.name.as_str();
     if !name.starts_with("eval/") {
         return None;
     }

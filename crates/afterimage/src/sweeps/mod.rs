@@ -1,6 +1,8 @@
 //! Sweeps of experiments: trials checked by the experiment's own loader, and their results as
 //! tables, TensorBoard sessions and one HTML page. What `afterimage sweep` does, as a library.
 
+mod check;
+mod forks;
 mod hparams;
 mod knowable;
 mod page;
@@ -9,19 +11,20 @@ mod status;
 mod summary;
 mod tables;
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 
 use afterimage_hooks::{Column, Table};
-use afterimage_sweep::{Checked, Folder, Plan, Results, SweepConfig, SweepFile, journal};
+use afterimage_sweep::{Folder, Plan, Results, SweepConfig, SweepFile, journal};
 use afterimage_track::{files::write_beside, write_table};
 
 use crate::config::{ConfigError, ConfigErrors, Loaded, load_file_with};
-use crate::dry_run::dry_run;
 use crate::error::RunError;
 use crate::registry::Registry;
 
+use check::Checks;
+
+pub use forks::Forking;
 pub use status::{left, status};
 pub use summary::{comparisons, counts, overview, table};
 
@@ -43,11 +46,10 @@ pub fn load_sweep(
     file: &Path,
     sets: &[String],
 ) -> Result<(Loaded<SweepConfig>, Plan), ConfigErrors> {
-    // Trials that differ in their seed alone have the same plugins in the same order.
-    let seen = RefCell::new(BTreeMap::new());
-    let check = |base: &Path, sets: &[String]| check(registry, base, sets, &seen);
+    let checks = Checks::new(registry);
     let mut plan = None;
     let loaded = load_file_with::<SweepConfig>(file, sets, |sweep, report| {
+        let check = |base: &Path, sets: &[String]| checks.check(base, sets, sweep.fork);
         let trials = ["set", "grid", "search", "arms", "seeds", "stages"];
         let read = SweepFile {
             value: sweep,
@@ -67,7 +69,7 @@ pub fn load_sweep(
     })?;
     match plan {
         Some(plan) => {
-            knowable::check(&loaded, &plan)?;
+            knowable::check(registry, &loaded, &plan)?;
             Ok((loaded, plan))
         }
         None => Err(of_file(file, "the trials cannot be told".to_owned()).into()),
@@ -85,32 +87,9 @@ fn of_file(file: &Path, message: String) -> ConfigError {
     }
 }
 
-fn check(
-    registry: &Registry,
-    base: &Path,
-    sets: &[String],
-    seen: &RefCell<BTreeMap<String, ()>>,
-) -> Result<Checked, ConfigErrors> {
-    let loaded = registry.load(base, sets)?;
-    let seed = format!("seed = {}\n", loaded.value.seed);
-    let apart_from_seed = loaded.resolved.replacen(&seed, "", 1);
-    if !seen.borrow().contains_key(&apart_from_seed) {
-        dry_run(registry, &loaded, false).map_err(|error| match error {
-            RunError::Config(errors) => errors,
-            other => of_file(base, other.to_string()).into(),
-        })?;
-        seen.borrow_mut().insert(apart_from_seed, ());
-    }
-    Ok(Checked {
-        resolved: loaded.resolved,
-        digest: loaded.digest,
-        notes: loaded.notes,
-    })
-}
-
 /// Writes all that is made of results into the sweep's folder: `results.csv`, `results.parquet`,
 /// `sweep.json`, `study.md`, `report.html`, `optuna.journal`, `tensorboard/` with a session a trial,
-/// and `comparisons.csv` where the sweep compares.
+/// and `comparisons.csv` where the sweep compares; what an earlier sweep file asked for in its place goes.
 ///
 /// # Errors
 /// A file that cannot be written.
@@ -121,9 +100,13 @@ pub fn write_results(results: &Results, folder: &Folder) -> Result<(), RunError>
     write_table(&path.join("results.parquet"), &columns(results))?;
     write_beside(&path.join("optuna.journal"), journal(results).as_bytes())?;
     write_beside(&path.join(STUDY), tables::markdown(results).as_bytes())?;
+    let comparisons = path.join("comparisons.csv");
     if !results.answers.is_empty() {
         let csv = tables::csv(&results.answers);
-        write_beside(&path.join("comparisons.csv"), csv.as_bytes())?;
+        write_beside(&comparisons, csv.as_bytes())?;
+    } else if comparisons.exists() {
+        // Of questions that the sweep file no longer asks.
+        fs::remove_file(&comparisons).map_err(RunError::io(&comparisons, "remove"))?;
     }
     write_beside(&path.join(PAGE), page::render(results).as_bytes())?;
     hparams::write(results, &path.join("tensorboard"))

@@ -13,6 +13,19 @@ use super::tables;
 /// Curves that are drawn; more cannot be told apart.
 const CURVES: usize = 60;
 
+/// Rows of a table on the page: a page of ten thousand trials must still open.
+const ROWS: usize = 1000;
+
+/// Failed trials whose last lines are shown.
+const FAILED: usize = 100;
+
+/// Names along an axis, or in a legend.
+const NAMES: usize = 40;
+
+/// Points of a chart: the best ones, and some of the others.
+const BEST: usize = 300;
+const OTHERS: usize = 300;
+
 pub(super) fn render(results: &Results) -> String {
     let mut body = format!("<h1>{}</h1>", escape(&results.name));
     body += &format!("<p class=note>{}.</p>", escape(&counts(results)));
@@ -20,30 +33,40 @@ pub(super) fn render(results: &Results) -> String {
     for part in results.by_stage() {
         body += &stage(&part, !results.stages.is_empty());
     }
-    body += &section("Failed trials", "", &failures(results));
-    body += &section(
-        "Trials",
-        "The name leads to the trial's own report, where it has one.",
-        &trials(results),
-    );
+    let failed = first(results.count(State::Failed), FAILED, "");
+    body += &section("Failed trials", &failed, &failures(results));
+    let note = "The name leads to the trial's own report, where it has one.";
+    let note = first(results.rows.len(), ROWS, note);
+    body += &section("Trials", &note, &trials(results));
     document(&results.name, &body)
+}
+
+/// `note` with a word on how much of a list is shown.
+fn first(all: usize, shown: usize, note: &str) -> String {
+    if all <= shown {
+        return note.to_owned();
+    }
+    let more = format!("The first {shown} of {all}; the others are in results.csv and sweep.json.");
+    format!("{note} {more}").trim_start().to_owned()
 }
 
 /// The questions of the sweep and their answers.
 fn comparisons(results: &Results) -> String {
     let mut tables = String::new();
     for group in tables::groups(&results.answers) {
-        let (header, rows) = tables::cells(group);
+        let (header, mut rows) = tables::cells(group);
+        let shown = first(rows.len(), ROWS, &tables::heading(group));
+        rows.truncate(ROWS);
         let name = group.first().map_or("", |answer| answer.compare.as_str());
         tables += &format!(
             "<h3>{}</h3><p class=note>{}</p>{}",
             escape(name),
-            escape(&tables::heading(group)),
+            escape(&shown),
             html::table(&header, &rows)
         );
-    }
-    if results.asked_later {
-        tables += &format!("<p><b>{}</b></p>", escape(tables::LATER));
+        for note in tables::notes(group, results) {
+            tables += &format!("<p class=note>{}</p>", escape(&note));
+        }
     }
     section("Comparisons", &tables::READING.replace('*', ""), &tables)
 }
@@ -54,7 +77,8 @@ fn stage(results: &Results, named: bool) -> String {
         true => format!("{}: {}", results.name, text.to_lowercase()),
         false => text.to_owned(),
     };
-    let (header, rows) = cells(results);
+    let (header, mut rows) = cells(results);
+    rows.truncate(ROWS);
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
     let judged = format!(
         "Judged by {}, {}; mean over the trials that are done, with its standard error where there are at \
@@ -65,13 +89,19 @@ fn stage(results: &Results, named: bool) -> String {
             afterimage_sweep::Direction::Minimize => "lower is better",
         }
     );
+    let all = results.configurations.len();
+    let judged = first(all, ROWS, &judged);
     let mut body = section(&title("Best first"), &judged, &html::table(&header, &rows));
-    body += &section(
-        &title("What each key does"),
+    let mut points =
         "A point a configuration: mean and standard error over seeds. The other keys vary from \
-         point to point.",
-        &keys(results),
-    );
+                      point to point."
+            .to_owned();
+    if all > BEST + OTHERS {
+        points += &format!(
+            " Of {all} configurations the {BEST} best are drawn here and below, and {OTHERS} at most of the others."
+        );
+    }
+    body += &section(&title("What each key does"), &points, &keys(results));
     body += &section(
         &title("Against cost"),
         "The dashed line is the Pareto front: no other configuration has less cost and a better \
@@ -81,14 +111,17 @@ fn stage(results: &Results, named: bool) -> String {
     body + &section(&title("By epoch"), "", &curves(results))
 }
 
-/// Arms, or one group without a name.
+/// Arms, or one group without a name, as also where there are too many to be told apart.
 fn groups(results: &Results) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for row in &results.rows {
-        let name = row.arm.clone().unwrap_or_default();
-        if !names.contains(&name) {
-            names.push(name);
-        }
+    let mut seen = BTreeSet::new();
+    let arms = results.rows.iter().map(|row| row.arm.as_deref());
+    let names: Vec<String> = arms
+        .map(Option::unwrap_or_default)
+        .filter(|name| seen.insert(*name))
+        .map(str::to_owned)
+        .collect();
+    if names.len() > NAMES {
+        return vec![String::new()];
     }
     names
 }
@@ -103,7 +136,8 @@ fn keys(results: &Results) -> String {
     let groups = groups(results);
     let mut charts = String::new();
     if groups.len() > 1 {
-        let points: Vec<Point> = points(results, &groups, |c| Some(group(&groups, c) as f64));
+        let points = points(results, &groups, |c| Some(group(&groups, c) as f64));
+        let (points, _) = thinned(&points, &[]);
         charts += &Scatter {
             title: "arm",
             x_label: "",
@@ -132,6 +166,9 @@ fn keys(results: &Results) -> String {
             .iter()
             .all(|value| value.is_float() || value.is_integer());
         let names: Vec<String> = texts.into_iter().collect();
+        if !numeric && names.len() > NAMES {
+            continue;
+        }
         let place = |c: &Configuration| {
             let text = c.values.get(label)?;
             if numeric {
@@ -143,7 +180,7 @@ fn keys(results: &Results) -> String {
                     .map(|index| index as f64)
             }
         };
-        let points = points(results, &groups, place);
+        let (points, _) = thinned(&points(results, &groups, place), &[]);
         let axis = if numeric {
             number_axis(&points)
         } else {
@@ -193,12 +230,35 @@ fn points(
         .collect()
 }
 
+/// Of many points, best first, the best ones, some of the others, and all of `front`, with the new places of
+/// the latter.
+fn thinned(all: &[Point], front: &[usize]) -> (Vec<Point>, Vec<usize>) {
+    let between = all.len().saturating_sub(BEST).div_ceil(OTHERS).max(1);
+    let front: BTreeSet<usize> = front.iter().copied().collect();
+    let stays = |place: usize| {
+        place < BEST || (place - BEST).is_multiple_of(between) || front.contains(&place)
+    };
+    let kept: Vec<usize> = (0..all.len()).filter(|&place| stays(place)).collect();
+    let places = kept.iter().enumerate();
+    let places = places.filter(|(_, place)| front.contains(place));
+    let mut places: Vec<usize> = places.map(|(new, _)| new).collect();
+    let points: Vec<Point> = kept
+        .iter()
+        .filter_map(|&place| all.get(place).cloned())
+        .collect();
+    // A line from left to right.
+    let x = |place: &usize| points.get(*place).map_or(f64::NAN, |point| point.x);
+    places.sort_by(|a, b| x(a).total_cmp(&x(b)));
+    (points, places)
+}
+
 fn costs(results: &Results) -> String {
     let groups = groups(results);
     let mut charts = String::new();
     for cost in &results.metric.against {
         let points = points(results, &groups, |c| c.against.get(cost).copied());
         let front = pareto_front(&points, |a, b| results.metric.direction.is_better(a, b));
+        let (points, front) = thinned(&points, &front);
         let chart = Scatter {
             title: &format!("{} against {cost}", results.metric.name),
             x_label: cost,
@@ -250,6 +310,7 @@ fn failures(results: &Results) -> String {
         .rows
         .iter()
         .filter(|row| row.standing.state == State::Failed)
+        .take(FAILED)
         .map(|row| {
             format!(
                 "<h3>{}</h3><p class=note>{}</p><pre>{}</pre>",
@@ -270,6 +331,7 @@ fn trials(results: &Results) -> String {
     let rows: String = results
         .rows
         .iter()
+        .take(ROWS)
         .map(|row| {
             let cells: String = results
                 .cells(row)
@@ -290,4 +352,29 @@ fn trials(results: &Results) -> String {
     format!(
         "<div class=scroll><table><thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_points_the_best_and_the_front_stay() {
+        let point = |index: usize| Point {
+            x: 20_000.0 - index as f64,
+            y: 1.0 - index as f64 * 1e-5,
+            error: 0.0,
+            group: 0,
+            label: index.to_string(),
+        };
+        let all: Vec<Point> = (0..10_000).map(point).collect();
+        // The cheapest, which is the worst, and the best.
+        let (points, front) = thinned(&all, &[9_999, 0]);
+        assert!(points.len() <= BEST + OTHERS + 2, "{}", points.len());
+        let labels: Vec<&str> = front.iter().map(|&at| points[at].label.as_str()).collect();
+        assert_eq!(labels, ["9999", "0"]);
+        assert_eq!(points[BEST - 1].label, (BEST - 1).to_string());
+        let few = thinned(&all[..BEST + OTHERS], &[]).0;
+        assert_eq!(few.len(), BEST + OTHERS);
+    }
 }

@@ -75,29 +75,36 @@ pub fn status(status: &Status) -> String {
     );
     text += &match status.at_work {
         Some(pid) => format!("process {pid} is at work on it\n"),
-        None => {
+        None if is_open(status) => {
             "no process is at work on it; the command that began it goes on with it\n".to_owned()
         }
+        None => "no process is at work on it\n".to_owned(),
     };
     text
 }
 
+/// Whether trials are left to run.
+fn is_open(status: &Status) -> bool {
+    status.stages.iter().any(|stage| {
+        [State::Pending, State::Running]
+            .iter()
+            .any(|state| stage.counts.contains_key(state))
+    })
+}
+
 /// How long the rest of a sweep may take, in words.
 pub fn left(status: &Status) -> String {
-    let open = |state| {
-        status
-            .stages
-            .iter()
-            .any(|stage| stage.counts.contains_key(&state))
-    };
-    if !open(State::Pending) && !open(State::Running) {
+    if !is_open(status) {
         return "nothing is left to run".to_owned();
     }
-    let begun = status.running.iter().filter(|trial| trial.begun);
-    let at_a_time = begun.count().max(1);
+    let at_a_time = match status.at_a_time {
+        0 => "one at a time".to_owned(),
+        1 => "one at a time as now".to_owned(),
+        several => format!("{several} at a time as now"),
+    };
     let known = status
         .hours_left
-        .map(|hours| format!("about {hours:.2} hours left, with {at_a_time} at a time as now"));
+        .map(|hours| format!("about {hours:.2} hours left, with {at_a_time}"));
     let unknown = match status.unknown.as_slice() {
         [] => None,
         [name] if name.is_empty() => {
@@ -110,4 +117,46 @@ pub fn left(status: &Status) -> String {
     };
     let parts: Vec<String> = known.into_iter().chain(unknown).collect();
     parts.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use afterimage_sweep::StageStatus;
+
+    use super::*;
+
+    fn of(open: usize, at_a_time: usize) -> Status {
+        let counts = [(State::Done, 1), (State::Pending, open)].into_iter();
+        Status {
+            name: "t".to_owned(),
+            at_work: None,
+            stages: vec![StageStatus {
+                name: String::new(),
+                counts: counts.filter(|(_, count)| *count > 0).collect(),
+                seconds: Some(1.0),
+            }],
+            running: Vec::new(),
+            failed: Vec::new(),
+            hours: 1.0,
+            at_a_time,
+            hours_left: (open > 0).then_some(2.0),
+            unknown: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_pace_is_told_in_words_and_advice_where_something_is_left() {
+        for (at_a_time, words) in [
+            (0, "about 2.00 hours left, with one at a time"),
+            (1, "about 2.00 hours left, with one at a time as now"),
+            (3, "about 2.00 hours left, with 3 at a time as now"),
+        ] {
+            assert_eq!(left(&of(2, at_a_time)), words);
+        }
+        let advice = "the command that began it goes on with it";
+        assert!(status(&of(2, 0)).contains(advice));
+        let over = status(&of(0, 0));
+        assert!(over.contains("nothing is left to run"), "{over}");
+        assert!(over.ends_with("no process is at work on it\n"), "{over}");
+    }
 }

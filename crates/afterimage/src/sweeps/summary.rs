@@ -5,7 +5,7 @@ use std::path::Path;
 use afterimage_sweep::{Configuration, Plan, Results, State, Trial};
 use afterimage_track::TextTable;
 
-use super::tables::{LATER, groups, heading};
+use super::tables::{groups, heading, interval, notes};
 
 /// Characters of a value in the table.
 const LONGEST: usize = 32;
@@ -43,9 +43,6 @@ pub fn comparisons(results: &Results) -> String {
         let mut table = TextTable::new(title, &header);
         for answer in group {
             let number = |x: Option<f64>| TextTable::number(x.unwrap_or(f64::NAN), 4);
-            let interval = answer.interval().map_or("–".to_owned(), |(low, high)| {
-                format!("{low:+.4} … {high:+.4}")
-            });
             let expected = answer
                 .expected
                 .as_ref()
@@ -53,16 +50,16 @@ pub fn comparisons(results: &Results) -> String {
             table.row(vec![
                 answer.arm.clone(),
                 number(answer.difference),
-                interval,
+                interval(answer.interval()),
                 format!("{} of {}", answer.pairs, answer.seeds),
                 answer.told.to_owned(),
                 expected.to_owned(),
             ]);
         }
         text += &format!("{table}\n");
-    }
-    if results.asked_later {
-        text += &format!("{LATER}\n");
+        for note in notes(group, results) {
+            text += &format!("{note}\n");
+        }
     }
     text
 }
@@ -79,8 +76,25 @@ pub fn overview(plan: &Plan, out: &Path) -> String {
         let count = plan.trials.iter().filter(own).count();
         text += &format!("stage {}: {count} trials{needs}\n", stage.name);
     }
+    let forks = plan.trials.iter().filter_map(|trial| trial.fork.as_ref());
+    let (count, epochs) = forks.fold((0, 0), |(count, epochs), fork| {
+        (count + 1, epochs + u64::from(fork.epoch))
+    });
+    if count > 0 {
+        let all: u64 = plan
+            .trials
+            .iter()
+            .filter_map(|trial| trial.epochs.map(u64::from))
+            .sum();
+        text += &format!(
+            "{count} of them begin at a checkpoint of another: {epochs} of {all} epochs are not trained again\n"
+        );
+    }
     for trial in &plan.trials {
-        text += &format!("  {}\n", trial.name);
+        let from = trial.fork.as_ref().map_or(String::new(), |fork| {
+            format!(" (from {} at epoch {})", fork.trial, fork.epoch)
+        });
+        text += &format!("  {}{from}\n", trial.name);
     }
     text
 }
@@ -102,7 +116,19 @@ pub fn counts(results: &Results) -> String {
             (count > 0 || state == State::Done).then(|| format!("{count} {}", state.word()))
         })
         .collect();
-    format!("{} trials: {}", results.rows.len(), parts.join(", "))
+    let forked: Vec<f64> = results
+        .rows
+        .iter()
+        .filter_map(|row| Some(row.standing.forked.as_ref()?.seconds))
+        .collect();
+    let saved = match forked.len() {
+        0 => String::new(),
+        count => format!(
+            "; {count} began at a checkpoint of another, which saved {:.2} hours",
+            forked.iter().sum::<f64>() / 3600.0
+        ),
+    };
+    format!("{} trials: {}{saved}", results.rows.len(), parts.join(", "))
 }
 
 /// A value that fits into a table: whole plugins may be set.

@@ -1,6 +1,8 @@
 //! The tables of a study: comparisons with their verdicts, and all configurations, as Markdown and CSV.
 
-use afterimage_sweep::{Answer, Configuration, Results};
+use std::collections::BTreeSet;
+
+use afterimage_sweep::{Answer, Configuration, Results, Row, State};
 
 use super::summary::counts;
 
@@ -32,20 +34,17 @@ pub(super) const READING: &str = "Differences are arm less control, run by run w
      there are at least three seeds; of few seeds the bootstrap alone would be too sure. Each interval \
      stands by itself: of twenty arms that are like their control, up to one is expected to be told apart.";
 
-/// What is said where questions are not those that the sweep was begun with.
-pub(super) const LATER: &str = "These questions are not those that the sweep was begun with: they were changed or added after \
-     trials had been started.";
+/// What is said of a question that the sweep was not begun with.
+const LATER: &str = "This question is not one that the sweep was begun with: it was changed or added after trials had \
+     been started.";
 
 /// `study.md`: the answers, then every configuration.
 pub(super) fn markdown(results: &Results) -> String {
     let mut text = format!("# {}\n\n{}.\n", results.name, counts(results));
     if !results.answers.is_empty() {
         text += &format!("\n## Comparisons\n\n{READING}\n");
-        if results.asked_later {
-            text += &format!("\n**{LATER}**\n");
-        }
         for group in groups(&results.answers) {
-            text += &comparison(group);
+            text += &comparison(group, results);
         }
     }
     for part in results.by_stage() {
@@ -108,19 +107,47 @@ pub(super) fn cells(group: &[Answer]) -> (Vec<&'static str>, Vec<Vec<String>>) {
     (header, rows.collect())
 }
 
-fn comparison(group: &[Answer]) -> String {
+/// What must be known to read the answers of a group, a sentence each: for pages, terminals and Markdown.
+pub(super) fn notes(group: &[Answer], results: &Results) -> Vec<String> {
+    let Some(first) = group.first() else {
+        return Vec::new();
+    };
+    let mut notes = Vec::new();
+    notes.extend(first.asked_later.then(|| LATER.to_owned()));
+    let meant: BTreeSet<&str> = group
+        .iter()
+        .flat_map(|answer| [answer.arm.as_str(), answer.control.as_str()])
+        .collect();
+    let is_done = |row: &&Row| {
+        row.standing.state == State::Done && meant.contains(row.configuration.as_str())
+    };
+    let mut done = results.rows.iter().filter(is_done).peekable();
+    if done.peek().is_some() && done.all(|row| !row.metrics.contains_key(&first.metric)) {
+        notes.push(format!(
+            "No trial of these that is done reports {}.",
+            first.metric
+        ));
+    }
+    let older: usize = group.iter().map(|answer| answer.earlier).sum();
+    notes.extend((older > 0).then(|| {
+        let pairs = if older == 1 { "pair" } else { "pairs" };
+        format!(
+            "In {older} {pairs} a value was last measured before the end of its run (`earlier` in its \
+             result.json)."
+        )
+    }));
+    notes
+}
+
+fn comparison(group: &[Answer], results: &Results) -> String {
     let name = group.first().map_or("", |answer| answer.compare.as_str());
     let (header, rows) = cells(group);
-    let older: usize = group.iter().map(|answer| answer.earlier).sum();
-    let note = match older {
-        0 => String::new(),
-        pairs => format!(
-            "\nIn {pairs} pairs a value was last measured before the end of its run (`earlier` in its \
-             result.json).\n"
-        ),
-    };
+    let notes: String = notes(group, results)
+        .into_iter()
+        .map(|note| format!("\n{note}\n"))
+        .collect();
     format!(
-        "\n### {name}\n\n{}\n\n{}{note}",
+        "\n### {name}\n\n{}\n\n{}{notes}",
         heading(group),
         table(&header, &rows)
     )
@@ -174,7 +201,7 @@ fn signed(value: Option<f64>) -> String {
     value.map_or("–".to_owned(), |x| format!("{x:+.4}"))
 }
 
-fn interval(of: Option<(f64, f64)>) -> String {
+pub(super) fn interval(of: Option<(f64, f64)>) -> String {
     of.map_or("–".to_owned(), |(low, high)| {
         format!("{low:+.4} … {high:+.4}")
     })

@@ -391,6 +391,15 @@ impl Plugin for Coreset {
         if self.config.gate.as_ref().is_some_and(|gate| gate.values) {
             d.reads::<SampleValues>();
         }
+        if self.config.warmup > 0 {
+            // What is gathered of the samples, and what they are mixed with, before anything is chosen.
+            let CoresetConfig {
+                mixup, beta, decay, ..
+            } = &self.config;
+            let gathers = self.config.gather && self.looks();
+            let until_then = (mixup, beta, decay, gathers, self.config.knows_labels());
+            d.begins(self.config.warmup, &until_then);
+        }
     }
 
     fn state(&self) -> Result<PluginState, Fault> {

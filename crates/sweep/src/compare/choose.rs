@@ -10,6 +10,7 @@ use crate::config::{SweepConfig, SweepFile};
 use crate::overrides::{Override, leaves, root};
 use crate::plan::Trial;
 use crate::problems::error_at;
+use crate::stage::Part;
 
 /// A configuration and all that can be said of it.
 struct Known<'a> {
@@ -49,42 +50,54 @@ pub(crate) fn comparisons(
     }
 }
 
-fn known<'a>(sweep: &SweepConfig, trials: &'a [Trial]) -> Vec<Known<'a>> {
+/// What the trials of a stage, or of a sweep without stages, share.
+struct Common {
+    keys: BTreeMap<String, Value>,
+    /// The keys that each arm sets.
+    armed: BTreeMap<String, BTreeSet<String>>,
+}
+
+fn common(sweep: &SweepConfig) -> BTreeMap<Option<String>, Common> {
+    let of = |part: &Part<'_>| {
+        let keys = part.common().into_iter().map(|one| (one.key, one.value));
+        let armed = part.arms.iter().map(|arm| {
+            let keys = leaves(&arm.set, "").into_iter().map(|one| one.key);
+            (arm.name.clone(), keys.collect())
+        });
+        Common {
+            keys: keys.collect(),
+            armed: armed.collect(),
+        }
+    };
     let parts = sweep.parts();
+    let parts = parts.iter().map(|part| {
+        let stage = part.stage.map(|(_, stage)| stage.name.clone());
+        (stage, of(part))
+    });
+    parts.collect()
+}
+
+fn known<'a>(sweep: &SweepConfig, trials: &'a [Trial]) -> Vec<Known<'a>> {
+    let parts = common(sweep);
     let mut seen = BTreeSet::new();
     let mut all = Vec::new();
     for trial in trials {
         if !seen.insert(&trial.configuration) {
             continue;
         }
-        let part = parts
-            .iter()
-            .find(|part| part.stage.map(|(_, stage)| &stage.name) == trial.stage.as_ref());
-        let common = part.map(|part| part.common()).unwrap_or_default();
-        let arm = part.and_then(|part| {
-            let mut arms = part.arms.iter();
-            arms.find(|arm| Some(&arm.name) == trial.arm.as_ref())
-        });
-        let armed: BTreeSet<String> = arm
-            .map(|arm| {
-                leaves(&arm.set, "")
-                    .into_iter()
-                    .map(|one| one.key)
-                    .collect()
-            })
-            .unwrap_or_default();
+        let part = parts.get(&trial.stage);
+        let armed = part.and_then(|part| part.armed.get(trial.arm.as_ref()?));
         let mut identity: BTreeMap<String, Value> = trial
             .settings
             .iter()
-            .filter(|(key, _)| !armed.contains(*key))
+            .filter(|(key, _)| armed.is_none_or(|armed| !armed.contains(*key)))
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect();
         let names = [("stage", &trial.stage), ("arm", &trial.arm)];
         for (key, name) in names {
             identity.extend(name.clone().map(|name| (key.to_owned(), name.into())));
         }
-        let mut whole: BTreeMap<String, Value> =
-            common.into_iter().map(|one| (one.key, one.value)).collect();
+        let mut whole = part.map(|part| part.keys.clone()).unwrap_or_default();
         whole.extend(trial.settings.clone());
         whole.extend(identity.clone());
         all.push(Known {
@@ -95,6 +108,57 @@ fn known<'a>(sweep: &SweepConfig, trials: &'a [Trial]) -> Vec<Known<'a>> {
         });
     }
     all
+}
+
+/// Configurations of one stage by the values of some keys, for as many sets of keys as are asked for.
+#[derive(Default)]
+struct OfStage<'k> {
+    members: Vec<&'k Known<'k>>,
+    /// Keys that any of them gives.
+    keys: BTreeSet<&'k str>,
+    by: BTreeMap<Vec<String>, BTreeMap<String, Vec<&'k Known<'k>>>>,
+}
+
+impl<'k> OfStage<'k> {
+    /// The configurations of each stage.
+    fn all(known: &'k [Known<'k>]) -> BTreeMap<String, Self> {
+        let mut stages: BTreeMap<String, Self> = BTreeMap::new();
+        for one in known {
+            let of = stages.entry(text(one.all.get("stage"))).or_default();
+            of.keys.extend(one.all.keys().map(String::as_str));
+            of.members.push(one);
+        }
+        stages
+    }
+
+    /// Those that have all of `wanted`.
+    fn with(&mut self, wanted: &BTreeMap<String, Value>) -> &[&'k Known<'k>] {
+        let members = &self.members;
+        let keys: Vec<String> = wanted.keys().cloned().collect();
+        let groups = self.by.entry(keys).or_insert_with(|| {
+            let mut groups: BTreeMap<String, Vec<&'k Known<'k>>> = BTreeMap::new();
+            for &one in members {
+                let values: Option<Vec<&Value>> =
+                    wanted.keys().map(|key| one.all.get(key)).collect();
+                if let Some(values) = values {
+                    groups.entry(joined(values)).or_default().push(one);
+                }
+            }
+            groups
+        });
+        groups
+            .get(&joined(wanted.values()))
+            .map_or(&[], Vec::as_slice)
+    }
+}
+
+fn text(value: Option<&Value>) -> String {
+    value.map_or(String::new(), Value::to_string)
+}
+
+fn joined<'v>(values: impl IntoIterator<Item = &'v Value>) -> String {
+    let texts: Vec<String> = values.into_iter().map(Value::to_string).collect();
+    texts.join("\n")
 }
 
 /// What a choice at `at` asks for.
@@ -109,22 +173,16 @@ fn conditions(choice: &Choice, at: &str) -> Vec<Override> {
     }
 }
 
-fn fits<'c>(
-    known: &Known<'_>,
-    mut conditions: impl Iterator<Item = (&'c String, &'c Value)>,
-) -> bool {
-    conditions.all(|(key, value)| known.all.get(key) == Some(value))
-}
-
 fn has(known: &Known<'_>, conditions: &[Override]) -> bool {
-    fits(known, conditions.iter().map(|one| (&one.key, &one.value)))
+    let mut conditions = conditions.iter();
+    conditions.all(|one| known.all.get(&one.key) == Some(&one.value))
 }
 
-fn comparison(
+fn comparison<'k>(
     loaded: SweepFile<'_>,
     index: usize,
     compare: &Compare,
-    known: &[Known<'_>],
+    known: &'k [Known<'k>],
 ) -> Result<Comparison, ConfigError> {
     let at = |key: &str| format!("compare[{index}].{key}");
     let fail = |place: &KeyPath, why: String| error_at(loaded, place, why);
@@ -158,10 +216,11 @@ fn comparison(
         let why = "no configuration is left to compare with the control".to_owned();
         return Err(fail(&root(&at(place)), why));
     }
+    let mut stages = OfStage::all(known);
     let mut pairs = Vec::new();
     for arm in &chosen {
-        let other =
-            control_of(arm, &control, known).map_err(|why| fail(&root(&at("control")), why))?;
+        let other = control_of(arm, &control, &mut stages)
+            .map_err(|why| fail(&root(&at("control")), why))?;
         pairs.push((arm.name.to_owned(), other.name.to_owned()));
     }
     let metric = match &compare.metric {
@@ -226,7 +285,7 @@ fn given(known: &[Known<'_>], one: &Override) -> Result<(), String> {
 fn control_of<'k>(
     arm: &Known<'_>,
     control: &[Override],
-    known: &'k [Known<'k>],
+    stages: &mut BTreeMap<String, OfStage<'k>>,
 ) -> Result<&'k Known<'k>, String> {
     let mut wanted = arm.identity.clone();
     wanted.extend(
@@ -234,21 +293,16 @@ fn control_of<'k>(
             .iter()
             .map(|one| (one.key.clone(), one.value.clone())),
     );
-    let stage = wanted.get("stage").cloned();
-    let of_stage = || {
-        known
-            .iter()
-            .filter(|one| one.all.get("stage") == stage.as_ref())
-    };
+    let of_stage = stages.entry(text(wanted.get("stage"))).or_default();
     wanted.retain(|key, _| {
-        control.iter().any(|one| one.key == *key) || of_stage().any(|one| one.all.contains_key(key))
+        control.iter().any(|one| one.key == *key) || of_stage.keys.contains(key.as_str())
     });
-    let found: Vec<&Known<'_>> = of_stage().filter(|one| fits(one, wanted.iter())).collect();
+    let found = of_stage.with(&wanted);
     let shown = || {
         let parts: Vec<String> = wanted.iter().map(|(k, v)| format!("{k} = {v}")).collect();
         parts.join(", ")
     };
-    match found.as_slice() {
+    match found {
         [one] => Ok(one),
         [] => Err(format!(
             "{} has no control: no configuration has {}",

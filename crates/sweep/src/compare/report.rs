@@ -1,10 +1,12 @@
 //! The answers that a sweep gives.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
-use super::statistics::{Difference, Told, difference};
+use super::statistics::{Difference, difference};
 use super::{Comparison, Expects};
-use crate::results::{Results, Row};
+use crate::results::{Results, Row, by_configuration};
 use crate::standing::State;
 
 /// An arm beside its control.
@@ -38,6 +40,8 @@ pub struct Answer {
     pub expected: Option<(String, Outcome)>,
     /// Pairs whose value is older than the end of the run.
     pub earlier: usize,
+    /// Whether the question was added or changed after the sweep was begun.
+    pub asked_later: bool,
 }
 
 /// Whether what was expected came.
@@ -84,20 +88,23 @@ impl Outcome {
 
 /// The answers to `comparisons`, from the trials that are done.
 pub fn answers(comparisons: &[Comparison], results: &Results) -> Vec<Answer> {
+    let rows: BTreeMap<&str, Vec<&Row>> = by_configuration(&results.rows).into_iter().collect();
     let mut all = Vec::new();
     for comparison in comparisons {
         for (arm, control) in &comparison.pairs {
-            all.push(answer(comparison, arm, control, results));
+            all.push(answer(comparison, arm, control, &rows));
         }
     }
     all
 }
 
-fn answer(comparison: &Comparison, arm: &str, control: &str, results: &Results) -> Answer {
-    let of = |name: &str| -> Vec<&Row> {
-        let rows = results.rows.iter();
-        rows.filter(|row| row.configuration == name).collect()
-    };
+fn answer(
+    comparison: &Comparison,
+    arm: &str,
+    control: &str,
+    rows: &BTreeMap<&str, Vec<&Row>>,
+) -> Answer {
+    let of = |name: &str| rows.get(name).map_or(&[][..], Vec::as_slice);
     let value = |row: &Row| {
         let done = row.standing.state == State::Done;
         let value = row.metrics.get(&comparison.metric).copied().flatten();
@@ -106,7 +113,7 @@ fn answer(comparison: &Comparison, arm: &str, control: &str, results: &Results) 
     let (arms, controls) = (of(arm), of(control));
     let mut pairs: Vec<(f64, f64)> = Vec::new();
     let mut earlier = 0;
-    for row in &arms {
+    for row in arms {
         let Some(other) = controls.iter().find(|other| other.seed == row.seed) else {
             continue;
         };
@@ -143,6 +150,7 @@ fn answer(comparison: &Comparison, arm: &str, control: &str, results: &Results) 
             (comparison.question().unwrap_or_default(), outcome)
         }),
         earlier,
+        asked_later: false,
     }
 }
 
@@ -156,11 +164,6 @@ impl Answer {
             bootstrap: self.bootstrap,
         };
         found.interval()
-    }
-
-    /// Whether arm and control are told apart.
-    pub fn is_apart(&self) -> bool {
-        [Told::Above.words(), Told::Below.words()].contains(&self.told)
     }
 }
 

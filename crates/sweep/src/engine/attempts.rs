@@ -1,5 +1,6 @@
 //! Attempts of trials: started, found again, and judged when they are over.
 
+use super::forks::Way;
 use super::{Engine, Note};
 use crate::error::SweepError;
 use crate::executor::{Ended, Found, Task};
@@ -219,6 +220,10 @@ impl Engine<'_> {
             if !self.is_due(&trial) {
                 continue;
             }
+            let way = self.way(&trial);
+            if matches!(way, Way::Wait) {
+                continue;
+            }
             let attempt = self.attempts(&trial) + 1;
             if attempt == 1 {
                 if new == 0 {
@@ -228,6 +233,9 @@ impl Engine<'_> {
             }
             if !self.settle(&trial)? {
                 continue;
+            }
+            if let Way::From(kept, point) = way {
+                self.fork(&trial, &kept, &point)?;
             }
             tasks.push(Task { trial, attempt });
         }

@@ -13,7 +13,7 @@ use crate::standing::State;
 use crate::stopping::Rungs;
 
 impl Engine<'_> {
-    fn state_of(&self, trial: &str) -> State {
+    pub(super) fn state_of(&self, trial: &str) -> State {
         self.standings
             .get(trial)
             .map_or(State::Pending, |standing| standing.state)

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod children;
+mod forks;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -88,6 +89,22 @@ pub enum Note<'a> {
         /// Why.
         reason: &'a str,
     },
+    /// What a run was at an epoch could not be kept for others, which begin at their first steps.
+    NotKept {
+        /// The trial.
+        trial: &'a str,
+        /// The epoch.
+        epoch: u32,
+        /// Why.
+        reason: &'a str,
+    },
+    /// A trial that could begin at a checkpoint of another begins at its first step.
+    NotForked {
+        /// The trial.
+        trial: &'a str,
+        /// Why.
+        reason: &'a str,
+    },
     /// No more trials are started, and why.
     Halted(&'a str),
     /// A signal came; the trials were told to write a checkpoint.
@@ -125,6 +142,7 @@ pub struct Engine<'a> {
     asked: BTreeSet<String>,
     /// Trials that a halt took out of the executor's queue before they had begun.
     withheld: BTreeSet<String>,
+    forking: Option<forks::Forking<'a>>,
 }
 
 impl<'a> Engine<'a> {
@@ -158,10 +176,11 @@ impl<'a> Engine<'a> {
                     digest: plan.digest.clone(),
                     trials: trials.collect(),
                     questions: plan.questions.clone(),
+                    each_question: plan.each_question.clone(),
                     stages: plan.stages.iter().map(|stage| stage.name.clone()).collect(),
                 }])?;
             }
-            Some(_) => same_sweep(folder, plan, &lines)?,
+            Some(_) => same_sweep(folder, name, plan, &lines)?,
         }
         folder.prepare(plan)?;
         let names = plan.trials.iter().map(|trial| trial.name.as_str());
@@ -183,6 +202,7 @@ impl<'a> Engine<'a> {
             halted: None,
             asked: BTreeSet::new(),
             withheld: BTreeSet::new(),
+            forking: None,
         })
     }
 
@@ -231,6 +251,7 @@ impl<'a> Engine<'a> {
                 self.conclude(&trial, &ended)?;
             }
             self.skip_children()?;
+            self.keep_forks()?;
             if !self.told {
                 self.watch()?;
                 self.halt_if_due()?;
@@ -303,11 +324,17 @@ impl<'a> Engine<'a> {
     }
 }
 
-/// Makes sure that the ledger of `folder`, which holds `lines`, is that of `plan`.
+/// Makes sure that the ledger of `folder`, which holds `lines`, is that of `plan`, which is named `name`.
 ///
 /// # Errors
-/// A ledger that was begun for other trials; says what differs. One without entries.
-pub fn same_sweep(folder: &Folder, plan: &Plan, lines: &[Line]) -> Result<(), SweepError> {
+/// A ledger that was begun by a sweep of another name or for other trials; says what differs. One
+/// without entries.
+pub fn same_sweep(
+    folder: &Folder,
+    name: &str,
+    plan: &Plan,
+    lines: &[Line],
+) -> Result<(), SweepError> {
     let changed = |what: String| SweepError::Changed {
         folder: folder.path().to_owned(),
         what,
@@ -315,6 +342,7 @@ pub fn same_sweep(folder: &Folder, plan: &Plan, lines: &[Line]) -> Result<(), Sw
     let of_stage = |name: &str| plan.place_of(name);
     let Some(Entry::Sweep {
         version,
+        name: begun,
         digest,
         trials,
         ..
@@ -331,11 +359,17 @@ pub fn same_sweep(folder: &Folder, plan: &Plan, lines: &[Line]) -> Result<(), Sw
             "its ledger has version {version}, this program's {VERSION}"
         )));
     }
+    if begun != name {
+        return Err(changed(format!(
+            "it holds the sweep {begun:?}, and this one is named {name:?}"
+        )));
+    }
     if *digest == plan.digest {
         return Ok(());
     }
+    let by_name = children::by_name(&plan.trials);
     for (name, digest) in trials {
-        match plan.trial(name) {
+        match by_name.get(name.as_str()) {
             None => {
                 return Err(changed(format!(
                     "there is no trial {name} any more{}",
@@ -351,10 +385,11 @@ pub fn same_sweep(folder: &Folder, plan: &Plan, lines: &[Line]) -> Result<(), Sw
             Some(_) => {}
         }
     }
+    let known: BTreeSet<&str> = trials.iter().map(|(name, _)| name.as_str()).collect();
     let new = plan
         .trials
         .iter()
-        .find(|trial| trials.iter().all(|(name, _)| *name != trial.name));
+        .find(|trial| !known.contains(trial.name.as_str()));
     Err(changed(match new {
         Some(trial) => format!("the trial {} is new{}", trial.name, of_stage(&trial.name)),
         None => "metric or stopping are others now".to_owned(),

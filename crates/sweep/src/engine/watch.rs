@@ -34,8 +34,8 @@ impl Engine<'_> {
             }
             // The last epoch is the end: there is nothing to save by stopping there.
             let last = self
-                .plan
-                .trial(&trial)
+                .by_name
+                .get(trial.as_str())
                 .and_then(|trial| trial.epochs)
                 .unwrap_or(u32::MAX);
             let seen = self

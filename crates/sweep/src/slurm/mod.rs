@@ -18,6 +18,7 @@ use crate::config::SlurmConfig;
 use crate::error::SweepError;
 use crate::executor::{Ended, Executor, Found, Handle, Program, Task};
 use crate::folder::{Folder, write_beside};
+use crate::name::hex;
 
 /// Tasks of one job array; Slurm's own bound is 1001 unless an administrator changed it.
 const ARRAY: usize = 1000;
@@ -165,11 +166,8 @@ impl Executor for Slurm {
         });
         let number = numbers.max().unwrap_or(0) + 1;
         // The folder names the sweep among all jobs of the cluster.
-        let sweep: String = Sha256::digest(self.folder.path().as_os_str().as_encoded_bytes())
-            .iter()
-            .take(4)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let whole = Sha256::digest(self.folder.path().as_os_str().as_encoded_bytes());
+        let sweep = hex(&whole[..4]);
         Ok(format!("afterimage-{sweep}-{number}"))
     }
 

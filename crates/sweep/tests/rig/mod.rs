@@ -11,8 +11,8 @@ use std::sync::atomic::AtomicUsize;
 
 use afterimage_config::{ConfigErrors, Report, Validate, load_file};
 use afterimage_sweep::{
-    Checked, End, Ending, Engine, Entry, Folder, Ledger, Local, Plan, Program, Rules, Standing,
-    State, SweepConfig, SweepError, SweepFile, replay,
+    Checked, End, Ending, Engine, Entry, Folder, Forks, Kept, Ledger, Local, Plan, Program, Rules,
+    Share, Standing, State, SweepConfig, SweepError, SweepFile, replay,
 };
 use serde::{Deserialize, Serialize};
 
@@ -39,10 +39,57 @@ pub struct Experiment {
     /// A file without which it fails.
     #[serde(default)]
     pub gate: String,
+    /// Up to which epoch its quality does not matter.
+    #[serde(default)]
+    pub fork: u32,
 }
 
 fn one() -> u32 {
     1
+}
+
+/// Quality is what an experiment with a fork does only behind that epoch.
+fn shares(experiment: &Experiment) -> Vec<Share> {
+    let Experiment {
+        epochs,
+        seed,
+        pace,
+        fork,
+        ..
+    } = experiment;
+    let text = format!("{epochs} {seed} {pace}");
+    let all = (*fork > 0).then(|| Share::of(&text, *fork));
+    all.into_iter().collect()
+}
+
+/// Forks of the script's runs: what it has done up to an epoch.
+struct ByEpoch;
+
+impl Forks for ByEpoch {
+    fn keep(&self, run: &Path, epoch: u32, to: &Path) -> Result<Kept, String> {
+        let done = fs::read_to_string(run.join("checkpoint")).unwrap_or_default();
+        if done.trim().parse::<u32>().unwrap_or_default() < epoch {
+            return Ok(Kept::NotYet);
+        }
+        if run.join("spoilt").exists() {
+            return Ok(Kept::Never("it is spoilt".to_owned()));
+        }
+        let metrics = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+        let lines: Vec<&str> = metrics.lines().take(epoch as usize).collect();
+        fs::create_dir(to).unwrap();
+        fs::write(to.join("metrics.jsonl"), lines.join("\n") + "\n").unwrap();
+        fs::write(to.join("checkpoint"), format!("{epoch}\n")).unwrap();
+        Ok(Kept::Now)
+    }
+
+    fn begin(&self, from: &Path, config: &Path, run: &Path) -> Result<(), String> {
+        fs::create_dir(run).unwrap();
+        fs::copy(config, run.join("config.toml")).unwrap();
+        for name in ["metrics.jsonl", "checkpoint"] {
+            fs::copy(from.join(name), run.join(name)).unwrap();
+        }
+        Ok(())
+    }
 }
 
 impl Validate for Experiment {
@@ -162,6 +209,7 @@ impl Rig {
                 resolved: loaded.resolved,
                 digest: loaded.digest,
                 notes: loaded.notes,
+                shares: shares(&loaded.value),
             })
         };
         let plan = Plan::new(read, &self.file(), &check)?;
@@ -197,6 +245,9 @@ impl Rig {
             signal,
             Box::new(|_| {}),
         )?;
+        if plan.trials.iter().any(|trial| trial.fork.is_some()) {
+            engine = engine.forking(Box::new(ByEpoch));
+        }
         if retry {
             engine.retry_failed()?;
         }

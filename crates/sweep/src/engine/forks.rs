@@ -1,0 +1,221 @@
+//! Trials that begin at a checkpoint of another one, which does the same up to there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::PathBuf;
+use std::time::UNIX_EPOCH;
+
+use super::{Engine, Note};
+use crate::error::SweepError;
+use crate::forks::{Forks, Kept};
+use crate::ledger::{Entry, now};
+use crate::plan::Plan;
+use crate::standing::State;
+
+/// A trial and an epoch of it.
+type Point = (String, u32);
+
+/// What is kept of runs for others to begin with.
+pub(super) struct Forking<'a> {
+    by: Box<dyn Forks + 'a>,
+    /// Trials that can begin at a point and have not begun yet.
+    wanted: BTreeMap<Point, BTreeSet<String>>,
+    /// Points that are not to be had any more.
+    missed: BTreeSet<Point>,
+}
+
+/// How a trial that is due begins.
+pub(super) enum Way {
+    /// At its first step, or where it was.
+    Alone,
+    /// At what was kept of another.
+    From(PathBuf, Point),
+    /// The other one has not come so far.
+    Wait,
+}
+
+impl<'a> Forking<'a> {
+    fn new(by: Box<dyn Forks + 'a>, plan: &Plan) -> Self {
+        let mut wanted: BTreeMap<Point, BTreeSet<String>> = BTreeMap::new();
+        for trial in &plan.trials {
+            if let Some(fork) = &trial.fork {
+                let point = (fork.trial.clone(), fork.epoch);
+                wanted.entry(point).or_default().insert(trial.name.clone());
+            }
+        }
+        Self {
+            by,
+            wanted,
+            missed: BTreeSet::new(),
+        }
+    }
+}
+
+impl<'a> Engine<'a> {
+    /// Lets trials begin where others were, as [`Trial::fork`](crate::Trial::fork) says; without this all
+    /// begin at their first step.
+    #[must_use]
+    pub fn forking(mut self, by: Box<dyn Forks + 'a>) -> Self {
+        self.forking = Some(Forking::new(by, self.plan));
+        self
+    }
+
+    /// How `trial` begins.
+    pub(super) fn way(&self, trial: &str) -> Way {
+        let fork = self.by_name.get(trial).and_then(|of| of.fork.as_ref());
+        let (Some(forking), Some(fork)) = (&self.forking, fork) else {
+            return Way::Alone;
+        };
+        if self.attempts(trial) > 0 || self.folder.run(trial).join("config.toml").exists() {
+            return Way::Alone;
+        }
+        let point = (fork.trial.clone(), fork.epoch);
+        let kept = self.folder.kept(&point.0, point.1);
+        if kept.is_dir() {
+            return Way::From(kept, point);
+        }
+        match self.state_of(&fork.trial) {
+            State::Pending | State::Running if !forking.missed.contains(&point) => Way::Wait,
+            _ => Way::Alone,
+        }
+    }
+
+    /// Keeps what others begin with as soon as a run has come so far, and removes what nobody wants any more.
+    pub(super) fn keep_forks(&mut self) -> Result<(), SweepError> {
+        let Some(mut forking) = self.forking.take() else {
+            return Ok(());
+        };
+        let done = self.keep_with(&mut forking);
+        self.forking = Some(forking);
+        done
+    }
+
+    fn keep_with(&mut self, forking: &mut Forking<'a>) -> Result<(), SweepError> {
+        for trials in forking.wanted.values_mut() {
+            trials.retain(|trial| {
+                self.state_of(trial) == State::Pending && self.attempts(trial) == 0
+            });
+        }
+        let points: Vec<Point> = forking.wanted.keys().cloned().collect();
+        for point in points {
+            let (trial, epoch) = &point;
+            let kept = self.folder.kept(trial, *epoch);
+            let wanted = forking
+                .wanted
+                .get(&point)
+                .is_some_and(|all| !all.is_empty());
+            if !wanted {
+                // A skipped one that is tried again begins at its first step.
+                remove(&kept)?;
+                forking.wanted.remove(&point);
+                if forking.wanted.is_empty() {
+                    remove(&self.folder.forks())?;
+                }
+                continue;
+            }
+            if forking.missed.contains(&point) || self.attempts(trial) == 0 || kept.is_dir() {
+                continue;
+            }
+            let beside = self.folder.kept(&format!(".{trial}"), *epoch);
+            remove(&beside)?;
+            let forks = self.folder.forks();
+            fs::create_dir_all(&forks).map_err(SweepError::io("make this folder", &forks))?;
+            let found = forking.by.keep(&self.folder.run(trial), *epoch, &beside);
+            let open = matches!(self.state_of(trial), State::Pending | State::Running);
+            let why = match found {
+                Ok(Kept::Now) => {
+                    fs::rename(&beside, &kept).map_err(SweepError::io("rename", &beside))?;
+                    let seconds = self.seconds_so_far(trial, *epoch);
+                    self.note(&[Entry::Keep {
+                        trial: trial.clone(),
+                        epoch: *epoch,
+                        seconds,
+                    }])?;
+                    continue;
+                }
+                Ok(Kept::NotYet) if open => continue,
+                Ok(Kept::NotYet) => format!("it ended before epoch {epoch}"),
+                Ok(Kept::Never(why)) | Err(why) => why,
+            };
+            remove(&beside)?;
+            (self.tell)(&Note::NotKept {
+                trial,
+                epoch: *epoch,
+                reason: &why,
+            });
+            forking.missed.insert(point);
+        }
+        Ok(())
+    }
+
+    /// Seconds that a run took up to a checkpoint that it has just written; of one that is over its share by
+    /// epochs.
+    fn seconds_so_far(&self, trial: &str, epoch: u32) -> f64 {
+        let Some(standing) = self.standings.get(trial) else {
+            return 0.0;
+        };
+        let before = standing.forked.as_ref().map_or(0.0, |fork| fork.seconds);
+        let Some(launch) = &standing.launch else {
+            let epochs = self.by_name.get(trial).and_then(|of| of.epochs);
+            let all = f64::from(epochs.unwrap_or(epoch).max(1));
+            let own = all
+                - standing
+                    .forked
+                    .as_ref()
+                    .map_or(0.0, |fork| f64::from(fork.epoch));
+            let done = f64::from(epoch) - (all - own);
+            return before + standing.seconds * (done / own.max(1.0)).clamp(0.0, 1.0);
+        };
+        // A task of a queue begins later than it was handed over; its run is locked when it does.
+        let locked = fs::metadata(self.folder.run(trial).join("lock"))
+            .and_then(|lock| lock.modified())
+            .ok()
+            .and_then(|time| Some(time.duration_since(UNIX_EPOCH).ok()?.as_secs_f64()));
+        let since = locked.map_or(launch.since, |locked| locked.max(launch.since));
+        before + standing.seconds + (now() - since).max(0.0)
+    }
+
+    /// Makes the run directory of a trial that begins at what was kept of another; one that cannot begins
+    /// at its first step.
+    pub(super) fn fork(
+        &mut self,
+        trial: &str,
+        from: &std::path::Path,
+        point: &Point,
+    ) -> Result<(), SweepError> {
+        let Some(forking) = &self.forking else {
+            return Ok(());
+        };
+        let run = self.folder.run(trial);
+        let beside = run.with_file_name(format!(".{trial}.fork"));
+        remove(&beside)?;
+        let config = self.folder.config(trial);
+        let made = forking.by.begin(from, &config, &beside);
+        if let Err(reason) = made {
+            remove(&beside)?;
+            (self.tell)(&Note::NotForked {
+                trial,
+                reason: &reason,
+            });
+            return Ok(());
+        }
+        fs::rename(&beside, &run).map_err(SweepError::io("rename", &beside))?;
+        let kept = self.standings.get(&point.0);
+        let seconds = kept.and_then(|kept| kept.kept.get(&point.1)).copied();
+        self.note(&[Entry::Fork {
+            trial: trial.to_owned(),
+            from: point.0.clone(),
+            epoch: point.1,
+            seconds: seconds.unwrap_or(0.0),
+        }])
+    }
+}
+
+fn remove(folder: &std::path::Path) -> Result<(), SweepError> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(SweepError::io("remove", folder)(error))
+        }
+        _ => Ok(()),
+    }
+}
