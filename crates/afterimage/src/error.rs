@@ -147,8 +147,8 @@ pub enum RunError {
     LocalViews(String),
     /// A run directory that already holds something.
     #[error(
-        "{path}: this run directory is not empty; go on with `afterimage resume {path}`, or choose \
-         another with --out"
+        "{path}: this run directory is not empty; choose another with --out, or, if the run in it did \
+         not end, go on with `afterimage resume {path}`"
     )]
     NotEmpty {
         /// The directory.
