@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use afterimage_data::{DataSet, ImageSet};
+use afterimage_data::{DataError, DataSet, ImageSet};
 use afterimage_hooks::random::{RandomKey, Stream};
 use afterimage_hooks::{Column, Dose, DoseGroup, Doses, PairSets, SampleId, Table};
 use afterimage_track::write_table;
@@ -197,8 +197,9 @@ pub(crate) fn plant(data: DataSet, doses: &Doses, seed: u64) -> Result<DataSet, 
         for ids in group.samples.iter().cloned().chain(partners) {
             match (group.dose, ids.split_first()) {
                 (Dose::Copies(_), Some((first, copies))) => {
-                    let copies = copies.iter().zip(1u32..);
-                    pictures.extend(copies.filter_map(|(id, n)| near(train, *first, *id, n, seed)));
+                    for (id, number) in copies.iter().zip(1u32..) {
+                        pictures.push(near(train, *first, *id, number, seed)?);
+                    }
                 }
                 (Dose::Noise, _) => {
                     pictures.extend(ids.iter().map(|id| noise(train, *id, seed)));
@@ -219,7 +220,7 @@ fn near(
     copy: SampleId,
     number: u32,
     seed: u64,
-) -> Option<(SampleId, Vec<u8>, u32)> {
+) -> Result<(SampleId, Vec<u8>, u32), DataError> {
     /// Right, left, down, up, and the corners.
     const SHIFTS: [(isize, isize); 8] = [
         (1, 0),
@@ -249,8 +250,8 @@ fn near(
             }
         }
     }
-    let label = images.labels().get(first.0 as usize).copied()?;
-    Some((copy, pixels, label))
+    let label = images.labels().get(first.0 as usize).copied();
+    Ok((copy, pixels, label.unwrap_or_default()))
 }
 
 /// Uniform noise in the place of the picture of `id`, which keeps its label.

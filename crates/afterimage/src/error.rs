@@ -26,6 +26,20 @@ pub enum RunError {
     /// The data cannot be used.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// Images that are no longer those that a run began with.
+    #[error(
+        "data: the images are not those that the run began with: names, sizes, order or first bytes differ; \
+         put them back, or begin a new run"
+    )]
+    OtherImages,
+    /// A key that asks for labels, where the images have none.
+    #[error("{key}: {what} needs labels, and the images have none")]
+    NoLabels {
+        /// The key.
+        key: String,
+        /// What needs them.
+        what: String,
+    },
     /// A setting of objective, optimizer or schedule.
     #[error(transparent)]
     Ssl(#[from] SslError),
@@ -337,6 +351,7 @@ impl RunError {
             | RunError::SmallImages { .. }
             | RunError::Pair(_)
             | RunError::Doses(_)
+            | RunError::NoLabels { .. }
             | RunError::DejaVu(_)
             | RunError::Layers(_)
             | RunError::Fraction { .. }

@@ -1,49 +1,32 @@
-//! One split of a data set in memory.
+//! One split of a data set.
+
+use std::borrow::Cow;
 
 use afterimage_hooks::SampleId;
 use sha2::{Digest, Sha256};
 
+use crate::check::Skipped;
+use crate::error::DataError;
+use crate::indexed::Indexed;
 use crate::names::{SampleName, SampleNames};
+use crate::picture::{Image, Shape};
 
-/// Channels, height and width of every image of a set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shape {
-    /// 1 (gray) or 3 (red, green, blue).
-    pub channels: usize,
-    /// Height in pixels.
-    pub height: usize,
-    /// Width in pixels.
-    pub width: usize,
+/// Where the pixels of a split are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Pixels {
+    /// In memory, planes of one image behind those of another.
+    Planes(Vec<u8>),
+    /// In their files.
+    Indexed(Indexed),
 }
 
-impl Shape {
-    /// Bytes of one image.
-    pub fn len(&self) -> usize {
-        self.channels * self.height * self.width
-    }
-
-    /// Whether an image has no pixels.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-/// One stored image: 8-bit planes, `[C, H, W]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ImageRef<'a> {
-    /// `C · H · W` bytes, channel planes one after the other.
-    pub pixels: &'a [u8],
-    /// What the bytes are.
-    pub shape: Shape,
-}
-
-/// One split in memory: images of one shape, labels and class names.
+/// One split: images of one shape, labels and class names. The images are in memory, or they are
+/// read and decoded when they are asked for.
 ///
-/// A sample's id is its position here. Pixels are stored as planes, since views are computed plane
-/// by plane.
+/// A sample's id is its position here. Pixels are planes, since views are computed plane by plane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageSet {
-    pixels: Vec<u8>,
+    pixels: Pixels,
     labels: Vec<u32>,
     /// Labels before some were made wrong on purpose; none if none were.
     truth: Option<Vec<u32>>,
@@ -51,6 +34,9 @@ pub struct ImageSet {
     /// By position, not by id.
     names: SampleNames,
     classes: Vec<String>,
+    /// Whether the one class says nothing.
+    unlabelled: bool,
+    skipped: Vec<Skipped>,
     shape: Shape,
 }
 
@@ -66,6 +52,38 @@ impl ImageSet {
         classes: Vec<String>,
         shape: Shape,
     ) -> Result<Self, String> {
+        if !labels.is_empty() && pixels.len() != labels.len() * shape.len() {
+            return Err(format!(
+                "{} labels and images of {} bytes need {} bytes of pixels; there are {}",
+                labels.len(),
+                shape.len(),
+                labels.len() * shape.len(),
+                pixels.len()
+            ));
+        }
+        Self::of(Pixels::Planes(pixels), labels, classes, shape)
+    }
+
+    /// As [`new`](Self::new), of images that stay in their files.
+    pub(crate) fn indexed(
+        images: Indexed,
+        labels: Vec<u32>,
+        classes: Vec<String>,
+    ) -> Result<Self, String> {
+        if labels.len() != images.len() {
+            let (labels, images) = (labels.len(), images.len());
+            return Err(format!("{labels} labels for {images} images"));
+        }
+        let shape = images.shape();
+        Self::of(Pixels::Indexed(images), labels, classes, shape)
+    }
+
+    fn of(
+        pixels: Pixels,
+        labels: Vec<u32>,
+        classes: Vec<String>,
+        shape: Shape,
+    ) -> Result<Self, String> {
         if labels.is_empty() || shape.is_empty() {
             return Err("there are no images".to_owned());
         }
@@ -73,15 +91,6 @@ impl ImageSet {
             return Err(format!(
                 "images have {} channels; 1 and 3 can be used",
                 shape.channels
-            ));
-        }
-        if pixels.len() != labels.len() * shape.len() {
-            return Err(format!(
-                "{} labels and images of {} bytes need {} bytes of pixels; there are {}",
-                labels.len(),
-                shape.len(),
-                labels.len() * shape.len(),
-                pixels.len()
             ));
         }
         if let Some(at) = labels.iter().position(|&l| l as usize >= classes.len()) {
@@ -100,6 +109,8 @@ impl ImageSet {
             positions: (0..count).collect(),
             names: SampleNames::Unknown,
             classes,
+            unlabelled: false,
+            skipped: Vec::new(),
             shape,
         })
     }
@@ -173,29 +184,65 @@ impl ImageSet {
         Self { names, ..self }
     }
 
-    /// The file, or the image in a file, that sample `id` was read from; none if it is not known.
-    pub fn name(&self, id: SampleId) -> Option<SampleName<'_>> {
-        self.names.at(self.position(id)? as usize)
+    /// The same images, whose one class stands for labels that nobody gave.
+    pub fn without_labels(self) -> Self {
+        Self {
+            unlabelled: true,
+            ..self
+        }
     }
 
-    /// The stored image of sample `id`.
-    pub fn image(&self, id: SampleId) -> Option<ImageRef<'_>> {
+    /// Whether somebody gave the images labels. Without them all are of one class.
+    pub fn has_labels(&self) -> bool {
+        !self.unlabelled
+    }
+
+    /// Whether the images are read and decoded when they are asked for.
+    pub fn is_lazy(&self) -> bool {
+        matches!(self.pixels, Pixels::Indexed(_))
+    }
+
+    /// The same set, from which images that cannot be decoded were taken out.
+    pub(crate) fn skipping(self, skipped: Vec<Skipped>) -> Self {
+        Self { skipped, ..self }
+    }
+
+    /// Images that were taken out because they cannot be decoded.
+    pub fn skipped(&self) -> &[Skipped] {
+        &self.skipped
+    }
+
+    /// The file, or the image in a file, that sample `id` was read from; none if it is not known.
+    pub fn name(&self, id: SampleId) -> Option<SampleName<'_>> {
+        let position = self.position(id)?;
+        match &self.pixels {
+            Pixels::Planes(_) => self.names.at(position as usize),
+            Pixels::Indexed(images) => images.name(position),
+        }
+    }
+
+    /// The image of sample `id`; decoded on this thread where it is not in memory.
+    ///
+    /// # Errors
+    /// An id outside the set; a file that has gone or changed, or that cannot be decoded.
+    pub fn image(&self, id: SampleId) -> Result<Image<'_>, DataError> {
+        let outside = DataError::OutsideSet {
+            id,
+            len: self.len(),
+        };
+        let position = self.position(id).ok_or(outside)?;
         let size = self.shape.len();
-        let start = (id.0 as usize).checked_mul(size)?;
-        let pixels = self.pixels.get(start..start.checked_add(size)?)?;
-        Some(ImageRef {
+        let pixels = match &self.pixels {
+            // The set has as many images as positions.
+            Pixels::Planes(pixels) => {
+                Cow::Borrowed(&pixels[id.0 as usize * size..(id.0 as usize + 1) * size])
+            }
+            Pixels::Indexed(images) => images.planes(position)?,
+        };
+        Ok(Image {
             pixels,
             shape: self.shape,
         })
-    }
-
-    /// The image of sample `id` as 8-bit RGB in row-major order, `H · W · 3` bytes.
-    pub fn picture(&self, id: SampleId) -> Option<Vec<u8>> {
-        let image = self.image(id)?;
-        let plane = self.shape.height * self.shape.width;
-        let step = if self.shape.channels == 3 { plane } else { 0 };
-        let rgb = |at: usize| [0, step, 2 * step].map(|offset| image.pixels[offset + at]);
-        Some((0..plane).flat_map(rgb).collect())
     }
 
     /// The same set with other pictures: for each sample that is named, its pixels as in
@@ -221,7 +268,10 @@ impl ImageSet {
                     self.classes.len()
                 ));
             }
-            self.pixels[at * size..(at + 1) * size].copy_from_slice(&pixels);
+            match &mut self.pixels {
+                Pixels::Planes(all) => all[at * size..(at + 1) * size].copy_from_slice(&pixels),
+                Pixels::Indexed(images) => images.plant(self.positions[at], pixels),
+            }
             self.labels[at] = label;
             if let Some(truth) = &mut self.truth {
                 truth[at] = label;
@@ -235,9 +285,16 @@ impl ImageSet {
         if self.shape.channels == 3 {
             return self;
         }
-        let planes = self.pixels.chunks_exact(self.shape.len());
+        let plane = self.shape.len();
+        let pixels = match self.pixels {
+            Pixels::Planes(pixels) => {
+                let planes = pixels.chunks_exact(plane);
+                Pixels::Planes(planes.flat_map(|plane| plane.repeat(3)).collect())
+            }
+            Pixels::Indexed(images) => Pixels::Indexed(images.in_colour()),
+        };
         Self {
-            pixels: planes.flat_map(|plane| plane.repeat(3)).collect(),
+            pixels,
             shape: Shape {
                 channels: 3,
                 ..self.shape
@@ -247,6 +304,8 @@ impl ImageSet {
     }
 
     /// SHA-256 of shape, pixels and labels, in hexadecimal: names the data in the run's manifest.
+    /// Of images that stay in their files, names, sizes and the first bytes of some are taken for the
+    /// pixels.
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
         let Shape {
@@ -257,7 +316,10 @@ impl ImageSet {
         for number in [self.len(), channels, height, width] {
             hash.update((number as u64).to_le_bytes());
         }
-        hash.update(&self.pixels);
+        match &self.pixels {
+            Pixels::Planes(pixels) => hash.update(pixels),
+            Pixels::Indexed(images) => images.hash(&self.positions, &mut hash),
+        }
         self.labels
             .iter()
             .for_each(|label| hash.update(label.to_le_bytes()));
@@ -267,66 +329,30 @@ impl ImageSet {
             .collect()
     }
 
-    /// The first `limit` images that keep the classes balanced, in file order; all where the set has
-    /// no more.
-    ///
-    /// Each class that has images gives its first `limit / classes`; where that leaves a rest, the
-    /// first classes give one more.
-    ///
-    /// # Errors
-    /// A sentence, where the limit is 0 or a class has too few images.
-    pub fn first_balanced(&self, limit: usize) -> Result<Self, String> {
-        if limit == 0 {
-            return Err("a limit of 0 leaves nothing".to_owned());
-        }
-        if limit >= self.len() {
-            return Ok(self.clone());
-        }
-        let mut have = vec![0usize; self.classes.len()];
-        self.labels
-            .iter()
-            .for_each(|&label| have[label as usize] += 1);
-        let present: Vec<usize> = (0..have.len()).filter(|&class| have[class] > 0).collect();
-        let (each, rest) = (limit / present.len(), limit % present.len());
-        let mut open = vec![0usize; have.len()];
-        for (at, &class) in present.iter().enumerate() {
-            open[class] = each + usize::from(at < rest);
-        }
-        let mut kept = Vec::with_capacity(limit);
-        for (at, &label) in self.labels.iter().enumerate() {
-            let left = &mut open[label as usize];
-            if *left > 0 {
-                *left -= 1;
-                kept.push(at);
-            }
-        }
-        if let Some(class) = open.iter().position(|&left| left > 0) {
-            return Err(format!(
-                "a balanced choice of {limit} images needs {} of class {:?}, which has {} of the {} \
-                 images; lower the limit or leave it out",
-                have[class] + open[class],
-                self.classes[class],
-                have[class],
-                self.len()
-            ));
-        }
+    /// The samples `kept`, in this order, which keep their positions.
+    pub(crate) fn only(&self, kept: &[usize]) -> Self {
         let size = self.shape.len();
-        let pixels = kept
-            .iter()
-            .flat_map(|at| &self.pixels[at * size..(at + 1) * size])
-            .copied();
-        Ok(Self {
-            pixels: pixels.collect(),
-            labels: kept.iter().map(|&at| self.labels[at]).collect(),
-            truth: self
-                .truth
-                .as_ref()
-                .map(|truth| kept.iter().map(|&at| truth[at]).collect()),
-            positions: kept.iter().map(|&at| self.positions[at]).collect(),
+        let pixels = match &self.pixels {
+            Pixels::Planes(pixels) => {
+                let kept = kept
+                    .iter()
+                    .flat_map(|at| &pixels[at * size..(at + 1) * size]);
+                Pixels::Planes(kept.copied().collect())
+            }
+            Pixels::Indexed(images) => Pixels::Indexed(images.clone()),
+        };
+        let of = |values: &[u32]| kept.iter().map(|&at| values[at]).collect();
+        Self {
+            pixels,
+            labels: of(&self.labels),
+            truth: self.truth.as_deref().map(of),
+            positions: of(&self.positions),
             names: self.names.clone(),
             classes: self.classes.clone(),
+            unlabelled: self.unlabelled,
+            skipped: self.skipped.clone(),
             shape: self.shape,
-        })
+        }
     }
 }
 
@@ -354,8 +380,8 @@ mod tests {
         assert_eq!(colour.shape().channels, 3);
         for id in [0, 1].map(SampleId) {
             let plane = gray.image(id).unwrap().pixels;
-            assert_eq!(colour.image(id).unwrap().pixels, plane.repeat(3));
-            assert_eq!(colour.picture(id), gray.picture(id));
+            assert_eq!(*colour.image(id).unwrap().pixels, plane.repeat(3));
+            assert_eq!(colour.picture(id).unwrap(), gray.picture(id).unwrap());
         }
         assert_eq!(colour.clone().in_colour(), colour);
     }
@@ -371,9 +397,12 @@ mod tests {
         assert_eq!(positions, [0, 1, 2, 4, 5]);
         for id in 0..5 {
             let position = SampleId(positions[id as usize]);
-            assert_eq!(some.image(SampleId(id)), all.image(position));
+            assert_eq!(
+                some.image(SampleId(id)).unwrap(),
+                all.image(position).unwrap()
+            );
         }
-        assert_eq!(some.image(SampleId(5)), None);
+        assert!(some.image(SampleId(5)).is_err());
         let error = set(&[0, 0, 0, 0, 1], 2, 1).first_balanced(4).unwrap_err();
         assert!(
             error.contains("needs 2 of class \"c1\", which has 1"),
@@ -400,7 +429,7 @@ mod tests {
         assert_eq!(rgb[..6], [18, 24, 30, 19, 25, 31]);
         let gray = set(&[0], 1, 1);
         assert_eq!(gray.picture(SampleId(0)).unwrap()[..6], [0, 0, 0, 1, 1, 1]);
-        assert_eq!(gray.picture(SampleId(1)), None);
+        assert!(gray.picture(SampleId(1)).is_err());
     }
 
     #[test]
@@ -414,7 +443,10 @@ mod tests {
             width: 2,
         };
         let mut pixel = one.clone();
-        pixel.pixels[11] ^= 1;
+        let Pixels::Planes(planes) = &mut pixel.pixels else {
+            return;
+        };
+        planes[11] ^= 1;
         let mut digests: Vec<_> = [&one, &other_labels, &turned, &pixel]
             .map(|s| s.digest())
             .into();

@@ -215,6 +215,8 @@ pub const TARGETS: [Target; 24] = [
                 hold_out_every: Some(2),
                 size: 8,
                 channels: None,
+                lazy: false,
+                on_bad: None,
             };
             folder.load(Limits::default()).is_ok()
         },
