@@ -28,7 +28,7 @@ pub enum RunError {
     Data(#[from] DataError),
     /// Images that are no longer those that a run began with.
     #[error(
-        "data: the images are not those that the run began with: names, sizes, order or first bytes differ; \
+        "data: the images are not those that the run began with: names, order or labels differ; \
          put them back, or begin a new run"
     )]
     OtherImages,
@@ -262,7 +262,7 @@ pub enum RunError {
     NoImages,
     /// A `--data` flag that says nothing.
     #[error(
-        "--data {given}: write embedded, idx:DIR, cifar10:DIR, cifar100:DIR or folder:DIR; for \
+        "--data {given}: write embedded, idx:DIR, cifar10:DIR, cifar100:DIR, folder:DIR, tar:PATH or parquet:PATH; for \
          everything else write a [data] table and give it with --config"
     )]
     DataFlag {

@@ -22,7 +22,6 @@ use crate::located::located;
 use crate::points::Available;
 use crate::pruned_groups;
 use crate::registry::Registry;
-use crate::run_dir::data_digest;
 use crate::samples;
 use crate::start::Start;
 
@@ -74,7 +73,7 @@ impl Prepared {
         let data = Arc::new(experiment.load_data_telling(&mut notes)?);
         experiment.check_readers(&data, &plugins)?;
         if let Some(run) = resumed {
-            samples::unchanged(&data, data_digest(run).as_deref())?;
+            samples::unchanged(run, &data)?;
         }
         let shape = data.train.shape();
         let views = Views::new(&experiment.views, shape, experiment.seed)?;

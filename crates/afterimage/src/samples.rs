@@ -9,7 +9,7 @@ use afterimage_track::{files, read_table, write_table};
 
 use crate::error::RunError;
 use crate::registry::Registry;
-use crate::run_dir::RunDir;
+use crate::run_dir::{RunDir, data_digest};
 
 /// A row for each image, training images first, each split in the order of its ids.
 ///
@@ -102,15 +102,24 @@ fn skipped(data: &DataSet) -> String {
     text
 }
 
-/// Refuses to go on with a run whose images stay in their files and are others now: its ids would mean
-/// other samples. `kept` is the digest in the run's manifest.
-pub(crate) fn unchanged(data: &DataSet, kept: Option<&str>) -> Result<(), RunError> {
-    match kept {
-        Some(kept) if data.digest_covers().is_some() && kept != data.digest() => {
-            Err(RunError::OtherImages)
-        }
-        _ => Ok(()),
+/// Refuses to go on with the run `run` where its images stay in their files and its ids would mean
+/// other samples now. Images of the same names that are others are told.
+pub(crate) fn unchanged(run: &Path, data: &DataSet) -> Result<(), RunError> {
+    if data.digest_covers().is_none() {
+        return Ok(());
     }
+    match below(run, files::SAMPLES) {
+        Ok(path) if read_table(&path)? != table(data) => return Err(RunError::OtherImages),
+        Err(error) if !error.is_missing() => return Err(error.into()),
+        _ => {}
+    }
+    if data_digest(run).is_some_and(|kept| kept != data.digest()) {
+        tracing::warn!(
+            "data: sizes or first bytes of some images are others than when the run began; what was done \
+             before saw them as they were"
+        );
+    }
+    Ok(())
 }
 
 /// What a check of all images found.

@@ -182,7 +182,6 @@ fn index(shard: &Container) -> Result<Shard, DataError> {
             found.pass_over(&name);
         }
     }
-    found.push(sample, path)?;
     // A file that is cut off between two members looks like a shorter one but for its end mark.
     let mut mark = Vec::new();
     let read = (&file).seek(SeekFrom::Start(end));
@@ -192,6 +191,7 @@ fn index(shard: &Container) -> Result<Shard, DataError> {
             "truncated: the end mark of a tar file is missing at byte {end}; fetch it again"
         )));
     }
+    found.push(sample, path)?;
     Ok(found)
 }
 
