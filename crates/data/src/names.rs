@@ -133,7 +133,7 @@ mod tests {
         let files =
             SampleNames::Files(vec!["cat/a.png".to_owned(), "dog/\u{1b}[2J.png".to_owned()]);
         assert_eq!(told(&files, 0).as_deref(), Some("cat/a.png"));
-        assert_eq!(told(&files, 1).as_deref(), Some("dog/\\u{1b}[2J.png"));
+        assert_eq!(told(&files, 1).as_deref(), Some("dog/\\u001b[2J.png"));
         assert_eq!(told(&files, 2), None);
         let members = SampleNames::Members(vec![
             ("data_batch_1.bin".to_owned(), 3),
