@@ -89,11 +89,14 @@ pub enum DataSource {
         held_out: Option<PathBuf>,
         /// At least 2; 6 unless told. Not used where `held_out` is given.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(range(min = 2))]
         hold_out_every: Option<usize>,
         /// Side of the square images in pixels.
+        #[schemars(range(min = 1, max = 4096))]
         size: usize,
         /// 1 (gray) or 3 (colour, the default).
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(extend("enum" = [1, 3, null]))]
         channels: Option<usize>,
         /// What happens to images that cannot be decoded; `"stop"` unless told.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -112,6 +115,7 @@ pub enum DataSource {
         held_out: Option<PathBuf>,
         /// At least 2; 6 unless told. Not used where `held_out` is given.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(range(min = 2))]
         hold_out_every: Option<usize>,
         /// The column of images; `"image"` unless told.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -125,9 +129,11 @@ pub enum DataSource {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cache: Option<PathBuf>,
         /// Side of the square images in pixels.
+        #[schemars(range(min = 1, max = 4096))]
         size: usize,
         /// 1 (gray) or 3 (colour, the default).
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(extend("enum" = [1, 3, null]))]
         channels: Option<usize>,
         /// What happens to images that cannot be decoded; `"stop"` unless told.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -149,6 +155,7 @@ pub enum DataSource {
         held_out_labels: Option<PathBuf>,
         /// At least 2; 6 unless told. Not used where `held_out_images` is given.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(range(min = 2))]
         hold_out_every: Option<usize>,
     },
     /// A CSV list of image files, with a header. Images are made as those of `folder` and stay in their
@@ -171,11 +178,14 @@ pub enum DataSource {
         split: Option<String>,
         /// At least 2; 6 unless told. Not used where `split` is given.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(range(min = 2))]
         hold_out_every: Option<usize>,
         /// Side of the square images in pixels.
+        #[schemars(range(min = 1, max = 4096))]
         size: usize,
         /// 1 (gray) or 3 (colour, the default).
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(extend("enum" = [1, 3, null]))]
         channels: Option<usize>,
         /// What happens to images that cannot be decoded; `"stop"` unless told.
         #[serde(default, skip_serializing_if = "Option::is_none")]
