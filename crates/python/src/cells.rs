@@ -102,6 +102,8 @@ impl Buffer<'_> {
 /// `TypeError` for a triple that is none, or an array of another type.
 pub fn columns<'py>(triples: &Bound<'py, PyAny>) -> PyResult<Vec<Column<'py>>> {
     triples.extract().map_err(|_| {
-        PyTypeError::new_err("a column is a name, an array [n] of numbers or a list of texts, and a unit")
+        PyTypeError::new_err(
+            "a column is a name, an array [n] of numbers or a list of texts, and a unit",
+        )
     })
 }

@@ -2,8 +2,8 @@
 
 use afterimage::coreset::gate::ranks;
 use afterimage::coreset::{
-    Budget, Bytes, CoresetError, Evidence, Greedy, LentMatrix, Partition, Points, Prefer, Selection,
-    Settings, Storage, Strategy, Weighting,
+    Budget, Bytes, CoresetError, Evidence, Greedy, LentMatrix, Partition, Points, Prefer,
+    Selection, Settings, Storage, Strategy, Weighting,
 };
 use numpy::{IntoPyArray as _, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods as _};
 use pyo3::exceptions::PyValueError;
@@ -135,7 +135,9 @@ fn mean_ranks(scores: &[&[f64]], samples: usize) -> Option<Vec<f64>> {
     let mut sums = vec![0.0; samples];
     for scores in scores {
         let ranks = ranks(scores);
-        sums.iter_mut().zip(ranks).for_each(|(sum, rank)| *sum += rank);
+        sums.iter_mut()
+            .zip(ranks)
+            .for_each(|(sum, rank)| *sum += rank);
     }
     let count = scores.len() as f64;
     sums.iter_mut().for_each(|sum| *sum /= count);
@@ -165,7 +167,10 @@ impl Arguments<'_> {
         let mut named = Strategy::ALL.into_iter();
         let Some((_, strategy)) = named.find(|(name, _)| *name == self.strategy) else {
             let names = strategies().join("', '");
-            return wrong("strategy", format!("{:?} is not one of '{names}'", self.strategy));
+            return wrong(
+                "strategy",
+                format!("{:?} is not one of '{names}'", self.strategy),
+            );
         };
         let storages = [
             Storage::Dense,

@@ -7,7 +7,8 @@ use std::time::Duration;
 use afterimage::files::machine_memory;
 use afterimage::value::{
     Candidates, HeldColumn, LabelSource, Learner, ReadOptions, ReadTable, Score, Settings, Target,
-    Task, Valuation, ValueError, hold_table, memory_bound, parse_bytes, readable_bytes, value_until,
+    Task, Valuation, ValueError, hold_table, memory_bound, parse_bytes, readable_bytes,
+    value_until,
 };
 use numpy::{Element, IntoPyArray as _, PyArray1, PyArray2, PyArrayMethods as _};
 use pyo3::exceptions::PyValueError;
@@ -124,7 +125,8 @@ impl Arguments {
         let Some(text) = &self.memory else {
             return Ok(None);
         };
-        let wrong = || PyValueError::new_err(format!("memory: {text:?} is no size; write 4GB or 500MB"));
+        let wrong =
+            || PyValueError::new_err(format!("memory: {text:?} is no size; write 4GB or 500MB"));
         parse_bytes(text).map(Some).ok_or_else(wrong)
     }
 
@@ -215,7 +217,11 @@ impl Valued {
 
     /// What was decided about the table; the last says how the labels were understood.
     fn notes(&self) -> Vec<String> {
-        self.table.notes.iter().map(|note| in_python(note)).collect()
+        self.table
+            .notes
+            .iter()
+            .map(|note| in_python(note))
+            .collect()
     }
 
     /// Class of each row `[n]` and names of the classes, or nothing.

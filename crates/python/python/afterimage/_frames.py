@@ -111,10 +111,9 @@ def _objects(name: str, array: NDArray[Any], what: str) -> Column:
     there = [cell for cell in cells if cell is not None]
     if all(isinstance(cell, str) for cell in there):
         return name, cells, None
-    if all(isinstance(cell, (bool, np.bool_, numbers.Integral)) for cell in there) and len(
-        there
-    ) == len(cells):
-        return name, np.array([int(cell) for cell in cells], dtype=np.int64), None
+    whole = all(isinstance(cell, (bool, np.bool_, numbers.Integral)) for cell in there)
+    if whole and len(there) == len(cells):
+        return name, np.array([int(cell) for cell in there], dtype=np.int64), None
     if all(isinstance(cell, (bool, np.bool_, numbers.Real)) for cell in there):
         return name, np.array([np.nan if c is None else float(c) for c in cells]), None
     odd = next(cell for cell in there if not isinstance(cell, str))
@@ -210,25 +209,32 @@ def make_frame(columns: dict[str, Any], library: Library | None, index: Any = No
         import polars as pl
 
         listed = {
-            name: pl.Series(name, _plain(cells), strict=False) for name, cells in columns.items()
+            name: pl.Series(name, _of_polars(cells), strict=False) for name, cells in columns.items()
         }
         return pl.DataFrame(listed)
     if library != "pandas":
         raise ValueError(f"library: {library!r} is not one of 'pandas', 'polars'")
     import pandas as pd
 
-    listed = {
-        name: cells.to_numpy() if type(cells).__module__.startswith("polars") else cells
-        for name, cells in columns.items()
-    }
-    listed = {
-        name: list(cells) if getattr(cells, "ndim", 1) > 1 else cells for name, cells in listed.items()
-    }
-    return pd.DataFrame(listed, index=index)
+    plain = {name: _plain(cells) for name, cells in columns.items()}
+    lists = {name: list(cells) for name, cells in plain.items() if getattr(cells, "ndim", 1) > 1}
+    return pd.DataFrame({**plain, **lists}, index=index)
+
+
+def _of_polars(cells: Any) -> Any:
+    """Cells of pandas, in extension arrays or not, as polars takes them without pyarrow."""
+    if not type(cells).__module__.startswith("pandas"):
+        return cells
+    array = np.asarray(cells)
+    return [None if _missing(cell) else cell for cell in array.tolist()] if array.dtype == object else array
 
 
 def _plain(cells: Any) -> Any:
-    return cells.to_numpy() if type(cells).__module__.startswith("pandas") else cells
+    """Cells without the index of pandas, and those of the other library as an array."""
+    kind = type(cells)
+    if kind.__module__.startswith("polars") or kind.__name__ in ("Series", "Index"):
+        return cells.to_numpy()
+    return cells
 
 
 def rows_of(frame: Any, places: NDArray[np.int64]) -> Any:

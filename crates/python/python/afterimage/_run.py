@@ -58,7 +58,7 @@ def _joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
     """The columns of files of one table behind each other; what a file lacks is missing in its rows."""
     names = list(dict.fromkeys(name for part in parts for name in part))
     lengths = [len(next(iter(part.values()), [])) for part in parts]
-    joined = {}
+    joined: dict[str, Any] = {}
     for name in names:
         found = [part.get(name) for part in parts]
         if any(isinstance(cells, list) for cells in found):
