@@ -14,7 +14,7 @@ import pytest
 
 COMMAND = Path(sys.executable).parent / "afterimage"
 # The tests may be run from a copy, so that nothing but the wheel is imported.
-ROOT = Path(os.environ.get("AFTERIMAGE_CHECKOUT", Path(__file__).resolve().parents[3])).resolve()
+ROOT = Path(os.environ.get("AFTERIMAGE_CHECKOUT", f"{__file__}/../../../..")).resolve()
 
 
 def call(*words: object, expected: int = 0) -> subprocess.CompletedProcess[str]:

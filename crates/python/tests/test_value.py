@@ -17,7 +17,8 @@ from conftest import call, polar
 
 
 def pandas_of(file: Path) -> pd.DataFrame:
-    return pd.DataFrame(pl.read_parquet(file).to_dict(as_series=False))
+    columns = pl.read_parquet(file).to_dict()
+    return pd.DataFrame({name: cells.to_numpy() for name, cells in columns.items()})
 
 
 def written(table: Path, out: Path, *flags: object) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -76,10 +77,10 @@ def test_frames_keep_index_ids_and_labels(table: pd.DataFrame) -> None:
     lowest = values.lowest(3)
     assert rows["data_oob"].iloc[lowest[0]] == rows["data_oob"].min()
 
-    polar = afterimage.value(polar(table), label="label", id="key", learners=20)
-    frame = polar.rows()
+    other = afterimage.value(polar(table), label="label", id="key", learners=20)
+    frame = other.rows()
     assert isinstance(frame, pl.DataFrame) and frame["id"].to_list() == table["key"].to_list()
-    assert polar.rows("pandas")["data_oob"].tolist() == rows["data_oob"].tolist()
+    assert other.rows("pandas")["data_oob"].tolist() == rows["data_oob"].tolist()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int16", "uint8"])

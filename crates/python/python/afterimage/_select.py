@@ -116,15 +116,19 @@ def _numbers_rows(cells: NDArray[Any]) -> bool:
 
 
 def _warn_of_blur(exact: NDArray[Any], single: NDArray[np.float32]) -> None:
+    blurred = []
     for at in range(exact.shape[1]):
-        told = len(np.unique(single[:, at]))
-        if told < (there := len(np.unique(exact[:, at]))) and np.isfinite(single[:, at]).all():
-            warnings.warn(
-                f"X, column {at}: single precision tells {told} of its first {there} different numbers "
-                "apart; subtract a common start before",
-                UserWarning,
-                stacklevel=4,
-            )
+        told, there = len(np.unique(single[:, at])), len(np.unique(exact[:, at]))
+        if told < there and np.isfinite(single[:, at]).all():
+            blurred.append((at, told, there))
+    if blurred:
+        at, told, there = blurred[0]
+        warnings.warn(
+            f"X: single precision tells {told} of the first {there} different numbers of column {at} apart, "
+            f"and not all of {len(blurred)} of {exact.shape[1]} columns; subtract a common start before",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def _classes(labels: Any, samples: int) -> NDArray[np.uint32]:
