@@ -31,7 +31,7 @@ struct Reference {
     last_layer_distance: f64,
 }
 
-fn reference() -> (Reference, Points) {
+fn reference() -> (Reference, Points<'static>) {
     let reference: Reference =
         serde_json::from_str(include_str!("../testdata/reference.json")).unwrap();
     let rows = reference.labels.len();

@@ -58,23 +58,7 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
             Kind::Date(per_day) => Some(per_day),
             _ => None,
         };
-        // Texts are texts, whatever they say: what is missing is null here.
-        let missing = |text: &str| options.missing.iter().any(|word| word == text);
-        let sink = |cell: Cell<'_>| match (&mut *raw, cell) {
-            (Raw::Numbers(values, precision), Cell::Number(number)) => {
-                let number = match (number, per_day) {
-                    // Days, as those of dates in CSV files.
-                    (Number::Whole(number), Some(per_day)) => Number::Real(number as f64 / per_day),
-                    _ => number,
-                };
-                precision.push(number.single(), || number);
-                values.push(number.single());
-            }
-            (Raw::Numbers(values, _), _) => values.push(f32::NAN),
-            (Raw::Words(words), Cell::Number(number)) => words.push_number(number),
-            (Raw::Words(words), Cell::Text(text)) => words.take(text, missing(text)),
-            (Raw::Words(words), Cell::Null) => words.take("", true),
-        };
+        let sink = |cell: Cell<'_>| take(&mut *raw, cell, per_day, options);
         file.read(at, sink).map_err(wrong)?;
     }
     Ok(RawTable {
@@ -84,4 +68,25 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
         index,
         starts: Vec::new(),
     })
+}
+
+/// Adds a cell to a column, whose moments are `per_day` to a day where it has some. Texts are texts,
+/// whatever they say: what is missing is null here.
+pub(super) fn take(raw: &mut Raw, cell: Cell<'_>, per_day: Option<f64>, options: &ReadOptions) {
+    let missing = |text: &str| options.missing.iter().any(|word| word == text);
+    match (raw, cell) {
+        (Raw::Numbers(values, precision), Cell::Number(number)) => {
+            let number = match (number, per_day) {
+                // Days, as those of dates in CSV files.
+                (Number::Whole(number), Some(per_day)) => Number::Real(number as f64 / per_day),
+                _ => number,
+            };
+            precision.push(number.single(), || number);
+            values.push(number.single());
+        }
+        (Raw::Numbers(values, _), _) => values.push(f32::NAN),
+        (Raw::Words(words), Cell::Number(number)) => words.push_number(number),
+        (Raw::Words(words), Cell::Text(text)) => words.take(text, missing(text)),
+        (Raw::Words(words), Cell::Null) => words.take("", true),
+    }
 }
