@@ -29,4 +29,5 @@ python3 -m venv "$work/use"
     pandas polars scikit-learn pytest mypy
 cp -r tests "$work/tests"
 AFTERIMAGE_CHECKOUT=$PWD/../.. "$work/use/bin/python" -m pytest -q -p no:cacheprovider "$work/tests"
+"$work/use/bin/python" -m pytest -q -p no:cacheprovider --doctest-modules --pyargs afterimage
 "$work/use/bin/python" -m mypy --config-file pyproject.toml -p afterimage
