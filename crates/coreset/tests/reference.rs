@@ -53,7 +53,7 @@ fn nine(strategy: Strategy) -> Settings<'static> {
     }
 }
 
-fn gradients(reference: &Reference, points: &Points) -> LastLayer {
+fn gradients(reference: &Reference, points: &Points<'static>) -> LastLayer {
     let logits = Matrix::new("logits", 48, 4, reference.logits.clone()).unwrap();
     let Points::Rows(features) = points.clone() else {
         panic!("rows");
