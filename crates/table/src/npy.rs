@@ -34,6 +34,8 @@ pub struct Npy {
     pub order: Order,
     /// The type, as `<f4`.
     pub kind: String,
+    /// Where the first value begins, in bytes.
+    pub start: u64,
     reader: BufReader<File>,
 }
 
@@ -108,6 +110,7 @@ impl Npy {
             shape: header.shape,
             order: header.order,
             kind: header.kind,
+            start: (head + length) as u64,
             reader,
         })
     }
