@@ -31,8 +31,7 @@ pub(crate) fn check_on(model: &dyn ModelView, images: Tensor<4>) -> Result<(), R
     let seen = model.observe(images, &TapPlan::default()).map_err(failed)?;
     let width = seen.embeddings.dims()[1];
     let values = seen.embeddings.try_into_vec_as::<f32>();
-    let values =
-        values.map_err(|error| failed(afterimage_hooks::Fault::new(error.to_string())))?;
+    let values = values.map_err(|error| failed(afterimage_hooks::Fault::new(error.to_string())))?;
     check_rows(&values, width)
 }
 

@@ -150,7 +150,8 @@ impl Prepared {
 
     /// Looks at the embeddings of the encoder and of its reference, before anything is measured.
     fn check_finite(&self) -> Result<(), RunError> {
-        let mut models = std::iter::once(&self.model as &dyn ModelView).chain(self.model.reference());
+        let mut models =
+            std::iter::once(&self.model as &dyn ModelView).chain(self.model.reference());
         models.try_for_each(|model| self.check_on(model))
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use afterimage_table::{Cell, Kind, Number, Parquet};
+use afterimage_table::{Cell, Kind, Parquet};
 
 use super::ReadOptions;
 use super::column::{Raw, RawTable, Role, Words};
@@ -54,24 +54,16 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
         .map_err(wrong)?;
     for (at, raw) in columns.iter_mut().enumerate() {
         let Some(raw) = raw else { continue };
-        let per_day = match file.columns[at].kind {
-            Kind::Date(per_day) => Some(per_day),
-            _ => None,
-        };
+        let column = &file.columns[at];
         // Texts are texts, whatever they say: what is missing is null here.
         let missing = |text: &str| options.missing.iter().any(|word| word == text);
         let sink = |cell: Cell<'_>| match (&mut *raw, cell) {
             (Raw::Numbers(values, precision), Cell::Number(number)) => {
-                let number = match (number, per_day) {
-                    // Days, as those of dates in CSV files.
-                    (Number::Whole(number), Some(per_day)) => Number::Real(number as f64 / per_day),
-                    _ => number,
-                };
                 precision.push(number.single(), || number);
                 values.push(number.single());
             }
             (Raw::Numbers(values, _), _) => values.push(f32::NAN),
-            (Raw::Words(words), Cell::Number(number)) => words.push_number(number),
+            (Raw::Words(words), Cell::Number(number)) => words.push_number(number, &column.text(number)),
             (Raw::Words(words), Cell::Text(text)) => words.take(text, missing(text)),
             (Raw::Words(words), Cell::Null) => words.take("", true),
         };
