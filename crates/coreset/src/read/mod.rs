@@ -127,8 +127,9 @@ pub(crate) fn missing(error: CoresetError, setting: &'static str, holding: &str)
 }
 
 /// A matrix with one row a sample: an npy array of numbers `[n, d]` or `[n]`, or a CSV or Parquet
-/// table of numbers, with or without a line of names. The columns `epoch` and `step` of a Parquet table,
-/// which the tables of runs begin with, are left out, and so are columns that are ids by their names. `what` names it in errors.
+/// table of numbers, with or without a line of names, or dates, which become days. The columns `epoch` and
+/// `step`, which the tables of runs begin with, are left out, and so are columns that are ids by their
+/// names. `what` names it in errors.
 ///
 /// # Errors
 /// A missing, damaged or empty file, cells that are no numbers, with their line and column, or values

@@ -23,14 +23,16 @@ pub(crate) fn delimiter(path: &Path) -> Result<u8, ValueError> {
 
 /// Refuses a file of one column in which a blank line stands for a cell.
 pub(super) fn check_blank(path: &Path) -> Result<(), ValueError> {
-    let blank = blank_line(path).map_err(|error| ValueError::file("a table of text", path, error))?;
+    let blank =
+        blank_line(path).map_err(|error| ValueError::file("a table of text", path, error))?;
     match blank {
         None => Ok(()),
         Some(line) => Err(ValueError::Table {
             path: path.to_owned(),
             line: Some(line),
             column: None,
-            what: "the label is missing, as the line is blank; fill it in, or remove the row".to_owned(),
+            what: "the label is missing, as the line is blank; fill it in, or remove the row"
+                .to_owned(),
         }),
     }
 }
@@ -219,7 +221,7 @@ impl Reading {
         }
         let few = (tally.texts as f64) < STRAY_SHARE * present as f64;
         match tally.numbers > 0 && (few || is_signs(text)) {
-            true => { < STRAY_SHARE * present as f64 => {
+            true => {
                 let what = format!(
                     "`{text}` is no number, but {} of the column's {present} cells are; correct \
                      it, or say --missing {text} if it stands for a missing cell, or --categorical \

@@ -63,7 +63,9 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
                 values.push(number.single());
             }
             (Raw::Numbers(values, _), _) => values.push(f32::NAN),
-            (Raw::Words(words), Cell::Number(number)) => words.push_number(number, &column.text(number)),
+            (Raw::Words(words), Cell::Number(number)) => {
+                words.push_number(number, &column.text(number))
+            }
             (Raw::Words(words), Cell::Text(text)) => words.take(text, missing(text)),
             (Raw::Words(words), Cell::Null) => words.take("", true),
         };
