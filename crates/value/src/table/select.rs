@@ -6,7 +6,7 @@ use afterimage_table::{Signs, ignored, is_unnamed, line_at, names_rows};
 
 use super::column::{Raw, RawTable, Role, Words};
 use super::label::{self, Labels};
-use super::{Format, LabelSource, ReadOptions, ReadTable, read_labels};
+use super::{Format, LabelSource, ReadOptions, ReadTable, csv, read_labels};
 use crate::error::ValueError;
 use crate::problem::{Cells, Column, NO_LEVEL, Problem};
 
@@ -287,6 +287,11 @@ pub(crate) fn assemble(
     }
     let Labels { target, note } =
         label::target(labels, options.task).map_err(|(row, what)| wrong_label(row, what))?;
+    if let LabelSource::File(file) = &options.label
+        && Format::of(file) == Format::Csv
+    {
+        csv::check_blank(file)?;
+    }
     notes.push(note);
     Ok(ReadTable {
         problem: Problem::new(features, target, ids)?,
