@@ -75,6 +75,14 @@ fn told(
             data.held_out.len(),
             seen / experiment.batch_size
         ));
+        if let Some(sets) = &pair {
+            text.push_str(&format!(
+                "pair: each encoder sees {} of them, {} of its own and {} that both see\n",
+                sets.members().len(),
+                sets.candidates.len(),
+                sets.shared.len()
+            ));
+        }
         for note in notes {
             text.push_str(&format!("note: {note}\n"));
         }

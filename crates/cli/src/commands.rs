@@ -12,8 +12,9 @@ use crate::output::{complain, say};
 use crate::probe::probe;
 use crate::value;
 
-/// Runs a command with the plugins of `registry`; its result is the exit code.
-pub fn execute(registry: &Registry, arguments: Arguments) -> u8 {
+/// Runs a command with the plugins of `registry`; its result is the exit code. `program` runs further
+/// commands, where that is not the program of this process.
+pub fn execute(registry: &Registry, arguments: Arguments, program: Option<PathBuf>) -> u8 {
     let result = match arguments.command {
         Command::Run(run) => start(registry, &run),
         Command::Resume { run, json } => go_on(registry, &run, json),
@@ -30,7 +31,7 @@ pub fn execute(registry: &Registry, arguments: Arguments) -> u8 {
         Command::Data(arguments) => crate::data::data(registry, arguments),
         Command::Report { runs } => report(&runs),
         Command::Value(arguments) => Ok(value::execute(*arguments)),
-        Command::Sweep(arguments) => return crate::sweep::execute(registry, &arguments),
+        Command::Sweep(arguments) => return crate::sweep::execute(registry, &arguments, program),
         Command::Select(arguments) => return crate::select::execute(&arguments),
     };
     result.unwrap_or_else(|error| {

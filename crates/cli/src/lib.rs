@@ -29,6 +29,7 @@ mod value;
 
 use std::borrow::Cow;
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use afterimage::Registry;
@@ -43,20 +44,42 @@ use crate::output::complain;
 /// All commands know them: configs of `run`, `check` and `sweep` can name them, `plugins` lists them,
 /// and trials of a sweep are processes of the calling program.
 pub fn main(registry: &Registry) -> ExitCode {
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
-        Err(error) => {
-            // Help and version are no mistakes; a wrong flag is one in what the user configured.
-            let code = if error.use_stderr() { 2 } else { 0 };
-            // The message shows what was typed, and a terminal would obey some of it.
-            let obeyed = |word: OsString| matches!(visible(&word.to_string_lossy()), Cow::Owned(_));
-            if std::env::args_os().any(obeyed) {
-                complain(&error.render().to_string());
-            } else {
-                let _ = error.print();
-            }
-            return ExitCode::from(code);
-        }
+    let call = Call {
+        words: std::env::args_os().collect(),
+        program: None,
     };
-    ExitCode::from(commands::execute(registry, arguments))
+    ExitCode::from(call.run(registry))
+}
+
+/// A call of the command by a program that is not the command alone, as an interpreter that has it as a
+/// library.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// The words of the command line, the name of the program first.
+    pub words: Vec<OsString>,
+    /// The program that is the command and nothing else: trials of a sweep are processes of it. Without,
+    /// the program of this process.
+    pub program: Option<PathBuf>,
+}
+
+impl Call {
+    /// Runs the command with the plugins of `registry`; the result is the exit code.
+    pub fn run(self, registry: &Registry) -> u8 {
+        match Arguments::try_parse_from(&self.words) {
+            Ok(arguments) => commands::execute(registry, arguments, self.program),
+            Err(error) => {
+                // Help and version are no mistakes; a wrong flag is one in what the user configured.
+                let code = if error.use_stderr() { 2 } else { 0 };
+                // The message shows what was typed, and a terminal would obey some of it.
+                let obeyed =
+                    |word: &OsString| matches!(visible(&word.to_string_lossy()), Cow::Owned(_));
+                if self.words.iter().any(obeyed) {
+                    complain(&error.render().to_string());
+                } else {
+                    let _ = error.print();
+                }
+                code
+            }
+        }
+    }
 }

@@ -70,9 +70,10 @@ pub enum Where {
     Slurm,
 }
 
-/// Runs the command; its result is the exit code.
-pub fn execute(registry: &Registry, arguments: &Sweep) -> u8 {
-    sweep(registry, arguments).unwrap_or_else(|error| {
+/// Runs the command; its result is the exit code. Trials are processes of `program`, or of the one of
+/// this process.
+pub fn execute(registry: &Registry, arguments: &Sweep, program: Option<PathBuf>) -> u8 {
+    sweep(registry, arguments, program).unwrap_or_else(|error| {
         complain(&error.to_string());
         match &error {
             RunError::Sweep(error) => error.exit_code(),
@@ -81,7 +82,7 @@ pub fn execute(registry: &Registry, arguments: &Sweep) -> u8 {
     })
 }
 
-fn sweep(registry: &Registry, arguments: &Sweep) -> Result<u8, RunError> {
+fn sweep(registry: &Registry, arguments: &Sweep, program: Option<PathBuf>) -> Result<u8, RunError> {
     if let Some(Action::Status { folder }) = &arguments.action {
         say(&sweeps::status(&Status::read(folder)?));
         return Ok(0);
@@ -125,7 +126,7 @@ fn sweep(registry: &Registry, arguments: &Sweep) -> Result<u8, RunError> {
     let (ending, results) = if arguments.report {
         (Ending::Complete, standing_results(config, &plan, &folder)?)
     } else {
-        let executor = executor(arguments, config, &plan, &folder)?;
+        let executor = executor(arguments, config, &plan, &folder, program)?;
         let mut lines = Lines::new(&plan);
         let mut engine = Engine::open(
             &folder,
@@ -168,8 +169,10 @@ fn executor(
     config: &SweepConfig,
     plan: &Plan,
     folder: &Folder,
+    program: Option<PathBuf>,
 ) -> Result<Box<dyn Executor>, SweepError> {
-    let path = std::env::current_exe().map_err(|source| SweepError::Io {
+    let found = program.map_or_else(std::env::current_exe, Ok);
+    let path = found.map_err(|source| SweepError::Io {
         path: "afterimage".into(),
         verb: "find the program",
         source,

@@ -9,7 +9,7 @@ use crate::strategy::Validation;
 #[derive(Debug, Clone, Copy)]
 pub struct Evidence<'a> {
     /// Where the samples lie: gradients, features or embeddings.
-    pub points: &'a Points,
+    pub points: &'a Points<'a>,
     /// The loss of each sample, for `small-loss`.
     pub losses: Option<&'a [f32]>,
     /// Forgetting events of each sample, for `forgetting`.
@@ -24,7 +24,7 @@ pub struct Evidence<'a> {
 
 impl<'a> Evidence<'a> {
     /// Points and nothing else.
-    pub fn of(points: &'a Points) -> Self {
+    pub fn of(points: &'a Points<'a>) -> Self {
         Self {
             points,
             losses: None,
@@ -36,7 +36,7 @@ impl<'a> Evidence<'a> {
     }
 }
 
-pub(crate) fn last_layer(points: &Points) -> Result<&LastLayer, CoresetError> {
+pub(crate) fn last_layer<'p>(points: &'p Points<'_>) -> Result<&'p LastLayer, CoresetError> {
     match points {
         Points::LastLayer(layer) => Ok(layer),
         Points::Rows(_) => Err(CoresetError::Missing {

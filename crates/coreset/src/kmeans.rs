@@ -1,6 +1,6 @@
 //! k-means in feature space.
 
-use crate::matrix::Matrix;
+use crate::matrix::LentMatrix;
 use crate::random::{Draws, Purpose};
 
 /// Rounds at most.
@@ -20,7 +20,7 @@ pub struct Clusters {
 /// Lloyd's algorithm from centres that are drawn in proportion to the squared distance to those
 /// before (Arthur and Vassilvitskii 2007), for at most 50 rounds. There are no more clusters than
 /// different rows.
-pub fn k_means(rows: &Matrix, count: usize, seed: u64) -> Clusters {
+pub fn k_means(rows: &LentMatrix<'_>, count: usize, seed: u64) -> Clusters {
     let mut centres = first_centres(rows, count, seed);
     let mut clusters = assign(rows, &centres);
     for _ in 0..ROUNDS {
@@ -52,7 +52,7 @@ pub fn k_means(rows: &Matrix, count: usize, seed: u64) -> Clusters {
     }
 }
 
-fn first_centres(rows: &Matrix, count: usize, seed: u64) -> Vec<Vec<f64>> {
+fn first_centres(rows: &LentMatrix<'_>, count: usize, seed: u64) -> Vec<Vec<f64>> {
     let mut draws = Draws::new(seed, Purpose::Centres, 1);
     let wide = |row: usize| -> Vec<f64> { rows.row(row).iter().map(|x| f64::from(*x)).collect() };
     if rows.rows() == 0 {
@@ -82,7 +82,7 @@ fn first_centres(rows: &Matrix, count: usize, seed: u64) -> Vec<Vec<f64>> {
 }
 
 /// The nearest centre of each row, the lowest if several, and the squared distance to it.
-fn assign(rows: &Matrix, centres: &[Vec<f64>]) -> (Vec<u32>, Vec<f64>) {
+fn assign(rows: &LentMatrix<'_>, centres: &[Vec<f64>]) -> (Vec<u32>, Vec<f64>) {
     let nearest = |row: usize| {
         let mut best = (0, f64::INFINITY);
         for (index, centre) in centres.iter().enumerate() {
@@ -106,6 +106,7 @@ fn squared(row: &[f32], centre: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::matrix::Matrix;
 
     #[test]
     fn finds_what_lies_apart() -> Result<(), crate::CoresetError> {

@@ -30,6 +30,7 @@
 mod error;
 mod evidence;
 mod facility;
+mod gains;
 pub mod gate;
 mod kmeans;
 mod matrix;
@@ -54,7 +55,7 @@ pub use error::{CoresetError, Ids};
 pub use evidence::Evidence;
 pub use facility::Greedy;
 pub use kmeans::{Clusters, k_means};
-pub use matrix::Matrix;
+pub use matrix::{LentMatrix, Matrix};
 pub use memory::{Bytes, held_memory, peak_memory};
 pub use partition::{Budget, Partition, equal_shares, shares};
 pub use plan::{GroupPlan, Plan, Storage};

@@ -1,14 +1,19 @@
 //! A matrix with one row a sample.
 
+use std::borrow::Cow;
+
 use crate::error::{CoresetError, Ids};
 
-/// Finite values `[rows, columns]`, rows beside each other; row i belongs to sample i.
+/// Finite values `[rows, columns]`, rows beside each other, its own or lent; row i belongs to sample i.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Matrix {
+pub struct LentMatrix<'a> {
     rows: usize,
     columns: usize,
-    values: Vec<f32>,
+    values: Cow<'a, [f32]>,
 }
+
+/// A matrix with values of its own.
+pub type Matrix = LentMatrix<'static>;
 
 impl Matrix {
     /// A matrix of `values` `[rows, columns]`; `what` names it in errors, as in "proxies".
@@ -27,6 +32,30 @@ impl Matrix {
         rows: usize,
         columns: usize,
         values: Vec<f32>,
+    ) -> Result<Self, CoresetError> {
+        Self::checked(what, rows, columns, Cow::Owned(values))
+    }
+}
+
+impl<'a> LentMatrix<'a> {
+    /// A matrix of `values` `[rows, columns]` that stay where they are; `what` names it in errors.
+    ///
+    /// # Errors
+    /// What [`Matrix::new`] refuses.
+    pub fn lent(
+        what: &'static str,
+        rows: usize,
+        columns: usize,
+        values: &'a [f32],
+    ) -> Result<Self, CoresetError> {
+        Self::checked(what, rows, columns, Cow::Borrowed(values))
+    }
+
+    fn checked(
+        what: &'static str,
+        rows: usize,
+        columns: usize,
+        values: Cow<'a, [f32]>,
     ) -> Result<Self, CoresetError> {
         if rows.checked_mul(columns) != Some(values.len()) {
             return Err(CoresetError::Shape {

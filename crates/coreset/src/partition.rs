@@ -2,7 +2,7 @@
 
 use crate::error::CoresetError;
 use crate::kmeans::k_means;
-use crate::matrix::Matrix;
+use crate::matrix::LentMatrix;
 
 /// What samples are grouped by.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -14,7 +14,7 @@ pub enum Partition<'a> {
     /// By k-means clusters of these rows.
     Clusters {
         /// Rows `[n, d]`.
-        rows: &'a Matrix,
+        rows: &'a LentMatrix<'a>,
         /// Number of clusters.
         count: usize,
     },

@@ -1,13 +1,13 @@
 //! What distances between samples are taken of.
 
 use crate::error::CoresetError;
-use crate::matrix::Matrix;
+use crate::matrix::{LentMatrix, Matrix};
 
 /// One point a sample, in a space with Euclidean distances.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Points {
+pub enum Points<'a> {
     /// Rows `[n, d]`: features, SSL embeddings, residuals or proxies of the gradient.
-    Rows(Matrix),
+    Rows(LentMatrix<'a>),
     /// Gradients of a last linear layer with bias, r ⊗ (h, 1), of which only the factors are held.
     LastLayer(LastLayer),
 }
@@ -50,7 +50,7 @@ impl LastLayer {
     }
 }
 
-impl Points {
+impl Points<'_> {
     /// Number of samples.
     pub fn len(&self) -> usize {
         match self {

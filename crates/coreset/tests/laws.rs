@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::strategy::Strategy as _;
 use uniform::uniform;
 
-fn points(columns: usize, values: Vec<f32>) -> Points {
+fn points(columns: usize, values: Vec<f32>) -> Points<'static> {
     Points::Rows(Matrix::new("points", values.len() / columns, columns, values).unwrap())
 }
 
@@ -25,7 +25,7 @@ fn count(count: usize) -> Settings<'static> {
 }
 
 /// Points that are all different with probability one: no two gains are equal by chance.
-fn scattered(rows: usize, columns: usize, seed: u64) -> Points {
+fn scattered(rows: usize, columns: usize, seed: u64) -> Points<'static> {
     let mut uniform = uniform(seed);
     points(columns, (0..rows * columns).map(|_| uniform()).collect())
 }

@@ -14,7 +14,7 @@ use proptest::strategy::Strategy as _;
 use uniform::uniform;
 
 /// Points and scores that are all different with probability one.
-fn scattered(rows: usize, seed: u64) -> (Points, Vec<f64>) {
+fn scattered(rows: usize, seed: u64) -> (Points<'static>, Vec<f64>) {
     let mut uniform = uniform(seed);
     let values = (0..rows * 3).map(|_| uniform()).collect();
     let points = Points::Rows(Matrix::new("points", rows, 3, values).unwrap());

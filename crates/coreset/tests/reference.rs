@@ -31,7 +31,7 @@ struct Reference {
     last_layer_distance: f64,
 }
 
-fn reference() -> (Reference, Points) {
+fn reference() -> (Reference, Points<'static>) {
     let reference: Reference =
         serde_json::from_str(include_str!("../testdata/reference.json")).unwrap();
     let rows = reference.labels.len();
@@ -53,7 +53,7 @@ fn nine(strategy: Strategy) -> Settings<'static> {
     }
 }
 
-fn gradients(reference: &Reference, points: &Points) -> LastLayer {
+fn gradients(reference: &Reference, points: &Points<'static>) -> LastLayer {
     let logits = Matrix::new("logits", 48, 4, reference.logits.clone()).unwrap();
     let Points::Rows(features) = points.clone() else {
         panic!("rows");

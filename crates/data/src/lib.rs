@@ -34,6 +34,7 @@ mod indexed;
 mod names;
 mod order;
 mod picture;
+mod pictured;
 mod prefetch;
 mod read;
 mod source;

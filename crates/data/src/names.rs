@@ -81,43 +81,6 @@ impl NameList {
     }
 }
 
-impl fmt::Display for Member<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Number(number) => write!(f, "{number}"),
-            Self::Name(name) => f.write_str(name),
-        }
-    }
-}
-
-/// Many names behind each other in one text.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct NameList {
-    text: String,
-    ends: Vec<usize>,
-}
-
-impl NameList {
-    pub(crate) fn push(&mut self, name: &str) {
-        self.text.push_str(name);
-        self.ends.push(self.text.len());
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    pub(crate) fn get(&self, at: usize) -> Option<&str> {
-        let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
-        self.text.get(start..*self.ends.get(at)?)
-    }
-
-    /// Bytes that it takes.
-    pub(crate) fn memory(&self) -> usize {
-        self.text.capacity() + 8 * self.ends.capacity()
-    }
-}
-
 impl fmt::Display for SampleName<'_> {
     /// Characters that would act on a terminal are escaped.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

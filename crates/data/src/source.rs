@@ -1,16 +1,14 @@
 //! Where a data set comes from, as the experiment's config says it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use crate::check::OnBad;
 use crate::dataset::{DataSet, Limits};
 use crate::error::DataError;
-use crate::read::{cifar, embedded, folder, idx, index, npy, parquet, shards, tar};
-
-/// Which of the images of each class are held out, unless told.
-const EVERY: usize = 6;
+use crate::pictured::Pictured;
+use crate::read::{cifar, embedded, folder, idx, index, npy, parquet, tar};
 
 /// Where a data set comes from: the `kind` key of the config's data section and its settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -89,11 +87,14 @@ pub enum DataSource {
         held_out: Option<PathBuf>,
         /// At least 2; 6 unless told. Not used where `held_out` is given.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(range(min = 2))]
         hold_out_every: Option<usize>,
         /// Side of the square images in pixels.
+        #[schemars(range(min = 1, max = 4096))]
         size: usize,
         /// 1 (gray) or 3 (colour, the default).
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(extend("enum" = [1, 3, null]))]
         channels: Option<usize>,
         /// What happens to images that cannot be decoded; `"stop"` unless told.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -112,6 +113,7 @@ pub enum DataSource {
         held_out: Option<PathBuf>,
         /// At least 2; 6 unless told. Not used where `held_out` is given.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(range(min = 2))]
         hold_out_every: Option<usize>,
         /// The column of images; `"image"` unless told.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -125,9 +127,11 @@ pub enum DataSource {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cache: Option<PathBuf>,
         /// Side of the square images in pixels.
+        #[schemars(range(min = 1, max = 4096))]
         size: usize,
         /// 1 (gray) or 3 (colour, the default).
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(extend("enum" = [1, 3, null]))]
         channels: Option<usize>,
         /// What happens to images that cannot be decoded; `"stop"` unless told.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -149,6 +153,7 @@ pub enum DataSource {
         held_out_labels: Option<PathBuf>,
         /// At least 2; 6 unless told. Not used where `held_out_images` is given.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(range(min = 2))]
         hold_out_every: Option<usize>,
     },
     /// A CSV list of image files, with a header. Images are made as those of `folder` and stay in their
@@ -171,11 +176,14 @@ pub enum DataSource {
         split: Option<String>,
         /// At least 2; 6 unless told. Not used where `split` is given.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(range(min = 2))]
         hold_out_every: Option<usize>,
         /// Side of the square images in pixels.
+        #[schemars(range(min = 1, max = 4096))]
         size: usize,
         /// 1 (gray) or 3 (colour, the default).
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(extend("enum" = [1, 3, null]))]
         channels: Option<usize>,
         /// What happens to images that cannot be decoded; `"stop"` unless told.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -183,120 +191,11 @@ pub enum DataSource {
     },
 }
 
-/// What sources of pictures share: what is held out, and what becomes of a picture.
-#[derive(Debug, Clone, Copy)]
-struct Common<'a> {
-    /// The key that says what is held out, where it is given.
-    held_out: Option<&'static str>,
-    hold_out_every: Option<usize>,
-    size: Option<usize>,
-    channels: Option<usize>,
-    train: Option<&'a Path>,
-    held_out_place: Option<&'a Path>,
-    on_bad: Option<OnBad>,
-}
-
-impl<'a> Common<'a> {
-    fn scale(&self) -> folder::Scale {
-        folder::Scale {
-            size: self.size.unwrap_or(1),
-            channels: self.channels.unwrap_or(3),
-        }
-    }
-
-    fn lazy(&self) -> shards::Lazy<'a> {
-        shards::Lazy {
-            train: self.train.unwrap_or(Path::new("")),
-            held_out: self.held_out_place,
-            hold_out_every: self.hold_out_every.unwrap_or(EVERY),
-            on_bad: self.on_bad.unwrap_or_default(),
-        }
-    }
-}
-
 impl DataSource {
-    fn common(&self) -> Option<Common<'_>> {
-        let (train, held_out, every, size, channels, on_bad) = match self {
-            Self::Folder {
-                train,
-                held_out,
-                hold_out_every,
-                size,
-                channels,
-                on_bad,
-                ..
-            }
-            | Self::Tar {
-                train,
-                held_out,
-                hold_out_every,
-                size,
-                channels,
-                on_bad,
-            }
-            | Self::Parquet {
-                train,
-                held_out,
-                hold_out_every,
-                size,
-                channels,
-                on_bad,
-                ..
-            } => (train, held_out, hold_out_every, size, channels, on_bad),
-            Self::Npy {
-                held_out_images,
-                hold_out_every,
-                ..
-            } => {
-                return Some(Common {
-                    held_out: held_out_images.as_ref().map(|_| "held_out_images is"),
-                    hold_out_every: *hold_out_every,
-                    size: None,
-                    channels: None,
-                    train: None,
-                    held_out_place: None,
-                    on_bad: None,
-                });
-            }
-            Self::Csv {
-                split,
-                hold_out_every,
-                size,
-                channels,
-                on_bad,
-                ..
-            } => {
-                return Some(Common {
-                    held_out: split.as_ref().map(|_| "a column of splits is"),
-                    hold_out_every: *hold_out_every,
-                    size: Some(*size),
-                    channels: *channels,
-                    train: None,
-                    held_out_place: None,
-                    on_bad: *on_bad,
-                });
-            }
-            _ => return None,
-        };
-        let told = match self {
-            Self::Folder { .. } => "a held_out folder is",
-            _ => "held_out is",
-        };
-        Some(Common {
-            held_out: held_out.as_ref().map(|_| told),
-            hold_out_every: *every,
-            size: Some(*size),
-            channels: *channels,
-            train: Some(train),
-            held_out_place: held_out.as_deref(),
-            on_bad: *on_bad,
-        })
-    }
-
     /// What is wrong with the settings, before anything is read: keys below `data`, each with a
     /// sentence.
     pub fn problems(&self) -> Vec<(&'static str, String)> {
-        let Some(common) = self.common() else {
+        let Some(common) = self.pictured() else {
             return Vec::new();
         };
         let mut problems = Vec::new();
@@ -405,7 +304,7 @@ impl DataSource {
         if let Some((key, reason)) = self.problems().into_iter().next() {
             return Err(DataError::config(format!("data.{key}"), reason));
         }
-        let data = match self.common() {
+        let data = match self.pictured() {
             Some(common) => self.load_pictures(common, notes)?,
             None => self.load_bytes()?,
         };
@@ -445,7 +344,7 @@ impl DataSource {
     /// Sources of pictures, and of what stays in its files.
     fn load_pictures(
         &self,
-        common: Common<'_>,
+        common: Pictured<'_>,
         notes: &mut Vec<String>,
     ) -> Result<DataSet, DataError> {
         let (lazily, scale) = (common.lazy(), common.scale());

@@ -99,13 +99,13 @@ fn what_could_not_be_written_is_written_once_it_can_be() {
     let ways = ways.map(|name| dir.path().join(name));
     for step in 1..=6 {
         if step == 3 {
-            ways.each_ref().map(|way| fs::create_dir(way).unwrap());
+            ways.iter().for_each(|way| fs::create_dir(way).unwrap());
         }
         if step == 5 {
             let names: Vec<String> = sinks.disabled().into_iter().map(|d| d.sink).collect();
             assert_eq!(names, ["tables", "images"]);
             assert!(sinks.disabled()[0].reason.contains("from step 3 on"));
-            ways.each_ref().map(|way| fs::remove_dir(way).unwrap());
+            ways.iter().for_each(|way| fs::remove_dir(way).unwrap());
         }
         let records = [
             record("t", step, Measurement::Table(table(step as i64))),

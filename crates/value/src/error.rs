@@ -94,6 +94,9 @@ pub enum ValueError {
         /// Why not.
         why: String,
     },
+    /// Somebody asked for an end of the work.
+    #[error("the valuation was stopped before its end")]
+    Stopped,
     /// Results would be mixed with what is there.
     #[error("{}: the folder is not empty; choose another with --out, or empty it", path.display())]
     NotEmpty {
@@ -138,7 +141,7 @@ impl ValueError {
     /// failed.
     pub fn is_users(&self) -> bool {
         match self {
-            ValueError::Threads { .. } => false,
+            ValueError::Threads { .. } | ValueError::Stopped => false,
             ValueError::Io { verb, .. } => *verb == "open",
             _ => true,
         }

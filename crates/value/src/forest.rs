@@ -1,5 +1,6 @@
 //! Fits the learners, on all threads, and gathers how they did out of bag.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
@@ -59,10 +60,23 @@ pub fn value(
     settings: &Settings,
     progress: &dyn Fn(u32),
 ) -> Result<Valuation, ValueError> {
+    value_until(problem, settings, progress, &AtomicBool::new(false))
+}
+
+/// [`value`], which ends early once `stop` is true: after the learners that are at work.
+///
+/// # Errors
+/// What [`value`] refuses; [`ValueError::Stopped`] where it was stopped.
+pub fn value_until(
+    problem: &Problem,
+    settings: &Settings,
+    progress: &dyn Fn(u32),
+    stop: &AtomicBool,
+) -> Result<Valuation, ValueError> {
     let pool = start(problem, settings)?;
     let forest = Forest::new(problem, settings, &pool);
     let mut tally = Tally::new(problem, settings, forest.columns.len());
-    forest.run(&pool, &mut tally, progress);
+    forest.run(&pool, &mut tally, progress, stop)?;
     Ok(Valuation::new(problem, forest.canonical, tally, pool))
 }
 
@@ -182,7 +196,17 @@ impl Forest {
         draw_subset(self.settings.seed, learner, &columns, size)
     }
 
-    fn run(&self, pool: &rayon::ThreadPool, tally: &mut Tally, progress: &dyn Fn(u32)) {
+    fn run(
+        &self,
+        pool: &rayon::ThreadPool,
+        tally: &mut Tally,
+        progress: &dyn Fn(u32),
+        stop: &AtomicBool,
+    ) -> Result<(), ValueError> {
+        let stopped = || match stop.load(Ordering::Relaxed) {
+            true => Err(ValueError::Stopped),
+            false => Ok(()),
+        };
         let workers: Vec<Mutex<Option<Worker<'_>>>> = (0..pool.current_num_threads())
             .map(|_| Mutex::new(None))
             .collect();
@@ -191,11 +215,12 @@ impl Forest {
             .min(self.settings.learners as usize);
         let all: Vec<u32> = (0..self.settings.learners).collect();
         for learners in all.chunks(batch) {
-            let done: Vec<(Vec<usize>, Scores)> = pool.install(|| {
+            let done: Result<Vec<(Vec<usize>, Scores)>, ValueError> = pool.install(|| {
                 learners
                     .par_iter()
                     .with_max_len(1)
                     .map(|&learner| {
+                        stopped()?;
                         let subset = self.subset(learner);
                         let thread = rayon::current_thread_index().unwrap_or(0);
                         let mut slot = workers[thread]
@@ -203,13 +228,15 @@ impl Forest {
                             .unwrap_or_else(PoisonError::into_inner);
                         let worker = slot.get_or_insert_with(|| self.worker());
                         let scores = self.one(worker, learner, &subset);
-                        (subset, scores)
+                        Ok((subset, scores))
                     })
                     .collect()
             });
+            let done = done?;
             pool.install(|| tally.add(learners[0], &done));
             progress(learners[learners.len() - 1] + 1);
         }
+        Ok(())
     }
 
     fn one(&self, worker: &mut Worker<'_>, learner: u32, subset: &[usize]) -> Scores {

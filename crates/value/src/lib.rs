@@ -49,7 +49,7 @@ mod zscore;
 pub use dynamics::{Dynamics, LastLayer, Observation, in_run_shapley};
 pub use error::ValueError;
 pub use fix::{FIXED_CSV, FIXES_CSV, Repair, label, text, write_fixes};
-pub use forest::{OneLearner, one_learner, value};
+pub use forest::{OneLearner, one_learner, value, value_until};
 pub use formula::{Formulas, is_formula};
 pub use lowest::{By, FirstCells, Ranked};
 pub use memory::{memory_bound, parse_bytes, readable_bytes};
@@ -66,6 +66,8 @@ pub use plugin::{
 pub use problem::{Cells, Column, NO_LEVEL, Problem, Target};
 pub use score::Score;
 pub use settings::{Candidates, Learner, Settings};
-pub use table::{LabelSource, ReadOptions, ReadTable, Task, read_table};
+pub use table::{
+    HeldCells, HeldColumn, LabelSource, ReadOptions, ReadTable, Task, hold_table, read_table,
+};
 pub use valuation::{CellBlock, Estimate, RowValue, Valuation};
 pub use zscore::ZScores;

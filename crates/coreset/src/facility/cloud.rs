@@ -7,7 +7,7 @@ use pulp::Arch;
 
 use super::fixed::FULL;
 use super::transpose::{SIDE, transpose};
-use crate::matrix::Matrix;
+use crate::matrix::LentMatrix;
 use crate::points::Points;
 
 /// Rows are filled up to a multiple of this with zeros, so that every product has the same kernel,
@@ -313,7 +313,7 @@ impl Block {
     /// Rows `ids` of `matrix` without `mean`, divided by the largest absolute value, which is
     /// returned; it is 1 if all are zero.
     fn new(
-        matrix: &Matrix,
+        matrix: &LentMatrix<'_>,
         ids: &[usize],
         padded: usize,
         mean: Option<&[f64]>,
@@ -398,6 +398,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::matrix::Matrix;
     use crate::random::{Draws, Purpose};
 
     #[test]

@@ -224,7 +224,7 @@ mod tests {
 
     /// Points of a coarse grid around a few centres: equal distances, equal gains and equal points are
     /// frequent. `fine` moves each point by less than a step of the whole cloud.
-    fn points(len: usize, columns: usize, seed: u64, grid: f64, fine: f32) -> Points {
+    fn points(len: usize, columns: usize, seed: u64, grid: f64, fine: f32) -> Points<'static> {
         let mut draws = Draws::new(seed, Purpose::Sample, 0);
         let centres: Vec<f64> = (0..7 * columns)
             .map(|_| (draws.uniform() * 9.0).floor())

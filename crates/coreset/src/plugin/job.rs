@@ -122,7 +122,7 @@ impl Job {
         })
     }
 
-    fn points(&self) -> Result<Points, CoresetError> {
+    fn points(&self) -> Result<Points<'static>, CoresetError> {
         Ok(match self.config.proxy {
             Proxy::Embeddings => Points::Rows(self.embeddings()?),
             Proxy::Features => Points::Rows(self.features()?),

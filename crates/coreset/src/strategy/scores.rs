@@ -1,10 +1,10 @@
 //! Scores of single samples, and choices by rank.
 
-use crate::matrix::Matrix;
+use crate::matrix::LentMatrix;
 use crate::points::Points;
 
 /// EL2N (Paul et al. 2021): the length of the residual p − y `[n, C]` of each sample.
-pub fn el2n(residuals: &Matrix) -> Vec<f64> {
+pub fn el2n(residuals: &LentMatrix<'_>) -> Vec<f64> {
     (0..residuals.rows())
         .map(|row| crate::points::dot(residuals.row(row), residuals.row(row)).sqrt())
         .collect()

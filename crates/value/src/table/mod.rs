@@ -2,6 +2,7 @@
 
 mod column;
 mod csv;
+mod held;
 mod label;
 mod npy;
 mod parquet;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use crate::error::ValueError;
 use crate::problem::Problem;
 
+pub use held::{HeldCells, HeldColumn, hold_table};
 pub use label::Task;
 
 pub(crate) use self::csv::{Records, delimiter};
@@ -46,6 +48,22 @@ pub struct ReadOptions {
     pub keep_missing_words: bool,
     /// What the labels are; told from their form without.
     pub task: Option<Task>,
+}
+
+impl ReadOptions {
+    /// Labels from `label`, a first line of names, and everything else told from the table.
+    pub fn of(label: LabelSource) -> Self {
+        Self {
+            header: true,
+            label,
+            id: None,
+            ignore: Vec::new(),
+            categorical: Vec::new(),
+            missing: Vec::new(),
+            keep_missing_words: false,
+            task: None,
+        }
+    }
 }
 
 /// A table as it was read.
@@ -115,13 +133,9 @@ fn read_labels(path: &Path, options: &ReadOptions) -> Result<(Words, Vec<u64>), 
     };
     let options = ReadOptions {
         header,
-        label: LabelSource::Column((at + 1).to_string()),
-        id: None,
-        ignore: Vec::new(),
-        categorical: Vec::new(),
         missing: options.missing.clone(),
         keep_missing_words: options.keep_missing_words,
-        task: None,
+        ..ReadOptions::of(LabelSource::Column((at + 1).to_string()))
     };
     let raw: RawTable = match Format::of(path) {
         Format::Csv => csv::read(path, &options)?,

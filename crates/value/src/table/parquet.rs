@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use afterimage_table::{Cell, Kind, Parquet};
+use afterimage_table::{Cell, Kind, Number, Parquet};
 
 use super::ReadOptions;
 use super::column::{Raw, RawTable, Role, Words};
@@ -55,20 +55,9 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
     for (at, raw) in columns.iter_mut().enumerate() {
         let Some(raw) = raw else { continue };
         let column = &file.columns[at];
-        // Texts are texts, whatever they say: what is missing is null here.
-        let missing = |text: &str| options.missing.iter().any(|word| word == text);
-        let sink = |cell: Cell<'_>| match (&mut *raw, cell) {
-            (Raw::Numbers(values, precision), Cell::Number(number)) => {
-                precision.push(number.single(), || number);
-                values.push(number.single());
-            }
-            (Raw::Numbers(values, _), _) => values.push(f32::NAN),
-            (Raw::Words(words), Cell::Number(number)) => {
-                words.push_number(number, &column.text(number))
-            }
-            (Raw::Words(words), Cell::Text(text)) => words.take(text, missing(text)),
-            (Raw::Words(words), Cell::Null) => words.take("", true),
-        };
+        // Dates are days already.
+        let text = |number| column.text(number);
+        let sink = |cell: Cell<'_>| take(&mut *raw, cell, (None, &text), options);
         file.read(at, sink).map_err(wrong)?;
     }
     Ok(RawTable {
@@ -78,4 +67,31 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
         index,
         starts: Vec::new(),
     })
+}
+
+/// Adds a cell to a column, whose moments are `per_day` to a day where they are no days yet, and whose
+/// numbers have the texts of `text` as labels. Texts are texts, whatever they say: what is missing is null
+/// here.
+pub(super) fn take(
+    raw: &mut Raw,
+    cell: Cell<'_>,
+    (per_day, text): (Option<f64>, &dyn Fn(Number) -> String),
+    options: &ReadOptions,
+) {
+    let missing = |text: &str| options.missing.iter().any(|word| word == text);
+    match (raw, cell) {
+        (Raw::Numbers(values, precision), Cell::Number(number)) => {
+            let number = match (number, per_day) {
+                // Days, as those of dates in CSV files.
+                (Number::Whole(number), Some(per_day)) => Number::Real(number as f64 / per_day),
+                _ => number,
+            };
+            precision.push(number.single(), || number);
+            values.push(number.single());
+        }
+        (Raw::Numbers(values, _), _) => values.push(f32::NAN),
+        (Raw::Words(words), Cell::Number(number)) => words.push_number(number, &text(number)),
+        (Raw::Words(words), Cell::Text(text)) => words.take(text, missing(text)),
+        (Raw::Words(words), Cell::Null) => words.take("", true),
+    }
 }
