@@ -166,7 +166,7 @@ pub(super) fn grid(
                 Ok(number) => Some((number, None)),
                 Err(_) => days(text).map(|days| (days as f32, Some(days))),
             };
-            let of_dates = |days: Option<f64>| *dates[column].get_or_insert(days.is_some());
+            let mut of_dates = |days: Option<f64>| *dates[column].get_or_insert(days.is_some());
             let fitting = number.filter(|(_, days)| of_dates(*days) == days.is_some());
             let Some((value, days)) = fitting else {
                 return Err(no_number(path, (start, at), head.names.get(at), text));
