@@ -12,7 +12,7 @@ use afterimage_model::compact::{
     Architecture, Compaction, Group, compact as compacted, save_weights, structure,
 };
 use afterimage_model::{
-    AnyEncoder, Encoder as _, ImportOptions, Masks, ParameterInfo, Taps, evaluation,
+    AnyEncoder, Encoder as _, EncoderView, ImportOptions, Masks, ParameterInfo, Taps, evaluation,
     parameter_count, parameters,
 };
 use afterimage_track::TextTable;
@@ -20,6 +20,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use serde::Serialize;
 
 use crate::error::RunError;
+use crate::finite::check_on;
 use crate::intervene::{Arm, Operated, arm_table};
 use crate::probe::{ARCHITECTURE, ProbeOptions, SETTINGS, Subject, WEIGHTS};
 use crate::whole::{publish, refuse_full};
@@ -119,6 +120,7 @@ pub fn compact(options: &CompactOptions, say: &mut dyn FnMut(&str)) -> Result<Co
     }
     say("taking units out");
     let images = |count: usize| images([count, channels, size, size], &device);
+    check_on(&EncoderView::new(&encoder, &masks), images(PROBED))?;
     let Compaction {
         encoder: smaller,
         kept,

@@ -64,6 +64,18 @@ pub enum RunError {
     /// Doses that do not fit the data.
     #[error("doses: {0}")]
     Doses(String),
+    /// An encoder whose weights are finite and whose embeddings are not.
+    #[error(
+        "the embeddings of {count} of {images} images are not finite: the encoder's weights are numbers, \
+         but overflow 32 bits in what it computes, so that nothing can be said of it; training that \
+         diverged writes such weights: take an earlier checkpoint, or fetch the file again"
+    )]
+    Overflow {
+        /// Images whose embeddings are not finite.
+        count: usize,
+        /// Images that were looked at.
+        images: usize,
+    },
     /// Images that the déjà-vu test cannot be made on.
     #[error("{0}")]
     DejaVu(String),

@@ -16,6 +16,7 @@ mod error;
 mod experiment;
 mod export;
 mod fine_tune;
+mod finite;
 mod found;
 mod full_screen;
 mod hints;

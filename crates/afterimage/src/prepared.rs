@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use afterimage_data::{Crop, DataError, DataSet, Shape, ViewConfig, Views};
-use afterimage_hooks::{Attached, Doses, PairSets};
+use afterimage_data::{Crop, DataError, DataSet, Shape, ViewConfig, ViewSource, Views};
+use afterimage_hooks::{Attached, Doses, PairSets, SampleId, Split};
 use afterimage_kernels::Convolution;
 use afterimage_model::compact::Kept;
-use afterimage_model::{Encoder as _, EncoderConfig, Masks};
+use afterimage_model::{Encoder as _, EncoderConfig, EncoderView, Masks};
 use afterimage_ssl::{RunFacts, Schedule};
 use afterimage_train::{SslModel, TrainError};
 use burn::tensor::Device;
@@ -18,12 +18,16 @@ use crate::doses::described;
 use crate::dry_run::{attach, in_order};
 use crate::error::RunError;
 use crate::experiment::Experiment;
+use crate::finite::check_on;
 use crate::located::located;
 use crate::points::Available;
 use crate::pruned_groups;
 use crate::registry::Registry;
 use crate::samples;
 use crate::start::Start;
+
+/// Training images that an encoder to start from is tried on.
+const LOOKED_AT: usize = 32;
 
 /// A run with everything read and checked, before anything is written.
 pub(crate) struct Prepared {
@@ -129,6 +133,13 @@ impl Prepared {
         }
         .freeze(&trained.frozen);
         pruned_groups::check(loaded, model.encoder())?;
+        if experiment.fine_tune.is_some() && resumed.is_none() {
+            let source = ViewSource::new(Arc::clone(&data), Split::Train, plain.clone());
+            let few = data.train.len().min(LOOKED_AT) as u32;
+            let ids: Vec<SampleId> = (0..few).map(SampleId).collect();
+            let images = source.plain_batch(&ids)?.into_tensor(&device);
+            check_on(&EncoderView::new(model.encoder(), &start.masks()), images)?;
+        }
         let plugin_ids = in_order(experiment, &plugins, model.encoder().sites())?
             .into_iter()
             .map(|index| plugins[index].manifest().id.clone())

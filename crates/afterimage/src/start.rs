@@ -116,7 +116,10 @@ impl<'a> Start<'a> {
         });
         // Whether the network is another or its file is damaged, the error of the loader says.
         let opened = subject.load(self.encoder, self.device).map_err(|error| {
-            if let RunError::Model(error @ ModelError::NotFinite { .. }) = &error {
+            if let RunError::Model(
+                error @ (ModelError::NotFinite { .. } | ModelError::NegativeVariance { .. }),
+            ) = &error
+            {
                 return refuse(error.to_string());
             }
             refuse(format!(

@@ -155,6 +155,10 @@ pub struct Select {
         value_parser = ["all", "embeddings", "labels", "losses", "layermem", "unitmem"]
     )]
     pub no_header: Vec<String>,
+    /// Columns of the embeddings to leave out, by name or by number from 1, with commas between them; may
+    /// be repeated.
+    #[arg(long, value_name = "COL")]
+    pub ignore: Vec<String>,
     /// Which samples `--strategy memorization` leans towards; by default `memorized`.
     #[arg(long, value_parser = ["memorized", "typical"])]
     pub prefer: Option<String>,

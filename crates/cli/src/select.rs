@@ -104,8 +104,9 @@ fn select(arguments: &Select) -> Result<(), SelectError> {
         .as_deref()
         .map(|path| read::numbers_in(path, "losses", Some(points.len()), manner))
         .transpose()?;
-    let losses: Option<Vec<f32>> =
-        losses.map(|losses| losses.into_iter().map(|loss| loss as f32).collect());
+    let losses = losses
+        .map(|losses| single(losses, arguments.losses.as_deref()))
+        .transpose()?;
     let counts = [
         (
             "labels",
@@ -194,6 +195,22 @@ fn select(arguments: &Select) -> Result<(), SelectError> {
     Ok(())
 }
 
+/// Losses with 24 bits.
+fn single(losses: Vec<f64>, path: Option<&Path>) -> Result<Vec<f32>, SelectError> {
+    let beyond = |loss: &f64| loss.is_finite() && (*loss as f32).is_infinite();
+    if let Some(sample) = losses.iter().position(beyond) {
+        let count = losses.iter().filter(|loss| beyond(loss)).count();
+        return Err(SelectError::Counts {
+            path: path.map_or_else(PathBuf::new, Path::to_owned),
+            reason: format!(
+                "losses beyond what 32 bits hold: {count} (first: {:e}, sample {sample}); scale them",
+                losses[sample]
+            ),
+        });
+    }
+    Ok(losses.into_iter().map(|loss| loss as f32).collect())
+}
+
 /// The number of chosen samples that have an equal one before them.
 fn repeated(coreset: &Coreset) -> usize {
     let indices = coreset.indices.iter().zip(0..);
@@ -238,6 +255,7 @@ fn manner(arguments: &Select) -> Result<Manner, SelectError> {
     };
     Ok(Manner {
         headers: [of(&arguments.header, true), of(&arguments.no_header, false)].concat(),
+        ignore: arguments.ignore.clone(),
         notes: Vec::new(),
     })
 }

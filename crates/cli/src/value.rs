@@ -31,7 +31,7 @@ pub struct Value {
     /// A column that names the rows; it is copied to the results and nothing is learned from it.
     #[arg(long, value_name = "COL")]
     id: Option<String>,
-    /// A column to leave out; may be repeated.
+    /// Columns to leave out, by name or by number from 1, with commas between them; may be repeated.
     #[arg(long, value_name = "COL")]
     ignore: Vec<String>,
     /// A column whose numbers are names of categories; may be repeated.

@@ -104,6 +104,19 @@ pub enum ModelError {
         /// The tensors as the file calls them, how many values of each, and the first.
         tensors: Vec<String>,
     },
+    /// Running variances of a batch normalisation that are below zero.
+    #[error(
+        "{}running variances below zero:{}\nNo mean of squares is, and their roots are no numbers: the \
+         file is damaged, or was changed by a program; fetch it again, or take an earlier checkpoint",
+        path.as_ref().map_or_else(String::new, |path| format!("{}: ", path.display())),
+        listed("by tensor", tensors)
+    )]
+    NegativeVariance {
+        /// The file, where it is known.
+        path: Option<PathBuf>,
+        /// The tensors as the file calls them, how many values of each, and the first.
+        tensors: Vec<String>,
+    },
     /// A stage that is given what another stage takes.
     #[error("{stage} was given what another stage of the encoder takes")]
     Stage {
@@ -204,6 +217,13 @@ impl ModelError {
                 path: None,
                 tensors,
             } => Self::NotFinite {
+                path: Some(file.to_owned()),
+                tensors,
+            },
+            Self::NegativeVariance {
+                path: None,
+                tensors,
+            } => Self::NegativeVariance {
                 path: Some(file.to_owned()),
                 tensors,
             },

@@ -130,6 +130,11 @@ fn keys_of_compiled_and_wrapped_parts_are_those_of_the_network() -> AnyResult {
         stage("_checkpoint_wrapped_module"),
         front("_orig_mod"),
         front("module._orig_mod"),
+        // Some keys alone, as where a part of a network was trained on several devices.
+        renamed(|key| match key.starts_with("layer") {
+            true => format!("module.{key}"),
+            false => key.to_owned(),
+        }),
         front("model.backbone"),
         renamed(|key| {
             format!(
@@ -176,6 +181,25 @@ fn pruned_weights_are_their_values_times_their_masks() -> AnyResult {
     let told = refusal(&pruned)?;
     assert!(
         told.contains("weight_mask does not fit") && told.contains("prune.remove"),
+        "{told}"
+    );
+    Ok(())
+}
+
+#[test]
+fn running_variances_below_zero_are_named() -> AnyResult {
+    let mut entries = resnet();
+    for entry in entries
+        .iter_mut()
+        .filter(|entry| entry.key == "layer1.0.bn1.running_var")
+    {
+        entry.values[1] = -0.5;
+    }
+    let told = refusal(&entries)?;
+    assert!(
+        told.contains("running variances below zero:")
+            && told.contains("layer1.0.bn1.running_var (1 of ")
+            && told.contains("the first at [1]: -0.5)"),
         "{told}"
     );
     Ok(())

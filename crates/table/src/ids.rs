@@ -1,23 +1,75 @@
 //! Names of columns that number the rows.
 
 /// Names of such columns, in small letters.
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 19] = [
     "id",
     "index",
     "idx",
+    "level_0",
+    "line",
+    "lineno",
+    "nr",
     "row",
-    "rowid",
+    "row id",
+    "row number",
     "row_id",
-    "unnamed: 0",
+    "row_no",
+    "row_nr",
+    "row_num",
+    "row_number",
+    "rowid",
+    "rownum",
+    "rownumber",
     "uuid",
 ];
+
+/// The columns that every table of a run begins with, which are no values of a sample.
+const CLOCK: [&str; 2] = ["epoch", "step"];
+
+/// Whether a column of this name says when a run wrote the row, rather than what was measured.
+pub fn names_clock(name: &str) -> bool {
+    CLOCK.contains(&name)
+}
+
+/// Whether a column has no name, or one that pandas gives to those without, as `Unnamed: 0` and, of a file
+/// that was read and written again, `Unnamed: 0.1`. In front of all others it is an index.
+pub fn is_unnamed(name: &str) -> bool {
+    let name = name.trim();
+    let number = name.strip_prefix("Unnamed: ");
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    name.is_empty() || number.is_some_and(|number| number.split('.').all(digits))
+}
+
+/// What the first column of a table looks like while it is read, where its name tells nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Signs {
+    rows: usize,
+    last: Option<f64>,
+    broken: bool,
+}
+
+impl Signs {
+    /// Takes the next cell as a number, in days of a date.
+    pub fn push(&mut self, value: f64) {
+        let follows = self.last.is_none_or(|last| value == last + 1.0);
+        self.broken |= !follows || value.fract() != 0.0;
+        self.last = Some(value);
+        self.rows += 1;
+    }
+
+    /// Whether the cells are whole numbers, or dates, of which each is one more than that before it, and
+    /// there are enough of them that this is no chance.
+    pub fn counts_rows(&self) -> bool {
+        !self.broken && self.rows >= 8
+    }
+}
 
 /// Whether a column of this name is an id, rather than something that was measured, where its whole
 /// numbers all differ: `id`, `index` and the like, and names that end in `Id` or `ID` behind a small letter
 /// or a digit, as `PassengerId`, or in `id` behind a sign or a space, as `user_id`.
 pub fn names_rows(name: &str) -> bool {
     let name = name.trim();
-    if NAMES.contains(&name.to_lowercase().as_str()) {
+    if NAMES.contains(&name.to_lowercase().as_str()) || is_unnamed(name) {
         return true;
     }
     let Some(stem) = name.get(..name.len().saturating_sub(2)) else {
@@ -40,6 +92,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn cells_that_count_the_rows() {
+        let of = |values: &[f64]| {
+            let mut signs = Signs::default();
+            values.iter().for_each(|&value| signs.push(value));
+            signs.counts_rows()
+        };
+        let count: Vec<f64> = (5..25).map(f64::from).collect();
+        assert!(of(&count) && !of(&count[..7]));
+        let halves: Vec<f64> = count.iter().map(|n| n + 0.5).collect();
+        assert!(!of(&halves) && !of(&[1.0; 20]));
+        assert!(is_unnamed("Unnamed: 0.1.2") && !is_unnamed("Unnamed: x") && !is_unnamed("a"));
+    }
+
+    #[test]
     fn ids_and_words_that_end_alike() {
         for name in [
             "ID",
@@ -53,12 +119,18 @@ mod tests {
             "Id2ID",
             "größeId",
             " id ",
+            "level_0",
+            "rownum",
+            "Row Number",
+            "Unnamed: 0",
+            "Unnamed: 0.1",
+            "",
         ] {
             assert!(names_rows(name), "{name}");
         }
         for name in [
-            "grid", "Grid", "VALID", "PAID", "acid", "Id2", "idle", "_", "", "d", "é", "user_ids",
-            "ident",
+            "grid", "Grid", "VALID", "PAID", "acid", "Id2", "idle", "_", "level_10", "d", "é",
+            "user_ids", "ident",
         ] {
             assert!(!names_rows(name), "{name}");
         }

@@ -1,11 +1,14 @@
 //! How files of numbers are understood, the same for tables that are valued and for embeddings and
-//! labels that are selected from: npy arrays, Parquet columns with the index that pandas writes, lines
-//! and dates of CSV files.
+//! labels that are selected from: npy arrays, Parquet columns with the index that pandas writes, lines,
+//! delimiters, dates and missing cells of CSV files, columns that number the rows or are ignored.
 //!
 //! A file may be damaged or lie about its sizes. Nothing here panics or reserves memory on its word.
 
+mod cells;
 mod dates;
+mod foreign;
 mod ids;
+mod ignored;
 mod lines;
 mod npy;
 mod pandas;
@@ -16,13 +19,16 @@ use std::io;
 
 use thiserror::Error;
 
+pub use cells::{meant, says_missing};
 pub use dates::{date, days};
-pub use ids::names_rows;
-pub use lines::line_at;
+pub use foreign::{foreign, sniff};
+pub use ids::{Signs, is_unnamed, names_clock, names_rows};
+pub use ignored::ignored;
+pub use lines::{blank_line, delimiter, line_at};
 pub use npy::{Npy, Order};
 pub use pandas::numbers_columns;
 pub use parquet::{Cell, Kind, Parquet, ParquetColumn};
-pub use precision::{Blur, Precision};
+pub use precision::{Beyond, Blur, Precision};
 
 /// A number as its file has it: whole ones beyond 2⁵³ are no f64.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -49,7 +55,30 @@ impl Number {
     pub fn of_text(text: &str) -> Self {
         match text.parse() {
             Ok(number) => Number::Whole(number),
-            Err(_) => Number::Real(text.parse().unwrap_or(f64::NAN)),
+            Err(_) => match text.parse::<f64>() {
+                // More than double precision holds, which is not the same as infinite.
+                Ok(number) if number.is_infinite() && text.bytes().any(|b| b.is_ascii_digit()) => {
+                    Number::Real(f64::MAX.copysign(number))
+                }
+                number => Number::Real(number.unwrap_or(f64::NAN)),
+            },
+        }
+    }
+
+    /// The shortest text that says the number; `single` if its file holds it with 24 bits.
+    ///
+    /// # Examples
+    /// ```
+    /// use afterimage_table::Number;
+    /// let number = Number::Real(f64::from(-3.18f32));
+    /// assert_eq!(number.text(true), "-3.18");
+    /// assert_eq!(number.text(false), "-3.180000066757202");
+    /// ```
+    pub fn text(self, single: bool) -> String {
+        match self {
+            Number::Real(number) if single => (number as f32).to_string(),
+            Number::Real(number) => number.to_string(),
+            Number::Whole(number) => number.to_string(),
         }
     }
 

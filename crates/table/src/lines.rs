@@ -4,6 +4,91 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
+use crate::FileError;
+
+/// The delimiter of a CSV file: of tabs, semicolons and commas the most frequent one in its first line,
+/// where quoted cells and decimal commas between tabs or semicolons do not count; the comma of equally
+/// frequent ones.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn delimiter(path: &Path) -> Result<u8, FileError> {
+    let file = File::open(path).map_err(FileError::io("open"))?;
+    let mut line = Vec::new();
+    BufReader::new(file)
+        .read_until(b'\n', &mut line)
+        .map_err(FileError::io("read"))?;
+    Ok(delimiter_of(&line))
+}
+
+fn delimiter_of(line: &[u8]) -> u8 {
+    let mut quoted = false;
+    let plain: Vec<u8> = line
+        .iter()
+        .copied()
+        .filter(|&byte| {
+            quoted ^= byte == b'"';
+            !quoted
+        })
+        .collect();
+    let count = |wanted: u8| plain.iter().filter(|&&byte| byte == wanted).count();
+    let most = [b'\t', b';', b','].into_iter().max_by_key(|&d| count(d));
+    let most = most.unwrap_or(b',');
+    let other = if count(b'\t') > count(b';') {
+        b'\t'
+    } else {
+        b';'
+    };
+    if most == b',' && count(b',') > 0 && count(other) > 0 {
+        let decimal = |cell: &[u8]| {
+            let cell = cell.trim_ascii();
+            let Some(comma) = cell.iter().position(|&byte| byte == b',') else {
+                return true;
+            };
+            let digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+            let once = !cell[comma + 1..].contains(&b',');
+            once && comma > 0 && digit(cell.get(comma - 1)) && digit(cell.get(comma + 1))
+        };
+        if plain.split(|&byte| byte == other).all(decimal) {
+            return other;
+        }
+    }
+    most
+}
+
+/// The number, from 1, of the first blank line behind which another line stands, and before which one
+/// stood: in a file of one column it is a cell without a value, which the `csv` crate passes over.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn blank_line(path: &Path) -> Result<Option<u64>, FileError> {
+    let file = File::open(path).map_err(FileError::io("open"))?;
+    let mut reader = BufReader::new(file);
+    let (mut begun, mut blank, mut quoted) = (false, None, false);
+    let mut line = Vec::new();
+    for number in 1.. {
+        line.clear();
+        let read = reader
+            .read_until(b'\n', &mut line)
+            .map_err(FileError::io("read"))?;
+        if read == 0 {
+            break;
+        }
+        if line.trim_ascii().is_empty() && !quoted {
+            if begun && blank.is_none() {
+                blank = Some(number);
+            }
+            continue;
+        }
+        if blank.is_some() {
+            return Ok(blank);
+        }
+        begun = true;
+        quoted ^= line.iter().filter(|&&byte| byte == b'"').count() % 2 == 1;
+    }
+    Ok(None)
+}
+
 /// The number, from 1, of the line of a CSV record that the reader found from byte `start` on. The
 /// `csv` crate passes over blank lines only once it is asked for the record behind them, and tells the
 /// place of the first of them.
@@ -32,6 +117,40 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+
+    #[test]
+    fn delimiters_of_first_lines() {
+        for (line, wanted) in [
+            ("a,b,c", b','),
+            ("a;b", b';'),
+            ("a\tb", b'\t'),
+            ("x", b','),
+            ("0,125", b','),
+            ("0,125;1,5;2,25", b';'),
+            ("0,125\t1,5", b'\t'),
+            ("a,b;c", b','),
+            ("\"a;b;c\",d", b','),
+            (";0", b';'),
+            ("", b','),
+        ] {
+            assert_eq!(delimiter_of(line.as_bytes()), wanted, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_blank_line_between_others_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.csv");
+        for (text, wanted) in [
+            ("a\n1\n2\n\n\n", None),
+            ("\n\na\n1\n", None),
+            ("a\n1\r\n\r\n2\n", Some(3)),
+            ("a\n\"x\n\ny\"\n2\n", None),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(blank_line(&path).unwrap(), wanted, "{text:?}");
+        }
+    }
 
     #[test]
     fn blank_lines_are_counted() {

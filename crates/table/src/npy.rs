@@ -9,7 +9,7 @@ use std::path::Path;
 
 use half::f16;
 
-use crate::{FileError, Number};
+use crate::{FileError, Number, foreign};
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 
@@ -51,7 +51,8 @@ impl Npy {
     /// Opens a file of plain numbers.
     ///
     /// # Errors
-    /// No file, no npy file, an array of records, a type that is no number, a shape beyond the file.
+    /// No file, no npy file, an array of records, a type that is no number, a shape beyond the file or
+    /// without values.
     pub fn open(path: &Path) -> Result<Self, FileError> {
         let file = File::open(path).map_err(FileError::io("open"))?;
         let held = file.metadata().map_err(FileError::io("read"))?.len();
@@ -66,7 +67,10 @@ impl Npy {
                 _ => FileError::io("read")(error),
             })?;
         if !start.starts_with(MAGIC) {
-            return Err(FileError::Kind("it does not begin as one".into()));
+            return Err(FileError::Kind(match foreign(&start) {
+                Some(what) => format!("it is {what}"),
+                None => "it does not begin as one".into(),
+            }));
         }
         let (length, head) = if start[6] == 1 {
             let mut length = [0; 2];
@@ -93,6 +97,12 @@ impl Npy {
                 header.kind
             ))
         })?;
+        if header.shape.contains(&0) {
+            return Err(FileError::content(format!(
+                "there are no values in it: its shape is {:?}",
+                header.shape
+            )));
+        }
         let need = header
             .shape
             .iter()
@@ -118,6 +128,11 @@ impl Npy {
     /// Whether the values are whole numbers or truths.
     pub fn is_whole(&self) -> bool {
         !self.kind.contains('f')
+    }
+
+    /// Whether the values are numbers of single or half precision, whose shortest texts are theirs.
+    pub fn is_single(&self) -> bool {
+        self.kind.ends_with("f4") || self.kind.ends_with("f2")
     }
 
     /// Hands out all values in the order of the file.
@@ -337,6 +352,14 @@ mod tests {
             let header = format!("{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}}}");
             error(&header, &[0; 12])
         };
+        for shape in ["(0, 3)", "(3, 0)", "(0, 18446744073709551615)", "(0,)"] {
+            let told = of("'<f4'", shape);
+            assert!(told.starts_with("there are no values in it"), "{told}");
+        }
+        let (_folder, path) = write("", &[]);
+        std::fs::write(&path, b"PK\x03\x04 and more").unwrap();
+        let told = Npy::open(&path).unwrap_err().to_string();
+        assert!(told.contains("a zip archive"), "{told}");
         assert!(of("'<f4'", "(4,)").contains("4 rows of <f4, which the 12 bytes"));
         assert!(of("'<f4'", "(4294967296, 4294967296)").contains("cut off"));
         assert!(of("'<f4'", "(99999999999999999999,)").contains("not understood"));

@@ -16,6 +16,45 @@ const SAMPLE: usize = 512;
 pub struct Precision {
     sample: Vec<f64>,
     whole: Whole,
+    beyond: Option<Beyond>,
+    /// Infinite ones among the numbers as they are held.
+    infinite: usize,
+}
+
+/// Numbers that single precision cannot hold, which would be infinite in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beyond {
+    /// How many.
+    pub count: usize,
+    /// The first, as a text.
+    pub first: String,
+    /// How many infinite numbers are held before it.
+    before: usize,
+}
+
+impl Beyond {
+    /// The row of the first, in the column that is held as `values`.
+    pub fn row(&self, values: impl Iterator<Item = f32>) -> usize {
+        let mut infinite = values.enumerate().filter(|(_, value)| value.is_infinite());
+        infinite.nth(self.before).map_or(0, |(row, _)| row)
+    }
+
+    /// What is wrong and what to do; `place` says where the first stands, as in "line 3".
+    pub fn told(&self, place: &str) -> String {
+        let Self { count, first, .. } = self;
+        let (values, are) = match count {
+            1 => ("value", "is"),
+            _ => ("values", "are"),
+        };
+        let place = if place.is_empty() {
+            String::new()
+        } else {
+            format!(", {place}")
+        };
+        format!(
+            "{count} {values} {are} beyond what 32 bits hold (first: {first}{place}); scale them"
+        )
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -36,6 +75,9 @@ impl Precision {
     /// Takes the next number of a column, held as `single`.
     pub fn push(&mut self, single: f32, exact: impl FnOnce() -> Number) {
         if !single.is_finite() {
+            if single.is_infinite() {
+                self.take_infinite(exact());
+            }
             return;
         }
         let sampled = self.sample.len() < SAMPLE;
@@ -68,6 +110,31 @@ impl Precision {
             }
             Number::Real(_) => self.whole = Whole::No,
         }
+    }
+
+    fn take_infinite(&mut self, exact: Number) {
+        let first = match exact {
+            Number::Real(number) if number.abs() == f64::MAX => "beyond ±1.7e308".to_owned(),
+            Number::Real(number) if number.is_finite() => format!("{number:e}"),
+            Number::Real(_) => {
+                self.infinite += 1;
+                return;
+            }
+            Number::Whole(number) => number.to_string(),
+        };
+        let before = self.infinite;
+        self.infinite += 1;
+        let beyond = self.beyond.get_or_insert(Beyond {
+            count: 0,
+            first,
+            before,
+        });
+        beyond.count += 1;
+    }
+
+    /// Finite numbers of the column that are infinite as they are held.
+    pub fn beyond(&self) -> Option<&Beyond> {
+        self.beyond.as_ref()
     }
 
     /// Whether all numbers of the column, which is held as `values`, are whole and differ, and none is
@@ -184,6 +251,29 @@ mod tests {
         assert!(precision.numbers_rows(values.iter().copied()) && precision.blur().is_some());
         let (precision, values) = whole(&[2, 1, 3]);
         assert!(precision.numbers_rows(values.iter().copied()) && precision.blur().is_none());
+    }
+
+    #[test]
+    fn numbers_beyond_32_bits() {
+        let texts = ["1.5", "inf", "-2e39", "nan", "1e400", "3e38"];
+        let numbers: Vec<Number> = texts.iter().map(|text| Number::of_text(text)).collect();
+        let (precision, values) = of(&numbers);
+        let beyond = precision.beyond();
+        assert_eq!(
+            beyond.map(|beyond| beyond.told("line 4")),
+            Some(
+                "2 values are beyond what 32 bits hold (first: -2e39, line 4); scale them"
+                    .to_owned()
+            )
+        );
+        let row = beyond.map(|beyond| beyond.row(values.iter().copied()));
+        assert_eq!(row, Some(2));
+        let far = of(&[Number::of_text("-1e999")]).0;
+        let told = far.beyond().map(|beyond| beyond.told(""));
+        assert!(
+            told.is_some_and(|told| told.starts_with("1 value is") && told.contains("1.7e308"))
+        );
+        assert_eq!(of(&numbers[..2]).0.beyond(), None);
     }
 
     #[test]

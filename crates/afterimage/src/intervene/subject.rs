@@ -113,6 +113,8 @@ impl Operated {
                 donor: description.describe(),
             });
         }
+        let view = EncoderView::new(&encoder, &Masks::none());
+        self.prepared.check_on(&view)?;
         Ok(encoder)
     }
 

@@ -9,11 +9,15 @@ use afterimage_train::{Embeddings, TrainError, embed};
 use burn::tensor::Device;
 
 use crate::error::RunError;
+use crate::finite::check_rows;
 
 /// Images in a forward pass.
 const BATCH: usize = 64;
 
 /// Embeddings of the points `ids`, resized and normalised only: rows in the order of `ids`.
+///
+/// # Errors
+/// Images that cannot be rendered, embeddings that are not finite.
 pub(crate) fn embeddings(
     model: &dyn ModelView,
     source: impl Fn(Split) -> ViewSource,
@@ -28,6 +32,7 @@ pub(crate) fn embeddings(
         width = rows.width();
         values.extend_from_slice(rows.values());
     }
+    check_rows(&values, width)?;
     Ok(Embeddings::new(values, width))
 }
 

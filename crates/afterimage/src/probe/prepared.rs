@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use afterimage_data::{DataSet, SampleStore, Views};
-use afterimage_hooks::{Clock, Doses, PairSets, SampleId, Samples as _, Site, Split};
+use afterimage_data::{DataSet, SampleStore, ViewSource, Views};
+use afterimage_hooks::{Clock, Doses, ModelView, PairSets, SampleId, Samples as _, Site, Split};
 use afterimage_memory::points_of_both;
 use afterimage_model::{AnyEncoder, Encoder as _, Masks};
 use burn::tensor::Device;
 
 use super::beside::Beside;
+use super::features::embeddings;
 use super::subject::Subject;
 use super::{ProbeConfig, ProbeOptions};
 use crate::device::open_device;
@@ -16,6 +17,9 @@ use crate::doses::plant;
 use crate::error::RunError;
 use crate::points::Available;
 use crate::prepared::{plain_views, side_for};
+
+/// Images of each split whose embeddings are looked at before anything is measured.
+const LOOKED_AT: usize = 32;
 
 /// What a probe looks at.
 pub(crate) struct Prepared {
@@ -124,7 +128,7 @@ impl Prepared {
         let whole = Masks::none();
         let twin = reference.is_some().then_some((&untrained, &whole));
         let beside = reference.as_ref().map(|(encoder, masks)| (encoder, masks));
-        Ok(Self {
+        let prepared = Self {
             device,
             plain,
             store,
@@ -139,7 +143,30 @@ impl Prepared {
             pair,
             doses,
             notes,
-        })
+        };
+        prepared.check_finite()?;
+        Ok(prepared)
+    }
+
+    /// Looks at the embeddings of the encoder and of its reference, before anything is measured.
+    fn check_finite(&self) -> Result<(), RunError> {
+        let mut models =
+            std::iter::once(&self.model as &dyn ModelView).chain(self.model.reference());
+        models.try_for_each(|model| self.check_on(model))
+    }
+
+    /// Looks at the embeddings that `model` has of the first images of each split.
+    ///
+    /// # Errors
+    /// Some that are not finite.
+    pub(crate) fn check_on(&self, model: &dyn ModelView) -> Result<(), RunError> {
+        let first = |split| {
+            let count = self.store.len(split).min(LOOKED_AT);
+            (split, (0..count as u32).map(SampleId).collect())
+        };
+        let ids = [first(Split::Train), first(Split::HeldOut)];
+        let source = |split| ViewSource::new(Arc::clone(&self.data), split, self.plain.clone());
+        embeddings(model, source, &ids, &self.device).map(|_| ())
     }
 }
 

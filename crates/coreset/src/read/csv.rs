@@ -3,18 +3,24 @@
 use std::fs::File;
 use std::path::Path;
 
-use afterimage_table::{Number, line_at};
+use afterimage_table::{
+    Number, blank_line, days, delimiter, is_unnamed, line_at, meant, names_clock, says_missing,
+    sniff,
+};
 use csv::{ReaderBuilder, StringRecord, Trim};
 
 use super::header::{is_named, is_number};
-use super::{Column, Grid, Manner};
+use super::{Column, Grid, IS_CLOCK, Manner, left_out};
 use crate::error::CoresetError;
 
 /// The records of a file, the first line among them.
 pub(super) fn records(path: &Path) -> Result<csv::Reader<File>, CoresetError> {
+    let wrong = |error| CoresetError::file("CSV", path, error);
     let file = File::open(path).map_err(CoresetError::io(path, "open"))?;
+    sniff(path).map_err(wrong)?;
     Ok(ReaderBuilder::new()
         .has_headers(false)
+        .delimiter(delimiter(path).map_err(wrong)?)
         .trim(Trim::All)
         .from_reader(file))
 }
@@ -46,61 +52,93 @@ pub(super) struct Purpose<'a> {
 struct Head {
     /// The names of the columns; none where the first line is a sample.
     names: Vec<String>,
-    /// The number of the first columns that are left out: an index without a name, as pandas writes it.
-    skip: usize,
+    /// The columns that are read.
+    keep: Vec<usize>,
+}
+
+impl Head {
+    /// The names of the columns that are read.
+    fn kept(&self) -> Vec<String> {
+        let name = |at: &usize| self.names.get(*at).cloned();
+        self.keep.iter().filter_map(name).collect()
+    }
 }
 
 fn head(path: &Path, purpose: &Purpose<'_>, manner: &mut Manner) -> Result<Head, CoresetError> {
-    let mut head = Head {
-        names: Vec::new(),
-        skip: 0,
-    };
     let named = is_named(path, purpose.role, purpose.samples, manner)?;
     let mut reader = records(path)?;
-    if named && let Some(first) = reader.records().next() {
-        let first = first.map_err(|error| broken(path, error))?;
-        let name = first.iter().next().unwrap_or_default();
-        if first.len() > 1 && (name.is_empty() || name == "Unnamed: 0") {
-            head.skip = 1;
-            manner.notes.push(format!(
-                "{}: column `{name}` is left out: it numbers the rows; rename it if it says more than \
-                 that",
-                path.display()
-            ));
-        } else if first.iter().all(is_number) {
-            let names: Vec<&str> = first.iter().take(8).collect();
-            let more = if first.len() > names.len() {
-                ",…"
-            } else {
-                ""
-            };
-            manner.notes.push(format!(
-                "{}: the first line, `{}{more}`, names the columns; say --no-header={} if it is a sample",
-                path.display(),
-                names.join(","),
-                purpose.role
-            ));
-        }
-        head.names = first.iter().map(str::to_owned).collect();
+    let Some(first) = reader.records().next() else {
+        return Ok(Head {
+            names: Vec::new(),
+            keep: Vec::new(),
+        });
+    };
+    let first = first.map_err(|error| broken(path, error))?;
+    let names: Vec<String> = match named {
+        true => first.iter().map(str::to_owned).collect(),
+        false => Vec::new(),
+    };
+    let ignored = manner.ignored(path, purpose.role, &names, first.len())?;
+    let mut keep: Vec<usize> = (0..first.len())
+        .filter(|at| !ignored.contains(at))
+        .collect();
+    if !named {
+        return Ok(Head { names, keep });
     }
-    Ok(head)
+    // First columns without names are the index that pandas writes.
+    let mut unnamed = names.iter().take_while(|name| is_unnamed(name)).count();
+    if unnamed == names.len() {
+        unnamed = 0;
+    }
+    let clock = |at: &usize| names_clock(&names[*at]);
+    let only_clock = keep.iter().filter(|at| **at >= unnamed).all(clock);
+    let (mut index, mut times) = (Vec::new(), Vec::new());
+    keep.retain(|at| {
+        let name = format!("`{}`", names[*at]);
+        if *at < unnamed {
+            index.push(name);
+        } else if !only_clock && clock(at) {
+            times.push(name);
+        } else {
+            return true;
+        }
+        false
+    });
+    if !index.is_empty() {
+        manner
+            .notes
+            .push(left_out(path, &index, "numbers the rows"));
+    }
+    if !times.is_empty() {
+        manner.notes.push(left_out(path, &times, IS_CLOCK));
+    }
+    if index.is_empty() && first.iter().all(is_number) {
+        let names: Vec<&str> = first.iter().take(8).collect();
+        let more = if first.len() > names.len() {
+            ",…"
+        } else {
+            ""
+        };
+        manner.notes.push(format!(
+            "{}: the first line, `{}{more}`, names the columns; say --no-header={} if it is a sample",
+            path.display(),
+            names.join(","),
+            purpose.role
+        ));
+    }
+    Ok(Head { names, keep })
 }
 
-/// Calls `row` with every line of data, the byte that it begins at, and the number of its first columns
-/// that are left out.
+/// Calls `row` with every line of data and the byte that it begins at.
 fn lines(
     path: &Path,
     head: &Head,
-    mut row: impl FnMut(u64, usize, &StringRecord) -> Result<(), CoresetError>,
+    mut row: impl FnMut(u64, &StringRecord) -> Result<(), CoresetError>,
 ) -> Result<(), CoresetError> {
     let mut reader = records(path)?;
     for record in reader.records().skip(usize::from(!head.names.is_empty())) {
         let record = record.map_err(|error| broken(path, error))?;
-        row(
-            record.position().map_or(0, csv::Position::byte),
-            head.skip,
-            &record,
-        )?;
+        row(record.position().map_or(0, csv::Position::byte), &record)?;
     }
     Ok(())
 }
@@ -110,37 +148,62 @@ pub(super) fn line(path: &Path, start: u64) -> u64 {
     line_at(path, start).unwrap_or(0)
 }
 
-/// All columns as numbers.
+/// All columns as numbers; dates as their days.
 pub(super) fn grid(
     path: &Path,
     purpose: &Purpose<'_>,
     manner: &mut Manner,
 ) -> Result<Grid, CoresetError> {
     let head = head(path, purpose, manner)?;
-    let mut grid = Grid::new(head.names.iter().skip(head.skip).cloned().collect());
-    lines(path, &head, |start, skip, record| {
-        for (column, text) in record.iter().enumerate().skip(skip) {
-            let value: f32 = text.parse().map_err(|_| {
-                let (line, column) = (line(path, start), column + 1);
-                let reason = if text.is_empty() {
-                    "the cell is empty; a coreset needs every number".to_owned()
-                } else {
-                    format!("{text:?} is no number; leave the column out")
-                };
-                CoresetError::Format {
-                    path: format!("{}:{line}: column {column}", path.display()).into(),
-                    reason,
-                }
-            })?;
+    let mut grid = Grid::new(head.kept());
+    grid.columns = head.keep.len();
+    // Whether a column is of dates, as its first cell tells.
+    let mut dates = vec![None; head.keep.len()];
+    lines(path, &head, |start, record| {
+        for (column, &at) in head.keep.iter().enumerate() {
+            let text = record.get(at).unwrap_or_default();
+            let number = match text.parse::<f32>() {
+                Ok(number) => Some((number, None)),
+                Err(_) => days(text).map(|days| (days as f32, Some(days))),
+            };
+            let mut of_dates = |days: Option<f64>| *dates[column].get_or_insert(days.is_some());
+            let fitting = number.filter(|(_, days)| of_dates(*days) == days.is_some());
+            let Some((value, days)) = fitting else {
+                return Err(no_number(path, (start, at), head.names.get(at), text));
+            };
             grid.values.push(value);
-            grid.told
-                .look(column - skip, value, || Number::of_text(text));
+            grid.told.look(column, value, || match days {
+                Some(days) => Number::Real(days),
+                None => Number::of_text(text),
+            });
         }
+        grid.starts.push(start);
         grid.rows += 1;
-        grid.columns = record.len() - skip;
         Ok(())
     })?;
     Ok(grid)
+}
+
+/// The error of a cell, in the line that begins at byte `start`, that is no number.
+fn no_number(
+    path: &Path,
+    (start, at): (u64, usize),
+    name: Option<&String>,
+    text: &str,
+) -> CoresetError {
+    let column = (at + 1).to_string();
+    let ignore = name.unwrap_or(&column);
+    let reason = match meant(text) {
+        _ if text.is_empty() => "the cell is empty; a coreset needs every number".to_owned(),
+        Some(meant) => {
+            format!("{text:?} looks like {meant}; save plain numbers with decimal points")
+        }
+        None => format!("{text:?} is no number; leave the column out with --ignore {ignore}"),
+    };
+    CoresetError::Format {
+        path: format!("{}:{}: column {column}", path.display(), line(path, start)).into(),
+        reason,
+    }
 }
 
 /// The only column as numbers, each with the byte that its line begins at.
@@ -149,29 +212,69 @@ pub(super) fn numbers(
     purpose: &Purpose<'_>,
     manner: &mut Manner,
 ) -> Result<(Vec<u64>, Vec<f64>), CoresetError> {
-    let (mut places, mut numbers) = (Vec::new(), Vec::new());
-    lines(
-        path,
-        &head(path, purpose, manner)?,
-        |start, skip, record| {
-            let broken = |reason: String| CoresetError::Format {
-                path: format!("{}:{}", path.display(), line(path, start)).into(),
-                reason,
+    let (places, cells) = cells(path, purpose, manner)?;
+    let number = |(text, start): (String, &u64)| {
+        let reason = match meant(&text) {
+            Some(meant) => format!("{text:?} looks like {meant}; save plain numbers"),
+            None => format!("{text:?} is no number"),
+        };
+        text.parse()
+            .map_err(|_| at_line(path, line(path, *start), reason))
+    };
+    let numbers: Result<Vec<f64>, CoresetError> =
+        cells.into_iter().zip(&places).map(number).collect();
+    Ok((places, numbers?))
+}
+
+fn at_line(path: &Path, line: u64, reason: String) -> CoresetError {
+    CoresetError::Format {
+        path: format!("{}:{line}", path.display()).into(),
+        reason,
+    }
+}
+
+/// The cells of the only column, with the bytes that their lines begin at.
+fn cells(
+    path: &Path,
+    purpose: &Purpose<'_>,
+    manner: &mut Manner,
+) -> Result<(Vec<u64>, Vec<String>), CoresetError> {
+    let (mut places, mut cells) = (Vec::new(), Vec::new());
+    let head = head(path, purpose, manner)?;
+    lines(path, &head, |start, record| {
+        let text = match head.keep.as_slice() {
+            &[at] => record.get(at),
+            _ => None,
+        };
+        let text = text.ok_or_else(|| {
+            let count = head.keep.len();
+            let whole = record.iter().collect::<Vec<_>>().join(",");
+            let advice = match meant(&whole) {
+                Some(meant) => format!("; `{whole}` looks like {meant}: save plain numbers"),
+                None => String::new(),
             };
-            let text = match record.get(skip) {
-                Some(text) if record.len() == skip + 1 => text,
-                _ => {
-                    let reason = format!("one column is needed; there are {}", record.len() - skip);
-                    return Err(broken(reason));
-                }
-            };
-            let number = text.parse();
-            numbers.push(number.map_err(|_| broken(format!("{text:?} is no number")))?);
-            places.push(start);
-            Ok(())
-        },
-    )?;
-    Ok((places, numbers))
+            let reason = format!("one column is needed; there are {count}{advice}");
+            at_line(path, line(path, start), reason)
+        })?;
+        cells.push(text.to_owned());
+        places.push(start);
+        Ok(())
+    })?;
+    // A blank line is a cell without a value, which the reader passes over.
+    let blank = blank_line(path).map_err(|error| CoresetError::file("CSV", path, error))?;
+    match blank.filter(|_| head.keep.len() == 1 && head.names.len() < 2) {
+        Some(line) => Err(at_line(path, line, missing_value(purpose, ""))),
+        None => Ok((places, cells)),
+    }
+}
+
+fn missing_value(purpose: &Purpose<'_>, text: &str) -> String {
+    let role = purpose.role.trim_end_matches('s');
+    let told = match text {
+        "" => "the cell is empty".to_owned(),
+        text => format!("`{text}` stands for a missing one; rename it if it is none"),
+    };
+    format!("there is no {role}: {told}; fill it in, or leave the sample out of all files")
 }
 
 /// The only column.
@@ -180,15 +283,11 @@ pub(super) fn column(
     purpose: &Purpose<'_>,
     manner: &mut Manner,
 ) -> Result<Column, CoresetError> {
-    let mut cells = Vec::new();
-    lines(path, &head(path, purpose, manner)?, |_, skip, record| {
-        if record.len() != skip + 1 {
-            let reason = format!("one column is needed; there are {}", record.len() - skip);
-            return Err(CoresetError::format(path, reason));
-        }
-        cells.extend(record.iter().skip(skip).map(str::to_owned));
-        Ok(())
-    })?;
+    let (places, cells) = cells(path, purpose, manner)?;
+    if let Some(at) = cells.iter().position(|cell| says_missing(cell)) {
+        let line = line(path, places[at]);
+        return Err(at_line(path, line, missing_value(purpose, &cells[at])));
+    }
     if let Ok(whole) = cells.iter().map(|cell| cell.parse()).collect() {
         return Ok(Column::Whole(whole));
     }

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use afterimage_table::{Number, Precision, names_rows};
+use afterimage_table::{Number, Precision, Signs, line_at, names_rows};
 
-use super::Manner;
+use super::{Manner, left_out};
+use crate::error::CoresetError;
 
 /// A numeric table `[rows, columns]` as its file has it, rows beside each other.
 pub(crate) struct Grid {
@@ -14,6 +15,8 @@ pub(crate) struct Grid {
     /// Names of the columns; none where the file has none.
     pub(crate) names: Vec<String>,
     pub(crate) told: Told,
+    /// Where the line of each row begins, in bytes; empty for files without lines.
+    pub(crate) starts: Vec<u64>,
 }
 
 /// What is known of the columns beyond single precision.
@@ -40,46 +43,89 @@ impl Grid {
             values: Vec::new(),
             names,
             told: Told::default(),
+            starts: Vec::new(),
         }
     }
 
     /// Leaves out the columns that number the rows by their names, unless none is left then, and says
     /// which numbers are not told apart.
-    pub(crate) fn finish(&mut self, path: &Path, manner: &mut Manner) {
+    ///
+    /// # Errors
+    /// Numbers that 32 bits cannot hold.
+    pub(crate) fn finish(&mut self, path: &Path, manner: &mut Manner) -> Result<(), CoresetError> {
         let told = std::mem::take(&mut self.told);
         let width = self.columns;
         let mut ids = vec![false; width];
+        let name = |at: usize| self.names.get(at).cloned();
+        let shown = |at: usize| name(at).unwrap_or_else(|| (at + 1).to_string());
         for (at, precision) in told.columns.iter().enumerate().take(width) {
-            let name = self.names.get(at).cloned();
-            if name.as_deref().is_some_and(names_rows) {
-                let column = self.values.iter().skip(at).step_by(width);
-                ids[at] = precision.numbers_rows(column.copied());
+            let column = || self.values.iter().skip(at).step_by(width).copied();
+            if let Some(beyond) = precision.beyond() {
+                let row = beyond.row(column());
+                let line = self.starts.get(row).and_then(|start| line_at(path, *start));
+                let place = match line {
+                    Some(line) => format!("line {line}"),
+                    None => format!("sample {row}"),
+                };
+                let reason = format!("column `{}`: {}", shown(at), beyond.told(&place));
+                return Err(CoresetError::format(path, reason));
+            }
+            if name(at).as_deref().is_some_and(names_rows) {
+                ids[at] = precision.numbers_rows(column());
             }
             if let Some(blur) = precision.blur().filter(|_| !ids[at]) {
-                let name = name.unwrap_or_else(|| (at + 1).to_string());
                 manner.notes.push(format!(
-                    "{}: column `{name}`: {blur}; subtract a common start before",
-                    path.display()
+                    "{}: column `{}`: {blur}; subtract a common start before",
+                    path.display(),
+                    shown(at)
+                ));
+            }
+        }
+        if width > 1 && !ids[0] {
+            let mut signs = Signs::default();
+            let first = self.values.iter().step_by(width);
+            first.for_each(|&value| signs.push(value.into()));
+            if signs.counts_rows() {
+                manner.notes.push(format!(
+                    "{}: column `{name}` is taken as a value and looks like an index; say --ignore {name} \
+                     if it is one",
+                    path.display(),
+                    name = shown(0)
                 ));
             }
         }
         let kept = ids.iter().filter(|id| !**id).count();
         if kept == 0 || kept == width {
-            return;
+            return Ok(());
         }
         for (at, _) in ids.iter().enumerate().filter(|(_, id)| **id) {
-            manner.notes.push(format!(
-                "{}: column `{}` is left out: it numbers the rows; rename it if it says more than that",
-                path.display(),
-                self.names[at]
-            ));
+            let names = [format!("`{}`", self.names[at])];
+            manner
+                .notes
+                .push(left_out(path, &names, "numbers the rows"));
         }
+        self.retain(|at| !ids[at]);
+        Ok(())
+    }
+
+    /// Leaves out the columns for which `keep` does not hold.
+    pub(crate) fn retain(&mut self, keep: impl Fn(usize) -> bool) {
+        let width = self.columns;
         let mut place = 0;
         self.values.retain(|_| {
-            let keep = !ids[place % width];
             place += 1;
-            keep
+            keep((place - 1) % width)
         });
-        self.columns = kept;
+        let mut at = 0;
+        self.names.retain(|_| {
+            at += 1;
+            keep(at - 1)
+        });
+        let mut at = 0;
+        self.told.columns.retain(|_| {
+            at += 1;
+            keep(at - 1)
+        });
+        self.columns = (0..width).filter(|at| keep(*at)).count();
     }
 }

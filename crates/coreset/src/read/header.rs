@@ -16,7 +16,7 @@ use crate::error::CoresetError;
 ///    numbers with fractions; or `0` alone, over as many lines as there are samples.
 ///
 /// # Errors
-/// Where it stays in doubt.
+/// Where it stays in doubt, as for `1,2,3` over fractions and for `0.1,0.2,0.3`.
 pub(super) fn is_named(
     path: &Path,
     role: &str,
@@ -46,8 +46,14 @@ pub(super) fn is_named(
     let mut cells: Vec<&str> = first.iter().collect();
     cells.sort_unstable();
     cells.dedup();
-    if !first.iter().all(is_whole) || cells.len() < first.len() {
+    if !first.iter().all(is_number) || cells.len() < first.len() {
         return Ok(false);
+    }
+    if !first.iter().all(is_whole) {
+        return match is_scale(&first) {
+            true => Err(doubt(path, role, &first)),
+            false => Ok(false),
+        };
     }
     // Which columns have a whole number below the first line, and how many lines there are.
     let (mut whole, mut below) = (vec![false; first.len()], 0);
@@ -72,12 +78,21 @@ pub(super) fn is_named(
     }
 }
 
-/// Whether an index without a name stands in front of names, as pandas writes a frame.
+/// Whether at least three numbers, some with fractions, ascend by the same step, as `0.1,0.2,0.3`: names of
+/// columns may do so, and hardly a sample.
+fn is_scale(first: &StringRecord) -> bool {
+    let numbers: Vec<f64> = first.iter().filter_map(|cell| cell.parse().ok()).collect();
+    let steps: Vec<f64> = numbers.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let step = steps.first().copied().unwrap_or(0.0);
+    steps.len() >= 2 && step > 0.0 && steps.iter().all(|other| (other - step).abs() < 1e-6 * step)
+}
+
+/// Whether columns without names stand in front of names, as pandas writes the index of a frame.
 fn is_indexed(first: &StringRecord) -> bool {
-    let mut cells = first.iter();
-    let unnamed = cells.next() == Some("") && first.len() > 1;
-    let named = cells.clone().all(|cell| !cell.is_empty());
-    unnamed && named && (cells.clone().all(|cell| !is_number(cell)) || numbers_columns(cells))
+    let unnamed = first.iter().take_while(|cell| cell.is_empty()).count();
+    let cells = first.iter().skip(unnamed);
+    let named = unnamed < first.len() && cells.clone().all(|cell| !cell.is_empty());
+    unnamed > 0 && named && (cells.clone().all(|cell| !is_number(cell)) || numbers_columns(cells))
 }
 
 fn doubt(path: &Path, role: &str, first: &StringRecord) -> CoresetError {

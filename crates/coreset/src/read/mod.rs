@@ -24,14 +24,50 @@ pub struct Manner {
     /// `labels`, `losses`, `layermem`, `unitmem`, or `all`. What is not told is decided by the form of
     /// the file.
     pub headers: Vec<(String, bool)>,
+    /// Columns of the embeddings that are left out: each by its name, or its number from 1.
+    pub ignore: Vec<String>,
     /// What was left out, and why.
     pub notes: Vec<String>,
+}
+
+/// The file that columns can be ignored of.
+const EMBEDDINGS: &str = "embeddings";
+
+/// Why the columns of a run's clock are left out.
+const IS_CLOCK: &str = "says when a run wrote the row";
+
+/// The note that columns, in backticks, are left out.
+fn left_out(path: &Path, columns: &[String], why: &str) -> String {
+    let (column, is, it) = match columns.len() {
+        1 => ("column", "is", "it"),
+        _ => ("columns", "are", "each"),
+    };
+    format!(
+        "{}: {column} {} {is} left out: {it} {why}; rename it if it says more than that",
+        path.display(),
+        columns.join(", ")
+    )
 }
 
 impl Manner {
     fn header(&self, role: &str) -> Option<bool> {
         let of = |wanted: &str| self.headers.iter().find(|(role, _)| role == wanted);
         of(role).or_else(|| of("all")).map(|(_, named)| *named)
+    }
+
+    /// The places of the columns that are ignored in a file of `role` with these columns.
+    fn ignored(
+        &self,
+        path: &Path,
+        role: &str,
+        names: &[String],
+        width: usize,
+    ) -> Result<Vec<usize>, CoresetError> {
+        match role {
+            EMBEDDINGS => afterimage_table::ignored(&self.ignore, names, width)
+                .map_err(|reason| CoresetError::format(path, reason)),
+            _ => Ok(Vec::new()),
+        }
     }
 }
 
@@ -51,6 +87,9 @@ pub(crate) enum Column {
     Text(Vec<String>),
 }
 
+const UNKNOWN: &str =
+    "the kind of this file is not known; its name must end in .npy, .csv, .tsv or .parquet";
+
 /// The kind of a file, by the end of its name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -65,12 +104,15 @@ fn kind(path: &Path) -> Result<Kind, CoresetError> {
         .map(|end| end.to_string_lossy().to_ascii_lowercase());
     match end.as_deref() {
         Some("npy") => Ok(Kind::Npy),
-        Some("csv") => Ok(Kind::Csv),
-        Some("parquet") => Ok(Kind::Parquet),
-        _ => Err(CoresetError::format(
-            path,
-            "the kind of this file is not known; its name must end in .npy, .csv or .parquet",
-        )),
+        Some("csv" | "tsv" | "txt") => Ok(Kind::Csv),
+        Some("parquet" | "pq" | "parq") => Ok(Kind::Parquet),
+        Some("gz" | "zst" | "xz" | "bz2" | "zip" | "npz" | "xlsx") => {
+            Err(match afterimage_table::sniff(path) {
+                Err(error) => CoresetError::file("CSV", path, error),
+                Ok(()) => CoresetError::format(path, UNKNOWN),
+            })
+        }
+        _ => Err(CoresetError::format(path, UNKNOWN)),
     }
 }
 
@@ -85,8 +127,9 @@ pub(crate) fn missing(error: CoresetError, setting: &'static str, holding: &str)
 }
 
 /// A matrix with one row a sample: an npy array of numbers `[n, d]` or `[n]`, or a CSV or Parquet
-/// table of numbers, with or without a line of names. The columns `epoch` and `step` of a Parquet table,
-/// which the tables of runs begin with, are left out, and so are columns that are ids by their names. `what` names it in errors.
+/// table of numbers, with or without a line of names, or dates, which become days. The columns `epoch` and
+/// `step`, which the tables of runs begin with, are left out, and so are columns that are ids by their
+/// names. `what` names it in errors.
 ///
 /// # Errors
 /// A missing, damaged or empty file, cells that are no numbers, with their line and column, or values
@@ -109,11 +152,18 @@ pub fn matrix_in(
         samples: None,
     };
     let mut grid = match kind(path)? {
-        Kind::Npy => npy::grid(path)?,
+        Kind::Npy => {
+            let mut grid = npy::grid(path)?;
+            let ignored = manner.ignored(path, what, &[], grid.columns)?;
+            if !ignored.is_empty() {
+                grid.retain(|at| !ignored.contains(&at));
+            }
+            grid
+        }
         Kind::Csv => csv::grid(path, &purpose, manner)?,
-        Kind::Parquet => parquet::grid(path, manner)?,
+        Kind::Parquet => parquet::grid(path, &purpose, manner)?,
     };
-    grid.finish(path, manner);
+    grid.finish(path, manner)?;
     if grid.rows == 0 || grid.columns == 0 {
         return Err(CoresetError::format(
             path,

@@ -29,10 +29,7 @@ pub(super) fn grid(path: &Path) -> Result<Grid, CoresetError> {
             return Err(CoresetError::format(path, reason));
         }
     };
-    let (order, single) = (
-        npy.order,
-        npy.kind.ends_with("f4") || npy.kind.ends_with("f2"),
-    );
+    let (order, single) = (npy.order, npy.is_single());
     let mut grid = Grid {
         rows,
         columns,

@@ -2,34 +2,56 @@
 
 use std::path::Path;
 
-use afterimage_table::{Cell, FileError, Kind, Number, Parquet};
+use afterimage_table::{Cell, FileError, Kind, Number, Parquet, names_clock};
 
 use super::csv::Purpose;
-use super::{Column, Grid, Manner};
+use super::{Column, Grid, IS_CLOCK, Manner, left_out};
 use crate::error::CoresetError;
-
-/// The columns that every table of a run begins with, which are no values of a sample.
-const CLOCK: [&str; 2] = ["epoch", "step"];
 
 fn broken(path: &Path, error: FileError) -> CoresetError {
     CoresetError::file("Parquet file", path, error)
 }
 
-/// A file and the places of its columns but for those of a run's clock and of a pandas index.
-fn open(path: &Path, manner: &mut Manner) -> Result<(Parquet, Vec<usize>), CoresetError> {
+/// A file and the places of its columns but for those that are ignored, those of a run's clock and those
+/// of a pandas index.
+fn open(
+    path: &Path,
+    purpose: &Purpose<'_>,
+    manner: &mut Manner,
+) -> Result<(Parquet, Vec<usize>), CoresetError> {
     let file = Parquet::open(path).map_err(|error| broken(path, error))?;
+    let names: Vec<String> = file
+        .columns
+        .iter()
+        .map(|column| column.name.clone())
+        .collect();
+    let ignored = manner.ignored(path, purpose.role, &names, names.len())?;
     let mut places = Vec::new();
     for (at, column) in file.columns.iter().enumerate() {
-        if column.index {
+        if ignored.contains(&at) {
+        } else if column.index {
             manner.notes.push(format!(
                 "{}: column `{}` is left out: it is the index of the pandas frame; make it a column \
                  with reset_index() if it says more than that",
                 path.display(),
                 column.name
             ));
-        } else if !CLOCK.contains(&column.name.as_str()) {
+        } else {
             places.push(at);
         }
+    }
+    let clock = |at: &usize| names_clock(&names[*at]);
+    if !places.iter().all(clock) {
+        let times: Vec<String> = places
+            .iter()
+            .copied()
+            .filter(clock)
+            .map(|at| format!("`{}`", names[at]))
+            .collect();
+        if !times.is_empty() {
+            manner.notes.push(left_out(path, &times, IS_CLOCK));
+        }
+        places.retain(|at| !clock(at));
     }
     file.check_size(places.len())
         .map_err(|error| broken(path, error))?;
@@ -37,8 +59,12 @@ fn open(path: &Path, manner: &mut Manner) -> Result<(Parquet, Vec<usize>), Cores
 }
 
 /// All columns as numbers, in the order of the schema; a column of lists is one of each of their places.
-pub(super) fn grid(path: &Path, manner: &mut Manner) -> Result<Grid, CoresetError> {
-    let (file, mut places) = open(path, manner)?;
+pub(super) fn grid(
+    path: &Path,
+    purpose: &Purpose<'_>,
+    manner: &mut Manner,
+) -> Result<Grid, CoresetError> {
+    let (file, mut places) = open(path, purpose, manner)?;
     lists_alone(&file, &mut places, path, manner);
     let mut parts: Vec<(usize, Vec<f32>)> = Vec::new();
     let mut grid = Grid::new(Vec::new());
@@ -148,7 +174,7 @@ pub(super) fn column(
     purpose: &Purpose<'_>,
     manner: &mut Manner,
 ) -> Result<Column, CoresetError> {
-    let (file, mut places) = open(path, manner)?;
+    let (file, mut places) = open(path, purpose, manner)?;
     let wanted = purpose.role == "labels" && places.len() > 1;
     let named = |at: &usize| wanted && file.columns[*at].name == "label";
     if let Some(at) = places.iter().copied().find(named) {
@@ -171,8 +197,9 @@ pub(super) fn column(
         match cell {
             Cell::Number(Number::Whole(number)) => whole.push(number as i64),
             Cell::Number(Number::Real(number)) => real.push(number),
-            Cell::Text(text) => texts.push(text.to_owned()),
-            Cell::Null => {
+            Cell::Text(text) if !text.is_empty() => texts.push(text.to_owned()),
+            Cell::Text(_) if purpose.role != "labels" => texts.push(String::new()),
+            Cell::Text(_) | Cell::Null => {
                 gap.get_or_insert(row);
             }
         }

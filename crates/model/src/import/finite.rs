@@ -1,4 +1,5 @@
-//! Whether weights are numbers: a network with one that is not computes nothing, and may hide it.
+//! Whether weights are numbers that a network can compute with: with one that is none, or with a running
+//! variance below zero, it computes nothing, and may hide it.
 
 use std::path::Path;
 
@@ -7,15 +8,18 @@ use burn_store::burn_pack::{Reader, Tensor as Stored};
 
 use crate::ModelError;
 
+/// What batch normalisation takes the root of, as PyTorch and this project call it.
+const VARIANCE: &str = "running_var";
+
 /// Checks the values of `tensors`, which messages call by the names that they have.
 ///
 /// # Errors
-/// Values that are not finite as 32-bit floats, or that cannot be read.
+/// Values that are not finite as 32-bit floats, running variances below zero, or what cannot be read.
 pub(crate) fn check<'a>(
     tensors: impl IntoIterator<Item = &'a Stored>,
     path: Option<&Path>,
 ) -> Result<(), ModelError> {
-    let mut strange = Vec::new();
+    let (mut strange, mut negative) = (Vec::new(), Vec::new());
     for tensor in tensors {
         let values = values(tensor).map_err(|reason| match path {
             Some(path) => ModelError::Unreadable {
@@ -24,12 +28,21 @@ pub(crate) fn check<'a>(
             },
             None => ModelError::Record { reason },
         })?;
-        strange.extend(words(&tensor.name, &tensor.shape, &values));
+        let told = |wrong: fn(f32) -> bool| words(&tensor.name, &tensor.shape, &values, wrong);
+        strange.extend(told(|value| !value.is_finite()));
+        if tensor.name.rsplit('.').next() == Some(VARIANCE) {
+            negative.extend(told(|value| value < 0.0));
+        }
     }
-    match strange.is_empty() {
-        true => Ok(()),
-        false => Err(ModelError::NotFinite {
-            path: path.map(Path::to_owned),
+    let path = path.map(Path::to_owned);
+    match (strange.is_empty(), negative.is_empty()) {
+        (true, true) => Ok(()),
+        (true, false) => Err(ModelError::NegativeVariance {
+            path,
+            tensors: negative,
+        }),
+        (false, _) => Err(ModelError::NotFinite {
+            path,
             tensors: strange,
         }),
     }
@@ -38,7 +51,7 @@ pub(crate) fn check<'a>(
 /// Checks the values of a model's record, as in a checkpoint's `model.bpk`.
 ///
 /// # Errors
-/// Bytes that are no record, or values that are not finite.
+/// Bytes that are no record, values that are not finite, or running variances below zero.
 pub fn check_record(record: Vec<u8>, path: &Path) -> Result<(), ModelError> {
     let tensors = Reader::from_bytes(Bytes::from_bytes_vec(record))
         .and_then(Reader::into_tensors)
@@ -61,10 +74,10 @@ pub(crate) fn values(tensor: &Stored) -> Result<Vec<f32>, String> {
         .map_err(|error| error.to_string())
 }
 
-/// What is wrong with the values of a tensor; nothing where all are finite.
-fn words(name: &str, shape: &[usize], values: &[f32]) -> Option<String> {
-    let first = values.iter().position(|value| !value.is_finite())?;
-    let count = values.iter().filter(|value| !value.is_finite()).count();
+/// Which values of a tensor are wrong; nothing where none is.
+fn words(name: &str, shape: &[usize], values: &[f32], wrong: fn(f32) -> bool) -> Option<String> {
+    let first = values.iter().position(|value| wrong(*value))?;
+    let count = values.iter().filter(|value| wrong(**value)).count();
     let mut rest = first;
     let mut index: Vec<usize> = shape
         .iter()
@@ -116,6 +129,18 @@ mod tests {
         let wide = Stored::new("c".to_owned(), DType::F64, vec![1], None, wide);
         let told = check([&wide], None).unwrap_err().to_string();
         assert!(told.contains("c (1 of 1, the first at [0]: inf)"), "{told}");
+        // A variance of zero is one; what is negative elsewhere is a weight like another.
+        let fine = tensor("bn1.running_var", [1, 2], &[0.0, 2.0]);
+        let mean = tensor("bn1.running_mean", [1, 2], &[-1.0, 2.0]);
+        check([&fine, &mean], None).unwrap();
+        let below = tensor("bn2.running_var", [2, 2], &[1.0, 0.0, -1e-9, -2.0]);
+        let told = check([&fine, &below], Some(Path::new("w.pth"))).unwrap_err();
+        let told = told.to_string();
+        assert!(
+            told.starts_with("w.pth: running variances below zero:")
+                && told.contains("bn2.running_var (2 of 4, the first at [1, 0]: -0.000000001)"),
+            "{told}"
+        );
         let whole = Bytes::from_bytes_vec(i64::MAX.to_le_bytes().to_vec());
         let whole = Stored::new("d".to_owned(), DType::I64, vec![1], None, whole);
         check([&whole], None).unwrap();

@@ -41,11 +41,9 @@ pub(super) fn recognise(state: &StateDict, options: &ImportOptions) -> Result<Fo
     found.sort();
     found.dedup();
     let mut notes = Vec::new();
-    // What wraps a network for several devices may stand before one of the two alone.
-    let bare = |prefix: &str| prefix.replace("module.", "");
     if let [(_, student), (_, teacher)] = found.as_slice()
         && student.contains("student")
-        && bare(student).replace("student", "teacher") == bare(teacher)
+        && student.replace("student", "teacher") == *teacher
     {
         notes.push(format!(
             "the file holds a student and a teacher; the teacher was taken, as its authors do; for \

@@ -7,26 +7,12 @@ use burn_store::burn_pack::Tensor as Stored;
 
 use super::finite::values;
 
-/// Names that `torch.compile`, activation checkpointing and FSDP put between two parts of a key.
-const WRAPPERS: [&str; 3] = [
+/// Names that `torch.compile`, activation checkpointing, FSDP and `torch.nn.DataParallel` put into keys.
+const WRAPPERS: [&str; 4] = [
     "_orig_mod",
     "_checkpoint_wrapped_module",
     "_fsdp_wrapped_module",
-];
-/// What `torch.nn.DataParallel` puts there; in front of a network it is a prefix like another.
-const PARALLEL: &str = "module";
-/// Parts of encoders behind which it is none.
-const INNER: [&str; 10] = [
-    "conv1",
-    "bn1",
-    "layer1",
-    "layer2",
-    "layer3",
-    "layer4",
-    "blocks",
-    "patch_embed",
-    "norm",
-    "downsample",
+    "module",
 ];
 /// What `torch.nn.utils.prune` makes of a parameter: its values before, and what is kept of them.
 const ORIGINAL: &str = "_orig";
@@ -34,12 +20,7 @@ const MASK: &str = "_mask";
 
 /// A key, or the prefix of one, without the names of wrappers.
 pub(super) fn unwrapped(key: &str) -> String {
-    let mut inside = false;
-    let parts = key.split('.').filter(|part| {
-        inside |= INNER.contains(part);
-        let wraps = WRAPPERS.contains(part) || (inside && *part == PARALLEL);
-        !wraps
-    });
+    let parts = key.split('.').filter(|part| !WRAPPERS.contains(part));
     parts.collect::<Vec<_>>().join(".")
 }
 
@@ -119,8 +100,9 @@ mod tests {
         for (key, expected) in [
             ("_orig_mod.layer1.0.conv1.weight", "layer1.0.conv1.weight"),
             ("layer1._orig_mod.0.conv1.weight", "layer1.0.conv1.weight"),
-            ("module._orig_mod.conv1.weight", "module.conv1.weight"),
+            ("module._orig_mod.conv1.weight", "conv1.weight"),
             ("layer2.module.0.conv1.weight", "layer2.0.conv1.weight"),
+            ("state_dict.module.bn1.bias", "state_dict.bn1.bias"),
             (
                 "blocks.0._fsdp_wrapped_module.attn.qkv.weight",
                 "blocks.0.attn.qkv.weight",

@@ -1,6 +1,7 @@
 //! Parquet files, without arrow.
 
 mod bytes;
+mod column;
 mod pages;
 
 use std::collections::BTreeMap;
@@ -9,7 +10,7 @@ use std::path::Path;
 
 use afterimage_files::{catch, machine_memory};
 use half::f16;
-use parquet::basic::{Compression, ConvertedType, LogicalType, TimeUnit, Type as Physical};
+use parquet::basic::{Compression, Type as Physical};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
 use parquet::data_type::DataType;
 use parquet::errors::ParquetError;
@@ -17,6 +18,8 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 
 use crate::{FileError, Number, pandas};
+use column::big_endian;
+pub use column::{Kind, ParquetColumn};
 use pages::Checked;
 
 /// Rows that are decoded at a time.
@@ -37,33 +40,6 @@ pub enum Cell<'a> {
     Number(Number),
     /// A text, whatever it says.
     Text(&'a str),
-}
-
-/// What the cells of a column are.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Kind {
-    /// Numbers and truths.
-    Number,
-    /// Days or moments, as whole numbers of which this many are a day.
-    Date(f64),
-    /// Texts.
-    Text,
-    /// Lists of numbers.
-    List,
-    /// Something that is not read, in words.
-    Unread(String),
-}
-
-/// A column of a file.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ParquetColumn {
-    /// Its name; inner columns have the names of their outer ones before them.
-    pub name: String,
-    /// What its cells are.
-    pub kind: Kind,
-    /// Whether it is an index of a pandas frame.
-    pub index: bool,
-    unsigned: bool,
 }
 
 /// A Parquet file with its metadata read.
@@ -113,27 +89,9 @@ impl Parquet {
         for at in 0..schema.num_columns() {
             *inner.entry(schema.get_column_root_idx(at)).or_default() += 1;
         }
+        let alone = |at| inner.get(&schema.get_column_root_idx(at)) == Some(&1);
         let mut columns: Vec<ParquetColumn> = (0..schema.num_columns())
-            .map(|at| {
-                let column = schema.column(at);
-                let alone = inner.get(&schema.get_column_root_idx(at)) == Some(&1);
-                let kind = kind(&column, alone);
-                let name = if kind == Kind::List {
-                    schema.get_column_root(at).name().to_owned()
-                } else {
-                    column.path().string()
-                };
-                let unsigned = matches!(
-                    column.converted_type(),
-                    ConvertedType::UINT_32 | ConvertedType::UINT_64
-                );
-                ParquetColumn {
-                    name,
-                    kind,
-                    index: false,
-                    unsigned,
-                }
-            })
+            .map(|at| ParquetColumn::new(&schema, at, alone(at)))
             .collect();
         let pairs = metadata.file_metadata().key_value_metadata();
         let pandas = pairs.and_then(|pairs| pairs.iter().find(|pair| pair.key == "pandas"));
@@ -216,7 +174,20 @@ impl Parquet {
                 return Err(too_many(&format!("more than {most} numbers in lists")));
             }
             match entry.cell {
-                Cell::Number(number) => values.push(number.single()),
+                Cell::Number(number) => {
+                    let single = number.single();
+                    if let (true, Number::Real(real)) = (single.is_infinite(), number)
+                        && real.is_finite()
+                    {
+                        let what = format!(
+                            "the list of {} holds {real:e}, which is beyond what 32 bits hold; scale the \
+                             numbers",
+                            place(rows.max(1) - 1)
+                        );
+                        return Err(FileError::column(name, what));
+                    }
+                    values.push(single);
+                }
                 _ if entry.level >= element => {
                     let what = format!("the list of {} holds a null", place(rows.max(1) - 1));
                     return Err(FileError::column(name, what));
@@ -308,6 +279,39 @@ impl Parquet {
             rows,
         };
         let half = descriptor.physical_type() == Physical::FIXED_LEN_BYTE_ARRAY;
+        if let Some(places) = column.places {
+            let power = 10f64.powi(places);
+            let number = |whole: i128| Cell::Number(Number::Real(whole as f64 / power));
+            let of_bytes = |bytes: &[u8]| match big_endian(bytes) {
+                Some(whole) => Ok(number(whole)),
+                None => Err(FileError::column(&column.name, DAMAGED)),
+            };
+            return match reader {
+                ColumnReader::Int32ColumnReader(r) => {
+                    walk.go(r, |value: &i32| Ok(number((*value).into())), sink)
+                }
+                ColumnReader::Int64ColumnReader(r) => {
+                    walk.go(r, |value: &i64| Ok(number((*value).into())), sink)
+                }
+                ColumnReader::FixedLenByteArrayColumnReader(r) => {
+                    walk.go(r, |value| of_bytes(value.data()), sink)
+                }
+                ColumnReader::ByteArrayColumnReader(r) => {
+                    walk.go(r, |value| of_bytes(value.data()), sink)
+                }
+                _ => Err(FileError::column(&column.name, DAMAGED)),
+            };
+        }
+        if let Kind::Date(per_day) = column.kind {
+            let days = |whole: i64| Cell::Number(Number::Real(whole as f64 / per_day));
+            return match reader {
+                ColumnReader::Int32ColumnReader(r) => {
+                    walk.go(r, |value: &i32| Ok(days((*value).into())), sink)
+                }
+                ColumnReader::Int64ColumnReader(r) => walk.go(r, |value| Ok(days(*value)), sink),
+                _ => Err(FileError::column(&column.name, DAMAGED)),
+            };
+        }
         macro_rules! number {
             ($reader:expr, $number:expr) => {
                 walk.go($reader, |value| Ok(Cell::Number($number(*value))), sink)
@@ -413,42 +417,15 @@ impl Walk<'_> {
     }
 }
 
-/// What a column holds; `alone` if nothing else belongs to its outermost column.
-fn kind(column: &ColumnDescriptor, alone: bool) -> Kind {
-    let unread = |what: &str| Kind::Unread(what.to_owned());
-    let logical = column.logical_type_ref();
-    if column.converted_type() == ConvertedType::DECIMAL {
-        return unread("decimals");
-    }
-    let half = logical == Some(&LogicalType::Float16);
-    let kind = match (column.physical_type(), column.converted_type(), logical) {
-        (Physical::INT96, ..) => return unread("old timestamps (INT96)"),
-        (Physical::FIXED_LEN_BYTE_ARRAY, ..) if !half => {
-            return Kind::Unread(format!("blocks of {} bytes", column.type_length()));
-        }
-        (Physical::BYTE_ARRAY, ..) => Kind::Text,
-        (_, ConvertedType::DATE, _) => Kind::Date(1.0),
-        (_, _, Some(LogicalType::Timestamp(time))) => match time.unit {
-            TimeUnit::MILLIS => Kind::Date(86_400e3),
-            TimeUnit::MICROS => Kind::Date(86_400e6),
-            TimeUnit::NANOS => Kind::Date(86_400e9),
-        },
-        (_, ConvertedType::TIMESTAMP_MILLIS, _) => Kind::Date(86_400e3),
-        (_, ConvertedType::TIMESTAMP_MICROS, _) => Kind::Date(86_400e6),
-        _ => Kind::Number,
-    };
-    match (column.max_rep_level(), kind) {
-        (0, kind) => kind,
-        (1, Kind::Number) if alone => Kind::List,
-        (1, Kind::Number) => unread("lists of records"),
-        (1, _) => unread("lists of other than numbers"),
-        _ => unread("lists of lists"),
-    }
-}
-
 /// What went wrong, without the word that the crate puts before it.
 fn told(error: ParquetError) -> String {
     match error {
+        ParquetError::General(what) | ParquetError::EOF(what)
+            if what.contains("encrypt") || what.contains("Required field type_ is missing") =>
+        {
+            "it, or this column, is encrypted, which is not read; save it without encryption"
+                .to_owned()
+        }
         ParquetError::General(what) | ParquetError::EOF(what) => what,
         other => other.to_string(),
     }

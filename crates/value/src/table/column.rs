@@ -2,20 +2,15 @@
 
 use std::collections::HashMap;
 
-use afterimage_table::{Number, Precision};
+use afterimage_table::{Number, Precision, says_missing};
 
 use super::ReadOptions;
 use crate::problem::{Cells, NO_LEVEL};
 
-/// Words that stand for a missing cell, besides nothing at all.
-const MISSING: [&str; 11] = [
-    "NA", "N/A", "#N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>", "?",
-];
-
 /// Whether the text of a cell says that there is no value.
 pub(crate) fn is_missing(text: &str, options: &ReadOptions) -> bool {
     text.is_empty()
-        || (!options.keep_missing_words && MISSING.contains(&text))
+        || (!options.keep_missing_words && says_missing(text))
         || options.missing.iter().any(|word| word == text)
 }
 
@@ -52,12 +47,10 @@ impl Words {
         }
     }
 
-    /// A number as text; NaN is missing.
-    pub fn push_number(&mut self, number: Number) {
-        match number {
-            Number::Real(number) => self.take(&number.to_string(), number.is_nan()),
-            Number::Whole(number) => self.push(&number.to_string()),
-        }
+    /// A number under its text; NaN is missing.
+    pub fn push_number(&mut self, number: Number, text: &str) {
+        let missing = matches!(number, Number::Real(number) if number.is_nan());
+        self.take(text, missing);
     }
 
     pub fn push_missing(&mut self) {

@@ -1,10 +1,9 @@
 //! Tables as text: commas, semicolons or tabs.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use afterimage_table::{Number, Precision, days, line_at};
+use afterimage_table::{Number, Precision, blank_line, days, is_unnamed, line_at, meant, sniff};
 use csv::{ByteRecord, ReaderBuilder};
 
 use super::ReadOptions;
@@ -15,17 +14,30 @@ use crate::error::ValueError;
 /// Fewer texts than this among numbers are taken for mistakes rather than for categories.
 const STRAY_SHARE: f64 = 0.1;
 
-/// The delimiter of a text file: the most frequent one in its first line.
+/// The delimiter of a text file.
 pub(crate) fn delimiter(path: &Path) -> Result<u8, ValueError> {
-    let file = File::open(path).map_err(ValueError::io("open", path))?;
-    let mut line = Vec::new();
-    BufReader::new(file)
-        .read_until(b'\n', &mut line)
-        .map_err(ValueError::io("read", path))?;
-    let count = |d: &u8| line.iter().filter(|&b| b == d).count();
-    // Of equally frequent ones the last is taken: the comma.
-    let most = [b'\t', b';', b','].into_iter().max_by_key(count);
-    Ok(most.unwrap_or(b','))
+    let wrong = |error| ValueError::file("a table of text", path, error);
+    sniff(path).map_err(wrong)?;
+    afterimage_table::delimiter(path).map_err(wrong)
+}
+
+/// Refuses a file of labels alone in which a blank line stands for a cell.
+pub(super) fn check_blank(path: &Path) -> Result<(), ValueError> {
+    if unnamed(path)? > 0 {
+        return Ok(());
+    }
+    let blank =
+        blank_line(path).map_err(|error| ValueError::file("a table of text", path, error))?;
+    match blank {
+        None => Ok(()),
+        Some(line) => Err(ValueError::Table {
+            path: path.to_owned(),
+            line: Some(line),
+            column: None,
+            what: "the label is missing, as the line is blank; fill it in, or remove the row"
+                .to_owned(),
+        }),
+    }
 }
 
 /// The records of a text file with the places of mistakes.
@@ -95,12 +107,20 @@ fn start(record: &ByteRecord) -> Option<u64> {
     record.position().map(csv::Position::byte)
 }
 
-/// Whether a file of two columns has an index without a name before the labels, as pandas writes a
-/// series.
-pub(super) fn is_indexed(path: &Path) -> Result<bool, ValueError> {
+/// The number of columns without names before the labels, as pandas writes the index of a series.
+pub(super) fn unnamed(path: &Path) -> Result<usize, ValueError> {
     let mut records = Records::open(path)?;
     let mut record = ByteRecord::new();
-    Ok(records.next(&mut record)? && record.len() == 2 && records.text(&record, 0)?.is_empty())
+    if !records.next(&mut record)? {
+        return Ok(0);
+    }
+    let first = record.len().saturating_sub(1);
+    for at in 0..first {
+        if !is_unnamed(records.text(&record, at)?) {
+            return Ok(0);
+        }
+    }
+    Ok(first)
 }
 
 /// How many cells of a column are numbers and texts, and the first text.
@@ -125,9 +145,9 @@ impl Tally {
     }
 }
 
-/// Whether `text` is a number once its one comma is a point, as `1,5` in a table with semicolons.
-fn has_decimal_comma(text: &str) -> bool {
-    text.matches(',').count() == 1 && text.replace(',', ".").parse::<f64>().is_ok()
+/// Whether `text` is of signs alone, as `.` and `--` for a missing cell.
+fn is_signs(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_punctuation())
 }
 
 /// A column while it is read.
@@ -192,15 +212,19 @@ impl Reading {
             return Ok(());
         };
         let present = tally.numbers + tally.texts;
-        match &tally.first {
-            Some((start, text)) if has_decimal_comma(text) => {
-                let what = format!(
-                    "`{text}` looks like a number with a decimal comma; save the table with decimal \
-                     points, or say --categorical {name} if these are names"
-                );
-                Err(records.error(*start, Some(name), what))
-            }
-            Some((start, text)) if (tally.texts as f64) < STRAY_SHARE * present as f64 => {
+        let Some((start, text)) = &tally.first else {
+            return Ok(());
+        };
+        if let Some(meant) = meant(text) {
+            let what = format!(
+                "`{text}` looks like {meant}; save the table with plain numbers and decimal points, or \
+                 say --categorical {name} if these are names"
+            );
+            return Err(records.error(*start, Some(name), what));
+        }
+        let few = (tally.texts as f64) < STRAY_SHARE * present as f64;
+        match tally.numbers > 0 && (few || is_signs(text)) {
+            true => {
                 let what = format!(
                     "`{text}` is no number, but {} of the column's {present} cells are; correct \
                      it, or say --missing {text} if it stands for a missing cell, or --categorical \
@@ -209,7 +233,7 @@ impl Reading {
                 );
                 Err(records.error(*start, Some(name), what))
             }
-            _ => Ok(()),
+            false => Ok(()),
         }
     }
 
@@ -292,9 +316,15 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
     {
         read_late(path, options, &mut columns)?;
     }
-    // A first column without a name is the index that pandas writes.
-    let unnamed = |(at, name): (usize, &String)| options.header && at == 0 && name.is_empty();
-    let index = names.iter().enumerate().map(unnamed).collect();
+    // First columns without names are the index that pandas writes.
+    let mut before = options.header;
+    let index = names
+        .iter()
+        .map(|name| {
+            before &= is_unnamed(name);
+            before
+        })
+        .collect();
     Ok(RawTable {
         names,
         roles,

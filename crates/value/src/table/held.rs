@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use afterimage_table::{Cell, Kind};
+use afterimage_table::{Cell, Kind, Number};
 
 use super::column::{Raw, RawTable, Role, Words};
 use super::parquet::take;
@@ -121,6 +121,7 @@ fn read(
         Role::Feature if column.kind != Kind::Text => Raw::numbers(),
         _ => Raw::Words(Words::default()),
     };
-    (column.cells)(&mut |cell| take(&mut raw, cell, per_day, options));
+    let text = |number: Number| number.text(false);
+    (column.cells)(&mut |cell| take(&mut raw, cell, (per_day, &text), options));
     Ok(raw)
 }

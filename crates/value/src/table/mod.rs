@@ -124,9 +124,9 @@ fn read_labels(path: &Path, options: &ReadOptions) -> Result<(Words, Vec<u64>), 
     let format = Format::of(path);
     // An index without a name stands in front of the labels, under a header.
     let (header, at) = match format {
-        Format::Csv => match csv::is_indexed(path)? {
-            true => (true, 1),
-            false => (false, 0),
+        Format::Csv => match csv::unnamed(path)? {
+            0 => (false, 0),
+            before => (true, before),
         },
         Format::Parquet => (true, parquet::label(path)?),
         Format::Npy => (false, 0),

@@ -44,7 +44,7 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
             Role::Categorical | Role::Label | Role::Id => Some(Raw::Words(Words::default())),
         })
         .collect();
-    let by_row = npy.order == Order::C;
+    let (by_row, single) = (npy.order == Order::C, npy.is_single());
     let mut at = 0;
     let sink = |number: Number| {
         let (row, column) = if by_row {
@@ -60,7 +60,7 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
                 precision.push(number.single(), || number);
                 values[row] = number.single();
             }
-            (Some(Raw::Words(words)), number) => words.push_number(number),
+            (Some(Raw::Words(words)), number) => words.push_number(number, &number.text(single)),
         }
     };
     npy.for_each(sink).map_err(wrong)?;

@@ -54,11 +54,10 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
         .map_err(wrong)?;
     for (at, raw) in columns.iter_mut().enumerate() {
         let Some(raw) = raw else { continue };
-        let per_day = match file.columns[at].kind {
-            Kind::Date(per_day) => Some(per_day),
-            _ => None,
-        };
-        let sink = |cell: Cell<'_>| take(&mut *raw, cell, per_day, options);
+        let column = &file.columns[at];
+        // Dates are days already.
+        let text = |number| column.text(number);
+        let sink = |cell: Cell<'_>| take(&mut *raw, cell, (None, &text), options);
         file.read(at, sink).map_err(wrong)?;
     }
     Ok(RawTable {
@@ -70,9 +69,15 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
     })
 }
 
-/// Adds a cell to a column, whose moments are `per_day` to a day where it has some. Texts are texts,
-/// whatever they say: what is missing is null here.
-pub(super) fn take(raw: &mut Raw, cell: Cell<'_>, per_day: Option<f64>, options: &ReadOptions) {
+/// Adds a cell to a column, whose moments are `per_day` to a day where they are no days yet, and whose
+/// numbers have the texts of `text` as labels. Texts are texts, whatever they say: what is missing is null
+/// here.
+pub(super) fn take(
+    raw: &mut Raw,
+    cell: Cell<'_>,
+    (per_day, text): (Option<f64>, &dyn Fn(Number) -> String),
+    options: &ReadOptions,
+) {
     let missing = |text: &str| options.missing.iter().any(|word| word == text);
     match (raw, cell) {
         (Raw::Numbers(values, precision), Cell::Number(number)) => {
@@ -85,7 +90,7 @@ pub(super) fn take(raw: &mut Raw, cell: Cell<'_>, per_day: Option<f64>, options:
             values.push(number.single());
         }
         (Raw::Numbers(values, _), _) => values.push(f32::NAN),
-        (Raw::Words(words), Cell::Number(number)) => words.push_number(number),
+        (Raw::Words(words), Cell::Number(number)) => words.push_number(number, &text(number)),
         (Raw::Words(words), Cell::Text(text)) => words.take(text, missing(text)),
         (Raw::Words(words), Cell::Null) => words.take("", true),
     }

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use afterimage_table::{line_at, names_rows};
+use afterimage_table::{Signs, ignored, is_unnamed, line_at, names_rows};
 
 use super::column::{Raw, RawTable, Role, Words};
 use super::label::{self, Labels};
-use super::{Format, LabelSource, ReadOptions, ReadTable, read_labels};
+use super::{Format, LabelSource, ReadOptions, ReadTable, csv, read_labels};
 use crate::error::ValueError;
 use crate::problem::{Cells, Column, NO_LEVEL, Problem};
 
@@ -19,16 +19,31 @@ pub(crate) fn roles(
     names: &[String],
     options: &ReadOptions,
 ) -> Result<Vec<Role>, ValueError> {
-    let mut sorted: Vec<&String> = names.iter().collect();
+    // Those that an index stands in may all be without names.
+    let unnamed = names.iter().take_while(|name| is_unnamed(name)).count();
+    let mut sorted: Vec<&String> = names.iter().skip(unnamed).collect();
     sorted.sort_unstable();
     if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(at_header(
-            path,
-            pair[0],
-            "two columns have this name; rename one of them, or say --no-header if the first line \
-             is a row",
-        ));
+        let what = match Format::of(path) {
+            Format::Csv => {
+                "two columns have this name; rename one of them, or say --no-header if the first line \
+                 is a row"
+            }
+            _ => "two columns have this name; rename one of them",
+        };
+        return Err(at_header(path, pair[0], what));
     }
+    let left_out = ignored(
+        &options.ignore,
+        if options.header { names } else { &[] },
+        names.len(),
+    )
+    .map_err(|what| ValueError::Table {
+        path: path.to_owned(),
+        line: None,
+        column: None,
+        what,
+    })?;
     let mut roles = vec![Role::Feature; names.len()];
     let mut assign = |flag: &str, wanted: &str, role: Role| {
         let at = find(path, names, flag, wanted, options.header)?;
@@ -45,8 +60,8 @@ pub(crate) fn roles(
     if let Some(name) = &options.id {
         assign("--id", name, Role::Id)?;
     }
-    for name in &options.ignore {
-        assign("--ignore", name, Role::Ignored)?;
+    for at in left_out {
+        assign("--ignore", &(at + 1).to_string(), Role::Ignored)?;
     }
     for name in &options.categorical {
         assign("--categorical", name, Role::Categorical)?;
@@ -154,6 +169,18 @@ pub(crate) fn assemble(
                     ));
                     continue;
                 }
+                if let Raw::Numbers(values, precision) = &column
+                    && let Some(beyond) = precision.beyond()
+                {
+                    let row = beyond.row(values.iter().copied());
+                    return Err(complain(Some(row), name, beyond.told("")));
+                }
+                if at == 0 && role == Role::Feature && seems_index(&column) {
+                    notes.push(format!(
+                        "column `{name}` is taken as a feature and looks like an index; say --ignore \
+                         {name} if it is one"
+                    ));
+                }
                 if let Raw::Numbers(_, precision) = &column
                     && let Some(blur) = precision.blur()
                 {
@@ -238,7 +265,14 @@ pub(crate) fn assemble(
         },
     };
     if let Some(row) = labels.codes.iter().position(|&code| code == NO_LEVEL) {
+        let from = match &options.label {
+            LabelSource::Column(_) => path,
+            LabelSource::File(file) => file,
+        };
         let what = match labels.missing.as_deref() {
+            Some(text) if Format::of(from) != Format::Csv && text == "NaN" => {
+                "the label is not a number (NaN); correct it, or remove the row".to_owned()
+            }
             Some(text) if !text.is_empty() => format!(
                 "`{text}` is read as a missing cell; say {} if it is a label, or remove the row",
                 if options.missing.iter().any(|word| word == text) {
@@ -253,6 +287,11 @@ pub(crate) fn assemble(
     }
     let Labels { target, note } =
         label::target(labels, options.task).map_err(|(row, what)| wrong_label(row, what))?;
+    if let LabelSource::File(file) = &options.label
+        && Format::of(file) == Format::Csv
+    {
+        csv::check_blank(file)?;
+    }
     notes.push(note);
     Ok(ReadTable {
         problem: Problem::new(features, target, ids)?,
@@ -269,8 +308,8 @@ fn index_note(path: &Path) -> &'static str {
     match Format::of(path) {
         Format::Csv => "it numbers the rows; rename it if it says more than that",
         _ => {
-            "it is the index of the pandas frame, which numbers the rows; make it a column with \
-             reset_index() if it says more than that"
+            "it is the index of the pandas frame; make it a column with reset_index() if it is a \
+             feature"
         }
     }
 }
@@ -290,6 +329,16 @@ fn numbers_rows(name: &str, column: &Raw, header: bool) -> bool {
         }
         Raw::Words(_) => false,
     }
+}
+
+/// Whether the first column of a table counts the rows, as an index with a name of its own does.
+fn seems_index(column: &Raw) -> bool {
+    let Raw::Numbers(values, _) = column else {
+        return false;
+    };
+    let mut signs = Signs::default();
+    values.iter().for_each(|&value| signs.push(value.into()));
+    signs.counts_rows()
 }
 
 /// Says why a column of texts seems to name the rows rather than to describe them.
