@@ -58,7 +58,8 @@ impl SelectError {
                 match source.kind() {
                     io::ErrorKind::NotFound
                     | io::ErrorKind::PermissionDenied
-                    | io::ErrorKind::IsADirectory => 2,
+                    | io::ErrorKind::IsADirectory
+                    | io::ErrorKind::InvalidInput => 2,
                     _ => 1,
                 }
             }

@@ -18,7 +18,7 @@ use thiserror::Error;
 
 pub use dates::{date, days};
 pub use ids::names_rows;
-pub use lines::line_at;
+pub use lines::{TextFile, line_at};
 pub use npy::{Npy, Order};
 pub use pandas::numbers_columns;
 pub use parquet::{Cell, Kind, Parquet, ParquetColumn};

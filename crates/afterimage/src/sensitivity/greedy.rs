@@ -142,7 +142,10 @@ mod tests {
         let gone = [[0, 3, 6][steps[0]], [0, 3][steps[1]]];
         assert!(cost(&gone) <= 26);
         let lucky = ladder(&[(3, -0.02), (6, -0.05)]);
-        assert_eq!(greedy(&[lucky], |gone| 10 - gone[0] as u64, 10).unwrap(), [0]);
+        assert_eq!(
+            greedy(&[lucky], |gone| 10 - gone[0] as u64, 10).unwrap(),
+            [0]
+        );
     }
 
     proptest! {

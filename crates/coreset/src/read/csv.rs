@@ -1,9 +1,8 @@
 //! CSV files, with or without a line of names.
 
-use std::fs::File;
 use std::path::Path;
 
-use afterimage_table::{Number, line_at};
+use afterimage_table::{Number, TextFile, line_at};
 use csv::{ReaderBuilder, StringRecord, Trim};
 
 use super::header::{is_named, is_number};
@@ -11,8 +10,8 @@ use super::{Column, Grid, Manner};
 use crate::error::CoresetError;
 
 /// The records of a file, the first line among them.
-pub(super) fn records(path: &Path) -> Result<csv::Reader<File>, CoresetError> {
-    let file = File::open(path).map_err(CoresetError::io(path, "open"))?;
+pub(super) fn records(path: &Path) -> Result<csv::Reader<TextFile>, CoresetError> {
+    let file = TextFile::open(path).map_err(CoresetError::io(path, "open"))?;
     Ok(ReaderBuilder::new()
         .has_headers(false)
         .trim(Trim::All)

@@ -1,10 +1,9 @@
 //! Tables as text: commas, semicolons or tabs.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use afterimage_table::{Number, Precision, days, line_at};
+use afterimage_table::{Number, Precision, TextFile, days, line_at};
 use csv::{ByteRecord, ReaderBuilder};
 
 use super::ReadOptions;
@@ -17,7 +16,7 @@ const STRAY_SHARE: f64 = 0.1;
 
 /// The delimiter of a text file: the most frequent one in its first line.
 pub(crate) fn delimiter(path: &Path) -> Result<u8, ValueError> {
-    let file = File::open(path).map_err(ValueError::io("open", path))?;
+    let file = TextFile::open(path).map_err(ValueError::io("open", path))?;
     let mut line = Vec::new();
     BufReader::new(file)
         .read_until(b'\n', &mut line)
@@ -31,13 +30,13 @@ pub(crate) fn delimiter(path: &Path) -> Result<u8, ValueError> {
 /// The records of a text file with the places of mistakes.
 pub(crate) struct Records {
     path: PathBuf,
-    reader: csv::Reader<File>,
+    reader: csv::Reader<TextFile>,
 }
 
 impl Records {
     pub fn open(path: &Path) -> Result<Self, ValueError> {
         let delimiter = delimiter(path)?;
-        let file = File::open(path).map_err(ValueError::io("open", path))?;
+        let file = TextFile::open(path).map_err(ValueError::io("open", path))?;
         Ok(Self {
             path: path.to_owned(),
             reader: ReaderBuilder::new()
