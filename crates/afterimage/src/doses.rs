@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use afterimage_data::{DataSet, ImageSet, Replacement};
+use afterimage_data::{DataError, DataSet, ImageSet, Replacement};
 use afterimage_hooks::random::{RandomKey, Stream};
 use afterimage_hooks::{Column, Dose, DoseGroup, Doses, PairSets, SampleId, Table};
 use afterimage_track::write_table;
@@ -199,8 +199,9 @@ pub(crate) fn plant(data: DataSet, doses: &Doses, seed: u64) -> Result<DataSet, 
         for ids in group.samples.iter().cloned().chain(partners) {
             match (group.dose, ids.split_first()) {
                 (Dose::Copies(_), Some((first, copies))) => {
-                    let copies = copies.iter().zip(1u32..);
-                    pictures.extend(copies.filter_map(|(id, n)| near(train, *first, *id, n, seed)));
+                    for (id, number) in copies.iter().zip(1u32..) {
+                        pictures.push(near(train, *first, *id, number, seed)?);
+                    }
                 }
                 (Dose::Noise, _) => {
                     pictures.extend(ids.iter().map(|id| noise(train, *id, seed)));
@@ -221,7 +222,7 @@ fn near(
     copy: SampleId,
     number: u32,
     seed: u64,
-) -> Option<Replacement> {
+) -> Result<Replacement, DataError> {
     /// Right, left, down, up, and the corners.
     const SHIFTS: [(isize, isize); 8] = [
         (1, 0),
@@ -251,11 +252,11 @@ fn near(
             }
         }
     }
-    let label = images.labels().get(first.0 as usize).copied()?;
-    Some(Replacement {
+    let label = images.labels().get(first.0 as usize).copied();
+    Ok(Replacement {
         id: copy,
         pixels,
-        label,
+        label: label.unwrap_or_default(),
         shows: Some(first),
     })
 }

@@ -26,6 +26,20 @@ pub enum RunError {
     /// The data cannot be used.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// Images that are no longer those that a run began with.
+    #[error(
+        "data: the images are not those that the run began with: names, order or labels differ; \
+         put them back, or begin a new run"
+    )]
+    OtherImages,
+    /// A key that asks for labels, where the images have none.
+    #[error("{key}: {what} needs labels, and the images have none")]
+    NoLabels {
+        /// The key.
+        key: String,
+        /// What needs them.
+        what: String,
+    },
     /// A setting of objective, optimizer or schedule.
     #[error(transparent)]
     Ssl(#[from] SslError),
@@ -147,8 +161,8 @@ pub enum RunError {
     LocalViews(String),
     /// A run directory that already holds something.
     #[error(
-        "{path}: this run directory is not empty; go on with `afterimage resume {path}`, or choose \
-         another with --out"
+        "{path}: this run directory is not empty; choose another with --out, or, if the run in it did \
+         not end, go on with `afterimage resume {path}`"
     )]
     NotEmpty {
         /// The directory.
@@ -256,7 +270,7 @@ pub enum RunError {
     NoImages,
     /// A `--data` flag that says nothing.
     #[error(
-        "--data {given}: write embedded, idx:DIR, cifar10:DIR, cifar100:DIR or folder:DIR; for \
+        "--data {given}: write embedded, idx:DIR, cifar10:DIR, cifar100:DIR, folder:DIR, tar:PATH or parquet:PATH; for \
          everything else write a [data] table and give it with --config"
     )]
     DataFlag {
@@ -350,6 +364,7 @@ impl RunError {
             | RunError::SmallImages { .. }
             | RunError::Pair(_)
             | RunError::Doses(_)
+            | RunError::NoLabels { .. }
             | RunError::DejaVu(_)
             | RunError::Layers(_)
             | RunError::Fraction { .. }

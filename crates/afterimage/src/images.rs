@@ -1,7 +1,7 @@
 //! The images of a run.
 
 use afterimage_data::DataSet;
-use afterimage_hooks::Doses;
+use afterimage_hooks::{Attached, Doses};
 
 use crate::doses::plant;
 use crate::error::RunError;
@@ -22,12 +22,46 @@ impl Experiment {
     /// As [`load_data`](Self::load_data).
     pub fn load_data_telling(&self, notes: &mut Vec<String>) -> Result<DataSet, RunError> {
         let mut data = self.data.load_telling(self.limits, notes)?;
+        if !data.train.has_labels() {
+            self.check_without_labels()?;
+        }
         if let Some(noise) = self.label_noise {
             data = noise.apply(data, self.seed)?;
         }
         match self.doses(data.train.len())? {
             Some(doses) => plant(data, &doses, self.seed),
             None => Ok(data),
+        }
+    }
+
+    /// Refuses settings that need labels.
+    fn check_without_labels(&self) -> Result<(), RunError> {
+        let (key, what) = if self.label_noise.is_some() {
+            ("label_noise", "label noise".to_owned())
+        } else if self.objective.needs_labels() {
+            let kind = self.objective.kind();
+            ("objective.kind", format!("the objective {kind:?}"))
+        } else {
+            return Ok(());
+        };
+        let key = key.to_owned();
+        Err(RunError::NoLabels { key, what })
+    }
+
+    /// Refuses plugins that read labels, where `data` has none.
+    pub(crate) fn check_readers(
+        &self,
+        data: &DataSet,
+        plugins: &[Attached],
+    ) -> Result<(), RunError> {
+        let mut readers = plugins.iter().map(Attached::manifest).enumerate();
+        let reader = readers.find(|(_, manifest)| manifest.reads_labels || manifest.reads_truth);
+        match reader {
+            Some((index, manifest)) if !data.train.has_labels() => Err(RunError::NoLabels {
+                key: format!("plugins[{index}]"),
+                what: format!("the plugin {:?} as it is set", manifest.id),
+            }),
+            _ => Ok(()),
         }
     }
 

@@ -1,7 +1,8 @@
 //! Labels of the training images made wrong on purpose.
 
-use afterimage_coreset::{CoresetError, Matrix, noise};
+use afterimage_coreset::{Matrix, noise};
 use afterimage_data::{DataSet, ImageSet};
+use afterimage_files::machine_memory;
 use afterimage_hooks::SampleId;
 use serde::{Deserialize, Serialize};
 
@@ -60,45 +61,54 @@ impl LabelNoiseConfig {
     /// # Errors
     /// A kind that does not fit the classes of `data`.
     pub fn apply(&self, data: DataSet, seed: u64) -> Result<DataSet, RunError> {
-        let noisy = self
-            .labels(&data.train, self.seed.unwrap_or(seed))
-            .map_err(|error| RunError::LabelNoise(error.to_string()))?;
+        let noisy = self.labels(&data.train, self.seed.unwrap_or(seed))?;
         let train = data.train.relabelled(noisy).map_err(RunError::LabelNoise)?;
         Ok(DataSet { train, ..data })
     }
 
-    fn labels(&self, images: &ImageSet, seed: u64) -> Result<Vec<u32>, CoresetError> {
+    fn labels(&self, images: &ImageSet, seed: u64) -> Result<Vec<u32>, RunError> {
         let (labels, rate) = (images.labels(), self.fraction);
         let classes = images.classes().len() as u32;
-        match self.kind {
+        let noisy = match self.kind {
             NoiseKind::Symmetric => noise::symmetric(labels, classes, rate, seed),
             NoiseKind::Pair => noise::mapped(labels, &noise::next_class(classes), rate, seed),
             NoiseKind::Cifar10Pairs => noise::mapped(labels, &noise::CIFAR10_PAIRS, rate, seed),
             NoiseKind::FashionMnistPairs => {
                 noise::mapped(labels, &noise::FASHION_MNIST_PAIRS, rate, seed)
             }
-            NoiseKind::Derangement => {
-                let map = noise::derangement(classes, seed)?;
-                noise::mapped(labels, &map, rate, seed)
-            }
+            NoiseKind::Derangement => noise::derangement(classes, seed)
+                .and_then(|map| noise::mapped(labels, &map, rate, seed)),
             NoiseKind::InstanceDependent => {
                 noise::instance_dependent(labels, &pixels(images)?, classes, rate, seed)
             }
-        }
+        };
+        noisy.map_err(|error| RunError::LabelNoise(error.to_string()))
     }
 }
 
 /// Pixels of all images in [-1, 1], one row an image.
-fn pixels(images: &ImageSet) -> Result<Matrix, CoresetError> {
+fn pixels(images: &ImageSet) -> Result<Matrix, RunError> {
     let columns = images.shape().len();
-    let stored = (0..images.len() as u32).filter_map(|id| images.image(SampleId(id)));
-    let values = stored.flat_map(|image| {
-        image
-            .pixels
-            .iter()
-            .map(|byte| f32::from(*byte) / 127.5 - 1.0)
-    });
-    Matrix::new("pixels", images.len(), columns, values.collect())
+    let bytes = 4 * columns as u64 * images.len() as u64;
+    if images.is_lazy() && machine_memory().is_some_and(|memory| bytes > memory / 2) {
+        return Err(RunError::LabelNoise(format!(
+            "\"instance-dependent\" needs the pixels of all images at once, {} MiB, more than half of the \
+             memory; choose another kind, or lower limits.train",
+            bytes >> 20
+        )));
+    }
+    let mut values = Vec::with_capacity(images.len() * columns);
+    for id in 0..images.len() as u32 {
+        let image = images.image(SampleId(id))?;
+        values.extend(
+            image
+                .pixels
+                .iter()
+                .map(|byte| f32::from(*byte) / 127.5 - 1.0),
+        );
+    }
+    Matrix::new("pixels", images.len(), columns, values)
+        .map_err(|error| RunError::LabelNoise(error.to_string()))
 }
 
 #[cfg(test)]

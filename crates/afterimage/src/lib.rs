@@ -70,7 +70,7 @@ pub use registry::{PluginKind, Registry};
 pub use resume::{lost_since, resume, run_or_resume};
 pub use run::{Finished, Options, run};
 pub use run_dir::RunDir;
-pub use samples::samples;
+pub use samples::{ImageCheck, check_images, samples};
 pub use schema::{experiment_schema, key_tables, sweep_schema};
 pub use sensitivity::{
     Arm as SensitivityArm, Budget, Chosen, Control, Figures, Proposal, ProposedSite, Sensitivity,

@@ -24,6 +24,12 @@ pub(crate) fn located(error: RunError, locations: &Locations) -> RunError {
 fn fault_of_key(error: &RunError) -> Option<(String, String)> {
     let (key, message) = match error {
         RunError::Data(DataError::Config { key, reason }) => (key.as_str(), reason.clone()),
+        RunError::NoLabels { key, what } => (
+            key.as_str(),
+            format!(
+                "{what} needs labels, and the images have none; remove it, or give the images labels"
+            ),
+        ),
         RunError::SmallViews { .. } => ("views.size", error.to_string()),
         RunError::LocalViews(reason) => ("objective.local_size", reason.clone()),
         RunError::Pair(fault) => ("pair.candidates", fault.to_string()),

@@ -22,6 +22,7 @@ use crate::located::located;
 use crate::points::Available;
 use crate::pruned_groups;
 use crate::registry::Registry;
+use crate::samples;
 use crate::start::Start;
 
 /// A run with everything read and checked, before anything is written.
@@ -72,6 +73,10 @@ impl Prepared {
         let device = open_device(&experiment.device)?;
         let mut notes = Vec::new();
         let data = Arc::new(experiment.load_data_telling(&mut notes)?);
+        experiment.check_readers(&data, &plugins)?;
+        if let Some(run) = resumed {
+            samples::unchanged(run, &data)?;
+        }
         let shape = data.train.shape();
         let views = Views::new(&experiment.views, shape, experiment.seed)?;
         let plain = plain_views(&experiment.views, shape, experiment.seed)?;

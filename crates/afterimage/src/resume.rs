@@ -233,6 +233,7 @@ fn end(
         config_digest: &loaded.digest,
         device: &loaded.value.device,
         data_digest: &prepared.data.digest(),
+        data_covered: prepared.data.digest_covers(),
         plugins: &prepared.plugin_ids,
         outcome: &outcome_word(&outcome),
         probe: None,

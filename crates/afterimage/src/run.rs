@@ -191,6 +191,7 @@ impl Prepared {
                 config_digest: &loaded.digest,
                 device: &experiment.device,
                 data_digest: &data_digest,
+                data_covered: data.digest_covers(),
                 plugins: &plugin_ids,
                 outcome,
                 probe: None,

@@ -214,6 +214,13 @@ impl RunDir {
     }
 }
 
+/// The digest of the images in the manifest of the run `run`; none where it cannot be read.
+pub(crate) fn data_digest(run: &Path) -> Option<String> {
+    let bytes = afterimage_files::read_below(run, files::MANIFEST, afterimage_files::SMALL).ok()?;
+    let manifest: Value = serde_json::from_slice(&bytes).ok()?;
+    Some(manifest["data_sha256"].as_str()?.to_owned())
+}
+
 /// What `manifest.json` says.
 #[derive(Debug, Clone)]
 pub struct Manifest<'a> {
@@ -223,6 +230,8 @@ pub struct Manifest<'a> {
     pub device: &'a str,
     /// Digest of all images and labels.
     pub data_digest: &'a str,
+    /// What that digest covers, where it is not every pixel.
+    pub data_covered: Option<&'a str>,
     /// Plugins in order.
     pub plugins: &'a [String],
     /// `running`, or how the run ended.
@@ -243,6 +252,9 @@ impl Manifest<'_> {
             "plugins": self.plugins,
             "outcome": self.outcome,
         });
+        if let (Some(covered), Some(entries)) = (self.data_covered, manifest.as_object_mut()) {
+            entries.insert("data_sha256_covers".to_owned(), json!(covered));
+        }
         if let (Some(probe), Some(entries)) = (&self.probe, manifest.as_object_mut()) {
             entries.insert("probe".to_owned(), probe.clone());
         }

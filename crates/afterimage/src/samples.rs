@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use afterimage_data::DataSet;
+use afterimage_data::{DataSet, Skipped};
 use afterimage_files::below;
 use afterimage_hooks::{Column, SampleId, Split, Table};
 use afterimage_track::{files, read_table, write_table};
 
 use crate::error::RunError;
 use crate::registry::Registry;
-use crate::run_dir::RunDir;
+use crate::run_dir::{RunDir, data_digest};
 
 /// A row for each image, training images first, each split in the order of its ids.
 ///
@@ -18,7 +18,7 @@ use crate::run_dir::RunDir;
 /// | `id` | the sample's id in its split |
 /// | `split` | `train` or `held_out` |
 /// | `file` | the file that the image shows, by its path below the folder of the config; empty where it is not known, and for noise |
-/// | `member` | number of the image in that file, from 0; empty for a file that is one image |
+/// | `member` | name of the image in that file, or its number, from 0; empty for a file that is one image |
 /// | `label` | the class that training has, from 0 |
 /// | `label_name` | its name |
 pub(crate) fn table(data: &DataSet) -> Table {
@@ -71,7 +71,100 @@ pub(crate) fn keep(run: &Path, data: &DataSet) -> Result<(), RunError> {
         };
         tracing::warn!("{error}; it is written anew");
     }
+    if data.train.is_lazy() {
+        keep_skipped(&run.join(SKIPPED), data)?;
+    }
     Ok(write_table(&path, &table(data))?)
+}
+
+/// The file of a run that names the images that were left out.
+const SKIPPED: &str = "skipped.tsv";
+
+/// Writes the images that were left out because they cannot be decoded, where there are some.
+fn keep_skipped(path: &Path, data: &DataSet) -> Result<(), RunError> {
+    let text = skipped(data);
+    match text.lines().count() {
+        0 | 1 => Ok(()),
+        _ => Ok(files::write_beside(path, text.as_bytes())?),
+    }
+}
+
+/// The images that were left out, a line each: split, file, member and reason, with tabs between.
+fn skipped(data: &DataSet) -> String {
+    let mut text = "split\tfile\tmember\treason\n".to_owned();
+    for (split, images) in [("train", &data.train), ("held_out", &data.held_out)] {
+        for Skipped {
+            file,
+            member,
+            reason,
+        } in images.skipped()
+        {
+            let cells = [file, member, reason].map(|cell| cell.escape_debug().to_string());
+            text.push_str(&format!("{split}\t{}\n", cells.join("\t")));
+        }
+    }
+    text
+}
+
+/// Refuses to go on with the run `run` where its images stay in their files and its ids would mean
+/// other samples now. Images of the same names that are others are told.
+pub(crate) fn unchanged(run: &Path, data: &DataSet) -> Result<(), RunError> {
+    if data.digest_covers().is_none() {
+        return Ok(());
+    }
+    match below(run, files::SAMPLES) {
+        Ok(path) if read_table(&path)? != table(data) => return Err(RunError::OtherImages),
+        Err(error) if !error.is_missing() => return Err(error.into()),
+        _ => {}
+    }
+    if data_digest(run).is_some_and(|kept| kept != data.digest()) {
+        tracing::warn!(
+            "data: sizes or first bytes of some images are others than when the run began; what was done \
+             before saw them as they were"
+        );
+    }
+    Ok(())
+}
+
+/// What a check of all images found.
+#[derive(Debug)]
+pub struct ImageCheck {
+    /// Number of training and held-out images.
+    pub images: [usize; 2],
+    /// Images that cannot be decoded, a sentence each.
+    pub faults: Vec<String>,
+}
+
+/// Decodes every image of a config, or of the directory of a run, in parallel, and names all that
+/// cannot be decoded. `sets` are keys that go over the config; `notes` hear what there is to say.
+///
+/// # Errors
+/// A config with mistakes, or images that cannot be listed.
+pub fn check_images(
+    registry: &Registry,
+    source: &Path,
+    sets: &[String],
+    notes: &mut Vec<String>,
+) -> Result<ImageCheck, RunError> {
+    let config = match source.is_dir() {
+        false => source.to_owned(),
+        true => RunDir::open(source)?.config(),
+    };
+    let loaded = registry.load(&config, sets)?;
+    notes.extend(loaded.notes.iter().cloned());
+    let source = loaded.value.data.for_check();
+    let data = source.load_telling(loaded.value.limits, notes)?;
+    let faults = data.faults().into_iter().map(|(split, fault)| {
+        let split = match split {
+            Split::Train => "train",
+            Split::HeldOut => "held_out",
+        };
+        format!("{split}: {fault}")
+    });
+    Ok(ImageCheck {
+        images: [data.train.len(), data.held_out.len()],
+        faults: faults.collect(),
+    })
 }
 
 /// The samples of `source`, a config file or the directory of a run: columns `id`, `split`, `file`,

@@ -10,6 +10,12 @@ use crate::dosed::by_dose;
 use crate::experiment::Experiment;
 use crate::found::{Evidence, found};
 
+/// What the table of LayerMem says of itself: its sets of points, and the columns that compare them.
+const LAYERMEM: &str = "LayerMem by layer: above 0, the encoder aligns the views of the points better than its \
+     reference.\nPoints: candidates were seen by this encoder alone, independent ones by its reference \
+     alone, shared ones by both, held-out ones by neither.\nΔ: over the layer before. area: how often a \
+     candidate is above a held-out point; 0.5 is chance";
+
 /// The encoder that a run starts with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Untrained {
@@ -109,8 +115,7 @@ pub(crate) fn summary(measured: &Measured<'_>, sites: &[Site], evidence: &Eviden
     );
     let layermem = by_layer(
         measured,
-        "LayerMem by layer: above 0, the encoder aligns the views of the points better than its \
-         reference",
+        LAYERMEM,
         &[
             ("candidates", "layermem/mean/candidates"),
             ("± se", "layermem/se/candidates"),
@@ -119,6 +124,7 @@ pub(crate) fn summary(measured: &Measured<'_>, sites: &[Site], evidence: &Eviden
             ("shared", "layermem/mean/shared"),
             ("held-out", "layermem/mean/external"),
             ("calibrated", "layermem/calibrated"),
+            ("± se", "layermem/se/calibrated"),
             ("area", "layermem/area/external"),
             ("area of null", "layermem/area/null"),
         ],

@@ -1,6 +1,6 @@
 //! The command `data`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use afterimage::files::plain;
 use afterimage::hooks::Column;
@@ -32,17 +32,54 @@ pub enum What {
         #[arg(long, value_parser = ["train", "held_out"])]
         split: Option<String>,
     },
+    /// Decode every image in parallel, and name all that cannot be decoded; exit code 1 if there are any.
+    Check {
+        /// A config file, or the directory of a run.
+        source: PathBuf,
+        /// Set a key of the config, as in `--set limits.train=100`; may be repeated.
+        #[arg(long = "set", value_name = "KEY=VALUE")]
+        sets: Vec<String>,
+    },
 }
 
 /// Executes a command about data; its result is the exit code.
 pub fn data(registry: &Registry, arguments: Data) -> Result<u8, RunError> {
-    let What::List {
-        source,
-        sets,
-        split,
-    } = arguments.what;
+    match arguments.what {
+        What::List {
+            source,
+            sets,
+            split,
+        } => list(registry, &source, &sets, split.as_deref()),
+        What::Check { source, sets } => check(registry, &source, &sets),
+    }
+}
+
+fn check(registry: &Registry, source: &Path, sets: &[String]) -> Result<u8, RunError> {
     let mut notes = Vec::new();
-    let table = afterimage::samples(registry, &source, &sets, &mut notes)?;
+    let found = afterimage::check_images(registry, source, sets, &mut notes)?;
+    notes.iter().for_each(|note| complain(note));
+    let [train, held_out] = found.images;
+    let bad = found.faults.len();
+    let mut text: String = found
+        .faults
+        .iter()
+        .map(|fault| format!("{fault}\n"))
+        .collect();
+    text.push_str(&format!(
+        "{train} training and {held_out} held-out images; {bad} of them cannot be decoded\n"
+    ));
+    say(&text);
+    Ok(u8::from(bad > 0))
+}
+
+fn list(
+    registry: &Registry,
+    source: &Path,
+    sets: &[String],
+    split: Option<&str>,
+) -> Result<u8, RunError> {
+    let mut notes = Vec::new();
+    let table = afterimage::samples(registry, source, sets, &mut notes)?;
     notes.iter().for_each(|note| complain(note));
     let names: Vec<&str> = table
         .columns
@@ -53,8 +90,8 @@ pub fn data(registry: &Registry, arguments: Data) -> Result<u8, RunError> {
     let rows = table.columns.first().map_or(0, |(_, column)| column.len());
     let splits = table.columns.iter().find(|(name, _)| name == "split");
     for row in 0..rows {
-        if let (Some(wanted), Some((_, Column::Text(splits)))) = (&split, splits)
-            && splits[row] != *wanted
+        if let (Some(wanted), Some((_, Column::Text(splits)))) = (split, splits)
+            && splits[row] != wanted
         {
             continue;
         }

@@ -27,7 +27,8 @@ pub struct Export {
     /// images: npy or parquet.
     #[arg(long, value_name = "FORMAT")]
     pub embeddings: Option<EmbeddingsFormat>,
-    /// The images to embed: embedded, idx:DIR, cifar10:DIR, cifar100:DIR or folder:DIR; by default
+    /// The images to embed: embedded, idx:DIR, cifar10:DIR, cifar100:DIR, folder:DIR, tar:PATH or
+    /// parquet:PATH; by default
     /// those of the run.
     #[arg(long, value_name = "KIND:PATH", requires = "embeddings")]
     pub data: Option<String>,

@@ -9,7 +9,8 @@ use clap::{Args, ValueEnum};
 /// What an encoder that is already trained is looked at with.
 #[derive(Debug, Args)]
 pub struct Source {
-    /// The images: embedded, idx:DIR, cifar10:DIR, cifar100:DIR or folder:DIR; by default those of
+    /// The images: embedded, idx:DIR, cifar10:DIR, cifar100:DIR, folder:DIR, tar:PATH or
+    /// parquet:PATH; by default those of
     /// the run.
     #[arg(long, value_name = "KIND:PATH")]
     pub data: Option<String>,

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use crate::dataset::DataSet;
 use crate::error::DataError;
 use crate::image_set::ImageSet;
+use crate::picture::ImageRef;
 use crate::view::{Scratch, Views};
 
 /// Rendered views of some samples.
@@ -139,11 +140,22 @@ impl ViewSource {
         views: usize,
     ) -> Result<ViewBatch, DataError> {
         let (mut batch, row_len) = self.blank(ids, views)?;
+        let purpose = |pass| Purpose::Training { epoch, pass };
+        let images = self.images();
+        let shown = ids.iter().map(|id| self.shown_for(*id, purpose(0)));
+        let images = shown.map(|id| images.image(id));
+        let images = images.collect::<Result<Vec<_>, _>>()?;
         let scratch = &mut Scratch::default();
         for (row, out) in batch.data.chunks_exact_mut(row_len).enumerate() {
-            let pass = passes.get(row % ids.len()).copied().unwrap_or(0);
-            let purpose = Purpose::Training { epoch, pass };
-            self.render_row(&batch.ids, row, purpose, scratch, out)?;
+            let at = row % ids.len();
+            let purpose = purpose(passes.get(at).copied().unwrap_or(0));
+            self.render_row(
+                (ids[at], row / ids.len()),
+                images[at].view(),
+                purpose,
+                scratch,
+                out,
+            );
         }
         Ok(batch)
     }
@@ -171,22 +183,31 @@ impl ViewSource {
         purpose: Purpose,
     ) -> Result<ViewBatch, DataError> {
         let (mut batch, row_len) = self.blank(ids, views)?;
-        let ids = &batch.ids;
+        let shown: Vec<SampleId> = ids.iter().map(|id| self.shown_for(*id, purpose)).collect();
+        let images = self.data.images(self.split, &shown)?;
         batch
             .data
             .par_chunks_exact_mut(row_len)
             .enumerate()
-            .try_for_each_init(Scratch::default, |scratch, (row, out)| {
-                self.render_row(ids, row, purpose, scratch, out)
-            })?;
+            .for_each_init(Scratch::default, |scratch, (row, out)| {
+                let at = row % ids.len();
+                let place = (ids[at], row / ids.len());
+                self.render_row(place, images[at].view(), purpose, scratch, out);
+            });
         Ok(batch)
+    }
+
+    /// The sample whose picture is shown for `id`.
+    fn shown_for(&self, id: SampleId, purpose: Purpose) -> SampleId {
+        match purpose {
+            Purpose::Training { .. } => self.shown(id),
+            Purpose::Probe | Purpose::Plain => id,
+        }
     }
 
     /// An unpainted batch, after a check of all ids, and the length of a row.
     fn blank(&self, ids: &[SampleId], views: usize) -> Result<(ViewBatch, usize), DataError> {
-        for &id in ids {
-            self.data.image(self.split, id)?;
-        }
+        self.data.check(self.split, ids)?;
         let shape = self.views.shape();
         let rows = ids.len() * views;
         let batch = ViewBatch {
@@ -199,20 +220,15 @@ impl ViewSource {
         Ok((batch, shape.len()))
     }
 
+    /// Renders `view` of sample `id`, for which `image` is shown.
     fn render_row(
         &self,
-        ids: &[SampleId],
-        row: usize,
+        (id, view): (SampleId, usize),
+        image: ImageRef<'_>,
         purpose: Purpose,
         scratch: &mut Scratch,
         out: &mut [f32],
-    ) -> Result<(), DataError> {
-        let (view, id) = (row / ids.len(), ids[row % ids.len()]);
-        let shown = match purpose {
-            Purpose::Training { .. } => self.shown(id),
-            Purpose::Probe | Purpose::Plain => id,
-        };
-        let image = self.data.image(self.split, shown)?;
+    ) {
         let pass = match purpose {
             Purpose::Training { pass, .. } => u64::from(pass),
             Purpose::Probe | Purpose::Plain => 0,
@@ -236,6 +252,5 @@ impl ViewSource {
                 .render(image, key(Stream::ProbeView), scratch, out),
             Purpose::Plain => self.views.plain(image, scratch, out),
         }
-        Ok(())
     }
 }

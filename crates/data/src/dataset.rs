@@ -2,10 +2,14 @@
 
 use afterimage_hooks::{SampleId, Split};
 
-use crate::error::DataError;
-use crate::image_set::{ImageRef, ImageSet};
+use rayon::prelude::*;
 
-/// A data set in memory: images to train on, and images that training never sees.
+use crate::catalogue::COVERED;
+use crate::error::DataError;
+use crate::image_set::ImageSet;
+use crate::picture::Image;
+
+/// A data set: images to train on, and images that training never sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataSet {
     /// Seen by training.
@@ -26,14 +30,35 @@ impl DataSet {
     /// The stored image of sample `id` of `split`.
     ///
     /// # Errors
-    /// An id outside the split.
-    pub fn image(&self, split: Split, id: SampleId) -> Result<ImageRef<'_>, DataError> {
+    /// An id outside the split; an image that is not in memory and cannot be had.
+    pub fn image(&self, split: Split, id: SampleId) -> Result<Image<'_>, DataError> {
+        self.check(split, &[id])?;
+        self.split(split).image(id)
+    }
+
+    /// The stored images of `ids`, read and decoded in parallel on rayon's current pool where they are
+    /// not in memory.
+    ///
+    /// # Errors
+    /// As [`image`](Self::image), of the first of `ids` that has one.
+    pub fn images(&self, split: Split, ids: &[SampleId]) -> Result<Vec<Image<'_>>, DataError> {
+        self.check(split, ids)?;
         let images = self.split(split);
-        images.image(id).ok_or(DataError::UnknownSample {
-            id,
-            split,
-            len: images.len(),
-        })
+        if !images.is_lazy() {
+            return ids.iter().map(|&id| images.image(id)).collect();
+        }
+        // Into a list first: which error is told may not depend on the threads.
+        let decoded: Vec<_> = ids.par_iter().map(|&id| images.image(id)).collect();
+        decoded.into_iter().collect()
+    }
+
+    /// Refuses an id outside of `split`.
+    pub(crate) fn check(&self, split: Split, ids: &[SampleId]) -> Result<(), DataError> {
+        let len = self.split(split).len();
+        match ids.iter().find(|id| id.0 as usize >= len) {
+            None => Ok(()),
+            Some(&id) => Err(DataError::UnknownSample { id, split, len }),
+        }
     }
 
     /// The same data in three channels; gray images have three equal ones.
@@ -47,6 +72,11 @@ impl DataSet {
     /// Both splits' digests as one text, for the run's manifest.
     pub fn digest(&self) -> String {
         format!("{}+{}", self.train.digest(), self.held_out.digest())
+    }
+
+    /// What the digest covers, where that is not every pixel.
+    pub fn digest_covers(&self) -> Option<&'static str> {
+        (self.train.is_lazy() || self.held_out.is_lazy()).then_some(COVERED)
     }
 }
 

@@ -55,6 +55,28 @@ pub enum DataError {
         /// Number of samples in it.
         len: usize,
     },
+    /// An id outside a set.
+    #[error("sample {} is not among the {len} images; ids run from 0", id.0)]
+    OutsideSet {
+        /// The id.
+        id: SampleId,
+        /// Number of images.
+        len: usize,
+    },
+    /// An image that was found when the files were indexed, and cannot be had now.
+    #[error(
+        "{}{}: {reason}; `afterimage data check` names all images that cannot be had",
+        path.display(),
+        member.as_ref().map_or(String::new(), |member| format!("[{}]", member.escape_debug()))
+    )]
+    Image {
+        /// The file.
+        path: PathBuf,
+        /// Which image in the file, where that holds many.
+        member: Option<String>,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The rendering of a batch failed on a background thread.
     #[error("rendering batch {batch} of the epoch failed: {reason}")]
     Worker {

@@ -1,42 +1,24 @@
-//! One split of a data set in memory.
+//! One split of a data set.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use afterimage_hooks::SampleId;
 use sha2::{Digest, Sha256};
 
+use crate::check::Skipped;
+use crate::error::DataError;
+use crate::indexed::Indexed;
 use crate::names::{SampleName, SampleNames};
+use crate::picture::{Image, Shape};
 
-/// Channels, height and width of every image of a set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shape {
-    /// 1 (gray) or 3 (red, green, blue).
-    pub channels: usize,
-    /// Height in pixels.
-    pub height: usize,
-    /// Width in pixels.
-    pub width: usize,
-}
-
-impl Shape {
-    /// Bytes of one image.
-    pub fn len(&self) -> usize {
-        self.channels * self.height * self.width
-    }
-
-    /// Whether an image has no pixels.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-/// One stored image: 8-bit planes, `[C, H, W]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ImageRef<'a> {
-    /// `C · H · W` bytes, channel planes one after the other.
-    pub pixels: &'a [u8],
-    /// What the bytes are.
-    pub shape: Shape,
+/// Where the pixels of a split are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Pixels {
+    /// In memory, planes of one image behind those of another.
+    Planes(Vec<u8>),
+    /// In their files.
+    Indexed(Indexed),
 }
 
 /// A picture that takes the place of a sample's own.
@@ -44,7 +26,7 @@ pub struct ImageRef<'a> {
 pub struct Replacement {
     /// The sample.
     pub id: SampleId,
-    /// `C · H · W` bytes, as in [`ImageRef`].
+    /// `C · H · W` bytes, as in [`Image`].
     pub pixels: Vec<u8>,
     /// Its class.
     pub label: u32,
@@ -61,13 +43,13 @@ enum Shown {
     Nothing,
 }
 
-/// One split in memory: images of one shape, labels and class names.
+/// One split: images of one shape, labels and class names. The images are in memory, or they are
+/// read and decoded when they are asked for.
 ///
-/// A sample's id is its position here. Pixels are stored as planes, since views are computed plane
-/// by plane.
+/// A sample's id is its position here. Pixels are planes, since views are computed plane by plane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageSet {
-    pixels: Vec<u8>,
+    pixels: Pixels,
     labels: Vec<u32>,
     /// Labels before some were made wrong on purpose; none if none were.
     truth: Option<Vec<u32>>,
@@ -77,6 +59,9 @@ pub struct ImageSet {
     /// What the samples show whose pictures were replaced.
     shown: BTreeMap<SampleId, Shown>,
     classes: Vec<String>,
+    /// Whether the one class says nothing.
+    unlabelled: bool,
+    skipped: Vec<Skipped>,
     shape: Shape,
 }
 
@@ -92,6 +77,38 @@ impl ImageSet {
         classes: Vec<String>,
         shape: Shape,
     ) -> Result<Self, String> {
+        if !labels.is_empty() && pixels.len() != labels.len() * shape.len() {
+            return Err(format!(
+                "{} labels and images of {} bytes need {} bytes of pixels; there are {}",
+                labels.len(),
+                shape.len(),
+                labels.len() * shape.len(),
+                pixels.len()
+            ));
+        }
+        Self::of(Pixels::Planes(pixels), labels, classes, shape)
+    }
+
+    /// As [`new`](Self::new), of images that stay in their files.
+    pub(crate) fn indexed(
+        images: Indexed,
+        labels: Vec<u32>,
+        classes: Vec<String>,
+    ) -> Result<Self, String> {
+        if labels.len() != images.len() {
+            let (labels, images) = (labels.len(), images.len());
+            return Err(format!("{labels} labels for {images} images"));
+        }
+        let shape = images.shape();
+        Self::of(Pixels::Indexed(images), labels, classes, shape)
+    }
+
+    fn of(
+        pixels: Pixels,
+        labels: Vec<u32>,
+        classes: Vec<String>,
+        shape: Shape,
+    ) -> Result<Self, String> {
         if labels.is_empty() || shape.is_empty() {
             return Err("there are no images".to_owned());
         }
@@ -99,15 +116,6 @@ impl ImageSet {
             return Err(format!(
                 "images have {} channels; 1 and 3 can be used",
                 shape.channels
-            ));
-        }
-        if pixels.len() != labels.len() * shape.len() {
-            return Err(format!(
-                "{} labels and images of {} bytes need {} bytes of pixels; there are {}",
-                labels.len(),
-                shape.len(),
-                labels.len() * shape.len(),
-                pixels.len()
             ));
         }
         if let Some(at) = labels.iter().position(|&l| l as usize >= classes.len()) {
@@ -127,6 +135,8 @@ impl ImageSet {
             names: SampleNames::Unknown,
             shown: BTreeMap::new(),
             classes,
+            unlabelled: false,
+            skipped: Vec::new(),
             shape,
         })
     }
@@ -200,6 +210,34 @@ impl ImageSet {
         Self { names, ..self }
     }
 
+    /// The same images, whose one class stands for labels that nobody gave.
+    pub fn without_labels(self) -> Self {
+        Self {
+            unlabelled: true,
+            ..self
+        }
+    }
+
+    /// Whether somebody gave the images labels. Without them all are of one class.
+    pub fn has_labels(&self) -> bool {
+        !self.unlabelled
+    }
+
+    /// Whether the images are read and decoded when they are asked for.
+    pub fn is_lazy(&self) -> bool {
+        matches!(self.pixels, Pixels::Indexed(_))
+    }
+
+    /// The same set, from which images that cannot be decoded were taken out.
+    pub(crate) fn skipping(self, skipped: Vec<Skipped>) -> Self {
+        Self { skipped, ..self }
+    }
+
+    /// Images that were taken out because they cannot be decoded.
+    pub fn skipped(&self) -> &[Skipped] {
+        &self.skipped
+    }
+
     /// The file, or the image in a file, that sample `id` shows; none if it is not known, or shows
     /// nothing that was read. A sample whose picture was [`replaced`](Self::replaced) has the name of
     /// what stands there now.
@@ -209,27 +247,34 @@ impl ImageSet {
             Some(Shown::Position(position)) => *position,
             Some(Shown::Nothing) => return None,
         };
-        self.names.at(position as usize)
+        match &self.pixels {
+            Pixels::Planes(_) => self.names.at(position as usize),
+            Pixels::Indexed(images) => images.name(position),
+        }
     }
 
-    /// The stored image of sample `id`.
-    pub fn image(&self, id: SampleId) -> Option<ImageRef<'_>> {
+    /// The image of sample `id`; decoded on this thread where it is not in memory.
+    ///
+    /// # Errors
+    /// An id outside the set; a file that has gone or changed, or that cannot be decoded.
+    pub fn image(&self, id: SampleId) -> Result<Image<'_>, DataError> {
+        let outside = DataError::OutsideSet {
+            id,
+            len: self.len(),
+        };
+        let position = self.position(id).ok_or(outside)?;
         let size = self.shape.len();
-        let start = (id.0 as usize).checked_mul(size)?;
-        let pixels = self.pixels.get(start..start.checked_add(size)?)?;
-        Some(ImageRef {
+        let pixels = match &self.pixels {
+            // The set has as many images as positions.
+            Pixels::Planes(pixels) => {
+                Cow::Borrowed(&pixels[id.0 as usize * size..(id.0 as usize + 1) * size])
+            }
+            Pixels::Indexed(images) => images.planes(position)?,
+        };
+        Ok(Image {
             pixels,
             shape: self.shape,
         })
-    }
-
-    /// The image of sample `id` as 8-bit RGB in row-major order, `H · W · 3` bytes.
-    pub fn picture(&self, id: SampleId) -> Option<Vec<u8>> {
-        let image = self.image(id)?;
-        let plane = self.shape.height * self.shape.width;
-        let step = if self.shape.channels == 3 { plane } else { 0 };
-        let rgb = |at: usize| [0, step, 2 * step].map(|offset| image.pixels[offset + at]);
-        Some((0..plane).flat_map(rgb).collect())
     }
 
     /// The same set with other pictures in the places of some samples.
@@ -268,7 +313,10 @@ impl ImageSet {
                 ));
             }
             self.shown.extend(shown.map(|shown| (id, shown)));
-            self.pixels[at * size..(at + 1) * size].copy_from_slice(&pixels);
+            match &mut self.pixels {
+                Pixels::Planes(all) => all[at * size..(at + 1) * size].copy_from_slice(&pixels),
+                Pixels::Indexed(images) => images.plant(self.positions[at], pixels),
+            }
             self.labels[at] = label;
             if let Some(truth) = &mut self.truth {
                 truth[at] = label;
@@ -282,9 +330,16 @@ impl ImageSet {
         if self.shape.channels == 3 {
             return self;
         }
-        let planes = self.pixels.chunks_exact(self.shape.len());
+        let plane = self.shape.len();
+        let pixels = match self.pixels {
+            Pixels::Planes(pixels) => {
+                let planes = pixels.chunks_exact(plane);
+                Pixels::Planes(planes.flat_map(|plane| plane.repeat(3)).collect())
+            }
+            Pixels::Indexed(images) => Pixels::Indexed(images.in_colour()),
+        };
         Self {
-            pixels: planes.flat_map(|plane| plane.repeat(3)).collect(),
+            pixels,
             shape: Shape {
                 channels: 3,
                 ..self.shape
@@ -294,6 +349,8 @@ impl ImageSet {
     }
 
     /// SHA-256 of shape, pixels and labels, in hexadecimal: names the data in the run's manifest.
+    /// Of images that stay in their files, names, sizes and the first bytes of some are taken for the
+    /// pixels.
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
         let Shape {
@@ -304,7 +361,10 @@ impl ImageSet {
         for number in [self.len(), channels, height, width] {
             hash.update((number as u64).to_le_bytes());
         }
-        hash.update(&self.pixels);
+        match &self.pixels {
+            Pixels::Planes(pixels) => hash.update(pixels),
+            Pixels::Indexed(images) => images.hash(&self.positions, &mut hash),
+        }
         self.labels
             .iter()
             .for_each(|label| hash.update(label.to_le_bytes()));
@@ -314,62 +374,24 @@ impl ImageSet {
             .collect()
     }
 
-    /// The first `limit` images that keep the classes balanced, in file order; all where the set has
-    /// no more.
-    ///
-    /// Each class that has images gives its first `limit / classes`; where that leaves a rest, the
-    /// first classes give one more.
-    ///
-    /// # Errors
-    /// A sentence, where the limit is 0 or a class has too few images.
-    pub fn first_balanced(&self, limit: usize) -> Result<Self, String> {
-        if limit == 0 {
-            return Err("a limit of 0 leaves nothing".to_owned());
-        }
-        if limit >= self.len() {
-            return Ok(self.clone());
-        }
-        let mut have = vec![0usize; self.classes.len()];
-        self.labels
-            .iter()
-            .for_each(|&label| have[label as usize] += 1);
-        let present: Vec<usize> = (0..have.len()).filter(|&class| have[class] > 0).collect();
-        let (each, rest) = (limit / present.len(), limit % present.len());
-        let mut open = vec![0usize; have.len()];
-        for (at, &class) in present.iter().enumerate() {
-            open[class] = each + usize::from(at < rest);
-        }
-        let mut kept = Vec::with_capacity(limit);
-        for (at, &label) in self.labels.iter().enumerate() {
-            let left = &mut open[label as usize];
-            if *left > 0 {
-                *left -= 1;
-                kept.push(at);
-            }
-        }
-        if let Some(class) = open.iter().position(|&left| left > 0) {
-            return Err(format!(
-                "a balanced choice of {limit} images needs {} of class {:?}, which has {} of the {} \
-                 images; lower the limit or leave it out",
-                have[class] + open[class],
-                self.classes[class],
-                have[class],
-                self.len()
-            ));
-        }
+    /// The samples `kept`, in this order, which keep their positions.
+    pub(crate) fn only(&self, kept: &[usize]) -> Self {
         let size = self.shape.len();
-        let pixels = kept
-            .iter()
-            .flat_map(|at| &self.pixels[at * size..(at + 1) * size])
-            .copied();
-        Ok(Self {
-            pixels: pixels.collect(),
-            labels: kept.iter().map(|&at| self.labels[at]).collect(),
-            truth: self
-                .truth
-                .as_ref()
-                .map(|truth| kept.iter().map(|&at| truth[at]).collect()),
-            positions: kept.iter().map(|&at| self.positions[at]).collect(),
+        let pixels = match &self.pixels {
+            Pixels::Planes(pixels) => {
+                let kept = kept
+                    .iter()
+                    .flat_map(|at| &pixels[at * size..(at + 1) * size]);
+                Pixels::Planes(kept.copied().collect())
+            }
+            Pixels::Indexed(images) => Pixels::Indexed(images.clone()),
+        };
+        let of = |values: &[u32]| kept.iter().map(|&at| values[at]).collect();
+        Self {
+            pixels,
+            labels: of(&self.labels),
+            truth: self.truth.as_deref().map(of),
+            positions: of(&self.positions),
             names: self.names.clone(),
             shown: kept
                 .iter()
@@ -380,8 +402,10 @@ impl ImageSet {
                 })
                 .collect(),
             classes: self.classes.clone(),
+            unlabelled: self.unlabelled,
+            skipped: self.skipped.clone(),
             shape: self.shape,
-        })
+        }
     }
 }
 

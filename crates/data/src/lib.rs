@@ -1,8 +1,8 @@
 //! Image data sets with sample ids, and augmented views as pure functions of seed, epoch, sample
 //! and view.
 //!
-//! A [`DataSource`] of the experiment's config loads into a [`DataSet`] of two [`ImageSet`]s in
-//! memory. [`Views`] renders one augmented view of one picture for one random key. A [`ViewSource`]
+//! A [`DataSource`] of the experiment's config loads into a [`DataSet`] of two [`ImageSet`]s, in memory
+//! or as an index of images that are decoded when they are asked for. [`Views`] renders one augmented view of one picture for one random key. A [`ViewSource`]
 //! renders whole batches in parallel, and a [`Prefetcher`] does so ahead of the training loop.
 //! [`SampleStore`] shows pictures and probe views to plugins.
 //!
@@ -23,12 +23,17 @@
 //! # Ok::<(), afterimage_data::DataError>(())
 //! ```
 
+mod balance;
 mod batch;
+mod catalogue;
+mod check;
 mod dataset;
 mod error;
 mod image_set;
+mod indexed;
 mod names;
 mod order;
+mod picture;
 mod prefetch;
 mod read;
 mod source;
@@ -36,11 +41,13 @@ mod store;
 mod view;
 
 pub use batch::{ViewBatch, ViewSource};
+pub use check::{OnBad, Skipped};
 pub use dataset::{DataSet, Limits};
 pub use error::{DataError, MAX_LISTED, Problems};
-pub use image_set::{ImageRef, ImageSet, Replacement, Shape};
-pub use names::{SampleName, SampleNames};
+pub use image_set::{ImageSet, Replacement};
+pub use names::{Member, SampleName, SampleNames};
 pub use order::{batches, order};
+pub use picture::{Image, ImageRef, Shape};
 pub use prefetch::Prefetcher;
 pub use source::DataSource;
 pub use store::SampleStore;

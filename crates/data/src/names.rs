@@ -21,8 +21,64 @@ pub enum SampleNames {
 pub struct SampleName<'a> {
     /// The file, by its path below the folder that the config names, with `/` between folders.
     pub file: &'a str,
-    /// Number of the image in the file, from 0, where that holds many.
-    pub member: Option<usize>,
+    /// Which image in the file, where that holds many.
+    pub member: Option<Member<'a>>,
+}
+
+/// Which image in a file that holds many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Member<'a> {
+    /// Its number, from 0.
+    Number(usize),
+    /// Its name.
+    Name(&'a str),
+}
+
+impl<'a> Member<'a> {
+    /// Its name; empty for a number.
+    pub(crate) fn as_name(self) -> &'a str {
+        match self {
+            Self::Number(_) => "",
+            Self::Name(name) => name,
+        }
+    }
+}
+
+impl fmt::Display for Member<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+/// Many names behind each other in one text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct NameList {
+    text: String,
+    ends: Vec<usize>,
+}
+
+impl NameList {
+    pub(crate) fn push(&mut self, name: &str) {
+        self.text.push_str(name);
+        self.ends.push(self.text.len());
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub(crate) fn get(&self, at: usize) -> Option<&str> {
+        let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
+        self.text.get(start..*self.ends.get(at)?)
+    }
+
+    /// Bytes that it takes.
+    pub(crate) fn memory(&self) -> usize {
+        self.text.capacity() + 8 * self.ends.capacity()
+    }
 }
 
 impl fmt::Display for SampleName<'_> {
@@ -30,7 +86,10 @@ impl fmt::Display for SampleName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&plain(self.file))?;
         match self.member {
-            Some(member) => write!(f, "[{member}]"),
+            Some(Member::Number(number)) => write!(f, "[{number}]"),
+            Some(Member::Name(name)) => {
+                write!(f, "[{}]", plain(name))
+            }
             None => Ok(()),
         }
     }
@@ -50,7 +109,7 @@ impl SampleNames {
                     if position < before + count {
                         return Some(SampleName {
                             file,
-                            member: Some(position - before),
+                            member: Some(Member::Number(position - before)),
                         });
                     }
                     before += count;

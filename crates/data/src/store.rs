@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 
 use crate::dataset::DataSet;
-use crate::image_set::ImageRef;
+use crate::picture::Image;
 use crate::view::{Scratch, Views};
 
 /// Shows a data set to plugins: pictures as stored, and probe views on a device.
@@ -34,10 +34,9 @@ impl SampleStore {
         &self.data
     }
 
-    fn images(&self, split: Split, ids: &[SampleId]) -> Result<Vec<ImageRef<'_>>, Fault> {
-        ids.iter()
-            .map(|&id| self.data.image(split, id))
-            .collect::<Result<Vec<_>, _>>()
+    fn images(&self, split: Split, ids: &[SampleId]) -> Result<Vec<Image<'_>>, Fault> {
+        self.data
+            .images(split, ids)
             .map_err(|e| Fault::caused_by("views for a probe cannot be made", e))
     }
 
@@ -70,7 +69,7 @@ impl Samples for SampleStore {
             .for_each_init(Scratch::default, |scratch, (row, out)| {
                 let (at, view) = (row / views, row % views);
                 let key = key.sample(ids[at].0).view(view as u32);
-                self.views.render(images[at], key, scratch, out);
+                self.views.render(images[at].view(), key, scratch, out);
             });
         Ok(self.tensor(data, ids.len() * views))
     }
@@ -82,7 +81,7 @@ impl Samples for SampleStore {
         data.par_chunks_exact_mut(pixels).zip(images).for_each_init(
             Scratch::default,
             |scratch, (out, image)| {
-                self.views.plain(image, scratch, out);
+                self.views.plain(image.view(), scratch, out);
             },
         );
         Ok(self.tensor(data, ids.len()))
@@ -90,10 +89,10 @@ impl Samples for SampleStore {
 
     fn picture(&self, split: Split, id: SampleId) -> Result<(u32, u32, Vec<u8>), Fault> {
         let fault = |e| Fault::caused_by("the picture cannot be shown", e);
-        self.data.image(split, id).map_err(fault)?;
+        self.data.check(split, &[id]).map_err(fault)?;
         let images = self.data.split(split);
         let shape = images.shape();
-        let rgb = images.picture(id).unwrap_or_default();
+        let rgb = images.picture(id).map_err(fault)?;
         Ok((shape.width as u32, shape.height as u32, rgb))
     }
 
@@ -131,7 +130,7 @@ impl Samples for SampleStore {
             Scratch::default,
             |scratch, (row, out)| {
                 let key = key.sample(ids[row].0);
-                self.views.render(images[row], key, scratch, out);
+                self.views.render(images[row].view(), key, scratch, out);
             },
         );
         Ok(self.tensor(data, ids.len()))

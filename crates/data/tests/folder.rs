@@ -24,6 +24,8 @@ fn folder(train: &Path, size: usize, channels: usize) -> DataSource {
         hold_out_every: Some(3),
         size,
         channels: Some(channels),
+        lazy: false,
+        on_bad: None,
     }
 }
 
@@ -104,7 +106,7 @@ fn transparency_lies_over_white_and_gray_is_luma() {
         ([255; 3], [177, 127, 127], [77; 3])
     );
     let gray = load(&source(1)).unwrap();
-    assert_eq!(gray.held_out.image(SampleId(0)).unwrap().pixels, [76; 16]);
+    assert_eq!(*gray.held_out.image(SampleId(0)).unwrap().pixels, [76; 16]);
 }
 
 #[test]
@@ -123,6 +125,8 @@ fn all_damaged_files_are_named_at_once() {
         hold_out_every: None,
         size: 8,
         channels: None,
+        lazy: false,
+        on_bad: None,
     }
     .load(Limits::default())
     .unwrap_err();
@@ -167,6 +171,8 @@ fn damaged_files_of_both_splits_are_named_at_once() {
         hold_out_every: None,
         size: 8,
         channels: None,
+        lazy: false,
+        on_bad: None,
     };
     let message = load(&source).unwrap_err().to_string();
     for part in ["3 unusable image files", "ash/a.png", "birch/d.gif"] {
@@ -248,10 +254,10 @@ fn photographs_are_turned_upright() {
     }
     let data = load(&folder(dir.path(), 16, 1)).unwrap();
     let corners = |pixels: &[u8]| [0, 15, 240, 255].map(|at| pixels[at] > 127);
-    let train = |at| corners(data.train.image(SampleId(at)).unwrap().pixels);
+    let train = |at| corners(&data.train.image(SampleId(at)).unwrap().pixels);
     assert_eq!(train(0), [false, true, false, true]);
     assert_eq!(train(1), [true, false, true, false]);
-    let turned = corners(data.held_out.image(SampleId(0)).unwrap().pixels);
+    let turned = corners(&data.held_out.image(SampleId(0)).unwrap().pixels);
     assert_eq!(turned, [false, false, true, true]);
 }
 
@@ -307,6 +313,8 @@ fn empty_and_misplaced_folders_are_named() {
         hold_out_every: None,
         size: 8,
         channels: None,
+        lazy: false,
+        on_bad: None,
     };
     assert!(message(&stranger).contains("\"birch\" is not among the training classes"));
 }

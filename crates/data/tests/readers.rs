@@ -67,11 +67,11 @@ fn idx_files_are_read_plain_and_packed_under_both_spellings() {
     let data = load_idx(dir.path()).unwrap();
     assert_eq!(data.train.labels(), [1, 0, 1]);
     assert_eq!(
-        data.train.image(SampleId(2)).unwrap().pixels,
+        *data.train.image(SampleId(2)).unwrap().pixels,
         [8, 9, 10, 11]
     );
     assert_eq!(
-        data.held_out.image(SampleId(1)).unwrap().pixels,
+        *data.held_out.image(SampleId(1)).unwrap().pixels,
         [54, 55, 56, 57]
     );
     assert_eq!(data.held_out.classes(), ["0", "1"]);

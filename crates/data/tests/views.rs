@@ -330,7 +330,7 @@ fn plain_batches_are_resized_and_normalised_pictures() {
     let source = ViewSource::new(Arc::new(data), Split::HeldOut, views);
     let batch = source.plain_batch(&ids([1])).unwrap();
     let image = source.images().image(SampleId(1)).unwrap();
-    for (at, (&value, &byte)) in batch.data.iter().zip(image.pixels).enumerate() {
+    for (at, (&value, &byte)) in batch.data.iter().zip(image.pixels.iter()).enumerate() {
         let (mean, std) = [(0.1, 0.5), (0.2, 0.25), (0.3, 2.0)][at / 36];
         assert!((value - (f32::from(byte) / 255.0 - mean) / std).abs() < 1e-5);
     }

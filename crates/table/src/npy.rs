@@ -35,6 +35,8 @@ pub struct Npy {
     pub order: Order,
     /// The type, as `<f4`.
     pub kind: String,
+    /// Where the first value begins, in bytes.
+    pub start: u64,
     reader: BufReader<File>,
 }
 
@@ -109,6 +111,7 @@ impl Npy {
             shape: header.shape,
             order: header.order,
             kind: header.kind,
+            start: (head + length) as u64,
             reader,
         })
     }

@@ -61,8 +61,9 @@ impl Face {
 /// Shows how far a run is. Durations are measured here and go nowhere else.
 pub struct Progress {
     face: Face,
-    /// When and at which step this process began; a resumed run begins late.
-    began: (Instant, u64),
+    /// When this process had done its first step, and which: what comes before, such as a probe of the
+    /// untrained encoder, says nothing about the pace.
+    began: Option<(Instant, u64)>,
     /// When the epoch under way began, and its images so far.
     epoch: (Instant, u64),
     spoke: Instant,
@@ -89,7 +90,7 @@ impl Progress {
         let now = Instant::now();
         Self {
             face,
-            began: (now, 0),
+            began: None,
             epoch: (now, 0),
             spoke: now,
             loss: None,
@@ -99,7 +100,7 @@ impl Progress {
     /// Begins at `clock`; its step is above 0 in a resumed run.
     pub fn start(&mut self, clock: &Clock) {
         let now = Instant::now();
-        self.began = (now, clock.step);
+        self.began = None;
         self.epoch = (now, 0);
         self.spoke = now;
         if let Face::Bar(bar) = &self.face {
@@ -119,6 +120,7 @@ impl Progress {
         self.epoch.1 += images as u64;
         self.loss = loss.or(self.loss);
         let now = Instant::now();
+        self.began.get_or_insert((now, clock.step));
         match &self.face {
             Face::Bar(bar) => {
                 bar.set_prefix(format!("epoch {}/{}", clock.epoch, clock.epochs));
@@ -198,8 +200,9 @@ impl Progress {
         } else {
             f64::NAN
         };
-        let elapsed = (now - self.began.0).as_secs_f64();
-        let done = clock.step.saturating_sub(self.began.1);
+        let (began, first) = self.began.unwrap_or((now, clock.step));
+        let elapsed = (now - began).as_secs_f64();
+        let done = clock.step.saturating_sub(first);
         let left = clock.steps.saturating_sub(clock.step) as f64;
         let eta = if done > 0 {
             duration(elapsed / done as f64 * left)

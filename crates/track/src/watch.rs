@@ -28,7 +28,7 @@ pub struct WatchConfig {
 impl Default for WatchConfig {
     fn default() -> Self {
         Self {
-            every: Every::Percent(5),
+            every: Every::percent::<5>(),
             parameters: "encoder.*".to_owned(),
             histograms: true,
         }

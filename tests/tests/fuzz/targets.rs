@@ -453,6 +453,8 @@ fn picture(folder: &Path, name: &str, bytes: &[u8]) -> bool {
         hold_out_every: Some(2),
         size: 8,
         channels: None,
+        lazy: false,
+        on_bad: None,
     };
     folder.load(Limits::default()).is_ok()
 }

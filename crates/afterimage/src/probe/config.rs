@@ -182,7 +182,7 @@ fn data_settings(flag: &str, side: usize) -> Result<Vec<String>, RunError> {
     match (kind, path) {
         ("embedded", None) => {}
         ("idx" | "cifar10" | "cifar100", Some(path)) => sets.push(set("dir", path)),
-        ("folder", Some(path)) => {
+        ("folder" | "tar" | "parquet", Some(path)) => {
             sets.push(set("train", path));
             sets.push(format!("data.size={side}"));
         }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use afterimage_data::{DataSet, ImageSet, ViewConfig, ViewSource};
+use afterimage_files::machine_memory;
 use afterimage_hooks::{ModelView, SampleId, Samples as _, Split, TapPlan};
 use afterimage_memory::{Area, DejaVu, PublicSet, Recall, ShareGap, chosen_of};
 use afterimage_track::TextTable;
@@ -291,11 +292,17 @@ fn cut(images: &ImageSet, part: f64) -> Result<ImageSet, String> {
              {LEAST_SIDE} a side"
         ));
     }
-    let mut pixels = Vec::with_capacity(images.len() * shape.channels * height * width);
+    let bytes = (images.len() * shape.channels * height * width) as u64;
+    if images.is_lazy() && machine_memory().is_some_and(|memory| bytes > memory / 4) {
+        return Err(format!(
+            "deja_vu: corners of {} images take {} MiB, more than a quarter of the memory; lower the limits",
+            images.len(),
+            bytes >> 20
+        ));
+    }
+    let mut pixels = Vec::with_capacity(bytes as usize);
     for id in (0..images.len() as u32).map(SampleId) {
-        let Some(image) = images.image(id) else {
-            continue;
-        };
+        let image = images.image(id).map_err(|error| error.to_string())?;
         let left = if id.0 % 2 == 1 {
             shape.width - width
         } else {

@@ -255,6 +255,7 @@ fn record(
         config_digest: &loaded.digest,
         device: &config.device,
         data_digest: &data.digest(),
+        data_covered: data.digest_covers(),
         plugins: &pass.plugins(),
         outcome: "completed",
         probe: Some(json!({

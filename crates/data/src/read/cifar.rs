@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use super::bytes::{content, file_name};
 use crate::dataset::DataSet;
 use crate::error::DataError;
-use crate::image_set::{ImageSet, Shape};
+use crate::image_set::ImageSet;
 use crate::names::SampleNames;
+use crate::picture::Shape;
 
 const SHAPE: Shape = Shape {
     channels: 3,

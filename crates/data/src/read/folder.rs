@@ -1,6 +1,6 @@
 //! Image folders: one folder a class, any decodable format, resized to one size.
 
-use std::io::BufReader;
+use std::io::{BufRead, BufReader, Seek};
 use std::path::{Path, PathBuf};
 
 use afterimage_files::{catch, open_input};
@@ -10,11 +10,13 @@ use image::{DynamicImage, ImageDecoder, ImageReader, RgbImage};
 use rayon::prelude::*;
 
 use super::bytes::budget;
-use super::listing::{Listing, list};
+use super::lazy::NO_CLASS;
+use super::listing::{Listing, UNLABELLED, list};
 use crate::dataset::DataSet;
 use crate::error::{DataError, Problems};
-use crate::image_set::{ImageSet, Shape};
+use crate::image_set::ImageSet;
 use crate::names::SampleNames;
+use crate::picture::Shape;
 
 /// An image with more pixels than this is an error: decoded it would take a quarter of a gigabyte.
 const MAX_PIXELS: u64 = 1 << 26;
@@ -38,9 +40,15 @@ impl Folder<'_> {
         };
         let classes: Vec<String> = train.iter().map(|(class, _)| class.clone()).collect();
         if let Some((stranger, _)) = held_out.iter().find(|(class, _)| !classes.contains(class)) {
+            let reason = match stranger.as_str() {
+                UNLABELLED => {
+                    "the images lie in no class folders, and those for training do".to_owned()
+                }
+                _ => format!("class {stranger:?} is not among the training classes"),
+            };
             return Err(DataError::format(
                 self.held_out.unwrap_or(self.train),
-                format!("class {stranger:?} is not among the training classes"),
+                reason,
             ));
         }
         self.check_size([&train, &held_out])?;
@@ -148,9 +156,18 @@ impl Folder<'_> {
         }
         let names = files.iter().map(|(path, _)| below(root, path)).collect();
         let labels = files.into_iter().map(|(_, label)| label).collect();
-        ImageSet::new(pixels, labels, classes.to_vec(), shape)
-            .map(|set| Some(set.named(SampleNames::Files(names))))
-            .map_err(|reason| DataError::format(root, reason))
+        let unlabelled = classes == [UNLABELLED];
+        let classes = match unlabelled {
+            true => vec![NO_CLASS.to_owned()],
+            false => classes.to_vec(),
+        };
+        let set = ImageSet::new(pixels, labels, classes, shape)
+            .map_err(|reason| DataError::format(root, reason))?
+            .named(SampleNames::Files(names));
+        Ok(Some(match unlabelled {
+            true => set.without_labels(),
+            false => set,
+        }))
     }
 
     /// One image as planes `[C, size, size]`, or what is wrong with it.
@@ -159,6 +176,26 @@ impl Folder<'_> {
             .map(|file| ImageReader::new(BufReader::new(file)))
             .and_then(ImageReader::with_guessed_format)
             .map_err(|e| e.to_string())?;
+        let (size, channels) = (self.size, self.channels);
+        Scale { size, channels }.planes(reader)
+    }
+}
+
+/// What becomes of a picture.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scale {
+    /// Side of the square image.
+    pub(crate) size: usize,
+    /// 1 (gray) or 3 (colour).
+    pub(crate) channels: usize,
+}
+
+impl Scale {
+    /// The picture of `reader` as planes `[C, size, size]`, or what is wrong with it.
+    pub(crate) fn planes<R: BufRead + Seek>(
+        self,
+        reader: ImageReader<R>,
+    ) -> Result<Vec<u8>, String> {
         let mut decoder = reader.into_decoder().map_err(|e| e.to_string())?;
         let (width, height) = decoder.dimensions();
         if u64::from(width) * u64::from(height) > MAX_PIXELS {
@@ -199,7 +236,7 @@ impl Folder<'_> {
 }
 
 /// `path` from the folder `root` on, with `/` between its parts.
-fn below(root: &Path, path: &Path) -> String {
+pub(super) fn below(root: &Path, path: &Path) -> String {
     let parts = path.strip_prefix(root).unwrap_or(path).components();
     let parts: Vec<_> = parts
         .map(|part| part.as_os_str().to_string_lossy())

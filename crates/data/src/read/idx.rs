@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use super::bytes::{HEAD, content, file_name};
 use crate::dataset::DataSet;
 use crate::error::DataError;
-use crate::image_set::{ImageSet, Shape};
+use crate::image_set::ImageSet;
 use crate::names::SampleNames;
+use crate::picture::Shape;
 
 /// The four files of an IDX data set.
 pub(crate) struct IdxPaths {

@@ -10,6 +10,9 @@ use crate::error::DataError;
 /// Classes by name in order, each with its files in order.
 pub(super) type Listing = Vec<(String, Vec<PathBuf>)>;
 
+/// The class of images that lie in no class folder. No folder has this name.
+pub(super) const UNLABELLED: &str = "";
+
 /// How many files that were passed over are named.
 const NAMED: usize = 5;
 
@@ -18,6 +21,8 @@ const NAMED: usize = 5;
 /// Hidden entries are passed over. So are files without an image's extension, which are counted in
 /// `notes`. A link is followed where it leads to a file out of `root`; one that leads to a file
 /// inside is a duplicate and is passed over.
+///
+/// A folder without class folders that holds images itself is one class, [`UNLABELLED`].
 pub(super) fn list(root: &Path, notes: &mut Vec<String>) -> Result<Listing, DataError> {
     let real_root = std::fs::canonicalize(root).map_err(|e| DataError::read(root, e))?;
     let mut walk = Walk {
@@ -52,9 +57,18 @@ pub(super) fn list(root: &Path, notes: &mut Vec<String>) -> Result<Listing, Data
         return Err(DataError::format(first, walk.nothing_in(others)));
     }
     if classes.is_empty() {
+        walk.strangers.clear();
+        let mut files = Vec::new();
+        walk.collect(root, &mut files)?;
+        if !files.is_empty() {
+            classes.push((UNLABELLED.to_owned(), files));
+        }
+    }
+    if classes.is_empty() {
         return Err(DataError::format(
             root,
-            "the folder holds no class folders; put the images of each class into a folder of its name",
+            "the folder holds no class folders and no image files; put the images of each class into a \
+             folder of its name, or images without labels into the folder itself",
         ));
     }
     walk.tell(root, notes);

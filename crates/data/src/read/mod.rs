@@ -1,8 +1,15 @@
 //! Readers: one file format each, checked before training starts.
 
 mod bytes;
+mod cache;
 pub(crate) mod cifar;
 pub(crate) mod embedded;
 pub(crate) mod folder;
 pub(crate) mod idx;
+pub(crate) mod index;
+mod lazy;
 mod listing;
+pub(crate) mod npy;
+pub(crate) mod parquet;
+pub(crate) mod shards;
+pub(crate) mod tar;

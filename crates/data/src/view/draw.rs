@@ -5,7 +5,7 @@ use afterimage_hooks::random::{Generator, RandomKey};
 use super::config::Crop;
 use super::crop::Rect;
 use super::recipe::ViewRecipe;
-use crate::image_set::Shape;
+use crate::picture::Shape;
 
 /// Every choice of one view, drawn; see [`ViewConfig`](super::ViewConfig) for the operations.
 #[derive(Debug, Clone, PartialEq)]

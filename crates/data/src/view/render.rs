@@ -9,7 +9,7 @@ use super::crop::{CropScratch, resample};
 use super::draw::DrawnView;
 use super::recipe::ViewRecipe;
 use crate::error::DataError;
-use crate::image_set::{ImageRef, Shape};
+use crate::picture::{ImageRef, Shape};
 
 /// Reusable memory for rendering views; make one a thread.
 #[derive(Debug, Default)]

@@ -1,5 +1,6 @@
 //! Parquet files, without arrow.
 
+mod bytes;
 mod pages;
 
 use std::collections::BTreeMap;
@@ -251,26 +252,32 @@ impl Parquet {
             ));
         }
         for group in 0..self.reader.num_row_groups() {
-            let compression = self
-                .reader
-                .metadata()
-                .row_group(group)
-                .column(at)
-                .compression();
-            if !matches!(
-                compression,
-                Compression::UNCOMPRESSED
-                    | Compression::SNAPPY
-                    | Compression::GZIP(_)
-                    | Compression::ZSTD(_)
-            ) {
-                let what = format!(
-                    "its compression, {compression}, is not read; save it with snappy, zstd or gzip"
-                );
-                return Err(FileError::column(&column.name, what));
-            }
+            self.check_compression(group, at)?;
             catch(|| self.chunk(group, at, &mut sink))
                 .unwrap_or_else(|| Err(FileError::column(&column.name, DAMAGED)))?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a compression that is not read.
+    fn check_compression(&self, group: usize, at: usize) -> Result<(), FileError> {
+        let compression = self
+            .reader
+            .metadata()
+            .row_group(group)
+            .column(at)
+            .compression();
+        if !matches!(
+            compression,
+            Compression::UNCOMPRESSED
+                | Compression::SNAPPY
+                | Compression::GZIP(_)
+                | Compression::ZSTD(_)
+        ) {
+            let what = format!(
+                "its compression, {compression}, is not read; save it with snappy, zstd or gzip"
+            );
+            return Err(FileError::column(&self.columns[at].name, what));
         }
         Ok(())
     }
