@@ -387,7 +387,7 @@ fn records_that_went_since_the_checkpoint_are_told_with_their_epoch() {
     let config = TINY.to_owned()
         + &plugin("unitmem")
         + "\n[[plugins]]\nkind = \"watch\"\nevery = \"1 epochs\"\n\
-           [[plugins]]\nkind = \"prune\"\nscore = \"random\"\nschedule = { kind = \"one_shot\", epoch = 1 }\n";
+           [[plugins]]\nkind = \"prune\"\nfraction = 0.5\nschedule = { kind = \"one_shot\", epoch = 1 }\n";
     let whole = place.run("whole", &config, 0);
     let half = place.run(
         "half",
