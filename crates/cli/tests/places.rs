@@ -11,7 +11,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use run::{Ended, Place, TINY, afterimage, finish};
+use run::{Ended, Place, afterimage, finish};
 
 /// A command in the place, with `out` for its result.
 fn call(place: &Place, words: &[&str]) -> Ended {
@@ -88,7 +88,6 @@ fn what_is_no_plain_file_is_refused_at_once() {
     fs::write(place.path("real.csv"), &rows).unwrap();
     symlink(place.path("real.csv"), place.path("link.csv")).unwrap();
     fs::write(place.path("c.toml"), "extends = \"zero.toml\"\n").unwrap();
-    fs::write(place.path("tiny.toml"), TINY).unwrap();
     let told = ["no plain file", "write it to a file first"];
     for kind in ["pipe", "zero"] {
         for end in ["csv", "npy", "parquet"] {
@@ -109,7 +108,6 @@ fn what_is_no_plain_file_is_refused_at_once() {
             &["check", config.as_str()][..],
             &["run", &config],
             &["sweep", &config],
-            &["probe", "tiny.toml", "--config", &config, "--out", "o"],
         ] {
             let ended = call(&place, words);
             assert!(ended.err.contains("no plain file"), "{words:?} {ended:?}");

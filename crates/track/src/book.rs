@@ -255,7 +255,7 @@ fn each_line(
         Err(error) => return Err(error.into()),
     };
     let failed = TrackError::io("read", path);
-    let mut read = || -> io::Result<()> {
+    let read = || -> io::Result<()> {
         file.seek(SeekFrom::Start(from))?;
         let mut reader = BufReader::new(file);
         let mut line = Vec::new();
