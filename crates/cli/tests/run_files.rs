@@ -346,7 +346,7 @@ const LOSSES: [Loss; 9] = [
         "garbage among decisions",
         |run| {
             rewrite(&run.join("decisions.jsonl"), |lines| {
-                [&["garbage\n"], &lines[..]].concat()
+                [&["garbage\n"][..], &lines[..]].concat()
             })
         },
         "decisions.jsonl has 1 lines that are no records, the first at line 1",
