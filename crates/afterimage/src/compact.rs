@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use afterimage_files::{Partial, SMALL, read_input_text};
 use afterimage_hooks::random::{RandomKey, Stream};
 use afterimage_kernels::Convolution;
 use afterimage_model::compact::{
@@ -23,7 +24,7 @@ use crate::error::RunError;
 use crate::finite::check_on;
 use crate::intervene::{Arm, Operated, arm_table};
 use crate::probe::{ARCHITECTURE, ProbeOptions, SETTINGS, Subject, WEIGHTS};
-use crate::whole::{publish, refuse_full};
+use crate::whole::publish;
 
 /// What the encoder's smaller copy is checked on: as many images.
 const PROBED: usize = 16;
@@ -99,7 +100,7 @@ pub struct Compacted {
 /// # Errors
 /// A checkpoint that cannot be read, an encoder without units to take out, a result that differs.
 pub fn compact(options: &CompactOptions, say: &mut dyn FnMut(&str)) -> Result<Compacted, RunError> {
-    refuse_full(&options.out)?;
+    let folder = Partial::beside(&options.out)?;
     Subject::check_import(&[&options.checkpoint], &options.import)?;
     let subject = Subject::open(&options.checkpoint, &options.import)?;
     let (channels, side) = subject.images()?;
@@ -139,7 +140,7 @@ pub fn compact(options: &CompactOptions, say: &mut dyn FnMut(&str)) -> Result<Co
     let total = subject.kept().then(&kept)?;
     let architecture = Architecture::new(description, channels, side, total, left.clone());
     let timed = images(options.batch.max(1));
-    publish(&options.out, |partial| {
+    publish(folder, |partial| {
         let whole = partial.join("whole.safetensors");
         save_weights(&encoder, &whole)?;
         save_weights(&smaller, &partial.join(WEIGHTS))?;
@@ -211,7 +212,7 @@ fn prune(masks: &mut Masks, encoder: &AnyEncoder, path: &Path) -> Result<(), Run
         path: path.to_owned(),
         reason,
     };
-    let text = fs::read_to_string(path).map_err(RunError::io(path, "read"))?;
+    let text = read_input_text(path, SMALL).map_err(RunError::io(path, "read"))?;
     let units: BTreeMap<String, Vec<usize>> =
         serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
     let structure = structure(&encoder.groups(), &[], &[]);

@@ -220,12 +220,9 @@ pub enum RunError {
         /// What is missing.
         what: String,
     },
-    /// A directory that a probe is to write and that holds something.
-    #[error("{path}: this is there already; choose another directory with --out")]
-    OutExists {
-        /// The directory.
-        path: PathBuf,
-    },
+    /// A place where a result cannot be made.
+    #[error("--out: {0}")]
+    Out(#[from] afterimage_files::PartialError),
     /// An encoder that is not there.
     #[error(
         "{path}: there is no such file or folder; give a run directory, a checkpoint of one, or a file \
@@ -342,12 +339,13 @@ pub enum RunError {
     },
     /// A run that is over and lacks records.
     #[error(
-        "{what}; this run is complete and measures nothing again: put a copy of the file back, or run \
-         it again in another directory"
+        "{}; this run is complete and measures nothing again: put a copy of the file back, or run \
+         it again in another directory",
+        lost.join("; ")
     )]
     Lost {
         /// What is missing where.
-        what: String,
+        lost: Vec<String>,
     },
     /// A study of sensitivity that cannot be made.
     #[error(transparent)]
@@ -365,10 +363,14 @@ pub enum RunError {
 }
 
 impl RunError {
-    /// The exit code of the command line: 2 for mistakes in the config, else 1.
+    /// The exit code of the command line: 2 for mistakes in the config, 5 for a run whose records are lost,
+    /// else 1.
     pub fn exit_code(&self) -> u8 {
         match self {
+            RunError::Out(afterimage_files::PartialError::Io { .. }) => 1,
+            RunError::Lost { .. } => 5,
             RunError::Config(_)
+            | RunError::Out(_)
             | RunError::Device(_)
             | RunError::SmallViews { .. }
             | RunError::SmallImages { .. }

@@ -1,11 +1,13 @@
 //! The images of a run.
 
-use afterimage_data::DataSet;
+use afterimage_data::{DataError, DataSet};
 use afterimage_hooks::{Attached, Doses};
+use afterimage_value::DynamicsConfig;
 
 use crate::doses::plant;
 use crate::error::RunError;
 use crate::experiment::Experiment;
+use crate::points::settings;
 
 impl Experiment {
     /// The images of the run, with the labels that it trains on.
@@ -61,8 +63,28 @@ impl Experiment {
                 key: format!("plugins[{index}]"),
                 what: format!("the plugin {:?} as it is set", manifest.id),
             }),
-            _ => Ok(()),
+            _ => self.check_validation(data.held_out.len()),
         }
+    }
+
+    /// Refuses more held-out images to compare with than there are.
+    fn check_validation(&self, held_out: usize) -> Result<(), RunError> {
+        for (index, entry) in self.plugins.iter().enumerate() {
+            if entry.kind != "dynamics" {
+                continue;
+            }
+            let wanted = settings(entry).map_or(0, |c: DynamicsConfig| c.validation);
+            if wanted > held_out {
+                return Err(RunError::Data(DataError::Config {
+                    key: format!("plugins[{index}].validation"),
+                    reason: format!(
+                        "{wanted} held-out images are to be compared with, and there are {held_out}; give \
+                         at most as many, or 0 for no such values"
+                    ),
+                }));
+            }
+        }
+        Ok(())
     }
 
     /// The planted ones of `samples` training images, where there are to be such.

@@ -68,7 +68,7 @@ pub use label_noise::{LabelNoiseConfig, NoiseKind};
 pub use pair::{Candidates, PairConfig};
 pub use probe::{DejaVuConfig, ProbeConfig, ProbeOptions, Probed, probe};
 pub use registry::{PluginKind, Registry};
-pub use resume::{resume, run_or_resume};
+pub use resume::{lost_since, resume, run_or_resume};
 pub use run::{Finished, Options, run};
 pub use run_dir::RunDir;
 pub use samples::{ImageCheck, check_images, samples};

@@ -101,7 +101,7 @@ pub(crate) fn fewer(who: &str, split: &str, there: usize, wanted: usize) -> Stri
 }
 
 /// The settings of a plugin; what is none has been reported as such.
-fn settings<C: DeserializeOwned>(entry: &PluginEntry) -> Option<C> {
+pub(crate) fn settings<C: DeserializeOwned>(entry: &PluginEntry) -> Option<C> {
     C::deserialize(toml::Value::Table(entry.settings.clone())).ok()
 }
 

@@ -6,8 +6,10 @@ use std::path::Path;
 use afterimage_files::{LARGE, SMALL, read, read_text};
 use afterimage_hooks::{Decision, Outcome};
 use afterimage_model::Encoder as _;
-use afterimage_track::files;
-use afterimage_train::{Checkpoints, LoopState, RunReport, TrainError, read_disabled, read_state};
+use afterimage_track::{files, read_table};
+use afterimage_train::{
+    Checkpoints, LoopState, RunReport, TrainError, read_book, read_disabled, read_state,
+};
 use serde_json::Value;
 
 use crate::config::Loaded;
@@ -75,10 +77,16 @@ pub fn run_or_resume(
     let owner = directory.own()?;
     match go_on(registry, directory.clone(), owner, options) {
         Err(error @ (RunError::Complete { .. } | RunError::Lost { .. })) => {
-            if let RunError::Lost { .. } = &error {
+            let mut result = result_of(&directory);
+            if let RunError::Lost { lost } = &error {
                 tracing::warn!("{error}");
+                let entries = result.as_mut().and_then(Value::as_object_mut);
+                if let Some(entries) = entries {
+                    entries.insert("exit_code".to_owned(), error.exit_code().into());
+                    entries.insert("lost_records".to_owned(), lost.clone().into());
+                }
             }
-            result_of(&directory).map(Err).ok_or(error)
+            result.map(Err).ok_or(error)
         }
         Err(error) => Err(error),
         Ok(Gone::On(finished)) => Ok(Ok(*finished)),
@@ -117,23 +125,23 @@ fn go_on(
     // Before anything is trained or removed: a list that names files elsewhere was not written here.
     afterimage_track::read_images(directory.path())?;
     let state = read_state(&last)?;
-    let lost = lost_scalars(&directory, &state)?;
+    let mut lost: Vec<String> = lost_scalars(&directory, &state)?.into_iter().collect();
+    lost.extend(lost_records(&directory, &last)?);
     let finished = state.finished;
     if finished && is_complete(&directory, &loaded.value) {
         let path = directory.path().to_owned();
-        return Err(match lost {
-            None => RunError::Complete { path },
-            Some(what) => RunError::Lost { what },
+        return Err(match lost.is_empty() {
+            true => RunError::Complete { path },
+            false => RunError::Lost { lost },
         });
     }
     let state = checkpoints.read_state(&last)?;
-    if let Some(what) = &lost {
+    for what in &lost {
         tracing::warn!(
             "{what}. The run goes on without it and ends with exit code 5; to have it, stop this run, \
              put a copy of the file back, and resume"
         );
     }
-    let lost: Vec<String> = lost.into_iter().collect();
     let prepared = Prepared::new(registry, &loaded, Some(directory.path()))?;
     if !finished {
         let begin = Begin::Checkpoint(lost);
@@ -146,6 +154,26 @@ fn go_on(
     let disabled = read_disabled(&last)?;
     let ended = end(&loaded, directory, prepared, state, lost, disabled)?;
     Ok(Gone::ToItsEnd(Box::new(ended)))
+}
+
+/// What the directory lacks of the records that it had at the checkpoint at `last`.
+fn lost_records(directory: &RunDir, last: &Path) -> Result<Vec<String>, RunError> {
+    let book = read_book(last)?.unwrap_or_default();
+    Ok(book.lost(directory.path()))
+}
+
+/// What the run in `path` lacks of the records that it had at its last checkpoint, a line for each kind;
+/// nothing is known of a run without checkpoints that are whole.
+///
+/// # Errors
+/// A checkpoint that cannot be read.
+pub fn lost_since(path: &Path) -> Result<Vec<String>, RunError> {
+    let directory = RunDir::open(path)?;
+    match Checkpoints::new(directory.checkpoints(), 1, "").last_good() {
+        Ok(last) => lost_records(&directory, &last.path),
+        Err(TrainError::NoCheckpoint { .. } | TrainError::NoneWhole(_)) => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// What `metrics.jsonl` lacks of what was measured up to the checkpoint.
@@ -173,7 +201,7 @@ fn result_of(directory: &RunDir) -> Option<Value> {
 
 /// Whether a run whose last checkpoint is written has all that comes behind it.
 fn is_complete(directory: &RunDir, experiment: &Experiment) -> bool {
-    let has = |name: &str| directory.path().join(name).is_file();
+    let has = |name: &str| read_table(&directory.path().join(name)).is_ok();
     if !has(files::SAMPLES) || (experiment.doses.is_some() && !has(DOSES)) {
         return false;
     }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use afterimage_files::{Lock, LockError, below};
+use afterimage_files::{Lock, LockError, Partial, below};
 use afterimage_track::files;
 use serde_json::{Value, json};
 
@@ -11,9 +11,10 @@ use crate::error::RunError;
 
 /// The file by which one process owns a run directory.
 const LOCK: &str = "lock";
-/// What a run writes before its config stands in its directory.
-const BEFORE: [&str; 4] = [
+/// What a run writes before its config stands in its directory, or has there as a result under way.
+const BEFORE: [&str; 5] = [
     LOCK,
+    Partial::LOCK,
     ".config.toml.tmp",
     "trained_layers.json",
     ".trained_layers.json.tmp",

@@ -58,14 +58,18 @@ pub(crate) fn table(data: &DataSet) -> Table {
     }
 }
 
-/// Writes the table of `data` into the directory of a run, unless it is there: ids never change.
+/// Writes the table of `data` into the directory of a run, unless it is there and can be read: ids never
+/// change.
 ///
 /// # Errors
 /// A file that cannot be written; it is there whole or not at all.
 pub(crate) fn keep(run: &Path, data: &DataSet) -> Result<(), RunError> {
     let path = run.join(files::SAMPLES);
     if path.exists() {
-        return Ok(());
+        let Err(error) = read_table(&path) else {
+            return Ok(());
+        };
+        tracing::warn!("{error}; it is written anew");
     }
     if data.train.is_lazy() {
         keep_skipped(&run.join(SKIPPED), data)?;

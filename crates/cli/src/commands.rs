@@ -180,7 +180,8 @@ fn report(runs: &[PathBuf]) -> Result<u8, RunError> {
     let mut code = 0;
     for run in runs {
         let directory = afterimage::RunDir::open(run)?;
-        let report = afterimage::track::Report::from_run(directory.path())?;
+        let mut report = afterimage::track::Report::from_run(directory.path())?;
+        report.lacks(afterimage::lost_since(run)?);
         report.write(&directory.report())?;
         say(&format!("{}\n", directory.report().display()));
         for part in report.damaged() {

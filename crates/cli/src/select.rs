@@ -17,7 +17,7 @@ use serde_json::json;
 use thiserror::Error;
 
 use crate::arguments::Select;
-use crate::output::{complain, say};
+use crate::output::{complain, complain_line, say};
 use crate::room::plan;
 
 /// Notes that are shown of the files that were read.
@@ -58,7 +58,8 @@ impl SelectError {
                 match source.kind() {
                     io::ErrorKind::NotFound
                     | io::ErrorKind::PermissionDenied
-                    | io::ErrorKind::IsADirectory => 2,
+                    | io::ErrorKind::IsADirectory
+                    | io::ErrorKind::InvalidInput => 2,
                     _ => 1,
                 }
             }
@@ -77,7 +78,7 @@ pub fn execute(arguments: &Select) -> u8 {
     match select(arguments) {
         Ok(()) => 0,
         Err(error) => {
-            complain(&error.to_string());
+            complain_line(&error.to_string());
             error.exit_code()
         }
     }
@@ -129,7 +130,7 @@ fn select(arguments: &Select) -> Result<(), SelectError> {
         .notes
         .iter()
         .take(NOTES)
-        .for_each(|note| complain(note));
+        .for_each(|note| complain_line(note));
     if let more @ 1.. = manner.notes.len().saturating_sub(NOTES) {
         complain(&format!("and {more} notes more"));
     }

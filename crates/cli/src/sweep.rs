@@ -103,6 +103,7 @@ fn sweep(registry: &Registry, arguments: &Sweep, program: Option<PathBuf>) -> Re
         say(&sweeps::overview(&plan, &out));
         match Status::read(&out) {
             Ok(status) => say(&format!("begun before: {}\n", sweeps::left(&status))),
+            Err(error @ SweepError::EmptyLedger(_)) => say(&format!("begun before: {error}\n")),
             Err(SweepError::NothingToReport(_)) => {}
             Err(error) => return Err(error.into()),
         }
@@ -126,6 +127,14 @@ fn sweep(registry: &Registry, arguments: &Sweep, program: Option<PathBuf>) -> Re
     let (ending, results) = if arguments.report {
         (Ending::Complete, standing_results(config, &plan, &folder)?)
     } else {
+        if let runs @ 1.. = folder.forgotten() {
+            complain(&format!(
+                "{}: the ledger is empty, though there are {runs} runs in trials/: what was done is not \
+                 known, and the sweep begins all over. To go on instead, stop it and put a copy of \
+                 ledger.jsonl back",
+                folder.path().display()
+            ));
+        }
         let executor = executor(arguments, config, &plan, &folder, program)?;
         let mut lines = Lines::new(&plan);
         let mut engine = Engine::open(

@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use crate::output::{complain, say};
+use crate::output::{complain, complain_line, say};
 
 /// Arguments of `value`.
 #[derive(Debug, Args)]
@@ -186,7 +186,7 @@ pub fn execute(arguments: Value) -> u8 {
             0
         }
         Err(error) => {
-            complain(&format!("error: {error}"));
+            complain_line(&format!("error: {error}"));
             if error.is_users() { 2 } else { 1 }
         }
     }

@@ -220,6 +220,22 @@ fn a_batch_that_the_images_do_not_fill_is_refused_before_a_run_too() {
     with(&place, "run", TINY, &rest).expect(2, &["batch_size", "320"]);
 }
 
+#[test]
+fn more_held_out_images_to_compare_with_than_there_are_are_refused_before_a_run_too() {
+    let place = Place::new();
+    let text = supervised() + "\n[[plugins]]\nkind = \"dynamics\"\nvalidation = 100000000\n";
+    let words = ["validation", "100000000 held-out images", "config.toml:"];
+    with(&place, "run", &text, &["--dry-run"]).expect(2, &words);
+    with(&place, "run", &text, &["--out", "out"]).expect(2, &words);
+    with(
+        &place,
+        "run",
+        &text.replace("100000000", "100"),
+        &["--dry-run"],
+    )
+    .expect(0, &[]);
+}
+
 /// The learning rates of a run, step by step.
 fn rates(run: &Path) -> Vec<f64> {
     let text = fs::read_to_string(run.join("metrics.jsonl")).unwrap();

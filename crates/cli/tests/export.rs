@@ -143,7 +143,7 @@ fn an_encoder_that_no_library_has_is_refused_or_keeps_its_names() {
     assert_eq!(samples, read_table(&run.join("samples.parquet")).unwrap());
 
     // What is there is kept, and a checkpoint says the same as its run.
-    export(&place, &run, "out", &arguments).expect(1, &["is there already", "--out"]);
+    export(&place, &run, "out", &arguments).expect(2, &["is there already", "--out"]);
     export(&place, &last_checkpoint(&run), "again", &arguments).expect(0, &[]);
     for name in [
         "encoder.safetensors",

@@ -164,7 +164,7 @@ fn weights_of_pytorch_are_probed_on_images_that_the_flags_name() {
 
     // A second probe into the same place is refused, and the first one stays.
     let before = records(&place.path("out"));
-    probe(&place, &weights(), "out", &SMALL).expect(1, &["is there already", "--out"]);
+    probe(&place, &weights(), "out", &SMALL).expect(2, &["is there already", "--out"]);
     assert_same(&before, &records(&place.path("out")), "after the refusal");
 }
 

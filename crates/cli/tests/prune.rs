@@ -365,7 +365,7 @@ fn a_pruned_run_is_compacted_and_probed() {
     .expect(1, &["no unit is masked"]);
     assert!(!again.exists());
     finish(afterimage().arg("compact").arg(&run).arg("--out").arg(&out))
-        .expect(1, &["this is there already"]);
+        .expect(2, &["this is there already"]);
 }
 
 #[test]

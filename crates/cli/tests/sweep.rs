@@ -243,6 +243,32 @@ fn a_report_is_of_the_same_sweep_and_makes_nothing() {
 }
 
 #[test]
+fn a_ledger_without_entries_is_told() {
+    let (place, file) = place(&SWEEP.replace("[0.1, 0.5]", "[0.1]"));
+    sweep(&place, &file, &["--jobs", "2"]).expect(0, &[]);
+    let folder = place.path("a sweep");
+    fs::write(folder.join("ledger.jsonl"), "").unwrap();
+    let status = |code, words: &[&str]| {
+        let words: Vec<&str> = words.to_vec();
+        call([
+            std::ffi::OsStr::new("sweep"),
+            "status".as_ref(),
+            folder.as_os_str(),
+        ])
+        .expect(code, &words)
+    };
+    status(
+        1,
+        &["its ledger.jsonl is empty", "put a copy of the file back"],
+    );
+    let ended = sweep(&place, &file, &["--jobs", "2"]);
+    assert!(
+        ended.err.contains("though there are 1 runs in trials/"),
+        "{ended:?}"
+    );
+}
+
+#[test]
 fn a_schedule_that_does_not_fit_into_the_epochs_is_refused_before_anything_runs() {
     let late = "[[plugins]]\nkind = \"unitmem\"\nevery = \"1 epochs\"\n[[plugins]]\nkind = \"prune\"\n\
                 schedule = { kind = \"one_shot\", epoch = 9 }\n";

@@ -1,11 +1,11 @@
 //! One TOML text and where each of its keys stands.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::ops::Range;
 use std::path::Path;
 
+use afterimage_files::read_input;
 use toml::Value;
 use toml_edit::{Document, Item, TableLike};
 
@@ -60,21 +60,16 @@ impl Layer {
                 ConfigError::of_file(name, "this is a directory; name a TOML file in it").into(),
             );
         }
-        // A device need not end.
-        let mut bytes = Vec::new();
-        File::open(path)
-            .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
-            .map_err(|error| {
-                let message = match error.kind() {
-                    io::ErrorKind::NotFound => "there is no such file".to_owned(),
-                    _ => format!("cannot be read: {error}"),
-                };
-                ConfigError::of_file(&name, message)
-            })?;
-        if bytes.len() as u64 > LARGEST {
-            let message = format!("longer than {LARGEST} bytes, which no config is");
-            return Err(ConfigError::of_file(name, message).into());
-        }
+        let bytes = read_input(path, LARGEST).map_err(|error| {
+            let message = match error.kind() {
+                io::ErrorKind::NotFound => "there is no such file".to_owned(),
+                io::ErrorKind::InvalidData => {
+                    format!("longer than {LARGEST} bytes, which no config is")
+                }
+                _ => format!("cannot be read: {error}"),
+            };
+            ConfigError::of_file(&name, message)
+        })?;
         match String::from_utf8(bytes) {
             Ok(text) => Self::parse(&name, text.strip_prefix('\u{feff}').unwrap_or(&text)),
             Err(error) => {

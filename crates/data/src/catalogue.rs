@@ -1,11 +1,10 @@
 //! Images that stay in their files and are read and decoded when they are asked for.
 
-use std::fs::File;
 use std::io::{Cursor, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use afterimage_files::catch;
+use afterimage_files::{catch, open_input};
 use image::{ImageFormat, ImageReader};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -279,7 +278,7 @@ impl Catalogue {
 
 /// The first `size` bytes of the file `path`, which had `listed` bytes.
 fn whole(path: &Path, listed: u64, size: u64) -> Result<Vec<u8>, String> {
-    let file = File::open(path).map_err(|error| error.to_string())?;
+    let file = open_input(path).map_err(|error| error.to_string())?;
     let mut bytes = Vec::with_capacity(size as usize + 1);
     // One byte more tells of a file that grew.
     let most = if size == listed { size + 1 } else { size };
@@ -301,7 +300,7 @@ fn whole(path: &Path, listed: u64, size: u64) -> Result<Vec<u8>, String> {
 
 /// `size` bytes of `file` from `start` on.
 fn part(file: &Container, start: u64, size: u64) -> Result<Vec<u8>, String> {
-    let open = File::open(&file.path).map_err(|error| error.to_string())?;
+    let open = open_input(&file.path).map_err(|error| error.to_string())?;
     let held = open.metadata().map_err(|error| error.to_string())?.len();
     if held != file.length {
         return Err(format!(

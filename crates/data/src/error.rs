@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use afterimage_files::plain;
 use afterimage_hooks::{SampleId, Split};
 use thiserror::Error;
 
@@ -13,7 +14,7 @@ pub enum DataError {
     /// The operating system refused a file or folder.
     #[error(
         "{}: {source}; check the paths of `[data]`, which are relative to the working directory",
-        path.display()
+        shown(path)
     )]
     Read {
         /// The file or folder.
@@ -22,7 +23,7 @@ pub enum DataError {
         source: std::io::Error,
     },
     /// A file that is not what its reader expects.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {reason}", shown(path))]
     Format {
         /// The file or folder.
         path: PathBuf,
@@ -30,7 +31,7 @@ pub enum DataError {
         reason: String,
     },
     /// Image files that cannot be decoded; all of them are listed, up to [`MAX_LISTED`].
-    #[error("{}: {problems}", folder.display())]
+    #[error("{}: {problems}", shown(folder))]
     Files {
         /// The folder that was read.
         folder: PathBuf,
@@ -66,7 +67,7 @@ pub enum DataError {
     /// An image that was found when the files were indexed, and cannot be had now.
     #[error(
         "{}{}: {reason}; `afterimage data check` names all images that cannot be had",
-        path.display(),
+        shown(path),
         member.as_ref().map_or(String::new(), |member| format!("[{}]", member.escape_debug()))
     )]
     Image {
@@ -85,6 +86,11 @@ pub enum DataError {
         /// What the thread said.
         reason: String,
     },
+}
+
+/// A path on one line.
+pub(crate) fn shown(path: &Path) -> String {
+    plain(&path.display().to_string()).into_owned()
 }
 
 /// How many faulty files one error lists.
@@ -118,7 +124,7 @@ impl fmt::Display for Problems {
         let noun = if self.total == 1 { "file" } else { "files" };
         write!(f, "{} unusable image {noun}; repair or remove:", self.total)?;
         for (path, reason) in &self.listed {
-            write!(f, "\n  {}: {reason}", path.display())?;
+            write!(f, "\n  {}: {reason}", shown(path))?;
         }
         match self.total - self.listed.len() {
             0 => Ok(()),

@@ -3,6 +3,7 @@
 //! others reaches a terminal as text.
 
 mod below;
+mod input;
 mod lock;
 mod machine;
 mod partial;
@@ -10,6 +11,7 @@ mod quiet;
 mod visible;
 
 pub use below::{FileError, below, open, open_below, read, read_below, read_text};
+pub use input::{open_input, read_input, read_input_text};
 pub use lock::{Lock, LockError};
 pub use machine::machine_memory;
 pub use partial::{Partial, PartialError};

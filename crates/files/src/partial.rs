@@ -7,16 +7,17 @@ use std::path::{Path, PathBuf};
 
 use crate::{Lock, LockError};
 
-/// The file in a folder under way that says whose it is.
-const LOCK: &str = ".lock";
-
 /// A folder `.NAME.partial` beside the place of a result: it becomes the result once it is whole, and goes
 /// otherwise. What a killed process left there is removed by the next that wants the same place.
 #[derive(Debug)]
 pub struct Partial {
+    /// Who writes here; none where the file system has no locks.
     lock: Option<Lock>,
     path: PathBuf,
     place: PathBuf,
+    /// Folders above that were made for it, the innermost first.
+    made: Vec<PathBuf>,
+    finished: bool,
 }
 
 /// Why there is no such folder.
@@ -41,6 +42,12 @@ pub enum PartialError {
         place.join("out").display()
     )]
     Unnamed {
+        /// The place of the result.
+        place: PathBuf,
+    },
+    /// The place holds something.
+    #[error("{}: this is there already; choose another directory with --out", place.display())]
+    Full {
         /// The place of the result.
         place: PathBuf,
     },
@@ -70,11 +77,14 @@ impl PartialError {
 }
 
 impl Partial {
-    /// An empty folder beside `place`; the folders above are made.
+    /// The file in a folder under way that says whose it is.
+    pub const LOCK: &str = ".lock";
+
+    /// An empty folder beside `place`, which holds nothing yet; the folders above are made.
     ///
     /// # Errors
-    /// A place without a name, another process that makes the same, something else of that name, a folder that
-    /// cannot be written.
+    /// A place without a name or that holds something, another process that makes the same, something else of
+    /// that name, a folder that cannot be written.
     pub fn beside(place: &Path) -> Result<Self, PartialError> {
         let unnamed = || PartialError::Unnamed {
             place: place.to_owned(),
@@ -83,30 +93,61 @@ impl Partial {
         name.push(place.file_name().ok_or_else(unnamed)?);
         name.push(".partial");
         let path = place.with_file_name(name);
-        if let Some(above) = path.parent().filter(|above| *above != Path::new("")) {
-            fs::create_dir_all(above).map_err(PartialError::io(above, "create"))?;
-        }
-        match fs::create_dir(&path) {
+        refuse_full(place)?;
+        let mut partial = Self {
+            lock: None,
+            made: Vec::new(),
+            // Until it is this process's, nothing here is removed.
+            finished: true,
+            place: place.to_owned(),
+            path,
+        };
+        partial.make_above()?;
+        let path = &partial.path;
+        match fs::create_dir(path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(PartialError::io(&path, "create")(error));
+                return Err(PartialError::io(path, "create")(error));
             }
-            Err(_) if !is_left_behind(&path) => return Err(PartialError::Strange { path }),
+            Err(_) if !is_left_behind(path) => {
+                return Err(PartialError::Strange { path: path.clone() });
+            }
             _ => {}
         }
-        let lock = Lock::take(&path.join(LOCK)).map_err(|error| match error {
-            LockError::Held(process) => PartialError::Held {
-                place: place.to_owned(),
-                process,
-            },
-            LockError::Io(error) => PartialError::io(&path, "lock")(error),
-        })?;
-        let partial = Self {
-            lock: Some(lock),
-            path,
-            place: place.to_owned(),
+        partial.lock = match Lock::take(&path.join(Partial::LOCK)) {
+            Ok(lock) => Some(lock),
+            Err(LockError::Held(process)) => {
+                return Err(PartialError::Held {
+                    place: place.to_owned(),
+                    process,
+                });
+            }
+            // A file system without locks: the user keeps two processes apart.
+            Err(LockError::Io(error)) if error.kind() == io::ErrorKind::Unsupported => None,
+            Err(LockError::Io(error)) => return Err(PartialError::io(path, "lock")(error)),
         };
+        partial.finished = false;
         partial.empty()?;
+        // Another process may have finished the same result since.
+        refuse_full(place)?;
         Ok(partial)
+    }
+
+    fn make_above(&mut self) -> Result<(), PartialError> {
+        let missing: Vec<PathBuf> = self
+            .path
+            .ancestors()
+            .skip(1)
+            .take_while(|above| *above != Path::new("") && !above.exists())
+            .map(Path::to_owned)
+            .collect();
+        for above in missing.into_iter().rev() {
+            match fs::create_dir(&above) {
+                Ok(()) => self.made.insert(0, above),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(PartialError::io(&above, "create")(error)),
+            }
+        }
+        Ok(())
     }
 
     /// Where to write.
@@ -121,9 +162,11 @@ impl Partial {
     pub fn finish(mut self) -> Result<(), PartialError> {
         fs::rename(&self.path, &self.place)
             .map_err(PartialError::io(&self.place, "move the result to"))?;
+        self.finished = true;
+        self.made.clear();
         // Only now: without it, what a kill leaves would be nobody's.
         self.lock = None;
-        let lock = self.place.join(LOCK);
+        let lock = self.place.join(Partial::LOCK);
         fs::remove_file(&lock).map_err(PartialError::io(&lock, "remove"))
     }
 
@@ -132,7 +175,7 @@ impl Partial {
         for entry in entries {
             let entry = entry.map_err(PartialError::io(&self.path, "read"))?;
             let path = entry.path();
-            if entry.file_name() == LOCK {
+            if entry.file_name() == Self::LOCK {
                 continue;
             }
             let removed = match entry.file_type() {
@@ -147,9 +190,27 @@ impl Partial {
 
 impl Drop for Partial {
     fn drop(&mut self) {
-        if self.lock.is_some() {
+        if !self.finished {
             let _ = fs::remove_dir_all(&self.path);
         }
+        // Those that hold something else by now stay.
+        for above in &self.made {
+            let _ = fs::remove_dir(above);
+        }
+    }
+}
+
+/// Refuses a place that holds something.
+fn refuse_full(place: &Path) -> Result<(), PartialError> {
+    let full = match fs::read_dir(place) {
+        Ok(mut entries) => entries.next().is_some(),
+        Err(_) => fs::symlink_metadata(place).is_ok(),
+    };
+    match full {
+        true => Err(PartialError::Full {
+            place: place.to_owned(),
+        }),
+        false => Ok(()),
     }
 }
 
@@ -157,7 +218,7 @@ impl Drop for Partial {
 fn is_left_behind(path: &Path) -> bool {
     let folder = fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
     let empty = || fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
-    folder && (path.join(LOCK).exists() || empty())
+    folder && (path.join(Partial::LOCK).exists() || empty())
 }
 
 #[cfg(test)]
@@ -189,6 +250,11 @@ mod tests {
         partial.finish().unwrap();
         assert_eq!(fs::read_dir(&place).unwrap().count(), 1);
         assert!(!beside.exists());
+        assert!(matches!(
+            Partial::beside(&place),
+            Err(PartialError::Full { .. })
+        ));
+        fs::remove_dir_all(&place).unwrap();
         // What a killed process leaves.
         fs::create_dir_all(beside.join("deep")).unwrap();
         fs::write(beside.join("x"), "half").unwrap();
@@ -196,7 +262,7 @@ mod tests {
             Partial::beside(&place),
             Err(PartialError::Strange { .. })
         ));
-        fs::write(beside.join(LOCK), "1\n").unwrap();
+        fs::write(beside.join(Partial::LOCK), "1\n").unwrap();
         let partial = Partial::beside(&place).unwrap();
         assert_eq!(fs::read_dir(partial.path()).unwrap().count(), 1);
         drop(partial);
@@ -206,5 +272,26 @@ mod tests {
             Partial::beside(&place),
             Err(PartialError::Strange { .. })
         ));
+    }
+
+    #[test]
+    fn a_place_that_holds_something_is_refused_and_nothing_is_left_of_a_failure() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "x").unwrap();
+        for full in [file.as_path(), folder.path()] {
+            let refused = Partial::beside(full);
+            assert!(matches!(refused, Err(PartialError::Full { .. })));
+        }
+        // A folder cannot be made below a file.
+        let refused = Partial::beside(&file.join("deep/out"));
+        assert!(matches!(refused, Err(PartialError::Io { .. })));
+        let empty = folder.path().join("empty");
+        fs::create_dir(&empty).unwrap();
+        drop(Partial::beside(&empty).unwrap());
+        drop(Partial::beside(&folder.path().join("new/deep/out")).unwrap());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+        Partial::beside(&empty).unwrap().finish().unwrap();
+        assert_eq!(fs::read_dir(&empty).unwrap().count(), 0);
     }
 }

@@ -45,6 +45,12 @@ pub enum SweepError {
     /// No sweep where one is to be reported on.
     #[error("{}: holds no sweep (no ledger.jsonl); name its folder with --out", .0.display())]
     NothingToReport(PathBuf),
+    /// A ledger without an entry.
+    #[error(
+        "{}: its ledger.jsonl is empty, so that nothing is known of what was done: put a copy of the file \
+         back; the sweep begins all over otherwise", .0.display()
+    )]
+    EmptyLedger(PathBuf),
     /// A line of the ledger that is none.
     #[error(
         "{}:{line}: not an entry of a sweep's ledger ({why}); put a copy of the file back, or start \

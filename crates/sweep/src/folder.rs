@@ -61,6 +61,13 @@ impl Folder {
         Self::open(path)
     }
 
+    /// The trials that have runs, though the ledger holds no entry: what was done is forgotten.
+    pub fn forgotten(&self) -> usize {
+        let empty = fs::metadata(self.ledger()).map_or(true, |found| found.len() == 0);
+        let trials = fs::read_dir(self.trials()).into_iter().flatten();
+        if empty { trials.count() } else { 0 }
+    }
+
     /// Keeps other processes of this sweep out.
     ///
     /// # Errors

@@ -95,7 +95,7 @@ impl Status {
             ..
         }) = lines.first().map(|line| &line.entry)
         else {
-            return Err(SweepError::NothingToReport(folder.path().to_owned()));
+            return Err(SweepError::EmptyLedger(folder.path().to_owned()));
         };
         let names: Vec<&str> = trials.iter().map(|(name, _)| name.as_str()).collect();
         let (standings, _) = replay(names.iter().copied(), &lines);

@@ -1,8 +1,9 @@
 //! Files of another kind than their name tells.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+
+use afterimage_files::open_input;
 
 use crate::FileError;
 
@@ -47,7 +48,7 @@ pub fn foreign(start: &[u8]) -> Option<&'static str> {
 /// # Errors
 /// A file that cannot be read, or one of another kind, in words.
 pub fn sniff(path: &Path) -> Result<(), FileError> {
-    let file = File::open(path).map_err(FileError::io("open"))?;
+    let file = open_input(path).map_err(FileError::io("open"))?;
     let mut start = Vec::new();
     file.take(16)
         .read_to_end(&mut start)

@@ -1,10 +1,59 @@
 //! Lines of text files.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
+use afterimage_files::open_input;
+
 use crate::FileError;
+
+/// Bytes of a line, at most: more than a million cells take.
+const LONGEST: usize = 64 << 20;
+
+/// A file of lines, none of them endless: a file of zeros would be one, as long as the memory.
+pub struct TextFile {
+    file: File,
+    /// Bytes since the last end of a line.
+    since: usize,
+    longest: usize,
+}
+
+impl TextFile {
+    /// Opens a plain file that the user names.
+    ///
+    /// # Errors
+    /// No such file, one that may not be read, a pipe or a device.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let file = open_input(path)?;
+        let longest = LONGEST;
+        let since = 0;
+        Ok(Self {
+            file,
+            since,
+            longest,
+        })
+    }
+}
+
+impl Read for TextFile {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(into)?;
+        let ends = |byte: &u8| matches!(byte, b'\n' | b'\r');
+        self.since = match into[..read].iter().rposition(ends) {
+            Some(end) => read - end - 1,
+            None => self.since + read,
+        };
+        if self.since > self.longest {
+            let what = format!(
+                "a line has more than {} MB; this is no table of lines",
+                self.longest >> 20
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        }
+        Ok(read)
+    }
+}
 
 /// The delimiter of a CSV file: of tabs, semicolons and commas the most frequent one in its first line,
 /// where quoted cells and decimal commas between tabs or semicolons do not count; the comma of equally
@@ -13,7 +62,7 @@ use crate::FileError;
 /// # Errors
 /// A file that cannot be read.
 pub fn delimiter(path: &Path) -> Result<u8, FileError> {
-    let file = File::open(path).map_err(FileError::io("open"))?;
+    let file = TextFile::open(path).map_err(FileError::io("open"))?;
     let mut line = Vec::new();
     BufReader::new(file)
         .read_until(b'\n', &mut line)
@@ -62,7 +111,7 @@ fn delimiter_of(line: &[u8]) -> u8 {
 /// # Errors
 /// A file that cannot be read.
 pub fn blank_line(path: &Path) -> Result<Option<u64>, FileError> {
-    let file = File::open(path).map_err(FileError::io("open"))?;
+    let file = TextFile::open(path).map_err(FileError::io("open"))?;
     let mut reader = BufReader::new(file);
     let (mut begun, mut blank, mut quoted) = (false, None, false);
     let mut line = Vec::new();
@@ -93,7 +142,7 @@ pub fn blank_line(path: &Path) -> Result<Option<u64>, FileError> {
 /// `csv` crate passes over blank lines only once it is asked for the record behind them, and tells the
 /// place of the first of them.
 pub fn line_at(path: &Path, start: u64) -> Option<u64> {
-    let mut reader = BufReader::new(File::open(path).ok()?);
+    let mut reader = BufReader::new(open_input(path).ok()?);
     let (mut line, mut at) = (1, 0);
     loop {
         let bytes = reader.fill_buf().ok()?;
@@ -150,6 +199,28 @@ mod tests {
             std::fs::write(&path, text).unwrap();
             assert_eq!(blank_line(&path).unwrap(), wanted, "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_line_has_an_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.csv");
+        std::fs::write(&path, "1,2\n3,4\r".repeat(100) + &"5".repeat(100)).unwrap();
+        let read = |longest| {
+            let mut file = TextFile::open(&path).unwrap();
+            file.longest = longest;
+            let mut text = String::new();
+            file.read_to_string(&mut text).map(|_| text.len())
+        };
+        assert_eq!(read(100).unwrap(), 900);
+        let told = read(99).unwrap_err().to_string();
+        assert!(told.contains("a line has more than"));
+        // Zeros without end, as far as the name tells.
+        let file = File::create(&path).unwrap();
+        file.set_len(1 << 40).unwrap();
+        let mut line = Vec::new();
+        let mut zeros = BufReader::new(TextFile::open(&path).unwrap());
+        assert!(zeros.read_until(b'\n', &mut line).is_err());
     }
 
     #[test]

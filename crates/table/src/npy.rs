@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
+use afterimage_files::open_input;
 use half::f16;
 
 use crate::{FileError, Number, foreign};
@@ -54,7 +55,7 @@ impl Npy {
     /// No file, no npy file, an array of records, a type that is no number, a shape beyond the file or
     /// without values.
     pub fn open(path: &Path) -> Result<Self, FileError> {
-        let file = File::open(path).map_err(FileError::io("open"))?;
+        let file = open_input(path).map_err(FileError::io("open"))?;
         let held = file.metadata().map_err(FileError::io("read"))?.len();
         let mut reader = BufReader::new(file);
         let mut start = [0; 8];

@@ -5,6 +5,7 @@
 //! folder) never ends a run: what it could not write waits, and it tries again.
 
 mod bins;
+mod book;
 mod csv;
 mod error;
 pub mod files;
@@ -24,6 +25,7 @@ mod tensorboard;
 mod watch;
 
 pub use bins::Bins;
+pub use book::Book;
 pub use csv::write_csv;
 pub use error::TrackError;
 pub use hparams::{HParam, Session, SessionStatus};

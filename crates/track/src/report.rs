@@ -56,6 +56,11 @@ impl Report {
         self
     }
 
+    /// Names further parts that are lost.
+    pub fn lacks(&mut self, parts: Vec<String>) {
+        self.run.damaged.extend(parts);
+    }
+
     /// What is there and could not be read: file and fault of each part that the page lacks.
     pub fn damaged(&self) -> &[String] {
         &self.run.damaged

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use afterimage_files::plain;
+
 /// A table with a title and a header, in columns of aligned text. Columns of numbers are aligned
 /// on the right.
 ///
@@ -30,9 +32,10 @@ impl TextTable {
         }
     }
 
-    /// Adds a row; missing cells are empty, cells beyond the header are left out.
+    /// Adds a row; missing cells are empty, cells beyond the header are left out. A cell stays on its line.
     pub fn row<T: Into<String>>(&mut self, cells: impl IntoIterator<Item = T>) {
-        let mut cells: Vec<String> = cells.into_iter().map(Into::into).collect();
+        let cell = |text: T| plain(&text.into()).into_owned();
+        let mut cells: Vec<String> = cells.into_iter().map(cell).collect();
         cells.resize(self.header.len(), String::new());
         self.rows.push(cells);
     }

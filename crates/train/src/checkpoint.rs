@@ -9,7 +9,7 @@ use afterimage_files::{FileError, LARGE, read_below};
 use afterimage_hooks::{Clock, HooksState, Plan};
 use afterimage_model::Masks;
 use afterimage_model::compact::Kept;
-use afterimage_track::TrackError;
+use afterimage_track::{Book, TrackError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -61,6 +61,8 @@ pub(crate) struct Checkpoint {
     pub(crate) state: LoopState,
     pub(crate) shape: Shape,
     pub(crate) hooks: HooksState,
+    /// What is on record; none in checkpoints of before there were books.
+    pub(crate) book: Option<Book>,
 }
 
 /// How the model differs from the one that the config describes.
@@ -107,6 +109,8 @@ const PLUGINS: &str = "plugins.bin";
 const ARCHITECTURE: &str = "arch.json";
 const CONFIG: &str = "config.toml";
 const CONTENTS: &str = "contents.json";
+/// [`Book`]; there where it is listed.
+const RECORDS: &str = "records.json";
 
 /// What a checkpoint of the present layout holds beside [`CONTENTS`], and of the one before but for the
 /// last.
@@ -169,6 +173,11 @@ impl Checkpoints {
                 what: "architecture",
                 reason: e.to_string(),
             })?;
+        let book = checkpoint.book.as_ref().map(Book::to_json);
+        let book = book.transpose().map_err(|reason| TrainError::Record {
+            what: "records",
+            reason,
+        })?;
         let files: [(&str, &[u8]); 7] = [
             (MODEL, &checkpoint.learner.model),
             (OPTIMIZER, &checkpoint.learner.optimizer),
@@ -179,7 +188,8 @@ impl Checkpoints {
             (CONFIG, self.config.as_bytes()),
         ];
         let mut sha256 = BTreeMap::new();
-        for (file, bytes) in files {
+        let book = book.as_deref().map(|bytes| (RECORDS, bytes));
+        for (file, bytes) in files.into_iter().chain(book) {
             write_synced(&beside.join(file), bytes)?;
             sha256.insert(file.to_owned(), digest(bytes));
         }
@@ -283,46 +293,6 @@ impl Checkpoints {
     }
 }
 
-/// The learner's model bytes in the checkpoint at `path`, checked.
-///
-/// # Errors
-/// A checkpoint that is incomplete or damaged.
-pub fn read_model(path: &Path) -> Result<Vec<u8>, TrainError> {
-    read(path, None).map(|checkpoint| checkpoint.learner.model)
-}
-
-/// Where the run of the checkpoint at `path` stood.
-///
-/// # Errors
-/// A checkpoint that is incomplete or damaged.
-pub fn read_state(path: &Path) -> Result<LoopState, TrainError> {
-    read(path, None).map(|checkpoint| checkpoint.state)
-}
-
-/// Names of the plugins that were switched off by the time of the checkpoint at `path`.
-///
-/// # Errors
-/// A checkpoint that is incomplete or damaged.
-pub fn read_disabled(path: &Path) -> Result<Vec<String>, TrainError> {
-    read(path, None).map(|checkpoint| checkpoint.hooks.disabled())
-}
-
-/// The state of the plugins in the checkpoint at `path`, with the resources that they provided last.
-///
-/// # Errors
-/// A checkpoint that is incomplete or damaged.
-pub fn read_plugins(path: &Path) -> Result<HooksState, TrainError> {
-    read(path, None).map(|checkpoint| checkpoint.hooks)
-}
-
-/// The units that the model of the checkpoint at `path` keeps of those that its config describes.
-///
-/// # Errors
-/// A checkpoint that is incomplete or damaged.
-pub fn read_kept(path: &Path) -> Result<Kept, TrainError> {
-    read(path, None).map(|checkpoint| checkpoint.shape.groups)
-}
-
 /// Makes the checkpoint at `path` one of a run of `config`, which up to there did what its own run did.
 ///
 /// # Errors
@@ -370,7 +340,8 @@ fn verified(path: &Path) -> Result<(Contents, BTreeMap<&'static str, Vec<u8>>), 
         }
     };
     let mut files = BTreeMap::new();
-    for &name in present {
+    let book = contents.sha256.contains_key(RECORDS).then_some(&RECORDS);
+    for &name in present.iter().chain(book) {
         let bytes = file(path, name)?;
         match contents.sha256.get(name) {
             Some(expected) if *expected == digest(&bytes) => files.insert(name, bytes),
@@ -395,7 +366,7 @@ pub(crate) fn verify(path: &Path) -> Result<(), TrainError> {
     verified(path).map(|_| ())
 }
 
-fn read(path: &Path, config: Option<&str>) -> Result<Checkpoint, TrainError> {
+pub(crate) fn read(path: &Path, config: Option<&str>) -> Result<Checkpoint, TrainError> {
     let (contents, mut files) = verified(path)?;
     let mut take = |name: &str| files.remove(name).unwrap_or_default();
     let was = take(CONFIG);
@@ -422,11 +393,16 @@ fn read(path: &Path, config: Option<&str>) -> Result<Checkpoint, TrainError> {
         optimizer: take(OPTIMIZER),
         schedule: take(SCHEDULE),
     };
+    let book = files.remove(RECORDS).map(|bytes| Book::parse(&bytes));
+    let book = book
+        .transpose()
+        .map_err(|what| damaged(path, RECORDS, what))?;
     Ok(Checkpoint {
         learner,
         state,
         shape,
         hooks,
+        book,
     })
 }
 
@@ -486,6 +462,7 @@ pub(crate) mod tests {
             state,
             shape: Shape::default(),
             hooks: HooksState::default(),
+            book: Some(Book::default()),
         };
         Checkpoints::new(folder, 5, "seed = 1\n").write(&checkpoint)
     }

@@ -6,6 +6,7 @@
 mod attach;
 mod canonical;
 mod checkpoint;
+mod checkpoint_parts;
 mod commit;
 mod config_difference;
 mod driver;
@@ -15,6 +16,7 @@ mod evaluate;
 mod feed;
 mod gradients;
 mod hooked;
+mod host;
 mod judge;
 mod knn;
 mod lifecycle;
@@ -34,18 +36,18 @@ mod values;
 mod view_feed;
 
 pub use attach::{Afterimage, RunReport};
-pub use checkpoint::{
-    Checkpoints, LoopState, give_config, read_disabled, read_kept, read_model, read_plugins,
-    read_state,
+pub use checkpoint::{Checkpoints, LoopState, give_config};
+pub use checkpoint_parts::{
+    read_book, read_disabled, read_kept, read_model, read_plugins, read_state,
 };
 pub use embed::embed;
 pub use error::TrainError;
 pub use evaluate::Evaluator;
 pub use feed::{Batches, Feed, NoLoader, batches, default_plan};
 pub use hooked::{Forward, HookedModel, ReferenceLoss};
+pub use host::host_of_runs;
 pub use judge::{Judge, JudgeConfig, balanced, has_classes};
 pub use knn::{Embeddings, accuracy, named};
-pub use lifecycle::host_of_runs;
 pub use linear_probe::LinearProbe;
 pub use lock_step::LockStep;
 pub use pretrain::{SslBatch, SslModel, SslOutput};

@@ -1,11 +1,12 @@
 //! What surrounds the loop: setting out, resuming, checkpoints and closing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use afterimage_hooks::{Clock, Desk, EventKind, Hooks, Host, Outcome, RequestKind, RunInfo};
 use afterimage_model::check_record;
-use afterimage_track::{EpochLine, Sinks};
+use afterimage_track::{Book, EpochLine, Sinks};
 use burn::data::dataloader::Progress;
 use burn::lr_scheduler::LrSchedulerRecord;
 use burn::optim::OptimizerRecord;
@@ -96,6 +97,7 @@ impl<M: LearnerModel> Training<M> {
             warned: Vec::new(),
             save_due: false,
             before: None,
+            book: Book::default(),
         }
     }
 
@@ -159,6 +161,9 @@ impl<M: LearnerModel> Training<M> {
         let open = std::mem::replace(&mut self.parts.sinks, Box::new(|_| Sinks::new()));
         self.sinks = open(resume);
         self.truncate_decisions(resume)?;
+        if let (Some(run), true) = (self.run_folder(), self.book != Book::default()) {
+            self.book.go_on(&run);
+        }
         self.first_step = self.state.clock.step;
         if let Some(progress) = &mut self.parts.progress {
             progress.start(&self.state.clock);
@@ -200,15 +205,29 @@ impl<M: LearnerModel> Training<M> {
         self.hooks
             .restore(checkpoint.hooks, &mut self.desk.resources)?;
         self.state = checkpoint.state;
+        self.book = checkpoint.book.unwrap_or_default();
         // An interrupt between two epochs: its checkpoint knows nothing of the next epoch's start.
         self.save_due = self.state.plan.is_none();
         self.desk.recorder.restore_latest(self.state.latest.clone());
         Ok(Some(self.state.clock.step))
     }
 
+    /// The folder that holds the checkpoints and the records, if checkpoints are on.
+    fn run_folder(&self) -> Option<PathBuf> {
+        let saving = self.parts.saving.as_ref()?;
+        saving.checkpoints.folder.parent().map(Path::to_owned)
+    }
+
     /// Writes a checkpoint, if checkpoints are on.
     pub(crate) fn save(&mut self) -> Result<(), TrainError> {
         self.sinks.flush();
+        let Clock { epoch, step, .. } = self.state.clock;
+        // A book that cannot be kept tells of losses later, and is none itself.
+        if let Some(run) = self.run_folder()
+            && let Err(error) = self.book.note(&run, epoch, step)
+        {
+            tracing::warn!("the checkpoint does not know all records: {error}");
+        }
         let (Some(saving), Some(records)) = (&self.parts.saving, &self.records) else {
             return Ok(());
         };
@@ -230,6 +249,7 @@ impl<M: LearnerModel> Training<M> {
             state: self.state.clone(),
             shape: self.shape.clone(),
             hooks: self.hooks.state(&self.desk.resources)?,
+            book: Some(self.book.clone()),
         };
         let written = saving.checkpoints.write(&checkpoint)?;
         self.parts.report.borrow_mut().checkpoint = Some(written);
@@ -467,21 +487,4 @@ pub(crate) fn load_learner<M: LearnerModel>(
         LrSchedulerRecord::from_bytes(pack(bytes.schedule)).map_err(failed("schedule"))?,
     );
     Ok(())
-}
-
-/// What a run described by a config offers to plugins, for checks before it starts.
-pub fn host_of_runs(sites: Vec<afterimage_hooks::Site>, reference: bool) -> Host {
-    Host {
-        reference,
-        missing_events: BTreeMap::new(),
-        requests: BTreeSet::from([
-            RequestKind::SetPlan,
-            RequestKind::Mask,
-            RequestKind::Compact,
-            RequestKind::Freeze,
-            RequestKind::Evaluate,
-            RequestKind::Stop,
-        ]),
-        sites,
-    }
 }

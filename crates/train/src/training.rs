@@ -10,7 +10,7 @@ use afterimage_hooks::{
     EpochStart, EpochStartCx, EvalDone, EvalDoneCx, Hooks, Outcome, Plan, RunEnd, RunEndCx,
     RunInfo, RunStart, RunStartCx, SampleId, Scope, StepDone, StepDoneCx,
 };
-use afterimage_track::Sinks;
+use afterimage_track::{Book, Sinks};
 use burn::module::ParamId;
 use burn::tensor::Device;
 use burn::train::{Learner, LearnerEvent, LearnerModel, TrainStep, TrainingItem};
@@ -56,6 +56,8 @@ pub(crate) struct Training<M: LearnerModel> {
     /// The model before the step under way, apart from the training model: a forward pass already
     /// changes the running statistics of batch norms.
     pub(crate) before: Option<M>,
+    /// What is on record at the last checkpoint.
+    pub(crate) book: Book,
 }
 
 /// A scope for the next event; a macro, because it borrows fields apart from the hooks.

@@ -10,6 +10,7 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use afterimage_files::Partial;
 use afterimage_kernels::Convolution;
 use afterimage_model::compact::{Architecture, difference, save_weights};
 use afterimage_model::{
@@ -22,7 +23,7 @@ use serde::Serialize;
 use crate::compact::images;
 use crate::error::RunError;
 use crate::probe::{ARCHITECTURE, SETTINGS, Subject, WEIGHTS};
-use crate::whole::{publish, refuse_full};
+use crate::whole::publish;
 use embedded::Embedded;
 pub use embedded::EmbeddingsFormat;
 use facts::{Facts, normalisation};
@@ -87,7 +88,7 @@ pub struct Exported {
 /// A checkpoint that cannot be read; an encoder that the library has no network for; images that cannot
 /// be embedded; a directory that holds something.
 pub fn export(options: &ExportOptions, say: &mut dyn FnMut(&str)) -> Result<Exported, RunError> {
-    refuse_full(&options.out)?;
+    let folder = Partial::beside(&options.out)?;
     let subject = Subject::open(&options.checkpoint, &ImportOptions::default())?;
     let (channels, side) = subject.images()?;
     let config = subject.encoder(Convolution::default(), channels, side)?;
@@ -147,7 +148,7 @@ pub fn export(options: &ExportOptions, say: &mut dyn FnMut(&str)) -> Result<Expo
         embedded,
         notes,
     };
-    publish(&options.out, |partial| content.write(partial))
+    publish(folder, |partial| content.write(partial))
 }
 
 /// All that is written.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use afterimage_files::Partial;
 use afterimage_hooks::SampleId;
 use afterimage_hooks::random::{RandomKey, Stream};
 use serde::Serialize;
@@ -17,7 +18,6 @@ use crate::error::RunError;
 use crate::numbers::percent;
 use crate::probe::{ProbeOptions, Subject};
 use crate::registry::Registry;
-use crate::whole::refuse_full;
 
 /// Units to hold at zero.
 #[derive(Debug, Clone, PartialEq)]
@@ -104,6 +104,7 @@ pub fn ablate(
     say: &mut dyn FnMut(&str),
 ) -> Result<Ablation, RunError> {
     check(options)?;
+    let folder = options.out.as_deref().map(Partial::beside).transpose()?;
     let mut encoders = vec![options.subject.checkpoint.as_path()];
     encoders.extend(options.subject.reference.as_deref());
     Subject::check_import(&encoders, &options.subject.import)?;
@@ -158,8 +159,8 @@ pub fn ablate(
         cuts,
         random: random.into_iter().map(|(_, arms)| arms).collect(),
     };
-    if let Some(out) = &options.out {
-        write(&ablation, out)?;
+    if let Some(folder) = folder {
+        write(&ablation, folder)?;
     }
     Ok(ablation)
 }
@@ -244,7 +245,7 @@ fn check(options: &AblateOptions) -> Result<(), RunError> {
                 .to_owned(),
         });
     }
-    options.out.as_deref().map_or(Ok(()), refuse_full)
+    Ok(())
 }
 
 /// The units with their scores, and the judge of what is left without some.

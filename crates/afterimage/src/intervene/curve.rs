@@ -1,7 +1,6 @@
 //! Tables of an ablation, and its curve of usefulness against memory left.
 
-use std::path::Path;
-
+use afterimage_files::Partial;
 use afterimage_hooks::{Column, Table};
 use afterimage_memory::LayerMemory;
 use afterimage_track::files::write_beside;
@@ -42,9 +41,9 @@ const MEMORY: [(&str, Of); 4] = [
 ];
 
 /// Writes `arms.parquet` and `arms.csv`, a row an arm and layer, and the page `report.html` to the new
-/// directory `out`, which appears whole.
-pub(super) fn write(ablation: &Ablation, out: &Path) -> Result<(), RunError> {
-    publish(out, |folder| {
+/// directory `folder`, which appears whole.
+pub(super) fn write(ablation: &Ablation, folder: Partial) -> Result<(), RunError> {
+    publish(folder, |folder| {
         let arms = rows(ablation);
         write_table(&folder.join("arms.parquet"), &arms)?;
         write_csv(&folder.join("arms.csv"), &arms)?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use afterimage_files::{SMALL, read_input_text};
 use afterimage_hooks::SampleId;
 
 use crate::error::RunError;
@@ -13,7 +14,7 @@ use crate::error::RunError;
 /// # Errors
 /// A file that cannot be read, a line that is no id, an id that stands twice, no id at all.
 pub(super) fn read_ids(path: &Path) -> Result<Vec<SampleId>, RunError> {
-    let text = afterimage_files::read_text(path, afterimage_files::SMALL)?;
+    let text = read_input_text(path, SMALL).map_err(RunError::io(path, "read"))?;
     let refuse = |reason: String| RunError::Ablate {
         key: "owned-by",
         reason: format!("{}{reason}", path.display()),

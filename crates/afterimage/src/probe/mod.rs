@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use afterimage_data::ViewSource;
+use afterimage_files::Partial;
 use afterimage_hooks::{SampleId, Samples as _, Split};
 use afterimage_memory::chosen_of;
 use afterimage_model::ImportOptions;
@@ -31,7 +32,7 @@ use crate::run::open_sinks;
 use crate::run_dir::{Manifest, RunDir};
 use crate::samples;
 use crate::summary::{Measured, Untrained, summary};
-use crate::whole::{check_file, publish, refuse_full};
+use crate::whole::{check_file, publish};
 
 pub use config::ProbeConfig;
 pub(crate) use config::load_for;
@@ -91,7 +92,7 @@ pub struct Probed {
 /// A checkpoint, config or data set that cannot be used, a directory that holds something, a probe
 /// that fails.
 pub fn probe(options: &ProbeOptions, say: &mut dyn FnMut(&str)) -> Result<Probed, RunError> {
-    refuse_full(&options.out)?;
+    let folder = Partial::beside(&options.out)?;
     let checkpoint = options.checkpoint.as_path();
     let encoders: Vec<&Path> = std::iter::once(checkpoint)
         .chain(options.reference.as_deref())
@@ -118,7 +119,7 @@ pub fn probe(options: &ProbeOptions, say: &mut dyn FnMut(&str)) -> Result<Probed
         measured,
         closed,
         deja_vu,
-    } = publish(&options.out, |partial| {
+    } = publish(folder, |partial| {
         record(partial, &subject, &loaded, seen, options, say)
     })?;
     let out = RunDir::open(&options.out)?;

@@ -23,13 +23,14 @@ mod table;
 
 use std::collections::BTreeMap;
 
+use afterimage_files::Partial;
 use afterimage_model::{EncoderView, evaluation};
 use afterimage_prune::{Direction, Score};
 use afterimage_track::files::write_beside;
 
 use crate::error::RunError;
 use crate::probe::{Prepared, Subject, load_for};
-use crate::whole::{check_file, refuse_full};
+use crate::whole::check_file;
 
 pub use arm::{Arm, Chosen, Control, StudiedSite};
 pub use error::SensitivityError;
@@ -87,9 +88,7 @@ pub fn sensitivity(
     say: &mut dyn FnMut(&str),
 ) -> Result<Sensitivity, RunError> {
     options.check()?;
-    if let Some(out) = &options.out {
-        refuse_full(out)?;
-    }
+    let folder = options.out.as_deref().map(Partial::beside).transpose()?;
     if let Some((path, _)) = &options.write {
         check_file("--write", path)?;
     }
@@ -182,8 +181,8 @@ pub fn sensitivity(
             Err(error) => unproposed = Some(error),
         }
     }
-    if let Some(out) = &options.out {
-        output::write(&found, &loaded.resolved, out)?;
+    if let Some(folder) = folder {
+        output::write(&found, &loaded.resolved, folder)?;
     }
     if let Some(error) = unproposed {
         return Err(error);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use afterimage_files::Partial;
 use afterimage_hooks::{Column, Measurement, Record, Sink as _, Table};
 use afterimage_track::files::write_beside;
 use afterimage_track::{TensorBoard, TrackError, write_csv, write_table};
@@ -19,10 +20,10 @@ const PAGE: &str = "sensitivity.html";
 const CONFIG: &str = "config.toml";
 const EVENTS: &str = "tensorboard";
 
-/// Writes everything to `out`, which appears when it is complete; `config` is the resolved config of the
+/// Writes everything to `folder`, which appears when it is complete; `config` is the resolved config of the
 /// study.
-pub(super) fn write(found: &Sensitivity, config: &str, out: &Path) -> Result<(), RunError> {
-    publish(out, |partial| files(found, config, partial))
+pub(super) fn write(found: &Sensitivity, config: &str, folder: Partial) -> Result<(), RunError> {
+    publish(folder, |partial| files(found, config, partial))
 }
 
 fn files(found: &Sensitivity, config: &str, folder: &Path) -> Result<(), RunError> {

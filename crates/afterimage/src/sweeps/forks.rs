@@ -10,7 +10,7 @@ use afterimage_hooks::{Attached, Beginning};
 use afterimage_model::{AnyEncoder, Encoder as _};
 use afterimage_sweep::{Forks, Kept, Share};
 use afterimage_track::files;
-use afterimage_train::{LoopState, TrainError, give_config, read_disabled, read_state};
+use afterimage_train::{LoopState, TrainError, give_config, read_book, read_disabled, read_state};
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -212,6 +212,10 @@ fn unsound(
     let missing = afterimage_track::missing_scalars(run, &state.latest, step);
     if !missing.map_err(|error| error.to_string())?.is_empty() {
         return Ok(Some("its metrics.jsonl lacks records".to_owned()));
+    }
+    let book = read_book(checkpoint).map_err(error)?.unwrap_or_default();
+    if let Some(what) = book.lost(run).into_iter().next() {
+        return Ok(Some(format!("its records are lost: {what}")));
     }
     // The checkpoint of the best evaluation stays in a run until there is a better one: the other run has
     // it, if there was one.

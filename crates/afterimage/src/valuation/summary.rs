@@ -1,5 +1,6 @@
 //! What is told before and after a valuation.
 
+use afterimage_files::plain;
 use afterimage_track::TextTable;
 use afterimage_value::{
     CELLS_CSV, FIXED_CSV, Learner, Ranked, ReadTable, label, readable_bytes, text,
@@ -45,6 +46,7 @@ pub(super) fn before(job: &ValueJob, table: &ReadTable, memory: usize) -> String
         job.settings.seed,
         readable_bytes(memory)
     ));
+    let lines: Vec<_> = lines.iter().map(|line| plain(line)).collect();
     lines.join("\n") + "\n"
 }
 
@@ -70,6 +72,7 @@ pub(super) fn after(valued: &Valued) -> String {
         if valued.formulas.count > 0 {
             lines.push(format!("note:    {}", valued.formulas));
         }
+        let lines: Vec<_> = lines.iter().map(|line| plain(line)).collect();
         parts.push(lines.join("\n") + "\n");
     }
     parts.join("\n")

@@ -1,11 +1,10 @@
 //! CSV files, with or without a line of names.
 
-use std::fs::File;
 use std::path::Path;
 
 use afterimage_table::{
-    Number, blank_line, days, delimiter, is_unnamed, line_at, meant, names_clock, says_missing,
-    sniff,
+    Number, TextFile, blank_line, days, delimiter, is_unnamed, line_at, meant, names_clock,
+    says_missing, sniff,
 };
 use csv::{ReaderBuilder, StringRecord, Trim};
 
@@ -14,9 +13,9 @@ use super::{Column, Grid, IS_CLOCK, Manner, left_out};
 use crate::error::CoresetError;
 
 /// The records of a file, the first line among them.
-pub(super) fn records(path: &Path) -> Result<csv::Reader<File>, CoresetError> {
+pub(super) fn records(path: &Path) -> Result<csv::Reader<TextFile>, CoresetError> {
     let wrong = |error| CoresetError::file("CSV", path, error);
-    let file = File::open(path).map_err(CoresetError::io(path, "open"))?;
+    let file = TextFile::open(path).map_err(CoresetError::io(path, "open"))?;
     sniff(path).map_err(wrong)?;
     Ok(ReaderBuilder::new()
         .has_headers(false)

@@ -1,10 +1,9 @@
 //! Whole files, plain or gzip, within a bound.
 
-use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read};
 use std::path::Path;
 
-use afterimage_files::machine_memory;
+use afterimage_files::{machine_memory, open_input};
 use flate2::read::MultiGzDecoder;
 
 use crate::error::DataError;
@@ -30,11 +29,8 @@ pub(crate) fn content(
     promised: impl Fn(&[u8]) -> Option<u64>,
 ) -> Result<Vec<u8>, DataError> {
     let wrong = |error| DataError::read(path, error);
-    let file = File::open(path).map_err(wrong)?;
+    let file = open_input(path).map_err(wrong)?;
     let about = file.metadata().map_err(wrong)?;
-    if !about.is_file() {
-        return Err(DataError::format(path, "this is no plain file"));
-    }
     if about.len() == 0 {
         return Err(DataError::format(path, "the file is empty"));
     }

@@ -100,7 +100,7 @@ fn names(path: &Path, default: &[String]) -> Result<Vec<String>, DataError> {
     if !path.exists() {
         return Ok(default.to_vec());
     }
-    let text = afterimage_files::read_text(path, MOST_NAMES)
+    let text = afterimage_files::read_input_text(path, MOST_NAMES)
         .map_err(|error| DataError::format(path, error.to_string()))?;
     let found: Vec<String> = text
         .lines()

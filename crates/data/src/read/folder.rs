@@ -1,9 +1,9 @@
 //! Image folders: one folder a class, any decodable format, resized to one size.
 
-use std::io::{BufRead, Seek};
+use std::io::{BufRead, BufReader, Seek};
 use std::path::{Path, PathBuf};
 
-use afterimage_files::catch;
+use afterimage_files::{catch, open_input};
 use image::imageops::FilterType;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageReader, RgbImage};
@@ -172,7 +172,8 @@ impl Folder<'_> {
 
     /// One image as planes `[C, size, size]`, or what is wrong with it.
     fn decode(&self, path: &Path) -> Result<Vec<u8>, String> {
-        let reader = ImageReader::open(path)
+        let reader = open_input(path)
+            .map(|file| ImageReader::new(BufReader::new(file)))
             .and_then(ImageReader::with_guessed_format)
             .map_err(|e| e.to_string())?;
         let (size, channels) = (self.size, self.channels);

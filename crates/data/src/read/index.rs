@@ -1,9 +1,9 @@
 //! A CSV list of image files.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use afterimage_files::below;
+use afterimage_table::TextFile;
 use rayon::prelude::*;
 
 use super::folder::Scale;
@@ -64,7 +64,7 @@ impl List<'_> {
 
     fn lines(&self) -> Result<Lines, DataError> {
         let wrong = |reason: String| DataError::format(self.file, reason);
-        let file = File::open(self.file).map_err(|error| DataError::read(self.file, error))?;
+        let file = TextFile::open(self.file).map_err(|error| DataError::read(self.file, error))?;
         let mut reader = csv::Reader::from_reader(file);
         let header = reader
             .headers()

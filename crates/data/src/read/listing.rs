@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use image::ImageFormat;
 
-use crate::error::DataError;
+use crate::error::{DataError, shown};
 
 /// Classes by name in order, each with its files in order.
 pub(super) type Listing = Vec<(String, Vec<PathBuf>)>;
@@ -156,11 +156,7 @@ impl Walk {
 
 /// The first few of `paths`, and how many more there are.
 fn named(paths: &[PathBuf]) -> String {
-    let first: Vec<String> = paths
-        .iter()
-        .take(NAMED)
-        .map(|path| path.display().to_string())
-        .collect();
+    let first: Vec<String> = paths.iter().take(NAMED).map(|path| shown(path)).collect();
     match paths.len().saturating_sub(NAMED) {
         0 => first.join(", "),
         more => format!("{} and {more} more", first.join(", ")),

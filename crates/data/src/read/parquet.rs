@@ -1,10 +1,10 @@
 //! Parquet in the layout of public image sets: a column of encoded bytes, or a struct with `bytes`, and a
 //! column of labels, in any number of shards.
 
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use afterimage_files::open_input;
 use afterimage_table::{Cell, FileError, Number, Parquet};
 use sha2::{Digest, Sha256};
 
@@ -137,7 +137,7 @@ impl Columns<'_> {
             hash.update(shard.length.to_le_bytes());
             let mut footer = Vec::new();
             let wrong = |error| DataError::read(shard.path, error);
-            let mut file = File::open(shard.path).map_err(wrong)?;
+            let mut file = open_input(shard.path).map_err(wrong)?;
             let start = shard.length.saturating_sub(FOOTER);
             file.seek(SeekFrom::Start(start)).map_err(wrong)?;
             file.take(FOOTER).read_to_end(&mut footer).map_err(wrong)?;

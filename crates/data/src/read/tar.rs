@@ -1,9 +1,9 @@
 //! Shards of WebDataset: tar files in which the files of one key stand beside each other.
 
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
+use afterimage_files::open_input;
 use image::ImageFormat;
 use tar::{Archive, EntryType};
 
@@ -113,7 +113,7 @@ fn list(place: &Path, scale: Scale, notes: &mut Vec<String>) -> Result<Listed, D
 fn index(shard: &Container) -> Result<Shard, DataError> {
     let path = &shard.path;
     let wrong = |reason: String| DataError::format(path, reason);
-    let file = File::open(path).map_err(|error| DataError::read(path, error))?;
+    let file = open_input(path).map_err(|error| DataError::read(path, error))?;
     let mut archive = Archive::new(&file);
     let mut found = Shard::default();
     let mut sample = Sample::default();

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use afterimage_files::{SMALL, open_input, read_input_text};
 use burn::tensor::Device;
 use burn_store::{ModuleSnapshot as _, ModuleStore as _, SafetensorsStore};
 use serde::{Deserialize, Serialize};
@@ -60,7 +61,7 @@ impl Architecture {
             path: path.to_owned(),
             reason,
         };
-        let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+        let text = read_input_text(path, SMALL).map_err(|error| wrong(error.to_string()))?;
         let mut read: Self =
             serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
         if read.layout != LAYOUT {
@@ -142,6 +143,8 @@ pub fn load_weights(encoder: &mut AnyEncoder, path: &Path) -> Result<(), ModelEr
         path: path.to_owned(),
         reason,
     };
+    // The store opens the file by its name, whatever it is.
+    open_input(path).map_err(|error| wrong(error.to_string()))?;
     let mut store = SafetensorsStore::from_file(path).allow_partial(true);
     let tensors = store
         .get_all_tensors()

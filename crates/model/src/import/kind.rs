@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
+use afterimage_files::open_input;
+
 /// Bytes at the start of a file that tell what it is.
 const START: u64 = 512;
 /// Where the end of an archive's list of entries is looked for: its comment has at most 64 KiB.
@@ -13,7 +15,7 @@ const LIST: u64 = 16 * 1024 * 1024;
 
 /// What the file at `path` is, and what to do, where that is no file of weights for sure.
 pub(super) fn other_kind(path: &Path) -> std::io::Result<Option<&'static str>> {
-    let mut file = File::open(path)?;
+    let mut file = open_input(path)?;
     let mut start = Vec::new();
     file.by_ref().take(START).read_to_end(&mut start)?;
     if start.starts_with(b"PK\x03\x04") {

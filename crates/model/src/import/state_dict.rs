@@ -1,10 +1,10 @@
 //! The tensors of a file by key.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use afterimage_files::open_input;
 use burn_store::burn_pack::Tensor as Stored;
 use burn_store::{ModuleStore as _, PytorchStore, SafetensorsStore};
 
@@ -98,7 +98,7 @@ impl StateDict {
 /// Whether a file starts as safetensors do: the length of a header in eight bytes, then JSON.
 fn is_safetensors(path: &Path) -> std::io::Result<bool> {
     const START: usize = 9;
-    let file = File::open(path)?;
+    let file = open_input(path)?;
     let length = file.metadata()?.len();
     let mut start = Vec::with_capacity(START);
     file.take(START as u64).read_to_end(&mut start)?;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
-use afterimage_files::{catch, machine_memory};
+use afterimage_files::{catch, machine_memory, open_input};
 use half::f16;
 use parquet::basic::{Compression, Type as Physical};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
@@ -58,7 +58,7 @@ impl Parquet {
     /// # Errors
     /// No file, no Parquet file, more rows than the file can hold.
     pub fn open(path: &Path) -> Result<Self, FileError> {
-        let file = File::open(path).map_err(FileError::io("open"))?;
+        let file = open_input(path).map_err(FileError::io("open"))?;
         let held = file.metadata().map_err(FileError::io("read"))?.len();
         catch(|| Self::read_metadata(file, held))
             .unwrap_or_else(|| Err(FileError::Kind(DAMAGED.to_owned())))

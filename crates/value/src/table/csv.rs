@@ -1,9 +1,10 @@
 //! Tables as text: commas, semicolons or tabs.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use afterimage_table::{Number, Precision, blank_line, days, is_unnamed, line_at, meant, sniff};
+use afterimage_table::{
+    Number, Precision, TextFile, blank_line, days, is_unnamed, line_at, meant, sniff,
+};
 use csv::{ByteRecord, ReaderBuilder};
 
 use super::ReadOptions;
@@ -43,13 +44,13 @@ pub(super) fn check_blank(path: &Path) -> Result<(), ValueError> {
 /// The records of a text file with the places of mistakes.
 pub(crate) struct Records {
     path: PathBuf,
-    reader: csv::Reader<File>,
+    reader: csv::Reader<TextFile>,
 }
 
 impl Records {
     pub fn open(path: &Path) -> Result<Self, ValueError> {
         let delimiter = delimiter(path)?;
-        let file = File::open(path).map_err(ValueError::io("open", path))?;
+        let file = TextFile::open(path).map_err(ValueError::io("open", path))?;
         Ok(Self {
             path: path.to_owned(),
             reader: ReaderBuilder::new()

@@ -1,0 +1,59 @@
+//! Single parts of a checkpoint, for readers who go on with none.
+
+use std::path::Path;
+
+use afterimage_hooks::HooksState;
+use afterimage_model::compact::Kept;
+use afterimage_track::Book;
+
+use crate::checkpoint::{LoopState, read};
+use crate::error::TrainError;
+
+/// The learner's model bytes in the checkpoint at `path`, checked.
+///
+/// # Errors
+/// A checkpoint that is incomplete or damaged.
+pub fn read_model(path: &Path) -> Result<Vec<u8>, TrainError> {
+    read(path, None).map(|checkpoint| checkpoint.learner.model)
+}
+
+/// Where the run of the checkpoint at `path` stood.
+///
+/// # Errors
+/// A checkpoint that is incomplete or damaged.
+pub fn read_state(path: &Path) -> Result<LoopState, TrainError> {
+    read(path, None).map(|checkpoint| checkpoint.state)
+}
+
+/// Names of the plugins that were switched off by the time of the checkpoint at `path`.
+///
+/// # Errors
+/// A checkpoint that is incomplete or damaged.
+pub fn read_disabled(path: &Path) -> Result<Vec<String>, TrainError> {
+    read(path, None).map(|checkpoint| checkpoint.hooks.disabled())
+}
+
+/// The state of the plugins in the checkpoint at `path`, with the resources that they provided last.
+///
+/// # Errors
+/// A checkpoint that is incomplete or damaged.
+pub fn read_plugins(path: &Path) -> Result<HooksState, TrainError> {
+    read(path, None).map(|checkpoint| checkpoint.hooks)
+}
+
+/// What the run of the checkpoint at `path` had on record by then; none in checkpoints of before there were
+/// books.
+///
+/// # Errors
+/// A checkpoint that is incomplete or damaged.
+pub fn read_book(path: &Path) -> Result<Option<Book>, TrainError> {
+    read(path, None).map(|checkpoint| checkpoint.book)
+}
+
+/// The units that the model of the checkpoint at `path` keeps of those that its config describes.
+///
+/// # Errors
+/// A checkpoint that is incomplete or damaged.
+pub fn read_kept(path: &Path) -> Result<Kept, TrainError> {
+    read(path, None).map(|checkpoint| checkpoint.shape.groups)
+}
