@@ -22,6 +22,7 @@ mod output;
 mod probe;
 mod room;
 mod select;
+mod select_settings;
 mod sensitivity;
 mod source;
 mod sweep;

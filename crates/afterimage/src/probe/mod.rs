@@ -8,6 +8,7 @@ mod beside;
 mod config;
 mod deja_vu;
 mod features;
+mod folder;
 mod pass;
 mod prepared;
 mod subject;

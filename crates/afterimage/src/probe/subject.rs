@@ -8,22 +8,22 @@ use afterimage_model::compact::{Architecture, Kept, load_weights, without_units}
 use afterimage_model::{
     AnyEncoder, EncoderConfig, ImageShape, ImportOptions, Masks, Stem, Weights, from_record,
 };
-use afterimage_train::{Checkpoints, LoopState, read_kept, read_model, read_state};
+use afterimage_train::{LoopState, read_kept, read_model, read_state};
 use burn::tensor::Device;
 
 use super::config::{ProbeConfig, of_run};
+use super::folder::{checkpoint_in, own_folder};
 use crate::config::load_whole_with;
 use crate::error::RunError;
 use crate::experiment::Experiment;
 use crate::pair::PairConfig;
-use crate::run_dir::RunDir;
 
 /// Mean and standard deviation of ImageNet's channels, which torchvision, timm, lightly, DINO and
 /// MAE normalise by.
 const IMAGENET: &str = "mean = [0.485, 0.456, 0.406], std = [0.229, 0.224, 0.225]";
 /// Files of a checkpoint's folder that tell it.
-const CONTENTS: &str = "contents.json";
-const MODEL: &str = "model.bpk";
+pub(super) const CONTENTS: &str = "contents.json";
+pub(super) const MODEL: &str = "model.bpk";
 pub(crate) const CONFIG: &str = "config.toml";
 /// Files of a compacted encoder's folder.
 pub(crate) const ARCHITECTURE: &str = "arch.json";
@@ -84,16 +84,6 @@ pub(crate) struct Opened {
     pub(crate) clock: Clock,
     /// Tensors outside of the encoder.
     pub(crate) left_out: Vec<String>,
-}
-
-/// The folder of an encoder that this program wrote: a run, one of its checkpoints, named as a folder or
-/// by the weights in it, or a compacted encoder. None for weights from elsewhere.
-fn own_folder(path: &Path) -> Option<&Path> {
-    if path.is_dir() {
-        return Some(path);
-    }
-    path.parent()
-        .filter(|folder| path.ends_with(MODEL) && folder.join(CONTENTS).is_file())
 }
 
 impl Subject {
@@ -481,25 +471,4 @@ fn embedding(encoder: &EncoderConfig) -> &'static str {
         EncoderConfig::ResNet(_) => "the mean over the last map",
         EncoderConfig::Vit(_) => "the class token behind the last norm",
     }
-}
-
-/// The folder of the checkpoint that a directory is, or the last whole one of the run that it is, with
-/// what there is to say about those behind it.
-fn checkpoint_in(path: &Path) -> Result<(PathBuf, Vec<String>), RunError> {
-    if path.join(CONTENTS).is_file() {
-        return Ok((path.to_owned(), Vec::new()));
-    }
-    let run = RunDir::open(path).map_err(|_| RunError::NoCheckpoint {
-        path: path.to_owned(),
-    })?;
-    let good = Checkpoints::new(run.checkpoints(), 1, "").last_good()?;
-    let notes = good.passed.iter().map(|(_, fault)| {
-        format!(
-            "{fault}; the last checkpoint that is whole is taken: {}",
-            good.path.display()
-        )
-    });
-    let notes: Vec<String> = notes.collect();
-    notes.iter().for_each(|note| tracing::warn!("{note}"));
-    Ok((good.path, notes))
 }
