@@ -175,6 +175,9 @@ fn delimiters_and_decimal_commas_are_those_of_value() {
     let comma = text("a;b", |_, [a, b]| format!("{a};{b}").replace('.', ","));
     let comma = write(&place, "comma.csv", &comma);
     select(&place, &[&comma]).expect(2, &["comma.csv:2", "a number with a decimal comma"]);
+    let one: String = (0..ROWS).map(|at| format!("{at},0{at}\n")).collect();
+    let one = write(&place, "one.csv", &one);
+    select(&place, &[&one]).expect(2, &["one number each with a decimal comma"]);
     // Labels behind an index, with semicolons: two classes, not as many as samples.
     let labels = text(";label", |at, _| {
         format!("{at};{}", ["cat", "dog"][at as usize % 2])
