@@ -235,7 +235,8 @@ fn a_first_line_of_fractions_may_name_columns() {
     select(&place, &[&scale, "--header=embeddings"]).expect(0, &[]);
     let sample = text("0.1,0.7,0.3", |at, [a, b]| format!("{a},{b},{at}.75"));
     let sample = write(&place, "sample.csv", &sample);
-    select(&place, &[&sample]).expect(0, &["of 25 samples"]);
+    let ended = select(&place, &[&sample]).expect(0, &[]);
+    assert!(ended.out.contains("of 25 samples"), "{}", ended.out);
 }
 
 #[test]
