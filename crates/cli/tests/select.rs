@@ -380,7 +380,7 @@ fn mistakes_are_told_once_and_leave_nothing() {
             &some,
             "2 of 4 samples hold values that are not finite: 1, 3;",
         ),
-        (&text, &some, "must end in .npy, .csv or .parquet"),
+        (&text, &some, "must end in .npy, .csv, .tsv or .parquet"),
         (&cut, &some, "cut off"),
         (&cube, &some, "[1, 2, 2]"),
         (&none, &some, "no values"),

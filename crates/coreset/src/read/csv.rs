@@ -158,7 +158,9 @@ pub(super) fn grid(
     grid.columns = head.keep.len();
     // Whether a column is of dates, as its first cell tells.
     let mut dates = vec![None; head.keep.len()];
+    let mut split = Split::default();
     lines(path, &head, |start, record| {
+        split.look(record);
         for (column, &at) in head.keep.iter().enumerate() {
             let text = record.get(at).unwrap_or_default();
             let number = match text.parse::<f32>() {
@@ -180,7 +182,40 @@ pub(super) fn grid(
         grid.rows += 1;
         Ok(())
     })?;
-    Ok(grid)
+    match split.is_one() {
+        true => Err(CoresetError::format(
+            path,
+            "its lines look like one number each with a decimal comma, as `0,05`; save it with decimal \
+             points",
+        )),
+        false => Ok(grid),
+    }
+}
+
+/// Whether commas split numbers with decimal commas into two cells.
+#[derive(Default)]
+struct Split {
+    other: bool,
+    zero: bool,
+}
+
+impl Split {
+    fn look(&mut self, record: &StringRecord) {
+        let digits = |cell: &str| !cell.is_empty() && cell.bytes().all(|b| b.is_ascii_digit());
+        match (record.len(), record.get(0), record.get(1)) {
+            (2, Some(whole), Some(places))
+                if digits(whole.trim_start_matches('-')) && digits(places) =>
+            {
+                // No whole number begins so.
+                self.zero |= places.len() > 1 && places.starts_with('0');
+            }
+            _ => self.other = true,
+        }
+    }
+
+    fn is_one(&self) -> bool {
+        self.zero && !self.other
+    }
 }
 
 /// The error of a cell, in the line that begins at byte `start`, that is no number.

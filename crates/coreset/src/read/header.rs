@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use afterimage_table::numbers_columns;
+use afterimage_table::{meant, numbers_columns};
 use csv::StringRecord;
 
 use super::csv::records;
@@ -38,7 +38,7 @@ pub(super) fn is_named(
     if first
         .iter()
         .zip(&second)
-        .any(|(a, b)| !is_number(a) && is_number(b))
+        .any(|(a, b)| !is_number(a) && meant(a).is_none() && (is_number(b) || meant(b).is_some()))
         || is_indexed(&first)
     {
         return Ok(true);

@@ -104,7 +104,7 @@ fn kind(path: &Path) -> Result<Kind, CoresetError> {
         .map(|end| end.to_string_lossy().to_ascii_lowercase());
     match end.as_deref() {
         Some("npy") => Ok(Kind::Npy),
-        Some("csv" | "tsv" | "txt") => Ok(Kind::Csv),
+        Some("csv" | "tsv") => Ok(Kind::Csv),
         Some("parquet" | "pq" | "parq") => Ok(Kind::Parquet),
         Some("gz" | "zst" | "xz" | "bz2" | "zip" | "npz" | "xlsx") => {
             Err(match afterimage_table::sniff(path) {
