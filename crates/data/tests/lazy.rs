@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use afterimage_data::{
-    DataError, DataSet, DataSource, Limits, OnBad, Preset, ViewConfig, ViewSource, Views,
+    DataError, DataSet, DataSource, Limits, OnBad, Preset, Replacement, ViewConfig, ViewSource,
+    Views,
 };
 use afterimage_hooks::{SampleId, Split};
 use image::{Rgb, RgbImage};
@@ -167,7 +168,12 @@ fn limits_colour_planted_pictures_and_labels_work_on_the_index() {
         let size = data.train.shape().len();
         let train = data
             .train
-            .replaced([(SampleId(5), vec![9; size], 2)])
+            .replaced([Replacement {
+                id: SampleId(5),
+                pixels: vec![9; size],
+                label: 2,
+                shows: None,
+            }])
             .unwrap();
         let labels = train.labels().iter().map(|label| 2 - label).collect();
         let train = train.relabelled(labels).unwrap();
