@@ -145,7 +145,8 @@ fn a_second_run_does_not_write_over_the_first() {
         Err(TrackError::NotEmpty(_))
     ));
     let sinks = Sinks::for_run(dir.path(), None, &[]);
-    let names: Vec<&str> = sinks.disabled().iter().map(|d| d.sink.as_str()).collect();
+    let disabled = sinks.disabled();
+    let names: Vec<&str> = disabled.iter().map(|d| d.sink.as_str()).collect();
     assert_eq!(
         names,
         ["metrics", "timings", "tables"],
