@@ -6,7 +6,7 @@
 mod run;
 
 use run::kill::wait;
-use run::{EPOCH, Place, TINY, checkpoints};
+use run::{EPOCH, Place, TINY, checkpoints, plugin};
 
 /// Twelve epochs: long enough for other commands to come in between.
 fn long() -> String {
