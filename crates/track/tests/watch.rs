@@ -69,6 +69,7 @@ fn clock(step: u64) -> Clock {
         step,
         epochs: 1,
         steps: 40,
+        epoch_began: None,
     }
 }
 
