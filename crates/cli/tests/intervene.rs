@@ -154,7 +154,7 @@ fn an_ablation_draws_usefulness_against_memory_for_every_score_and_share() {
     // As it is, cuts, those as active, and random units, of nine layers each.
     assert_eq!(csv.lines().count(), 1 + 9 * (1 + 14 + 14 + 4));
     // The same again, and nothing is written over.
-    call(["ablate", &one, "--out", &out]).expect(1, &["there already"]);
+    call(["ablate", &one, "--out", &out]).expect(2, &["there already"]);
     assert_eq!(
         arms,
         ablation(&one, &arguments(&text(&place.path("again"))))

@@ -249,7 +249,7 @@ fn mistakes_of_a_study_are_told_with_what_to_do() {
         assert_eq!(ended.code, Some(2), "{ended:?}");
         ended.expect(2, &words);
     }
-    call(["sensitivity", &run, "--out", &full]).expect(1, &["there already"]);
+    call(["sensitivity", &run, "--out", &full]).expect(2, &["there already"]);
     call(["sensitivity", "nowhere"]).expect(1, &["nowhere"]);
     assert!(!place.path("prune.toml").exists() && place.path("full/file").exists());
 }
