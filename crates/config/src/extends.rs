@@ -144,7 +144,7 @@ fn base_names(value: &Value) -> Option<Vec<&str>> {
     }
 }
 
-/// The names of the TOML files beside `path`, in order.
+/// The names of the other TOML files beside `path`, in order.
 fn neighbours(path: &Path) -> Vec<String> {
     let folder = path
         .parent()
@@ -154,7 +154,10 @@ fn neighbours(path: &Path) -> Vec<String> {
         return Vec::new();
     };
     let mut names: Vec<String> = entries
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter_map(Result::ok)
+        // What is no plain file cannot have been meant.
+        .filter(|entry| entry.path().is_file() && Some(&*entry.file_name()) != path.file_name())
+        .filter_map(|entry| entry.file_name().into_string().ok())
         .filter(|name| name.ends_with(".toml"))
         .collect();
     names.sort();
