@@ -65,7 +65,7 @@ impl Labels {
 /// What is held out.
 pub(super) enum HeldOut {
     /// The images of another place.
-    Listed(Listed),
+    Listed(Box<Listed>),
     /// Every so many of each class.
     Every(usize),
     /// The images of these numbers.

@@ -35,7 +35,7 @@ impl Arrays<'_> {
                     );
                     return Err(DataError::format(images, reason));
                 }
-                HeldOut::Listed(listed)
+                HeldOut::Listed(Box::new(listed))
             }
             None => HeldOut::Every(self.hold_out_every),
         };

@@ -26,7 +26,7 @@ impl Lazy<'_> {
     ) -> Result<DataSet, DataError> {
         let train = list(self.train, notes)?;
         let held_out = match self.held_out {
-            Some(place) => HeldOut::Listed(list(place, notes)?),
+            Some(place) => HeldOut::Listed(Box::new(list(place, notes)?)),
             None => HeldOut::Every(self.hold_out_every),
         };
         assemble(self.train, train, held_out, self.on_bad, notes)

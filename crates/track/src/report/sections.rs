@@ -23,6 +23,9 @@ fn named(run: &Run, label: &str) -> String {
     }
 }
 
+/// A line, and the epoch of each of its points.
+pub(super) type Dated = (Series, Vec<u32>);
+
 pub(super) fn series(label: &str, scalar: &Scalar, dashed: bool) -> Series {
     Series {
         label: label.to_owned(),
@@ -33,7 +36,7 @@ pub(super) fn series(label: &str, scalar: &Scalar, dashed: bool) -> Series {
 
 /// All scalars below `prefix` in one chart; nothing if there is none.
 pub(super) fn together(run: &Run, title: &str, prefix: &str) -> String {
-    let lines: Vec<(Series, Vec<u32>)> = run
+    let lines: Vec<Dated> = run
         .below(prefix)
         .map(|(rest, scalar)| (series(rest, scalar, false), scalar.epochs.clone()))
         .collect();
@@ -45,7 +48,7 @@ pub(super) fn together(run: &Run, title: &str, prefix: &str) -> String {
 
 /// A chart of lines over epochs, or over steps where one of them has several values an epoch. With each
 /// line come the epochs of its points.
-pub(super) fn over_time(title: &str, lines: Vec<(Series, Vec<u32>)>) -> String {
+pub(super) fn over_time(title: &str, lines: Vec<Dated>) -> String {
     let by_epoch = lines
         .iter()
         .all(|(_, epochs)| epochs.windows(2).all(|pair| pair[0] < pair[1]));
@@ -164,7 +167,7 @@ fn per_layer(run: &Run, sites: &[&str]) -> String {
     }
     let mut charts = String::new();
     for site in sites {
-        let lines: Vec<(Series, Vec<u32>)> = MEANS
+        let lines: Vec<Dated> = MEANS
             .iter()
             .filter_map(|&(prefix, label, dashed)| {
                 let scalar = run.scalar(&format!("{prefix}{site}"))?;
@@ -267,7 +270,7 @@ pub fn others(run: &Run) -> String {
         .scalars
         .iter()
         .filter(|s| s.tag != "lr" && !SHOWN.iter().any(|known| s.tag.starts_with(known)));
-    let mut groups: Vec<(&str, Vec<(Series, Vec<u32>)>)> = Vec::new();
+    let mut groups: Vec<(&str, Vec<Dated>)> = Vec::new();
     for scalar in rest {
         let (group, label) = scalar.tag.rsplit_once('/').unwrap_or(("", &scalar.tag));
         let line = (series(label, scalar, false), scalar.epochs.clone());
