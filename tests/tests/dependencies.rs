@@ -1,5 +1,7 @@
 //! What the program is made of: licences that can be passed on, and no new second copy of a crate.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 

@@ -1,5 +1,7 @@
 //! What the documents tell people to type: commands and keys that there are.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
