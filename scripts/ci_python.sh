@@ -21,7 +21,6 @@ fi
 "$work/build/bin/pip" install --quiet --disable-pip-version-check 'maturin>=1.9.4,<2'
 
 cargo fmt --check
-cargo clippy --locked --all-targets -- -D warnings
 "$work/build/bin/maturin" build --locked --release --out "$work/wheels" --interpreter python3
 
 python3 -m venv "$work/use"
