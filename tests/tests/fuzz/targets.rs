@@ -443,12 +443,14 @@ fn checkpoint(folder: &Path, name: &str, bytes: &[u8]) -> bool {
 
 /// A class of pictures with one more, by its name.
 fn picture(folder: &Path, name: &str, bytes: &[u8]) -> bool {
-    for name in ["a/0.png", "a/1.png", "a/2.png"] {
-        keep(folder, &format!("pictures/{name}"), || seed("colour.png"));
+    // A folder for each name: what another target left would be read, too.
+    let root = format!("pictures-{name}");
+    for other in ["a/0.png", "a/1.png", "a/2.png"] {
+        keep(folder, &format!("{root}/{other}"), || seed("colour.png"));
     }
-    put(folder, &format!("pictures/a/{name}"), bytes);
+    put(folder, &format!("{root}/a/{name}"), bytes);
     let folder = DataSource::Folder {
-        train: folder.join("pictures"),
+        train: folder.join(&root),
         held_out: None,
         hold_out_every: Some(2),
         size: 8,

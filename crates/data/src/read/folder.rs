@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use afterimage_files::{catch, open_input};
 use image::imageops::FilterType;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageReader, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
 use rayon::prelude::*;
 
 use super::bytes::budget;
@@ -173,7 +173,14 @@ impl Folder<'_> {
     /// One image as planes `[C, size, size]`, or what is wrong with it.
     fn decode(&self, path: &Path) -> Result<Vec<u8>, String> {
         let reader = open_input(path)
-            .map(|file| ImageReader::new(BufReader::new(file)))
+            .map(|file| {
+                let mut reader = ImageReader::new(BufReader::new(file));
+                // Some formats, as TGA, are known by their name alone.
+                if let Ok(format) = ImageFormat::from_path(path) {
+                    reader.set_format(format);
+                }
+                reader
+            })
             .and_then(ImageReader::with_guessed_format)
             .map_err(|e| e.to_string())?;
         let (size, channels) = (self.size, self.channels);
