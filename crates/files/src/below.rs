@@ -59,6 +59,19 @@ impl FileError {
         matches!(self, Self::Io { source, .. } if matches!(source.kind(), NotFound | NotADirectory))
     }
 
+    /// What is wrong, without the path in front: for lists that name the file themselves.
+    pub fn reason(&self) -> String {
+        let path = match self {
+            Self::Leaves { folder: path, .. }
+            | Self::NotPlain { path, .. }
+            | Self::TooLarge { path, .. }
+            | Self::Io { path, .. } => path,
+        };
+        let text = self.to_string();
+        let front = format!("{}: ", path.display());
+        text.strip_prefix(&front).unwrap_or(&text).to_owned()
+    }
+
     /// The kind of the operating system's error, or that of data that cannot be used.
     pub fn kind(&self) -> io::ErrorKind {
         match self {
@@ -222,6 +235,8 @@ mod tests {
         assert_eq!(read_below(place.path(), "a/b", 4).unwrap(), b"text");
         assert_eq!(read_below(place.path(), "./a/b", 4).unwrap(), b"text");
         assert_eq!(read(&place.path().join("a/b"), 4).unwrap(), b"text");
+        let reason = read_below(place.path(), "a/c", 4).unwrap_err().reason();
+        assert!(reason.starts_with("cannot read: "), "{reason}");
         assert!(matches!(
             read_below(place.path(), "a/b", 3),
             Err(FileError::TooLarge {

@@ -43,7 +43,7 @@ pub enum SweepError {
     )]
     NoSweep(PathBuf),
     /// No sweep where one is to be reported on.
-    #[error("{}: holds no sweep (no ledger.jsonl); name its folder with --out", .0.display())]
+    #[error("{}: holds no sweep (no ledger.jsonl); give the folder that one was begun in", .0.display())]
     NothingToReport(PathBuf),
     /// A ledger without an entry.
     #[error(

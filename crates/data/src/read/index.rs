@@ -128,7 +128,7 @@ impl List<'_> {
             .into_par_iter()
             .map(|at| {
                 let path = below(root, names.get(at).unwrap_or_default());
-                let path = path.map_err(|error| error.to_string())?;
+                let path = path.map_err(|error| error.reason())?;
                 let about = std::fs::metadata(&path).map_err(|error| error.to_string())?;
                 Ok(about.len())
             })
