@@ -7,7 +7,8 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use afterimage_hooks::{Outcome, Sink as _};
-use afterimage_track::{HParam, Session, SessionStatus, TensorBoard, TrackError, files};
+use afterimage_sweep::quoted_text;
+use afterimage_track::{HParam, Session, SessionStatus, TensorBoard, TrackError, files, name_of};
 use toml::Value;
 
 use crate::run_dir::RunDir;
@@ -18,9 +19,10 @@ const WITHOUT_EFFECT: [&str; 5] = ["checkpoints", "loader", "name", "overhead", 
 /// The words that open TensorBoard on a run, beside others of its folder, so that each has its folder's
 /// name. A run right in the folder at work is opened alone: TensorBoard would search all that lies there.
 pub(crate) fn board_of(run: &Path) -> String {
-    let quoted = |text: String| match text.contains(|c: char| c.is_whitespace() || c == '\'') {
-        true => format!("'{}'", text.replace('\'', "'\\''")),
-        false => text,
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=,:@%".contains(c);
+    let quoted = |text: String| match text.chars().all(plain) {
+        true => text,
+        false => quoted_text(&text),
     };
     let above = run.parent().filter(|above| above.file_name().is_some());
     match (above, run.file_name()) {
@@ -75,15 +77,6 @@ fn write(run: &RunDir, say: impl FnOnce(&mut TensorBoard) -> io::Result<()>) {
     if let Err(error) = written {
         tracing::warn!("TensorBoard's HParams tab lacks what was set in this run: {error}");
     }
-}
-
-/// The last two folders of a run directory, such as `quickstart/1-b9e534e5`.
-fn name_of(run: &Path) -> String {
-    let parts: Vec<String> = run
-        .components()
-        .map(|part| part.as_os_str().to_string_lossy().into_owned())
-        .collect();
-    parts[parts.len().saturating_sub(2)..].join("/")
 }
 
 /// What a config sets, by key; plugins by their ids.
@@ -154,19 +147,11 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_called_by_its_folders() {
-        assert_eq!(
-            name_of(Path::new("runs/quickstart/1-ab")),
-            "quickstart/1-ab"
-        );
-        assert_eq!(name_of(Path::new("here")), "here");
-    }
-
-    #[test]
     fn tensorboard_is_opened_so_that_runs_have_names() {
         for (run, words) in [
             ("runs/quickstart/1-ab", "--logdir runs/quickstart"),
             ("/tmp/a b/run", "--logdir '/tmp/a b'"),
+            ("/tmp/q&b$HOME/run", "--logdir '/tmp/q&b$HOME'"),
             ("run", "--logdir_spec run:run/tensorboard"),
             ("./run", "--logdir_spec run:./run/tensorboard"),
             ("/run", "--logdir_spec run:/run/tensorboard"),

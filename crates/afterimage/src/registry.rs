@@ -345,7 +345,7 @@ impl Registry {
                 "norms and histograms of parameters, gradients and updates, layer by layer",
                 |_: &WatchConfig, _| {},
                 Watch::new,
-            ))
+            ).reporting(&["watch"]))
             .with(described(
                 "chaos",
                 "fails on purpose, to see what a broken plugin does to a run",

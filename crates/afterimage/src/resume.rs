@@ -8,7 +8,7 @@ use afterimage_hooks::{Decision, Outcome};
 use afterimage_model::Encoder as _;
 use afterimage_track::{files, read_table};
 use afterimage_train::{
-    Checkpoints, LoopState, RunReport, TrainError, read_book, read_disabled, read_state,
+    Checkpoints, LoopState, RunReport, TrainError, read_book, read_disabled, read_state_and_book,
 };
 use serde_json::Value;
 
@@ -124,9 +124,12 @@ fn go_on(
     };
     // Before anything is trained or removed: a list that names files elsewhere was not written here.
     afterimage_track::read_images(directory.path())?;
-    let state = read_state(&last)?;
-    let mut lost: Vec<String> = lost_scalars(&directory, &state)?.into_iter().collect();
-    lost.extend(lost_records(&directory, &last)?);
+    let (state, book) = read_state_and_book(&last)?;
+    let lost: Vec<String> = match book {
+        Some(book) => book.lost(directory.path()),
+        // A checkpoint of before there were books knows the last scalars alone.
+        None => lost_scalars(&directory, &state)?.into_iter().collect(),
+    };
     let finished = state.finished;
     if finished && is_complete(&directory, &loaded.value) {
         let path = directory.path().to_owned();
@@ -156,12 +159,6 @@ fn go_on(
     Ok(Gone::ToItsEnd(Box::new(ended)))
 }
 
-/// What the directory lacks of the records that it had at the checkpoint at `last`.
-fn lost_records(directory: &RunDir, last: &Path) -> Result<Vec<String>, RunError> {
-    let book = read_book(last)?.unwrap_or_default();
-    Ok(book.lost(directory.path()))
-}
-
 /// What the run in `path` lacks of the records that it had at its last checkpoint, a line for each kind;
 /// nothing is known of a run without checkpoints that are whole.
 ///
@@ -170,7 +167,10 @@ fn lost_records(directory: &RunDir, last: &Path) -> Result<Vec<String>, RunError
 pub fn lost_since(path: &Path) -> Result<Vec<String>, RunError> {
     let directory = RunDir::open(path)?;
     match Checkpoints::new(directory.checkpoints(), 1, "").last_good() {
-        Ok(last) => lost_records(&directory, &last.path),
+        Ok(last) => {
+            let book = read_book(&last.path)?.unwrap_or_default();
+            Ok(book.lost(directory.path()))
+        }
         Err(TrainError::NoCheckpoint { .. } | TrainError::NoneWhole(_)) => Ok(Vec::new()),
         Err(error) => Err(error.into()),
     }

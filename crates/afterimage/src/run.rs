@@ -384,7 +384,14 @@ pub(crate) fn finish(
     let costs: Vec<PluginCost> = costs.into_iter().map(PluginCost::from).collect();
     text.push_str(&cost_table(&costs, report.seconds));
     let html = HtmlReport::from_run(run.path());
-    let html = html.map(|html| html.found(&found).costs(&costs));
+    let closed = disabled_sinks.into_iter();
+    let closed = closed.map(|sink| format!("the sink {sink}"));
+    let lost_records: Vec<String> = lost.into_iter().chain(closed).collect();
+    let html = html.map(|html| {
+        let mut html = html.found(&found).costs(&costs);
+        html.lacks(lost_records.clone());
+        html
+    });
     match html.and_then(|html| html.write(&run.report())) {
         Ok(()) => text.push_str(&format!("report:         {}\n", run.report().display())),
         Err(error) => tracing::warn!("the report could not be written: {error}"),
@@ -399,9 +406,6 @@ pub(crate) fn finish(
             "plugin {plugin:?} failed and was switched off; see log.txt\n"
         ));
     }
-    let closed = disabled_sinks.into_iter();
-    let closed = closed.map(|sink| format!("the sink {sink}"));
-    let lost_records: Vec<String> = lost.into_iter().chain(closed).collect();
     for what in &lost_records {
         text.push_str(&format!("records are lost: {what}\n"));
     }

@@ -181,7 +181,8 @@ fn report(runs: &[PathBuf]) -> Result<u8, RunError> {
     for run in runs {
         let directory = afterimage::RunDir::open(run)?;
         let mut report = afterimage::track::Report::from_run(directory.path())?;
-        report.lacks(afterimage::lost_since(run)?);
+        // A checkpoint that cannot be read costs the page nothing but what it knows.
+        report.lacks(afterimage::lost_since(run).unwrap_or_else(|error| vec![error.to_string()]));
         report.write(&directory.report())?;
         say(&format!("{}\n", directory.report().display()));
         for part in report.damaged() {

@@ -70,6 +70,7 @@ pub use plan::{Check, Checked, Plan, PlannedStage, Trial};
 pub use reports::{Reports, read_reports};
 pub use results::{Configuration, Results, Row};
 pub use settle::settled;
+pub use shell::quoted_text;
 pub use slurm::Slurm;
 pub use space::Range;
 pub use stage::Stage;

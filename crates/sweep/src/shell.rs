@@ -8,7 +8,7 @@ pub(crate) fn quoted(path: &Path) -> String {
 }
 
 /// `text` as one word of a POSIX shell.
-pub(crate) fn quoted_text(text: &str) -> String {
+pub fn quoted_text(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 

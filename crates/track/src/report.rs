@@ -21,8 +21,8 @@ pub mod html {
 use std::path::Path;
 
 use crate::{TrackError, files};
-pub use load::PluginCost;
 use load::Run;
+pub use load::{PluginCost, name_of};
 
 /// A page with the charts, histograms, pictures and tables of a run. It needs no other file, no
 /// network and no script.

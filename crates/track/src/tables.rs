@@ -104,9 +104,13 @@ impl Sink for Tables {
         };
         let mut failed = None;
         self.pending.retain(|path, table| {
+            // Where one could not be written, there is no room for the next.
+            if failed.is_some() {
+                return true;
+            }
             let error = write(path, table).err();
             let waits = error.is_some();
-            failed = failed.take().or(error);
+            failed = error;
             waits
         });
         failed.map_or(Ok(()), |error: TrackError| Err(error.into()))

@@ -50,6 +50,14 @@ pub fn read_book(path: &Path) -> Result<Option<Book>, TrainError> {
     read(path, None).map(|checkpoint| checkpoint.book)
 }
 
+/// Both in one reading: where the run stood, and what it had on record.
+///
+/// # Errors
+/// A checkpoint that is incomplete or damaged.
+pub fn read_state_and_book(path: &Path) -> Result<(LoopState, Option<Book>), TrainError> {
+    read(path, None).map(|checkpoint| (checkpoint.state, checkpoint.book))
+}
+
 /// The units that the model of the checkpoint at `path` keeps of those that its config describes.
 ///
 /// # Errors

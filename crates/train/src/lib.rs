@@ -38,7 +38,7 @@ mod view_feed;
 pub use attach::{Afterimage, RunReport};
 pub use checkpoint::{Checkpoints, LoopState, give_config};
 pub use checkpoint_parts::{
-    read_book, read_disabled, read_kept, read_model, read_plugins, read_state,
+    read_book, read_disabled, read_kept, read_model, read_plugins, read_state, read_state_and_book,
 };
 pub use embed::embed;
 pub use error::TrainError;

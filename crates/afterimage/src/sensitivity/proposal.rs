@@ -157,10 +157,10 @@ impl Study<'_> {
                 best = Some((lost, way, chosen));
             }
         }
-        let Some((predicted, way, chosen)) = best else {
+        let Some((_, way, chosen)) = best else {
             return Err(out_of_reach(least, budget).into());
         };
-        self.measured(found, budget, way, (predicted, &chosen), &cost, prefix)
+        self.measured(found, budget, way, &chosen, &cost, prefix)
     }
 
     /// The proposal of `chosen` steps, measured.
@@ -169,7 +169,7 @@ impl Study<'_> {
         found: &Sensitivity,
         budget: Budget,
         way: Way,
-        (predicted, chosen): (f64, &[Step]),
+        chosen: &[Step],
         cost: &dyn Fn(&[usize]) -> u64,
         prefix: &mut Prefix<'_>,
     ) -> Result<Proposal, RunError> {
@@ -204,6 +204,7 @@ impl Study<'_> {
             .iter()
             .map(|(at, fraction)| proposed(found, &ties[*at], *fraction, way))
             .collect();
+        let alone = sites.iter().map(|site| site.lost.0).sum();
         let squares = sites.iter().map(|site| site.lost.1.powi(2)).sum::<f64>();
         let names = self.groups.names();
         Ok(Proposal {
@@ -215,7 +216,7 @@ impl Study<'_> {
                 .collect(),
             sites,
             left: cost(&gone) as f64 / all.max(1) as f64,
-            predicted: (predicted, squares.sqrt()),
+            predicted: (alone, squares.sqrt()),
             measured,
             random: Control {
                 knn_lost,

@@ -66,7 +66,11 @@ pub fn error_chart(title: &str, axis: &Axis, series: &[Series], errors: &[Vec<f6
     let plot = if all().next().is_none() {
         "<p class=note>No finite values.</p>".to_owned()
     } else {
-        let x = span(all().map(|p| p.0));
+        let x = match axis {
+            // Each name has its place, also where nothing was measured.
+            Axis::Names(names) => (0.0, names.len().saturating_sub(1) as f64),
+            _ => span(all().map(|p| p.0)),
+        };
         let barred = series.iter().zip(errors).flat_map(|(one, errors)| {
             let ends = one.points.iter().zip(errors);
             ends.flat_map(|(p, e)| [p.1 - e, p.1 + e])
@@ -164,21 +168,24 @@ fn number_axis(frame: Frame, bottom: f64, what: &str, whole: bool) -> String {
     )
 }
 
-/// Names of sites without what is the same in all of them.
+/// Names of sites without `encoder.` in front and `.act` behind, where all sites have it.
 fn tell_apart(names: &[String]) -> Vec<String> {
-    let inner: Vec<&String> = names.iter().filter(|name| name.contains('.')).collect();
-    let strip = |name: &str| -> String {
-        let name = name.strip_prefix("encoder.").unwrap_or(name);
-        name.strip_suffix(".act").unwrap_or(name).to_owned()
+    let sites = || names.iter().filter(|name| name.contains('.'));
+    let front = if sites().all(|name| name.starts_with("encoder.")) {
+        "encoder."
+    } else {
+        ""
     };
-    let all = |end: &dyn Fn(&str) -> bool| inner.iter().all(|name| end(name));
-    match all(&|name| name.starts_with("encoder.")) && all(&|name| name.ends_with(".act")) {
-        true => names.iter().map(|name| strip(name)).collect(),
-        false => names
-            .iter()
-            .map(|name| name.strip_prefix("encoder.").unwrap_or(name).to_owned())
-            .collect(),
-    }
+    let end = if sites().all(|name| name.ends_with(".act")) {
+        ".act"
+    } else {
+        ""
+    };
+    let told = |name: &String| {
+        let name = name.strip_prefix(front).unwrap_or(name);
+        name.strip_suffix(end).unwrap_or(name).to_owned()
+    };
+    names.iter().map(told).collect()
 }
 
 /// Pixels that turned names need below the plot.

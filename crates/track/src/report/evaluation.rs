@@ -38,7 +38,7 @@ pub fn evaluation(run: &Run) -> String {
             .filter(|_| !control && scalar.points.len() > 1)
         {
             let flat = Series {
-                label: format!("{name} before training"),
+                label: format!("{name} {}", run.start()),
                 points: scalar.points.iter().map(|point| (point.0, first)).collect(),
                 dashed: true,
             };
@@ -48,10 +48,11 @@ pub fn evaluation(run: &Run) -> String {
     lines.extend(controls);
     let dashed = lines.iter().any(|(line, _)| line.dashed);
     let note = match dashed {
-        true => {
-            "Dashed lines are controls: the encoder before training, and the reference encoder of a pair."
-        }
-        false => "",
+        true => format!(
+            "Dashed lines are controls: the encoder {}, and the reference encoder of a pair.",
+            run.start()
+        ),
+        false => String::new(),
     };
-    section("Usefulness", note, &over_time("evaluation", lines))
+    section("Usefulness", &note, &over_time("evaluation", lines))
 }

@@ -65,7 +65,7 @@ type Line = (&'static str, &'static str, &'static str, bool);
 
 /// The last values of `lines` along the layers, with bars of one standard error.
 fn profile(run: &Run, title: &str, layers: &[&str], lines: &[Line]) -> String {
-    let last = |prefix: &str, layer: &str| run.beside(SETS[0].0, &format!("{prefix}{layer}"));
+    let last = |prefix: &str, layer: &str| run.last_of(SETS[0].0, prefix, layer);
     let (mut series, mut errors) = (Vec::new(), Vec::new());
     for &(prefix, error, label, dashed) in lines {
         if run.below(prefix).next().is_none() {
@@ -111,7 +111,8 @@ fn alignment_gap(run: &Run) -> String {
         points: along(&Scalar::last),
         dashed: false,
     }];
-    if layers.iter().any(|(_, scalar)| scalar.points.len() > 1) {
+    let again = |scalar: &Scalar| scalar.points.len() > 1 && scalar.first().is_some();
+    if layers.iter().any(|(_, scalar)| again(scalar)) {
         lines.push(Series {
             label: before.to_owned(),
             points: along(&|scalar| scalar.first().unwrap_or(f64::NAN)),
@@ -127,13 +128,14 @@ fn alignment_gap(run: &Run) -> String {
     if run.is_training() {
         charts += &together(run, "alignment gap", GAP);
     }
-    section(
-        "Alignment gap",
-        "How much further apart the encoder maps the views of held-out points than those of training \
-         points: (H − T) / (H + T). No reference encoder is needed. What is there before training comes \
-         from the two sets of points and is no memory.",
-        &charts,
-    )
+    let mut note = "How much further apart the encoder maps the views of held-out points than those of training \
+         points: (H − T) / (H + T). No reference encoder is needed."
+        .to_owned();
+    if !run.is_fine_tuned() {
+        note +=
+            " What is there before training comes from the two sets of points and is no memory.";
+    }
+    section("Alignment gap", &note, &charts)
 }
 
 /// LayerMem of the layers with its controls, and the alignment gap.
@@ -143,7 +145,7 @@ pub fn layers(run: &Run) -> String {
     if layers.is_empty() {
         return gap;
     }
-    let last = |prefix: &str, layer: &str| run.beside(SETS[0].0, &format!("{prefix}{layer}"));
+    let last = |prefix: &str, layer: &str| run.last_of(SETS[0].0, prefix, layer);
     let at = run.at(SETS[0].0);
     let mut charts = profile(run, &format!("LayerMem by layer{at}"), &layers, &SETS);
     charts += &profile(

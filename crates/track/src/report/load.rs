@@ -85,6 +85,8 @@ struct Told {
 pub struct Run {
     pub name: String,
     pub config: Option<String>,
+    /// The same by its keys; empty where it is no TOML.
+    pub settings: toml::Table,
     pub manifest: Option<serde_json::Value>,
     /// In the order in which the tags were first put on record, which for sites is their order in
     /// the model.
@@ -92,6 +94,8 @@ pub struct Run {
     pub timings: Vec<Scalar>,
     pub histograms: BTreeMap<String, Vec<HistogramLine>>,
     pub pictures: BTreeMap<String, Vec<Picture>>,
+    /// How many pictures of each tag are on record.
+    pub taken: BTreeMap<String, usize>,
     pub tables: Vec<Snapshot>,
     /// Which files the samples are.
     pub names: Names,
@@ -131,6 +135,11 @@ impl Run {
             }
         };
         run.config = small(CONFIG).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        run.settings = run
+            .config
+            .as_deref()
+            .and_then(|config| toml::from_str(config).ok())
+            .unwrap_or_default();
         let (manifest, result) = (small(MANIFEST), small(RESULT));
         run.manifest = manifest.and_then(|bytes| {
             let parsed = serde_json::from_slice(&bytes);
@@ -156,7 +165,7 @@ impl Run {
                 .or_default()
                 .push(line);
         }
-        run.pictures = pictures(dir, &mut damaged);
+        (run.pictures, run.taken) = pictures(dir, &mut damaged);
         run.tables = tables(dir, &mut damaged);
         run.names = Names::read(dir, &mut damaged);
         run.damaged = damaged;
@@ -200,8 +209,20 @@ impl Run {
 
     /// Whether the run began with an encoder that was there already.
     pub fn is_fine_tuned(&self) -> bool {
-        let config = self.config.as_deref().unwrap_or_default();
-        config.lines().any(|line| line.trim() == "[fine_tune]")
+        self.settings.contains_key("fine_tune")
+    }
+
+    /// When the first values of a run are of.
+    pub fn start(&self) -> &'static str {
+        match self.is_fine_tuned() {
+            true => "at the start",
+            false => "before training",
+        }
+    }
+
+    /// The last value of `prefix` at `layer`, if it is of one time with those below `beside`.
+    pub fn last_of(&self, beside: &str, prefix: &str, layer: &str) -> f64 {
+        self.beside(beside, &format!("{prefix}{layer}"))
     }
 
     /// The scalar of this tag.
@@ -234,7 +255,8 @@ pub fn evenly(n: usize, k: usize) -> Vec<usize> {
     (0..k).map(|i| i * (n - 1) / (k - 1)).collect()
 }
 
-fn name_of(dir: &Path) -> String {
+/// The last two folders of a run directory, such as `quickstart/1-b9e534e5`.
+pub fn name_of(dir: &Path) -> String {
     let full = fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
     let mut parts: Vec<_> = full
         .iter()
@@ -271,7 +293,10 @@ fn by_tag(lines: Vec<ScalarLine>) -> Vec<Scalar> {
     scalars
 }
 
-fn pictures(dir: &Path, damaged: &mut Vec<String>) -> BTreeMap<String, Vec<Picture>> {
+/// Pictures of the page by tag, and how many of each tag there are.
+type Pictures = (BTreeMap<String, Vec<Picture>>, BTreeMap<String, usize>);
+
+fn pictures(dir: &Path, damaged: &mut Vec<String>) -> Pictures {
     let mut latest = BTreeMap::new();
     for line in noted(read_images(dir), damaged) {
         // A later picture of the same epoch replaced the file of the earlier one.
@@ -282,7 +307,9 @@ fn pictures(dir: &Path, damaged: &mut Vec<String>) -> BTreeMap<String, Vec<Pictu
         by_tag.entry(tag).or_default().push(line);
     }
     let mut shown: BTreeMap<String, Vec<Picture>> = BTreeMap::new();
+    let mut taken = BTreeMap::new();
     for (tag, lines) in by_tag {
+        taken.insert(tag.clone(), lines.len());
         for index in evenly(lines.len(), PICTURES) {
             let line = &lines[index];
             match read_picture(dir, &line.file) {
@@ -296,7 +323,7 @@ fn pictures(dir: &Path, damaged: &mut Vec<String>) -> BTreeMap<String, Vec<Pictu
             }
         }
     }
-    shown
+    (shown, taken)
 }
 
 fn tables(dir: &Path, damaged: &mut Vec<String>) -> Vec<Snapshot> {

@@ -68,7 +68,7 @@ fn damage(run: &Run) -> String {
         .map(|line| format!("<li>{}</li>", escape(line)))
         .collect();
     format!(
-        "<div class=warning><strong>Not shown, because it cannot be read:</strong><ul>{lines}</ul></div>"
+        "<div class=warning><strong>Not shown, because it cannot be read or is lost:</strong><ul>{lines}</ul></div>"
     )
 }
 

@@ -3,7 +3,8 @@
 use afterimage_hooks::Column;
 
 use super::load::{Picture, Run};
-use super::page::{data_uri, escape, section, short, table};
+use super::page::{data_uri, escape, section, table};
+use super::sections::number;
 
 /// Pictures of one kind that are shown at once; the others are folded away.
 const OPEN: usize = 2;
@@ -20,7 +21,8 @@ pub fn pictures(run: &Run) -> String {
             Some(site) => owners.push((place(run, site), site, pictures)),
             None => {
                 let below = remembered(run, tag);
-                html += &strip(tag, &caption(tag), pictures, &below, &mut room);
+                let strip = Strip::of(run, tag, pictures);
+                html += &strip.html(&caption(tag), &below, &mut room);
             }
         }
     }
@@ -32,7 +34,7 @@ pub fn pictures(run: &Run) -> String {
             "Training images that answer most in the units of highest UnitMem of {site}, highest first"
         );
         let tag = format!("unitmem/owners/{site}");
-        let one = strip(&tag, &caption, pictures, "", &mut room);
+        let one = Strip::of(run, &tag, pictures).html(&caption, "", &mut room);
         match at < OPEN {
             true => html += &one,
             false => folded += &one,
@@ -61,48 +63,68 @@ fn caption(tag: &str) -> String {
     }
 }
 
-/// The last picture of a tag large, earlier ones folded, and `below` them what they show, as far as there
-/// is `room` on the page.
-fn strip(tag: &str, caption: &str, pictures: &[Picture], below: &str, room: &mut usize) -> String {
-    let mut fits = |picture: &&Picture| {
-        let left = room.checked_sub(picture.png.len());
-        *room = left.unwrap_or(*room);
-        left.is_some()
-    };
-    let image = |picture: &Picture| {
+/// The pictures of one tag.
+struct Strip<'a> {
+    tag: &'a str,
+    pictures: &'a [Picture],
+    /// How many are on record.
+    taken: usize,
+}
+
+impl<'a> Strip<'a> {
+    fn of(run: &Run, tag: &'a str, pictures: &'a [Picture]) -> Self {
+        let taken = run.taken.get(tag).copied().unwrap_or(pictures.len());
+        Self {
+            tag,
+            pictures,
+            taken,
+        }
+    }
+
+    fn image(&self, picture: &Picture) -> String {
         format!(
             "<figure class=picture><img src=\"{}\" width={} height={} alt=\"{}, epoch {}\"><figcaption>epoch {}</figcaption></figure>",
             data_uri(&picture.png),
             picture.width,
             picture.height,
-            escape(tag),
+            escape(self.tag),
             picture.epoch,
             picture.epoch
         )
-    };
-    let Some((last, before)) = pictures.split_last() else {
-        return String::new();
-    };
-    let mut html = format!("<div class=pictures><h3>{}</h3>", escape(caption));
-    if fits(&last) {
-        html += &image(last);
     }
-    html += below;
-    let earlier: Vec<&Picture> = before.iter().filter(&mut fits).collect();
-    if !earlier.is_empty() {
-        let shown: String = earlier.iter().map(|picture| image(picture)).collect();
-        html += &format!("<details><summary>earlier epochs</summary>{shown}</details>");
+
+    /// The last picture large, earlier ones folded, and `below` them what they show, as far as there is
+    /// `room` on the page.
+    fn html(&self, caption: &str, below: &str, room: &mut usize) -> String {
+        let mut shown = 0;
+        let mut fits = |picture: &&Picture| {
+            let left = room.checked_sub(picture.png.len());
+            *room = left.unwrap_or(*room);
+            shown += usize::from(left.is_some());
+            left.is_some()
+        };
+        let Some((last, before)) = self.pictures.split_last() else {
+            return String::new();
+        };
+        let mut html = format!("<div class=pictures><h3>{}</h3>", escape(caption));
+        if fits(&last) {
+            html += &self.image(last);
+        }
+        html += below;
+        let earlier: Vec<&Picture> = before.iter().filter(&mut fits).collect();
+        if !earlier.is_empty() {
+            let images: String = earlier.iter().map(|picture| self.image(picture)).collect();
+            html += &format!("<details><summary>earlier epochs</summary>{images}</details>");
+        }
+        if shown < self.taken {
+            html += &format!(
+                "<p class=note>{shown} of {} pictures are here, so that the page stays small; all are in <code>images/{}</code></p>",
+                self.taken,
+                escape(&self.tag.replace('/', "."))
+            );
+        }
+        html + "</div>"
     }
-    let shown = html.matches("<img").count();
-    if shown < pictures.len() {
-        html += &format!(
-            "<p class=note>{} of {} pictures are here, so that the page stays small; all are in <code>images/{}</code></p>",
-            shown,
-            pictures.len(),
-            escape(&tag.replace('/', "."))
-        );
-    }
-    html + "</div>"
 }
 
 /// Scores and names of the candidates in the picture of the same tag, in its order.
@@ -128,8 +150,8 @@ fn remembered(run: &Run, tag: &str) -> String {
             vec![
                 format!("#{point}"),
                 file.unwrap_or("–").to_owned(),
-                short(scores[row]),
-                short(above[row]),
+                number(scores[row]),
+                number(above[row]),
             ]
         })
         .collect();
@@ -158,14 +180,19 @@ mod tests {
         };
         let pictures = [picture(1, 60), picture(2, 10), picture(3, 50)];
         let mut room = 100;
-        let html = strip("a/b", "c", &pictures, "", &mut room);
+        let strip = Strip {
+            tag: "a/b",
+            pictures: &pictures,
+            taken: 8,
+        };
+        let html = strip.html("c", "", &mut room);
         assert!(
             html.contains("epoch 3<") && html.contains("epoch 2<"),
             "{html}"
         );
         assert!(!html.contains("epoch 1<"), "{html}");
         assert!(
-            html.contains("2 of 3 pictures") && html.contains("images/a.b"),
+            html.contains("2 of 8 pictures") && html.contains("images/a.b"),
             "{html}"
         );
         assert_eq!(room, 40);

@@ -151,10 +151,16 @@ pub fn memorization(run: &Run) -> String {
         "UnitMem by layer: how selective units are",
         &format!(
             "UnitMem of a unit compares its strongest point with the mean of the others: 0 where it answers to all \
-             points alike, 1 where it answers to one. That alone is no memory. Held-out points and the {} show \
-             how much of it is there without training on the points; their own sets of points differ, too, \
-             so that an excess counts against the excess before training.",
-            named(run, UNTRAINED)
+             points alike, 1 where it answers to one. That alone is no memory. {}",
+            match run.is_fine_tuned() {
+                true =>
+                    "Held-out points show how much of it is there without training on the points, the encoder \
+                         at the start how much this training added.",
+                false =>
+                    "Held-out points and the untrained encoder show how much of it is there without training \
+                          on the points; their own sets of points differ, too, so that an excess counts against \
+                          the excess before training.",
+            }
         ),
         &charts,
     );

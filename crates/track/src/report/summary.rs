@@ -21,7 +21,7 @@ const SETTINGS: [(&str, &str, &str); 8] = [
 pub fn summary(run: &Run) -> String {
     let mut rows: Vec<Vec<String>> = Vec::new();
     for (name, group, key) in SETTINGS {
-        if let Some(value) = run.config.as_deref().and_then(|c| setting(c, group, key)) {
+        if let Some(value) = setting(&run.settings, group, key) {
             rows.push(vec![name.to_owned(), value]);
         }
     }
@@ -37,7 +37,7 @@ pub fn summary(run: &Run) -> String {
                 text += &format!(", epoch {epoch}");
             }
             if let Some(first) = scalar.first().filter(|_| *epoch > 0) {
-                text += &format!("; before training {}", short(first));
+                text += &format!("; {} {}", run.start(), short(first));
             }
             rows.push(vec![scalar.tag.clone(), text]);
         }
@@ -48,20 +48,16 @@ pub fn summary(run: &Run) -> String {
     section("What was run", "", &table(&[], &rows))
 }
 
-/// The value of `key` in the table `group` of a run's own config, which has one key a line.
-fn setting(config: &str, group: &str, key: &str) -> Option<String> {
-    let mut now = "";
-    for line in config.lines() {
-        if let Some(name) = line.trim().strip_prefix('[') {
-            now = name.trim_matches(['[', ']']);
-        } else if now == group
-            && let Some((name, value)) = line.split_once('=')
-            && name.trim() == key
-        {
-            return Some(value.trim().trim_matches('"').to_owned());
-        }
+/// The value of `key` in the table `group` of a run's config, or outside of tables.
+fn setting(config: &toml::Table, group: &str, key: &str) -> Option<String> {
+    let table = match group {
+        "" => config,
+        group => config.get(group)?.as_table()?,
+    };
+    match table.get(key)? {
+        toml::Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
     }
-    None
 }
 
 /// A simple entry of the manifest as text.
@@ -104,12 +100,12 @@ mod tests {
 
     #[test]
     fn a_setting_is_found_in_its_own_table() {
-        let config = "seed = 3\n\n[data]\nkind = \"embedded\"\n[encoder]\nkind = \"resnet9\"\n";
-        assert_eq!(
-            setting(config, "encoder", "kind").as_deref(),
-            Some("resnet9")
-        );
-        assert_eq!(setting(config, "", "seed").as_deref(), Some("3"));
-        assert_eq!(setting(config, "data", "width"), None);
+        let config =
+            "seed = 3\n\n[data]\nkind = \"embedded\"\n[fine_tune]\nfrom = 'C:\\runs \"a\"'\n";
+        let config: toml::Table = toml::from_str(config).unwrap_or_default();
+        let from = setting(&config, "fine_tune", "from");
+        assert_eq!(from.as_deref(), Some("C:\\runs \"a\""));
+        assert_eq!(setting(&config, "", "seed").as_deref(), Some("3"));
+        assert_eq!(setting(&config, "data", "width"), None);
     }
 }
