@@ -11,6 +11,7 @@ processes stands in its place.
     python3 scripts/bench_data.py target/release/afterimage [COUNT] [THREADS] [ROUNDS]
 """
 
+import argparse
 import io
 import json
 import multiprocessing
@@ -18,7 +19,6 @@ import os
 import pathlib
 import statistics
 import subprocess
-import sys
 import tarfile
 import tempfile
 import time
@@ -33,10 +33,13 @@ try:
 except ImportError:
     torch, Dataset = None, object
 
-PROGRAM = pathlib.Path(sys.argv[1]).resolve()
-COUNT = int(sys.argv[2]) if len(sys.argv) > 2 else 10_000
-THREADS = int(sys.argv[3]) if len(sys.argv) > 3 else 2
-ROUNDS = int(sys.argv[4]) if len(sys.argv) > 4 else 3
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("program", type=pathlib.Path)
+for name, default in [("count", 10_000), ("threads", 2), ("rounds", 3)]:
+    parser.add_argument(name, type=int, nargs="?", default=default)
+arguments = parser.parse_args()
+PROGRAM = arguments.program.resolve()
+COUNT, THREADS, ROUNDS = arguments.count, arguments.threads, arguments.rounds
 SIZE, CLASSES, SHARD, BATCH = 64, 10, 1000, 256
 
 

@@ -7,6 +7,7 @@ Each is as small as its format allows. The .pt files have the archive and the pi
 without torch: tensors by `torch._utils._rebuild_tensor_v2` over storages that are named persistently.
 """
 
+import argparse
 import gzip
 import io
 import json
@@ -127,6 +128,7 @@ def images():
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     FOLDER.mkdir(parents=True, exist_ok=True)
     pictures()
     tables()

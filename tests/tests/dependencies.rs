@@ -1,4 +1,5 @@
-//! What the program is made of: licences that can be passed on, and no new second copy of a crate.
+//! What the program is made of with its default features: licences that can be passed on, and no new
+//! second copy of a crate. The features for GPUs and the Python package, which bring more, are not looked at.
 
 #![allow(clippy::unwrap_used)]
 

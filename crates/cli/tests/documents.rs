@@ -1,4 +1,4 @@
-//! What the documents tell people to type: commands and keys that there are.
+//! What the documents tell people to type: commands and flags that there are.
 
 #![allow(clippy::unwrap_used)]
 
@@ -171,21 +171,5 @@ fn every_flag_of_the_documents_is_there() {
             }
         }
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-#[test]
-fn every_table_of_keys_in_the_documents_can_be_read() {
-    let mut read = 0;
-    let mut wrong = Vec::new();
-    for block in blocks() {
-        if block.language == "toml" {
-            read += 1;
-            if let Err(problem) = toml::from_str::<toml::Table>(&block.text) {
-                wrong.push(format!("{}: {problem}", block.at));
-            }
-        }
-    }
-    assert!(read > 5, "{read} blocks were found");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
