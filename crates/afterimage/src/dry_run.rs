@@ -49,7 +49,7 @@ fn told(
     if with_data {
         let mut notes = Vec::new();
         let data = experiment.load_data_telling(&mut notes)?;
-        experiment.check_readers(&data, &plugins)?;
+        experiment.check_plugins(&data, &plugins)?;
         let images = data.train.len();
         let pair = experiment
             .pair

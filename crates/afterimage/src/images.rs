@@ -50,8 +50,9 @@ impl Experiment {
         Err(RunError::NoLabels { key, what })
     }
 
-    /// Refuses plugins that read labels, where `data` has none.
-    pub(crate) fn check_readers(
+    /// Refuses plugins that `data` cannot serve: that read labels where there are none, or ask for more held-out
+    /// images than there are.
+    pub(crate) fn check_plugins(
         &self,
         data: &DataSet,
         plugins: &[Attached],

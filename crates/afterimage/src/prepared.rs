@@ -77,7 +77,7 @@ impl Prepared {
         let device = open_device(&experiment.device)?;
         let mut notes = Vec::new();
         let data = Arc::new(experiment.load_data_telling(&mut notes)?);
-        experiment.check_readers(&data, &plugins)?;
+        experiment.check_plugins(&data, &plugins)?;
         if let Some(run) = resumed {
             samples::unchanged(run, &data)?;
         }

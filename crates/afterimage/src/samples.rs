@@ -146,11 +146,10 @@ pub fn check_images(
     sets: &[String],
     notes: &mut Vec<String>,
 ) -> Result<ImageCheck, RunError> {
-    let config = match source.is_dir() {
-        false => source.to_owned(),
-        true => RunDir::open(source)?.config(),
+    let loaded = match source.is_dir() {
+        false => registry.load(source, sets)?,
+        true => registry.load_kept(&RunDir::open(source)?.config(), sets)?,
     };
-    let loaded = registry.load(&config, sets)?;
     notes.extend(loaded.notes.iter().cloned());
     let source = loaded.value.data.for_check();
     let data = source.load_telling(loaded.value.limits, notes)?;

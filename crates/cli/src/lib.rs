@@ -66,6 +66,7 @@ pub struct Call {
 impl Call {
     /// Runs the command with the plugins of `registry`; the result is the exit code.
     pub fn run(self, registry: &Registry) -> u8 {
+        output::remember(&self.words);
         match Arguments::try_parse_from(&self.words) {
             Ok(arguments) => commands::execute(registry, arguments, self.program),
             Err(error) => {

@@ -1,24 +1,31 @@
 //! What the commands say.
 
 use std::borrow::Cow;
+use std::ffi::OsString;
 use std::io::{self, Write};
-use std::sync::LazyLock;
+use std::sync::RwLock;
 
 use afterimage::files::{plain, visible};
 
-/// Arguments of this command that would break a line, as those that name files may.
-static BREAKING: LazyLock<Vec<String>> = LazyLock::new(|| {
-    let arguments = std::env::args_os().skip(1);
-    arguments
+/// Arguments of the command that would break a line, as those that name files may.
+static BREAKING: RwLock<Vec<String>> = RwLock::new(Vec::new());
+
+/// Takes the words of the command, the program first, whose arguments are then shown on one line.
+pub(crate) fn remember(words: &[OsString]) {
+    let arguments = words.iter().skip(1);
+    let breaking = arguments
         .map(|argument| argument.to_string_lossy().into_owned())
-        .filter(|argument| argument.contains(['\n', '\t']))
-        .collect()
-});
+        // One that is blank would stand for every end of a line.
+        .filter(|argument| argument.trim().contains(['\n', '\t']));
+    if let Ok(mut all) = BREAKING.write() {
+        *all = breaking.collect();
+    }
+}
 
 /// What a terminal shows of `text`, with arguments of the user on one line.
 fn told(text: &str) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(text);
-    for argument in BREAKING.iter().filter(|argument| !argument.is_empty()) {
+    for argument in BREAKING.read().iter().flat_map(|all| all.iter()) {
         text = Cow::Owned(text.replace(argument.as_str(), &plain(argument)));
     }
     match visible(&text) {

@@ -4,42 +4,10 @@
 
 mod run;
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 
-use run::{Ended, Place, TINY, afterimage, assert_same, finish};
-
-/// `probe` of `checkpoint` into the directory `out` of `place`.
-fn probe(place: &Place, checkpoint: &Path, out: &str, arguments: &[&str]) -> Ended {
-    finish(
-        afterimage()
-            .arg("probe")
-            .arg(checkpoint)
-            .arg("--out")
-            .arg(place.path(out))
-            .args(arguments),
-    )
-}
-
-/// Fails the test if a refused command left anything at `out`.
-fn assert_nothing(place: &Place, out: &str) {
-    assert!(!place.path(out).exists(), "something was written");
-    let partial = place.path(&format!(".{out}.partial"));
-    assert!(!partial.exists(), "something was left beside");
-}
-
-/// The scalars of a probe with `--json` whose tags start with `prefix`.
-fn scalars(ended: &Ended, prefix: &str) -> BTreeMap<String, f64> {
-    let last = ended.out.lines().last().expect("a line");
-    let result: serde_json::Value = serde_json::from_str(last).expect("JSON");
-    let metrics = result["metrics"].as_object().expect("metrics");
-    metrics
-        .iter()
-        .filter(|(tag, _)| tag.starts_with(prefix))
-        .map(|(tag, value)| (tag.clone(), value.as_f64().expect("a number")))
-        .collect()
-}
+use run::probed::{probe, scalars};
+use run::{Place, TINY, afterimage, assert_nothing, assert_same, finish};
 
 #[test]
 fn the_deja_vu_test_needs_no_reference_and_is_the_same_on_any_number_of_threads() {

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use afterimage::hooks::Column;
 use afterimage::track::read_table;
-use run::{Ended, Place, TINY, afterimage, finish, last_checkpoint};
+use run::{Ended, Place, TINY, afterimage, assert_nothing, finish, last_checkpoint};
 
 /// A run of two steps on few images.
 fn short(encoder: &str) -> String {
@@ -62,12 +62,6 @@ fn probed(place: &Place, encoder: &Path, out: &str, config: Option<&Path>) -> (S
         .collect();
     assert!(scores.len() > 20, "{scores:?}");
     (format!("{scores:#?}"), fs::read(features).unwrap())
-}
-
-fn assert_nothing(place: &Place, out: &str) {
-    assert!(!place.path(out).exists(), "something was written");
-    let partial = place.path(&format!(".{out}.partial"));
-    assert!(!partial.exists(), "something was left beside");
 }
 
 /// Exports the run of `encoder` for `layout`, and compares its probe with that of the export.

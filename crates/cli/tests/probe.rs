@@ -4,38 +4,19 @@
 
 mod run;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use run::{Ended, Place, TINY, afterimage, assert_same, finish, last_checkpoint, plugin, records};
+use run::probed::{probe, scalars};
+use run::{Place, TINY, assert_nothing, assert_same, last_checkpoint, plugin, records};
 
 /// A ResNet-18 of width 1/32 in a file of PyTorch, with a head; see scripts/import_reference.py.
 fn weights() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/data/sequence.pt")
 }
 
-/// `probe` of `checkpoint` into the directory `out` of `place`.
-fn probe(place: &Place, checkpoint: &Path, out: &str, arguments: &[&str]) -> Ended {
-    finish(
-        afterimage()
-            .arg("probe")
-            .arg(checkpoint)
-            .arg("--out")
-            .arg(place.path(out))
-            .args(arguments),
-    )
-}
-
 /// Few points of few images, for weights.
 const SMALL: [&str; 6] = ["--data", "embedded", "--points", "20", "--views", "2"];
-
-/// Fails the test if a refused command left anything at `out`.
-fn assert_nothing(place: &Place, out: &str) {
-    assert!(!place.path(out).exists(), "something was written");
-    let partial = place.path(&format!(".{out}.partial"));
-    assert!(!partial.exists(), "something was left beside");
-}
 
 /// What compares with earlier probes, of which a run has more: words in tags and columns.
 const HISTORY: [&str; 3] = ["turnover", "streak", "since"];
@@ -48,18 +29,6 @@ fn scores(run: &Path, step: u64, score: &str) -> Vec<String> {
         .filter(|line| line.contains(&format!("\"{score}/")) && line.contains(&at))
         .filter(|line| !HISTORY.iter().any(|word| line.contains(word)))
         .map(str::to_owned)
-        .collect()
-}
-
-/// The scalars of a probe with `--json` whose tags start with `prefix`.
-fn scalars(ended: &Ended, prefix: &str) -> BTreeMap<String, f64> {
-    let last = ended.out.lines().last().expect("a line");
-    let result: serde_json::Value = serde_json::from_str(last).expect("JSON");
-    let metrics = result["metrics"].as_object().expect("metrics");
-    metrics
-        .iter()
-        .filter(|(tag, _)| tag.starts_with(prefix))
-        .map(|(tag, value)| (tag.clone(), value.as_f64().expect("a number")))
         .collect()
 }
 

@@ -3,6 +3,7 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod kill;
+pub mod probed;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -278,4 +279,11 @@ pub fn with_every_observer() -> String {
     observers()
         .iter()
         .fold(TINY.to_owned(), |text, (kind, _)| text + &plugin(kind))
+}
+
+/// Fails the test if a refused command left anything at `out`.
+pub fn assert_nothing(place: &Place, out: &str) {
+    assert!(!place.path(out).exists(), "something was written");
+    let partial = place.path(&format!(".{out}.partial"));
+    assert!(!partial.exists(), "something was left beside");
 }
