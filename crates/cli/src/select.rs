@@ -44,7 +44,7 @@ pub(crate) enum SelectError {
     },
     #[error(transparent)]
     Table(#[from] TrackError),
-    #[error(transparent)]
+    #[error("--out: {0}")]
     Out(#[from] PartialError),
 }
 

@@ -24,7 +24,7 @@ pub use dates::{date, days};
 pub use foreign::{foreign, sniff};
 pub use ids::{Signs, is_unnamed, names_clock, names_rows};
 pub use ignored::ignored;
-pub use lines::{TextFile, blank_line, delimiter, line_at};
+pub use lines::{TextFile, blank_line, line_at};
 pub use npy::{Npy, Order};
 pub use pandas::numbers_columns;
 pub use parquet::{Cell, Kind, Parquet, ParquetColumn};
