@@ -157,8 +157,8 @@ pub enum DataSource {
         #[schemars(range(min = 2))]
         hold_out_every: Option<usize>,
     },
-    /// A list of image files, with a header, and commas, semicolons or tabs between its cells. Images are made as those of `folder` and stay in their
-    /// files.
+    /// A list of image files, with a header, and commas, semicolons or tabs between its cells. Images are
+    /// made as those of `folder` and stay in their files.
     Csv {
         /// The list.
         file: PathBuf,
