@@ -23,6 +23,7 @@ mod probe;
 mod room;
 mod select;
 mod select_settings;
+mod select_told;
 mod sensitivity;
 mod source;
 mod sweep;

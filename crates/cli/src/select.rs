@@ -19,6 +19,7 @@ use crate::arguments::Select;
 use crate::output::{complain, complain_line, say};
 use crate::room::plan;
 use crate::select_settings::settings;
+use crate::select_told::{AtRandom, classes, classes_told, list};
 
 /// Notes that are shown of the files that were read.
 const NOTES: usize = 50;
@@ -134,6 +135,7 @@ fn select(arguments: &Select) -> Result<(), SelectError> {
     if let more @ 1.. = manner.notes.len().saturating_sub(NOTES) {
         complain(&format!("and {more} notes more"));
     }
+    let ids = read::ids_in(&arguments.embeddings, manner)?;
     let read_seconds = start.elapsed().as_secs_f64();
 
     let partition = match (&labels, arguments.clusters, &points) {
@@ -153,9 +155,21 @@ fn select(arguments: &Select) -> Result<(), SelectError> {
     let selection = plan(arguments.memory.is_some(), evidence, settings)?;
     let folder = Partial::beside(&arguments.out)?;
     complain(&selection.memory().to_string());
+    let size = (points.len(), selection.count());
+    let at_random = AtRandom::beside(&selection, &arguments.strategy, size)?;
     let coreset = selection.run()?;
-    let summary = summary(arguments, &points, labels.as_ref(), &coreset, read_seconds);
-    write(folder, &coreset, &summary)?;
+    let known = Known {
+        labels: labels.as_ref(),
+        ids: ids.as_deref(),
+        at_random: at_random.as_ref(),
+        read_seconds,
+    };
+    write(
+        folder,
+        &coreset,
+        &known,
+        &summary(arguments, &points, &known, &coreset),
+    )?;
     let repeated = repeated(&coreset);
     if repeated > 0 {
         let weights = match (arguments.strategy.as_str(), arguments.weights.as_deref()) {
@@ -173,7 +187,9 @@ fn select(arguments: &Select) -> Result<(), SelectError> {
         ));
     }
     let cost = if coreset.cost.is_finite() {
-        format!("k-medoids cost {:.6}", coreset.cost)
+        let random = at_random.as_ref().map(AtRandom::told);
+        let random = random.map_or(String::new(), |told| format!(" ({told})"));
+        format!("k-medoids cost {:.6}{random}", coreset.cost)
     } else {
         let left_out = coreset
             .owners
@@ -185,8 +201,13 @@ fn select(arguments: &Select) -> Result<(), SelectError> {
              each)"
         )
     };
+    if let Some(ids) = &ids {
+        say(&format!("{}\n", list(ids, labels.as_ref(), &coreset)));
+    }
+    let counts = labels.as_ref().map(|labels| classes(labels, &coreset));
     say(&format!(
-        "{} of {} samples; {cost}; {:.2} s to build, {:.2} s to select\n{}\n",
+        "{}{} of {} samples; {cost}; {:.2} s to build, {:.2} s to select\n{}\n",
+        counts.map_or(String::new(), |counts| classes_told(&counts)),
         coreset.indices.len(),
         points.len(),
         coreset.build_seconds,
@@ -257,6 +278,7 @@ fn manner(arguments: &Select) -> Result<Manner, SelectError> {
     Ok(Manner {
         headers: [of(&arguments.header, true), of(&arguments.no_header, false)].concat(),
         ignore: arguments.ignore.clone(),
+        id: arguments.id.clone(),
         notes: Vec::new(),
     })
 }
@@ -295,19 +317,33 @@ fn check_lines(
     })
 }
 
+/// What is known of the samples and of the choice beside it.
+struct Known<'a> {
+    labels: Option<&'a Labels>,
+    ids: Option<&'a [String]>,
+    at_random: Option<&'a AtRandom>,
+    read_seconds: f64,
+}
+
 fn summary(
     arguments: &Select,
     points: &Points,
-    labels: Option<&Labels>,
+    known: &Known<'_>,
     coreset: &Coreset,
-    read_seconds: f64,
 ) -> serde_json::Value {
     let storages: Vec<&str> = coreset.plan.storages().iter().map(|s| s.name()).collect();
     let leans = arguments.strategy == Strategy::Memorization.name();
+    let by_class = known.labels.map(|labels| {
+        let counts = classes(labels, coreset).into_iter();
+        let counts = counts.map(|(name, chosen, all)| (name, json!({"chosen": chosen, "of": all})));
+        counts.collect::<serde_json::Map<_, _>>()
+    });
     json!({
         "embeddings": arguments.embeddings.display().to_string(),
         "samples": points.len(),
-        "classes": labels.map(|labels| labels.names.len()),
+        "id": arguments.id,
+        "classes": known.labels.map(|labels| labels.names.len()),
+        "by_class": by_class,
         "groups": coreset.plan.groups.len(),
         "count": coreset.indices.len(),
         "strategy": arguments.strategy,
@@ -320,7 +356,8 @@ fn summary(
         // A cost is infinite, and then null, if a group has no chosen sample.
         "objective": coreset.objective.is_finite().then_some(coreset.objective),
         "k_medoids_cost": coreset.cost.is_finite().then_some(coreset.cost),
-        "seconds_to_read": read_seconds,
+        "k_medoids_cost_at_random": known.at_random.map(AtRandom::json),
+        "seconds_to_read": known.read_seconds,
         "seconds_to_build": coreset.build_seconds,
         "seconds_to_select": coreset.select_seconds,
         "storage": storages.join(" and "),
@@ -353,19 +390,22 @@ fn check_out(out: &Path) -> Result<(), SelectError> {
 fn write(
     folder: Partial,
     coreset: &Coreset,
+    known: &Known<'_>,
     summary: &serde_json::Value,
 ) -> Result<(), SelectError> {
     let beside = folder.path();
-    coreset.write_csv(&beside.join("coreset.csv"))?;
+    coreset.write_csv(&beside.join("coreset.csv"), known.ids)?;
     coreset.write_npy(&beside.join("coreset.npy"))?;
     let indices = coreset.indices.iter().map(|index| *index as i64).collect();
-    let table = Table {
-        columns: vec![
-            ("index".to_owned(), Column::I64(indices)),
-            ("weight".to_owned(), Column::F64(coreset.weights.clone())),
-        ],
-    };
-    write_table(&beside.join("coreset.parquet"), &table)?;
+    let mut columns = vec![
+        ("index".to_owned(), Column::I64(indices)),
+        ("weight".to_owned(), Column::F64(coreset.weights.clone())),
+    ];
+    if let Some(ids) = known.ids {
+        let ids = coreset.indices.iter().map(|index| ids[*index].clone());
+        columns.push(("id".to_owned(), Column::Text(ids.collect())));
+    }
+    write_table(&beside.join("coreset.parquet"), &Table { columns })?;
     let path = beside.join("summary.json");
     fs::write(&path, format!("{summary:#}\n")).map_err(|source| SelectError::Io {
         path,

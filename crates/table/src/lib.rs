@@ -23,7 +23,7 @@ pub use cells::{meant, says_missing};
 pub use dates::{date, days};
 pub use foreign::{foreign, sniff};
 pub use ids::{Signs, is_unnamed, names_clock, names_rows};
-pub use ignored::ignored;
+pub use ignored::{ignored, place};
 pub use lines::{TextFile, blank_line, line_at};
 pub use npy::{Npy, Order};
 pub use pandas::numbers_columns;
