@@ -156,12 +156,15 @@ fn select(arguments: &Select) -> Result<(), SelectError> {
     let folder = Partial::beside(&arguments.out)?;
     complain(&selection.memory().to_string());
     let size = (points.len(), selection.count());
+    let control = Instant::now();
     let at_random = AtRandom::beside(&selection, &arguments.strategy, size)?;
+    let control_seconds = control.elapsed().as_secs_f64();
     let coreset = selection.run()?;
     let known = Known {
         labels: labels.as_ref(),
         ids: ids.as_deref(),
         at_random: at_random.as_ref(),
+        control_seconds,
         read_seconds,
     };
     write(
@@ -322,6 +325,7 @@ struct Known<'a> {
     labels: Option<&'a Labels>,
     ids: Option<&'a [String]>,
     at_random: Option<&'a AtRandom>,
+    control_seconds: f64,
     read_seconds: f64,
 }
 
@@ -358,6 +362,7 @@ fn summary(
         "k_medoids_cost": coreset.cost.is_finite().then_some(coreset.cost),
         "k_medoids_cost_at_random": known.at_random.map(AtRandom::json),
         "seconds_to_read": known.read_seconds,
+        "seconds_at_random": known.control_seconds,
         "seconds_to_build": coreset.build_seconds,
         "seconds_to_select": coreset.select_seconds,
         "storage": storages.join(" and "),

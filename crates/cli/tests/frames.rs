@@ -211,6 +211,10 @@ fn a_missing_label_is_no_class() {
     let blank = "y\n".to_owned() + &"cat\n\n".repeat(2) + &"dog\n".repeat(ROWS as usize - 3);
     let blank = write(&place, "blank.csv", &blank);
     value(&[&bare, "--label-file", &blank]).expect(2, &["blank.csv, line 3", "the line is blank"]);
+    // The line, and not the number of labels that it changes.
+    let blank = "cat\n\n".to_owned() + &"dog\n".repeat(ROWS as usize - 2);
+    let blank = write(&place, "blank.csv", &blank);
+    value(&[&bare, "--label-file", &blank]).expect(2, &["blank.csv, line 2", "the line is blank"]);
 }
 
 #[test]

@@ -196,6 +196,23 @@ mod tests {
     }
 
     #[test]
+    fn a_table_is_read_from_its_beginning_behind_a_look_at_its_first_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.csv");
+        let text = "a;\"b,c\"\n1;2\n";
+        std::fs::write(&path, text).unwrap();
+        let (mut file, delimiter) = TextFile::table(&path).unwrap();
+        let mut read = String::new();
+        file.read_to_string(&mut read).unwrap();
+        assert_eq!((delimiter, read.as_str()), (b';', text));
+        std::fs::write(&path, b"\x1f\x8b\x08 and no end of a line").unwrap();
+        let told = TextFile::table(&path).err().unwrap().to_string();
+        assert_eq!(told, "this is compressed by gzip; unpack it first");
+        let missing = TextFile::table(&folder.path().join("none")).err();
+        assert!(matches!(missing, Some(FileError::Io { verb: "open", .. })));
+    }
+
+    #[test]
     fn a_blank_line_between_others_is_found() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.csv");
