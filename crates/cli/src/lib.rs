@@ -22,6 +22,7 @@ mod output;
 mod probe;
 mod room;
 mod select;
+mod select_input;
 mod select_settings;
 mod select_told;
 mod sensitivity;

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use afterimage::coreset::read::{self, Labels, Manner};
+use afterimage::coreset::read::Labels;
 use afterimage::coreset::{
     Budget, Coreset, CoresetError, Evidence, Partition, Points, Settings, Strategy, peak_memory,
 };
@@ -18,11 +18,9 @@ use thiserror::Error;
 use crate::arguments::Select;
 use crate::output::{complain, complain_line, say};
 use crate::room::plan;
+use crate::select_input::Input;
 use crate::select_settings::settings;
 use crate::select_told::{AtRandom, classes, classes_told, list};
-
-/// Notes that are shown of the files that were read.
-const NOTES: usize = 50;
 
 /// Why there is no coreset.
 #[derive(Debug, Error)]
@@ -88,56 +86,14 @@ pub fn execute(arguments: &Select) -> u8 {
 fn select(arguments: &Select) -> Result<(), SelectError> {
     check_out(&arguments.out)?;
     let settings = settings(arguments)?;
-    let start = Instant::now();
-    let mut manner = manner(arguments)?;
-    let manner = &mut manner;
-    let points = Points::Rows(read::matrix_in(
-        &arguments.embeddings,
-        "embeddings",
-        manner,
-    )?);
-    let labels = arguments
-        .labels
-        .as_deref()
-        .map(|path| read::labels_in(path, points.len(), manner))
-        .transpose()?;
-    let losses = arguments
-        .losses
-        .as_deref()
-        .map(|path| read::numbers_in(path, "losses", Some(points.len()), manner))
-        .transpose()?;
-    let losses = losses
-        .map(|losses| single(losses, arguments.losses.as_deref()))
-        .transpose()?;
-    let counts = [
-        (
-            "labels",
-            &arguments.labels,
-            labels.as_ref().map(|labels| labels.classes.len()),
-        ),
-        ("losses", &arguments.losses, losses.as_ref().map(Vec::len)),
-    ];
-    for (role, path, count) in counts {
-        if let (Some(path), Some(count)) = (path, count) {
-            check_lines(arguments, points.len(), role, path, count)?;
-        }
-    }
-    let files = [
-        ("--layermem", arguments.layermem.as_deref()),
-        ("--unitmem", arguments.unitmem.as_deref()),
-    ];
-    let memorization = read::memorization_in(&files, points.len(), manner)?;
-    manner
-        .notes
-        .iter()
-        .take(NOTES)
-        .for_each(|note| complain_line(note));
-    if let more @ 1.. = manner.notes.len().saturating_sub(NOTES) {
-        complain(&format!("and {more} notes more"));
-    }
-    let ids = read::ids_in(&arguments.embeddings, manner)?;
-    let read_seconds = start.elapsed().as_secs_f64();
-
+    let Input {
+        points,
+        labels,
+        losses,
+        memorization,
+        ids,
+        seconds,
+    } = Input::read(arguments)?;
     let partition = match (&labels, arguments.clusters, &points) {
         (Some(labels), _, _) => Partition::Classes(&labels.classes),
         (None, Some(count), Points::Rows(rows)) => Partition::Clusters { rows, count },
@@ -165,7 +121,7 @@ fn select(arguments: &Select) -> Result<(), SelectError> {
         ids: ids.as_deref(),
         at_random: at_random.as_ref(),
         control_seconds,
-        read_seconds,
+        read_seconds: seconds,
     };
     write(
         folder,
@@ -173,7 +129,13 @@ fn select(arguments: &Select) -> Result<(), SelectError> {
         &known,
         &summary(arguments, &points, &known, &coreset),
     )?;
-    let repeated = repeated(&coreset);
+    tell(arguments, points.len(), &known, &coreset);
+    Ok(())
+}
+
+/// Says what was chosen.
+fn tell(arguments: &Select, samples: usize, known: &Known<'_>, coreset: &Coreset) {
+    let repeated = repeated(coreset);
     if repeated > 0 {
         let weights = match (arguments.strategy.as_str(), arguments.weights.as_deref()) {
             ("grad-match", _) => "the fit of grad-match gives them their weights",
@@ -190,7 +152,7 @@ fn select(arguments: &Select) -> Result<(), SelectError> {
         ));
     }
     let cost = if coreset.cost.is_finite() {
-        let random = at_random.as_ref().map(AtRandom::told);
+        let random = known.at_random.map(AtRandom::told);
         let random = random.map_or(String::new(), |told| format!(" ({told})"));
         format!("k-medoids cost {:.6}{random}", coreset.cost)
     } else {
@@ -204,36 +166,19 @@ fn select(arguments: &Select) -> Result<(), SelectError> {
              each)"
         )
     };
-    if let Some(ids) = &ids {
-        say(&format!("{}\n", list(ids, labels.as_ref(), &coreset)));
+    if let Some(ids) = known.ids {
+        say(&format!("{}\n", list(ids, known.labels, coreset)));
     }
-    let counts = labels.as_ref().map(|labels| classes(labels, &coreset));
+    let counts = known.labels.map(|labels| classes(labels, coreset));
     say(&format!(
         "{}{} of {} samples; {cost}; {:.2} s to build, {:.2} s to select\n{}\n",
         counts.map_or(String::new(), |counts| classes_told(&counts)),
         coreset.indices.len(),
-        points.len(),
+        samples,
         coreset.build_seconds,
         coreset.select_seconds,
         arguments.out.join("coreset.csv").display()
     ));
-    Ok(())
-}
-
-/// Losses with 24 bits.
-fn single(losses: Vec<f64>, path: Option<&Path>) -> Result<Vec<f32>, SelectError> {
-    let beyond = |loss: &f64| loss.is_finite() && (*loss as f32).is_infinite();
-    if let Some(sample) = losses.iter().position(beyond) {
-        let count = losses.iter().filter(|loss| beyond(loss)).count();
-        return Err(SelectError::Counts {
-            path: path.map_or_else(PathBuf::new, Path::to_owned),
-            reason: format!(
-                "losses beyond what 32 bits hold: {count} (first: {:e}, sample {sample}); scale them",
-                losses[sample]
-            ),
-        });
-    }
-    Ok(losses.into_iter().map(|loss| loss as f32).collect())
 }
 
 /// The number of chosen samples that have an equal one before them.
@@ -241,83 +186,6 @@ fn repeated(coreset: &Coreset) -> usize {
     let indices = coreset.indices.iter().zip(0..);
     let other = |(index, place): &(&usize, u32)| coreset.owners[**index] != Some(*place);
     indices.filter(other).count()
-}
-
-/// What is told of first lines.
-fn manner(arguments: &Select) -> Result<Manner, SelectError> {
-    let twice = arguments
-        .header
-        .iter()
-        .find(|file| arguments.no_header.contains(file));
-    if let Some(file) = twice {
-        return Err(SelectError::Argument {
-            flag: "header",
-            reason: format!("--header={file} and --no-header={file} contradict each other"),
-        });
-    }
-    let absent = |file: &&String| match file.as_str() {
-        "labels" => arguments.labels.is_none(),
-        "losses" => arguments.losses.is_none(),
-        "layermem" => arguments.layermem.is_none(),
-        "unitmem" => arguments.unitmem.is_none(),
-        _ => false,
-    };
-    for (flag, files) in [
-        ("header", &arguments.header),
-        ("no-header", &arguments.no_header),
-    ] {
-        if let Some(file) = files.iter().find(absent) {
-            return Err(SelectError::Argument {
-                flag,
-                reason: format!(
-                    "there is no file of {file} here; say --{file} FILE, or leave it out"
-                ),
-            });
-        }
-    }
-    let of = |files: &[String], named: bool| -> Vec<(String, bool)> {
-        files.iter().map(|file| (file.clone(), named)).collect()
-    };
-    Ok(Manner {
-        headers: [of(&arguments.header, true), of(&arguments.no_header, false)].concat(),
-        ignore: arguments.ignore.clone(),
-        id: arguments.id.clone(),
-        notes: Vec::new(),
-    })
-}
-
-/// Refuses counts that differ by one where the first line of a CSV file may be why.
-fn check_lines(
-    arguments: &Select,
-    samples: usize,
-    role: &str,
-    path: &Path,
-    count: usize,
-) -> Result<(), SelectError> {
-    if count.abs_diff(samples) != 1 {
-        return Ok(());
-    }
-    let files = [("embeddings", arguments.embeddings.as_path()), (role, path)];
-    let lines: Vec<String> = files
-        .into_iter()
-        .filter_map(|(role, path)| {
-            let line: String = read::first_line(path)?.chars().take(60).collect();
-            Some(format!(
-                "the first line of {} is `{line}`: say --header={role} or --no-header={role}",
-                path.display()
-            ))
-        })
-        .collect();
-    if lines.is_empty() {
-        return Ok(());
-    }
-    Err(SelectError::Counts {
-        path: path.to_owned(),
-        reason: format!(
-            "{role} has {count} entries and embeddings has {samples}; {}",
-            lines.join("; ")
-        ),
-    })
 }
 
 /// What is known of the samples and of the choice beside it.
