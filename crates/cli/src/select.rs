@@ -12,6 +12,7 @@ use afterimage::coreset::{
 use afterimage::files::{Partial, PartialError};
 use afterimage::hooks::{Column, Table};
 use afterimage::track::{TrackError, write_table};
+use afterimage::value::is_formula;
 use serde_json::json;
 use thiserror::Error;
 
@@ -167,6 +168,15 @@ fn tell(arguments: &Select, samples: usize, known: &Known<'_>, coreset: &Coreset
         )
     };
     if let Some(ids) = known.ids {
+        let chosen = coreset.indices.iter().map(|index| ids[*index].as_str());
+        let mut formulas = chosen.filter(|id| is_formula(id));
+        if let Some(first) = formulas.next() {
+            complain_line(&format!(
+                "{} of the ids in coreset.csv begin as formulas do, first `{first}`: a spreadsheet would run \
+                 them; open the Parquet file instead, or import the column as text",
+                1 + formulas.count()
+            ));
+        }
         say(&format!("{}\n", list(ids, known.labels, coreset)));
     }
     let counts = known.labels.map(|labels| classes(labels, coreset));

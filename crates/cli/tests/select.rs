@@ -453,7 +453,7 @@ fn ids_of_a_column_stand_in_the_results_and_are_no_feature() {
         fs::remove_dir_all(place.path("out")).unwrap();
     }
     let all = ["--count", "5", "--id", "name", "--ignore", "kind"];
-    select(&place, &input, &all).expect(0, &[]);
+    select(&place, &input, &all).expect(0, &["1 of the ids in coreset.csv", "first `=1+1`"]);
     assert!(csv(&place).contains(",\"b,irch\"\n"), "{}", csv(&place));
     fs::remove_dir_all(place.path("out")).unwrap();
     let array = npy(&place, "x.npy", "(2, 1)", &[0.0, 1.0]);
