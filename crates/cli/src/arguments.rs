@@ -233,7 +233,7 @@ fn strategy(name: &str) -> Result<String, String> {
     };
     if let Some(needs) = beyond {
         return Err(format!(
-            "it needs {needs}; attach the plugin `coreset` with this strategy to a run"
+            "it needs {needs}, and is a choice of the library alone (`afterimage::coreset`)"
         ));
     }
     let known = Strategy::ALL.map(|(name, _)| name);

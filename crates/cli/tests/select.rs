@@ -448,7 +448,7 @@ fn ids_of_a_column_stand_in_the_results_and_are_no_feature() {
             .arg("select")
             .arg(again)
             .args(["--count", "1", "--id", "id", "--ignore", "index"]);
-        finish(command.arg("--out").arg(&out)).expect(0, &["ash"]);
+        finish(command.arg("--out").arg(&out)).expect(0, &["First of the chosen samples"]);
         fs::remove_dir_all(out).unwrap();
         fs::remove_dir_all(place.path("out")).unwrap();
     }
@@ -546,7 +546,8 @@ fn strategies_of_a_network_are_refused_on_bare_embeddings() {
     }
     for strategy in ["forgetting", "glister"] {
         let arguments = ["--count", "2", "--strategy", strategy];
-        select(&place, &input, &arguments).expect(2, &["the plugin `coreset`"]);
+        select(&place, &input, &arguments)
+            .expect(2, &["a network in training", "`afterimage::coreset`"]);
     }
     select(&place, &input, &["--count", "2", "--strategy", "facility"])
         .expect(2, &["write one of facility-location"]);

@@ -18,15 +18,9 @@ pub fn ids_in(path: &Path, manner: &Manner) -> Result<Option<Vec<String>>, Cores
         return Ok(None);
     };
     let ids = match kind(path)? {
-        Kind::Npy => {
-            let reason = format!(
-                "an npy array holds numbers alone, and --id names the column `{id}`; give a CSV or Parquet \
-                 table with it, or leave --id out"
-            );
-            return Err(CoresetError::format(path, reason));
-        }
         Kind::Csv => of_csv(path, manner)?,
         Kind::Parquet => of_parquet(path, manner)?,
+        Kind::Npy => return Err(none_in_npy(path, id)),
     };
     if let Some(sample) = ids.iter().position(String::is_empty) {
         let reason = format!(
@@ -42,6 +36,15 @@ pub fn ids_in(path: &Path, manner: &Manner) -> Result<Option<Vec<String>>, Cores
         }
         None => Ok(Some(ids)),
     }
+}
+
+/// What is wrong with an id of an npy array.
+pub(super) fn none_in_npy(path: &Path, id: &str) -> CoresetError {
+    let reason = format!(
+        "an npy array holds numbers alone, and --id names the column `{id}`; give a CSV or Parquet table \
+         with it, or leave --id out"
+    );
+    CoresetError::format(path, reason)
 }
 
 fn of_csv(path: &Path, manner: &Manner) -> Result<Vec<String>, CoresetError> {

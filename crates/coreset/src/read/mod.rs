@@ -90,9 +90,14 @@ impl Manner {
         names: &[String],
         width: usize,
     ) -> Result<Option<usize>, CoresetError> {
-        let place = |id| afterimage_table::place(id, "--id", names, width).map(Some);
-        let place = self.id.as_deref().map_or(Ok(None), place);
-        place.map_err(|reason| CoresetError::format(path, reason))
+        let Some(id) = &self.id else { return Ok(None) };
+        if kind(path)? == Kind::Npy {
+            return Err(ids::none_in_npy(path, id));
+        }
+        let place = afterimage_table::place(id, "--id", names, width);
+        place
+            .map(Some)
+            .map_err(|reason| CoresetError::format(path, reason))
     }
 }
 
