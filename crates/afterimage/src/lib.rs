@@ -35,6 +35,7 @@ mod pruned_groups;
 mod quiet;
 mod registry;
 mod resume;
+mod room;
 mod run;
 mod run_dir;
 mod samples;

@@ -159,6 +159,14 @@ pub struct Select {
     /// be repeated.
     #[arg(long, value_name = "COL")]
     pub ignore: Vec<String>,
+    /// A column of the embeddings that names the samples, by name or by number from 1; it is copied to the
+    /// results, and nothing is chosen by it.
+    #[arg(long, value_name = "COL")]
+    pub id: Option<String>,
+    /// What the rows are. `el2n`, `grand` and `grad-match` rank by gradients of a network's loss, or their
+    /// proxies, and are refused on embeddings, whose lengths say nothing of it.
+    #[arg(long, default_value = "embeddings", value_parser = ["embeddings", "gradients"])]
+    pub rows: String,
     /// Which samples `--strategy memorization` leans towards; by default `memorized`.
     #[arg(long, value_parser = ["memorized", "typical"])]
     pub prefer: Option<String>,
@@ -172,8 +180,10 @@ pub struct Select {
     /// The number of samples to choose.
     #[arg(long)]
     pub count: Option<usize>,
-    /// What to choose by.
-    #[arg(long, default_value = "facility-location", value_parser = strategy_names())]
+    /// What to choose by: facility-location, centrality, k-centre, herding, prototypes, prototypes-easy,
+    /// small-loss, el2n, grand, craig, grad-match, graph-cut, sas, sas-released, memorization, random or
+    /// uniform.
+    #[arg(long, value_name = "NAME", default_value = "facility-location", value_parser = strategy)]
     pub strategy: String,
     /// How facility location finds the next sample; all but `stochastic` choose the same. By default
     /// `event-driven`.
@@ -214,11 +224,27 @@ pub struct Select {
     pub out: PathBuf,
 }
 
-fn strategy_names() -> clap::builder::PossibleValuesParser {
-    // These need more than a matrix; a program gives it to the library.
-    let beyond = [Strategy::Forgetting, Strategy::Glister];
-    let names = Strategy::ALL
-        .into_iter()
-        .filter(|(_, strategy)| !beyond.contains(strategy));
-    clap::builder::PossibleValuesParser::new(names.map(|(name, _)| name))
+/// The strategies of `select`; those that need more than files are told what they need.
+fn strategy(name: &str) -> Result<String, String> {
+    let beyond = match name {
+        "forgetting" => Some("how often a network in training forgot each sample"),
+        "glister" => Some("the last layer of a network in training, and a validation set"),
+        _ => None,
+    };
+    if let Some(needs) = beyond {
+        return Err(format!(
+            "it needs {needs}, and is a choice of the library alone (`afterimage::coreset`)"
+        ));
+    }
+    let known = Strategy::ALL.map(|(name, _)| name);
+    match known.contains(&name) {
+        true => Ok(name.to_owned()),
+        false => {
+            let there: Vec<&str> = known
+                .into_iter()
+                .filter(|name| strategy(name).is_ok())
+                .collect();
+            Err(format!("there is none; write one of {}", there.join(", ")))
+        }
+    }
 }

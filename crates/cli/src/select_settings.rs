@@ -96,6 +96,18 @@ fn refuse_unused(arguments: &Select, strategy: Strategy) -> Result<(), SelectErr
     let distances = "is about the distances of `--strategy facility-location`, `craig` and \
                      `memorization`; others hold none";
     let leaning = "is for `--strategy memorization` alone";
+    let by_gradients = matches!(
+        strategy,
+        Strategy::El2n | Strategy::Grand | Strategy::GradMatch
+    );
+    if by_gradients && arguments.rows != "gradients" {
+        let reason = format!(
+            "`{}` ranks by gradients of a network's loss, and the rows are embeddings; say --rows gradients if \
+             they are gradients or their proxies, or choose `facility-location`",
+            strategy.name()
+        );
+        return unused("strategy", &reason);
+    }
     match arguments {
         Select {
             layermem: None,

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use afterimage::valuation::{Fix, FixBy, ValueJob, Valued};
 use afterimage::value::{
-    Candidates, LabelSource, Learner, ReadOptions, Repair, Score, Settings, Task, ValueError,
-    parse_bytes,
+    Candidates, LabelSource, Learner, ReadOptions, Repair, Score, Settings, Target, Task,
+    ValueError, label, parse_bytes,
 };
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -193,8 +193,8 @@ pub fn execute(arguments: Value) -> u8 {
 }
 
 fn run(job: ValueJob) -> Result<Valued, ValueError> {
-    let learners = u64::from(job.settings.learners);
     let prepared = job.prepare()?;
+    let learners = u64::from(prepared.learners());
     complain(&prepared.describe());
     let bar = if io::stderr().is_terminal() {
         ProgressBar::new(learners)
@@ -217,12 +217,35 @@ fn result(valued: &Valued) -> serde_json::Value {
             json!(value)
         }
     };
+    let problem = &valued.table.problem;
+    let predicted = |row: usize| match (problem.target(), &valued.said[row]) {
+        (Target::Classes { names, .. }, said) => json!(said.class.map(|at| &names[at as usize])),
+        (Target::Numbers(_), said) => number(said.number),
+    };
     let rows: Vec<_> = valued
         .lowest_rows
         .iter()
         .take(valued.job().top)
-        .map(|&row| json!({"row": row + 1, "data_oob": number(valued.rows[row].data_oob.value)}))
+        .map(|&row| {
+            json!({
+                "row": row + 1,
+                "id": problem.ids().map(|ids| &ids[row]),
+                "label": label(problem, row),
+                "predicted": predicted(row),
+                "suspect": valued.said[row].suspect,
+                "data_oob": number(valued.rows[row].data_oob.value),
+            })
+        })
         .collect();
+    let check = valued.check.map(|check| {
+        let (low, high) = check.interval();
+        json!({
+            "planted": check.planted,
+            "found": check.found,
+            "right": check.right,
+            "interval": [low, high],
+        })
+    });
     let cells: Vec<_> = valued
         .lowest_cells
         .iter()
@@ -234,6 +257,8 @@ fn result(valued: &Valued) -> serde_json::Value {
     json!({
         "rows": valued.rows.len(),
         "columns": valued.table.problem.columns().len(),
+        "suspect_labels": matches!(problem.target(), Target::Classes { .. }).then(|| valued.suspects()),
+        "check": check,
         "lowest_rows": rows,
         "lowest_cells": cells,
         "fixes": valued.fixes,

@@ -29,9 +29,11 @@ mod linear;
 mod lowest;
 mod memory;
 mod mlp;
+mod oddities;
 mod online;
 mod output;
 mod pass;
+mod planted;
 #[cfg(feature = "plugin")]
 mod plugin;
 mod problem;
@@ -44,6 +46,7 @@ mod table;
 mod tally;
 mod tree;
 mod valuation;
+mod votes;
 mod zscore;
 
 pub use dynamics::{Dynamics, LastLayer, Observation, in_run_shapley};
@@ -53,12 +56,14 @@ pub use forest::{OneLearner, one_learner, value, value_until};
 pub use formula::{Formulas, is_formula};
 pub use lowest::{By, FirstCells, Ranked};
 pub use memory::{memory_bound, parse_bytes, readable_bytes};
+pub use oddities::oddities;
 pub use online::{
     Batch, CellTally, HeadBank, Judged, Moments, OnlinePasses, OnlineSettings, OnlineValuer,
     Reliability, Scaling, bag, clean_prior, masks, value_online,
 };
 pub use output::{CELLS_CSV, CELLS_PARQUET, CellFiles, ROWS_CSV, ROWS_PARQUET, write_rows};
 pub use pass::{Block, Visit, visit_cells};
+pub use planted::{LabelCheck, check_labels, check_learners};
 #[cfg(feature = "plugin")]
 pub use plugin::{
     CellSource, DynamicsConfig, DynamicsProbe, OobValue, OobValueConfig, Pass, Share,
@@ -70,4 +75,5 @@ pub use table::{
     HeldCells, HeldColumn, LabelSource, ReadOptions, ReadTable, Task, hold_table, read_table,
 };
 pub use valuation::{CellBlock, Estimate, RowValue, Valuation};
+pub use votes::Prediction;
 pub use zscore::ZScores;

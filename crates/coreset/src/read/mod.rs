@@ -3,6 +3,7 @@
 mod csv;
 mod grid;
 mod header;
+mod ids;
 mod memorization;
 mod npy;
 mod parquet;
@@ -15,6 +16,7 @@ use crate::error::CoresetError;
 use crate::matrix::Matrix;
 use csv::Purpose;
 use grid::Grid;
+pub use ids::ids_in;
 pub use memorization::{memorization, memorization_in};
 
 /// How files are read, and what there is to say of what was read.
@@ -26,6 +28,9 @@ pub struct Manner {
     pub headers: Vec<(String, bool)>,
     /// Columns of the embeddings that are left out: each by its name, or its number from 1.
     pub ignore: Vec<String>,
+    /// The column of the embeddings that names the samples, by its name or its number from 1; nothing is
+    /// chosen by it.
+    pub id: Option<String>,
     /// What was left out, and why.
     pub notes: Vec<String>,
 }
@@ -63,11 +68,36 @@ impl Manner {
         names: &[String],
         width: usize,
     ) -> Result<Vec<usize>, CoresetError> {
-        match role {
-            EMBEDDINGS => afterimage_table::ignored(&self.ignore, names, width)
-                .map_err(|reason| CoresetError::format(path, reason)),
-            _ => Ok(Vec::new()),
+        if role != EMBEDDINGS {
+            return Ok(Vec::new());
         }
+        let mut places = afterimage_table::ignored(&self.ignore, names, width)
+            .map_err(|reason| CoresetError::format(path, reason))?;
+        if let Some(place) = self.id_place(path, names, width)? {
+            if places.contains(&place) {
+                let reason = "--id names a column that --ignore names, too; leave one of both out";
+                return Err(CoresetError::format(path, reason));
+            }
+            places.push(place);
+        }
+        Ok(places)
+    }
+
+    /// The place of the column of ids in the file of embeddings.
+    fn id_place(
+        &self,
+        path: &Path,
+        names: &[String],
+        width: usize,
+    ) -> Result<Option<usize>, CoresetError> {
+        let Some(id) = &self.id else { return Ok(None) };
+        if kind(path)? == Kind::Npy {
+            return Err(ids::none_in_npy(path, id));
+        }
+        let place = afterimage_table::place(id, "--id", names, width);
+        place
+            .map(Some)
+            .map_err(|reason| CoresetError::format(path, reason))
     }
 }
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 Library = Literal["pandas", "polars", "numpy"]
 
-# A column as the extension module takes it: name, cells, and how many of its units are a day.
-Column = tuple[str, object, float | None]
+# A column as the extension module takes it: name, cells, and what its numbers stand for: `True` for truths,
+# for moments how many of their units are a day.
+Column = tuple[str, object, float | bool | None]
 
 _PER_DAY = {"ns": 86_400e9, "us": 86_400e6, "ms": 86_400e3, "s": 86_400.0}
 _NO_TIME = np.iinfo(np.int64).min
@@ -85,7 +86,7 @@ def _unread(what: str, kind: object) -> ValueError:
 def _numpy(name: str, array: NDArray[Any], what: str) -> Column:
     kind = array.dtype.kind
     if kind in "biuf":
-        return name, buffer(array), None
+        return name, buffer(array), True if kind == "b" else None
     if kind in "UT":
         return name, array.tolist(), None
     if kind == "M":
@@ -111,11 +112,12 @@ def _objects(name: str, array: NDArray[Any], what: str) -> Column:
     there = [cell for cell in cells if cell is not None]
     if all(isinstance(cell, str) for cell in there):
         return name, cells, None
+    truth = True if there and all(isinstance(cell, (bool, np.bool_)) for cell in there) else None
     whole = all(isinstance(cell, (bool, np.bool_, numbers.Integral)) for cell in there)
     if whole and len(there) == len(cells):
-        return name, np.array([int(cell) for cell in there], dtype=np.int64), None
+        return name, np.array([int(cell) for cell in there], dtype=np.int64), truth
     if all(isinstance(cell, (bool, np.bool_, numbers.Real)) for cell in there):
-        return name, np.array([np.nan if c is None else float(c) for c in cells]), None
+        return name, np.array([np.nan if c is None else float(c) for c in cells]), truth
     odd = next(cell for cell in there if not isinstance(cell, str))
     raise ValueError(
         f"{what}: texts and objects of type {type(odd).__name__} are mixed; make them all texts, or all "
@@ -142,10 +144,11 @@ def _pandas(name: str, series: Any, what: str) -> tuple[Column, bool]:
     if isinstance(dtype, np.dtype):
         return _numpy(name, series.to_numpy(), what), False
     if pd.api.types.is_bool_dtype(dtype) or pd.api.types.is_integer_dtype(dtype):
+        truth = True if pd.api.types.is_bool_dtype(dtype) else None
         if not series.isna().any():
-            kind = np.uint8 if pd.api.types.is_bool_dtype(dtype) else dtype.numpy_dtype
-            return (name, buffer(series.to_numpy(dtype=kind)), None), False
-        return (name, series.to_numpy(dtype=np.float64, na_value=np.nan), None), False
+            kind = np.uint8 if truth else dtype.numpy_dtype
+            return (name, buffer(series.to_numpy(dtype=kind)), truth), False
+        return (name, series.to_numpy(dtype=np.float64, na_value=np.nan), truth), False
     if pd.api.types.is_float_dtype(dtype):
         kind = getattr(dtype, "numpy_dtype", np.dtype(np.float64))
         return (name, buffer(series.to_numpy(dtype=kind, na_value=np.nan)), None), False
@@ -161,7 +164,7 @@ def _polars(name: str, series: Any, what: str) -> Column:
     if dtype in (pl.String, pl.Categorical, pl.Enum):
         return name, series.cast(pl.String).to_list(), None
     if dtype == pl.Boolean:
-        return name, series.cast(pl.UInt8).to_numpy(), None
+        return name, series.cast(pl.UInt8).to_numpy(), True
     if dtype == pl.Null:
         return name, np.full(len(series), np.nan), None
     if dtype.is_numeric() and not dtype.is_decimal():

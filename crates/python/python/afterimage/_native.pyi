@@ -26,8 +26,8 @@ class Valued:
     ]: ...
 
 def value(
-    table: Sequence[tuple[str, object, float | None]],
-    labels: tuple[str, object, float | None] | None,
+    table: Sequence[tuple[str, object, float | bool | None]],
+    labels: tuple[str, object, float | bool | None] | None,
     arguments: dict[str, object],
 ) -> Valued: ...
 def select(x: NDArray[np.float32], arguments: dict[str, object]) -> dict[str, Any]: ...
