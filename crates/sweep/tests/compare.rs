@@ -23,9 +23,7 @@ fn pairs(compare: &str) -> Vec<(String, String)> {
 }
 
 fn mistake(compare: &str) -> String {
-    let rig = Rig::new(BASE, &format!("{HEAD}{ARMS}{compare}"));
-    let text = rig.plan().unwrap_err().to_string();
-    text.replace(&rig.path("").display().to_string(), "")
+    Rig::new(BASE, &format!("{HEAD}{ARMS}{compare}")).mistakes()
 }
 
 fn of(names: &[(&str, &str)]) -> Vec<(String, String)> {
