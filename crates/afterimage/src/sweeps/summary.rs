@@ -39,7 +39,11 @@ pub fn comparisons(results: &Results) -> String {
     for group in groups(&results.answers) {
         let name = group.first().map_or("", |answer| answer.compare.as_str());
         let header = ["arm", "difference", "95 %", "seeds", "verdict", "expected"];
-        let title = format!("{name}: {}, arm less control by seed", heading(group));
+        let less = match group.first() {
+            Some(answer) if answer.control.is_empty() => "by seed",
+            _ => "arm less control by seed",
+        };
+        let title = format!("{name}: {}, {less}", heading(group));
         let mut table = TextTable::new(title, &header);
         for answer in group {
             let number = |x: Option<f64>| TextTable::number(x.unwrap_or(f64::NAN), 4);
