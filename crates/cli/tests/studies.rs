@@ -128,3 +128,16 @@ fn the_runs_of_the_parity_study_run_in_a_tiny_size() {
     let parts = ["| width=1 |", "| width=0.25 |"];
     assert_eq!(runs("parity", "2 trials: 2 done", &parts), 0);
 }
+
+#[test]
+fn the_study_of_online_values_runs_in_its_tiny_size() {
+    let parts = [
+        "value_quality/found_now; expected below -0.2",
+        "| encoder-averaged | patches |",
+        "| simclr-encoder | simclr-patches |",
+    ];
+    assert_eq!(
+        runs("two-d-oob", "15 trials: 15 done", &parts),
+        1 + 2 + 1 + 2
+    );
+}
