@@ -148,6 +148,10 @@ pub struct EvaluationConfig {
     pub batch_size: usize,
     /// Whether a linear probe is fitted at the end; default true.
     pub linear_probe: bool,
+    /// Whether the linear probe is fitted anew at every evaluation, so that each level of pruning has its own;
+    /// default false.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub probe_every_time: bool,
 }
 
 impl Default for EvaluationConfig {
@@ -160,6 +164,7 @@ impl Default for EvaluationConfig {
             bank: judge.bank,
             batch_size: judge.batch_size,
             linear_probe: judge.linear_probe,
+            probe_every_time: judge.probe_every_time,
         }
     }
 }
@@ -172,6 +177,7 @@ impl EvaluationConfig {
             bank: self.bank,
             batch_size: self.batch_size,
             linear_probe: self.linear_probe,
+            probe_every_time: self.probe_every_time,
         }
     }
 }

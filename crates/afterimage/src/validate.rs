@@ -147,6 +147,10 @@ impl EvaluationConfig {
             "batch_size",
             || format!("must be from 1 to {MOST_BATCH}"),
         );
+        let fits = self.linear_probe && self.every > 0;
+        report.check(!self.probe_every_time || fits, "probe_every_time", || {
+            "no linear probe is fitted in this run; set `linear_probe = true` and `every` above 0".to_owned()
+        });
     }
 }
 

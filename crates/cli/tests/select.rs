@@ -191,6 +191,63 @@ fn memorization_leans_towards_the_scores_or_away() {
     // A bonus above any coverage takes what is memorized most, wherever it lies.
     let count = ["--bonus", "1000", "--unitmem", units];
     assert_eq!(chosen(&count).0, [1, 3, 5]);
+    // The same as the tables that runs write; of layers the last one counts, and 0.2 is the middle.
+    let [unit_points, layer_points] = tables_of_points(&place);
+    let [units, layers] = [&unit_points, &layer_points].map(|path| path.to_str().unwrap());
+    assert_eq!(chosen(&["--unitmem", units]).0, [1, 3, 5]);
+    assert_eq!(
+        chosen(&["--layermem", layers, "--unitmem", units]).0,
+        [0, 3, 5]
+    );
+    assert_eq!(chosen(&["--layermem", layers]).0, [0, 3, 5]);
+    let few = place.write("few.csv", LINE);
+    let strategy = [
+        "--strategy",
+        "memorization",
+        "--count",
+        "3",
+        "--unitmem",
+        units,
+    ];
+    select(&place, &few, &strategy).expect(2, &["its point 5 is none of the 5 samples"]);
+}
+
+/// The tables `unitmem/points` and `layermem/points` of a run over six images.
+fn tables_of_points(place: &Place) -> [PathBuf; 2] {
+    use afterimage::hooks::{Column, Table};
+    let texts = |texts: &[&str]| Column::Text(texts.iter().map(|t| (*t).to_owned()).collect());
+    let units = Table::of([
+        ("epoch", Column::I64(vec![3; 3])),
+        ("point", Column::I64(vec![1, 3, 5])),
+        ("units", Column::I64(vec![5, 3, 4])),
+        ("top_decile", Column::I64(vec![0; 3])),
+    ]);
+    let layers = Table::of([
+        ("epoch", Column::I64(vec![3; 7])),
+        ("layer", texts(&["a", "b", "b", "b", "b", "b", "b"])),
+        (
+            "set",
+            texts(&[
+                "candidates",
+                "candidates",
+                "candidates",
+                "candidates",
+                "independent",
+                "independent",
+                "shared",
+            ]),
+        ),
+        ("point", Column::I64(vec![1, 0, 2, 3, 5, 1, 4])),
+        (
+            "score",
+            Column::F64(vec![9.0, 0.9, 0.05, 0.2, -0.3, 0.0, 7.0]),
+        ),
+    ]);
+    let paths = ["units.parquet", "layers.parquet"].map(|name| place.path(name));
+    for (path, table) in paths.iter().zip([units, layers]) {
+        afterimage::track::write_table(path, &table).unwrap();
+    }
+    paths
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use toml::Value;
 
-use crate::compare::{Answer, answers};
+use crate::compare::{Answer, Comparison, answers};
 use crate::config::{Direction, Metric};
 use crate::error::SweepError;
 use crate::folder::{Folder, write_beside};
@@ -58,6 +58,9 @@ pub struct Row {
     pub metrics: BTreeMap<String, Option<f64>>,
     /// Scalars that were last measured before its end.
     pub earlier: BTreeSet<String>,
+    /// Means over the last epochs that a comparison asks for, by scalar and number of epochs; of a run with as
+    /// many.
+    pub tails: BTreeMap<(String, u32), f64>,
     /// The metric by epoch.
     pub curve: BTreeMap<u32, f64>,
     /// What it wrote last, if it failed.
@@ -108,7 +111,7 @@ impl Results {
         folder: &Folder,
         standings: &BTreeMap<String, Standing>,
     ) -> Self {
-        let rows: Vec<Row> = plan
+        let mut rows: Vec<Row> = plan
             .trials
             .iter()
             .map(|trial| {
@@ -116,6 +119,9 @@ impl Results {
                 row(trial, folder, standing)
             })
             .collect();
+        for comparison in plan.comparisons.iter().filter(|one| one.last > 1) {
+            add_tails(comparison, &mut rows, folder);
+        }
         let configurations = configurations(&rows);
         let mut all = Self {
             name: name.to_owned(),
@@ -322,6 +328,26 @@ impl Results {
     }
 }
 
+/// Gives the runs that `comparison` is about their means over the last epochs.
+fn add_tails(comparison: &Comparison, rows: &mut [Row], folder: &Folder) {
+    let pairs = comparison.pairs.iter();
+    let meant: BTreeSet<&str> = pairs
+        .flat_map(|(arm, control)| [arm.as_str(), control.as_str()])
+        .collect();
+    let key = (comparison.metric.clone(), comparison.last);
+    let last = comparison.last as usize;
+    for row in rows {
+        if !meant.contains(row.configuration.as_str()) || row.tails.contains_key(&key) {
+            continue;
+        }
+        let values = read_reports(&folder.run(&row.trial), &comparison.metric);
+        if values.len() >= last {
+            let sum: f64 = values.values().rev().take(last).sum();
+            row.tails.insert(key.clone(), sum / last as f64);
+        }
+    }
+}
+
 fn row(trial: &Trial, folder: &Folder, standing: Standing) -> Row {
     let run = folder.run(&trial.name);
     let last_lines = match standing.state {
@@ -341,6 +367,7 @@ fn row(trial: &Trial, folder: &Folder, standing: Standing) -> Row {
         values: trial.values.clone(),
         metrics,
         earlier: earlier.into_keys().collect(),
+        tails: BTreeMap::new(),
         curve: read_reports(&run, &trial.metric.name),
         last_lines,
         standing,

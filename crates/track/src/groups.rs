@@ -29,7 +29,7 @@ pub(crate) fn group_of(tag: &str) -> &'static str {
             false => BY_LAYER,
         },
         "doses" | "memory" => BY_LAYER,
-        "value" | "dynamics" | "coreset" | "prune" => CHOICES,
+        "value" | "value_quality" | "dynamics" | "coreset" | "prune" => CHOICES,
         "watch" => WEIGHTS,
         "time" | "overhead" => TIMES,
         _ => OTHERS,

@@ -17,6 +17,7 @@ mod jsonl;
 mod layout;
 mod parquet_file;
 mod progress;
+mod replay;
 mod report;
 mod sinks;
 mod summary;
@@ -37,6 +38,7 @@ pub use jsonl::{
 pub use layout::{Category, Chart, unitmem_layout};
 pub use parquet_file::{read_table, write_table, write_table_with_vectors};
 pub use progress::{EpochLine, LogWriter, Mode, Progress};
+pub use replay::replay;
 pub use report::{PluginCost, Report, html, name_of};
 pub use sinks::{Disabled, Sinks};
 pub use summary::TextTable;

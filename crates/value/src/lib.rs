@@ -5,8 +5,8 @@
 //! [`Problem`], and returns a [`Valuation`], of which rows and blocks of cells are asked.
 //!
 //! [`OnlineValuer`] does it online, batch by batch, beside whatever else trains; with the feature
-//! `plugin` there are plugins for the training loop of `afterimage-hooks`: online values (`OobValue`)
-//! and training dynamics (`DynamicsProbe`).
+//! `plugin` there are plugins for the training loop of `afterimage-hooks`: online values (`OobValue`),
+//! how well they find wrong labels (`ValueQuality`), and training dynamics (`DynamicsProbe`).
 //!
 //! Sources: Kwon and Zou, *Data-OOB: Out-of-bag Estimate as a Simple and Efficient Data Value*, ICML
 //! 2023, arXiv 2304.07718; Sun, Shen and Kwon, *2D-OOB: Attributing Data Contribution Through Joint
@@ -36,6 +36,7 @@ mod pass;
 mod planted;
 #[cfg(feature = "plugin")]
 mod plugin;
+mod precision;
 mod problem;
 mod ranks;
 #[cfg(test)]
@@ -66,8 +67,10 @@ pub use pass::{Block, Visit, visit_cells};
 pub use planted::{LabelCheck, check_labels, check_learners};
 #[cfg(feature = "plugin")]
 pub use plugin::{
-    CellSource, DynamicsConfig, DynamicsProbe, OobValue, OobValueConfig, Pass, Share,
+    CellSource, DynamicsConfig, DynamicsProbe, OobValue, OobValueConfig, Pass, Share, ValueQuality,
+    ValueQualityConfig,
 };
+pub use precision::average_precision;
 pub use problem::{Cells, Column, NO_LEVEL, Problem, Target};
 pub use score::Score;
 pub use settings::{Candidates, Learner, Settings};

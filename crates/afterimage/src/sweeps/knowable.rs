@@ -10,7 +10,7 @@ use crate::config::{ConfigErrors, KeyPath, Loaded, Report};
 use crate::registry::{PluginKind, Registry};
 
 /// What the names of the loop's own scalars begin with.
-const LOOP: [&str; 5] = ["eval", "loss", "lr", "overhead", "time"];
+const LOOP: [&str; 4] = ["eval", "loss", "lr", "time"];
 
 /// # Errors
 /// Every such mistake at its line of the sweep file.

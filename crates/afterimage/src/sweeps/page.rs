@@ -101,7 +101,10 @@ fn stage(results: &Results, named: bool) -> String {
             " Of {all} configurations the {BEST} best are drawn here and below, and {OTHERS} at most of the others."
         );
     }
-    body += &section(&title("What each key does"), &points, &keys(results));
+    let (charts, left_out) = keys(results);
+    let points = [points].into_iter().chain(left_out);
+    let points: Vec<String> = points.collect();
+    body += &section(&title("What each key does"), &points.join(" "), &charts);
     body += &section(
         &title("Against cost"),
         "The dashed line is the Pareto front: no other configuration has less cost and a better \
@@ -131,10 +134,18 @@ fn group(groups: &[String], configuration: &Configuration) -> usize {
     groups.iter().position(|other| *other == name).unwrap_or(0)
 }
 
-/// The metric against each key, and against the arms.
-fn keys(results: &Results) -> String {
+/// The metric against each key, and against the arms; and what is not drawn, a sentence each.
+fn keys(results: &Results) -> (String, Vec<String>) {
     let groups = groups(results);
     let mut charts = String::new();
+    let mut left_out = Vec::new();
+    let arms = results.rows.iter().filter_map(|row| row.arm.as_deref());
+    let arms = arms.collect::<BTreeSet<_>>().len();
+    if arms > NAMES {
+        left_out.push(format!(
+            "The {arms} arms have no chart and no colours of their own: no more than {NAMES} can be told apart."
+        ));
+    }
     if groups.len() > 1 {
         let points = points(results, &groups, |c| Some(group(&groups, c) as f64));
         let (points, _) = thinned(&points, &[]);
@@ -167,6 +178,10 @@ fn keys(results: &Results) -> String {
             .all(|value| value.is_float() || value.is_integer());
         let names: Vec<String> = texts.into_iter().collect();
         if !numeric && names.len() > NAMES {
+            left_out.push(format!(
+                "{label} has {} values and no chart: no more than {NAMES} have room.",
+                names.len()
+            ));
             continue;
         }
         let place = |c: &Configuration| {
@@ -196,7 +211,7 @@ fn keys(results: &Results) -> String {
         };
         charts += &chart.html();
     }
-    charts
+    (charts, left_out)
 }
 
 /// A logarithmic axis for numbers above 0 that span more than a decade.

@@ -39,7 +39,11 @@ pub fn comparisons(results: &Results) -> String {
     for group in groups(&results.answers) {
         let name = group.first().map_or("", |answer| answer.compare.as_str());
         let header = ["arm", "difference", "95 %", "seeds", "verdict", "expected"];
-        let title = format!("{name}: {}, arm less control by seed", heading(group));
+        let less = match group.first() {
+            Some(answer) if answer.control.is_empty() => "by seed",
+            _ => "arm less control by seed",
+        };
+        let title = format!("{name}: {}, {less}", heading(group));
         let mut table = TextTable::new(title, &header);
         for answer in group {
             let number = |x: Option<f64>| TextTable::number(x.unwrap_or(f64::NAN), 4);
@@ -124,11 +128,19 @@ pub fn counts(results: &Results) -> String {
     let saved = match forked.len() {
         0 => String::new(),
         count => format!(
-            "; {count} began at a checkpoint of another, which saved {:.2} hours",
-            forked.iter().sum::<f64>() / 3600.0
+            "; {count} began at a checkpoint of another, which saved {}",
+            duration(forked.iter().sum())
         ),
     };
     format!("{} trials: {}{saved}", results.rows.len(), parts.join(", "))
+}
+
+/// So many seconds in words: in hours only where these are not next to none.
+fn duration(seconds: f64) -> String {
+    match seconds {
+        ..360.0 => format!("{seconds:.1} seconds"),
+        _ => format!("{:.2} hours", seconds / 3600.0),
+    }
 }
 
 /// A value that fits into a table: whole plugins may be set.
@@ -197,4 +209,15 @@ pub(super) fn cells<'a>(results: &'a Results) -> (Vec<String>, Vec<Vec<String>>)
         .map(|c| columns.iter().map(|cell| cell(c)).collect())
         .collect();
     (header, rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_time_is_told_in_seconds() {
+        assert_eq!(duration(12.34), "12.3 seconds");
+        assert_eq!(duration(5400.0), "1.50 hours");
+    }
 }

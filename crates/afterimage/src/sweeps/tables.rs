@@ -28,8 +28,8 @@ const COLUMNS: [&str; 17] = [
 ];
 
 /// How the answers of a sweep are to be read.
-pub(super) const READING: &str = "Differences are arm less control, run by run with the same seed, of the last values of the runs; \
-     the intervals hold 95 %: Student's t, and the percentile bootstrap over seeds (10,000 draws, the \
+pub(super) const READING: &str = "Differences are arm less control, run by run with the same seed, of the last values of the runs \
+     unless a question asks for a mean over epochs; where it names no control, they are the arm's own values. The intervals hold 95 %: Student's t, and the percentile bootstrap over seeds (10,000 draws, the \
      same ones each time). An arm is *above* or *below* its control where both intervals leave 0 out and \
      there are at least three seeds; of few seeds the bootstrap alone would be too sure. Each interval \
      stands by itself: of twenty arms that are like their control, up to one is expected to be told apart.";
@@ -67,7 +67,19 @@ pub(super) fn heading(group: &[Answer]) -> String {
         .expected
         .as_ref()
         .map_or(String::new(), |(question, _)| format!("; {question}"));
-    format!("{}{asked}", first.metric)
+    let mean = match first.last {
+        1 => String::new(),
+        last => format!(", mean of the last {last} epochs"),
+    };
+    format!("{}{mean}{asked}", first.metric)
+}
+
+/// What stands in the place of a control.
+fn control(answer: &Answer) -> String {
+    match answer.control.as_str() {
+        "" => "none: 0".to_owned(),
+        control => control.to_owned(),
+    }
 }
 
 /// Header and cells of a group.
@@ -88,7 +100,7 @@ pub(super) fn cells(group: &[Answer]) -> (Vec<&'static str>, Vec<Vec<String>>) {
     let rows = group.iter().map(|answer| {
         let mut row = vec![
             answer.arm.clone(),
-            answer.control.clone(),
+            control(answer),
             number(answer.arm_mean),
             number(answer.control_mean),
             signed(answer.difference),
@@ -128,6 +140,13 @@ pub(super) fn notes(group: &[Answer], results: &Results) -> Vec<String> {
             first.metric
         ));
     }
+    let short = |answer: &Answer| answer.pairs == 0 && answer.last > 1;
+    notes.extend(group.iter().any(short).then(|| {
+        format!(
+            "A run that measured {} in fewer than {} epochs counts for nothing here.",
+            first.metric, first.last
+        )
+    }));
     let older: usize = group.iter().map(|answer| answer.earlier).sum();
     notes.extend((older > 0).then(|| {
         let pairs = if older == 1 { "pair" } else { "pairs" };

@@ -7,10 +7,11 @@ mod ids;
 mod memorization;
 mod npy;
 mod parquet;
+mod points;
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::CoresetError;
 use crate::matrix::Matrix;
@@ -120,6 +121,18 @@ pub(crate) enum Column {
 const UNKNOWN: &str =
     "the kind of this file is not known; its name must end in .npy, .csv, .tsv or .parquet";
 
+/// The file at `path`; where that is the folder of a run's table, the file of the last epoch in it.
+fn latest(path: &Path) -> PathBuf {
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let of_epoch = |name: &String| name.starts_with("epoch-") && name.ends_with(".parquet");
+    // As numbers: `epoch-10000` comes behind `epoch-9999`.
+    let last = names
+        .filter(of_epoch)
+        .max_by(|a, b| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
+    last.map_or_else(|| path.to_owned(), |name| path.join(name))
+}
+
 /// The kind of a file, by the end of its name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -159,7 +172,7 @@ pub(crate) fn missing(error: CoresetError, setting: &'static str, holding: &str)
 /// A matrix with one row a sample: an npy array of numbers `[n, d]` or `[n]`, or a CSV or Parquet
 /// table of numbers, with or without a line of names, or dates, which become days. The columns `epoch` and
 /// `step`, which the tables of runs begin with, are left out, and so are columns that are ids by their
-/// names. `what` names it in errors.
+/// names. Of the folder of a run's table the last epoch's file is read. `what` names it in errors.
 ///
 /// # Errors
 /// A missing, damaged or empty file, cells that are no numbers, with their line and column, or values
@@ -181,6 +194,8 @@ pub fn matrix_in(
         role: what,
         samples: None,
     };
+    let latest = latest(path);
+    let path = latest.as_path();
     let mut grid = match kind(path)? {
         Kind::Npy => {
             let mut grid = npy::grid(path)?;

@@ -16,10 +16,13 @@ pub struct Answer {
     pub compare: String,
     /// The arm's configuration.
     pub arm: String,
-    /// The control's configuration.
+    /// The control's configuration; empty where the arm's own values are asked about.
     pub control: String,
     /// The scalar.
     pub metric: String,
+    /// How many of the last epochs with it are averaged.
+    #[serde(skip_serializing_if = "is_one")]
+    pub last: u32,
     /// Its mean over the pairs, in the arm.
     pub arm_mean: Option<f64>,
     /// Its mean over the pairs, in the control.
@@ -42,6 +45,10 @@ pub struct Answer {
     pub earlier: usize,
     /// Whether the question was added or changed after the sweep was begun.
     pub asked_later: bool,
+}
+
+fn is_one(last: &u32) -> bool {
+    *last == 1
 }
 
 /// Whether what was expected came.
@@ -107,19 +114,29 @@ fn answer(
     let of = |name: &str| rows.get(name).map_or(&[][..], Vec::as_slice);
     let value = |row: &Row| {
         let done = row.standing.state == State::Done;
-        let value = row.metrics.get(&comparison.metric).copied().flatten();
+        let value = match comparison.last {
+            1 => row.metrics.get(&comparison.metric).copied().flatten(),
+            last => row.tails.get(&(comparison.metric.clone(), last)).copied(),
+        };
         value.filter(|value| done && value.is_finite())
     };
     let (arms, controls) = (of(arm), of(control));
     let mut pairs: Vec<(f64, f64)> = Vec::new();
     let mut earlier = 0;
     for row in arms {
+        let old = |row: &Row| row.earlier.contains(&comparison.metric);
+        if control.is_empty() {
+            if let Some(value) = value(row) {
+                pairs.push((value, 0.0));
+                earlier += usize::from(old(row));
+            }
+            continue;
+        }
         let Some(other) = controls.iter().find(|other| other.seed == row.seed) else {
             continue;
         };
         if let (Some(a), Some(b)) = (value(row), value(other)) {
             pairs.push((a, b));
-            let old = |row: &Row| row.earlier.contains(&comparison.metric);
             earlier += usize::from(old(row) || old(other));
         }
     }
@@ -136,6 +153,7 @@ fn answer(
         arm: arm.to_owned(),
         control: control.to_owned(),
         metric: comparison.metric.clone(),
+        last: comparison.last,
         arm_mean: mean(|pair| pair.0),
         control_mean: mean(|pair| pair.1),
         pairs: pairs.len(),

@@ -142,7 +142,7 @@ pub struct Engine<'a> {
     asked: BTreeSet<String>,
     /// Trials that a halt took out of the executor's queue before they had begun.
     withheld: BTreeSet<String>,
-    forking: Option<forks::Forking<'a>>,
+    forking: forks::Forking<'a>,
 }
 
 impl<'a> Engine<'a> {
@@ -202,7 +202,7 @@ impl<'a> Engine<'a> {
             halted: None,
             asked: BTreeSet::new(),
             withheld: BTreeSet::new(),
-            forking: None,
+            forking: forks::Forking::default(),
         })
     }
 

@@ -63,7 +63,7 @@ fn shares(experiment: &Experiment) -> Vec<Share> {
 }
 
 /// Forks of the script's runs: what it has done up to an epoch.
-struct ByEpoch;
+pub struct ByEpoch;
 
 impl Forks for ByEpoch {
     fn keep(&self, run: &Path, epoch: u32, to: &Path) -> Result<Kept, String> {
@@ -214,6 +214,12 @@ impl Rig {
         };
         let plan = Plan::new(read, &self.file(), &check)?;
         Ok((loaded.value, plan))
+    }
+
+    /// What is wrong with the sweep, without the folder's name.
+    pub fn mistakes(&self) -> String {
+        let text = self.plan().unwrap_err().to_string();
+        text.replace(&self.path("").display().to_string(), "")
     }
 
     /// Runs the sweep in this process, `jobs` trials at a time.
