@@ -125,7 +125,7 @@ impl Pull {
         let reference = reference.transpose()?;
 
         // A leaf of its own, so that a term that hangs on nothing has a way back as well.
-        let anchor = Tensor::zeros([1], inside.device).require_grad();
+        let anchor = zero(inside).require_grad();
         let terms = writes.terms.iter().map(|(_, term)| term.clone());
         let parts = own.clone().into_iter().chain(terms.clone());
         let total: Tensor<1> = parts
@@ -176,8 +176,7 @@ impl Pull {
                 parts.push(theirs.div_scalar(shard.of as f64));
             }
         }
-        let nothing = Tensor::zeros([1], inside.device);
-        Ok(parts.into_iter().fold(nothing, |sum, part| sum + part))
+        Ok(parts.into_iter().fold(zero(inside), |sum, part| sum + part))
     }
 
     /// The losses of the step, where `means` are the means over the shards of theirs.
@@ -192,6 +191,11 @@ impl Pull {
             reference: reference.or(means.reference),
         }
     }
+}
+
+fn zero(inside: &Inside<'_>) -> Tensor<1> {
+    let device = inside.device.clone().without_autodiff();
+    Tensor::from_inner(Tensor::zeros([1], &device))
 }
 
 /// The same values on a leaf of a new graph.

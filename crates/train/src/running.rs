@@ -94,24 +94,3 @@ impl ModuleMapper for Put<'_> {
         })
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use burn::tensor::Device;
-
-    use super::*;
-
-    #[test]
-    fn what_no_shard_moves_stays_to_the_bit_and_the_rest_moves_by_the_mean() {
-        let running =
-            |values: [f32; 2]| Running(vec![Tensor::from_floats(values, &Device::flex())]);
-        let host = |running: Running| running.0[0].to_data();
-        let start = running([0.1, 1.0]);
-        let moved = start.moved(vec![
-            running([0.1, 2.0]),
-            running([0.1, 5.0]),
-            running([0.1, 2.0]),
-        ]);
-        assert_eq!(host(moved), host(running([0.1, 3.0])));
-    }
-}
