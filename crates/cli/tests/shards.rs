@@ -19,13 +19,17 @@ fn cut(text: &str, keys: &str) -> String {
     format!("{text}\n[batch]\nshards = 4\n{keys}")
 }
 
-/// [`TINY`] with what measures and what acts, on labels.
+/// [`TINY`] with what measures and what acts: plans with weights, and masks.
 fn acting() -> String {
     let plugins = [
         plugin("unitmem"),
         "\n[[plugins]]\nkind = \"oob-value\"\npatch = 7\nheads = 8\n".to_owned(),
-        "\n[[plugins]]\nkind = \"coreset\"\nwarmup = 1\nrepeat = true\n".to_owned(),
-        "\n[[plugins]]\nkind = \"prune\"\nstart = 1\nend = 2\ntarget = 0.3\n".to_owned(),
+        "\n[[plugins]]\nkind = \"coreset\"\nwarmup = 1\nrepeat = true\nproxy = \"features\"\n\
+         weights = \"cluster-size\"\npartition = \"none\"\n"
+            .to_owned(),
+        "\n[[plugins]]\nkind = \"prune\"\nfraction = 0.3\n\
+         schedule = { kind = \"one_shot\", epoch = 2 }\n"
+            .to_owned(),
     ];
     TINY.to_owned() + &plugins.concat()
 }
@@ -118,7 +122,7 @@ fn every_objective_learns_on_shards() {
     let place = Place::new();
     let head = "[projection]\nhidden = 32\noutput = 16\n";
     let byol = "kind = \"byol\"\npredictor_hidden = 16";
-    let dino = "kind = \"dino\"\nprototypes = 32\nlocal_views = 2";
+    let dino = "kind = \"dino\"\nprototypes = 32\nlocal_views = 2\nlocal_size = 16";
     for (name, objective, with_head) in [
         ("simsiam", "kind = \"simsiam\"\npredictor_hidden = 16", true),
         ("byol", byol, true),

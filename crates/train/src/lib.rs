@@ -36,6 +36,7 @@ mod signals;
 mod stopwatch;
 mod strategy;
 mod surgery;
+mod tape;
 mod training;
 mod values;
 mod view_feed;

@@ -17,6 +17,7 @@ use crate::inside::{Gradiented, Inside, Losses, Shown, Wanted};
 use crate::loss::weigh;
 use crate::pull::{Pull, Seen};
 use crate::running::Running;
+use crate::tape::free_dropped;
 
 type Input<M> = <M as TrainStep>::Input;
 type Output<M> = <M as TrainStep>::Output;
@@ -135,11 +136,17 @@ fn over_shards<M: HookedModel>(
             Aim::Follow(pull) => Some(pull.through(shard, &forward, inside)?),
         };
         parts.show(forward, own, reference, &taps);
-        if let Some(root) = root {
-            let mut raw = root.backward();
-            parts.saliency.push(taps.saliency(&raw));
-            let gradients = GradientsParams::from_module(&mut raw, model);
-            parts.gradients.push(gradients, |a, b| sum(model, a, b));
+        match root {
+            Some(root) => {
+                let mut raw = root.backward();
+                parts.saliency.push(taps.saliency(&raw));
+                let gradients = GradientsParams::from_module(&mut raw, model);
+                parts.gradients.push(gradients, |a, b| sum(model, a, b));
+            }
+            None => {
+                drop(taps);
+                free_dropped(model);
+            }
         }
     }
     // A look leaves no trace: the pass behind it starts where it did.
