@@ -10,7 +10,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn::train::{LearnerModel, TrainStep};
 
-use crate::attach::Parts as RunParts;
+use crate::attach::Parts;
 use crate::error::TrainError;
 use crate::hooked::{Forward, HookedModel, ReferenceLoss};
 use crate::inside::{Gradiented, Inside, Losses, Shown, Wanted};
@@ -106,7 +106,7 @@ fn over_shards<M: HookedModel>(
     aim: Aim<'_>,
 ) -> Result<Pass<Output<M>>, TrainError> {
     let plan = inside.taps();
-    let mut parts = Parts::default();
+    let mut parts = Gathering::default();
     for shard in Shard::all(inside.shards) {
         let key = RandomKey::new(inside.run.seed, Stream::Device).step(inside.clock.step);
         inside.device.seed(key.view(shard.index as u32).bits());
@@ -158,7 +158,7 @@ fn over_shards<M: HookedModel>(
 }
 
 /// What was gathered of the shards so far.
-struct Parts<O> {
+struct Gathering<O> {
     embeddings: Vec<Tensor<2>>,
     per_sample: Vec<Tensor<1>>,
     logits: Vec<Tensor<2>>,
@@ -172,7 +172,7 @@ struct Parts<O> {
     running: Vec<Running>,
 }
 
-impl<O> Default for Parts<O> {
+impl<O> Default for Gathering<O> {
     fn default() -> Self {
         Self {
             embeddings: Vec::new(),
@@ -190,7 +190,7 @@ impl<O> Default for Parts<O> {
     }
 }
 
-impl<O> Parts<O> {
+impl<O> Gathering<O> {
     /// Takes what a forward pass showed off its graph.
     fn show(
         &mut self,
@@ -259,7 +259,7 @@ impl ReferenceLoss {
     }
 }
 
-impl<M: LearnerModel> RunParts<M> {
+impl<M: LearnerModel> Parts<M> {
     /// Whether the batches can be cut as they are to be.
     pub(crate) fn check_shards(&self) -> Result<(), TrainError> {
         let (count, batch) = (self.shards.count, self.batch_size);
