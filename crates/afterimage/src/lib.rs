@@ -56,8 +56,8 @@ pub use doses::{DoseSet, DosesConfig};
 pub use dry_run::{default_directory, dry_run};
 pub use error::RunError;
 pub use experiment::{
-    CheckpointsConfig, EvaluationConfig, Experiment, LoaderConfig, OverheadConfig, PluginEntry,
-    Renderer,
+    BatchConfig, CheckpointsConfig, EvaluationConfig, Experiment, LoaderConfig, OverheadConfig,
+    PluginEntry, Renderer,
 };
 pub use export::{EmbeddingsFormat, ExportOptions, Exported, Library, export};
 pub use fine_tune::{FineTuneConfig, LayerChoice, LayerError};

@@ -241,6 +241,7 @@ impl Prepared {
         let run_path = directory.path().to_owned();
         let (optimizer, again) = (experiment.optimizer.clone(), schedule);
         let mut afterimage = Afterimage::<SslModel>::open(experiment.batch_size)
+            .shards(experiment.batch.cut())
             .seed(experiment.seed)
             .config(loaded.resolved.clone())
             .feed(Box::new(feed), data.train.len(), data.held_out.len())

@@ -57,7 +57,7 @@ pub use import::{
 };
 pub use layer::{Layer, layers};
 pub use masks::Masks;
-pub use paths::{ParameterInfo, parameter_count, parameters};
+pub use paths::{ParameterInfo, is_statistic, parameter_count, parameters};
 pub use projection::{HeadActivation, HeadForm, HiddenLayer, ProjectionHead, ProjectionHeadConfig};
 pub use residual_block::{ResidualBlock, SumSites};
 pub use resnet::{ResNet, ResNetConfig, Stem};

@@ -10,7 +10,7 @@ use afterimage_memory::{
     UnitMemConfig, UnitState, chosen_of, point_means,
 };
 use afterimage_model::{EncoderView, Masks, Taps, parameters, step_unit};
-use afterimage_ssl::{Objective as _, ObjectiveBatch};
+use afterimage_ssl::{Objective as _, ObjectiveBatch, Shard};
 use afterimage_train::{Checkpoints, SslModel, TrainError, read_model, read_state};
 use burn::module::{Module, ParamGroup};
 use burn::optim::GradientsParams;
@@ -301,6 +301,7 @@ impl<'o> Table<'o> {
             images: images.into_tensor(&device),
             local,
             labels: Some(labels),
+            shard: Shard::WHOLE,
         })
     }
 
