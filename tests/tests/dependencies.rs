@@ -153,14 +153,22 @@ fn locked(text: &str) -> BTreeMap<String, BTreeSet<String>> {
 fn workspaces_of_their_own_have_the_same_versions() {
     let ours = locked(include_str!("../../Cargo.lock"));
     for (path, text) in [
-        ("crates/python", include_str!("../../crates/python/Cargo.lock")),
-        ("examples/foreign_plugin", include_str!("../../examples/foreign_plugin/Cargo.lock")),
+        (
+            "crates/python",
+            include_str!("../../crates/python/Cargo.lock"),
+        ),
+        (
+            "examples/foreign_plugin",
+            include_str!("../../examples/foreign_plugin/Cargo.lock"),
+        ),
         ("tests/groups", include_str!("../groups/Cargo.lock")),
     ] {
         let theirs = locked(text);
         assert!(theirs.len() > 500, "{path}: {} packages", theirs.len());
         for (name, versions) in &theirs {
-            let Some(known) = ours.get(name) else { continue };
+            let Some(known) = ours.get(name) else {
+                continue;
+            };
             assert!(
                 versions.is_subset(known),
                 "{path}/Cargo.lock has {name} {versions:?}, the workspace {known:?}: copy ../Cargo.lock over \

@@ -5,16 +5,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use afterimage::Pulse;
 use afterimage::coreset::read::{self, Labels, Manner};
 use afterimage::coreset::{
     Budget, Coreset, CoresetError, Evidence, Partition, Points, Settings, Strategy, peak_memory,
 };
-use afterimage::files::{Partial, PartialError};
+use afterimage::files::{Partial, PartialError, plain};
 use afterimage::hooks::{Column, Table};
 use afterimage::track::{TrackError, write_table};
 use serde_json::json;
 use thiserror::Error;
 
+use crate::alive::Alive;
 use crate::arguments::Select;
 use crate::output::{complain, complain_line, say};
 use crate::room::plan;
@@ -89,6 +91,8 @@ fn select(arguments: &Select) -> Result<(), SelectError> {
     let settings = settings(arguments)?;
     let start = Instant::now();
     let mut manner = manner(arguments)?;
+    let alive = Alive::watch(Pulse::default());
+    alive.begin("reading the embeddings");
     let manner = &mut manner;
     let points = Points::Rows(read::matrix_in(
         &arguments.embeddings,
@@ -130,9 +134,9 @@ fn select(arguments: &Select) -> Result<(), SelectError> {
         .notes
         .iter()
         .take(NOTES)
-        .for_each(|note| complain_line(note));
+        .for_each(|note| alive.tell(&plain(note)));
     if let more @ 1.. = manner.notes.len().saturating_sub(NOTES) {
-        complain(&format!("and {more} notes more"));
+        alive.tell(&format!("and {more} notes more"));
     }
     let read_seconds = start.elapsed().as_secs_f64();
 
@@ -152,8 +156,10 @@ fn select(arguments: &Select) -> Result<(), SelectError> {
     };
     let selection = plan(arguments.memory.is_some(), evidence, settings)?;
     let folder = Partial::beside(&arguments.out)?;
-    complain(&selection.memory().to_string());
+    alive.tell(&selection.memory().to_string());
+    alive.begin("choosing");
     let coreset = selection.run()?;
+    drop(alive);
     let summary = summary(arguments, &points, labels.as_ref(), &coreset, read_seconds);
     write(folder, &coreset, &summary)?;
     let repeated = repeated(&coreset);
