@@ -23,6 +23,10 @@ pub struct New {
     /// The encoder; by default the first that there is a recipe with.
     #[arg(long, value_parser = words(|recipe| &recipe.encoder))]
     pub encoder: Option<String>,
+    /// The quickstart: two encoders on 400 of the images in the program, which memorize some of them and
+    /// show it, in a minute or two.
+    #[arg(long, conflicts_with_all = ["data", "objective", "encoder"])]
+    pub quickstart: bool,
 }
 
 /// What the recipes have, each once.
@@ -42,6 +46,7 @@ pub fn new(registry: &Registry, arguments: &New) -> Result<u8, RunError> {
         data: arguments.data.clone(),
         objective: arguments.objective.clone(),
         encoder: arguments.encoder.clone(),
+        quickstart: arguments.quickstart,
     };
     let path = &arguments.config;
     let stem = path.file_stem().map(|stem| stem.to_string_lossy());

@@ -28,6 +28,9 @@ pub struct NewOptions {
     /// The encoder, as [`Recipe::encoder`] has it; the first that the objective has a recipe with
     /// otherwise.
     pub encoder: Option<String>,
+    /// The quickstart in place of all this: two encoders on a few of the images in the program, which
+    /// memorize some of them and show it.
+    pub quickstart: bool,
 }
 
 /// The text of a config called `name`: the settings of a recipe for the images that are told, each key
@@ -52,12 +55,23 @@ pub fn new_config(
             ),
         });
     }
+    let told = [&options.data, &options.objective, &options.encoder];
+    if options.quickstart && told.into_iter().any(Option::is_some) {
+        return Err(RunError::New {
+            what: "--quickstart".to_owned(),
+            reason: "it has images, objective and encoder of its own; leave the others out"
+                .to_owned(),
+        });
+    }
     let images = images(options.data.as_deref())?;
-    let recipe = recipes::find(
-        options.objective.as_deref(),
-        options.encoder.as_deref(),
-        images.inside,
-    )?;
+    let recipe = match options.quickstart {
+        true => recipes::quickstart()?,
+        false => recipes::find(
+            options.objective.as_deref(),
+            options.encoder.as_deref(),
+            images.inside,
+        )?,
+    };
     let mut document: DocumentMut = recipe.text.parse().map_err(|error| RunError::New {
         what: recipe.file.to_owned(),
         reason: format!("{error}"),
@@ -65,7 +79,7 @@ pub fn new_config(
     document["name"] = value(name);
     document["data"] = Item::Table(images.table());
     let mut note = format!("The settings are those of {}", recipe.file);
-    if images.inside && cut_down(&mut document) {
+    if images.inside && !recipe.inside && cut_down(&mut document) {
         note.push_str(
             ", with fewer epochs, smaller batches and as much smaller a rate, for the few images in the \
              program; give others with --data for the whole of it",
@@ -173,7 +187,7 @@ mod tests {
             let options = NewOptions {
                 data: Some(data.to_owned()),
                 objective: Some("byol".to_owned()),
-                encoder: None,
+                ..NewOptions::default()
             };
             new_config(&Registry::standard(), "mine", &options).unwrap()
         };
