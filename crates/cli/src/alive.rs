@@ -58,7 +58,7 @@ impl Alive {
             over: Condvar::new(),
         });
         let bar = io::stderr().is_terminal().then(ProgressBar::new_spinner);
-        if let (Some(bar), Ok(style)) = (&bar, ProgressStyle::with_template("{msg}")) {
+        if let (Some(bar), Ok(style)) = (&bar, ProgressStyle::with_template("{wide_msg}")) {
             bar.set_style(style);
         }
         let (watched, drawn) = (Arc::clone(&shared), bar.clone());
