@@ -5,6 +5,7 @@
 //! training, [`Experiment`] and [`run`] for runs described in TOML, [`Registry`] for plugins by
 //! name.
 
+mod begin;
 mod board;
 mod chaos;
 mod compact;
@@ -32,6 +33,7 @@ mod prepared;
 mod probe;
 mod pruned;
 mod pruned_groups;
+mod pulse;
 mod quiet;
 mod registry;
 mod resume;
@@ -49,6 +51,7 @@ mod validate;
 pub mod valuation;
 mod whole;
 
+pub use begin::{NewOptions, Recipe, new_config, recipes, write_new};
 pub use chaos::{Chaos, ChaosConfig};
 pub use compact::{CompactOptions, Compacted, Side, compact};
 pub use device::{available_devices, open_device};
@@ -68,6 +71,7 @@ pub use intervene::{
 pub use label_noise::{LabelNoiseConfig, NoiseKind};
 pub use pair::{Candidates, PairConfig};
 pub use probe::{DejaVuConfig, ProbeConfig, ProbeOptions, Probed, probe};
+pub use pulse::{Counted, Pulse, in_words};
 pub use registry::{PluginKind, Registry};
 pub use resume::{lost_since, resume, run_or_resume};
 pub use run::{Finished, Options, run};

@@ -9,11 +9,16 @@ use crate::registry::{PluginKind, Registry};
 
 /// The JSON schema (draft 7) of an experiment config whose plugins are those of `registry`.
 pub fn experiment_schema(registry: &Registry) -> Value {
+    schema::of_file(whole_schema(registry), "An experiment of afterimage")
+}
+
+/// The same of an experiment that extends no file.
+pub(crate) fn whole_schema(registry: &Registry) -> Value {
     let mut schema = schema::of::<Experiment>();
     let common = common();
     let kinds: Vec<Value> = registry.kinds().map(|kind| plugin(kind, &common)).collect();
     schema["properties"]["plugins"]["items"] = json!({ "anyOf": kinds });
-    schema::of_file(schema, "An experiment of afterimage")
+    schema
 }
 
 /// The JSON schema (draft 7) of a sweep file.

@@ -9,8 +9,10 @@ use crate::compact::Compact;
 use crate::data::Data;
 use crate::export::Export;
 use crate::intervene::{Ablate, Exchange, Insert};
+use crate::new::New;
 use crate::probe::Probe;
 use crate::sensitivity::Sensitivity;
+use crate::shell::Completions;
 use crate::sweep::Sweep;
 use crate::value::Value;
 
@@ -26,6 +28,8 @@ pub struct Arguments {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write a first config: a recipe for your images, each key with what it does.
+    New(New),
     /// Run an experiment config.
     Run(Run),
     /// Go on with a run from its last checkpoint.
@@ -91,6 +95,13 @@ pub enum Command {
     /// Value the rows and cells of a table: how well models that have not seen a row predict its
     /// label (Data-OOB), and how well those do that saw a column (2D-OOB).
     Value(Box<Value>),
+    /// Print a script by which a shell completes commands and flags.
+    Completions(Completions),
+    /// Print the manual page, or write those of all commands to a folder.
+    Man {
+        /// The folder; it is made if it is not there, and pages in it are written anew.
+        folder: Option<PathBuf>,
+    },
 }
 
 /// Arguments of `run`.

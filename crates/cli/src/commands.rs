@@ -16,6 +16,9 @@ use crate::value;
 /// commands, where that is not the program of this process.
 pub fn execute(registry: &Registry, arguments: Arguments, program: Option<PathBuf>) -> u8 {
     let result = match arguments.command {
+        Command::New(arguments) => crate::new::new(registry, &arguments),
+        Command::Completions(arguments) => Ok(crate::shell::completions(&arguments)),
+        Command::Man { folder } => crate::shell::man(folder.as_deref()),
         Command::Run(run) => start(registry, &run),
         Command::Resume { run, json } => go_on(registry, &run, json),
         Command::Check { configs, sets } => check(registry, &configs, &sets),

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use afterimage::Pulse;
 use afterimage::coreset::read::Labels;
 use afterimage::coreset::{
     Budget, Coreset, CoresetError, Evidence, Partition, Points, Settings, Strategy, peak_memory,
@@ -16,6 +17,7 @@ use afterimage::value::is_formula;
 use serde_json::json;
 use thiserror::Error;
 
+use crate::alive::Alive;
 use crate::arguments::Select;
 use crate::output::{complain, complain_line, say};
 use crate::room::plan;
@@ -87,6 +89,8 @@ pub fn execute(arguments: &Select) -> u8 {
 fn select(arguments: &Select) -> Result<(), SelectError> {
     check_out(&arguments.out)?;
     let settings = settings(arguments)?;
+    let alive = Alive::watch(Pulse::default());
+    alive.begin("reading the embeddings");
     let Input {
         points,
         labels,
@@ -94,7 +98,7 @@ fn select(arguments: &Select) -> Result<(), SelectError> {
         memorization,
         ids,
         seconds,
-    } = Input::read(arguments)?;
+    } = Input::read(arguments, &alive)?;
     let partition = match (&labels, arguments.clusters, &points) {
         (Some(labels), _, _) => Partition::Classes(&labels.classes),
         (None, Some(count), Points::Rows(rows)) => Partition::Clusters { rows, count },
@@ -111,12 +115,14 @@ fn select(arguments: &Select) -> Result<(), SelectError> {
     };
     let selection = plan(arguments.memory.is_some(), evidence, settings)?;
     let folder = Partial::beside(&arguments.out)?;
-    complain(&selection.memory().to_string());
+    alive.tell(&selection.memory().to_string());
+    alive.begin("choosing");
     let size = (points.len(), selection.count());
     let control = Instant::now();
     let at_random = AtRandom::beside(&selection, &arguments.strategy, size)?;
     let control_seconds = control.elapsed().as_secs_f64();
     let coreset = selection.run()?;
+    drop(alive);
     let known = Known {
         labels: labels.as_ref(),
         ids: ids.as_deref(),

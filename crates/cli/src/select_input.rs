@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use afterimage::coreset::Points;
 use afterimage::coreset::read::{self, Labels, Manner};
+use afterimage::files::plain;
 
+use crate::alive::Alive;
 use crate::arguments::Select;
-use crate::output::{complain, complain_line};
 use crate::select::SelectError;
 
 /// Notes that are shown of the files that were read.
@@ -25,8 +26,8 @@ pub struct Input {
 }
 
 impl Input {
-    /// Reads all files that `arguments` name, and tells what was left out of them.
-    pub fn read(arguments: &Select) -> Result<Self, SelectError> {
+    /// Reads all files that `arguments` name, and tells `alive` what was left out of them.
+    pub fn read(arguments: &Select, alive: &Alive) -> Result<Self, SelectError> {
         let start = Instant::now();
         let mut manner = manner(arguments)?;
         let manner = &mut manner;
@@ -62,10 +63,10 @@ impl Input {
         ];
         let memorization = read::memorization_in(&files, samples, manner)?;
         for note in manner.notes.iter().take(NOTES) {
-            complain_line(note);
+            alive.tell(&plain(note));
         }
         if let more @ 1.. = manner.notes.len().saturating_sub(NOTES) {
-            complain(&format!("and {more} notes more"));
+            alive.tell(&format!("and {more} notes more"));
         }
         Ok(Self {
             points,
