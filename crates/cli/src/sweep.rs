@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use afterimage::sweep::{
     Ending, Engine, Executor, Folder, Ledger, Local, Note, Plan, Program, Results, Rules, Slurm,
@@ -88,7 +90,7 @@ fn sweep(registry: &Registry, arguments: &Sweep, program: Option<PathBuf>) -> Re
         return Ok(0);
     }
     let file = arguments.file.clone().unwrap_or_default();
-    let (loaded, plan) = sweeps::load_sweep(registry, &file, &arguments.sets)?;
+    let (loaded, mut plan) = sweeps::load_sweep(registry, &file, &arguments.sets)?;
     let config = &loaded.value;
     loaded
         .notes
@@ -124,6 +126,9 @@ fn sweep(registry: &Registry, arguments: &Sweep, program: Option<PathBuf>) -> Re
         true => None,
         false => Some(folder.lock()?),
     };
+    if !plan.searches.is_empty() {
+        plan = sweeps::plan_so_far(registry, &loaded, &file, &folder)?;
+    }
     let (ending, results) = if arguments.report {
         (Ending::Complete, standing_results(config, &plan, &folder)?)
     } else {
@@ -135,28 +140,71 @@ fn sweep(registry: &Registry, arguments: &Sweep, program: Option<PathBuf>) -> Re
                 folder.path().display()
             ));
         }
-        let executor = executor(arguments, config, &plan, &folder, program)?;
-        let mut lines = Lines::new(&plan);
-        let mut engine = Engine::open(
-            &folder,
-            &plan,
-            &config.name,
-            Rules::from(config),
-            executor,
+        let work = Work {
+            registry,
+            arguments,
+            config,
+            folder: &folder,
+            program,
             signal,
+        };
+        let mut retry = arguments.retry_failed;
+        loop {
+            let (ending, results) = work.through(&plan, retry)?;
+            retry = false;
+            let next = match ending {
+                Ending::Complete => sweeps::next_plan(registry, &loaded, &file, &plan, &folder)?,
+                _ => None,
+            };
+            let Some(next) = next else {
+                break (ending, results);
+            };
+            // A page of what there is, while the next ones run.
+            sweeps::write_results(&results, &folder)?;
+            plan = next;
+            sweeps::generations(&plan)
+                .iter()
+                .for_each(|line| complain(line));
+        }
+    };
+    sweeps::write_results(&results, &folder)?;
+    Ok(conclude(arguments, &ending, &results, &folder))
+}
+
+/// What a sweep is worked at with.
+struct Work<'a> {
+    registry: &'a Registry,
+    arguments: &'a Sweep,
+    config: &'a SweepConfig,
+    folder: &'a Folder,
+    program: Option<PathBuf>,
+    signal: Arc<AtomicUsize>,
+}
+
+impl Work<'_> {
+    /// Runs all trials of `plan` that are not over, with another try for failed ones if `retry` says so.
+    fn through(&self, plan: &Plan, retry: bool) -> Result<(Ending, Results), SweepError> {
+        let Self { config, folder, .. } = self;
+        let executor = executor(self.arguments, config, plan, folder, self.program.clone())?;
+        let mut lines = Lines::new(plan);
+        let mut engine = Engine::open(
+            folder,
+            plan,
+            &config.name,
+            Rules::from(*config),
+            executor,
+            Arc::clone(&self.signal),
             Box::new(move |note| lines.show(note)),
         )?;
-        engine = engine.forking(Box::new(sweeps::Forking(registry)));
-        if arguments.retry_failed {
+        engine = engine.forking(Box::new(sweeps::Forking(self.registry)));
+        if retry {
             engine.retry_failed()?;
         }
         let ending = engine.run()?;
         let standings = engine.standings();
-        let results = Results::gather(&config.name, &config.metric, &plan, &folder, standings);
-        (ending, results.asked(&plan, engine.begun()))
-    };
-    sweeps::write_results(&results, &folder)?;
-    Ok(conclude(arguments, &ending, &results, &folder))
+        let results = Results::gather(&config.name, &config.judged(), plan, folder, standings);
+        Ok((ending, results.asked(plan, engine.begun())))
+    }
 }
 
 /// The results of what the ledger says, as far as it goes.
@@ -169,7 +217,7 @@ fn standing_results(
     same_sweep(folder, &config.name, plan, &lines)?;
     let names = plan.trials.iter().map(|trial| trial.name.as_str());
     let (standings, _) = replay(names, &lines);
-    let results = Results::gather(&config.name, &config.metric, plan, folder, &standings);
+    let results = Results::gather(&config.name, &config.judged(), plan, folder, &standings);
     Ok(results.asked(plan, &lines))
 }
 

@@ -16,6 +16,7 @@
 //! The crate knows nothing of networks: a trial is a program that takes a config and a directory,
 //! appends to `metrics.jsonl` and leaves a `result.json`.
 
+mod aims;
 mod checks;
 mod compare;
 mod config;
@@ -38,6 +39,7 @@ mod process;
 mod reference;
 mod reports;
 mod results;
+mod search;
 mod settle;
 mod shell;
 mod slurm;
@@ -48,6 +50,7 @@ mod status;
 mod stopping;
 
 pub use afterimage_files::Lock;
+pub use aims::{Aim, Judged};
 pub use compare::{
     Answer, Choice, Compare, Comparison, Difference, Expects, Outcome, Told, answers, difference,
 };
@@ -68,7 +71,8 @@ pub use overrides::Override;
 pub use parents::{Parent, Use};
 pub use plan::{Check, Checked, Plan, PlannedStage, Trial};
 pub use reports::{Reports, read_reports};
-pub use results::{Configuration, Results, Row};
+pub use results::{Configuration, Mean, Results, Row};
+pub use search::{Asked, Searching};
 pub use settle::settled;
 pub use shell::quoted_text;
 pub use slurm::Slurm;

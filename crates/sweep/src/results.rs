@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use toml::Value;
 
-use crate::compare::{Answer, answers};
+use crate::aims::{Aim, Judged};
+use crate::compare::{Answer, answers, interval};
 use crate::config::{Direction, Metric};
 use crate::error::SweepError;
 use crate::folder::{Folder, write_beside};
@@ -14,6 +15,7 @@ use crate::ledger::{Entry, Line};
 use crate::name::shown;
 use crate::plan::{Plan, Trial};
 use crate::reports::read_reports;
+use crate::search::front::front;
 use crate::standing::{Standing, State};
 
 /// What came out of a sweep.
@@ -25,6 +27,8 @@ pub struct Results {
     pub stages: Vec<String>,
     /// What trials are judged by, unless their stage says another.
     pub metric: Metric,
+    /// What trials are judged by where that are several aims, unless their stage says others.
+    pub aims: Vec<Aim>,
     /// Labels of the keys that differ, in order.
     pub labels: Vec<String>,
     /// A row a trial, in the order of the plan.
@@ -46,6 +50,10 @@ pub struct Row {
     pub stage: Option<String>,
     /// What it is judged by.
     pub metric: Metric,
+    /// What it is judged by where that are several aims.
+    pub aims: Vec<Aim>,
+    /// Whether no other configuration of its stage dominates its own; `None` without aims, or while it is not known.
+    pub front: Option<bool>,
     /// Its arm.
     pub arm: Option<String>,
     /// Its seed.
@@ -82,6 +90,13 @@ pub struct Configuration {
     pub standard_error: Option<f64>,
     /// Means of the scalars that the metric is drawn against.
     pub against: BTreeMap<String, f64>,
+    /// Each of several aims over the trials that are done.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub aims: BTreeMap<String, Mean>,
+    /// Whether no other configuration of its stage dominates it, where there are several aims. Of one with a trial that
+    /// failed, was stopped or skipped, that is not so; `None` while one is not over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub front: Option<bool>,
     /// Trials that are done.
     pub done: usize,
     /// Trials that were stopped early.
@@ -95,6 +110,17 @@ pub struct Configuration {
     pub open: usize,
 }
 
+/// A mean over seeds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Mean {
+    /// The mean.
+    pub mean: f64,
+    /// Its standard error; `None` for fewer than two trials.
+    pub standard_error: Option<f64>,
+    /// Its 95 % interval by Student's t; likewise.
+    pub interval: Option<(f64, f64)>,
+}
+
 fn is_none(count: &usize) -> bool {
     *count == 0
 }
@@ -103,7 +129,7 @@ impl Results {
     /// Gathers what the trials of `plan` left in `folder`.
     pub fn gather(
         name: &str,
-        metric: &Metric,
+        judged: &Judged,
         plan: &Plan,
         folder: &Folder,
         standings: &BTreeMap<String, Standing>,
@@ -116,11 +142,20 @@ impl Results {
                 row(trial, folder, standing)
             })
             .collect();
+        let mut rows = rows;
         let configurations = configurations(&rows);
+        let fronts: BTreeMap<&str, Option<bool>> = configurations
+            .iter()
+            .map(|c| (c.name.as_str(), c.front))
+            .collect();
+        for row in &mut rows {
+            row.front = fronts.get(row.configuration.as_str()).copied().flatten();
+        }
         let mut all = Self {
             name: name.to_owned(),
             stages: plan.stages.iter().map(|stage| stage.name.clone()).collect(),
-            metric: metric.clone(),
+            metric: judged.metric.clone(),
+            aims: judged.aims.clone(),
             labels: plan.labels.clone(),
             rows,
             configurations,
@@ -174,6 +209,7 @@ impl Results {
                 name: stage.clone(),
                 stages: Vec::new(),
                 metric: rows.first().map_or(&self.metric, |row| &row.metric).clone(),
+                aims: rows.first().map_or(&self.aims, |row| &row.aims).clone(),
                 labels: self.labels.iter().filter(sets).cloned().collect(),
                 configurations: configurations.cloned().collect(),
                 answers: Vec::new(),
@@ -223,6 +259,11 @@ impl Results {
         write_beside(&path, json.as_bytes())
     }
 
+    /// Whether any trial is judged by several aims.
+    fn has_front(&self) -> bool {
+        self.rows.iter().any(|row| !row.aims.is_empty())
+    }
+
     /// Names of the columns of the table of trials.
     pub fn header(&self) -> Vec<String> {
         let mut names: Vec<String> = ["trial", "state"].map(str::to_owned).into();
@@ -231,6 +272,7 @@ impl Results {
         names.extend(self.labels.iter().cloned());
         names.push("seed".to_owned());
         names.extend(self.scalars().into_iter().cloned());
+        names.extend(self.has_front().then(|| "front".to_owned()));
         names.extend(["seconds", "attempts", "exit_code", "reason"].map(str::to_owned));
         names
     }
@@ -256,6 +298,8 @@ impl Results {
             }
         };
         cells.extend(self.scalars().into_iter().map(scalar));
+        let front = || row.front.map_or(String::new(), |front| front.to_string());
+        cells.extend(self.has_front().then(front));
         cells.push(format!("{:.2}", standing.seconds));
         cells.push(standing.attempts.to_string());
         cells.push(standing.code.map_or(String::new(), |code| code.to_string()));
@@ -302,6 +346,9 @@ impl Results {
                     });
                     keys.insert("forked".to_owned(), forked);
                 }
+                if let (Some(front), Some(keys)) = (row.front, json.as_object_mut()) {
+                    keys.insert("front".to_owned(), front.into());
+                }
                 if let (Some(stage), Some(keys)) = (&row.stage, json.as_object_mut()) {
                     keys.insert("stage".to_owned(), stage.as_str().into());
                     keys.insert("metric".to_owned(), row.metric.name.as_str().into());
@@ -315,6 +362,9 @@ impl Results {
             "configurations": self.configurations,
             "trials": trials,
         });
+        if let (false, Some(keys)) = (self.aims.is_empty(), json.as_object_mut()) {
+            keys.insert("aims".to_owned(), serde_json::json!(self.aims));
+        }
         if let (false, Some(keys)) = (self.answers.is_empty(), json.as_object_mut()) {
             keys.insert("comparisons".to_owned(), serde_json::json!(self.answers));
         }
@@ -336,6 +386,8 @@ fn row(trial: &Trial, folder: &Folder, standing: Standing) -> Row {
         configuration: trial.configuration.clone(),
         stage: trial.stage.clone(),
         metric: trial.metric.clone(),
+        aims: trial.aims.clone(),
+        front: None,
         arm: trial.arm.clone(),
         seed: trial.seed,
         values: trial.values.clone(),
@@ -407,6 +459,8 @@ fn configurations(rows: &[Row]) -> Vec<Configuration> {
                 mean,
                 standard_error,
                 against: against.collect(),
+                aims: aims(&first.aims, &members),
+                front: None,
                 done: count(State::Done),
                 stopped: count(State::Stopped),
                 failed: count(State::Failed),
@@ -416,15 +470,80 @@ fn configurations(rows: &[Row]) -> Vec<Configuration> {
             Some((configuration, first.metric.direction))
         })
         .collect();
+    let judged: BTreeMap<&Option<String>, &[Aim]> = rows
+        .iter()
+        .map(|row| (&row.stage, row.aims.as_slice()))
+        .collect();
+    mark_fronts(&mut found, &judged);
     let place = |c: &Configuration| stages.iter().position(|stage| **stage == c.stage);
     found.sort_by(|(a, direction), (b, _)| {
         let stage = place(a).cmp(&place(b));
-        stage.then_with(|| best_first(*direction, a.mean, b.mean))
+        let front = (b.front == Some(true)).cmp(&(a.front == Some(true)));
+        stage
+            .then(front)
+            .then_with(|| best_first(*direction, a.mean, b.mean))
     });
     found
         .into_iter()
         .map(|(configuration, _)| configuration)
         .collect()
+}
+
+/// Each aim over the trials of a configuration that are done.
+fn aims(aims: &[Aim], members: &[&Row]) -> BTreeMap<String, Mean> {
+    let of = |aim: &Aim| {
+        let done = members
+            .iter()
+            .filter(|row| row.standing.state == State::Done);
+        let values: Vec<f64> = done
+            .filter_map(|row| row.standing.aims.get(&aim.name).copied())
+            .collect();
+        let (mean, standard_error) = mean(&values);
+        Some((
+            aim.name.clone(),
+            Mean {
+                mean: mean?,
+                standard_error,
+                interval: interval(&values),
+            },
+        ))
+    };
+    aims.iter().filter_map(of).collect()
+}
+
+/// Says of each configuration with several aims whether it is on the front of its stage.
+fn mark_fronts(all: &mut [(Configuration, Direction)], judged: &BTreeMap<&Option<String>, &[Aim]>) {
+    for (stage, aims) in judged.iter().filter(|(_, aims)| !aims.is_empty()) {
+        let mut places = Vec::new();
+        let mut losses: Vec<Vec<f64>> = Vec::new();
+        for (place, (of, _)) in all
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, (of, _))| of.stage == **stage)
+        {
+            if of.open > 0 {
+                continue;
+            }
+            of.front = Some(false);
+            let loss = |aim: &Aim| {
+                let mean = of.aims.get(&aim.name)?.mean;
+                Some(match aim.direction {
+                    Direction::Minimize => mean,
+                    Direction::Maximize => -mean,
+                })
+            };
+            let own: Option<Vec<f64>> = aims.iter().map(loss).collect();
+            if let Some(own) = own.filter(|_| of.failed + of.stopped + of.skipped == 0) {
+                places.push(place);
+                losses.push(own);
+            }
+        }
+        for (place, is_front) in places.into_iter().zip(front(&losses)) {
+            if let Some((of, _)) = all.get_mut(place) {
+                of.front = Some(is_front);
+            }
+        }
+    }
 }
 
 fn best_first(direction: Direction, a: Option<f64>, b: Option<f64>) -> std::cmp::Ordering {
