@@ -12,6 +12,7 @@
 //! ```
 
 mod arguments;
+mod ask_tell;
 mod commands;
 mod compact;
 mod data;

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use afterimage::sweep::{
-    Ending, Engine, Executor, Folder, Ledger, Local, Note, Plan, Program, Results, Rules, Slurm,
-    State, Status, SweepConfig, SweepError, Trial, Verdict, replay, same_sweep,
+    Ending, Engine, Executor, Folder, Ledger, Local, Note, Plan, Program, Results, Rules,
+    SearchKind, Slurm, State, Status, SweepConfig, SweepError, Trial, Verdict, replay, same_sweep,
 };
 use afterimage::{Registry, RunError, sweeps};
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::ask_tell;
 use crate::output::{complain, say};
 
 /// Arguments of `sweep`.
@@ -47,6 +48,10 @@ pub struct Sweep {
     /// Write the results of what there is, without running anything; also while the sweep is at work.
     #[arg(long, conflicts_with = "dry_run")]
     pub report: bool,
+    /// Let another program drive the search (`kind = "ask"`): each line of standard input asks for points, and a line
+    /// on standard output answers when their trials are over.
+    #[arg(long, conflicts_with_all = ["report", "dry_run", "json"])]
+    pub ask_tell: bool,
     /// Print the results as one JSON object on the last line of standard output.
     #[arg(long)]
     pub json: bool,
@@ -111,6 +116,17 @@ fn sweep(registry: &Registry, arguments: &Sweep, program: Option<PathBuf>) -> Re
         }
         return Ok(0);
     }
+    let driven = plan
+        .searches
+        .iter()
+        .any(|search| search.kind == SearchKind::Ask);
+    if driven != arguments.ask_tell && !arguments.report {
+        return Err(SweepError::AskTell(match driven {
+            true => "the search of this sweep is driven by another program (search.kind = \"ask\"): call it with --ask-tell",
+            false => "--ask-tell needs a search that another program drives: search.kind = \"ask\"",
+        })
+        .into());
+    }
     let signal = afterimage::train::listen().map_err(|source| RunError::Io {
         path: out.clone(),
         verb: "listen for signals in",
@@ -149,6 +165,9 @@ fn sweep(registry: &Registry, arguments: &Sweep, program: Option<PathBuf>) -> Re
             signal,
         };
         let mut retry = arguments.retry_failed;
+        if arguments.ask_tell {
+            return ask_tell::serve(&work, &loaded, &file, plan);
+        }
         loop {
             let (ending, results) = work.through(&plan, retry)?;
             retry = false;
@@ -172,18 +191,22 @@ fn sweep(registry: &Registry, arguments: &Sweep, program: Option<PathBuf>) -> Re
 }
 
 /// What a sweep is worked at with.
-struct Work<'a> {
-    registry: &'a Registry,
+pub(crate) struct Work<'a> {
+    pub(crate) registry: &'a Registry,
     arguments: &'a Sweep,
-    config: &'a SweepConfig,
-    folder: &'a Folder,
+    pub(crate) config: &'a SweepConfig,
+    pub(crate) folder: &'a Folder,
     program: Option<PathBuf>,
-    signal: Arc<AtomicUsize>,
+    pub(crate) signal: Arc<AtomicUsize>,
 }
 
 impl Work<'_> {
     /// Runs all trials of `plan` that are not over, with another try for failed ones if `retry` says so.
-    fn through(&self, plan: &Plan, retry: bool) -> Result<(Ending, Results), SweepError> {
+    pub(crate) fn through(
+        &self,
+        plan: &Plan,
+        retry: bool,
+    ) -> Result<(Ending, Results), SweepError> {
         let Self { config, folder, .. } = self;
         let executor = executor(self.arguments, config, plan, folder, self.program.clone())?;
         let mut lines = Lines::new(plan);

@@ -359,14 +359,15 @@ fn every_sweep_file_of_the_project_is_sound() {
     configs(&project().join("experiments"), &mut files);
     configs(&project().join("configs"), &mut files);
     let is_sweep = |path: &PathBuf| {
-        path.file_name().is_some_and(|name| name == "sweep.toml")
+        path.file_name()
+            .is_some_and(|name| name == "sweep.toml" || name == "search.toml")
             || fs::read_to_string(path)
                 .unwrap()
                 .lines()
                 .any(|line| line.starts_with("metric = {"))
     };
     files.retain(is_sweep);
-    assert!(files.len() >= 4, "{files:?}");
+    assert!(files.len() >= 6, "{files:?}");
     for file in files {
         let mut command = afterimage();
         command

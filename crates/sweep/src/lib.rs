@@ -72,7 +72,7 @@ pub use parents::{Parent, Use};
 pub use plan::{Check, Checked, Plan, PlannedStage, Trial};
 pub use reports::{Reports, read_reports};
 pub use results::{Configuration, Mean, Results, Row};
-pub use search::{Asked, Searching};
+pub use search::{Asked, Asking, Question, Searching};
 pub use settle::settled;
 pub use shell::quoted_text;
 pub use slurm::Slurm;

@@ -3,6 +3,7 @@
 
 mod check;
 mod forks;
+mod fronts;
 mod hparams;
 mod knowable;
 mod page;

@@ -5,6 +5,7 @@
 //! into a value.
 
 mod ask;
+mod asking;
 mod draws;
 pub(crate) mod front;
 mod nsga2;
@@ -12,6 +13,7 @@ mod point;
 mod tpe;
 
 pub use ask::{Asked, Searching};
+pub use asking::{Asking, Question};
 pub(crate) use point::Points;
 
 use crate::config::SearchKind;

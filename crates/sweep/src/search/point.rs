@@ -7,7 +7,7 @@ use toml::Value;
 use super::Gene;
 use crate::config::Search;
 use crate::overrides::Override;
-use crate::space::{Dimension, dimensions};
+use crate::space::{Dimension, Range, dimensions};
 
 /// The values of the keys of a search at a point, by whole key.
 pub(crate) type Settings = BTreeMap<String, Value>;
@@ -45,24 +45,44 @@ impl Points {
             .collect()
     }
 
-    /// What is wrong with values that another program asks for, if anything is.
-    pub(crate) fn wrong(&self, settings: &Settings) -> Option<String> {
+    /// The keys with their ranges.
+    pub(super) fn ranges(&self) -> BTreeMap<&str, &Range> {
+        let pairs = self.0.iter().map(|of| (of.key.as_str(), &of.range));
+        pairs.collect()
+    }
+
+    /// Values that another program asks for, as the space has them: `1` is `1.0` where numbers are not whole.
+    ///
+    /// # Errors
+    /// A key that the space lacks, one that is missing, and a value outside of its range.
+    pub(super) fn checked(&self, settings: &Settings) -> Result<Settings, String> {
         let known = |key: &String| self.0.iter().any(|of| of.key == *key);
         if let Some(key) = settings.keys().find(|key| !known(key)) {
             let keys: Vec<&str> = self.0.iter().map(|of| of.key.as_str()).collect();
-            return Some(format!(
-                "{key}: no key of search.space, which has {}",
-                keys.join(", ")
-            ));
+            let keys = keys.join(", ");
+            return Err(format!("{key}: no key of search.space, which has {keys}"));
         }
-        self.0.iter().find_map(|of| match settings.get(&of.key) {
-            None => Some(format!("{}: missing", of.key)),
-            Some(value) if of.range.place(value).is_none() => Some(format!(
-                "{}: {value} is not in the range of search.space",
-                of.key
-            )),
-            Some(_) => None,
-        })
+        let one = |of: &Dimension| {
+            let given = settings.get(&of.key);
+            let given = given.ok_or_else(|| format!("{}: missing", of.key))?;
+            let value = match given {
+                Value::Integer(n) if !of.range.integer && of.range.values.is_none() => {
+                    Value::Float(*n as f64)
+                }
+                Value::Float(x) if of.range.integer && x.fract() == 0.0 => {
+                    Value::Integer(*x as i64)
+                }
+                other => other.clone(),
+            };
+            match of.range.place(&value) {
+                Some(_) => Ok((of.key.clone(), value)),
+                None => Err(format!(
+                    "{}: {value} is not in its range of search.space",
+                    of.key
+                )),
+            }
+        };
+        self.0.iter().map(one).collect()
     }
 
     /// What a trial at a point sets, in the order of the space.
