@@ -101,6 +101,12 @@ fn another_program_asks_and_is_told() {
         .replace("generation = 3\n", "");
     let (place, file) = place(&search);
     sweep(&place, &file, &[]).expect(2, &["call it with --ask-tell"]);
+    let wrong = search
+        .replace("temperature", "temprature")
+        .replace("AIMS", AIMS);
+    let wrong = place.write("wrong.toml", &wrong);
+    let told = "wrong.toml:9: search.space.\"objective.temprature\": unknown key";
+    sweep(&place, &wrong, &["--ask-tell"]).expect(2, &[told]);
     let talk = |lines: &[&str]| -> Vec<Value> {
         let mut child = afterimage()
             .arg("sweep")

@@ -1,6 +1,6 @@
 //! Trials before their configs are known: arms × grid × search × seeds.
 
-use crate::config::SweepConfig;
+use crate::config::{SearchKind, SweepConfig};
 use crate::name::MOST;
 use crate::overrides::{Override, leaves};
 use crate::search::{Points, Searching};
@@ -22,6 +22,9 @@ pub(crate) struct Draft {
     pub(crate) sampled: bool,
     /// Generation and place in it, where a search asked for it that learns.
     pub(crate) asked: Option<(usize, usize)>,
+    /// Whether it is checked and not run: the middle of a space in which another program asks, so that a mistake in the
+    /// space is told before it does.
+    pub(crate) probe: bool,
 }
 
 impl Draft {
@@ -61,6 +64,9 @@ fn chosen(part: &Part<'_>, searching: &Searching, generation: usize) -> Vec<Draf
         return Vec::new();
     };
     let space = Points::of(search, &part.at("search.space"));
+    let probe = search.kind == SearchKind::Ask && generation == 0;
+    let middle = [space.middle()];
+    let points: &[_] = if probe { &middle } else { points };
     let draft = |(index, settings)| Draft {
         stage: part.index(),
         arm: None,
@@ -69,6 +75,7 @@ fn chosen(part: &Part<'_>, searching: &Searching, generation: usize) -> Vec<Draf
         armed: 0,
         sampled: true,
         asked: Some((generation, index)),
+        probe,
     };
     points.iter().enumerate().map(draft).collect()
 }
@@ -133,6 +140,7 @@ fn configurations(part: &Part<'_>) -> Vec<Draft> {
         armed: set.len(),
         sampled,
         asked: None,
+        probe: false,
     };
     let sampled = sampled.is_some();
     if part.arms.is_empty() {

@@ -147,7 +147,8 @@ impl Plan {
             return Err(error_at(loaded, &KeyPath::root(), message).into());
         }
         let mut notes = BTreeSet::new();
-        let checked = checked(loaded, file, drafts, check, &mut notes)?;
+        let mut checked = checked(loaded, file, drafts, check, &mut notes)?;
+        checked.retain(|sound| !sound.draft.probe);
         let mut notes: Vec<String> = notes.into_iter().collect();
         let checked = without_repeats(loaded, checked, &mut notes)?;
         let keys: BTreeSet<String> = checked

@@ -29,6 +29,11 @@ impl Points {
         self.0.iter().map(gene).collect()
     }
 
+    /// The values in the middle of the space.
+    pub(crate) fn middle(&self) -> Settings {
+        self.settings(&vec![0.5; self.0.len()])
+    }
+
     /// The values at a point of the cube.
     pub(super) fn settings(&self, point: &[f64]) -> Settings {
         let values = self.0.iter().zip(point);
