@@ -176,6 +176,11 @@ fn sweep(registry: &Registry, arguments: &Sweep, program: Option<PathBuf>) -> Re
                 _ => None,
             };
             let Some(next) = next else {
+                if ending == Ending::Complete {
+                    sweeps::ended_early(&plan)
+                        .iter()
+                        .for_each(|line| complain(line));
+                }
                 break (ending, results);
             };
             // A page of what there is, while the next ones run.

@@ -148,6 +148,27 @@ fn a_configuration_is_judged_over_its_seeds_and_one_that_fails_is_dominated() {
 }
 
 #[test]
+fn a_generation_without_a_result_is_the_last() {
+    let space = "[search.space]\nquality = { low = 0.0, high = 1.0 }\n";
+    let text = sweep(AIMS, "kind = \"nsga2\"\nsamples = 9\ngeneration = 3", space);
+    let rig = Rig::new("epochs = 1\ngate = \"gate\"\n", &text);
+    let gate = rig.path("gate");
+    let base = format!("epochs = 1\ngate = \"{}\"\n", gate.display());
+    fs::write(rig.path("base.toml"), base).unwrap();
+    assert_eq!(rig.search(3, &Arc::default()).unwrap(), Ending::Complete);
+    assert_eq!(rig.in_state(State::Failed).len(), 3);
+    assert_eq!(points(&rig).len(), 3);
+    // Once they can run, another try lets the search go on.
+    fs::write(gate, "").unwrap();
+    assert_eq!(
+        rig.run_until(3, Arc::default(), true).unwrap(),
+        Ending::Complete
+    );
+    assert_eq!(rig.search(3, &Arc::default()).unwrap(), Ending::Complete);
+    assert_eq!(points(&rig).len(), 9);
+}
+
+#[test]
 fn tpe_searches_a_stage_behind_another_and_budgets_stop_it() {
     let text = "name = \"s\"\nconfig = \"base.toml\"\nmetric = { name = \"eval/knn\" }\nbudget = { trials = 18 }\n\
                 [[stages]]\nname = \"train\"\n[[stages]]\nname = \"find\"\nneeds = [\"train\"]\n\

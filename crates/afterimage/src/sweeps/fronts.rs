@@ -83,20 +83,21 @@ fn rows(results: &Results) -> Vec<Vec<String>> {
         let mut row = vec![c.name.clone()];
         for aim in &results.aims {
             let of = c.aims.get(&aim.name);
-            row.push(TextTable::number(of.map_or(f64::NAN, |of| of.mean), 4));
+            row.push(number(of.map_or(f64::NAN, |of| of.mean)));
             let ends = of.and_then(|of| of.interval);
             row.push(ends.map_or("–".to_owned(), |(low, high)| {
-                format!(
-                    "{} … {}",
-                    TextTable::number(low, 4),
-                    TextTable::number(high, 4)
-                )
+                format!("{} … {}", number(low), number(high))
             }));
         }
         row.push(c.done.to_string());
         row
     };
     front.map(row).collect()
+}
+
+/// A number as a cell; counts of operations need no decimals.
+fn number(x: f64) -> String {
+    TextTable::number(x, if x.abs() < 1000.0 { 4 } else { 0 })
 }
 
 /// The front as Markdown; empty without several aims.

@@ -29,7 +29,7 @@ use check::Checks;
 
 pub use forks::Forking;
 pub use status::{left, status};
-pub use summary::{comparisons, counts, generations, overview, table};
+pub use summary::{comparisons, counts, ended_early, generations, overview, table};
 
 /// The HTML page of a sweep.
 pub const PAGE: &str = "report.html";

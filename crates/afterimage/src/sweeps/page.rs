@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use afterimage_sweep::{Configuration, Results, Row, State};
+use afterimage_sweep::{Configuration, Direction, Results, Row, State};
 use afterimage_track::html::{self, Series, document, escape, line_chart, section, short};
 use toml::Value;
 
@@ -81,15 +81,7 @@ fn stage(results: &Results, named: bool) -> String {
     let (header, mut rows) = cells(results);
     rows.truncate(ROWS);
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
-    let judged = format!(
-        "Judged by {}, {}; mean over the trials that are done, with its standard error where there are at \
-         least two seeds.",
-        results.metric.name,
-        match results.metric.direction {
-            afterimage_sweep::Direction::Maximize => "higher is better",
-            afterimage_sweep::Direction::Minimize => "lower is better",
-        }
-    );
+    let judged = judged(results);
     let all = results.configurations.len();
     let judged = first(all, ROWS, &judged);
     let mut body = section(&title("Best first"), &judged, &html::table(&header, &rows));
@@ -115,6 +107,33 @@ fn stage(results: &Results, named: bool) -> String {
         );
     }
     body + &section(&title("By epoch"), "", &curves(results))
+}
+
+/// What the configurations of a stage are judged by, in words.
+fn judged(results: &Results) -> String {
+    let word = |of: Direction| match of {
+        Direction::Maximize => "higher is better",
+        Direction::Minimize => "lower is better",
+    };
+    let over = "mean over the trials that are done, with its standard error where there are at least two seeds.";
+    let metric = &results.metric;
+    if results.aims.is_empty() {
+        return format!(
+            "Judged by {}, {}; {over}",
+            metric.name,
+            word(metric.direction)
+        );
+    }
+    let aims: Vec<String> = results
+        .aims
+        .iter()
+        .map(|aim| format!("{} ({})", aim.name, word(aim.direction)))
+        .collect();
+    format!(
+        "Judged by {} together; the front first, then by {}: {over}",
+        aims.join(", "),
+        metric.name
+    )
 }
 
 /// Arms, or one group without a name, as also where there are too many to be told apart.

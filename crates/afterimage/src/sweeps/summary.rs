@@ -130,6 +130,24 @@ pub fn generations(plan: &Plan) -> Vec<String> {
     plan.searches.iter().map(line).collect()
 }
 
+/// Why searches of a plan that choose for themselves ask for no more points, though they may; a line each.
+pub fn ended_early(plan: &Plan) -> Vec<String> {
+    let early = plan
+        .searches
+        .iter()
+        .filter(|search| search.kind != SearchKind::Ask && search.asked() < search.samples);
+    let line = |search: &Searching| {
+        let stage = search.stage.as_ref();
+        let of = stage.map_or(String::new(), |stage| format!(" of stage {stage}"));
+        format!(
+            "the search{of} ends at {} of {} points: its last generation has no result, or its space no other point",
+            search.asked(),
+            search.samples
+        )
+    };
+    early.map(line).collect()
+}
+
 /// How many trials are in which state, in words.
 pub fn counts(results: &Results) -> String {
     let all = [

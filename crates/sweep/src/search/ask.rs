@@ -100,7 +100,8 @@ impl Searching {
         .collect()
     }
 
-    /// The next generation, where all trials of the others are over; none where one is not, or the search is.
+    /// The next generation, where all trials of the others are over; none where one is not, or the search is, or where
+    /// the last generation has no result at all.
     pub(crate) fn next(
         &self,
         search: &Search,
@@ -138,7 +139,12 @@ impl Searching {
                     .collect()
             })
             .collect();
-        self.points(search, at, &told)
+        // More of the same would cost time and teach nothing.
+        let teaches = |last: &Vec<Told>| last.iter().any(|one| one.losses.is_some());
+        match told.last() {
+            Some(last) if teaches(last) => self.points(search, at, &told),
+            _ => Vec::new(),
+        }
     }
 }
 
