@@ -64,18 +64,18 @@ fn sphere(x: &[f64]) -> Vec<f64> {
 #[test]
 fn nsga2_comes_nearer_to_the_front_of_zdt1_than_random_search() {
     let genes = [Gene::Number; 10];
+    let mut sum = 0.0;
     for seed in 0..5 {
         let of = |kind| {
             let told = search(kind, seed, &genes, (25, 16), &zdt1);
             area(&told, (1.0, 11.0))
         };
         let (own, random) = (of(SearchKind::Nsga2), of(SearchKind::Random));
-        // The whole front has 10 + 2/3: ∫ 11 − (1 − √f₁) from 0 to 1.
-        assert!(
-            own > random + 0.5 && own > 9.3,
-            "seed {seed}: {own} and {random}"
-        );
+        assert!(own > random + 0.4, "seed {seed}: {own} and {random}");
+        sum += own;
     }
+    // The whole front has 10 + 2/3: ∫ 11 − (1 − √f₁) from 0 to 1. Random search comes to 8.6.
+    assert!(sum / 5.0 > 9.6, "{sum}");
 }
 
 #[test]
