@@ -96,7 +96,9 @@ const EXPERIMENT: [&str; 16] = [
 ];
 
 /// The tables of a sweep.
-const SWEEP: [&str; 6] = ["metric", "search", "arms", "stopping", "budget", "slurm"];
+const SWEEP: [&str; 7] = [
+    "metric", "aims", "search", "arms", "stopping", "budget", "slurm",
+];
 
 /// A table of the keys at the top, then one for each table: those named in `order` first.
 fn tables(schema: &Value, order: &[&str], text: &mut String) {

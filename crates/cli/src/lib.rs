@@ -13,6 +13,7 @@
 
 mod alive;
 mod arguments;
+mod ask_tell;
 mod commands;
 mod compact;
 mod data;

@@ -36,7 +36,8 @@ fn every_sweep_file_of_the_project_is_sound() {
     configs(&project().join("experiments"), &mut files);
     configs(&project().join("configs"), &mut files);
     let is_sweep = |path: &PathBuf| {
-        path.file_name().is_some_and(|name| name == "sweep.toml")
+        path.file_name()
+            .is_some_and(|name| name == "sweep.toml" || name == "search.toml")
             || fs::read_to_string(path)
                 .unwrap()
                 .lines()

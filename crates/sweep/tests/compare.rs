@@ -137,7 +137,13 @@ fn answers_come_from_the_runs_and_remember_when_they_were_asked() {
     let rig = Rig::new(BASE, &sweep);
     let gathered = || {
         let (config, plan) = rig.plan().unwrap();
-        let results = Results::gather("s", &config.metric, &plan, &rig.folder(), &rig.standings());
+        let results = Results::gather(
+            "s",
+            &config.judged(),
+            &plan,
+            &rig.folder(),
+            &rig.standings(),
+        );
         let lines = Ledger::read(&rig.folder().ledger()).unwrap();
         results.asked(&plan, &lines)
     };

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use afterimage_sweep::{Configuration, Results, Row, State};
+use afterimage_sweep::{Configuration, Direction, Results, Row, State};
 use afterimage_track::html::{self, Series, document, escape, line_chart, section, short};
 use toml::Value;
 
+use super::fronts;
 use super::scatter::{Axis, Point, Scatter, pareto_front};
 use super::summary::{cells, counts};
 use super::tables;
@@ -80,15 +81,7 @@ fn stage(results: &Results, named: bool) -> String {
     let (header, mut rows) = cells(results);
     rows.truncate(ROWS);
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
-    let judged = format!(
-        "Judged by {}, {}; mean over the trials that are done, with its standard error where there are at \
-         least two seeds.",
-        results.metric.name,
-        match results.metric.direction {
-            afterimage_sweep::Direction::Maximize => "higher is better",
-            afterimage_sweep::Direction::Minimize => "lower is better",
-        }
-    );
+    let judged = judged(results);
     let all = results.configurations.len();
     let judged = first(all, ROWS, &judged);
     let mut body = section(&title("Best first"), &judged, &html::table(&header, &rows));
@@ -101,21 +94,53 @@ fn stage(results: &Results, named: bool) -> String {
             " Of {all} configurations the {BEST} best are drawn here and below, and {OTHERS} at most of the others."
         );
     }
+    if !results.aims.is_empty() {
+        body += &section(&title("The front"), fronts::READING, &fronts::html(results));
+    }
     let (charts, left_out) = keys(results);
     let points = [points].into_iter().chain(left_out);
     let points: Vec<String> = points.collect();
     body += &section(&title("What each key does"), &points.join(" "), &charts);
-    body += &section(
-        &title("Against cost"),
-        "The dashed line is the Pareto front: no other configuration has less cost and a better \
-         metric.",
-        &costs(results),
-    );
+    if results.aims.is_empty() {
+        body += &section(
+            &title("Against cost"),
+            "The dashed line is the Pareto front: no other configuration has less cost and a better \
+             metric.",
+            &costs(results),
+        );
+    }
     body + &section(&title("By epoch"), "", &curves(results))
 }
 
+/// What the configurations of a stage are judged by, in words.
+fn judged(results: &Results) -> String {
+    let word = |of: Direction| match of {
+        Direction::Maximize => "higher is better",
+        Direction::Minimize => "lower is better",
+    };
+    let over = "mean over the trials that are done, with its standard error where there are at least two seeds.";
+    let metric = &results.metric;
+    if results.aims.is_empty() {
+        return format!(
+            "Judged by {}, {}; {over}",
+            metric.name,
+            word(metric.direction)
+        );
+    }
+    let aims: Vec<String> = results
+        .aims
+        .iter()
+        .map(|aim| format!("{} ({})", aim.name, word(aim.direction)))
+        .collect();
+    format!(
+        "Judged by {} together; the front first, then by {}: {over}",
+        aims.join(", "),
+        metric.name
+    )
+}
+
 /// Arms, or one group without a name, as also where there are too many to be told apart.
-fn groups(results: &Results) -> Vec<String> {
+pub(super) fn groups(results: &Results) -> Vec<String> {
     let mut seen = BTreeSet::new();
     let arms = results.rows.iter().map(|row| row.arm.as_deref());
     let names: Vec<String> = arms
@@ -215,7 +240,7 @@ fn keys(results: &Results) -> (String, Vec<String>) {
 }
 
 /// A logarithmic axis for numbers above 0 that span more than a decade.
-fn number_axis(points: &[Point]) -> Axis {
+pub(super) fn number_axis(points: &[Point]) -> Axis {
     let low = points.iter().map(|p| p.x).fold(f64::INFINITY, f64::min);
     let high = points.iter().map(|p| p.x).fold(0.0, f64::max);
     if low > 0.0 && high / low > 10.0 {
@@ -225,7 +250,7 @@ fn number_axis(points: &[Point]) -> Axis {
     }
 }
 
-fn points(
+pub(super) fn points(
     results: &Results,
     groups: &[String],
     x: impl Fn(&Configuration) -> Option<f64>,
@@ -240,6 +265,7 @@ fn points(
                 error: c.standard_error.unwrap_or(0.0),
                 group: group(groups, c),
                 label: c.name.clone(),
+                faded: false,
             })
         })
         .collect()
@@ -247,7 +273,7 @@ fn points(
 
 /// Of many points, best first, the best ones, some of the others, and all of `front`, with the new places of
 /// the latter.
-fn thinned(all: &[Point], front: &[usize]) -> (Vec<Point>, Vec<usize>) {
+pub(super) fn thinned(all: &[Point], front: &[usize]) -> (Vec<Point>, Vec<usize>) {
     let between = all.len().saturating_sub(BEST).div_ceil(OTHERS).max(1);
     let front: BTreeSet<usize> = front.iter().copied().collect();
     let stays = |place: usize| {
@@ -381,6 +407,7 @@ mod tests {
             error: 0.0,
             group: 0,
             label: index.to_string(),
+            faded: false,
         };
         let all: Vec<Point> = (0..10_000).map(point).collect();
         // The cheapest, which is the worst, and the best.

@@ -17,6 +17,8 @@ pub(super) struct Point {
     /// Index of the group that it is coloured by.
     pub(super) group: usize,
     pub(super) label: String,
+    /// Whether it is drawn faintly, as one that others beat.
+    pub(super) faded: bool,
 }
 
 /// What stands along the horizontal axis.
@@ -110,15 +112,16 @@ impl Scatter<'_> {
         for p in finite {
             let paint = colour(p.group, self.groups.len());
             let (cx, cy) = (left(across(p.x)), top(p.y));
+            let faint = if p.faded { " opacity=0.25" } else { "" };
             if p.error > 0.0 {
                 svg += &format!(
-                    "<path stroke=\"{paint}\" stroke-width=1.4 d=\"M{cx:.1} {:.1}V{:.1}\"/>",
+                    "<path stroke=\"{paint}\"{faint} stroke-width=1.4 d=\"M{cx:.1} {:.1}V{:.1}\"/>",
                     top(p.y - p.error),
                     top(p.y + p.error)
                 );
             }
             svg += &format!(
-                "<circle cx={cx:.1} cy={cy:.1} r=3.2 fill=\"{paint}\"><title>{}: {}</title></circle>",
+                "<circle cx={cx:.1} cy={cy:.1} r=3.2 fill=\"{paint}\"{faint}><title>{}: {}</title></circle>",
                 escape(&p.label),
                 short(p.y)
             );
@@ -234,6 +237,7 @@ mod tests {
                 error: 0.0,
                 group: 0,
                 label: "<p>".to_owned(),
+                faded: false,
             })
             .collect()
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use afterimage_sweep::{Configuration, Plan, Results, State, Trial};
+use afterimage_sweep::{Configuration, Plan, Results, SearchKind, Searching, State, Trial};
 use afterimage_track::TextTable;
 
 use super::tables::{groups, heading, interval, notes};
@@ -94,6 +94,9 @@ pub fn overview(plan: &Plan, out: &Path) -> String {
             "{count} of them begin at a checkpoint of another: {epochs} of {all} epochs are not trained again\n"
         );
     }
+    generations(plan)
+        .iter()
+        .for_each(|line| text += &format!("{line}\n"));
     for trial in &plan.trials {
         let from = trial.fork.as_ref().map_or(String::new(), |fork| {
             format!(" (from {} at epoch {})", fork.trial, fork.epoch)
@@ -101,6 +104,52 @@ pub fn overview(plan: &Plan, out: &Path) -> String {
         text += &format!("  {}{from}\n", trial.name);
     }
     text
+}
+
+/// How far the searches of a plan have come that learn from results, a line each.
+pub fn generations(plan: &Plan) -> Vec<String> {
+    let line = |search: &Searching| {
+        let stage = search.stage.as_ref();
+        let of = stage.map_or(String::new(), |stage| format!(" of stage {stage}"));
+        let (asked, all) = (search.asked(), search.samples);
+        match search
+            .generations
+            .iter()
+            .rposition(|points| !points.is_empty())
+        {
+            None => format!(
+                "the search{of} is driven by another program, which may ask for {all} points (--ask-tell)"
+            ),
+            Some(_) if search.kind == SearchKind::Ask => {
+                format!("the search{of} was asked for {asked} of {all} points")
+            }
+            Some(last) => format!(
+                "generation {} of the search{of} by {}: {asked} of {all} points; later ones depend on the results of \
+                 all before them",
+                last + 1,
+                search.kind.word()
+            ),
+        }
+    };
+    plan.searches.iter().map(line).collect()
+}
+
+/// Why searches of a plan that choose for themselves ask for no more points, though they may; a line each.
+pub fn ended_early(plan: &Plan) -> Vec<String> {
+    let early = plan
+        .searches
+        .iter()
+        .filter(|search| search.kind != SearchKind::Ask && search.asked() < search.samples);
+    let line = |search: &Searching| {
+        let stage = search.stage.as_ref();
+        let of = stage.map_or(String::new(), |stage| format!(" of stage {stage}"));
+        format!(
+            "the search{of} ends at {} of {} points: its last generation has no result, or its space no other point",
+            search.asked(),
+            search.samples
+        )
+    };
+    early.map(line).collect()
 }
 
 /// How many trials are in which state, in words.
@@ -190,6 +239,13 @@ pub(super) fn cells<'a>(results: &'a Results) -> (Vec<String>, Vec<Vec<String>>)
         column(
             name,
             Box::new(move |c| number(c.against.get(name).copied())),
+        );
+    }
+    if !results.aims.is_empty() {
+        let word = |front: bool| if front { "yes" } else { "no" };
+        column(
+            "front",
+            Box::new(move |c| c.front.map_or("", word).to_owned()),
         );
     }
     column("done", Box::new(|c| c.done.to_string()));

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use afterimage_sweep::{Answer, Configuration, Results, Row, State};
 
+use super::fronts;
 use super::summary::counts;
 
 /// Columns of `comparisons.csv`.
@@ -180,6 +181,7 @@ fn configurations(all: &Results, part: &Results) -> String {
     };
     let mut header = vec!["configuration", part.metric.name.as_str(), "± se"];
     header.extend(part.metric.against.iter().map(String::as_str));
+    header.extend((!part.aims.is_empty()).then_some("front"));
     header.push("seeds");
     let row = |c: &Configuration| {
         let mut row = vec![c.name.clone(), number(c.mean), number(c.standard_error)];
@@ -189,19 +191,25 @@ fn configurations(all: &Results, part: &Results) -> String {
                 .iter()
                 .map(|name| number(c.against.get(name).copied())),
         );
+        let front = || {
+            c.front
+                .map_or("–", |front| if front { "yes" } else { "no" })
+        };
+        row.extend((!part.aims.is_empty()).then(|| front().to_owned()));
         let planned = c.done + c.stopped + c.failed + c.skipped + c.open;
         row.push(of(c.done, planned));
         row
     };
     let rows: Vec<Vec<String>> = part.configurations.iter().map(row).collect();
     format!(
-        "\n## {title}\n\n{}, the last value of each run: mean and standard error over seeds, best first.\n\n{}",
+        "\n## {title}\n\n{}, the last value of each run: mean and standard error over seeds, best first.\n\n{}{}",
         part.metric.name,
-        table(&header, &rows)
+        table(&header, &rows),
+        fronts::markdown(part)
     )
 }
 
-fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+pub(super) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
     let plain = |text: &str| text.replace('|', "\\|");
     let mut text = line(header.iter().map(|name| plain(name)).collect());

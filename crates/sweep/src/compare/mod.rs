@@ -14,6 +14,7 @@ pub use report::{Answer, Outcome, answers};
 pub use statistics::{Difference, Told, difference};
 
 pub(crate) use choose::comparisons;
+pub(crate) use statistics::interval;
 
 /// A question that a sweep answers: how much more of a metric arms have than their control.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
