@@ -21,9 +21,10 @@ use crate::experiment::Experiment;
 use crate::registry::Registry;
 
 /// What of a run directory is no part of what the run was at a checkpoint.
-const OWN: [&str; 6] = [
+const OWN: [&str; 7] = [
     "lock",
     "log.txt",
+    afterimage_track::IDENTITY,
     files::RESULT,
     files::REPORT,
     files::MANIFEST,
@@ -91,8 +92,9 @@ pub(super) fn shares(resolved: &str, declared: &[Declared]) -> Vec<Share> {
     let plugins = table.remove("plugins");
     let plugins = plugins.as_ref().and_then(Value::as_array);
     let settings = |index: usize| plugins.and_then(|all| all.get(index)).map(Value::to_string);
-    // It names folders alone.
+    // It names folders alone, and they are told what the run does.
     table.remove("name");
+    table.remove("sinks");
     let begins = declared.iter().filter_map(|one| one.begins.as_ref());
     let ends: BTreeSet<u32> = begins
         .map(|begins| begins.epoch.saturating_sub(1))
