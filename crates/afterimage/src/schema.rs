@@ -71,7 +71,7 @@ const CONTENTS: &str = "How files and flags become one config, and what the tabl
                         [experiments](#experiments), [plugins](#plugins), [sweeps](#sweeps).";
 
 /// The tables of an experiment in the order in which they are told.
-const EXPERIMENT: [&str; 15] = [
+const EXPERIMENT: [&str; 16] = [
     "data",
     "limits",
     "label_noise",
@@ -87,6 +87,7 @@ const EXPERIMENT: [&str; 15] = [
     "evaluation",
     "checkpoints",
     "overhead",
+    "sinks",
 ];
 
 /// The tables of a sweep.
