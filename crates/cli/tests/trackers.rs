@@ -28,8 +28,9 @@ fn told(folder: &Path) -> Points {
     let sql = "SELECT run_name, step, key, value FROM metrics, json_each(metrics.metrics)";
     let mut rows = base.prepare(sql).unwrap();
     let rows = rows.query_map([], |row| {
-        let value: f64 = row.get(3)?;
-        Ok((row.get(0)?, row.get(1)?, row.get(2)?, format!("{value:?}")))
+        let (step, value): (i64, f64) = (row.get(1)?, row.get(3)?);
+        let step = u64::try_from(step).expect("a step");
+        Ok((row.get(0)?, step, row.get(2)?, format!("{value:?}")))
     });
     let mut all: Points = rows.unwrap().map(Result::unwrap).collect();
     all.sort();

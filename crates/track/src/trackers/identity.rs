@@ -40,9 +40,12 @@ pub(crate) struct Known {
     pub(crate) settings: BTreeMap<String, HParam>,
 }
 
+/// What the file holds.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     id: String,
+    /// Where the run was when it got its id.
+    folder: PathBuf,
 }
 
 impl Subject {
@@ -71,29 +74,48 @@ impl Subject {
         })
     }
 
+    /// The id that the folder keeps. A copy of a run gets one of its own: what it is told must not take the place
+    /// of what the run was told that it was copied from.
     fn id(&self, whole: &Path) -> Result<String, TrackError> {
-        match read_below(&self.folder, IDENTITY, SMALL) {
-            Ok(bytes) => {
-                let kept = serde_json::from_slice::<Kept>(&bytes).ok();
-                let is_id = |id: &String| {
-                    id.len() == DIGITS && id.bytes().all(|byte| byte.is_ascii_hexdigit())
-                };
-                let id = kept.map(|kept| kept.id).filter(is_id);
-                id.ok_or_else(|| TrackError::Line {
-                    path: self.folder.join(IDENTITY),
-                    line: 1,
-                    why: format!("it holds no id of {DIGITS} hexadecimal digits"),
-                })
-            }
-            Err(error) if error.is_missing() => {
-                let kept = Kept { id: new_id(whole) };
-                let text = serde_json::json!(kept).to_string() + "\n";
-                write_beside(&self.folder.join(IDENTITY), text.as_bytes())?;
-                Ok(kept.id)
-            }
-            Err(error) => Err(error.into()),
+        let kept = kept(&self.folder)?.filter(|kept| {
+            let same = kept.folder == whole;
+            same || !other(&kept.folder).is_some_and(|other| other.id == kept.id)
+        });
+        if let Some(kept) = kept {
+            return Ok(kept.id);
         }
+        let new = Kept {
+            id: new_id(whole),
+            folder: whole.to_owned(),
+        };
+        let text = serde_json::json!(new).to_string() + "\n";
+        write_beside(&self.folder.join(IDENTITY), text.as_bytes())?;
+        Ok(new.id)
     }
+}
+
+/// What the file in `folder` holds; `None` where there is none.
+fn kept(folder: &Path) -> Result<Option<Kept>, TrackError> {
+    let bytes = match read_below(folder, IDENTITY, SMALL) {
+        Ok(bytes) => bytes,
+        Err(error) if error.is_missing() => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let kept = serde_json::from_slice::<Kept>(&bytes).ok();
+    let is_id = |kept: &Kept| {
+        kept.id.len() == DIGITS && kept.id.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    let kept = kept.filter(is_id).ok_or_else(|| TrackError::Line {
+        path: folder.join(IDENTITY),
+        line: 1,
+        why: format!("it holds no id of {DIGITS} hexadecimal digits"),
+    })?;
+    Ok(Some(kept))
+}
+
+/// The same, of a folder that may be anything.
+fn other(folder: &Path) -> Option<Kept> {
+    kept(folder).ok().flatten()
 }
 
 impl Known {

@@ -25,7 +25,7 @@ fn points(dir: &Path, name: &str) -> Points {
     let sql = "SELECT step, metrics FROM metrics WHERE run_name = ?1 ORDER BY timestamp, id";
     let mut rows = base.prepare(sql).unwrap();
     let rows = rows.query_map([name], |row| {
-        Ok((row.get::<_, u64>(0)?, row.get::<_, String>(1)?))
+        Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
     });
     let all = rows.unwrap().flat_map(|row| {
         let (step, text) = row.unwrap();
@@ -37,7 +37,7 @@ fn points(dir: &Path, name: &str) -> Points {
                 Some("-Infinity") => f64::NEG_INFINITY,
                 _ => value.as_f64().unwrap(),
             };
-            (step, tag, value)
+            (u64::try_from(step).unwrap(), tag, value)
         })
     });
     sorted(all)
@@ -102,6 +102,26 @@ fn a_run_that_goes_on_is_there_as_a_straight_one() {
     afterimage_track::files::discard(&run).unwrap();
     assert_eq!(whole(&run, &sink(&dir), None), []);
     assert_eq!(points(&dir, "made-up/resumed"), expected(&straight));
+}
+
+#[test]
+fn a_copy_of_a_run_is_a_run_of_its_own_and_a_moved_one_is_not() {
+    let (place, dir) = place();
+    let [run, copy, moved] = ["run", "copy", "moved"].map(|name| place.path().join(name));
+    assert_eq!(whole(&run, &sink(&dir), None), []);
+    fs::create_dir(&copy).unwrap();
+    for name in ["sinks.json", "metrics.jsonl"] {
+        fs::copy(run.join(name), copy.join(name)).unwrap();
+    }
+    assert_eq!(whole(&copy, &sink(&dir), Some(5)), []);
+    assert_eq!(points(&dir, "made-up/run"), expected(&run));
+    assert_eq!(points(&dir, "made-up/copy"), expected(&copy));
+    fs::rename(&run, &moved).unwrap();
+    assert_eq!(whole(&moved, &sink(&dir), Some(5)), []);
+    let base = Connection::open(dir.join("p.db")).unwrap();
+    let sql = "SELECT COUNT(DISTINCT run_id) FROM metrics";
+    let runs: u32 = base.query_row(sql, [], |row| row.get(0)).unwrap();
+    assert_eq!(runs, 2);
 }
 
 #[test]
