@@ -78,8 +78,7 @@ impl Subject {
     /// of what the run was told that it was copied from.
     fn id(&self, whole: &Path) -> Result<String, TrackError> {
         let kept = kept(&self.folder)?.filter(|kept| {
-            let same = kept.folder == whole;
-            same || !other(&kept.folder).is_some_and(|other| other.id == kept.id)
+            kept.folder == whole || other(&kept.folder).is_none_or(|other| other.id != kept.id)
         });
         if let Some(kept) = kept {
             return Ok(kept.id);

@@ -70,6 +70,8 @@ impl Rest {
             .timeout_connect(Some(CONNECT))
             .http_status_as_error(false)
             .max_redirects(0)
+            // Between two epochs a server hangs up, and a question on the old connection would fail.
+            .max_idle_connections(0)
             // The address is the user's; the environment has no say in it.
             .proxy(None)
             .user_agent(concat!("afterimage/", env!("CARGO_PKG_VERSION")))
