@@ -112,7 +112,10 @@ impl Courier {
             return Err(io::Error::other(state.failing.clone().unwrap_or(why)));
         }
         state.waiting.push_back(point);
-        self.shared.changed.notify_all();
+        // Behind others it is found without a call.
+        if state.waiting.len() == 1 {
+            self.shared.changed.notify_all();
+        }
         state.fate()
     }
 }
