@@ -16,7 +16,14 @@ use toml::Value;
 use crate::run_dir::RunDir;
 
 /// Tables and keys that change no number.
-const WITHOUT_EFFECT: [&str; 5] = ["checkpoints", "loader", "name", "overhead", "renderer"];
+const WITHOUT_EFFECT: [&str; 6] = [
+    "checkpoints",
+    "loader",
+    "name",
+    "overhead",
+    "renderer",
+    "sinks",
+];
 
 /// The words that open TensorBoard on a run, beside others of its folder, so that each has its folder's
 /// name. A run right in the folder at work is opened alone: TensorBoard would search all that lies there.
@@ -109,7 +116,7 @@ fn write_session(
 }
 
 /// What a config sets, by key; plugins by their ids.
-fn settings(resolved: &str) -> BTreeMap<String, HParam> {
+pub(crate) fn settings(resolved: &str) -> BTreeMap<String, HParam> {
     let mut all = BTreeMap::new();
     let table: toml::Table = toml::from_str(resolved).unwrap_or_default();
     for (key, value) in table {

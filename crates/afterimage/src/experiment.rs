@@ -4,6 +4,7 @@ use afterimage_data::{DataSource, Limits, ViewConfig};
 use afterimage_hooks::OnFault;
 use afterimage_model::{EncoderConfig, ModelError, ProjectionHeadConfig};
 use afterimage_ssl::{Negatives, ObjectiveConfig, OptimizerConfig, ScheduleConfig, Shards};
+use afterimage_track::SinkConfig;
 use afterimage_train::JudgeConfig;
 use serde::{Deserialize, Serialize};
 
@@ -82,6 +83,9 @@ pub struct Experiment {
     /// When a plugin is named as too slow.
     #[serde(default)]
     pub overhead: OverheadConfig,
+    /// Other tools that are told the numbers of the run; none unless told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sinks: Vec<SinkConfig>,
     /// Plugins, in order where nothing else says who comes first.
     #[serde(default)]
     pub plugins: Vec<PluginEntry>,

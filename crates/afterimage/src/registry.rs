@@ -412,6 +412,7 @@ impl Registry {
         let origin = |index| origin(locations, index);
         let attached = self.attach_each(&experiment.plugins, report, origin);
         plugin_set::check(self, experiment, &attached, report);
+        experiment.tell_missing_folders(report);
     }
 
     /// Loads the experiment that a run keeps of itself at `path`, with the flags `sets` over it.

@@ -93,6 +93,7 @@ const EXPERIMENT: [&str; 16] = [
     "evaluation",
     "checkpoints",
     "overhead",
+    "sinks",
 ];
 
 /// The tables of a sweep.

@@ -74,6 +74,17 @@ pub enum TrackError {
     #[error("{} was removed while the run was at work", .0.display())]
     Removed(PathBuf),
 
+    /// Another tool that shows the run's numbers cannot be told.
+    #[error("{tool} at {place}: {why}")]
+    Tracker {
+        /// The tool.
+        tool: &'static str,
+        /// Its file or address.
+        place: String,
+        /// What went wrong.
+        why: String,
+    },
+
     /// A folder holds no run.
     #[error("{} holds no run: there is no {}; name a run directory", path.display(), missing)]
     NoRun {
@@ -118,6 +129,7 @@ impl From<TrackError> for io::Error {
             TrackError::NotEmpty(_) => io::ErrorKind::AlreadyExists,
             TrackError::NoRun { .. } | TrackError::Removed(_) => io::ErrorKind::NotFound,
             TrackError::File(error) => error.kind(),
+            TrackError::Tracker { .. } => io::ErrorKind::Other,
             TrackError::Line { .. } | TrackError::Table { .. } | TrackError::Events { .. } => {
                 io::ErrorKind::InvalidData
             }

@@ -23,6 +23,7 @@ mod sinks;
 mod summary;
 mod tables;
 mod tensorboard;
+mod trackers;
 mod watch;
 
 pub use bins::Bins;
@@ -44,4 +45,5 @@ pub use sinks::{Disabled, Sinks};
 pub use summary::TextTable;
 pub use tables::Tables;
 pub use tensorboard::{TensorBoard, code_block};
+pub use trackers::{IDENTITY, SinkConfig, Subject, catch_up};
 pub use watch::{Watch, WatchConfig};

@@ -23,9 +23,10 @@ use crate::experiment::Experiment;
 use crate::registry::Registry;
 
 /// What of a run directory is no part of what the run was at a checkpoint.
-const OWN: [&str; 6] = [
+const OWN: [&str; 7] = [
     "lock",
     "log.txt",
+    afterimage_track::IDENTITY,
     files::RESULT,
     files::REPORT,
     files::MANIFEST,
@@ -101,8 +102,9 @@ pub(super) fn shares(resolved: &str, declared: &[Declared]) -> Result<Vec<Share>
         let settings = settings.map(Value::to_string);
         settings.ok_or_else(|| told(format!("it has no plugin of number {index}")))
     };
-    // It names folders alone.
+    // It names folders alone, and they are told what the run does.
     table.remove("name");
+    table.remove("sinks");
     let rest = toml::to_string(&table).map_err(|error| told(error.to_string()))?;
     let begins = declared.iter().filter_map(|one| one.begins.as_ref());
     let ends: BTreeSet<u32> = begins
