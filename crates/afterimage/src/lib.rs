@@ -8,6 +8,7 @@
 mod board;
 mod chaos;
 mod compact;
+mod compared;
 mod device;
 mod dosed;
 mod doses;
@@ -17,6 +18,7 @@ mod experiment;
 mod export;
 mod fine_tune;
 mod finite;
+mod flat_config;
 mod found;
 mod full_screen;
 mod hints;
@@ -50,6 +52,7 @@ mod whole;
 
 pub use chaos::{Chaos, ChaosConfig};
 pub use compact::{CompactOptions, Compacted, Side, compact};
+pub use compared::{Compared, compare};
 pub use device::{available_devices, open_device};
 pub use doses::{DoseSet, DosesConfig};
 pub use dry_run::{default_directory, dry_run};
