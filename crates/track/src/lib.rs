@@ -28,6 +28,7 @@ pub use bins::Bins;
 pub use book::Book;
 pub use csv::write_csv;
 pub use error::TrackError;
+pub use groups::glossary;
 pub use hparams::{HParam, Session, SessionStatus};
 pub use images::{ImageLine, Images, read_images};
 pub use jsonl::{
