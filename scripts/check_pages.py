@@ -80,7 +80,8 @@ USE = """(() => {
     if (table.tBodies[0].rows.length > 1 && rows() === down) wrong.push("a table sorts without a change");
     const box = table.parentNode.previousElementSibling.querySelector("input");
     if (box) {
-      box.value = table.tBodies[0].rows[0].cells[0].textContent;
+      const texts = [...table.tBodies[0].rows[0].cells].map((cell) => cell.textContent);
+      box.value = texts.reduce((a, b) => b.length > a.length ? b : a);
       box.dispatchEvent(new Event("input"));
       const hidden = [...table.tBodies[0].rows].filter((row) => row.hidden).length;
       if (!hidden || hidden === table.tBodies[0].rows.length) wrong.push(`a filter hides ${hidden} rows`);

@@ -26,8 +26,8 @@ fi
 small=(--set limits.held_out=64 --set encoder.width=0.125 --set batch_size=16 --set evaluation.bank=32)
 "$binary" run configs/quickstart.toml --out "$work/a run" "${small[@]}" --set epochs=100 \
     --set limits.train=48 --set evaluation.every=5 --set pair.candidates=0.4 \
-    --set plugins.layermem.every=1 --set plugins.layermem.points=16 --set plugins.layermem.views=2 \
-    --set plugins.unitmem.every=1 --set plugins.unitmem.points=16 --set plugins.unitmem.views=2 \
+    --set plugins.layermem.every="1 epoch" --set plugins.layermem.points=16 --set plugins.layermem.views=2 \
+    --set plugins.unitmem.every="1 epoch" --set plugins.unitmem.points=16 --set plugins.unitmem.views=2 \
     --set plugins.ownership.points=16 >"$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
 
 cp crates/cli/tests/configs/tiny.toml "$work"

@@ -76,7 +76,13 @@ fn over_seeds(groups: &[Group<'_>], figures: &Figures) -> String {
         return section(TITLE, "", &format!("<p>{why}</p>"));
     }
     let answers = answers(groups, figures);
-    let sentences: Vec<String> = answers.iter().filter_map(sentence).collect();
+    let controlled = |answer: &&Answer| {
+        let mut of = figures.single.iter();
+        of.any(|figure| figure.controlled && figure.tag == answer.metric)
+    };
+    let (first, others): (Vec<&Answer>, Vec<&Answer>) = answers.iter().partition(controlled);
+    // A learning rate that was set is told apart, too, and is no finding.
+    let sentences: Vec<String> = first.iter().filter_map(|answer| sentence(answer)).collect();
     let mut html = String::new();
     if !sentences.is_empty() {
         let items = sentences
@@ -84,11 +90,6 @@ fn over_seeds(groups: &[Group<'_>], figures: &Figures) -> String {
             .map(|text| format!("<li>{}</li>", prose(text)));
         html += &format!("<ul>{}</ul>", items.collect::<String>());
     }
-    let controlled = |answer: &&Answer| {
-        let mut of = figures.single.iter();
-        of.any(|figure| figure.controlled && figure.tag == answer.metric)
-    };
-    let (first, others): (Vec<&Answer>, Vec<&Answer>) = answers.iter().partition(controlled);
     html += &differences("differences", &first);
     if !others.is_empty() {
         html += &format!(

@@ -3,8 +3,8 @@
 use super::download::{cell as csv_cell, csv_link, digits};
 use super::page::{escape, short};
 
-/// Units that names of rows have on the left, and a row's height.
-const LEFT: f64 = 190.0;
+/// Units of a letter of a row's name, and a row's height.
+const LETTER: f64 = 6.4;
 const ROW: f64 = 22.0;
 const TOP: f64 = 22.0;
 /// The widest and narrowest column, and what all of them have together.
@@ -14,6 +14,8 @@ const WIDTH: f64 = 520.0;
 const FIGURES: f64 = 48.0;
 /// Letters of a row's name; its end tells more than its beginning.
 const LETTERS: usize = 28;
+/// How much of its colour the smallest value has.
+const FAINTEST: f64 = 0.12;
 /// Swatches of a legend.
 const SWATCHES: u32 = 9;
 
@@ -53,21 +55,26 @@ pub struct HeatMap<'a> {
 impl HeatMap<'_> {
     /// The figure: title, numbers as CSV, map and legend.
     pub fn html(&self) -> String {
+        let left = self.left();
         let column = (WIDTH / self.columns.len().max(1) as f64).clamp(COLUMN.1, COLUMN.0);
-        let right = LEFT + column * self.columns.len() as f64;
+        let right = left + column * self.columns.len() as f64;
         let bottom = TOP + ROW * self.rows.len() as f64;
         let mut svg = format!(
             "<svg viewBox=\"0 0 {right:.0} {bottom:.0}\" style=\"max-width:{right:.0}px;min-width:{:.0}px\" role=img \
              aria-label=\"{}\">",
-            right.min(520.0),
+            right.min(460.0),
             escape(self.title)
         );
         // A name needs about 40 units.
         let every = (40.0 / column).ceil().max(1.0) as usize;
-        for (at, name) in self.columns.iter().enumerate().step_by(every) {
+        for (at, name) in self.columns.iter().enumerate() {
+            // The last one is always named.
+            if !(self.columns.len() - 1 - at).is_multiple_of(every) {
+                continue;
+            }
             svg += &format!(
                 "<text x={:.1} y={:.1} class=x>{}</text>",
-                LEFT + column * (at as f64 + 0.5),
+                left + column * (at as f64 + 0.5),
                 TOP - 7.0,
                 escape(name)
             );
@@ -76,13 +83,13 @@ impl HeatMap<'_> {
             let y = TOP + ROW * at as f64;
             svg += &format!(
                 "<text x={:.1} y={:.1} class=y>{}<title>{}</title></text>",
-                LEFT - 8.0,
+                left - 8.0,
                 y + 15.0,
                 escape(&end_of(name)),
                 escape(name)
             );
             for (place, cell) in cells.iter().enumerate() {
-                svg += &self.drawn(cell, LEFT + column * place as f64, y, column);
+                svg += &self.drawn(cell, left + column * place as f64, y, column);
             }
         }
         format!(
@@ -91,6 +98,15 @@ impl HeatMap<'_> {
             csv_link(self.title, &self.csv()),
             self.legend()
         )
+    }
+
+    /// Room for the names of rows.
+    fn left(&self) -> f64 {
+        let letters = self
+            .rows
+            .iter()
+            .map(|(name, _)| name.chars().count().min(LETTERS));
+        16.0 + LETTER * letters.max().unwrap_or(0) as f64
     }
 
     fn drawn(&self, cell: &HeatCell, x: f64, y: f64, column: f64) -> String {
@@ -156,10 +172,10 @@ impl HeatMap<'_> {
             short(high)
         );
         if cells().any(|cell| cell.unsure && !cell.value.is_nan()) {
-            html += " <i class=unsure></i> not told apart from 0";
+            html += " <span><i class=unsure></i> not told apart from 0</span>";
         }
         if cells().any(|cell| cell.value.is_nan()) {
-            html += " <i style=\"background:var(--rule)\"></i> not measured";
+            html += " <span><i style=\"background:var(--rule)\"></i> not measured</span>";
         }
         html + "</p>"
     }
@@ -192,6 +208,11 @@ impl Scale {
                     true => (value / most).clamp(-1.0, 1.0),
                     false => 0.0,
                 };
+                // What is not 0 must not look like it.
+                let tint = match share == 0.0 {
+                    true => 0.0,
+                    false => FAINTEST + (1.0 - FAINTEST) * share.abs(),
+                };
                 // ColorBrewer's RdBu: told apart with the common colour blindnesses.
                 let end = match share > 0.0 {
                     true => (178.0, 24.0, 43.0),
@@ -201,7 +222,7 @@ impl Scale {
                     true => "#fff",
                     false => "#1d2129",
                 };
-                (mixed((247.0, 247.0, 247.0), end, share.abs()), ink)
+                (mixed((247.0, 247.0, 247.0), end, tint), ink)
             }
             Self::Between(low, high) => {
                 let share = match high > low {
