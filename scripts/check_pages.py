@@ -80,11 +80,13 @@ USE = """(() => {
     if (table.tBodies[0].rows.length > 1 && rows() === down) wrong.push("a table sorts without a change");
     const box = table.parentNode.previousElementSibling.querySelector("input");
     if (box) {
+      const all = [...table.tBodies[0].rows].map((row) => row.textContent.toLowerCase());
+      const apart = (text) => !all.every((row) => text.toLowerCase().split(/\\s+/).every((word) => row.includes(word)));
       const texts = [...table.tBodies[0].rows[0].cells].map((cell) => cell.textContent);
-      box.value = texts.reduce((a, b) => b.length > a.length ? b : a);
+      box.value = texts.find(apart) ?? "no row has this";
       box.dispatchEvent(new Event("input"));
       const hidden = [...table.tBodies[0].rows].filter((row) => row.hidden).length;
-      if (!hidden || hidden === table.tBodies[0].rows.length) wrong.push(`a filter hides ${hidden} rows`);
+      if (!hidden || hidden === all.length && texts.some(apart)) wrong.push(`filtering ${table.dataset.name} by "${box.value}" hides ${hidden} rows`);
     }
   }
   const chart = document.querySelector("svg[data-x]");

@@ -114,6 +114,13 @@ impl Group<'_> {
         values
     }
 
+    /// How many seeds its runs have that are over.
+    pub(super) fn seeds(&self) -> usize {
+        let over = self.runs.iter().filter(|run| run.is_over());
+        let seeds: BTreeSet<i64> = over.filter_map(|run| run.seed()).collect();
+        seeds.len()
+    }
+
     /// The mean of `tag` over the seeds, its standard error, and how many there are.
     pub(super) fn mean(&self, tag: &str) -> Option<(f64, Option<f64>, usize)> {
         let ends = self.ends(tag);
@@ -210,7 +217,11 @@ mod tests {
         let groups = groups(&runs);
         let names: Vec<&str> = groups.iter().map(|group| group.name.as_str()).collect();
         assert_eq!(names, ["schedule.peak = 0.1", "schedule.peak = 0.2"]);
-        assert!(groups.iter().all(|group| group.runs.len() == 4));
+        assert!(
+            groups
+                .iter()
+                .all(|group| group.runs.len() == 4 && group.seeds() == 4)
+        );
         let (mean, error, seeds) = groups[0].mean("eval/knn").unwrap_or_default();
         assert!((mean - 0.525).abs() < 1e-12 && seeds == 4);
         assert!((error.unwrap_or_default() - 0.006_454_972).abs() < 1e-8);
@@ -231,6 +242,7 @@ mod tests {
         runs[1].outcome = Some("running".to_owned());
         runs[7].outcome = Some("interrupted by signal 15".to_owned());
         let groups = groups(&runs);
+        assert_eq!(groups[0].seeds(), 3);
         let answers = answers(&groups, &figures(&runs));
         assert_eq!((answers[0].pairs, answers[0].seeds), (2, 3));
         assert!(answers.iter().filter_map(sentence).next().is_none());

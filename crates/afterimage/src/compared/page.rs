@@ -1,5 +1,7 @@
 //! One self-contained HTML page about several runs.
 
+use std::collections::BTreeSet;
+
 use afterimage_sweep::Answer;
 use afterimage_track::html::{
     contents, digits, escape, folded, live_document, prose, section, short, sorted_table,
@@ -70,8 +72,8 @@ fn section_of(runs: &[One]) -> String {
 /// Means over seeds, and differences with their intervals.
 fn over_seeds(groups: &[Group<'_>], figures: &Figures) -> String {
     const TITLE: &str = "Over seeds";
-    if groups.iter().all(|group| group.runs.len() < 2) {
-        let why = "No two of these runs differ by their seed alone, so that nothing can be said of what chance \
+    if groups.iter().all(|group| group.seeds() < 2) {
+        let why = "No two of these runs that are over differ by their seed alone, so that nothing can be said of what chance \
                    makes of a config. Differences get intervals with runs of at least three seeds of each config.";
         return section(TITLE, "", &format!("<p>{why}</p>"));
     }
@@ -93,8 +95,13 @@ fn over_seeds(groups: &[Group<'_>], figures: &Figures) -> String {
     html += &differences("differences", &first);
     if !others.is_empty() {
         html += &format!(
-            "<details><summary>{} other figures</summary>{}</details>",
+            "<details><summary>{} other {}</summary>{}</details>",
             others.len(),
+            if others.len() == 1 {
+                "figure"
+            } else {
+                "figures"
+            },
             differences("other-differences", &others)
         );
     }
@@ -112,11 +119,18 @@ fn over_seeds(groups: &[Group<'_>], figures: &Figures) -> String {
     let control = groups.first().map_or("", |group| group.name.as_str());
     let note = match answers.is_empty() {
         true => escape(&note),
-        false => format!(
-            "The control is what was given first, {}. {}",
-            escape(control),
-            escape(&note)
-        ),
+        false => {
+            let arms: BTreeSet<&str> = answers.iter().map(|answer| answer.arm.as_str()).collect();
+            let arm = match arms.first().filter(|_| arms.len() == 1) {
+                Some(arm) => format!(", the arm {}", escape(arm)),
+                None => String::new(),
+            };
+            format!(
+                "The control is what was given first, {}{arm}. {}",
+                escape(control),
+                escape(&note)
+            )
+        }
     };
     section(TITLE, &note, &(html + &means(groups, figures)))
         + &section(
@@ -131,7 +145,15 @@ fn differences(name: &str, answers: &[&Answer]) -> String {
         return String::new();
     }
     let answers: Vec<Answer> = answers.iter().map(|&answer| answer.clone()).collect();
-    let (header, rows) = tables::cells(&answers);
+    let (mut header, mut rows) = tables::cells(&answers);
+    // One arm is named above the table.
+    let one = answers.iter().all(|answer| answer.arm == answers[0].arm);
+    if one {
+        header.drain(..2);
+        rows.iter_mut().for_each(|row| {
+            row.drain(..2);
+        });
+    }
     let header: Vec<&str> = ["figure"].into_iter().chain(header).collect();
     let rows: Vec<Vec<String>> = answers
         .iter()
@@ -149,9 +171,7 @@ fn differences(name: &str, answers: &[&Answer]) -> String {
 
 /// A table of means: figures that have a control, a column a group.
 fn means(groups: &[Group<'_>], figures: &Figures) -> String {
-    let names = groups
-        .iter()
-        .map(|group| format!("{} ({} runs)", group.name, group.runs.len()));
+    let names = groups.iter().map(|group| group.name.clone());
     let header: Vec<String> = ["figure".to_owned()].into_iter().chain(names).collect();
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
     let row = |figure: &Figure| {
@@ -300,13 +320,39 @@ mod tests {
             "<td>peak</td><td class=number>0.1</td><td class=number>0.2</td>",
             "<td data-v=\"0.625\">0.625<small>epoch 1; before training 0.1</small></td>",
             "aria-label=\"eval/knn\"",
-            "No two of these runs differ by their seed alone",
+            "No two of these runs that are over differ by their seed alone",
             "c: no run",
             "href=\"#figures-at-the-end\"",
         ] {
             assert!(html.contains(words), "no {words:?} in\n{html}");
         }
         assert!(!html.contains("a<1>") && !html.contains("NaN"), "{html}");
+    }
+
+    #[test]
+    fn seeds_have_means_and_only_figures_are_findings() {
+        let mut runs = Vec::new();
+        for (rate, more) in [(1, 0.0), (2, 0.1)] {
+            for seed in 1..4 {
+                let knn = 0.5 + more + 0.001 * f64::from(seed);
+                runs.push(run(
+                    &format!("{rate}-{seed}"),
+                    &format!("seed = {seed}\nrate = {rate}\n"),
+                    &[("eval/knn", &[0.1, knn]), ("lr", &[0.0, f64::from(rate)])],
+                ));
+            }
+        }
+        let html = page(&runs, &[]);
+        for words in [
+            "given first, rate = 1, the arm rate = 2. Differences",
+            "<li><code>eval/knn</code> of rate = 2 is above that of rate = 1: +0.1000",
+            "<td>eval/knn</td><td class=number>0.6020</td><td class=number>0.5020</td>",
+            "rate = 2 (mean of 3)",
+            "<summary>1 other figure</summary>",
+        ] {
+            assert!(html.contains(words), "no {words:?} in\n{html}");
+        }
+        assert!(!html.contains("<code>lr</code>"), "a setting is no finding");
     }
 
     #[test]
