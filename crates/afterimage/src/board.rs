@@ -13,17 +13,8 @@ use afterimage_track::{
 };
 use toml::Value;
 
+use crate::flat_config::{flat, has_effect};
 use crate::run_dir::RunDir;
-
-/// Tables and keys that change no number.
-const WITHOUT_EFFECT: [&str; 6] = [
-    "checkpoints",
-    "loader",
-    "name",
-    "overhead",
-    "renderer",
-    "sinks",
-];
 
 /// The words that open TensorBoard on a run, beside others of its folder, so that each has its folder's
 /// name. A run right in the folder at work is opened alone: TensorBoard would search all that lies there.
@@ -117,33 +108,11 @@ fn write_session(
 
 /// What a config sets, by key; plugins by their ids.
 pub(crate) fn settings(resolved: &str) -> BTreeMap<String, HParam> {
-    let mut all = BTreeMap::new();
     let table: toml::Table = toml::from_str(resolved).unwrap_or_default();
-    for (key, value) in table {
-        match value {
-            _ if WITHOUT_EFFECT.contains(&key.as_str()) => {}
-            Value::Array(plugins) if key == "plugins" => {
-                for plugin in plugins {
-                    let word = |key: &str| plugin.get(key).and_then(Value::as_str);
-                    let id = word("id").or(word("kind")).unwrap_or_default();
-                    flatten(&format!("plugins.{id}"), &plugin, &mut all);
-                }
-            }
-            value => flatten(&key, &value, &mut all),
-        }
-    }
-    all
-}
-
-fn flatten(key: &str, value: &Value, all: &mut BTreeMap<String, HParam>) {
-    match value {
-        Value::Table(table) => table
-            .iter()
-            .for_each(|(name, value)| flatten(&format!("{key}.{name}"), value, all)),
-        value => {
-            all.insert(key.to_owned(), hparam(value));
-        }
-    }
+    let all = flat(&table).into_iter();
+    all.filter(|(key, _)| has_effect(key))
+        .map(|(key, value)| (key, hparam(&value)))
+        .collect()
 }
 
 /// A value of a config as the tab shows it.

@@ -86,11 +86,19 @@ pub enum Command {
     /// Run many trials of an experiment, each a process of its own, and say which did best. The same
     /// command goes on with a sweep that was cut off.
     Sweep(Sweep),
-    /// Write the HTML report of runs again.
+    /// Write the HTML report of each run again; with --out, one page that compares the runs.
+    ///
+    /// The comparison has what differs in the configs, the figures at the end with their epochs and
+    /// controls, and curves over each other. Runs that differ by their seed alone are a group: groups
+    /// have means, and differences to the first group, paired by seed, with 95 % intervals where at
+    /// least three seeds are in both.
     Report {
-        /// Run directories.
+        /// Run directories; the first is what others are held against.
         #[arg(required = true)]
         runs: Vec<PathBuf>,
+        /// Write one page that compares the runs to this file, and leave their own pages alone.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
     },
     /// Value the rows and cells of a table: how well models that have not seen a row predict its
     /// label (Data-OOB), and how well those do that saw a column (2D-OOB).

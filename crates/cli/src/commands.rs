@@ -32,7 +32,11 @@ pub fn execute(registry: &Registry, arguments: Arguments, program: Option<PathBu
         Command::Compact(arguments) => crate::compact::compact(arguments),
         Command::Export(arguments) => crate::export::export(arguments),
         Command::Data(arguments) => crate::data::data(registry, arguments),
-        Command::Report { runs } => report(&runs),
+        Command::Report { runs, out: None } => report(&runs),
+        Command::Report {
+            runs,
+            out: Some(out),
+        } => compare(&runs, &out),
         Command::Value(arguments) => Ok(value::execute(*arguments)),
         Command::Sweep(arguments) => return crate::sweep::execute(registry, &arguments, program),
         Command::Select(arguments) => return crate::select::execute(&arguments),
@@ -194,4 +198,14 @@ fn report(runs: &[PathBuf]) -> Result<u8, RunError> {
         }
     }
     Ok(code)
+}
+
+fn compare(runs: &[PathBuf], out: &Path) -> Result<u8, RunError> {
+    let compared = afterimage::compare(runs, out)?;
+    say(&format!("{}\n", out.display()));
+    compared.notes.iter().for_each(|note| complain(note));
+    for fault in &compared.faults {
+        complain(&format!("the page lacks a part: {fault}"));
+    }
+    Ok(u8::from(!compared.faults.is_empty()))
 }

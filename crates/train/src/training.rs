@@ -101,6 +101,7 @@ impl<M: LearnerModel> Training<M> {
             if !self.run.config.is_empty() {
                 let text = afterimage_track::code_block(&self.run.config);
                 scope!(self).text("config", text);
+                scope!(self).text("glossary", afterimage_track::glossary());
             }
             self.hooks.fire::<RunStart>(
                 &clock,

@@ -403,6 +403,9 @@ pub const TARGETS: [Target; 29] = [
                 fs::create_dir_all(run.join(inner)).unwrap();
             }
             put(&run, place, bytes);
+            // Beside itself; what it is refused for is what the page of the run is refused for.
+            let beside = [run.clone(), run.clone()];
+            let _ = afterimage::compare(&beside, &folder.join("compared.html"));
             match Report::from_run(&run) {
                 Ok(report) => {
                     assert!(!report.html().is_empty());

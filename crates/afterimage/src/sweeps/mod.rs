@@ -10,7 +10,7 @@ mod page;
 mod scatter;
 mod status;
 mod summary;
-mod tables;
+pub(crate) mod tables;
 
 use std::fs;
 use std::path::Path;

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use afterimage_sweep::{Configuration, Direction, Results, Row, State};
-use afterimage_track::html::{self, Series, document, escape, line_chart, section, short};
+use afterimage_track::html::{
+    self, Series, digits, escape, line_chart, live_document, section, short, sorted_table,
+};
 use toml::Value;
 
 use super::fronts;
@@ -39,7 +41,7 @@ pub(super) fn render(results: &Results) -> String {
     let note = "The name leads to the trial's own report, where it has one.";
     let note = first(results.rows.len(), ROWS, note);
     body += &section("Trials", &note, &trials(results));
-    document(&results.name, &body)
+    live_document(&results.name, &body)
 }
 
 /// `note` with a word on how much of a list is shown.
@@ -63,7 +65,7 @@ fn comparisons(results: &Results) -> String {
             "<h3>{}</h3><p class=note>{}</p>{}",
             escape(name),
             escape(&shown),
-            html::table(&header, &rows)
+            sorted_table(name, &header, &rows)
         );
         for note in tables::notes(group, results) {
             tables += &format!("<p class=note>{}</p>", escape(&note));
@@ -84,7 +86,11 @@ fn stage(results: &Results, named: bool) -> String {
     let judged = judged(results);
     let all = results.configurations.len();
     let judged = first(all, ROWS, &judged);
-    let mut body = section(&title("Best first"), &judged, &html::table(&header, &rows));
+    let mut body = section(
+        &title("Best first"),
+        &judged,
+        &sorted_table("configurations", &header, &rows),
+    );
     let mut points =
         "A point a configuration: mean and standard error over seeds. The other keys vary from \
                       point to point."
@@ -384,14 +390,18 @@ fn trials(results: &Results) -> String {
                         format!("<td><a href=\"trials/{name}/report.html\">{name}</a></td>")
                     }
                     (0, _) | (_, Err(_)) => format!("<td>{}</td>", escape(cell)),
-                    (_, Ok(number)) => format!("<td class=number>{}</td>", short(number)),
+                    (_, Ok(number)) => format!(
+                        "<td class=number data-v=\"{}\">{}</td>",
+                        digits(number),
+                        short(number)
+                    ),
                 })
                 .collect();
             format!("<tr>{cells}</tr>")
         })
         .collect();
     format!(
-        "<div class=scroll><table><thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table></div>"
+        "<div class=scroll><table class=sorts data-name=trials><thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 }
 

@@ -1,6 +1,6 @@
 //! Charts of points with error bars as inline SVG, for a key or a cost against the metric.
 
-use afterimage_track::html::{colour, escape, short, ticks};
+use afterimage_track::html::{cell, colour, csv_link, digits, escape, short, ticks};
 
 const WIDTH: f64 = 370.0;
 const HEIGHT: f64 = 240.0;
@@ -128,10 +128,32 @@ impl Scatter<'_> {
         }
         svg += "</svg>";
         format!(
-            "<figure><figcaption>{}</figcaption>{svg}{}</figure>",
+            "<figure><figcaption>{}{}</figcaption>{svg}{}</figure>",
             escape(self.title),
+            csv_link(self.title, &self.csv()),
             self.legend()
         )
+    }
+
+    /// The points, a row each.
+    fn csv(&self) -> String {
+        let mut text = "name,group,x,y,se\n".to_owned();
+        for point in self.points {
+            let x = match &self.axis {
+                Axis::Names(names) => cell(names.get(point.x as usize).map_or("", String::as_str)),
+                Axis::Linear | Axis::Log => digits(point.x),
+            };
+            let group = self.groups.get(point.group).map_or("", String::as_str);
+            let row = [
+                cell(&point.label),
+                cell(group),
+                x,
+                digits(point.y),
+                digits(point.error),
+            ];
+            text += &(row.join(",") + "\n");
+        }
+        text
     }
 
     fn marks(&self, x: (f64, f64)) -> Vec<(f64, String)> {

@@ -29,7 +29,7 @@ const COLUMNS: [&str; 17] = [
 ];
 
 /// How the answers of a sweep are to be read.
-pub(super) const READING: &str = "Differences are arm less control, run by run with the same seed, of the last values of the runs \
+pub(crate) const READING: &str = "Differences are arm less control, run by run with the same seed, of the last values of the runs \
      unless a question asks for a mean over epochs; where it names no control, they are the arm's own values. The intervals hold 95 %: Student's t, and the percentile bootstrap over seeds (10,000 draws, the \
      same ones each time). An arm is *above* or *below* its control where both intervals leave 0 out and \
      there are at least three seeds; of few seeds the bootstrap alone would be too sure. Each interval \
@@ -84,7 +84,7 @@ fn control(answer: &Answer) -> String {
 }
 
 /// Header and cells of a group.
-pub(super) fn cells(group: &[Answer]) -> (Vec<&'static str>, Vec<Vec<String>>) {
+pub(crate) fn cells(group: &[Answer]) -> (Vec<&'static str>, Vec<Vec<String>>) {
     let mut header = vec![
         "arm",
         "control",

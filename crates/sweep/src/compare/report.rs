@@ -140,39 +140,53 @@ fn answer(
             earlier += usize::from(old(row) || old(other));
         }
     }
-    let mean = |of: fn(&(f64, f64)) -> f64| {
-        let sum: f64 = pairs.iter().map(of).sum();
-        (!pairs.is_empty()).then(|| sum / pairs.len() as f64)
-    };
-    let differences: Vec<f64> = pairs.iter().map(|(a, b)| a - b).collect();
-    let key = format!("{arm}\n{control}\n{}", comparison.metric);
-    let found: Option<Difference> = difference(&differences, &key);
-    let told = found.map_or("–", |found| found.told().words());
-    Answer {
-        compare: comparison.name.clone(),
-        arm: arm.to_owned(),
-        control: control.to_owned(),
-        metric: comparison.metric.clone(),
-        last: comparison.last,
-        arm_mean: mean(|pair| pair.0),
-        control_mean: mean(|pair| pair.1),
-        pairs: pairs.len(),
-        seeds: arms.len(),
-        difference: found.map(|found| found.mean),
-        t: found.and_then(|found| found.t),
-        bootstrap: found.and_then(|found| found.bootstrap),
-        told,
-        expected: comparison.expects.map(|(expects, threshold)| {
-            let interval = found.and_then(|found| found.interval());
-            let outcome = Outcome::of(expects, threshold, interval);
-            (comparison.question().unwrap_or_default(), outcome)
-        }),
-        earlier,
-        asked_later: false,
-    }
+    let mut answer = Answer::paired(
+        [&comparison.name, arm, control, &comparison.metric],
+        &pairs,
+        arms.len(),
+    );
+    answer.last = comparison.last;
+    answer.earlier = earlier;
+    answer.expected = comparison.expects.map(|(expects, threshold)| {
+        let outcome = Outcome::of(expects, threshold, answer.interval());
+        (comparison.question().unwrap_or_default(), outcome)
+    });
+    answer
 }
 
 impl Answer {
+    /// An arm beside its control by the values of both with the same seed; `seeds` is how many seeds the
+    /// arm has, `names` are those of the question, the arm, the control and the scalar. The values are the last
+    /// ones; nothing is expected, and no value is taken for an earlier one.
+    pub fn paired(names: [&str; 4], pairs: &[(f64, f64)], seeds: usize) -> Self {
+        let [compare, arm, control, metric] = names.map(str::to_owned);
+        let mean = |of: fn(&(f64, f64)) -> f64| {
+            let sum: f64 = pairs.iter().map(of).sum();
+            (!pairs.is_empty()).then(|| sum / pairs.len() as f64)
+        };
+        let differences: Vec<f64> = pairs.iter().map(|(a, b)| a - b).collect();
+        let key = format!("{arm}\n{control}\n{metric}");
+        let found: Option<Difference> = difference(&differences, &key);
+        Self {
+            compare,
+            arm,
+            control,
+            metric,
+            last: 1,
+            arm_mean: mean(|pair| pair.0),
+            control_mean: mean(|pair| pair.1),
+            pairs: pairs.len(),
+            seeds,
+            difference: found.map(|found| found.mean),
+            t: found.and_then(|found| found.t),
+            bootstrap: found.and_then(|found| found.bootstrap),
+            told: found.map_or("–", |found| found.told().words()),
+            expected: None,
+            earlier: 0,
+            asked_later: false,
+        }
+    }
+
     /// The interval that decides: the one that both others lie in.
     pub fn interval(&self) -> Option<(f64, f64)> {
         let found = Difference {
