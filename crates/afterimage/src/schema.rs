@@ -76,7 +76,7 @@ const CONTENTS: &str = "How files and flags become one config, and what the tabl
                         [experiments](#experiments), [plugins](#plugins), [sweeps](#sweeps).";
 
 /// The tables of an experiment in the order in which they are told.
-const EXPERIMENT: [&str; 16] = [
+const EXPERIMENT: [&str; 17] = [
     "data",
     "limits",
     "label_noise",

@@ -185,7 +185,13 @@ fn an_arm_can_be_asked_about_by_itself_and_over_its_last_epochs() {
     let rig = Rig::new("epochs = 2\n", &format!("{HEAD}{ARMS}{short}{long}"));
     assert_eq!(rig.run(4).unwrap(), Ending::Complete);
     let (config, plan) = rig.plan().unwrap();
-    let results = Results::gather("s", &config.metric, &plan, &rig.folder(), &rig.standings());
+    let results = Results::gather(
+        "s",
+        &config.judged(),
+        &plan,
+        &rig.folder(),
+        &rig.standings(),
+    );
     let answer = &results.answers[0];
     assert_eq!((answer.control.as_str(), answer.pairs), ("", 3));
     assert_eq!((answer.difference, answer.told), (Some(0.5), "above"));
