@@ -96,18 +96,6 @@ fn refuse_unused(arguments: &Select, strategy: Strategy) -> Result<(), SelectErr
     let distances = "is about the distances of `--strategy facility-location`, `craig` and \
                      `memorization`; others hold none";
     let leaning = "is for `--strategy memorization` alone";
-    let by_gradients = matches!(
-        strategy,
-        Strategy::El2n | Strategy::Grand | Strategy::GradMatch
-    );
-    if by_gradients && arguments.rows != "gradients" {
-        let reason = format!(
-            "`{}` ranks by gradients of a network's loss, and the rows are embeddings; say --rows gradients if \
-             they are gradients or their proxies, or choose `facility-location`",
-            strategy.name()
-        );
-        return unused("strategy", &reason);
-    }
     match arguments {
         Select {
             layermem: None,
@@ -154,6 +142,25 @@ fn refuse_unused(arguments: &Select, strategy: Strategy) -> Result<(), SelectErr
             "cap",
             "cannot be set: `craig` weighs by whole cluster sizes, `grad-match` by its own fit",
         ),
-        _ => Ok(()),
+        _ => check_rows(arguments, strategy),
     }
+}
+
+/// Refuses embeddings where a strategy ranks by gradients.
+fn check_rows(arguments: &Select, strategy: Strategy) -> Result<(), SelectError> {
+    let by_gradients = matches!(
+        strategy,
+        Strategy::El2n | Strategy::Grand | Strategy::GradMatch
+    );
+    if !by_gradients || arguments.rows == "gradients" {
+        return Ok(());
+    }
+    Err(SelectError::Argument {
+        flag: "strategy",
+        reason: format!(
+            "`{}` ranks by gradients of a network's loss, and the rows are embeddings; say --rows gradients if \
+             they are gradients or their proxies, or choose `facility-location`",
+            strategy.name()
+        ),
+    })
 }

@@ -445,7 +445,7 @@ fn numbers_as_labels_have_words_of_their_own() {
     let place = Place::new();
     let mut text = "a,b,y\n".to_owned();
     for row in 0..120 {
-        let off = if row == 77 { 60 } else { 0 };
+        let off = if row == 77 { 600 } else { 0 };
         text += &format!(
             "{row},{},{}.5\n",
             row * 37 % 53,
@@ -460,6 +460,8 @@ fn numbers_as_labels_have_words_of_their_own() {
         "y",
         "--out",
         out.to_str().unwrap(),
+        "--ratio",
+        "1",
         "--json",
     ];
     let ended = value(&arguments).expect(0, &[]);

@@ -46,7 +46,7 @@ pub(super) fn of_rows(valued: &Valued) -> String {
          aria-label=\"Histogram of Data-OOB\">",
         match wrong.iter().sum::<usize>() {
             0 => "",
-            _ => "; dark: the label looks wrong",
+            _ => "; solid: the label looks wrong",
         }
     );
     for (at, (all, wrong)) in all.into_iter().zip(wrong).enumerate() {

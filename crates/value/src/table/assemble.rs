@@ -6,7 +6,7 @@ use afterimage_table::{Signs, line_at, names_rows};
 
 use super::column::{Raw, RawTable, Role, Words};
 use super::label::{self, Labels};
-use super::{Format, LabelSource, ReadOptions, ReadTable, read_labels};
+use super::{Format, LabelSource, ReadOptions, ReadTable, csv, read_labels};
 use crate::error::ValueError;
 use crate::problem::{Cells, Column, NO_LEVEL, Problem};
 
@@ -113,6 +113,9 @@ pub(crate) fn assemble(
     } = given;
     let Labels { target, note } = label::target(words, options.task)
         .map_err(|(row, what)| place.error(row, column.as_deref(), what))?;
+    if let LabelSource::File(file) = &options.label {
+        check_blank(file)?;
+    }
     notes.push(note);
     let (id, ids) = ids.unzip();
     Ok(ReadTable {
@@ -217,6 +220,8 @@ fn beside<'a>(
         starts,
     };
     if words.codes.len() != rows {
+        // A label that is missing so changes their number.
+        check_blank(file)?;
         let what = format!(
             "it has {} labels and {} has {rows} rows; give one label a row, without a header",
             words.codes.len(),
@@ -230,6 +235,14 @@ fn beside<'a>(
         place,
         column: None,
     })
+}
+
+/// Refuses a file of labels in which a blank line stands for one.
+fn check_blank(file: &Path) -> Result<(), ValueError> {
+    match Format::of(file) {
+        Format::Csv => csv::check_blank(file),
+        _ => Ok(()),
+    }
 }
 
 /// Refuses labels of which one is missing.

@@ -25,6 +25,9 @@ pub(crate) fn delimiter(path: &Path) -> Result<u8, ValueError> {
 
 /// Refuses a file of labels alone in which a blank line stands for a cell.
 pub(super) fn check_blank(path: &Path) -> Result<(), ValueError> {
+    if unnamed(path)? > 0 {
+        return Ok(());
+    }
     let blank =
         blank_line(path).map_err(|error| ValueError::file("a table of text", path, error))?;
     match blank {

@@ -132,11 +132,7 @@ fn read_labels(path: &Path, options: &ReadOptions) -> Result<(Words, Vec<u64>), 
     // An index without a name stands in front of the labels, under a header.
     let (header, at) = match format {
         Format::Csv | Format::Held => match csv::unnamed(path)? {
-            0 => {
-                // Before their number is looked at, which it changes.
-                csv::check_blank(path)?;
-                (false, 0)
-            }
+            0 => (false, 0),
             before => (true, before),
         },
         Format::Parquet => (true, parquet::label(path)?),
