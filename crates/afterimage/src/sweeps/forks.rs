@@ -237,6 +237,10 @@ impl Forks for Forking<'_> {
         let (theirs, board) = (from.join(files::TENSORBOARD), run.join(files::TENSORBOARD));
         begin_forked(&board, &theirs, step, group, &loaded.resolved)
             .map_err(|error| error.to_string())?;
+        for entry in fs::read_dir(&board).map_err(|error| told(&board, &error))? {
+            synced(&entry.map_err(|error| told(&board, &error))?.path())?;
+        }
+        synced(&board)?;
         let place = run.join(files::CONFIG);
         files::write_beside(&place, loaded.resolved.as_bytes())
             .map_err(|error| error.to_string())?;
