@@ -150,11 +150,11 @@ impl Clock {
         }
     }
 
-    /// Whether a line is due: every 5 s in the first minute of a part, every 15 s in the first ten, then
+    /// Whether a line is due: every 4 s in the first minute of a part, every 15 s in the first ten, then
     /// every minute.
     fn is_due(&self, now: Instant) -> bool {
         let pause = match (now - self.began).as_secs() {
-            0..60 => 5,
+            0..60 => 4,
             60..600 => 15,
             _ => 60,
         };
@@ -239,7 +239,7 @@ mod tests {
         let mut clock = Clock::new(start);
         assert!(!clock.is_due(at(100)), "nothing has begun");
         clock.begin("judging", start);
-        assert!(!clock.is_due(at(4)) && clock.is_due(at(5)));
+        assert!(!clock.is_due(at(3)) && clock.is_due(at(4)));
         clock.spoke = at(60);
         assert!(!clock.is_due(at(70)) && clock.is_due(at(75)));
         clock.spoke = at(1000);

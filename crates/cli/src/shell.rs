@@ -40,7 +40,8 @@ pub fn man(folder: Option<&Path>) -> Result<u8, RunError> {
     };
     let Some(folder) = folder else {
         let mut page = Vec::new();
-        clap_mangen::Man::new(help::command())
+        // As clap_mangen has it in a folder: the help of commands has no page.
+        clap_mangen::Man::new(help::command().disable_help_subcommand(true))
             .render(&mut page)
             .map_err(|source| failed(Path::new("standard output"), source))?;
         say(&String::from_utf8_lossy(&page));

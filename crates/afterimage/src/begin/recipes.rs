@@ -2,6 +2,8 @@
 
 use std::sync::LazyLock;
 
+use toml_edit::{DocumentMut, Item, Table};
+
 use crate::error::RunError;
 
 /// A config of the project: which objective it trains with which encoder.
@@ -13,8 +15,8 @@ pub struct Recipe {
     pub objective: String,
     /// Its encoder, as `resnet9`, `resnet18` or `vit-tiny`.
     pub encoder: String,
-    /// The text.
-    pub(super) text: &'static str,
+    /// The text, with what the file extends.
+    pub(super) text: String,
     /// Whether it is for the images in the program.
     pub(super) inside: bool,
 }
@@ -66,6 +68,7 @@ pub fn recipes() -> &'static [Recipe] {
 }
 
 fn read((file, text): (&'static str, &'static str)) -> Option<Recipe> {
+    let text = whole(text)?.to_string();
     let table: toml::Table = text.parse().ok()?;
     let word = |section: &str, key: &str| table.get(section)?.get(key)?.as_str().map(str::to_owned);
     let number = |key: &str| table.get("encoder")?.get(key)?.as_integer();
@@ -82,6 +85,32 @@ fn read((file, text): (&'static str, &'static str)) -> Option<Recipe> {
         text,
         inside: word("data", "kind")? == "embedded",
     })
+}
+
+/// A config of the project with the one that it extends, which is another of them.
+fn whole(text: &str) -> Option<DocumentMut> {
+    let mut own: DocumentMut = text.parse().ok()?;
+    let Some(base) = own.remove("extends") else {
+        return Some(own);
+    };
+    let base = format!("configs/{}", base.as_str()?);
+    let (_, base) = FILES.into_iter().find(|(file, _)| *file == base)?;
+    let mut all = whole(base)?;
+    lay_over(all.as_table_mut(), own.as_table());
+    Some(all)
+}
+
+/// Keys of `over` in `table`, those of tables one by one.
+fn lay_over(table: &mut Table, over: &Table) {
+    for (key, item) in over.iter() {
+        match (table.get_mut(key), item) {
+            (Some(Item::Table(inner)), Item::Table(item)) => lay_over(inner, item),
+            (Some(inner), item) => *inner = item.clone(),
+            (None, item) => {
+                table.insert(key, item.clone());
+            }
+        }
+    }
 }
 
 /// The recipe of an objective and an encoder, the first that fits where one is not told; `inside` says
