@@ -9,11 +9,19 @@ use afterimage_track::html;
 use super::page::{groups, number_axis, points, thinned};
 use super::scatter::{Point, Scatter};
 
-/// How the front is to be read.
-pub(super) const READING: &str = "Configurations that no other dominates: none is as good in every aim and better in \
-     one, by means over seeds. Dominated ones are drawn faintly; the dashed line joins the front, which with more than \
-     two aims need not look like one in a picture of two. In the table, intervals of 95 % over seeds (Student's t). \
-     Means near each other are not told apart by a front.";
+/// How a front is to be read.
+const READING: &str = "The front: configurations that no other dominates, that is, none is as good in every aim and \
+     better in one, by means over seeds. Intervals hold 95 % over seeds (Student's t); means near each other are not \
+     told apart by a front.";
+
+/// How its pictures are to be read.
+const PICTURES: &str = "Dominated configurations are drawn faintly; the dashed line joins the front, which with more \
+     than two aims need not look like one in a picture of two.";
+
+/// How the front is to be read, with its pictures.
+pub(super) fn reading() -> String {
+    format!("{READING} {PICTURES}")
+}
 
 /// A picture of the first aim against each other one, and a table of the front.
 pub(super) fn html(results: &Results) -> String {

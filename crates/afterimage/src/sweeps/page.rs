@@ -95,7 +95,11 @@ fn stage(results: &Results, named: bool) -> String {
         );
     }
     if !results.aims.is_empty() {
-        body += &section(&title("The front"), fronts::READING, &fronts::html(results));
+        body += &section(
+            &title("The front"),
+            &fronts::reading(),
+            &fronts::html(results),
+        );
     }
     body += &section(&title("What each key does"), &points, &keys(results));
     if results.aims.is_empty() {
