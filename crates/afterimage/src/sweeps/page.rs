@@ -95,11 +95,10 @@ fn stage(results: &Results, named: bool) -> String {
         );
     }
     if !results.aims.is_empty() {
-        body += &section(
-            &title("The front"),
-            &fronts::reading(),
-            &fronts::html(results),
-        );
+        let pictures = fronts::pictures(results);
+        body += &section(&title("The front"), fronts::PICTURES, &pictures);
+        let table = fronts::table(results);
+        body += &section(&title("On the front"), fronts::READING, &table);
     }
     body += &section(&title("What each key does"), &points, &keys(results));
     if results.aims.is_empty() {
