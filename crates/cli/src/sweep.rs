@@ -1,7 +1,9 @@
 //! `afterimage sweep`: many trials of an experiment, and which did best.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
@@ -163,6 +165,7 @@ fn sweep(registry: &Registry, arguments: &Sweep, program: Option<PathBuf>) -> Re
             folder: &folder,
             program,
             signal,
+            over: Rc::default(),
         };
         let mut retry = arguments.retry_failed;
         if arguments.ask_tell {
@@ -203,6 +206,8 @@ pub(crate) struct Work<'a> {
     pub(crate) folder: &'a Folder,
     program: Option<PathBuf>,
     pub(crate) signal: Arc<AtomicUsize>,
+    /// Trials that ended in this call.
+    over: Rc<Cell<usize>>,
 }
 
 impl Work<'_> {
@@ -214,7 +219,7 @@ impl Work<'_> {
     ) -> Result<(Ending, Results), SweepError> {
         let Self { config, folder, .. } = self;
         let executor = executor(self.arguments, config, plan, folder, self.program.clone())?;
-        let mut lines = Lines::new(plan);
+        let mut lines = Lines::new(plan, Rc::clone(&self.over));
         let mut engine = Engine::open(
             folder,
             plan,
@@ -321,17 +326,17 @@ fn conclude(arguments: &Sweep, ending: &Ending, results: &Results, folder: &Fold
 
 /// What happens, one line each, on standard error.
 struct Lines {
-    over: usize,
+    over: Rc<Cell<usize>>,
     all: usize,
     /// What each trial is judged by.
     metrics: BTreeMap<String, String>,
 }
 
 impl Lines {
-    fn new(plan: &Plan) -> Self {
+    fn new(plan: &Plan, over: Rc<Cell<usize>>) -> Self {
         let metric = |trial: &Trial| (trial.name.clone(), trial.metric.name.clone());
         Self {
-            over: 0,
+            over,
             all: plan.trials.len(),
             metrics: plan.trials.iter().map(metric).collect(),
         }
@@ -348,7 +353,7 @@ impl Lines {
                 complain(&format!("stopping     {trial}: {reason}"))
             }
             Note::Skipped { trial, reason } => {
-                self.over += 1;
+                self.over.update(|over| over + 1);
                 complain(&format!("skipped      {trial}: {reason}"));
             }
             Note::NotKept {
@@ -384,13 +389,14 @@ impl Lines {
                     verdict,
                     Verdict::Done | Verdict::Failed(_) | Verdict::Stopped(_)
                 );
-                self.over += usize::from(over);
+                self.over.update(|before| before + usize::from(over));
                 let metric = self.metrics.get(*trial).map_or("", String::as_str);
                 let value = value.map_or(String::new(), |x| format!("  {metric} {x:.4}"));
                 let why = why.map_or(String::new(), |why| format!(": {why}"));
                 complain(&format!(
                     "{word:12} {trial}{why}{value}  {seconds:.1} s  ({} of {} in this call)",
-                    self.over, self.all
+                    self.over.get(),
+                    self.all
                 ));
                 last_lines
                     .iter()

@@ -66,6 +66,7 @@ fn the_pruning_search_runs_in_its_tiny_size_and_shows_its_front() {
     for part in [
         "search: the front",
         "plain: the front",
+        "search: on the front",
         "eval/knn against prune/macs",
         "opacity=0.25",
     ] {

@@ -101,7 +101,10 @@ fn stage(results: &Results, named: bool) -> String {
         );
     }
     if !results.aims.is_empty() {
-        body += &section(&title("The front"), fronts::READING, &fronts::html(results));
+        let pictures = fronts::pictures(results);
+        body += &section(&title("The front"), fronts::PICTURES, &pictures);
+        let table = fronts::table(results);
+        body += &section(&title("On the front"), fronts::READING, &table);
     }
     let (charts, left_out) = keys(results);
     let points = [points].into_iter().chain(left_out);
