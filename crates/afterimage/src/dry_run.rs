@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use afterimage_data::{Shape, Views};
 use afterimage_hooks::{Attached, RequestKind};
 use afterimage_model::Encoder as _;
+use afterimage_ssl::Negatives;
 use afterimage_train::TrainError;
 use burn::tensor::Device;
 
@@ -39,10 +40,11 @@ fn told(
     let experiment = &loaded.value;
     let plugins = attach(registry, loaded)?;
     let mut text = format!(
-        "{}: {} epochs, batches of {}, device {}\nrun directory: {}\n",
+        "{}: {} epochs, batches of {}{}, device {}\nrun directory: {}\n",
         experiment.name,
         experiment.epochs,
         experiment.batch_size,
+        shards(experiment),
         experiment.device,
         default_directory(loaded).display()
     );
@@ -104,6 +106,18 @@ fn told(
         }
     }
     Ok(text)
+}
+
+/// How batches are cut, where they are.
+fn shards(experiment: &Experiment) -> String {
+    let compared = match experiment.batch.negatives {
+        Negatives::All if experiment.objective.compares_samples() => ", all of it compared",
+        _ => "",
+    };
+    match experiment.batch.shards {
+        1 => String::new(),
+        count => format!(" in {count} shards{compared}"),
+    }
 }
 
 /// What the encoder starts from and which of its layers are trained, where that is told; a line each.

@@ -3,7 +3,7 @@
 use afterimage_data::{DataSource, Limits, ViewConfig};
 use afterimage_hooks::OnFault;
 use afterimage_model::{EncoderConfig, ModelError, ProjectionHeadConfig};
-use afterimage_ssl::{ObjectiveConfig, OptimizerConfig, ScheduleConfig};
+use afterimage_ssl::{Negatives, ObjectiveConfig, OptimizerConfig, ScheduleConfig, Shards};
 use afterimage_track::SinkConfig;
 use afterimage_train::JudgeConfig;
 use serde::{Deserialize, Serialize};
@@ -28,7 +28,7 @@ pub struct Experiment {
     /// Passes over the training images.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub epochs: u32,
-    /// Samples in a batch; a contrastive loss sees two views of each.
+    /// Samples in a batch, that is in an optimizer step; a contrastive loss sees two views of each.
     #[schemars(range(min = 2, max = 65_536))]
     pub batch_size: usize,
     /// How progress is shown; default `auto`.
@@ -68,6 +68,9 @@ pub struct Experiment {
     pub optimizer: OptimizerConfig,
     /// The learning rate over time.
     pub schedule: ScheduleConfig,
+    /// How a batch is cut into shards; in one piece unless told.
+    #[serde(default, skip_serializing_if = "BatchConfig::is_whole")]
+    pub batch: BatchConfig,
     /// How views are rendered ahead.
     #[serde(default)]
     pub loader: LoaderConfig,
@@ -111,6 +114,44 @@ pub enum Renderer {
     Silent,
 }
 
+/// How a batch is cut into shards, for batches beyond memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct BatchConfig {
+    /// Parts of each batch, each with a forward pass, a backward pass and norm statistics of its own, one
+    /// after the other; memory is that of one part. Divides `batch_size` and leaves at least two samples
+    /// to each; default 1.
+    #[schemars(range(min = 1, max = 32_768))]
+    pub shards: usize,
+    /// What a loss that compares samples (`simclr`, `vicreg`, `barlow_twins`) compares: the samples of
+    /// its `shard`, or `all` of the batch, which costs each shard a second forward pass; default `shard`.
+    pub negatives: Negatives,
+}
+
+impl Default for BatchConfig {
+    fn default() -> Self {
+        let Shards { count, negatives } = Shards::default();
+        Self {
+            shards: count,
+            negatives,
+        }
+    }
+}
+
+impl BatchConfig {
+    /// Whether nothing is told that differs from a batch in one piece.
+    fn is_whole(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(crate) fn cut(&self) -> Shards {
+        Shards {
+            count: self.shards,
+            negatives: self.negatives,
+        }
+    }
+}
+
 /// How views are rendered ahead of the loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -152,6 +193,10 @@ pub struct EvaluationConfig {
     pub batch_size: usize,
     /// Whether a linear probe is fitted at the end; default true.
     pub linear_probe: bool,
+    /// Whether the linear probe is fitted anew at every evaluation, so that each level of pruning has its own;
+    /// default false.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub probe_every_time: bool,
 }
 
 impl Default for EvaluationConfig {
@@ -164,6 +209,7 @@ impl Default for EvaluationConfig {
             bank: judge.bank,
             batch_size: judge.batch_size,
             linear_probe: judge.linear_probe,
+            probe_every_time: judge.probe_every_time,
         }
     }
 }
@@ -176,6 +222,7 @@ impl EvaluationConfig {
             bank: self.bank,
             batch_size: self.batch_size,
             linear_probe: self.linear_probe,
+            probe_every_time: self.probe_every_time,
         }
     }
 }

@@ -5,7 +5,7 @@ use toml::Value;
 use crate::config::{Hint, KeyPath, Wrong};
 
 /// Names that lead to a key, wherever in an experiment (but inside of plugins) they stand.
-const KEYS: [(&str, &[&str]); 33] = [
+const KEYS: [(&str, &[&str]); 35] = [
     (
         "schedule.peak",
         &[
@@ -41,6 +41,20 @@ const KEYS: [(&str, &[&str]); 33] = [
         "batch_size",
         &["batch_size", "batch", "bs", "batchsize", "train_batch_size"],
     ),
+    (
+        "batch.shards",
+        &[
+            "shards",
+            "accumulate",
+            "accumulation",
+            "accumulation_steps",
+            "accumulate_grad_batches",
+            "grad_accum",
+            "gradient_accumulation",
+            "gradient_accumulation_steps",
+        ],
+    ),
+    ("batch.negatives", &["negatives"]),
     ("seed", &["seed", "random_seed", "rng_seed", "manual_seed"]),
     ("device", &["device", "gpu", "accelerator", "cuda"]),
     (
@@ -226,6 +240,10 @@ fn is_in(meant: &str, table: &str, name: &str) -> bool {
 fn misnamed(key: &KeyPath, value: &Value) -> Option<Hint> {
     let key = key.to_string();
     let Value::String(text) = value else {
+        if let ("batch", Value::Integer(size)) = (key.as_str(), value) {
+            let advice = format!("write `batch_size = {size}`; `[batch]` tells how a batch is cut");
+            return Some(Hint::advice(advice));
+        }
         let one = key == "plugins" && value.get("kind").is_some();
         return one.then(|| {
             let advice = "write `[[plugins]]`, once for each plugin";
@@ -300,6 +318,8 @@ mod tests {
         for (key, meant) in [
             ("optimizer.lr", "`schedule.peak`"),
             ("lr", "`schedule.peak`"),
+            ("optimizer.accumulation_steps", "`batch.shards`"),
+            ("batch.size", "`batch_size`"),
             ("optimizer.warmup_epochs", "`schedule.warmup_epochs`"),
             ("data.batch_size", "`batch_size`"),
             ("weight_decay", "`optimizer.weight_decay`"),

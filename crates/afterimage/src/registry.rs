@@ -18,7 +18,9 @@ use afterimage_prune::{
     ScoredConfig, Taylor,
 };
 use afterimage_track::{Watch, WatchConfig};
-use afterimage_value::{DynamicsConfig, DynamicsProbe, OobValue, OobValueConfig};
+use afterimage_value::{
+    DynamicsConfig, DynamicsProbe, OobValue, OobValueConfig, ValueQuality, ValueQualityConfig,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -268,6 +270,12 @@ impl Registry {
                 |config: &OobValueConfig, report| tell(config.problems(), report),
                 OobValue::new,
             ).reporting(&["value"]))
+            .with(described(
+                "value-quality",
+                "how well values of samples find labels that were made wrong on purpose",
+                |_: &ValueQualityConfig, _| {},
+                ValueQuality::new,
+            ).reporting(&["value_quality"]))
             .with(described(
                 "dynamics",
                 "loss and probability of every sample as it trains: margin, forgetting, EL2N, Shapley",

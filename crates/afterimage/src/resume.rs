@@ -125,10 +125,12 @@ fn go_on(
     // Before anything is trained or removed: a list that names files elsewhere was not written here.
     afterimage_track::read_images(directory.path())?;
     let (state, book) = read_state_and_book(&last)?;
+    // A line that is no record ends the call here, so that it can be repaired before anything is lost.
+    let scalars = lost_scalars(&directory, &state)?;
     let lost: Vec<String> = match book {
         Some(book) => book.lost(directory.path()),
         // A checkpoint of before there were books knows the last scalars alone.
-        None => lost_scalars(&directory, &state)?.into_iter().collect(),
+        None => scalars.into_iter().collect(),
     };
     let finished = state.finished;
     if finished && is_complete(&directory, &loaded.value) {

@@ -242,6 +242,7 @@ impl Prepared {
         let (trackers, subject) = (experiment.sinks.clone(), subject(loaded, &directory));
         let (optimizer, again) = (experiment.optimizer.clone(), schedule);
         let mut afterimage = Afterimage::<SslModel>::open(experiment.batch_size)
+            .shards(experiment.batch.cut())
             .seed(experiment.seed)
             .config(loaded.resolved.clone())
             .feed(Box::new(feed), data.train.len(), data.held_out.len())

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use afterimage_data::{DataSource, Limits, ViewConfig};
 use afterimage_model::{EncoderConfig, ModelError};
 use afterimage_prune::PruneConfig;
-use afterimage_ssl::SslError;
+use afterimage_ssl::{Negatives, SslError};
 use toml::Value;
 
 use crate::config::{Hint, KeyPath, Report, Validate, Wrong};
@@ -154,6 +154,10 @@ impl EvaluationConfig {
             "batch_size",
             || format!("must be from 1 to {MOST_BATCH}"),
         );
+        let fits = self.linear_probe && self.every > 0;
+        report.check(!self.probe_every_time || fits, "probe_every_time", || {
+            "no linear probe is fitted in this run; set `linear_probe = true` and `every` above 0".to_owned()
+        });
     }
 }
 
@@ -181,9 +185,33 @@ impl Experiment {
         report.check(self.batch_size <= MOST_BATCH, "batch_size", || {
             format!("must be at most {MOST_BATCH}")
         });
+        self.validate_shards(report);
         if let Some(problem) = self.pair.and_then(|pair| pair.candidates.problem()) {
             report.error("pair.candidates", problem);
         }
+    }
+
+    /// Whether a batch can be cut as it is to be.
+    fn validate_shards(&self, report: &mut Report<'_>) {
+        let (shards, batch) = (self.batch.shards, self.batch_size);
+        report.check(shards > 0, "batch.shards", at_least_one);
+        if shards > 1 && report.knows("batch_size") {
+            report.check(batch % shards == 0 && batch / shards > 1, "batch.shards", || {
+                format!(
+                    "a batch of {batch} samples cannot be cut into {shards} shards: the number must \
+                     divide `batch_size` and leave at least two samples to each, for norms and \
+                     contrastive losses"
+                )
+            });
+        }
+        let compares = self.objective.compares_samples() || !report.knows("objective.kind");
+        let shared = self.batch.negatives == Negatives::All;
+        report.check(!shared || compares, "batch.negatives", || {
+            format!(
+                "the loss of the objective {:?} compares no samples with each other; remove this key",
+                self.objective.kind()
+            )
+        });
     }
 
     /// Whether encoder and head can be built, for views of the size that is told.

@@ -13,7 +13,7 @@ use crate::cost::Costs;
 use crate::error::{HooksError, StopRun};
 use crate::event::*;
 use crate::fault::{Fault, OnFault};
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, Write};
 use crate::order::{Host, order};
 use crate::plugin::{Attached, Plugin};
 use crate::request::Decision;
@@ -114,6 +114,16 @@ impl Hooks {
         E::table(&self.tables)
             .iter()
             .any(|entry| entry.every.is_due(clock) && !self.slots[entry.slot].disabled)
+    }
+
+    /// Whether a plugin that may write the loss is due at the [`LossReady`] of a step at `clock`.
+    pub fn writes_loss(&self, clock: &Clock) -> bool {
+        LossReady::table(&self.tables).iter().any(|entry| {
+            let slot = &self.slots[entry.slot];
+            let writes = &slot.manifest.writes;
+            let loss = writes.contains(&Write::LossWeights) || writes.contains(&Write::LossTerms);
+            loss && entry.every.is_due(clock) && !slot.disabled
+        })
     }
 
     /// Delivers event `E` to every plugin that is due, in order.

@@ -140,6 +140,19 @@ impl Readings {
             .map(|((s, _), v)| (s.as_str(), v))
     }
 
+    /// The readings of a whole batch from those of its parts, where `join` makes the rows of a site of
+    /// those of the parts, in their order.
+    pub fn joined(parts: Vec<Self>, join: impl Fn(Vec<Tensor<2>>) -> Tensor<2>) -> Self {
+        let mut rows: BTreeMap<_, Vec<Tensor<2>>> = BTreeMap::new();
+        for (site, part) in parts.into_iter().flat_map(|part| part.values) {
+            rows.entry(site).or_default().push(part);
+        }
+        let values = rows.into_iter().map(|(site, parts)| (site, join(parts)));
+        Self {
+            values: values.collect(),
+        }
+    }
+
     /// Whether nothing was read.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()

@@ -44,6 +44,7 @@ mod token_block;
 mod transplant;
 mod unit_parameters;
 mod unit_step;
+mod values;
 mod view;
 mod vit;
 
@@ -56,7 +57,7 @@ pub use import::{
 };
 pub use layer::{Layer, layers};
 pub use masks::Masks;
-pub use paths::{ParameterInfo, parameter_count, parameters};
+pub use paths::{ParameterInfo, is_statistic, parameter_count, parameters};
 pub use projection::{HeadActivation, HeadForm, HiddenLayer, ProjectionHead, ProjectionHeadConfig};
 pub use residual_block::{ResidualBlock, SumSites};
 pub use resnet::{ResNet, ResNetConfig, Stem};
@@ -70,5 +71,6 @@ pub use token_block::{TokenBlock, TokenNorm, TokenSites};
 pub use transplant::transplant;
 pub use unit_parameters::unit_parameters;
 pub use unit_step::step_unit;
+pub use values::values;
 pub use view::EncoderView;
 pub use vit::{Vit, VitConfig, VitSize};

@@ -44,7 +44,7 @@ pub fn parameter_count<M: Module>(module: &M) -> usize {
 }
 
 /// Whether the tensor at `path` is a running statistic of a norm.
-pub(crate) fn is_statistic(path: &[String]) -> bool {
+pub fn is_statistic(path: &[String]) -> bool {
     let name = path.last().map(String::as_str);
     matches!(name, Some("running_mean" | "running_var"))
 }

@@ -94,6 +94,10 @@ impl Objective for AnyObjective {
         within!(self, objective => objective.logits(embeddings))
     }
 
+    fn compare(&self, compared: Tensor<2>) -> Option<(Tensor<1>, Tensor<1>)> {
+        within!(self, objective => objective.compare(compared))
+    }
+
     fn after_step(self, encoder: &AnyEncoder) -> Self {
         rewrapped!(self, objective => objective.after_step(encoder))
     }

@@ -120,13 +120,18 @@ impl Objective for BarlowTwins {
     ) -> ObjectiveOutput {
         let embeddings = encoder.encode(batch.images, taps);
         let projected = self.projection.forward(embeddings.clone());
-        let (per_sample, loss) = self.config.loss(projected);
+        let (per_sample, loss) = self.config.loss(projected.clone());
         ObjectiveOutput {
             embeddings,
             per_sample,
             loss,
             logits: None,
+            compared: Some(projected),
         }
+    }
+
+    fn compare(&self, compared: Tensor<2>) -> Option<(Tensor<1>, Tensor<1>)> {
+        Some(self.config.loss(compared))
     }
 }
 

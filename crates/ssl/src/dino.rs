@@ -12,7 +12,8 @@ use crate::dino_head::DinoHead;
 use crate::error::{Rules, SslError};
 use crate::objective::{LocalViews, Objective, ObjectiveBatch, ObjectiveOutput, RunFacts};
 use crate::ramp;
-use crate::state::{Carried, Steps, untrained};
+use crate::shards::mean_of;
+use crate::state::{Gathered, Steps, untrained};
 
 /// Global views of a sample: G.
 const GLOBAL: usize = 2;
@@ -82,8 +83,8 @@ pub struct Dino {
     /// `[1, K]`.
     centre: Param<Tensor<2>>,
     steps: Steps,
-    /// The mean of the teacher's scores in the step under way, `[1, K]`.
-    told: Carried<Tensor<2>>,
+    /// The mean of the teacher's scores in the step under way, `[1, K]`, by shard of the batch.
+    told: Gathered<Tensor<2>>,
     #[module(skip)]
     config: DinoConfig,
     #[module(skip)]
@@ -108,7 +109,7 @@ impl DinoConfig {
             head,
             centre: untrained(Tensor::zeros([1, self.prototypes], device)),
             steps: Steps::new(device),
-            told: Carried::default(),
+            told: Gathered::default(),
             config: self.clone(),
             total_steps: run.total_steps(),
             steps_per_epoch: run.steps_per_epoch as f64,
@@ -215,11 +216,12 @@ impl Objective for Dino {
         batch: ObjectiveBatch,
         taps: &mut Taps,
     ) -> ObjectiveOutput {
-        let step = self.steps.at(batch.pace);
+        let step = self.steps.begin(batch.pace);
         let images = batch.images.clone().detach();
         let told = self.teacher.encode(images, &mut taps.masks_alone());
         let told = self.teacher_head.forward(told, true).detach();
-        self.told.put(told.clone().mean_dim(0).without_autodiff());
+        let mean = told.clone().mean_dim(0).without_autodiff();
+        self.told.put_of(batch.shard, mean);
         let told = (told - self.centre.val()).div_scalar(self.teacher_temperature(step));
         let told = softmax(told, 1).detach();
 
@@ -238,7 +240,7 @@ impl Objective for Dino {
         let (step, steps) = self.steps.advanced();
         let momentum = ramp::cosine(self.config.momentum, 1.0, step, self.total_steps);
         let kept = self.config.centre_momentum;
-        let centre = match self.told.take() {
+        let centre = match self.told.take_all().map(mean_of) {
             Some(told) => self.centre.map(|centre| {
                 let autodiff = centre.is_autodiff();
                 let centre = centre.without_autodiff();

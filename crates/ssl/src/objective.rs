@@ -5,6 +5,8 @@ use afterimage_model::{AnyEncoder, Taps};
 use burn::module::Module;
 use burn::tensor::{Int, Tensor};
 
+use crate::shards::Shard;
+
 /// What an encoder is trained for, with everything of its own: heads, teachers, centres, counters.
 ///
 /// An objective is a burn module, so that heads are trained and state is in checkpoints. Parameters
@@ -34,6 +36,13 @@ pub trait Objective: Module {
         None
     }
 
+    /// Loss of each sample `[B]` and the loss `[1]` of what a forward pass showed as
+    /// [`ObjectiveOutput::compared`], where samples are compared with each other.
+    fn compare(&self, compared: Tensor<2>) -> Option<(Tensor<1>, Tensor<1>)> {
+        let _ = compared;
+        None
+    }
+
     /// The objective after an optimizer step that left the encoder as `encoder`.
     fn after_step(self, encoder: &AnyEncoder) -> Self {
         let _ = encoder;
@@ -58,6 +67,28 @@ pub struct ObjectiveBatch {
     pub local: Option<Tensor<4>>,
     /// Class of each sample `[B]`, for an objective that learns from labels.
     pub labels: Option<Tensor<1, Int>>,
+    /// Which part of the step's batch this is. What an objective gathers over a step (DINO's centre)
+    /// it keeps by shard, so that a second pass over one does not count twice.
+    pub shard: Shard,
+}
+
+impl ObjectiveBatch {
+    /// A shard of this batch.
+    pub fn shard(&self, shard: Shard) -> Self {
+        let samples = self.ids.len();
+        let views = |rows: &Tensor<4>| rows.dims()[0] / samples.max(1);
+        let local = self.local.as_ref();
+        let labels = self.labels.as_ref();
+        Self {
+            ids: shard.of_samples(&self.ids).to_vec(),
+            epoch: self.epoch,
+            pace: self.pace,
+            images: shard.rows(self.images.clone(), views(&self.images)),
+            local: local.map(|local| shard.rows(local.clone(), views(local))),
+            labels: labels.map(|labels| labels.clone().slice(shard.places(samples))),
+            shard,
+        }
+    }
 }
 
 /// What a forward pass up to the loss shows.
@@ -72,6 +103,9 @@ pub struct ObjectiveOutput {
     pub loss: Tensor<1>,
     /// Scores of the classes for the views `[V · B, classes]`, where the objective has a classifier.
     pub logits: Option<Tensor<2>>,
+    /// What the samples of the batch are compared by `[V · B, P]`, where the loss is a function of it
+    /// alone: [`Objective::compare`].
+    pub compared: Option<Tensor<2>>,
 }
 
 impl ObjectiveOutput {
@@ -82,6 +116,7 @@ impl ObjectiveOutput {
             loss: per_sample.clone().mean(),
             per_sample,
             logits: None,
+            compared: None,
         }
     }
 }

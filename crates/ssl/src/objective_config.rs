@@ -104,6 +104,14 @@ impl ObjectiveConfig {
         !matches!(self, Self::Mae(_) | Self::Supervised(_))
     }
 
+    /// Whether the loss compares the samples of a batch with each other, beyond what norms do.
+    pub fn compares_samples(&self) -> bool {
+        matches!(
+            self,
+            Self::Simclr(_) | Self::Vicreg(_) | Self::BarlowTwins(_)
+        )
+    }
+
     /// Whether a slow-moving copy of the encoder stands beside it.
     pub fn has_teacher(&self) -> bool {
         matches!(self, Self::Byol(_) | Self::Dino(_))

@@ -2,7 +2,7 @@
 
 use afterimage_model::{AnyEncoder, Encoder, ProjectionHead, ProjectionHeadConfig, Taps, seeded};
 use burn::module::Module;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Rules, SslError};
@@ -70,6 +70,15 @@ impl Objective for SimClr {
     ) -> ObjectiveOutput {
         let embeddings = encoder.encode(batch.images, taps);
         let projected = self.projection.forward(embeddings.clone());
-        ObjectiveOutput::mean_of(embeddings, self.loss.per_sample(projected))
+        let per_sample = self.loss.per_sample(projected.clone());
+        ObjectiveOutput {
+            compared: Some(projected),
+            ..ObjectiveOutput::mean_of(embeddings, per_sample)
+        }
+    }
+
+    fn compare(&self, compared: Tensor<2>) -> Option<(Tensor<1>, Tensor<1>)> {
+        let per_sample = self.loss.per_sample(compared);
+        Some((per_sample.clone(), per_sample.mean()))
     }
 }

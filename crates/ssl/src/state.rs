@@ -1,5 +1,6 @@
 //! State of objectives that no gradient moves.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::module::{
@@ -7,6 +8,8 @@ use burn::module::{
     Param, ParamId,
 };
 use burn::tensor::{Device, Tensor};
+
+use crate::shards::Shard;
 
 /// A parameter that is in records and that nothing trains.
 pub(crate) fn untrained<const D: usize>(value: Tensor<D>) -> Param<Tensor<D>> {
@@ -35,9 +38,10 @@ impl Steps {
         self.done.val().into_scalar::<f32>() as u64
     }
 
-    /// The step of the schedule, from 0, of a batch that stands for `pace` of them: the last of these, so
-    /// that the last step of a run is at the end of the schedule whoever makes its epochs shorter.
-    pub(crate) fn at(&self, pace: u64) -> u64 {
+    /// Begins the step of a batch that stands for `pace` steps of the schedule, which [`advanced`](Self::advanced)
+    /// ends. Gives the step of the schedule, from 0: the last of these, so that the last step of a run is at the
+    /// end of the schedule whoever makes its epochs shorter.
+    pub(crate) fn begin(&self, pace: u64) -> u64 {
         self.pace.put(pace);
         self.done() + pace.max(1) - 1
     }
@@ -72,6 +76,22 @@ impl<T> Carried<T> {
 
     pub(crate) fn take(&self) -> Option<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// The same for a value of each shard of the step's batch, by its number.
+pub(crate) type Gathered<T> = Carried<BTreeMap<usize, T>>;
+
+impl<T> Gathered<T> {
+    /// Keeps the value of a shard, in place of an earlier pass's.
+    pub(crate) fn put_of(&self, shard: Shard, value: T) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.get_or_insert_default().insert(shard.index, value);
+    }
+
+    /// The values in the order of the shards; none if there was no forward pass.
+    pub(crate) fn take_all(&self) -> Option<Vec<T>> {
+        Some(self.take()?.into_values().collect())
     }
 }
 

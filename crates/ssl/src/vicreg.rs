@@ -184,13 +184,18 @@ impl Objective for VicReg {
     ) -> ObjectiveOutput {
         let embeddings = encoder.encode(batch.images, taps);
         let projected = self.projection.forward(embeddings.clone());
-        let (per_sample, loss) = self.weights.loss(projected);
+        let (per_sample, loss) = self.weights.loss(projected.clone());
         ObjectiveOutput {
             embeddings,
             per_sample,
             loss,
             logits: None,
+            compared: Some(projected),
         }
+    }
+
+    fn compare(&self, compared: Tensor<2>) -> Option<(Tensor<1>, Tensor<1>)> {
+        Some(self.weights.loss(compared))
     }
 }
 

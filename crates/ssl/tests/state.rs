@@ -9,7 +9,7 @@ use afterimage_model::{
     AnyEncoder, Encoder, EncoderConfig, ProjectionHeadConfig, ResNet9Config, Taps, snapshot,
 };
 use afterimage_ssl::{
-    AnyObjective, Objective, ObjectiveBatch, ObjectiveConfig, OptimizerConfig, RunFacts,
+    AnyObjective, Objective, ObjectiveBatch, ObjectiveConfig, OptimizerConfig, RunFacts, Shard,
 };
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
@@ -65,6 +65,7 @@ fn batch(phase: f32) -> ObjectiveBatch {
         images: images(8, 20, phase),
         local: Some(images(8, 16, phase + 1.0)),
         labels: None,
+        shard: Shard::WHOLE,
     }
 }
 
@@ -277,4 +278,32 @@ fn records_bring_everything_back_without_gradients_where_there_were_none() {
             }
         }
     }
+}
+
+#[test]
+fn the_centre_is_that_of_all_shards_and_counts_each_once() {
+    let centre = |model: &Trained, shards: &[Shard]| {
+        for shard in shards {
+            let part = batch(0.0).shard(*shard);
+            let taps = &mut Taps::none();
+            model.objective.forward(&model.encoder, part, taps);
+        }
+        let after = model.objective.clone().after_step(&model.encoder);
+        values(&after)["centre"].0.clone()
+    };
+    let model = model(DINO);
+    let [one, two] = [0, 1].map(|index| Shard { index, of: 2 });
+    let first = centre(&model, &[Shard::WHOLE]);
+    let (one_alone, two_alone) = (centre(&model, &[one]), centre(&model, &[two]));
+    let both = centre(&model, &[one, two]);
+    for at in 0..both.len() {
+        let mean = (one_alone[at] + two_alone[at]) / 2.0;
+        assert!((both[at] - mean).abs() < 1e-6, "{} {mean}", both[at]);
+    }
+    assert_ne!(first, both, "the teacher's norms see a shard");
+    assert_eq!(
+        both,
+        centre(&model, &[one, two, one, two]),
+        "a second pass takes the place of the first"
+    );
 }

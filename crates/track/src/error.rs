@@ -48,6 +48,15 @@ pub enum TrackError {
         why: String,
     },
 
+    /// An event file of TensorBoard cannot be read.
+    #[error("{}: {why}; the file is damaged", path.display())]
+    Events {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        why: String,
+    },
+
     /// A plugin measured something that cannot be stored as it is.
     #[error("`{tag}` cannot be stored: {why}")]
     Malformed {
@@ -121,7 +130,9 @@ impl From<TrackError> for io::Error {
             TrackError::NoRun { .. } | TrackError::Removed(_) => io::ErrorKind::NotFound,
             TrackError::File(error) => error.kind(),
             TrackError::Tracker { .. } => io::ErrorKind::Other,
-            TrackError::Line { .. } | TrackError::Table { .. } => io::ErrorKind::InvalidData,
+            TrackError::Line { .. } | TrackError::Table { .. } | TrackError::Events { .. } => {
+                io::ErrorKind::InvalidData
+            }
         };
         io::Error::new(kind, error)
     }

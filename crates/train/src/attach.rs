@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicUsize;
 use afterimage_hooks::{Attached, Decision, Doses, Outcome, PairSets, SampleId, Samples, Sink};
 use afterimage_model::Masks;
 use afterimage_model::compact::Kept;
+use afterimage_ssl::Shards;
 use afterimage_track::{Progress, Sinks};
 use burn::train::{Learner, LearnerModel, SupervisedTraining, TrainStep, TrainingStrategy};
 
@@ -80,6 +81,7 @@ pub(crate) struct Parts<M: LearnerModel> {
     /// Height and width of the images, where the program tells.
     pub(crate) sides: Option<[usize; 2]>,
     pub(crate) batch_size: usize,
+    pub(crate) shards: Shards,
     pub(crate) seed: u64,
     pub(crate) config: String,
     pub(crate) plugins: Vec<Attached>,
@@ -149,6 +151,7 @@ impl<M: LearnerModel> Afterimage<M> {
                 masks: Masks::none(),
                 sides: None,
                 batch_size: batch_size.max(1),
+                shards: Shards::default(),
                 seed: 0,
                 config: String::new(),
                 plugins: Vec::new(),
@@ -254,6 +257,14 @@ impl<M: LearnerModel> Afterimage<M> {
     /// Height and width of the images in a step, from which plugins learn what a model costs.
     pub fn image_sides(mut self, sides: [usize; 2]) -> Self {
         self.parts.sides = Some(sides);
+        self
+    }
+
+    /// Cuts each batch into shards, each with a forward and a backward pass of its own. The model is to
+    /// be open ([`HookedModel::shard`]), the loop to plan the batches, and the number of shards to divide
+    /// their size and leave two samples to each.
+    pub fn shards(mut self, shards: Shards) -> Self {
+        self.parts.shards = shards;
         self
     }
 

@@ -1,47 +1,21 @@
 //! One training step up to the gradients, for models that show the inside of it and for others.
 
-use std::collections::BTreeSet;
-
 use afterimage_hooks::{
-    Classifier, Clock, Desk, Fault, ForwardDone, ForwardDoneCx, GradReady, GradReadyCx, Hooks,
-    HostOutputs, HostReadings, LossReady, LossReadyCx, LossWrites, Observation, Readings, RunInfo,
-    SampleId, Scope, Site, Structure, TapMode, TapPlan, WantedOutputs,
+    Classifier, Fault, HostOutputs, HostReadings, LossWrites, Observation, SampleId, Site,
+    Structure, TapPlan,
 };
 use afterimage_model::compact::{Group, structure};
 use afterimage_model::{Masks, ParameterInfo, Taps};
-use burn::module::{Module, ParamId};
+use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn::train::{LearnerModel, TrainStep};
 
 use crate::error::TrainError;
-use crate::gradients::PathGradients;
 use crate::hooked::{HookedModel, ReferenceLoss};
-
-/// What a step hands to the loop before the update.
-pub(crate) struct Gradiented<O> {
-    pub(crate) gradients: GradientsParams,
-    pub(crate) output: O,
-    pub(crate) loss: Option<f64>,
-    /// Loss of the reference encoder, where there is one.
-    pub(crate) reference_loss: Option<f64>,
-    pub(crate) per_sample_loss: Option<Vec<f32>>,
-    pub(crate) fetched: HostReadings,
-    pub(crate) outputs: HostOutputs,
-}
-
-/// Everything that the events inside a step need.
-pub(crate) struct Inside<'s> {
-    pub(crate) hooks: &'s mut Hooks,
-    pub(crate) desk: &'s mut Desk,
-    pub(crate) run: &'s RunInfo,
-    pub(crate) clock: Clock,
-    pub(crate) ids: &'s [SampleId],
-    /// Loss weights of the plan, or `None` if all are 1.
-    pub(crate) weights: Option<&'s [f32]>,
-    pub(crate) masks: &'s Masks,
-    pub(crate) parameters: &'s [(String, ParamId, Vec<usize>)],
-}
+use crate::inside::{Gradiented, Inside, Losses, Shown, host};
+use crate::loss::weigh;
+use crate::shards;
 
 /// Which encoder of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -236,44 +210,21 @@ impl<M: HookedModel> Driver<M> for Open {
         input: <M as TrainStep>::Input,
         inside: &mut Inside<'_>,
     ) -> Result<Gradiented<<M as TrainStep>::Output>, TrainError> {
-        let clock = inside.clock;
-        let plan = inside.hooks.taps(&clock, &inside.run.sites);
-        let mut taps = Taps::new(&plan).with_masks(inside.masks);
+        if inside.shards > 1 {
+            return shards::step(model, &input, inside);
+        }
+        let mut taps = Taps::new(&inside.taps()).with_masks(inside.masks);
         let forward = model.forward(input, &mut taps);
-        let readings = taps.readings();
-
-        let (mut wanted, mut wanted_outputs) = (BTreeSet::new(), WantedOutputs::default());
-        inside.hooks.fire::<ForwardDone>(
-            &clock,
-            &mut ForwardDoneCx {
-                scope: Scope::new(clock, inside.run, inside.desk),
-                ids: inside.ids,
-                views: inside.run.views,
-                embeddings: forward.embeddings.as_ref(),
-                logits: forward.logits.as_ref(),
-                readings: &readings,
-                wanted: &mut wanted,
-                wanted_outputs: &mut wanted_outputs,
-            },
-        )?;
-
-        let mut writes = LossWrites::default();
-        inside.hooks.fire::<LossReady>(
-            &clock,
-            &mut LossReadyCx::new(
-                Scope::new(clock, inside.run, inside.desk),
-                inside.ids,
-                forward.per_sample.as_ref(),
-                &mut writes,
-            )
-            .with_logits(forward.logits.as_ref()),
-        )?;
-        let loss = weigh(
-            forward.loss,
-            forward.per_sample.as_ref(),
-            inside.weights,
-            &writes,
-        )?;
+        let shown = Shown {
+            embeddings: forward.embeddings,
+            per_sample: forward.per_sample,
+            logits: forward.logits,
+            readings: taps.readings(),
+        };
+        let wanted = inside.forward_done(&shown)?;
+        let writes = inside.loss_ready(&shown)?;
+        let per_sample = shown.per_sample.as_ref();
+        let loss = weigh(forward.loss, per_sample, inside.weights, &writes)?;
 
         // The two encoders share no parameter, so that a sum gives each its own gradient, to the bit.
         let (joint, reference) = match forward.reference {
@@ -281,6 +232,7 @@ impl<M: HookedModel> Driver<M> for Open {
             Some(ReferenceLoss {
                 loss: mean,
                 per_sample,
+                ..
             }) => {
                 let none = LossWrites {
                     weights: writes.weights.clone(),
@@ -293,43 +245,17 @@ impl<M: HookedModel> Driver<M> for Open {
         let mut raw = joint.backward();
         let saliency = taps.saliency(&raw);
         let mut gradients = GradientsParams::from_module(&mut raw, model);
-        inside.hooks.fire::<GradReady>(
-            &clock,
-            &mut GradReadyCx::new(
-                Scope::new(clock, inside.run, inside.desk),
-                inside.ids,
-                &mut PathGradients {
-                    model,
-                    gradients: &mut gradients,
-                    parameters: inside.parameters,
-                },
-                &saliency,
-            ),
-        )?;
-
-        let per_sample_loss = match (&forward.per_sample, writes.fetch_per_sample) {
-            (Some(losses), true) => Some(host(losses.clone())?),
-            _ => None,
-        };
-        let on_host = |asked: bool, shown: Option<Tensor<2>>| match shown {
-            Some(rows) if asked => {
-                let elements = rows.shape().num_elements();
-                host(rows.reshape([elements])).map(Some)
-            }
-            _ => Ok(None),
-        };
-        Ok(Gradiented {
-            outputs: HostOutputs {
-                embeddings: on_host(wanted_outputs.embeddings, forward.embeddings)?,
-                logits: on_host(wanted_outputs.logits, forward.logits)?,
+        inside.grad_ready(model, &mut gradients, &saliency)?;
+        shown.hand_over(
+            wanted,
+            writes.fetch_per_sample,
+            Losses {
+                own: loss,
+                reference,
             },
             gradients,
-            output: forward.output,
-            loss: Some(scalar(loss)?),
-            reference_loss: reference.map(scalar).transpose()?,
-            per_sample_loss,
-            fetched: fetch(&readings, wanted)?,
-        })
+            forward.output,
+        )
     }
 
     fn classifier(&self, model: &M) -> Result<Option<Classifier>, Fault> {
@@ -397,66 +323,6 @@ impl<M: HookedModel> Driver<M> for Open {
             readings: taps.readings(),
         })
     }
-}
-
-/// The loss with the plan's weights, plugins' weights and extra terms. Without any of them it is
-/// the objective's own mean, to the bit.
-fn weigh(
-    mean: Tensor<1>,
-    per_sample: Option<&Tensor<1>>,
-    plan: Option<&[f32]>,
-    writes: &LossWrites,
-) -> Result<Tensor<1>, TrainError> {
-    let plan = match (plan, per_sample) {
-        (None, _) => None,
-        (Some(weights), Some(losses)) => Some(Tensor::<1>::from_floats(weights, &losses.device())),
-        (Some(_), None) => {
-            return Err(TrainError::Attach(
-                "the plan has sample weights, but this model has no per-sample loss; \
-                 return `per_sample` from its forward"
-                    .to_owned(),
-            ));
-        }
-    };
-    let weights = match (plan, writes.weights.clone()) {
-        (Some(plan), Some(written)) => Some(plan * written),
-        (plan, written) => plan.or(written),
-    };
-    let mut loss = match (weights, per_sample) {
-        (Some(weights), Some(losses)) => (losses.clone() * weights).mean(),
-        _ => mean,
-    };
-    for (_, term) in &writes.terms {
-        loss = loss + term.clone();
-    }
-    Ok(loss)
-}
-
-fn fetch(
-    readings: &Readings,
-    wanted: BTreeSet<(String, TapMode)>,
-) -> Result<HostReadings, TrainError> {
-    let mut fetched = HostReadings::default();
-    for (site, mode) in wanted {
-        if let Some(reading) = readings.get(&site, mode) {
-            let elements = reading.shape().num_elements();
-            fetched.insert(site, mode, host(reading.clone().reshape([elements]))?);
-        }
-    }
-    Ok(fetched)
-}
-
-fn scalar(tensor: Tensor<1>) -> Result<f64, TrainError> {
-    Ok(host(tensor)?.first().copied().map_or(f64::NAN, f64::from))
-}
-
-pub(crate) fn host(tensor: Tensor<1>) -> Result<Vec<f32>, TrainError> {
-    tensor
-        .try_into_vec_as::<f32>()
-        .map_err(|error| TrainError::Record {
-            what: "tensor",
-            reason: error.to_string(),
-        })
 }
 
 /// Parameters of a model for [`RunInfo`].

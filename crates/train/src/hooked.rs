@@ -3,6 +3,7 @@
 use afterimage_hooks::{SampleId, Site};
 use afterimage_model::Taps;
 use afterimage_model::compact::Group;
+use afterimage_ssl::Shard;
 use burn::nn::Linear;
 use burn::tensor::Tensor;
 use burn::train::{LearnerModel, TrainStep};
@@ -17,6 +18,9 @@ pub struct Forward<O> {
     pub loss: Tensor<1>,
     /// Scores of the classes `[V·B, classes]`, where the objective has any.
     pub logits: Option<Tensor<2>>,
+    /// What the loss compares across the batch `[V·B, P]`, where it is a function of it alone:
+    /// [`HookedModel::compare`].
+    pub compared: Option<Tensor<2>>,
     /// Losses of a reference encoder that is trained in lock step.
     pub reference: Option<ReferenceLoss>,
     /// What burn-train's metrics take.
@@ -29,6 +33,8 @@ pub struct ReferenceLoss {
     pub loss: Tensor<1>,
     /// Loss of each sample `[B]`, where the objective has one.
     pub per_sample: Option<Tensor<1>>,
+    /// What its loss compares across its batch `[V·B, P]`, as in [`Forward::compared`].
+    pub compared: Option<Tensor<2>>,
 }
 
 impl<O> Forward<O> {
@@ -39,6 +45,7 @@ impl<O> Forward<O> {
             per_sample: None,
             loss,
             logits: None,
+            compared: None,
             reference: None,
             output,
         }
@@ -97,6 +104,34 @@ pub trait HookedModel: LearnerModel {
         input: <Self as TrainStep>::Input,
         taps: &mut Taps,
     ) -> Forward<<Self as TrainStep>::Output>;
+
+    /// A part of a batch, for training on shards; none for a model that does not cut its batches.
+    fn shard(
+        &self,
+        input: &<Self as TrainStep>::Input,
+        shard: Shard,
+    ) -> Option<<Self as TrainStep>::Input> {
+        let _ = (input, shard);
+        None
+    }
+
+    /// burn-train's output of a batch from those of its shards, in their order and of equal size; none
+    /// for a model that does not cut its batches.
+    fn join(
+        &self,
+        outputs: Vec<<Self as TrainStep>::Output>,
+    ) -> Option<<Self as TrainStep>::Output> {
+        let _ = outputs;
+        None
+    }
+
+    /// Loss of each sample `[B]` and mean loss `[1]` of what a forward pass showed as
+    /// [`Forward::compared`], for shards that compare their samples with all of the batch; none for a
+    /// loss that compares nothing.
+    fn compare(&self, compared: Tensor<2>) -> Option<(Tensor<1>, Tensor<1>)> {
+        let _ = compared;
+        None
+    }
 
     /// Runs the encoder alone on `images` `[B, C, H, W]` → `[B, D]`; called in evaluation mode.
     fn encode(&self, images: Tensor<4>, taps: &mut Taps) -> Tensor<2>;

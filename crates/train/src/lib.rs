@@ -17,28 +17,34 @@ mod feed;
 mod gradients;
 mod hooked;
 mod host;
+mod inside;
 mod judge;
 mod knn;
 mod lifecycle;
 mod linear_probe;
 mod live;
 mod lock_step;
+mod loss;
 mod pace;
 mod pretrain;
+mod pull;
 mod records;
 mod recover;
+mod running;
+mod shards;
 mod signals;
 mod stopwatch;
 mod strategy;
 mod surgery;
+mod tape;
 mod training;
-mod values;
 mod view_feed;
 
 pub use attach::{Afterimage, RunReport};
 pub use checkpoint::{Checkpoints, LoopState, give_config};
 pub use checkpoint_parts::{
-    read_book, read_disabled, read_kept, read_model, read_plugins, read_state, read_state_and_book,
+    Stood, read_book, read_disabled, read_kept, read_model, read_plugins, read_state,
+    read_state_and_book, read_stood,
 };
 pub use embed::embed;
 pub use error::TrainError;

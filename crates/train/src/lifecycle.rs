@@ -146,6 +146,7 @@ impl<M: LearnerModel> Training<M> {
 
     /// Orders the plugins, opens the sinks and takes a checkpoint back.
     pub(crate) fn start(&mut self) -> Result<(), TrainError> {
+        self.parts.check_shards()?;
         let plugins = std::mem::take(&mut self.parts.plugins);
         self.hooks = Hooks::new(plugins, &self.host(), &mut self.desk.resources)
             .map_err(TrainError::Plugins)?;

@@ -4,7 +4,8 @@ use afterimage_hooks::{SampleId, Site};
 use afterimage_model::compact::Group;
 use afterimage_model::{AnyEncoder, Encoder, ProjectionHeadConfig, Taps};
 use afterimage_ssl::{
-    AnyObjective, Objective, ObjectiveBatch, ObjectiveConfig, ObjectiveOutput, RunFacts,
+    AnyObjective, Objective, ObjectiveBatch, ObjectiveConfig, ObjectiveOutput, RunFacts, Shard,
+    mean_of,
 };
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::{Module, ParamGroup};
@@ -123,6 +124,7 @@ impl SslModel {
             per_sample,
             loss,
             logits,
+            compared,
         } = self.objective.forward(&self.encoder, batch.studied, taps);
         let reference = self.reference.as_ref().zip(batch.reference);
         let reference = reference.map(|(Reference { encoder, objective }, batch)| {
@@ -131,6 +133,7 @@ impl SslModel {
             ReferenceLoss {
                 loss: seen.loss,
                 per_sample: Some(seen.per_sample),
+                compared: seen.compared,
             }
         });
         let output = SslOutput {
@@ -141,6 +144,7 @@ impl SslModel {
             per_sample: Some(per_sample),
             loss,
             logits,
+            compared,
             reference,
             output,
         }
@@ -231,6 +235,25 @@ impl HookedModel for SslModel {
 
     fn forward(&self, batch: SslBatch, taps: &mut Taps) -> Forward<SslOutput> {
         self.run(batch, taps)
+    }
+
+    fn shard(&self, batch: &SslBatch, shard: Shard) -> Option<SslBatch> {
+        let reference = batch.reference.as_ref();
+        Some(SslBatch {
+            studied: batch.studied.shard(shard),
+            reference: reference.map(|batch| batch.shard(shard)),
+        })
+    }
+
+    fn join(&self, outputs: Vec<SslOutput>) -> Option<SslOutput> {
+        let losses = outputs.into_iter().map(|output| output.loss);
+        Some(SslOutput {
+            loss: mean_of(losses.collect()),
+        })
+    }
+
+    fn compare(&self, compared: Tensor<2>) -> Option<(Tensor<1>, Tensor<1>)> {
+        self.objective.compare(compared)
     }
 
     fn encode(&self, images: Tensor<4>, taps: &mut Taps) -> Tensor<2> {

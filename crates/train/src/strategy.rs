@@ -92,7 +92,7 @@ fn refusal(grad_accumulation: Option<usize>, starting_epoch: usize) -> Option<Tr
     let words = match (grad_accumulation, starting_epoch) {
         (Some(_), _) => {
             "`grads_accumulation` is set, but the loop updates after every batch; remove it, and \
-             raise the batch size of the loader instead"
+             raise the batch size instead: `Afterimage::shards` cuts a batch that memory does not hold"
         }
         (None, 2..) => {
             "`checkpoint` is set, but the loop does not go on from burn's checkpoints; use \

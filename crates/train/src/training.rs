@@ -10,6 +10,7 @@ use afterimage_hooks::{
     EpochStart, EpochStartCx, EvalDone, EvalDoneCx, Hooks, Outcome, Plan, RunEnd, RunEndCx,
     RunInfo, RunStart, RunStartCx, SampleId, Scope, StepDone, StepDoneCx,
 };
+use afterimage_ssl::Negatives;
 use afterimage_track::{Book, Sinks};
 use burn::module::ParamId;
 use burn::tensor::Device;
@@ -17,9 +18,9 @@ use burn::train::{Learner, LearnerEvent, LearnerModel, TrainStep, TrainingItem};
 
 use crate::attach::Parts;
 use crate::checkpoint::{LoopState, Shape};
-use crate::driver::Inside;
 use crate::error::TrainError;
 use crate::feed::{Batches, batches, default_plan};
+use crate::inside::Inside;
 use crate::live::LiveModel;
 use crate::records::Records;
 use crate::stopwatch::Stopwatch;
@@ -100,6 +101,7 @@ impl<M: LearnerModel> Training<M> {
             if !self.run.config.is_empty() {
                 let text = afterimage_track::code_block(&self.run.config);
                 scope!(self).text("config", text);
+                scope!(self).text("glossary", afterimage_track::glossary());
             }
             self.hooks.fire::<RunStart>(
                 &clock,
@@ -266,6 +268,9 @@ impl<M: LearnerModel> Training<M> {
                 weights,
                 masks: &self.state.masks,
                 parameters: &self.parameters,
+                shards: self.parts.shards.count,
+                all_negatives: self.parts.shards.negatives == Negatives::All,
+                device: &self.device,
             },
         )?;
         drop(model);

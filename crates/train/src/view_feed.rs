@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use afterimage_data::{Prefetcher, ViewBatch, ViewSource};
 use afterimage_hooks::{Plan, SampleId};
-use afterimage_ssl::ObjectiveBatch;
+use afterimage_ssl::{ObjectiveBatch, Shard};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::error::TrainError;
@@ -185,6 +185,7 @@ impl Batches<ObjectiveBatch> for Epoch {
             local,
             images: rendered.into_tensor(&self.device),
             ids,
+            shard: Shard::WHOLE,
         })
     }
 }

@@ -6,7 +6,7 @@ use afterimage_data::ViewSource;
 use afterimage_hooks::{SampleId, Site, Split, TapMode, TapPlan};
 use afterimage_memory::chosen_of;
 use afterimage_model::Taps;
-use afterimage_ssl::{Objective as _, ObjectiveBatch};
+use afterimage_ssl::{Objective as _, ObjectiveBatch, Shard};
 use afterimage_train::{SslModel, read_model};
 use burn::module::Module as _;
 use burn::store::ModuleRecord;
@@ -45,7 +45,7 @@ pub(super) fn taylor(
             "units of the run are pruned; give a checkpoint from before that, or choose another score",
         ));
     }
-    let (prepared, batch_size) = prepared(registry, operated, checkpoint)?;
+    let (prepared, shard, shards) = prepared(registry, operated, checkpoint)?;
     let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(read_model(checkpoint)?));
     let record =
         record.map_err(|error| refuse(&format!("the checkpoint cannot be read: {error}")))?;
@@ -58,7 +58,7 @@ pub(super) fn taylor(
             .map(|site| (site.name.clone(), vec![TapMode::Gate]))
             .collect(),
     };
-    let size = batch_size.min(ids.len());
+    let size = shard.min(ids.len());
     let mut sums: Scores = sites.iter().map(|site| vec![0.0; site.units]).collect();
     let mut rows = 0;
     // A last batch of another size would have another loss.
@@ -86,22 +86,24 @@ pub(super) fn taylor(
     }
     sums.iter_mut()
         .flatten()
-        .for_each(|sum| *sum /= rows.max(1) as f64);
+        .for_each(|sum| *sum /= (rows.max(1) * shards) as f64);
     Ok(sums)
 }
 
-/// The run with its model, on the images that the arms are judged on; and its batch size.
+/// The run with its model, on the images that the arms are judged on; the samples of a batch that it
+/// computes at once, and how many such parts its batches have.
 fn prepared(
     registry: &Registry,
     operated: &Operated,
     checkpoint: &Path,
-) -> Result<(Prepared, usize), RunError> {
+) -> Result<(Prepared, usize, usize), RunError> {
     let mut loaded = registry.load_kept(&checkpoint.join(CONFIG), &[])?;
     loaded.value.data = operated.config.data.clone();
     loaded.value.limits = operated.config.limits;
     loaded.value.device.clone_from(&operated.config.device);
-    let batch_size = loaded.value.batch_size;
-    Ok((Prepared::new(registry, &loaded, None)?, batch_size))
+    let (batch, shards) = (loaded.value.batch_size, loaded.value.batch.shards);
+    let prepared = Prepared::new(registry, &loaded, None)?;
+    Ok((prepared, batch / shards, shards))
 }
 
 /// Training views of `ids` as in `epoch`.
@@ -135,5 +137,6 @@ fn batch(
         images: images.into_tensor(&device),
         local,
         labels: labels.map(|labels| Tensor::from_data(labels.as_slice(), &device)),
+        shard: Shard::WHOLE,
     })
 }

@@ -1,0 +1,96 @@
+//! Running statistics of norms over the shards of a batch.
+
+use afterimage_model::is_statistic;
+use afterimage_ssl::mean_of;
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::Tensor;
+
+/// The running statistics of all norms of a model, in visit order, each flattened.
+///
+/// Each shard of a batch updates them from where they stood before the step; after the step they have
+/// moved by the mean of what the shards moved them by. So they hang on the shards alone, and not on who
+/// computed which of them, and where no norm moves them they stay as they are, to the bit.
+pub(crate) struct Running(Vec<Tensor<1>>);
+
+impl Running {
+    /// Those of `model`; updates that wait to be merged are merged.
+    pub(crate) fn of<M: Module>(model: &M) -> Self {
+        let mut found = Found::default();
+        model.valid().visit(&mut found);
+        Self(found.values)
+    }
+
+    /// Puts them into `model` and all of its clones, which share theirs.
+    pub(crate) fn put_into<M: Module>(&self, model: &M) {
+        let _ = model.clone().map(&mut Put {
+            path: Vec::new(),
+            values: self.0.iter(),
+        });
+    }
+
+    /// These, moved by the mean of what each of `shards` moved them by.
+    pub(crate) fn moved(&self, shards: Vec<Self>) -> Self {
+        let of_norm = |(at, start): (usize, &Tensor<1>)| {
+            let steps = shards.iter().filter_map(|shard| shard.0.get(at));
+            let steps = steps.map(|after| after.clone() - start.clone());
+            start.clone() + mean_of(steps.collect())
+        };
+        Self(self.0.iter().enumerate().map(of_norm).collect())
+    }
+}
+
+#[derive(Default)]
+struct Found {
+    path: Vec<String>,
+    values: Vec<Tensor<1>>,
+}
+
+impl ModuleVisitor for Found {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if is_statistic(&self.path) {
+            let value = param.val();
+            let elements = value.shape().num_elements();
+            self.values.push(value.reshape([elements]));
+        }
+    }
+}
+
+struct Put<'r> {
+    path: Vec<String>,
+    values: std::slice::Iter<'r, Tensor<1>>,
+}
+
+impl ModuleMapper for Put<'_> {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        if !is_statistic(&self.path) {
+            return param;
+        }
+        let Some(value) = self.values.next().cloned() else {
+            return param;
+        };
+        param.map(|old| {
+            let value = value.reshape(old.dims());
+            if old.is_autodiff() {
+                Tensor::from_inner(value)
+            } else {
+                value
+            }
+        })
+    }
+}
