@@ -66,8 +66,8 @@ struct State {
     lost: u64,
     /// Why the last try failed, until one succeeds.
     failing: Option<String>,
-    /// Why points were refused, until it is told.
-    refused: Option<String>,
+    /// Why points were refused, until it is told, and the step of the first of them.
+    refused: Option<(String, u64)>,
     closing: Option<Outcome>,
     /// Nobody waits for the thread any more.
     left: bool,
@@ -160,13 +160,15 @@ impl Sink for Courier {
             let why = format!("no answer in the {} s after the run", PATIENCE.as_secs());
             state.failing.get_or_insert(why);
         }
-        let since = state.waiting.front().map_or(state.step, |point| point.step);
+        let since = state.first_step();
         state.lost += state.waiting.len() as u64;
         let lost = state.lost;
-        match state.failing.take() {
-            Some(why) => Err(io::Error::other(Undelivered { since, lost, why })),
-            None => state.fate(),
-        }
+        let (why, since) = match (state.failing.take(), state.refused.take()) {
+            (Some(why), _) => (why, since),
+            (None, Some(refused)) => refused,
+            (None, None) => return Ok(()),
+        };
+        Err(io::Error::other(Undelivered { since, lost, why }))
     }
 
     fn lost(&self) -> Option<u64> {
@@ -184,19 +186,26 @@ impl Drop for Courier {
 impl State {
     /// What a sink says of itself: why it fails now, or once why points were refused.
     fn fate(&mut self) -> io::Result<()> {
-        match self.failing.clone().or_else(|| self.refused.take()) {
-            Some(why) => Err(io::Error::other(why)),
-            None => Ok(()),
-        }
+        let why = match &self.failing {
+            Some(why) => Some(why.clone()),
+            None => self.refused.take().map(|(why, _)| why),
+        };
+        why.map_or(Ok(()), |why| Err(io::Error::other(why)))
+    }
+
+    /// Step of the first point that waits.
+    fn first_step(&self) -> u64 {
+        self.waiting.front().map_or(self.step, |point| point.step)
     }
 
     fn delivered(&mut self, count: usize, told: &Delivered) {
+        let since = self.first_step();
         self.waiting.drain(..count);
         self.past = self.past.saturating_sub(count);
         self.failing = None;
         if told.refused > 0 {
             self.lost += told.refused;
-            self.refused = Some(told.why.clone());
+            self.refused.get_or_insert((told.why.clone(), since));
         }
     }
 }
