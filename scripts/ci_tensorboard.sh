@@ -12,5 +12,5 @@ python3 -m venv "$work/venv"
     --set epochs=2 --set limits.train=512 --set limits.held_out=100 --set encoder.width=0.125 \
     --set evaluation.bank=200 --set plugins.unitmem.points=50 --set plugins.unitmem.views=2
 "$work/venv/bin/python" scripts/check_tensorboard.py "$work/run/tensorboard" \
-    --require '1 training/loss/step' --require '2 memorization/unitmem/mean/train/all' \
+    --require '1 training/glossary*' --require '1 training/loss/step' --require '2 memorization/unitmem/mean/train/all' \
     --require '3 memorization by layer/unitmem/mean/train/*' --require '7 time/time/images_per_second'

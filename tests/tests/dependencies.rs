@@ -133,3 +133,47 @@ fn no_crate_is_built_twice_without_being_listed() {
         "{gone:?} are there once; take them out of tests/tests/twice.txt"
     );
 }
+
+/// The versions of each package in a `Cargo.lock`.
+fn locked(text: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let mut versions: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut name = String::new();
+    for line in text.lines() {
+        let value = |key: &str| line.strip_prefix(key)?.strip_suffix('"').map(str::to_owned);
+        if let Some(told) = value("name = \"") {
+            name = told;
+        } else if let Some(version) = value("version = \"") {
+            versions.entry(name.clone()).or_default().insert(version);
+        }
+    }
+    versions
+}
+
+#[test]
+fn workspaces_of_their_own_have_the_same_versions() {
+    let ours = locked(include_str!("../../Cargo.lock"));
+    for (path, text) in [
+        (
+            "crates/python",
+            include_str!("../../crates/python/Cargo.lock"),
+        ),
+        (
+            "examples/foreign_plugin",
+            include_str!("../../examples/foreign_plugin/Cargo.lock"),
+        ),
+        ("tests/groups", include_str!("../groups/Cargo.lock")),
+    ] {
+        let theirs = locked(text);
+        assert!(theirs.len() > 500, "{path}: {} packages", theirs.len());
+        for (name, versions) in &theirs {
+            let Some(known) = ours.get(name) else {
+                continue;
+            };
+            assert!(
+                versions.is_subset(known),
+                "{path}/Cargo.lock has {name} {versions:?}, the workspace {known:?}: copy ../Cargo.lock over \
+                 it, or `cargo update -p {name} --precise` there"
+            );
+        }
+    }
+}

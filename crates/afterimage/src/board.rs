@@ -8,13 +8,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use afterimage_hooks::{Outcome, Sink as _};
 use afterimage_sweep::quoted_text;
-use afterimage_track::{HParam, Session, SessionStatus, TensorBoard, TrackError, files, name_of};
+use afterimage_track::{
+    HParam, Session, SessionStatus, TensorBoard, TrackError, files, name_of, replay,
+};
 use toml::Value;
 
+use crate::flat_config::{flat, has_effect};
 use crate::run_dir::RunDir;
-
-/// Tables and keys that change no number.
-const WITHOUT_EFFECT: [&str; 5] = ["checkpoints", "loader", "name", "overhead", "renderer"];
 
 /// The words that open TensorBoard on a run, beside others of its folder, so that each has its folder's
 /// name. A run right in the folder at work is opened alone: TensorBoard would search all that lies there.
@@ -39,14 +39,36 @@ pub(crate) fn board_of(run: &Path) -> String {
 /// Says that a run with the `resolved` config begins. A run without it is whole: what goes wrong is a
 /// warning.
 pub(crate) fn begin_session(run: &RunDir, resolved: &str) {
-    let session = Session {
-        group: name_of(run.path()),
+    let session = session(name_of(run.path()), resolved);
+    write(&run.tensorboard(), |board| board.hparams_session(&session));
+}
+
+/// Says in the new folder `board`, which is not yet that of the run `group`, that this run begins at what
+/// another one in the folder `theirs` was behind `step`: what that one measured until then, and settings of its
+/// own.
+///
+/// # Errors
+/// A file that cannot be read or written.
+pub(crate) fn begin_forked(
+    board: &Path,
+    theirs: &Path,
+    step: u64,
+    group: String,
+    resolved: &str,
+) -> Result<(), TrackError> {
+    let session = session(group, resolved);
+    write_session(board, |board| board.hparams_session(&session))?;
+    replay(theirs, board, step, resolved)
+}
+
+fn session(group: String, resolved: &str) -> Session {
+    Session {
+        group,
         hparams: settings(resolved),
         started: now(),
         ended: None,
         status: SessionStatus::Running,
-    };
-    write(run, |board| board.hparams_session(&session));
+    }
 }
 
 /// Says how the run ended, likewise; nothing of an interrupted one, which is not over.
@@ -56,7 +78,7 @@ pub(crate) fn end_session(run: &RunDir, outcome: &Outcome) {
         Outcome::Completed | Outcome::Stopped(_) => SessionStatus::Success,
         Outcome::Diverged | Outcome::Failed(_) => SessionStatus::Failure,
     };
-    write(run, |board| board.hparams_end(status, now()));
+    write(&run.tensorboard(), |board| board.hparams_end(status, now()));
 }
 
 /// Seconds since 1970.
@@ -65,49 +87,32 @@ fn now() -> f64 {
     now.unwrap_or_default().as_secs_f64()
 }
 
-fn write(run: &RunDir, say: impl FnOnce(&mut TensorBoard) -> io::Result<()>) {
-    let written = TensorBoard::create(&run.tensorboard(), None).and_then(|mut board| {
-        let told = say(&mut board).and_then(|()| board.flush());
-        told.map_err(|source| TrackError::Io {
-            action: "write",
-            path: board.path().to_owned(),
-            source,
-        })
-    });
-    if let Err(error) = written {
+fn write(board: &Path, say: impl FnOnce(&mut TensorBoard) -> io::Result<()>) {
+    if let Err(error) = write_session(board, say) {
         tracing::warn!("TensorBoard's HParams tab lacks what was set in this run: {error}");
     }
 }
 
-/// What a config sets, by key; plugins by their ids.
-fn settings(resolved: &str) -> BTreeMap<String, HParam> {
-    let mut all = BTreeMap::new();
-    let table: toml::Table = toml::from_str(resolved).unwrap_or_default();
-    for (key, value) in table {
-        match value {
-            _ if WITHOUT_EFFECT.contains(&key.as_str()) => {}
-            Value::Array(plugins) if key == "plugins" => {
-                for plugin in plugins {
-                    let word = |key: &str| plugin.get(key).and_then(Value::as_str);
-                    let id = word("id").or(word("kind")).unwrap_or_default();
-                    flatten(&format!("plugins.{id}"), &plugin, &mut all);
-                }
-            }
-            value => flatten(&key, &value, &mut all),
-        }
-    }
-    all
+fn write_session(
+    board: &Path,
+    say: impl FnOnce(&mut TensorBoard) -> io::Result<()>,
+) -> Result<(), TrackError> {
+    let mut board = TensorBoard::create(board, None)?;
+    let told = say(&mut board).and_then(|()| board.flush());
+    told.map_err(|source| TrackError::Io {
+        action: "write",
+        path: board.path().to_owned(),
+        source,
+    })
 }
 
-fn flatten(key: &str, value: &Value, all: &mut BTreeMap<String, HParam>) {
-    match value {
-        Value::Table(table) => table
-            .iter()
-            .for_each(|(name, value)| flatten(&format!("{key}.{name}"), value, all)),
-        value => {
-            all.insert(key.to_owned(), hparam(value));
-        }
-    }
+/// What a config sets, by key; plugins by their ids.
+pub(crate) fn settings(resolved: &str) -> BTreeMap<String, HParam> {
+    let table: toml::Table = toml::from_str(resolved).unwrap_or_default();
+    let all = flat(&table).into_iter();
+    all.filter(|(key, _)| has_effect(key))
+        .map(|(key, value)| (key, hparam(&value)))
+        .collect()
 }
 
 /// A value of a config as the tab shows it.

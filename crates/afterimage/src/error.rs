@@ -32,6 +32,14 @@ pub enum RunError {
          put them back, or begin a new run"
     )]
     OtherImages,
+    /// A first config that cannot be written.
+    #[error("{what}: {reason}")]
+    New {
+        /// What is wrong: a flag, a pair or a file.
+        what: String,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// A key that asks for labels, where the images have none.
     #[error("{key}: {what} needs labels, and the images have none")]
     NoLabels {
@@ -390,6 +398,7 @@ impl RunError {
             | RunError::OtherLayers { .. }
             | RunError::Start { .. }
             | RunError::NoImages
+            | RunError::New { .. }
             | RunError::Layout { .. }
             | RunError::NoForeignWeights { .. }
             | RunError::NoFolder { .. }

@@ -4,6 +4,7 @@ use afterimage_data::{DataSource, Limits, ViewConfig};
 use afterimage_hooks::OnFault;
 use afterimage_model::{EncoderConfig, ModelError, ProjectionHeadConfig};
 use afterimage_ssl::{Negatives, ObjectiveConfig, OptimizerConfig, ScheduleConfig, Shards};
+use afterimage_track::SinkConfig;
 use afterimage_train::JudgeConfig;
 use serde::{Deserialize, Serialize};
 
@@ -82,6 +83,9 @@ pub struct Experiment {
     /// When a plugin is named as too slow.
     #[serde(default)]
     pub overhead: OverheadConfig,
+    /// Other tools that are told the numbers of the run; none unless told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sinks: Vec<SinkConfig>,
     /// Plugins, in order where nothing else says who comes first.
     #[serde(default)]
     pub plugins: Vec<PluginEntry>,
@@ -189,6 +193,10 @@ pub struct EvaluationConfig {
     pub batch_size: usize,
     /// Whether a linear probe is fitted at the end; default true.
     pub linear_probe: bool,
+    /// Whether the linear probe is fitted anew at every evaluation, so that each level of pruning has its own;
+    /// default false.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub probe_every_time: bool,
 }
 
 impl Default for EvaluationConfig {
@@ -201,6 +209,7 @@ impl Default for EvaluationConfig {
             bank: judge.bank,
             batch_size: judge.batch_size,
             linear_probe: judge.linear_probe,
+            probe_every_time: judge.probe_every_time,
         }
     }
 }
@@ -213,6 +222,7 @@ impl EvaluationConfig {
             bank: self.bank,
             batch_size: self.batch_size,
             linear_probe: self.linear_probe,
+            probe_every_time: self.probe_every_time,
         }
     }
 }

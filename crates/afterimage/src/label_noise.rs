@@ -2,12 +2,12 @@
 
 use afterimage_coreset::{Matrix, noise};
 use afterimage_data::{DataSet, ImageSet};
-use afterimage_files::machine_memory;
 use afterimage_hooks::SampleId;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Report;
 use crate::error::RunError;
+use crate::room::{self, Part};
 
 /// Label noise on the training images; held-out images keep their labels. What was right before is
 /// shown to measurements alone.
@@ -90,13 +90,17 @@ impl LabelNoiseConfig {
 fn pixels(images: &ImageSet) -> Result<Matrix, RunError> {
     let columns = images.shape().len();
     let bytes = 4 * columns as u64 * images.len() as u64;
-    if images.is_lazy() && machine_memory().is_some_and(|memory| bytes > memory / 2) {
-        return Err(RunError::LabelNoise(format!(
-            "\"instance-dependent\" needs the pixels of all images at once, {} MiB, more than half of the \
-             memory; choose another kind, or lower limits.train",
-            bytes >> 20
-        )));
-    }
+    room::check(
+        images,
+        bytes,
+        Part::Half,
+        "the pixels of all images at once",
+    )
+    .map_err(|why| {
+        RunError::LabelNoise(format!(
+            "\"instance-dependent\": {why}; choose another kind, or lower limits.train"
+        ))
+    })?;
     let mut values = Vec::with_capacity(images.len() * columns);
     for id in 0..images.len() as u32 {
         let image = images.image(SampleId(id))?;

@@ -5,9 +5,11 @@
 //! training, [`Experiment`] and [`run`] for runs described in TOML, [`Registry`] for plugins by
 //! name.
 
+mod begin;
 mod board;
 mod chaos;
 mod compact;
+mod compared;
 mod device;
 mod dosed;
 mod doses;
@@ -17,6 +19,7 @@ mod experiment;
 mod export;
 mod fine_tune;
 mod finite;
+mod flat_config;
 mod found;
 mod full_screen;
 mod hints;
@@ -32,9 +35,11 @@ mod prepared;
 mod probe;
 mod pruned;
 mod pruned_groups;
+mod pulse;
 mod quiet;
 mod registry;
 mod resume;
+mod room;
 mod run;
 mod run_dir;
 mod samples;
@@ -48,8 +53,10 @@ mod validate;
 pub mod valuation;
 mod whole;
 
+pub use begin::{NewOptions, Recipe, new_config, recipes, write_new};
 pub use chaos::{Chaos, ChaosConfig};
 pub use compact::{CompactOptions, Compacted, Side, compact};
+pub use compared::{Compared, compare};
 pub use device::{available_devices, open_device};
 pub use doses::{DoseSet, DosesConfig};
 pub use dry_run::{default_directory, dry_run};
@@ -67,6 +74,7 @@ pub use intervene::{
 pub use label_noise::{LabelNoiseConfig, NoiseKind};
 pub use pair::{Candidates, PairConfig};
 pub use probe::{DejaVuConfig, ProbeConfig, ProbeOptions, Probed, probe};
+pub use pulse::{Counted, Pulse, in_words};
 pub use registry::{PluginKind, Registry};
 pub use resume::{lost_since, resume, run_or_resume};
 pub use run::{Finished, Options, run};

@@ -18,7 +18,9 @@ use afterimage_prune::{
     ScoredConfig, Taylor,
 };
 use afterimage_track::{Watch, WatchConfig};
-use afterimage_value::{DynamicsConfig, DynamicsProbe, OobValue, OobValueConfig};
+use afterimage_value::{
+    DynamicsConfig, DynamicsProbe, OobValue, OobValueConfig, ValueQuality, ValueQualityConfig,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -269,6 +271,12 @@ impl Registry {
                 OobValue::new,
             ).reporting(&["value"]))
             .with(described(
+                "value-quality",
+                "how well values of samples find labels that were made wrong on purpose",
+                |_: &ValueQualityConfig, _| {},
+                ValueQuality::new,
+            ).reporting(&["value_quality"]))
+            .with(described(
                 "dynamics",
                 "loss and probability of every sample as it trains: margin, forgetting, EL2N, Shapley",
                 |config: &DynamicsConfig, report| tell(config.problems(), report),
@@ -404,6 +412,7 @@ impl Registry {
         let origin = |index| origin(locations, index);
         let attached = self.attach_each(&experiment.plugins, report, origin);
         plugin_set::check(self, experiment, &attached, report);
+        experiment.tell_missing_folders(report);
     }
 
     /// Loads the experiment that a run keeps of itself at `path`, with the flags `sets` over it.

@@ -6,7 +6,7 @@ use std::path::Path;
 use afterimage_files::{LARGE, SMALL, read, read_text};
 use afterimage_hooks::{Decision, Outcome};
 use afterimage_model::Encoder as _;
-use afterimage_track::{files, read_table};
+use afterimage_track::{catch_up, files, read_table};
 use afterimage_train::{
     Checkpoints, LoopState, RunReport, TrainError, read_book, read_disabled, read_state_and_book,
 };
@@ -19,7 +19,7 @@ use crate::error::RunError;
 use crate::experiment::Experiment;
 use crate::prepared::Prepared;
 use crate::registry::Registry;
-use crate::run::{Begin, Finished, Options, finish, outcome_word, run};
+use crate::run::{Begin, Finished, Options, finish, outcome_word, run, subject};
 use crate::run_dir::{Manifest, Owner, RunDir};
 use crate::samples;
 use crate::summary::Untrained;
@@ -125,10 +125,12 @@ fn go_on(
     // Before anything is trained or removed: a list that names files elsewhere was not written here.
     afterimage_track::read_images(directory.path())?;
     let (state, book) = read_state_and_book(&last)?;
+    // A line that is no record ends the call here, so that it can be repaired before anything is lost.
+    let scalars = lost_scalars(&directory, &state)?;
     let lost: Vec<String> = match book {
         Some(book) => book.lost(directory.path()),
         // A checkpoint of before there were books knows the last scalars alone.
-        None => lost_scalars(&directory, &state)?.into_iter().collect(),
+        None => scalars.into_iter().collect(),
     };
     let finished = state.finished;
     if finished && is_complete(&directory, &loaded.value) {
@@ -238,6 +240,16 @@ fn end(
         outcome: &outcome_word(&outcome),
         probe: None,
     })?;
+    let step = state.clock.step;
+    let behind = catch_up(
+        &loaded.value.sinks,
+        &subject(loaded, &directory),
+        step,
+        &outcome,
+    );
+    let lost = lost.into_iter();
+    let lost = lost.chain(behind.into_iter().map(|what| format!("the sink {what}")));
+    let lost = lost.collect();
     let latest = state.latest.into_iter();
     let (measured, scalars) = latest
         .map(|(tag, (step, value))| ((tag.clone(), step), (tag, value)))

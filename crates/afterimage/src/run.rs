@@ -11,7 +11,7 @@ use afterimage_hooks::{Outcome, PairSets, Split};
 use afterimage_model::Encoder as _;
 use afterimage_ssl::StepScheduler;
 use afterimage_track::{
-    Mode, PluginCost, Progress, Report as HtmlReport, Sinks, TextTable, unitmem_layout,
+    Mode, PluginCost, Progress, Report as HtmlReport, Sinks, Subject, TextTable, unitmem_layout,
 };
 use afterimage_train::{
     Afterimage, Ahead, Checkpoints, Judge, LockStep, NoLoader, RunReport, SslModel, TrainError,
@@ -22,7 +22,7 @@ use burn::train::renderer::MetricsRenderer;
 use burn::train::{Interrupter, Learner, SupervisedTraining};
 use serde_json::{Value, json};
 
-use crate::board::{begin_session, board_of, end_session};
+use crate::board::{begin_session, board_of, end_session, settings};
 use crate::config::Loaded;
 use crate::doses::write_doses;
 use crate::dry_run::default_directory;
@@ -239,6 +239,7 @@ impl Prepared {
         let sites = model.encoder().sites();
         let site_list = sites.clone();
         let run_path = directory.path().to_owned();
+        let (trackers, subject) = (experiment.sinks.clone(), subject(loaded, &directory));
         let (optimizer, again) = (experiment.optimizer.clone(), schedule);
         let mut afterimage = Afterimage::<SslModel>::open(experiment.batch_size)
             .shards(experiment.batch.cut())
@@ -249,7 +250,11 @@ impl Prepared {
             .image_sides(sides)
             .without_units(kept, masks)
             .rebuild(move |model| Learner::new(model, optimizer.init(), StepScheduler::from(again)))
-            .sinks(move |resume_step| open_sinks(&run_path, resume_step, &sites))
+            .sinks(move |resume_step| {
+                let mut sinks = open_sinks(&run_path, resume_step, &sites);
+                sinks.add_trackers(&trackers, &subject, resume_step);
+                sinks
+            })
             .decisions(directory.decisions())
             .checkpoints(
                 Checkpoints::new(
@@ -347,6 +352,12 @@ pub(crate) fn open_sinks(
         .map(|site| site.name.clone())
         .collect();
     Sinks::for_run(run, resume_step, &unitmem_layout(&names))
+}
+
+/// The run as other tools are told of it.
+pub(crate) fn subject(loaded: &Loaded<Experiment>, directory: &RunDir) -> Subject {
+    let set = settings(&loaded.resolved);
+    Subject::new(directory.path(), &loaded.value.name, set)
 }
 
 /// Writes the report and puts together what there is to say; `lost` are records that are missing.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use afterimage_data::{DataSet, Skipped};
-use afterimage_files::below;
+use afterimage_files::{below, plain};
 use afterimage_hooks::{Column, SampleId, Split, Table};
 use afterimage_track::{files, read_table, write_table};
 
@@ -99,7 +99,7 @@ fn skipped(data: &DataSet) -> String {
             reason,
         } in images.skipped()
         {
-            let cells = [file, member, reason].map(|cell| cell.escape_debug().to_string());
+            let cells = [file, member, reason].map(|cell| plain(cell).into_owned());
             text.push_str(&format!("{split}\t{}\n", cells.join("\t")));
         }
     }

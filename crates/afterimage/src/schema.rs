@@ -9,11 +9,16 @@ use crate::registry::{PluginKind, Registry};
 
 /// The JSON schema (draft 7) of an experiment config whose plugins are those of `registry`.
 pub fn experiment_schema(registry: &Registry) -> Value {
+    schema::of_file(whole_schema(registry), "An experiment of afterimage")
+}
+
+/// The same of an experiment that extends no file.
+pub(crate) fn whole_schema(registry: &Registry) -> Value {
     let mut schema = schema::of::<Experiment>();
     let common = common();
     let kinds: Vec<Value> = registry.kinds().map(|kind| plugin(kind, &common)).collect();
     schema["properties"]["plugins"]["items"] = json!({ "anyOf": kinds });
-    schema::of_file(schema, "An experiment of afterimage")
+    schema
 }
 
 /// The JSON schema (draft 7) of a sweep file.
@@ -71,7 +76,7 @@ const CONTENTS: &str = "How files and flags become one config, and what the tabl
                         [experiments](#experiments), [plugins](#plugins), [sweeps](#sweeps).";
 
 /// The tables of an experiment in the order in which they are told.
-const EXPERIMENT: [&str; 16] = [
+const EXPERIMENT: [&str; 17] = [
     "data",
     "limits",
     "label_noise",
@@ -88,10 +93,13 @@ const EXPERIMENT: [&str; 16] = [
     "evaluation",
     "checkpoints",
     "overhead",
+    "sinks",
 ];
 
 /// The tables of a sweep.
-const SWEEP: [&str; 6] = ["metric", "search", "arms", "stopping", "budget", "slurm"];
+const SWEEP: [&str; 7] = [
+    "metric", "aims", "search", "arms", "stopping", "budget", "slurm",
+];
 
 /// A table of the keys at the top, then one for each table: those named in `order` first.
 fn tables(schema: &Value, order: &[&str], text: &mut String) {

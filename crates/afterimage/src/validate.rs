@@ -1,5 +1,7 @@
 //! What is wrong with an experiment's values: ranges, and settings that do not go together.
 
+use std::collections::BTreeSet;
+
 use afterimage_data::{DataSource, Limits, ViewConfig};
 use afterimage_model::{EncoderConfig, ModelError};
 use afterimage_prune::PruneConfig;
@@ -17,6 +19,9 @@ const MOST_EPOCHS: u32 = 1_000_000;
 
 /// Plugins of a run.
 const MOST_PLUGINS: usize = 1000;
+
+/// Tools that are told of a run.
+const MOST_SINKS: usize = 100;
 
 /// Images in a batch.
 const MOST_BATCH: usize = 1 << 16;
@@ -87,7 +92,8 @@ fn at_least_one() -> String {
 /// All but the plugins, whose kinds and settings a [`Registry`](crate::Registry) checks: a config can
 /// be read, as by `probe`, where its plugins are not known.
 impl Validate for Experiment {
-    const LONGEST: &'static [(&'static str, usize)] = &[("plugins", MOST_PLUGINS)];
+    const LONGEST: &'static [(&'static str, usize)] =
+        &[("plugins", MOST_PLUGINS), ("sinks", MOST_SINKS)];
 
     fn validate(&self, report: &mut Report<'_>) {
         self.validate_top(report);
@@ -127,6 +133,7 @@ impl Validate for Experiment {
             "overhead.warn",
             || "must be a share between 0 and 1".to_owned(),
         );
+        self.validate_sinks(report);
         self.validate_prune_schedules(report);
     }
 
@@ -147,6 +154,10 @@ impl EvaluationConfig {
             "batch_size",
             || format!("must be from 1 to {MOST_BATCH}"),
         );
+        let fits = self.linear_probe && self.every > 0;
+        report.check(!self.probe_every_time || fits, "probe_every_time", || {
+            "no linear probe is fitted in this run; set `linear_probe = true` and `every` above 0".to_owned()
+        });
     }
 }
 
@@ -278,6 +289,33 @@ impl Experiment {
                 self.schedule.warmup_epochs, self.epochs
             )
         });
+    }
+
+    /// Each tool's settings, and that none is told the same twice.
+    fn validate_sinks(&self, report: &mut Report<'_>) {
+        let mut places = BTreeSet::new();
+        for (index, sink) in self.sinks.iter().enumerate() {
+            for (key, problem) in sink.problems() {
+                report.error(&format!("sinks[{index}].{key}"), problem);
+            }
+            let (key, place) = sink.place();
+            let twice = format!(
+                "another `[[sinks]]` of kind {:?} tells {place} already; remove one of them",
+                sink.kind()
+            );
+            let new = places.insert((sink.kind(), place));
+            let known = report.knows(&format!("sinks[{index}]"));
+            report.check(new || !known, &format!("sinks[{index}].{key}"), || twice);
+        }
+    }
+
+    /// Folders of tools that are not there: a run that begins would be told nowhere, one that is only read needs none.
+    pub(crate) fn tell_missing_folders(&self, report: &mut Report<'_>) {
+        for (index, sink) in self.sinks.iter().enumerate() {
+            if let Some((key, problem)) = sink.missing_folder() {
+                report.error(&format!("sinks[{index}].{key}"), problem);
+            }
+        }
     }
 
     /// A schedule of `prune` ends within the run.

@@ -9,8 +9,10 @@ use crate::compact::Compact;
 use crate::data::Data;
 use crate::export::Export;
 use crate::intervene::{Ablate, Exchange, Insert};
+use crate::new::New;
 use crate::probe::Probe;
 use crate::sensitivity::Sensitivity;
+use crate::shell::Completions;
 use crate::sweep::Sweep;
 use crate::value::Value;
 
@@ -26,6 +28,8 @@ pub struct Arguments {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write a first config: a recipe for your images, each key with what it does.
+    New(New),
     /// Run an experiment config.
     Run(Run),
     /// Go on with a run from its last checkpoint.
@@ -82,15 +86,30 @@ pub enum Command {
     /// Run many trials of an experiment, each a process of its own, and say which did best. The same
     /// command goes on with a sweep that was cut off.
     Sweep(Sweep),
-    /// Write the HTML report of runs again.
+    /// Write the HTML report of each run again; with --out, one page that compares the runs.
+    ///
+    /// The comparison has what differs in the configs, the figures at the end with their epochs and
+    /// controls, and curves over each other. Runs that differ by their seed alone are a group: groups
+    /// have means, and differences to the first group, paired by seed, with 95 % intervals where at
+    /// least three seeds are in both.
     Report {
-        /// Run directories.
+        /// Run directories; the first is what others are held against.
         #[arg(required = true)]
         runs: Vec<PathBuf>,
+        /// Write one page that compares the runs to this file, and leave their own pages alone.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
     },
     /// Value the rows and cells of a table: how well models that have not seen a row predict its
     /// label (Data-OOB), and how well those do that saw a column (2D-OOB).
     Value(Box<Value>),
+    /// Print a script by which a shell completes commands and flags.
+    Completions(Completions),
+    /// Print the manual page, or write those of all commands to a folder.
+    Man {
+        /// The folder; it is made if it is not there, and pages in it are written anew.
+        folder: Option<PathBuf>,
+    },
 }
 
 /// Arguments of `run`.
@@ -159,6 +178,14 @@ pub struct Select {
     /// be repeated.
     #[arg(long, value_name = "COL")]
     pub ignore: Vec<String>,
+    /// A column of the embeddings that names the samples, by name or by number from 1; it is copied to the
+    /// results, and nothing is chosen by it.
+    #[arg(long, value_name = "COL")]
+    pub id: Option<String>,
+    /// What the rows are. `el2n`, `grand` and `grad-match` rank by gradients of a network's loss, or their
+    /// proxies, and are refused on embeddings, whose lengths say nothing of it.
+    #[arg(long, default_value = "embeddings", value_parser = ["embeddings", "gradients"])]
+    pub rows: String,
     /// Which samples `--strategy memorization` leans towards; by default `memorized`.
     #[arg(long, value_parser = ["memorized", "typical"])]
     pub prefer: Option<String>,
@@ -172,8 +199,10 @@ pub struct Select {
     /// The number of samples to choose.
     #[arg(long)]
     pub count: Option<usize>,
-    /// What to choose by.
-    #[arg(long, default_value = "facility-location", value_parser = strategy_names())]
+    /// What to choose by: facility-location, centrality, k-centre, herding, prototypes, prototypes-easy,
+    /// small-loss, el2n, grand, craig, grad-match, graph-cut, sas, sas-released, memorization, random or
+    /// uniform.
+    #[arg(long, value_name = "NAME", default_value = "facility-location", value_parser = strategy)]
     pub strategy: String,
     /// How facility location finds the next sample; all but `stochastic` choose the same. By default
     /// `event-driven`.
@@ -214,11 +243,27 @@ pub struct Select {
     pub out: PathBuf,
 }
 
-fn strategy_names() -> clap::builder::PossibleValuesParser {
-    // These need more than a matrix; a program gives it to the library.
-    let beyond = [Strategy::Forgetting, Strategy::Glister];
-    let names = Strategy::ALL
-        .into_iter()
-        .filter(|(_, strategy)| !beyond.contains(strategy));
-    clap::builder::PossibleValuesParser::new(names.map(|(name, _)| name))
+/// The strategies of `select`; those that need more than files are told what they need.
+fn strategy(name: &str) -> Result<String, String> {
+    let beyond = match name {
+        "forgetting" => Some("how often a network in training forgot each sample"),
+        "glister" => Some("the last layer of a network in training, and a validation set"),
+        _ => None,
+    };
+    if let Some(needs) = beyond {
+        return Err(format!(
+            "it needs {needs}, and is a choice of the library alone (`afterimage::coreset`)"
+        ));
+    }
+    let known = Strategy::ALL.map(|(name, _)| name);
+    match known.contains(&name) {
+        true => Ok(name.to_owned()),
+        false => {
+            let there: Vec<&str> = known
+                .into_iter()
+                .filter(|name| strategy(name).is_ok())
+                .collect();
+            Err(format!("there is none; write one of {}", there.join(", ")))
+        }
+    }
 }

@@ -16,6 +16,9 @@ use crate::value;
 /// commands, where that is not the program of this process.
 pub fn execute(registry: &Registry, arguments: Arguments, program: Option<PathBuf>) -> u8 {
     let result = match arguments.command {
+        Command::New(arguments) => crate::new::new(registry, &arguments),
+        Command::Completions(arguments) => Ok(crate::shell::completions(&arguments)),
+        Command::Man { folder } => crate::shell::man(folder.as_deref()),
         Command::Run(run) => start(registry, &run),
         Command::Resume { run, json } => go_on(registry, &run, json),
         Command::Check { configs, sets } => check(registry, &configs, &sets),
@@ -29,7 +32,11 @@ pub fn execute(registry: &Registry, arguments: Arguments, program: Option<PathBu
         Command::Compact(arguments) => crate::compact::compact(arguments),
         Command::Export(arguments) => crate::export::export(arguments),
         Command::Data(arguments) => crate::data::data(registry, arguments),
-        Command::Report { runs } => report(&runs),
+        Command::Report { runs, out: None } => report(&runs),
+        Command::Report {
+            runs,
+            out: Some(out),
+        } => compare(&runs, &out),
         Command::Value(arguments) => Ok(value::execute(*arguments)),
         Command::Sweep(arguments) => return crate::sweep::execute(registry, &arguments, program),
         Command::Select(arguments) => return crate::select::execute(&arguments),
@@ -191,4 +198,14 @@ fn report(runs: &[PathBuf]) -> Result<u8, RunError> {
         }
     }
     Ok(code)
+}
+
+fn compare(runs: &[PathBuf], out: &Path) -> Result<u8, RunError> {
+    let compared = afterimage::compare(runs, out)?;
+    say(&format!("{}\n", out.display()));
+    compared.notes.iter().for_each(|note| complain(note));
+    for fault in &compared.faults {
+        complain(&format!("the page lacks a part: {fault}"));
+    }
+    Ok(u8::from(!compared.faults.is_empty()))
 }

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use afterimage::model::{ImportOptions, Layout};
-use afterimage::{CompactOptions, RunError};
+use afterimage::{CompactOptions, Pulse, RunError};
 use clap::Args;
 use serde_json::json;
 
+use crate::alive::Alive;
 use crate::logging;
-use crate::output::{complain, say};
+use crate::output::say;
 
 /// Arguments of `compact`.
 #[derive(Debug, Args)]
@@ -66,7 +67,10 @@ pub fn compact(arguments: Compact) -> Result<u8, RunError> {
             prefix: arguments.prefix,
         },
     };
-    let compacted = afterimage::compact(&options, &mut |part| complain(&format!("{part} …")))?;
+    let alive = Alive::watch(Pulse::default());
+    alive.begin("reading the encoder");
+    let compacted = afterimage::compact(&options, &mut |part| alive.say(part))?;
+    drop(alive);
     say(&compacted.to_string());
     if arguments.json {
         say(&format!(

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use afterimage::{EmbeddingsFormat, ExportOptions, Library, RunError};
+use afterimage::{EmbeddingsFormat, ExportOptions, Library, Pulse, RunError};
 use clap::Args;
 use serde_json::json;
 
+use crate::alive::Alive;
 use crate::logging;
-use crate::output::{complain, say};
+use crate::output::say;
 
 /// Arguments of `export`.
 #[derive(Debug, Args)]
@@ -51,7 +52,10 @@ pub fn export(arguments: Export) -> Result<u8, RunError> {
         data: arguments.data,
         sets: arguments.sets,
     };
-    let exported = afterimage::export(&options, &mut |part| complain(&format!("{part} …")))?;
+    let alive = Alive::watch(Pulse::default());
+    alive.begin("reading the encoder");
+    let exported = afterimage::export(&options, &mut |part| alive.say(part))?;
+    drop(alive);
     say(&exported.to_string());
     if arguments.json {
         say(&format!(

@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 
 use afterimage::{
-    AblateOptions, Arms, ExchangeOptions, Grain, InsertOptions, LayerChoice, ProbeOptions, Ranked,
-    Registry, RunError, Which, ablate, exchange, insert,
+    AblateOptions, Arms, ExchangeOptions, Grain, InsertOptions, LayerChoice, ProbeOptions, Pulse,
+    Ranked, Registry, RunError, Which, ablate, exchange, insert,
 };
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use crate::alive::Alive;
 use crate::logging;
-use crate::output::{complain, say};
+use crate::output::say;
 use crate::source::Source;
 
 /// Arguments of `exchange`.
@@ -152,7 +153,10 @@ pub fn exchange_layers(arguments: Exchange) -> Result<u8, RunError> {
         layers: arguments.layers,
         controls: arguments.controls,
     };
-    conclude(exchange(&options, &mut tell)?, arguments.json)
+    let alive = alive(&options.subject.pulse);
+    let arms = exchange(&options, &mut |part| alive.say(part))?;
+    drop(alive);
+    conclude(arms, arguments.json)
 }
 
 /// Holds units at zero; its result is the exit code.
@@ -178,7 +182,9 @@ pub fn ablate_units(registry: &Registry, arguments: Ablate) -> Result<u8, RunErr
         matched: arguments.matched,
         out: arguments.out,
     };
-    let ablation = ablate(registry, &options, &mut tell)?;
+    let alive = alive(&options.subject.pulse);
+    let ablation = ablate(registry, &options, &mut |part| alive.say(part))?;
+    drop(alive);
     say(&format!("{ablation}\n"));
     if let Some(out) = &options.out {
         say(&format!(
@@ -208,8 +214,11 @@ pub fn insert_points(registry: &Registry, arguments: Insert) -> Result<u8, RunEr
         batch: arguments.batch,
         steps: arguments.steps,
         rate: arguments.rate,
+        pulse: Pulse::default(),
     };
-    let inserted = insert(registry, &options, &mut tell)?;
+    let alive = alive(&options.pulse);
+    let inserted = insert(registry, &options, &mut |part| alive.say(part))?;
+    drop(alive);
     say(&format!("{inserted}\n"));
     if arguments.json {
         let result = json!({ "exit_code": 0, "insertion": inserted });
@@ -218,8 +227,10 @@ pub fn insert_points(registry: &Registry, arguments: Insert) -> Result<u8, RunEr
     Ok(0)
 }
 
-fn tell(part: &str) {
-    complain(&format!("{part} …"));
+fn alive(pulse: &Pulse) -> Alive {
+    let alive = Alive::watch(pulse.clone());
+    alive.begin("reading the encoder and the images");
+    alive
 }
 
 fn conclude(arms: Arms, json: bool) -> Result<u8, RunError> {

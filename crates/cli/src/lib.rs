@@ -11,19 +11,26 @@
 //! }
 //! ```
 
+mod alive;
 mod arguments;
+mod ask_tell;
 mod commands;
 mod compact;
 mod data;
 mod export;
+mod help;
 mod intervene;
 mod logging;
+mod new;
 mod output;
 mod probe;
 mod room;
 mod select;
+mod select_input;
 mod select_settings;
+mod select_told;
 mod sensitivity;
+mod shell;
 mod source;
 mod sweep;
 mod value;
@@ -35,7 +42,7 @@ use std::process::ExitCode;
 
 use afterimage::Registry;
 use afterimage::files::visible;
-use clap::Parser;
+use clap::FromArgMatches as _;
 
 use crate::arguments::Arguments;
 use crate::output::complain;
@@ -67,7 +74,13 @@ impl Call {
     /// Runs the command with the plugins of `registry`; the result is the exit code.
     pub fn run(self, registry: &Registry) -> u8 {
         output::remember(&self.words);
-        match Arguments::try_parse_from(&self.words) {
+        let parsed = help::command()
+            .try_get_matches_from(&self.words)
+            .and_then(|mut matches| {
+                let parsed = Arguments::from_arg_matches_mut(&mut matches);
+                parsed.map_err(|error| error.format(&mut help::command()))
+            });
+        match parsed {
             Ok(arguments) => commands::execute(registry, arguments, self.program),
             Err(error) => {
                 // Help and version are no mistakes; a wrong flag is one in what the user configured.

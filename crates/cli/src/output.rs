@@ -34,6 +34,11 @@ fn told(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// What a terminal shows of a line that another draws.
+pub(crate) fn shown(text: &str) -> Cow<'_, str> {
+    told(text)
+}
+
 /// Writes to standard output; a reader that has closed it has seen enough.
 pub fn say(text: &str) {
     let mut out = io::stdout().lock();

@@ -6,8 +6,9 @@ use afterimage::{ProbeOptions, RunError};
 use clap::Args;
 use serde_json::json;
 
+use crate::alive::Alive;
 use crate::logging;
-use crate::output::{complain, say};
+use crate::output::say;
 use crate::source::Source;
 
 /// Arguments of `probe`.
@@ -53,7 +54,10 @@ pub fn probe(arguments: Probe) -> Result<u8, RunError> {
         out: arguments.out,
         ..arguments.source.options(arguments.checkpoint)
     };
-    let probed = afterimage::probe(&options, &mut |part| complain(&format!("{part} …")))?;
+    let alive = Alive::watch(options.pulse.clone());
+    alive.begin("reading the encoder and the images");
+    let probed = afterimage::probe(&options, &mut |part| alive.say(part))?;
+    drop(alive);
     say(&probed.summary);
     let code = if probed.lost_records.is_empty() { 0 } else { 5 };
     if arguments.json {

@@ -5,23 +5,25 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use afterimage::coreset::read::{self, Labels, Manner};
+use afterimage::Pulse;
+use afterimage::coreset::read::Labels;
 use afterimage::coreset::{
     Budget, Coreset, CoresetError, Evidence, Partition, Points, Settings, Strategy, peak_memory,
 };
 use afterimage::files::{Partial, PartialError};
 use afterimage::hooks::{Column, Table};
 use afterimage::track::{TrackError, write_table};
+use afterimage::value::is_formula;
 use serde_json::json;
 use thiserror::Error;
 
+use crate::alive::Alive;
 use crate::arguments::Select;
 use crate::output::{complain, complain_line, say};
 use crate::room::plan;
+use crate::select_input::Input;
 use crate::select_settings::settings;
-
-/// Notes that are shown of the files that were read.
-const NOTES: usize = 50;
+use crate::select_told::{AtRandom, classes, classes_told, list};
 
 /// Why there is no coreset.
 #[derive(Debug, Error)]
@@ -44,7 +46,7 @@ pub(crate) enum SelectError {
     },
     #[error(transparent)]
     Table(#[from] TrackError),
-    #[error(transparent)]
+    #[error("--out: {0}")]
     Out(#[from] PartialError),
 }
 
@@ -87,55 +89,16 @@ pub fn execute(arguments: &Select) -> u8 {
 fn select(arguments: &Select) -> Result<(), SelectError> {
     check_out(&arguments.out)?;
     let settings = settings(arguments)?;
-    let start = Instant::now();
-    let mut manner = manner(arguments)?;
-    let manner = &mut manner;
-    let points = Points::Rows(read::matrix_in(
-        &arguments.embeddings,
-        "embeddings",
-        manner,
-    )?);
-    let labels = arguments
-        .labels
-        .as_deref()
-        .map(|path| read::labels_in(path, points.len(), manner))
-        .transpose()?;
-    let losses = arguments
-        .losses
-        .as_deref()
-        .map(|path| read::numbers_in(path, "losses", Some(points.len()), manner))
-        .transpose()?;
-    let losses = losses
-        .map(|losses| single(losses, arguments.losses.as_deref()))
-        .transpose()?;
-    let counts = [
-        (
-            "labels",
-            &arguments.labels,
-            labels.as_ref().map(|labels| labels.classes.len()),
-        ),
-        ("losses", &arguments.losses, losses.as_ref().map(Vec::len)),
-    ];
-    for (role, path, count) in counts {
-        if let (Some(path), Some(count)) = (path, count) {
-            check_lines(arguments, points.len(), role, path, count)?;
-        }
-    }
-    let files = [
-        ("--layermem", arguments.layermem.as_deref()),
-        ("--unitmem", arguments.unitmem.as_deref()),
-    ];
-    let memorization = read::memorization_in(&files, points.len(), manner)?;
-    manner
-        .notes
-        .iter()
-        .take(NOTES)
-        .for_each(|note| complain_line(note));
-    if let more @ 1.. = manner.notes.len().saturating_sub(NOTES) {
-        complain(&format!("and {more} notes more"));
-    }
-    let read_seconds = start.elapsed().as_secs_f64();
-
+    let alive = Alive::watch(Pulse::default());
+    alive.begin("reading the embeddings");
+    let Input {
+        points,
+        labels,
+        losses,
+        memorization,
+        ids,
+        seconds,
+    } = Input::read(arguments, &alive)?;
     let partition = match (&labels, arguments.clusters, &points) {
         (Some(labels), _, _) => Partition::Classes(&labels.classes),
         (None, Some(count), Points::Rows(rows)) => Partition::Clusters { rows, count },
@@ -152,11 +115,34 @@ fn select(arguments: &Select) -> Result<(), SelectError> {
     };
     let selection = plan(arguments.memory.is_some(), evidence, settings)?;
     let folder = Partial::beside(&arguments.out)?;
-    complain(&selection.memory().to_string());
+    alive.tell(&selection.memory().to_string());
+    alive.begin("choosing");
+    let size = (points.len(), selection.count());
+    let control = Instant::now();
+    let at_random = AtRandom::beside(&selection, &arguments.strategy, size)?;
+    let control_seconds = control.elapsed().as_secs_f64();
     let coreset = selection.run()?;
-    let summary = summary(arguments, &points, labels.as_ref(), &coreset, read_seconds);
-    write(folder, &coreset, &summary)?;
-    let repeated = repeated(&coreset);
+    drop(alive);
+    let known = Known {
+        labels: labels.as_ref(),
+        ids: ids.as_deref(),
+        at_random: at_random.as_ref(),
+        control_seconds,
+        read_seconds: seconds,
+    };
+    write(
+        folder,
+        &coreset,
+        &known,
+        &summary(arguments, &points, &known, &coreset),
+    )?;
+    tell(arguments, points.len(), &known, &coreset);
+    Ok(())
+}
+
+/// Says what was chosen.
+fn tell(arguments: &Select, samples: usize, known: &Known<'_>, coreset: &Coreset) {
+    let repeated = repeated(coreset);
     if repeated > 0 {
         let weights = match (arguments.strategy.as_str(), arguments.weights.as_deref()) {
             ("grad-match", _) => "the fit of grad-match gives them their weights",
@@ -173,7 +159,9 @@ fn select(arguments: &Select) -> Result<(), SelectError> {
         ));
     }
     let cost = if coreset.cost.is_finite() {
-        format!("k-medoids cost {:.6}", coreset.cost)
+        let random = known.at_random.map(AtRandom::told);
+        let random = random.map_or(String::new(), |told| format!(" ({told})"));
+        format!("k-medoids cost {:.6}{random}", coreset.cost)
     } else {
         let left_out = coreset
             .owners
@@ -185,31 +173,28 @@ fn select(arguments: &Select) -> Result<(), SelectError> {
              each)"
         )
     };
+    if let Some(ids) = known.ids {
+        let chosen = coreset.indices.iter().map(|index| ids[*index].as_str());
+        let mut formulas = chosen.filter(|id| is_formula(id));
+        if let Some(first) = formulas.next() {
+            complain_line(&format!(
+                "{} of the ids in coreset.csv begin as formulas do, first `{first}`: a spreadsheet would run \
+                 them; open the Parquet file instead, or import the column as text",
+                1 + formulas.count()
+            ));
+        }
+        say(&format!("{}\n", list(ids, known.labels, coreset)));
+    }
+    let counts = known.labels.map(|labels| classes(labels, coreset));
     say(&format!(
-        "{} of {} samples; {cost}; {:.2} s to build, {:.2} s to select\n{}\n",
+        "{}{} of {} samples; {cost}; {:.2} s to build, {:.2} s to select\n{}\n",
+        counts.map_or(String::new(), |counts| classes_told(&counts)),
         coreset.indices.len(),
-        points.len(),
+        samples,
         coreset.build_seconds,
         coreset.select_seconds,
         arguments.out.join("coreset.csv").display()
     ));
-    Ok(())
-}
-
-/// Losses with 24 bits.
-fn single(losses: Vec<f64>, path: Option<&Path>) -> Result<Vec<f32>, SelectError> {
-    let beyond = |loss: &f64| loss.is_finite() && (*loss as f32).is_infinite();
-    if let Some(sample) = losses.iter().position(beyond) {
-        let count = losses.iter().filter(|loss| beyond(loss)).count();
-        return Err(SelectError::Counts {
-            path: path.map_or_else(PathBuf::new, Path::to_owned),
-            reason: format!(
-                "losses beyond what 32 bits hold: {count} (first: {:e}, sample {sample}); scale them",
-                losses[sample]
-            ),
-        });
-    }
-    Ok(losses.into_iter().map(|loss| loss as f32).collect())
 }
 
 /// The number of chosen samples that have an equal one before them.
@@ -219,95 +204,34 @@ fn repeated(coreset: &Coreset) -> usize {
     indices.filter(other).count()
 }
 
-/// What is told of first lines.
-fn manner(arguments: &Select) -> Result<Manner, SelectError> {
-    let twice = arguments
-        .header
-        .iter()
-        .find(|file| arguments.no_header.contains(file));
-    if let Some(file) = twice {
-        return Err(SelectError::Argument {
-            flag: "header",
-            reason: format!("--header={file} and --no-header={file} contradict each other"),
-        });
-    }
-    let absent = |file: &&String| match file.as_str() {
-        "labels" => arguments.labels.is_none(),
-        "losses" => arguments.losses.is_none(),
-        "layermem" => arguments.layermem.is_none(),
-        "unitmem" => arguments.unitmem.is_none(),
-        _ => false,
-    };
-    for (flag, files) in [
-        ("header", &arguments.header),
-        ("no-header", &arguments.no_header),
-    ] {
-        if let Some(file) = files.iter().find(absent) {
-            return Err(SelectError::Argument {
-                flag,
-                reason: format!(
-                    "there is no file of {file} here; say --{file} FILE, or leave it out"
-                ),
-            });
-        }
-    }
-    let of = |files: &[String], named: bool| -> Vec<(String, bool)> {
-        files.iter().map(|file| (file.clone(), named)).collect()
-    };
-    Ok(Manner {
-        headers: [of(&arguments.header, true), of(&arguments.no_header, false)].concat(),
-        ignore: arguments.ignore.clone(),
-        notes: Vec::new(),
-    })
-}
-
-/// Refuses counts that differ by one where the first line of a CSV file may be why.
-fn check_lines(
-    arguments: &Select,
-    samples: usize,
-    role: &str,
-    path: &Path,
-    count: usize,
-) -> Result<(), SelectError> {
-    if count.abs_diff(samples) != 1 {
-        return Ok(());
-    }
-    let files = [("embeddings", arguments.embeddings.as_path()), (role, path)];
-    let lines: Vec<String> = files
-        .into_iter()
-        .filter_map(|(role, path)| {
-            let line: String = read::first_line(path)?.chars().take(60).collect();
-            Some(format!(
-                "the first line of {} is `{line}`: say --header={role} or --no-header={role}",
-                path.display()
-            ))
-        })
-        .collect();
-    if lines.is_empty() {
-        return Ok(());
-    }
-    Err(SelectError::Counts {
-        path: path.to_owned(),
-        reason: format!(
-            "{role} has {count} entries and embeddings has {samples}; {}",
-            lines.join("; ")
-        ),
-    })
+/// What is known of the samples and of the choice beside it.
+struct Known<'a> {
+    labels: Option<&'a Labels>,
+    ids: Option<&'a [String]>,
+    at_random: Option<&'a AtRandom>,
+    control_seconds: f64,
+    read_seconds: f64,
 }
 
 fn summary(
     arguments: &Select,
     points: &Points,
-    labels: Option<&Labels>,
+    known: &Known<'_>,
     coreset: &Coreset,
-    read_seconds: f64,
 ) -> serde_json::Value {
     let storages: Vec<&str> = coreset.plan.storages().iter().map(|s| s.name()).collect();
     let leans = arguments.strategy == Strategy::Memorization.name();
+    let by_class = known.labels.map(|labels| {
+        let counts = classes(labels, coreset).into_iter();
+        let counts = counts.map(|(name, chosen, all)| (name, json!({"chosen": chosen, "of": all})));
+        counts.collect::<serde_json::Map<_, _>>()
+    });
     json!({
         "embeddings": arguments.embeddings.display().to_string(),
         "samples": points.len(),
-        "classes": labels.map(|labels| labels.names.len()),
+        "id": arguments.id,
+        "classes": known.labels.map(|labels| labels.names.len()),
+        "by_class": by_class,
         "groups": coreset.plan.groups.len(),
         "count": coreset.indices.len(),
         "strategy": arguments.strategy,
@@ -320,7 +244,9 @@ fn summary(
         // A cost is infinite, and then null, if a group has no chosen sample.
         "objective": coreset.objective.is_finite().then_some(coreset.objective),
         "k_medoids_cost": coreset.cost.is_finite().then_some(coreset.cost),
-        "seconds_to_read": read_seconds,
+        "k_medoids_cost_at_random": known.at_random.map(AtRandom::json),
+        "seconds_to_read": known.read_seconds,
+        "seconds_at_random": known.control_seconds,
         "seconds_to_build": coreset.build_seconds,
         "seconds_to_select": coreset.select_seconds,
         "storage": storages.join(" and "),
@@ -353,19 +279,22 @@ fn check_out(out: &Path) -> Result<(), SelectError> {
 fn write(
     folder: Partial,
     coreset: &Coreset,
+    known: &Known<'_>,
     summary: &serde_json::Value,
 ) -> Result<(), SelectError> {
     let beside = folder.path();
-    coreset.write_csv(&beside.join("coreset.csv"))?;
+    coreset.write_csv(&beside.join("coreset.csv"), known.ids)?;
     coreset.write_npy(&beside.join("coreset.npy"))?;
     let indices = coreset.indices.iter().map(|index| *index as i64).collect();
-    let table = Table {
-        columns: vec![
-            ("index".to_owned(), Column::I64(indices)),
-            ("weight".to_owned(), Column::F64(coreset.weights.clone())),
-        ],
-    };
-    write_table(&beside.join("coreset.parquet"), &table)?;
+    let mut columns = vec![
+        ("index".to_owned(), Column::I64(indices)),
+        ("weight".to_owned(), Column::F64(coreset.weights.clone())),
+    ];
+    if let Some(ids) = known.ids {
+        let ids = coreset.indices.iter().map(|index| ids[*index].clone());
+        columns.push(("id".to_owned(), Column::Text(ids.collect())));
+    }
+    write_table(&beside.join("coreset.parquet"), &Table { columns })?;
     let path = beside.join("summary.json");
     fs::write(&path, format!("{summary:#}\n")).map_err(|source| SelectError::Io {
         path,

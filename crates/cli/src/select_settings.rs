@@ -12,9 +12,10 @@ pub(crate) fn settings(arguments: &Select) -> Result<Settings<'static>, SelectEr
         (Some(fraction), _) => Budget::Fraction(fraction),
         (None, count) => Budget::Count(count.unwrap_or(0)),
     };
+    let defaults = Settings::new(budget);
     let memory: Bytes = match &arguments.memory {
         Some(memory) => memory.parse().map_err(|reason| wrong("memory", reason))?,
-        None => Bytes(2 << 30),
+        None => defaults.memory,
     };
     let strategy = Strategy::ALL
         .iter()
@@ -28,7 +29,6 @@ pub(crate) fn settings(arguments: &Select) -> Result<Settings<'static>, SelectEr
         Storage::Sparse,
     ];
     let storage = arguments.storage.as_deref();
-    let defaults = Settings::new(budget);
     let weights = arguments.weights.as_deref().unwrap_or("cluster-size");
     if arguments.cap.is_some() && weights != "cluster-size" {
         return Err(wrong(
@@ -64,7 +64,7 @@ pub(crate) fn settings(arguments: &Select) -> Result<Settings<'static>, SelectEr
             Some("naive") => Greedy::Naive,
             Some("lazy") => Greedy::Lazy,
             Some("stochastic") => Greedy::Stochastic {
-                epsilon: arguments.epsilon.unwrap_or(0.01),
+                epsilon: arguments.epsilon.unwrap_or(Greedy::EPSILON),
             },
             _ => Greedy::EventDriven,
         },
@@ -96,6 +96,18 @@ fn refuse_unused(arguments: &Select, strategy: Strategy) -> Result<(), SelectErr
     let distances = "is about the distances of `--strategy facility-location`, `craig` and \
                      `memorization`; others hold none";
     let leaning = "is for `--strategy memorization` alone";
+    let by_gradients = matches!(
+        strategy,
+        Strategy::El2n | Strategy::Grand | Strategy::GradMatch
+    );
+    if by_gradients && arguments.rows != "gradients" {
+        let reason = format!(
+            "`{}` ranks by gradients of a network's loss, and the rows are embeddings; say --rows gradients if \
+             they are gradients or their proxies, or choose `facility-location`",
+            strategy.name()
+        );
+        return unused("strategy", &reason);
+    }
     match arguments {
         Select {
             layermem: None,

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use afterimage::prune::{Direction, Score};
-use afterimage::{Budget, RunError, SensitivityOptions, sensitivity};
+use afterimage::{Budget, Pulse, RunError, SensitivityOptions, sensitivity};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 
+use crate::alive::Alive;
 use crate::logging;
-use crate::output::{complain, say};
+use crate::output::say;
 use crate::source::Source;
 
 /// Arguments of `sensitivity`.
@@ -102,7 +103,10 @@ pub fn study(arguments: Sensitivity) -> Result<u8, RunError> {
         out: arguments.out,
         write,
     };
-    let found = sensitivity(&options, &mut |part| complain(&format!("{part} …")))?;
+    let alive = Alive::watch(Pulse::default());
+    alive.begin("reading the encoder and the images");
+    let found = sensitivity(&options, &mut |part| alive.say(part))?;
+    drop(alive);
     say(&found.to_string());
     if let Some((path, _)) = &options.write {
         say(&format!("prune:      {}\n", path.display()));

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use afterimage::sweep::{
-    Ending, Engine, Executor, Folder, Ledger, Local, Note, Plan, Program, Results, Rules, Slurm,
-    State, Status, SweepConfig, SweepError, Trial, Verdict, replay, same_sweep,
+    Ending, Engine, Executor, Folder, Ledger, Local, Note, Plan, Program, Results, Rules,
+    SearchKind, Slurm, State, Status, SweepConfig, SweepError, Trial, Verdict, replay, same_sweep,
 };
 use afterimage::{Registry, RunError, sweeps};
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::ask_tell;
 use crate::output::{complain, say};
 
 /// Arguments of `sweep`.
@@ -45,6 +48,10 @@ pub struct Sweep {
     /// Write the results of what there is, without running anything; also while the sweep is at work.
     #[arg(long, conflicts_with = "dry_run")]
     pub report: bool,
+    /// Let another program drive the search (`kind = "ask"`): each line of standard input asks for points, and a line
+    /// on standard output answers when their trials are over.
+    #[arg(long, conflicts_with_all = ["report", "dry_run", "json"])]
+    pub ask_tell: bool,
     /// Print the results as one JSON object on the last line of standard output.
     #[arg(long)]
     pub json: bool,
@@ -88,7 +95,7 @@ fn sweep(registry: &Registry, arguments: &Sweep, program: Option<PathBuf>) -> Re
         return Ok(0);
     }
     let file = arguments.file.clone().unwrap_or_default();
-    let (loaded, plan) = sweeps::load_sweep(registry, &file, &arguments.sets)?;
+    let (loaded, mut plan) = sweeps::load_sweep(registry, &file, &arguments.sets)?;
     let config = &loaded.value;
     loaded
         .notes
@@ -109,6 +116,17 @@ fn sweep(registry: &Registry, arguments: &Sweep, program: Option<PathBuf>) -> Re
         }
         return Ok(0);
     }
+    let driven = plan
+        .searches
+        .iter()
+        .any(|search| search.kind == SearchKind::Ask);
+    if driven != arguments.ask_tell && !arguments.report {
+        return Err(SweepError::AskTell(match driven {
+            true => "the search of this sweep is driven by another program (search.kind = \"ask\"): call it with --ask-tell",
+            false => "--ask-tell needs a search that another program drives: search.kind = \"ask\"",
+        })
+        .into());
+    }
     let signal = afterimage::train::listen().map_err(|source| RunError::Io {
         path: out.clone(),
         verb: "listen for signals in",
@@ -124,6 +142,9 @@ fn sweep(registry: &Registry, arguments: &Sweep, program: Option<PathBuf>) -> Re
         true => None,
         false => Some(folder.lock()?),
     };
+    if !plan.searches.is_empty() {
+        plan = sweeps::plan_so_far(registry, &loaded, &file, &folder)?;
+    }
     let (ending, results) = if arguments.report {
         (Ending::Complete, standing_results(config, &plan, &folder)?)
     } else {
@@ -135,28 +156,83 @@ fn sweep(registry: &Registry, arguments: &Sweep, program: Option<PathBuf>) -> Re
                 folder.path().display()
             ));
         }
-        let executor = executor(arguments, config, &plan, &folder, program)?;
-        let mut lines = Lines::new(&plan);
-        let mut engine = Engine::open(
-            &folder,
-            &plan,
-            &config.name,
-            Rules::from(config),
-            executor,
+        let work = Work {
+            registry,
+            arguments,
+            config,
+            folder: &folder,
+            program,
             signal,
+        };
+        let mut retry = arguments.retry_failed;
+        if arguments.ask_tell {
+            return ask_tell::serve(&work, &loaded, &file, plan);
+        }
+        loop {
+            let (ending, results) = work.through(&plan, retry)?;
+            retry = false;
+            let next = match ending {
+                Ending::Complete => sweeps::next_plan(registry, &loaded, &file, &plan, &folder)?,
+                _ => None,
+            };
+            let Some(next) = next else {
+                if ending == Ending::Complete {
+                    sweeps::ended_early(&plan)
+                        .iter()
+                        .for_each(|line| complain(line));
+                }
+                break (ending, results);
+            };
+            // A page of what there is, while the next ones run.
+            sweeps::write_results(&results, &folder)?;
+            plan = next;
+            sweeps::generations(&plan)
+                .iter()
+                .for_each(|line| complain(line));
+        }
+    };
+    sweeps::write_results(&results, &folder)?;
+    Ok(conclude(arguments, &ending, &results, &folder))
+}
+
+/// What a sweep is worked at with.
+pub(crate) struct Work<'a> {
+    pub(crate) registry: &'a Registry,
+    arguments: &'a Sweep,
+    pub(crate) config: &'a SweepConfig,
+    pub(crate) folder: &'a Folder,
+    program: Option<PathBuf>,
+    pub(crate) signal: Arc<AtomicUsize>,
+}
+
+impl Work<'_> {
+    /// Runs all trials of `plan` that are not over, with another try for failed ones if `retry` says so.
+    pub(crate) fn through(
+        &self,
+        plan: &Plan,
+        retry: bool,
+    ) -> Result<(Ending, Results), SweepError> {
+        let Self { config, folder, .. } = self;
+        let executor = executor(self.arguments, config, plan, folder, self.program.clone())?;
+        let mut lines = Lines::new(plan);
+        let mut engine = Engine::open(
+            folder,
+            plan,
+            &config.name,
+            Rules::from(*config),
+            executor,
+            Arc::clone(&self.signal),
             Box::new(move |note| lines.show(note)),
         )?;
-        engine = engine.forking(Box::new(sweeps::Forking(registry)));
-        if arguments.retry_failed {
+        engine = engine.forking(Box::new(sweeps::Forking(self.registry)));
+        if retry {
             engine.retry_failed()?;
         }
         let ending = engine.run()?;
         let standings = engine.standings();
-        let results = Results::gather(&config.name, &config.metric, &plan, &folder, standings);
-        (ending, results.asked(&plan, engine.begun()))
-    };
-    sweeps::write_results(&results, &folder)?;
-    Ok(conclude(arguments, &ending, &results, &folder))
+        let results = Results::gather(&config.name, &config.judged(), plan, folder, standings);
+        Ok((ending, results.asked(plan, engine.begun())))
+    }
 }
 
 /// The results of what the ledger says, as far as it goes.
@@ -169,7 +245,7 @@ fn standing_results(
     same_sweep(folder, &config.name, plan, &lines)?;
     let names = plan.trials.iter().map(|trial| trial.name.as_str());
     let (standings, _) = replay(names, &lines);
-    let results = Results::gather(&config.name, &config.metric, plan, folder, &standings);
+    let results = Results::gather(&config.name, &config.judged(), plan, folder, &standings);
     Ok(results.asked(plan, &lines))
 }
 

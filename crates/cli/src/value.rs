@@ -1,18 +1,18 @@
 //! `afterimage value`: values of the rows and cells of a table.
 
-use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 
+use afterimage::Pulse;
 use afterimage::valuation::{Fix, FixBy, ValueJob, Valued};
 use afterimage::value::{
-    Candidates, LabelSource, Learner, ReadOptions, Repair, Score, Settings, Task, ValueError,
-    parse_bytes,
+    Candidates, LabelSource, Learner, ReadOptions, Repair, Score, Settings, Target, Task,
+    ValueError, label, parse_bytes,
 };
 use clap::{Args, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use crate::output::{complain, complain_line, say};
+use crate::alive::Alive;
+use crate::output::{complain_line, say};
 
 /// Arguments of `value`.
 #[derive(Debug, Args)]
@@ -193,20 +193,21 @@ pub fn execute(arguments: Value) -> u8 {
 }
 
 fn run(job: ValueJob) -> Result<Valued, ValueError> {
-    let learners = u64::from(job.settings.learners);
+    let pulse = Pulse::default();
+    let alive = Alive::watch(pulse.clone());
+    alive.begin("reading the table");
     let prepared = job.prepare()?;
-    complain(&prepared.describe());
-    let bar = if io::stderr().is_terminal() {
-        ProgressBar::new(learners)
-    } else {
-        ProgressBar::hidden()
-    };
-    if let Ok(style) = ProgressStyle::with_template("learners [{bar:40}] {pos}/{len} {eta}") {
-        bar.set_style(style.progress_chars("=> "));
-    }
-    let valued = prepared.run(&|done| bar.set_position(u64::from(done)));
-    bar.finish_and_clear();
-    valued
+    let learners = u64::from(prepared.learners());
+    alive.tell(&prepared.describe());
+    alive.begin("valuing");
+    pulse.expect(learners, "learners");
+    prepared.run(&|done| {
+        pulse.set(u64::from(done));
+        if u64::from(done) == learners {
+            pulse.expect(0, "");
+            alive.begin("writing down the values of rows and cells");
+        }
+    })
 }
 
 fn result(valued: &Valued) -> serde_json::Value {
@@ -217,12 +218,35 @@ fn result(valued: &Valued) -> serde_json::Value {
             json!(value)
         }
     };
+    let problem = &valued.table.problem;
+    let predicted = |row: usize| match (problem.target(), &valued.said[row]) {
+        (Target::Classes { names, .. }, said) => json!(said.class.map(|at| &names[at as usize])),
+        (Target::Numbers(_), said) => number(said.number),
+    };
     let rows: Vec<_> = valued
         .lowest_rows
         .iter()
         .take(valued.job().top)
-        .map(|&row| json!({"row": row + 1, "data_oob": number(valued.rows[row].data_oob.value)}))
+        .map(|&row| {
+            json!({
+                "row": row + 1,
+                "id": problem.ids().map(|ids| &ids[row]),
+                "label": label(problem, row),
+                "predicted": predicted(row),
+                "suspect": valued.said[row].suspect,
+                "data_oob": number(valued.rows[row].data_oob.value),
+            })
+        })
         .collect();
+    let check = valued.check.map(|check| {
+        let (low, high) = check.interval();
+        json!({
+            "planted": check.planted,
+            "found": check.found,
+            "right": check.right,
+            "interval": [low, high],
+        })
+    });
     let cells: Vec<_> = valued
         .lowest_cells
         .iter()
@@ -234,6 +258,8 @@ fn result(valued: &Valued) -> serde_json::Value {
     json!({
         "rows": valued.rows.len(),
         "columns": valued.table.problem.columns().len(),
+        "suspect_labels": matches!(problem.target(), Target::Classes { .. }).then(|| valued.suspects()),
+        "check": check,
         "lowest_rows": rows,
         "lowest_cells": cells,
         "fixes": valued.fixes,

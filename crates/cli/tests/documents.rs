@@ -88,6 +88,59 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
+/// The places behind `](` of a document that are no address, without what follows `#`; none of those in
+/// blocks.
+fn links(text: &str) -> Vec<String> {
+    let mut inside = false;
+    let mut found = Vec::new();
+    for line in text.lines() {
+        if line.trim_start().starts_with("```") {
+            inside = !inside;
+        }
+        let rest = if inside { "" } else { line };
+        found.extend(rest.split("](").skip(1).filter_map(|rest| {
+            let place = rest.split(')').next()?.split('#').next()?;
+            (!place.is_empty() && !place.contains("://")).then(|| place.to_owned())
+        }));
+    }
+    found
+}
+
+#[test]
+fn the_book_has_every_page_once_and_every_link_leads_somewhere() {
+    let docs = Path::new(ROOT).join("docs");
+    let summary = std::fs::read_to_string(docs.join("SUMMARY.md")).unwrap();
+    let mut listed = links(&summary);
+    listed.sort();
+    let mut pages = Vec::new();
+    documents(&docs, &mut pages);
+    let mut there: Vec<String> = pages
+        .iter()
+        .map(|page| {
+            page.strip_prefix(&docs)
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned()
+        })
+        .filter(|page| page != "SUMMARY.md")
+        .collect();
+    there.sort();
+    assert_eq!(
+        listed, there,
+        "docs/SUMMARY.md lists each page of docs once"
+    );
+    let mut broken = Vec::new();
+    for page in pages {
+        for link in links(&std::fs::read_to_string(&page).unwrap()) {
+            if !page.parent().unwrap().join(&link).exists() {
+                broken.push(format!("{}: {link}", page.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
 /// What follows `afterimage` in each line of blocks that are commands, with its place.
 fn commands() -> Vec<(String, Vec<String>)> {
     let mut found = Vec::new();

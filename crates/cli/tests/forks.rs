@@ -6,11 +6,11 @@
 mod run;
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use run::{Ended, Place, TINY, afterimage, finish};
+use run::swept::{self, sweep};
+use run::{Place, TINY, afterimage, finish};
 
 const PRUNED: &str = "\n[[plugins]]\nkind = \"unitmem\"\nevery = \"1 epochs\"\npoints = 20\nviews = 2\n\
                       [[plugins]]\nkind = \"magnitude\"\n[[plugins]]\nkind = \"random-scores\"\n\
@@ -18,7 +18,7 @@ const PRUNED: &str = "\n[[plugins]]\nkind = \"unitmem\"\nevery = \"1 epochs\"\np
                       [[plugins]]\nkind = \"prune\"\nscore = \"magnitude\"\ncompact = \"at_end\"\n\
                       schedule = { kind = \"at_epochs\", epochs = [3], shares = [1.0] }\n";
 const PRUNING: &str = r#"name = "t"
-config = "base.toml"
+config = "tiny.toml"
 fork = true
 metric = { name = "eval/knn" }
 set = { epochs = 5, "checkpoints.keep_last" = 3 }
@@ -33,7 +33,7 @@ arms = [
 
 const CHOSEN: &str = "\n[[plugins]]\nkind = \"coreset\"\nwarmup = 3\nrepeat = true\n";
 const CHOOSING: &str = r#"name = "t"
-config = "base.toml"
+config = "tiny.toml"
 fork = true
 metric = { name = "loss/train", direction = "minimize" }
 set = { epochs = 5 }
@@ -44,31 +44,43 @@ arms = [
 ]
 "#;
 
-fn sweep(place: &Place, file: &Path, more: &[&str]) -> Ended {
-    let mut command = afterimage();
-    command
-        .arg("sweep")
-        .arg(file)
-        .arg("--out")
-        .arg(place.path("s"));
-    finish(command.args(more))
-}
-
-fn place(base: &str, file: &str) -> (Place, PathBuf) {
-    let place = Place::new();
-    place.write("base.toml", base);
-    let file = place.write("sweep.toml", file);
-    (place, file)
+/// What TensorBoard shows of a run: its events without their times, and how often it has the words of a session.
+fn shown(run: &Path) -> (Vec<Vec<u8>>, usize) {
+    let files = run::files_under(&run.join("tensorboard"));
+    let mut events = Vec::new();
+    let mut sessions = 0;
+    let holds = |event: &[u8], word: &str| event.windows(word.len()).any(|w| w == word.as_bytes());
+    // In the order of their names, as TensorBoard reads them.
+    for bytes in files.values() {
+        let mut rest = bytes.as_slice();
+        while !rest.is_empty() {
+            let length = u64::from_le_bytes(rest[..8].try_into().unwrap()) as usize;
+            // Behind the time: the step, where it is not 0, and what happened.
+            let event = rest[12 + 9..12 + length].to_vec();
+            rest = &rest[12 + length + 4..];
+            sessions += usize::from(holds(&event, "_hparams_/session_start_info"));
+            let behind = match event.first() {
+                Some(0x10) => 2 + event[1..].iter().take_while(|byte| **byte >= 0x80).count(),
+                _ => 0,
+            };
+            let is_measured = event.get(behind) == Some(&0x2a);
+            let other = ["_hparams_/", "/time/"];
+            if is_measured && !other.iter().any(|word| holds(&event, word)) {
+                events.push(event);
+            }
+        }
+    }
+    (events, sessions)
 }
 
 /// Runs every trial's config from its start, and compares all that both leave. Gives how many trials
 /// trained less than all steps.
 fn compared(place: &Place) -> usize {
     let mut less = 0;
-    for entry in fs::read_dir(place.path("s/configs")).unwrap() {
+    for entry in fs::read_dir(place.path("a sweep/configs")).unwrap() {
         let config = entry.unwrap().path();
         let name = config.file_stem().unwrap().to_str().unwrap().to_owned();
-        let (own, straight) = (place.path("s/trials").join(&name), place.path(&name));
+        let (own, straight) = (place.path("a sweep/trials").join(&name), place.path(&name));
         finish(
             afterimage()
                 .arg("run")
@@ -80,6 +92,10 @@ fn compared(place: &Place) -> usize {
         run::assert_same(&run::records(&straight), &run::records(&own), &name);
         let of = |run: &Path| run::files_under(&run.join("checkpoints"));
         run::assert_same(&of(&straight), &of(&own), &name);
+        let (theirs, ours) = (shown(&straight), shown(&own));
+        assert_eq!(ours.1, 1, "{name}: sessions");
+        assert_eq!(theirs.0.len(), ours.0.len(), "{name}: events");
+        assert!(theirs.0 == ours.0, "{name}: TensorBoard shows others");
         let steps = |run: &Path| {
             let result: serde_json::Value =
                 serde_json::from_slice(&fs::read(run.join("result.json")).unwrap()).unwrap();
@@ -92,7 +108,7 @@ fn compared(place: &Place) -> usize {
 
 #[test]
 fn pruning_arms_share_what_comes_before_their_schedules() {
-    let (place, file) = place(&format!("{TINY}{PRUNED}"), PRUNING);
+    let (place, file) = swept::place(&format!("{TINY}{PRUNED}"), PRUNING);
     let ended = sweep(&place, &file, &["--dry-run"]).expect(0, &[]);
     for part in [
         // Six at epoch 2, and the second late one at epoch 4.
@@ -109,13 +125,14 @@ fn pruning_arms_share_what_comes_before_their_schedules() {
     assert!(
         ended
             .out
-            .contains("8 trials: 8 done; 7 began at a checkpoint of another, which saved "),
+            .contains("8 trials: 8 done; 7 began at a checkpoint of another, which saved ")
+            && ended.out.contains(" seconds\n"),
         "{}",
         ended.out
     );
-    assert!(!place.path("s/forks").exists());
+    assert!(!place.path("a sweep/forks").exists());
     let json: serde_json::Value =
-        serde_json::from_slice(&fs::read(place.path("s/sweep.json")).unwrap()).unwrap();
+        serde_json::from_slice(&fs::read(place.path("a sweep/sweep.json")).unwrap()).unwrap();
     let forked = &json["trials"][1]["forked"];
     assert_eq!(forked["from"], "magnitude,fraction=0.2");
     assert!(forked["seconds_saved"].as_f64().unwrap() > 0.0);
@@ -125,20 +142,11 @@ fn pruning_arms_share_what_comes_before_their_schedules() {
 #[test]
 fn coresets_share_their_warm_up_and_a_killed_sweep_still_ends_with_the_same_bytes() {
     let base = run::supervised() + CHOSEN;
-    let (place, file) = place(&base, CHOOSING);
-    let mut child = afterimage()
-        .arg("sweep")
-        .arg(&file)
-        .arg("--out")
-        .arg(place.path("s"))
-        .args(["--jobs", "2"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let (place, file) = swept::place(&base, CHOOSING);
+    let mut child = swept::at_work(&place, &file);
     let patience = Instant::now() + Duration::from_secs(300);
     let begun = || {
-        let ledger = fs::read_to_string(place.path("s/ledger.jsonl")).unwrap_or_default();
+        let ledger = fs::read_to_string(place.path("a sweep/ledger.jsonl")).unwrap_or_default();
         ledger.contains("\"event\":\"fork\"")
     };
     while !begun() {
@@ -170,7 +178,7 @@ fn what_differs_from_the_start_is_not_shared() {
             "{ name = \"random\", set = { \"schedule.peak\" = 1e-3,",
         ),
     ] {
-        let (place, file) = place(&format!("{TINY}{PRUNED}"), &PRUNING.replace(from, to));
+        let (place, file) = swept::place(&format!("{TINY}{PRUNED}"), &PRUNING.replace(from, to));
         let ended = sweep(&place, &file, &["--dry-run"]).expect(0, &[]);
         for part in [
             "  random,fraction=0.2\n",
@@ -184,7 +192,7 @@ fn what_differs_from_the_start_is_not_shared() {
         "set = { epochs = 5,",
         "set = { epochs = 5, \"checkpoints.every\" = 5,",
     );
-    let (place, file) = place(&format!("{TINY}{PRUNED}"), &none);
+    let (place, file) = swept::place(&format!("{TINY}{PRUNED}"), &none);
     sweep(&place, &file, &["--dry-run"])
         .expect(0, &["fork: no two trials are known to be the same"]);
 }

@@ -40,6 +40,12 @@ fn text(head: &str, row: impl Fn(u64, [f64; 2]) -> String) -> String {
     format!("{head}\n{rows}")
 }
 
+/// A file of the cells alone.
+fn bare(place: &Place) -> String {
+    let cells = text("a,b", |_, [a, b]| format!("{a},{b}"));
+    write(place, "bare.csv", &cells)
+}
+
 #[test]
 fn an_array_without_rows_is_refused_before_anything_is_reserved() {
     let place = Place::new();
@@ -82,11 +88,7 @@ fn numbers_beyond_32_bits_are_refused_with_their_line() {
 #[test]
 fn indexes_are_left_out_or_told_and_columns_can_be_ignored() {
     let place = Place::new();
-    let bare = write(
-        &place,
-        "bare.csv",
-        &text("a,b", |_, [a, b]| format!("{a},{b}")),
-    );
+    let bare = bare(&place);
     let wanted = chosen(&place, &[&bare], &[]);
     for (head, index, told) in [
         (",,a,b", "0,", "columns ``, `` are left out"),
@@ -131,11 +133,7 @@ fn indexes_are_left_out_or_told_and_columns_can_be_ignored() {
 #[test]
 fn the_clock_of_a_run_s_table_is_left_out_of_both_kinds_of_file() {
     let place = Place::new();
-    let bare = write(
-        &place,
-        "bare.csv",
-        &text("a,b", |_, [a, b]| format!("{a},{b}")),
-    );
+    let bare = bare(&place);
     let wanted = chosen(&place, &[&bare], &[]);
     let told = "columns `epoch`, `step` are left out: each says when a run wrote the row";
     let timed = text("epoch,step,a,b", |at, [a, b]| {
@@ -159,11 +157,7 @@ fn the_clock_of_a_run_s_table_is_left_out_of_both_kinds_of_file() {
 #[test]
 fn delimiters_and_decimal_commas_are_those_of_value() {
     let place = Place::new();
-    let bare = write(
-        &place,
-        "bare.csv",
-        &text("a,b", |_, [a, b]| format!("{a},{b}")),
-    );
+    let bare = bare(&place);
     let wanted = chosen(&place, &[&bare], &[]);
     for delimiter in [";", "\t"] {
         let file = text(&format!("a{delimiter}b"), |_, [a, b]| {
@@ -198,11 +192,7 @@ fn delimiters_and_decimal_commas_are_those_of_value() {
 #[test]
 fn a_missing_label_is_no_class() {
     let place = Place::new();
-    let bare = write(
-        &place,
-        "bare.csv",
-        &text("a,b", |_, [a, b]| format!("{a},{b}")),
-    );
+    let bare = bare(&place);
     for (word, line) in [("NA", 5), ("\"\"", 5), ("", 5), ("null", 5)] {
         let labels = text("label", |at, _| match at {
             3 => word.to_owned(),
@@ -221,6 +211,10 @@ fn a_missing_label_is_no_class() {
     let blank = "y\n".to_owned() + &"cat\n\n".repeat(2) + &"dog\n".repeat(ROWS as usize - 3);
     let blank = write(&place, "blank.csv", &blank);
     value(&[&bare, "--label-file", &blank]).expect(2, &["blank.csv, line 3", "the line is blank"]);
+    // The line, and not the number of labels that it changes.
+    let blank = "cat\n\n".to_owned() + &"dog\n".repeat(ROWS as usize - 2);
+    let blank = write(&place, "blank.csv", &blank);
+    value(&[&bare, "--label-file", &blank]).expect(2, &["blank.csv, line 2", "the line is blank"]);
 }
 
 #[test]
@@ -262,11 +256,7 @@ fn what_is_exported_is_selected_from() {
     let path = place.path("embeddings.parquet");
     write_table_with_vectors(&path, &Table { columns }, ("embedding", &vectors, 2)).unwrap();
     let path = path.display().to_string();
-    let bare = write(
-        &place,
-        "bare.csv",
-        &text("a,b", |_, [a, b]| format!("{a},{b}")),
-    );
+    let bare = bare(&place);
     let labels = write(
         &place,
         "labels.csv",

@@ -493,3 +493,43 @@ fn a_control_prunes_as_many_units_elsewhere() {
     let reached = value["value"].as_f64().unwrap();
     assert!((0.4..0.6).contains(&reached), "{reached}");
 }
+
+#[test]
+fn each_level_of_pruning_is_measured() {
+    let place = Place::new();
+    let levels = "\n[evaluation]\nevery = 9\nprobe_every_time = true\n\n[[plugins]]\nkind = \"magnitude\"\n\
+                  [[plugins]]\nkind = \"prune\"\nscore = \"magnitude\"\nfraction = 0.6\ncompact = \"each_step\"\n\
+                  evaluate = true\n\
+                  schedule = { kind = \"at_epochs\", epochs = [1, 2, 3], shares = [0.4, 0.7, 1.0] }\n";
+    let text = format!("{TINY}{levels}");
+    let run = place.run("run", &text, 0);
+    let lines = afterimage::track::read_scalars(&run.join("metrics.jsonl")).unwrap();
+    // The last value of each step: an evaluation may come before the units go, too.
+    let of = |tag: &str| -> BTreeMap<u64, f64> {
+        let found = lines.iter().filter(|line| line.tag == tag && line.step > 0);
+        found.map(|line| (line.step, line.value.0)).collect()
+    };
+    for tag in [
+        "eval/knn",
+        "eval/linear_probe",
+        "prune/macs",
+        "prune/parameters",
+    ] {
+        let steps: Vec<u64> = of(tag).into_keys().collect();
+        assert_eq!(steps, [EPOCH, 2 * EPOCH, 3 * EPOCH], "{tag}");
+    }
+    for tag in ["prune/macs", "prune/parameters"] {
+        let left: Vec<f64> = of(tag).into_values().collect();
+        assert!(left.is_sorted_by(|a, b| a > b), "{tag}: {left:?}");
+    }
+    let model = tensors(&checkpoint(&run, 3 * EPOCH).join("model.bpk"));
+    let trained = model
+        .iter()
+        .filter(|(name, _)| name.starts_with("encoder.") && !name.contains("running_"));
+    let count: usize = trained.map(|(_, (values, _))| values.len()).sum();
+    assert_eq!(of("prune/parameters")[&(3 * EPOCH)], count as f64);
+    let off = text.replace("every = 9", "every = 9\nlinear_probe = false");
+    let config = place.write("off.toml", &off);
+    call([std::ffi::OsStr::new("check"), config.as_os_str()])
+        .expect(2, &["evaluation.probe_every_time", "linear_probe = true"]);
+}

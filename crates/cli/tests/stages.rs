@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use run::{Ended, Place, TINY, afterimage, finish};
+use run::swept::{self, sweep};
+use run::{Place, TINY, afterimage, finish};
 
 const SWEEP: &str = r#"name = "t"
 config = "tiny.toml"
@@ -37,26 +38,14 @@ expects = "below"
 threshold = -100.0
 "#;
 
+/// A folder with the tests' experiment and a sweep file.
 fn place(sweep: &str) -> (Place, PathBuf) {
-    let place = Place::new();
-    place.write("tiny.toml", TINY);
-    let file = place.write("sweep.toml", sweep);
-    (place, file)
-}
-
-fn sweep(place: &Place, file: &Path, more: &[&str]) -> Ended {
-    let mut command = afterimage();
-    command
-        .arg("sweep")
-        .arg(file)
-        .arg("--out")
-        .arg(place.path("s"));
-    finish(command.args(more))
+    swept::place(TINY, sweep)
 }
 
 /// How often each trial came to its end, by the ledger.
 fn ends(place: &Place) -> BTreeMap<String, usize> {
-    let text = fs::read_to_string(place.path("s/ledger.jsonl")).unwrap_or_default();
+    let text = fs::read_to_string(place.path("a sweep/ledger.jsonl")).unwrap_or_default();
     let mut counts = BTreeMap::new();
     for line in text.lines() {
         let Ok(entry) = serde_json::from_str::<serde_json::Value>(line) else {
@@ -84,17 +73,8 @@ fn kill(pid: &str) {
 #[test]
 fn a_sweep_killed_with_a_child_at_work_ends_with_the_bytes_of_straight_runs() {
     let (place, file) = place(SWEEP);
-    let mut child = afterimage()
-        .arg("sweep")
-        .arg(&file)
-        .arg("--out")
-        .arg(place.path("s"))
-        .args(["--jobs", "2"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let victim = place.path("s/trials/tune,temperature=0.1,seed=1");
+    let mut child = swept::at_work(&place, &file);
+    let victim = place.path("a sweep/trials/tune,temperature=0.1,seed=1");
     let patience = Instant::now() + Duration::from_secs(300);
     while run::checkpoints(&victim).is_empty() {
         let lives = child.try_wait().unwrap().is_none();
@@ -107,7 +87,7 @@ fn a_sweep_killed_with_a_child_at_work_ends_with_the_bytes_of_straight_runs() {
     status_and_report(&place, &file);
     child.kill().unwrap();
     child.wait().unwrap();
-    let ledger = fs::read_to_string(place.path("s/ledger.jsonl")).unwrap();
+    let ledger = fs::read_to_string(place.path("a sweep/ledger.jsonl")).unwrap();
     for line in ledger
         .lines()
         .filter(|line| line.contains("\"event\":\"running\"") && line.contains("tune,"))
@@ -126,7 +106,7 @@ fn a_sweep_killed_with_a_child_at_work_ends_with_the_bytes_of_straight_runs() {
         "a third call runs nothing"
     );
     let straight = place.path("straight");
-    let config = place.path("s/configs/tune,temperature=0.1,seed=1.toml");
+    let config = place.path("a sweep/configs/tune,temperature=0.1,seed=1.toml");
     let text = fs::read_to_string(&config).unwrap();
     assert!(
         text.contains("train,seed=1/checkpoints/step-00000010"),
@@ -149,7 +129,7 @@ fn a_sweep_killed_with_a_child_at_work_ends_with_the_bytes_of_straight_runs() {
 /// What can be had from another shell while the sweep is at work; the folder's ledger stays as it is.
 fn status_and_report(place: &Place, file: &Path) {
     let mut command = afterimage();
-    command.args(["sweep", "status"]).arg(place.path("s"));
+    command.args(["sweep", "status"]).arg(place.path("a sweep"));
     let ended = finish(&mut command).expect(0, &[]);
     for part in [
         "t: trials",
@@ -162,7 +142,7 @@ fn status_and_report(place: &Place, file: &Path) {
         assert!(ended.out.contains(part), "no {part:?} in\n{}", ended.out);
     }
     sweep(place, file, &["--report"]).expect(0, &[]);
-    let study = fs::read_to_string(place.path("s/study.md")).unwrap();
+    let study = fs::read_to_string(place.path("a sweep/study.md")).unwrap();
     assert!(study.contains("## Stage tune"), "{study}");
 }
 
@@ -170,15 +150,15 @@ fn status_and_report(place: &Place, file: &Path) {
 fn a_status_is_of_a_sweep() {
     let place = Place::new();
     let mut command = afterimage();
-    command.args(["sweep", "status"]).arg(place.path("s"));
+    command.args(["sweep", "status"]).arg(place.path("a sweep"));
     finish(&mut command).expect(1, &["holds no sweep"]);
-    assert!(!place.path("s").exists());
+    assert!(!place.path("a sweep").exists());
     finish(afterimage().arg("sweep")).expect(2, &["<FILE>"]);
 }
 
 /// The tables of the comparison.
 fn answers(place: &Place, file: &Path) {
-    let study = fs::read_to_string(place.path("s/study.md")).unwrap();
+    let study = fs::read_to_string(place.path("a sweep/study.md")).unwrap();
     for part in [
         "### a low temperature",
         "loss/train; expected below -100",
@@ -189,20 +169,20 @@ fn answers(place: &Place, file: &Path) {
     ] {
         assert!(study.contains(part), "no {part:?} in\n{study}");
     }
-    let csv = fs::read_to_string(place.path("s/comparisons.csv")).unwrap();
+    let csv = fs::read_to_string(place.path("a sweep/comparisons.csv")).unwrap();
     assert_eq!(csv.lines().count(), 2, "{csv}");
-    let page = fs::read_to_string(place.path("s/report.html")).unwrap();
+    let page = fs::read_to_string(place.path("a sweep/report.html")).unwrap();
     assert!(page.contains("Comparisons") && page.contains("tune: best first"));
     // Questions may be changed, and the tables say so.
     fs::write(file, SWEEP.replace("threshold = -100.0", "threshold = 0.0")).unwrap();
     sweep(place, file, &["--report"]).expect(0, &[]);
-    let study = fs::read_to_string(place.path("s/study.md")).unwrap();
+    let study = fs::read_to_string(place.path("a sweep/study.md")).unwrap();
     assert!(
         study.contains("is not one that the sweep was begun with"),
         "{study}"
     );
     let json = || -> serde_json::Value {
-        serde_json::from_slice(&fs::read(place.path("s/sweep.json")).unwrap()).unwrap()
+        serde_json::from_slice(&fs::read(place.path("a sweep/sweep.json")).unwrap()).unwrap()
     };
     assert_eq!(json()["comparisons"][0]["asked_later"], true);
     // One more question is marked, and the first one is as it was.
@@ -212,8 +192,8 @@ fn answers(place: &Place, file: &Path) {
     let ended = sweep(place, file, &["--report"]).expect(0, &[]);
     let marks = |index: usize| json()["comparisons"][index]["asked_later"].clone();
     assert_eq!((marks(0), marks(1)), (false.into(), true.into()));
-    let study = fs::read_to_string(place.path("s/study.md")).unwrap();
-    let page = fs::read_to_string(place.path("s/report.html")).unwrap();
+    let study = fs::read_to_string(place.path("a sweep/study.md")).unwrap();
+    let page = fs::read_to_string(place.path("a sweep/report.html")).unwrap();
     for text in [&study, &page, &ended.out] {
         for (note, count) in [
             ("No trial of these that is done reports eval/accuracy.", 1),
@@ -226,9 +206,9 @@ fn answers(place: &Place, file: &Path) {
     let none = SWEEP.split_once("[[compare]]").unwrap().0;
     fs::write(file, none).unwrap();
     sweep(place, file, &["--report"]).expect(0, &[]);
-    assert!(!place.path("s/comparisons.csv").exists());
+    assert!(!place.path("a sweep/comparisons.csv").exists());
     // A sweep of another name is another sweep, whatever its trials are.
-    let before = fs::read(place.path("s/ledger.jsonl")).unwrap();
+    let before = fs::read(place.path("a sweep/ledger.jsonl")).unwrap();
     fs::write(file, SWEEP.replace("name = \"t\"", "name = \"u\"")).unwrap();
     for more in [&[][..], &["--report"], &["--retry-failed"]] {
         sweep(place, file, more).expect(
@@ -236,8 +216,15 @@ fn answers(place: &Place, file: &Path) {
             &["it holds the sweep \"t\", and this one is named \"u\""],
         );
     }
-    assert_eq!(fs::read(place.path("s/ledger.jsonl")).unwrap(), before);
-    assert!(place.path("s/trials/train,seed=1/result.json").exists());
+    assert_eq!(
+        fs::read(place.path("a sweep/ledger.jsonl")).unwrap(),
+        before
+    );
+    assert!(
+        place
+            .path("a sweep/trials/train,seed=1/result.json")
+            .exists()
+    );
 }
 
 #[test]
@@ -252,7 +239,7 @@ fn a_dry_run_tells_stages_and_their_trials() {
     ] {
         assert!(ended.out.contains(part), "no {part:?} in\n{}", ended.out);
     }
-    assert!(!place.path("s").exists());
+    assert!(!place.path("a sweep").exists());
 }
 
 #[test]
@@ -329,78 +316,6 @@ fn what_can_be_known_beforehand_is_told_at_its_line() {
     ] {
         let (place, file) = place(&SWEEP.replace(from, to));
         sweep(&place, &file, &[]).expect(2, &[&wanted]);
-        assert!(!place.path("s").exists());
+        assert!(!place.path("a sweep").exists());
     }
-}
-
-/// The project's folder.
-fn project() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../..")
-        .canonicalize()
-        .unwrap()
-}
-
-/// All files named `*.toml` below `folder`.
-fn configs(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            configs(&path, found);
-        } else if path.extension().is_some_and(|end| end == "toml") {
-            found.push(path);
-        }
-    }
-}
-
-#[test]
-fn every_sweep_file_of_the_project_is_sound() {
-    let mut files = Vec::new();
-    configs(&project().join("experiments"), &mut files);
-    configs(&project().join("configs"), &mut files);
-    let is_sweep = |path: &PathBuf| {
-        path.file_name().is_some_and(|name| name == "sweep.toml")
-            || fs::read_to_string(path)
-                .unwrap()
-                .lines()
-                .any(|line| line.starts_with("metric = {"))
-    };
-    files.retain(is_sweep);
-    assert!(files.len() >= 4, "{files:?}");
-    for file in files {
-        let mut command = afterimage();
-        command
-            .arg("sweep")
-            .arg(&file)
-            .arg("--dry-run")
-            .current_dir(project());
-        let ended = finish(&mut command).expect(0, &[]);
-        assert!(ended.out.contains(" trials in "), "{file:?}: {}", ended.out);
-    }
-}
-
-#[test]
-fn the_pruning_study_runs_in_its_tiny_size() {
-    let place = Place::new();
-    let mut command = afterimage();
-    command
-        .arg("sweep")
-        .arg(project().join("experiments/pruning/tiny/sweep.toml"))
-        .arg("--out")
-        .arg(place.path("s"));
-    let ended = finish(&mut command).expect(0, &[]);
-    assert!(ended.out.contains("213 trials: 213 done"), "{}", ended.out);
-    let study = fs::read_to_string(place.path("s/study.md")).unwrap();
-    for part in [
-        "### During training less at its end",
-        "eval/linear_probe; expected above 0",
-        "| during,unitmem-low,fraction=0.5 | after,unitmem-low,fraction=0.5 |",
-        "| total,taylor-low,random_units=false | total,taylor-low,random_units=true |",
-        "## Stage total",
-    ] {
-        assert!(study.contains(part), "no {part:?} in\n{study}");
-    }
-    // 2 + 2 + 12 within layers, 1 + 1 + 6 in all, 18 beside the end, 15 beside random units, 3.
-    let csv = fs::read_to_string(place.path("s/comparisons.csv")).unwrap();
-    assert_eq!(csv.lines().count(), 1 + 16 + 8 + 18 + 15 + 3, "{csv}");
 }

@@ -7,31 +7,17 @@ mod run;
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use run::{Ended, Place, TINY, afterimage, call, finish};
+use run::swept::{self, sweep};
+use run::{Place, TINY, afterimage, call, finish};
 
 const SWEEP: &str = "name = \"t\"\nconfig = \"tiny.toml\"\nmetric = { name = \"eval/knn\", against = [\"loss/train\"] }\n\
                      set = { epochs = 2 }\n[grid]\n\"objective.temperature\" = [0.1, 0.5]\n";
 
-/// A folder with the base config and a sweep file.
+/// A folder with the tests' experiment and a sweep file.
 fn place(sweep: &str) -> (Place, PathBuf) {
-    let place = Place::new();
-    place.write("tiny.toml", TINY);
-    let file = place.write("sweep.toml", sweep);
-    (place, file)
-}
-
-fn sweep(place: &Place, file: &PathBuf, more: &[&str]) -> Ended {
-    finish(
-        afterimage()
-            .arg("sweep")
-            .arg(file)
-            .arg("--out")
-            .arg(place.path("a sweep"))
-            .args(more),
-    )
+    swept::place(TINY, sweep)
 }
 
 #[test]
@@ -137,16 +123,7 @@ fn a_dry_run_lists_the_trials_and_writes_nothing() {
 #[test]
 fn a_signal_ends_it_after_checkpoints_and_it_goes_on_to_the_same_bytes() {
     let (place, file) = place(&SWEEP.replace("epochs = 2", "epochs = 12"));
-    let mut child = afterimage()
-        .arg("sweep")
-        .arg(&file)
-        .arg("--out")
-        .arg(place.path("a sweep"))
-        .args(["--jobs", "2"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut child = swept::at_work(&place, &file);
     let trials =
         ["temperature=0.1", "temperature=0.5"].map(|name| place.path("a sweep/trials").join(name));
     let patience = Instant::now() + Duration::from_secs(120);
@@ -223,7 +200,7 @@ fn without_slurm_it_is_said_so() {
         .arg("sweep")
         .arg(&file)
         .arg("--out")
-        .arg(place.path("s"));
+        .arg(place.path("a sweep"));
     finish(command.args(["--executor", "slurm"]))
         .expect(1, &["cannot start sbatch", "--executor local"]);
 }
@@ -279,4 +256,19 @@ fn a_schedule_that_does_not_fit_into_the_epochs_is_refused_before_anything_runs(
     call([std::ffi::OsStr::new("check"), base.as_os_str()]).expect(2, &words);
     sweep(&place, &file, &["--dry-run"]).expect(2, &words[1..]);
     sweep(&place, &file, &[]).expect(2, &words[1..]);
+}
+
+#[test]
+fn a_page_says_what_it_does_not_draw() {
+    let arm = |place: usize| {
+        format!("{{ name = \"a{place}\", set = {{ \"schedule.peak\" = 1e-{place} }} }},")
+    };
+    let arms: String = (1..=41).map(arm).collect();
+    let head = SWEEP.split_once("[grid]").unwrap().0;
+    let (place, file) = place(&format!(
+        "{head}arms = [{arms}]\nbudget = {{ trials = 1 }}\n"
+    ));
+    sweep(&place, &file, &[]).expect(0, &["trials are left"]);
+    let page = fs::read_to_string(place.path("a sweep/report.html")).unwrap();
+    assert!(page.contains("The 41 arms have no chart"), "{page}");
 }

@@ -54,7 +54,10 @@ fn wrong_labels_come_first_and_the_files_are_in_the_order_of_the_table() {
             "data_oob",
             "data_oob:count",
             "data_oob:se",
-            "marginal"
+            "marginal",
+            "predicted",
+            "predicted:share",
+            "suggested"
         ]
     );
     assert_eq!(rows.len(), 41);
@@ -308,4 +311,178 @@ fn whole_ids_beyond_two_to_the_53_are_kept_apart() {
     let ids: Vec<&str> = rows[1..].iter().map(|row| row[1].as_str()).collect();
     assert!(ids.contains(&first.to_string().as_str()), "{ids:?}");
     assert!(ids.contains(&(first + 39).to_string().as_str()), "{ids:?}");
+}
+
+/// 200 rows whose label two columns tell, with `wrong` ones; a copy of the label as `copy`, and a row twice.
+fn labelled(wrong: &[usize]) -> String {
+    let mut text = "key,a,b,noise,copy,y\n".to_owned();
+    for row in 0..200usize {
+        let place = if row == 199 { 198 } else { row };
+        let label = if (place >= 100) != wrong.contains(&row) {
+            "yes"
+        } else {
+            "no"
+        };
+        let copy = if label == "yes" { "T" } else { "F" };
+        let noise = place * 37 % 101;
+        text += &format!(
+            "k{row},{place},{},{noise},{copy},{label}\n",
+            place * 2 + noise % 7
+        );
+    }
+    text
+}
+
+#[test]
+fn labels_that_look_wrong_are_suggested_and_the_rule_is_checked() {
+    let place = Place::new();
+    let wrong = [7, 23, 61, 130, 150, 177];
+    let file = write(&place, "t.csv", &labelled(&wrong));
+    let out = place.path("out");
+    let arguments = [
+        &file, "--label", "y", "--id", "key", "--ignore", "copy", "--json",
+    ];
+    let written = ["--out", out.to_str().unwrap()];
+    let ended = value(&[&arguments[..], &written].concat()).expect(0, &[]);
+    assert!(
+        ended.out.contains("labels of 200 look wrong"),
+        "{}",
+        ended.out
+    );
+    assert!(
+        ended
+            .out
+            .contains("Check: of 10 labels made wrong on purpose"),
+        "{}",
+        ended.out
+    );
+    // The rows themselves, by their ids.
+    assert!(
+        ended.out.contains("k61") && ended.out.contains("a 61, b 1"),
+        "{}",
+        ended.out
+    );
+    let result: serde_json::Value =
+        serde_json::from_str(ended.out.lines().last().unwrap()).unwrap();
+    let rows = lines(&out.join("rows.csv"));
+    let suspects: Vec<usize> = (0..200)
+        .filter(|row| !rows[row + 1][9].is_empty())
+        .collect();
+    assert_eq!(result["suspect_labels"], suspects.len());
+    let found = wrong.iter().filter(|row| suspects.contains(row)).count();
+    assert!(found >= 5 && suspects.len() <= found + 3, "{suspects:?}");
+    for row in &rows[1..] {
+        assert_eq!(row.len(), 10);
+        // What is suggested is what is predicted, and never the label.
+        assert!(
+            row[9].is_empty() || (row[9] == row[7] && row[9] != row[2]),
+            "{row:?}"
+        );
+    }
+    let check = &result["check"];
+    assert_eq!(check["planted"], 10);
+    let found = check["found"].as_u64().unwrap();
+    assert!(
+        found >= 6 && check["right"].as_u64().unwrap() >= found - 1,
+        "{check}"
+    );
+    let interval = check["interval"].as_array().unwrap();
+    assert!(interval[0].as_f64().unwrap() < found as f64 / 10.0);
+    let page = fs::read_to_string(out.join("report.html")).unwrap();
+    for words in [
+        "Suggested labels",
+        "Rows by Data-OOB",
+        "Check: of 10 labels",
+        "k61",
+    ] {
+        assert!(page.contains(words), "{words}");
+    }
+}
+
+#[test]
+fn copies_of_the_label_and_rows_that_are_there_twice_are_told() {
+    let place = Place::new();
+    let file = write(&place, "t.csv", &labelled(&[198]));
+    let told = value(&[&file, "--label", "y", "--id", "key"]).expect(
+        0,
+        &[
+            "column `copy` tells the label of every row by itself",
+            "--ignore copy",
+        ],
+    );
+    assert!(!told.err.contains("equal"), "{}", told.err);
+    value(&[&file, "--label", "y", "--id", "key", "--ignore", "copy"]).expect(
+        0,
+        &[
+            "1 row equals one before in every column",
+            "1 of them under another label (as k198 and k199)",
+        ],
+    );
+}
+
+#[test]
+fn soft_scores_of_pure_leaves_are_said_to_be_those_of_plain() {
+    let place = Place::new();
+    let file = write(&place, "t.csv", &labelled(&[]));
+    let arguments = [
+        file.as_str(),
+        "--label",
+        "y",
+        "--score",
+        "soft",
+        "--ignore",
+        "copy,key",
+    ];
+    value(&arguments).expect(0, &["soft scores are those of plain", "--max-depth"]);
+    for other in [&["--max-depth", "3"][..], &["--learner", "linear"]] {
+        let told = value(&[&arguments[..], other].concat()).expect(0, &[]);
+        assert!(!told.err.contains("those of plain"), "{}", told.err);
+    }
+}
+
+#[test]
+fn numbers_as_labels_have_words_of_their_own() {
+    let place = Place::new();
+    let mut text = "a,b,y\n".to_owned();
+    for row in 0..120 {
+        let off = if row == 77 { 60 } else { 0 };
+        text += &format!(
+            "{row},{},{}.5\n",
+            row * 37 % 53,
+            row * 2 + row * 37 % 5 + off
+        );
+    }
+    let file = write(&place, "t.csv", &text);
+    let out = place.path("out");
+    let arguments = [
+        &file,
+        "--label",
+        "y",
+        "--out",
+        out.to_str().unwrap(),
+        "--json",
+    ];
+    let ended = value(&arguments).expect(0, &[]);
+    for words in [
+        "of the variance of the labels",
+        "lie farthest from what is predicted",
+        "off by",
+    ] {
+        assert!(ended.out.contains(words), "{words}: {}", ended.out);
+    }
+    assert!(
+        !ended.out.contains("look wrong") && !ended.out.contains("share"),
+        "{}",
+        ended.out
+    );
+    let rows = lines(&out.join("rows.csv"));
+    assert_eq!(rows[0].last().unwrap(), "predicted");
+    let predicted: f64 = rows[51].last().unwrap().parse().unwrap();
+    assert!((predicted - 103.0).abs() < 12.0, "{predicted}");
+    let result: serde_json::Value =
+        serde_json::from_str(ended.out.lines().last().unwrap()).unwrap();
+    assert_eq!(result["lowest_rows"][0]["row"], 78);
+    assert!(result["check"].is_null() && result["suspect_labels"].is_null());
+    let page = fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(page.contains("Rows farthest from what is predicted"));
 }

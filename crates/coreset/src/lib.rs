@@ -27,6 +27,7 @@
 //! # Ok::<(), afterimage_coreset::CoresetError>(())
 //! ```
 
+mod chance;
 mod error;
 mod evidence;
 mod facility;

@@ -45,13 +45,13 @@ pub struct Coreset {
 /// A selection whose settings are checked and whose memory is known, before anything is done.
 #[derive(Debug)]
 pub struct Selection<'a> {
-    evidence: Evidence<'a>,
-    settings: Settings<'a>,
-    groups: Vec<Vec<usize>>,
-    counts: Vec<usize>,
+    pub(crate) evidence: Evidence<'a>,
+    pub(crate) settings: Settings<'a>,
+    pub(crate) groups: Vec<Vec<usize>>,
+    pub(crate) counts: Vec<usize>,
     /// What choosing each sample is worth beside what it covers, for `memorization`.
     bonus: Option<Vec<f64>>,
-    plan: Plan,
+    pub(crate) plan: Plan,
 }
 
 /// What one group came to, in sample ids.
@@ -118,6 +118,11 @@ impl<'a> Selection<'a> {
             bonus,
             plan,
         })
+    }
+
+    /// Number of samples that will be chosen.
+    pub fn count(&self) -> usize {
+        self.counts.iter().sum()
     }
 
     /// How distances will be held.

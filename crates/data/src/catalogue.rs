@@ -4,8 +4,7 @@ use std::io::{Cursor, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use afterimage_files::{catch, open_input};
-use image::{ImageFormat, ImageReader};
+use afterimage_files::open_input;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -111,15 +110,7 @@ impl Form {
             Self::Interleaved(shape) => Ok((0..shape.channels)
                 .flat_map(|c| bytes[c..].iter().step_by(shape.channels).copied())
                 .collect()),
-            Self::Encoded(scale) => {
-                let mut reader = ImageReader::new(Cursor::new(bytes));
-                if let Ok(format) = ImageFormat::from_path(name) {
-                    reader.set_format(format);
-                }
-                let reader = reader.with_guessed_format().map_err(|e| e.to_string())?;
-                let broken = || Err("its decoder broke off; the file is damaged".to_owned());
-                catch(|| scale.planes(reader)).unwrap_or_else(broken)
-            }
+            Self::Encoded(scale) => scale.decode(Cursor::new(bytes), Path::new(name)),
         }
     }
 }

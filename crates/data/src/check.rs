@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use afterimage_files::plain;
 use afterimage_hooks::{SampleId, Split};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -37,9 +38,9 @@ pub struct Skipped {
 
 impl fmt::Display for Skipped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file.escape_debug())?;
+        f.write_str(&plain(&self.file))?;
         if !self.member.is_empty() {
-            write!(f, "[{}]", self.member.escape_debug())?;
+            write!(f, "[{}]", plain(&self.member))?;
         }
         write!(f, ": {}", self.reason)
     }

@@ -149,7 +149,7 @@ impl Limits {
 }
 
 /// `count` with a comma between thousands, as in `1,200`.
-fn grouped(count: usize) -> String {
+pub(crate) fn grouped(count: usize) -> String {
     let digits = count.to_string();
     let first = digits.len() % 3;
     let (head, tail) = digits.split_at(first);

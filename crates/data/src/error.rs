@@ -68,7 +68,7 @@ pub enum DataError {
     #[error(
         "{}{}: {reason}; `afterimage data check` names all images that cannot be had",
         shown(path),
-        member.as_ref().map_or(String::new(), |member| format!("[{}]", member.escape_debug()))
+        member.as_ref().map_or(String::new(), |member| format!("[{}]", plain(member)))
     )]
     Image {
         /// The file.

@@ -10,7 +10,7 @@ use crate::source::DataSource;
 const EVERY: usize = 6;
 
 /// What sources of pictures share: what is held out, and what becomes of a picture.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Pictured<'a> {
     /// The key that says what is held out, where it is given.
     pub(crate) held_out: Option<&'static str>,
@@ -78,11 +78,7 @@ impl DataSource {
                 return Some(Pictured {
                     held_out: held_out_images.as_ref().map(|_| "held_out_images is"),
                     hold_out_every: *hold_out_every,
-                    size: None,
-                    channels: None,
-                    train: None,
-                    held_out_place: None,
-                    on_bad: None,
+                    ..Pictured::default()
                 });
             }
             Self::Csv {
@@ -98,9 +94,8 @@ impl DataSource {
                     hold_out_every: *hold_out_every,
                     size: Some(*size),
                     channels: *channels,
-                    train: None,
-                    held_out_place: None,
                     on_bad: *on_bad,
+                    ..Pictured::default()
                 });
             }
             _ => return None,

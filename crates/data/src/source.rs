@@ -46,14 +46,15 @@ pub enum DataSource {
         #[serde(default)]
         coarse: bool,
     },
-    /// One folder a class, or one folder of images without labels; any decodable format (PNG, JPEG, GIF, BMP, TIFF, WebP, PNM, TGA, QOI,
-    /// ICO), turned upright as its orientation tag says, laid over white where transparent, scaled
-    /// until the shorter side is `size` and cut to the middle square.
+    /// One folder a class, or one folder of images without labels; any decodable format (PNG, JPEG, GIF,
+    /// BMP, TIFF, WebP, PNM, TGA, QOI, ICO), turned upright as its orientation tag says, laid over white
+    /// where transparent, scaled until the shorter side is `size` and cut to the middle square. Read into
+    /// memory before the start, unless `lazy`.
     Folder {
-        /// Folder of class folders to train on.
+        /// Folder of class folders, or of images without labels, to train on.
         train: PathBuf,
-        /// Folder of class folders never trained on. Without it, every `hold_out_every`-th file of
-        /// each class, in path order, is held out.
+        /// The same, never trained on: with labels where `train` has them, and of its classes. Without it,
+        /// every `hold_out_every`-th file of each class, in path order, is held out.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         held_out: Option<PathBuf>,
         /// At least 2; 6 unless told. Not used where `held_out` is given.
@@ -156,8 +157,8 @@ pub enum DataSource {
         #[schemars(range(min = 2))]
         hold_out_every: Option<usize>,
     },
-    /// A CSV list of image files, with a header. Images are made as those of `folder` and stay in their
-    /// files.
+    /// A list of image files, with a header, and commas, semicolons or tabs between its cells. Images are
+    /// made as those of `folder` and stay in their files.
     Csv {
         /// The list.
         file: PathBuf,

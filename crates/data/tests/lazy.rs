@@ -2,82 +2,33 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod pictures;
+
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use afterimage_data::{
-    DataError, DataSet, DataSource, Limits, OnBad, Preset, Replacement, ViewConfig, ViewSource,
-    Views,
+    DataSet, DataSource, Limits, OnBad, Preset, Replacement, ViewConfig, ViewSource, Views,
 };
 use afterimage_hooks::{SampleId, Split};
-use image::{Rgb, RgbImage};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use pictures::{assert_same_images, ids, load, pictures, said, source, thirds};
 use tempfile::TempDir;
 
-/// Three classes of eight pictures of many sizes; the folder, and names with classes in order.
-fn pictures() -> (TempDir, Vec<(String, u32)>) {
-    let dir = TempDir::new().unwrap();
-    let mut names = Vec::new();
-    for class in 0..3u32 {
-        fs::create_dir(dir.path().join(class.to_string())).unwrap();
-        for at in 0..8u32 {
-            let name = format!("{class}/{at}.{}", ["png", "jpg", "bmp"][at as usize % 3]);
-            let picture = RgbImage::from_fn(10 + at, 12 + class, |x, y| {
-                Rgb([
-                    (40 * class + x) as u8,
-                    (20 * at + y) as u8,
-                    (x * y + at) as u8,
-                ])
-            });
-            picture.save(dir.path().join(&name)).unwrap();
-            names.push((name, class));
-        }
-    }
-    (dir, names)
-}
-
-fn source(text: &str) -> DataSource {
-    toml::from_str(text).unwrap()
-}
-
-fn load(source: &DataSource) -> Result<DataSet, DataError> {
-    source.load(Limits::default())
+/// Three classes of eight pictures of several formats.
+fn three_classes() -> (TempDir, Vec<(String, u32)>) {
+    pictures(3, 8, &["png", "jpg", "bmp"])
 }
 
 fn folder(dir: &Path, more: &str) -> DataSource {
-    source(&format!(
-        "kind = 'folder'\ntrain = {dir:?}\nhold_out_every = 3\nsize = 8\n{more}"
-    ))
+    thirds("folder", dir, more)
 }
 
 fn tar_source(path: &Path, more: &str) -> DataSource {
-    source(&format!(
-        "kind = 'tar'\ntrain = {path:?}\nhold_out_every = 3\nsize = 8\n{more}"
-    ))
-}
-
-fn ids(set: &DataSet, split: Split) -> Vec<SampleId> {
-    (0..set.split(split).len() as u32).map(SampleId).collect()
-}
-
-/// Fails unless both have the same images, labels and classes under the same ids.
-fn assert_same_images(one: &DataSet, other: &DataSet) {
-    for split in [Split::Train, Split::HeldOut] {
-        assert_eq!(one.split(split).labels(), other.split(split).labels());
-        assert_eq!(one.split(split).classes(), other.split(split).classes());
-        let ids = ids(one, split);
-        assert_eq!(
-            one.images(split, &ids).unwrap(),
-            other.images(split, &ids).unwrap()
-        );
-    }
-}
-
-fn said(source: &DataSource, words: &[&str]) {
-    let message = load(source).unwrap_err().to_string();
-    for word in words {
-        assert!(message.contains(word), "no {word:?} in {message}");
-    }
+    thirds("tar", path, more)
 }
 
 /// Members of a tar file: names and contents.
@@ -119,7 +70,7 @@ fn shards(dir: &Path, names: &[(String, u32)]) -> PathBuf {
 
 #[test]
 fn a_lazy_folder_has_the_ids_pixels_names_and_views_of_one_in_memory() {
-    let (dir, _) = pictures();
+    let (dir, _) = three_classes();
     let eager = load(&folder(dir.path(), "")).unwrap();
     let mut notes = Vec::new();
     let lazy = folder(dir.path(), "lazy = true\n")
@@ -132,6 +83,7 @@ fn a_lazy_folder_has_the_ids_pixels_names_and_views_of_one_in_memory() {
     );
     assert_same_images(&eager, &lazy);
     for split in [Split::Train, Split::HeldOut] {
+        assert_eq!(eager.split(split).classes(), lazy.split(split).classes());
         for id in ids(&eager, split) {
             let name = |set: &DataSet| set.split(split).name(id).unwrap().to_string();
             assert_eq!(name(&eager), name(&lazy));
@@ -156,7 +108,7 @@ fn a_lazy_folder_has_the_ids_pixels_names_and_views_of_one_in_memory() {
 
 #[test]
 fn limits_colour_planted_pictures_and_labels_work_on_the_index() {
-    let (dir, _) = pictures();
+    let (dir, _) = three_classes();
     let limits = Limits {
         train: Some(7),
         held_out: Some(4),
@@ -189,7 +141,7 @@ fn limits_colour_planted_pictures_and_labels_work_on_the_index() {
 
 #[test]
 fn the_digest_of_an_index_tells_names_sizes_and_first_bytes_apart() {
-    let (dir, _) = pictures();
+    let (dir, _) = three_classes();
     let digest = || load(&folder(dir.path(), "lazy = true\n")).unwrap().digest();
     let first = digest();
     assert_eq!(first, digest());
@@ -211,7 +163,7 @@ fn the_digest_of_an_index_tells_names_sizes_and_first_bytes_apart() {
 
 #[test]
 fn what_changes_after_it_was_listed_is_an_error_that_names_it() {
-    let (dir, names) = pictures();
+    let (dir, names) = three_classes();
     let data = load(&folder(dir.path(), "lazy = true\n")).unwrap();
     let message = |at: u32| data.train.image(SampleId(at)).unwrap_err().to_string();
     fs::write(dir.path().join("0/0.png"), b"short").unwrap();
@@ -227,7 +179,7 @@ fn what_changes_after_it_was_listed_is_an_error_that_names_it() {
     let told = data.images(Split::Train, &ids).unwrap_err().to_string();
     assert_eq!(told, message(1));
 
-    let dir = pictures().0;
+    let dir = three_classes().0;
     let place = shards(dir.path(), &names);
     let data = load(&tar_source(&place, "")).unwrap();
     let path = place.join("b.tar");
@@ -240,7 +192,7 @@ fn what_changes_after_it_was_listed_is_an_error_that_names_it() {
 
 #[test]
 fn images_that_cannot_be_decoded_stop_or_are_left_out() {
-    let (dir, _) = pictures();
+    let (dir, _) = three_classes();
     fs::write(dir.path().join("0/1.jpg"), b"no picture").unwrap();
     fs::write(dir.path().join("2/2.bmp"), b"BM").unwrap();
     let data = load(&folder(dir.path(), "lazy = true\n")).unwrap();
@@ -282,7 +234,7 @@ fn images_that_cannot_be_decoded_stop_or_are_left_out() {
 
 #[test]
 fn a_flat_folder_is_one_class_without_labels() {
-    let (dir, names) = pictures();
+    let (dir, names) = three_classes();
     let flat = TempDir::new().unwrap();
     for (name, _) in &names {
         fs::copy(
@@ -301,6 +253,7 @@ fn a_flat_folder_is_one_class_without_labels() {
     );
     let eager = load(&folder(flat.path(), "")).unwrap();
     assert_same_images(&eager, &lazy);
+    assert_eq!(eager.train.classes(), lazy.train.classes());
     assert_eq!(lazy.train.classes(), ["unlabelled"]);
     assert!(!lazy.train.has_labels() && !eager.held_out.has_labels());
     let mixed = source(&format!(
@@ -313,12 +266,13 @@ fn a_flat_folder_is_one_class_without_labels() {
 
 #[test]
 fn tar_shards_have_the_images_of_the_folder_in_their_order() {
-    let (dir, names) = pictures();
+    let (dir, names) = three_classes();
     let place = shards(dir.path(), &names);
     let data = load(&tar_source(&place, "")).unwrap();
-    let (other, _) = pictures();
+    let (other, _) = three_classes();
     let eager = load(&folder(other.path(), "")).unwrap();
     assert_same_images(&eager, &data);
+    assert_eq!(eager.train.classes(), data.train.classes());
     let name = data.train.name(SampleId(17)).unwrap().to_string();
     assert_eq!(name, "b.tar[set/000023.jpg]");
     let one = load(&tar_source(&place.join("*a.tar"), "")).unwrap();
@@ -327,7 +281,7 @@ fn tar_shards_have_the_images_of_the_folder_in_their_order() {
 
 #[test]
 fn shards_that_are_cut_off_or_do_not_fit_are_named() {
-    let (dir, names) = pictures();
+    let (dir, names) = three_classes();
     let all = members(dir.path(), &names);
     let path = dir.path().join("x.tar");
     write_tar(&path, &all);
@@ -369,4 +323,121 @@ fn shards_that_are_cut_off_or_do_not_fit_are_named() {
     write_tar(&path, &images);
     let data = load(&tar_source(&path, "")).unwrap();
     assert!(!data.train.has_labels());
+}
+
+#[test]
+fn what_is_no_tar_file_or_no_file_at_all_is_called_what_it_is() {
+    let (dir, names) = three_classes();
+    let place = shards(dir.path(), &names);
+    let path = place.join("c.tar");
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    packed
+        .write_all(&fs::read(place.join("a.tar")).unwrap())
+        .unwrap();
+    fs::write(&path, packed.finish().unwrap()).unwrap();
+    for source in [&path, &place] {
+        said(
+            &tar_source(source, ""),
+            &["c.tar: this is no tar file but compressed by gzip; unpack it first"],
+        );
+    }
+    // A member whose name begins as a file of another kind does.
+    let member = ("PAR1/0.cls".to_owned(), b"0".to_vec());
+    let picture = fs::read(dir.path().join("0/0.png")).unwrap();
+    let all = [
+        vec![member, ("PAR1/0.png".to_owned(), picture)],
+        members(dir.path(), &names),
+    ]
+    .concat();
+    write_tar(&path, &all);
+    assert!(load(&tar_source(&path, "")).is_ok());
+    fs::remove_file(&path).unwrap();
+    for kind in ["tar", "parquet"] {
+        let pipe = place.join(format!("pipe.{kind}"));
+        std::os::unix::fs::symlink("/dev/zero", &pipe).unwrap();
+        // Named, and found in a folder.
+        for named in [&pipe, &place] {
+            said(
+                &thirds(kind, named, ""),
+                &[&format!("pipe.{kind}"), "no plain file"],
+            );
+        }
+        fs::remove_file(&pipe).unwrap();
+    }
+}
+
+#[test]
+fn a_label_that_counts_no_class_is_told_where_it_stands() {
+    let (dir, names) = three_classes();
+    let place = shards(dir.path(), &names);
+    let mut all = members(dir.path(), &names);
+    all[2].1 = b"4000000000".to_vec();
+    let path = dir.path().join("held.tar");
+    write_tar(&path, &all);
+    let both = source(&format!(
+        "kind = 'tar'\ntrain = {place:?}\nheld_out = {path:?}\nsize = 8\n"
+    ));
+    said(
+        &both,
+        &[
+            "held.tar: \"set/000001.cls\": the label is 4000000000",
+            "below 1,048,576",
+        ],
+    );
+}
+
+#[test]
+fn a_name_that_is_no_text_is_told_with_the_key_that_needs_one() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+    let (dir, _) = three_classes();
+    let name = OsStr::from_bytes(b"0/\xff.png");
+    fs::copy(dir.path().join("0/0.png"), dir.path().join(name)).unwrap();
+    assert!(load(&folder(dir.path(), "")).is_ok());
+    said(
+        &folder(dir.path(), "lazy = true\n"),
+        &["rename it, or remove the key data.lazy"],
+    );
+}
+
+#[test]
+fn names_of_images_are_printed_alike_everywhere() {
+    let (dir, names) = three_classes();
+    let name = "0/a\u{1b}\tb'\u{e9}.png";
+    fs::write(dir.path().join(name), b"no picture").unwrap();
+    let data = load(&folder(dir.path(), "lazy = true\n")).unwrap();
+    let faults = data.faults();
+    let [(split, fault)] = faults.as_slice() else {
+        panic!("{faults:?}");
+    };
+    let shown = "0/a\\u001b\\u0009b'\u{e9}.png";
+    assert!(
+        fault.to_string().starts_with(&format!("{shown}: ")),
+        "{fault}"
+    );
+    let images = data.split(*split);
+    let id = ids(&data, *split)
+        .into_iter()
+        .find(|id| images.name(*id).unwrap().file == name)
+        .unwrap();
+    assert_eq!(images.name(id).unwrap().to_string(), shown);
+    let error = images.image(id).unwrap_err().to_string();
+    assert!(error.contains(shown), "{error}");
+    // Members of shards, too.
+    let path = dir.path().join("x.tar");
+    let member = ("k\u{1b}'.png".to_owned(), b"no picture".to_vec());
+    let mut all = members(dir.path(), &names[..4]);
+    all.retain(|(name, _)| !name.ends_with(".cls"));
+    all.push(member);
+    write_tar(&path, &all);
+    let data = load(&tar_source(&path, "")).unwrap();
+    let (split, fault) = data.faults().remove(0);
+    assert!(
+        fault.to_string().starts_with("x.tar[k\\u001b'.png]: "),
+        "{fault}"
+    );
+    let images = data.split(split);
+    let told = |id: &SampleId| images.image(*id).err().map(|error| error.to_string());
+    let told = ids(&data, split).iter().find_map(told).unwrap();
+    assert!(told.contains("x.tar[k\\u001b'.png]: "), "{told}");
 }

@@ -2,69 +2,29 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod pictures;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use afterimage_data::{DataError, DataSet, DataSource, Limits};
-use afterimage_hooks::{SampleId, Split};
-use image::{Rgb, RgbImage};
+use afterimage_data::{DataSet, DataSource};
+use afterimage_hooks::SampleId;
 use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
+use pictures::{assert_same_images, load, pictures, said, source, thirds};
 use tempfile::TempDir;
 
-/// Two classes of six pictures as PNG files, with names and classes in order.
-fn pictures() -> (TempDir, Vec<(String, u32)>) {
-    let dir = TempDir::new().unwrap();
-    let mut names = Vec::new();
-    for class in 0..2u32 {
-        fs::create_dir(dir.path().join(class.to_string())).unwrap();
-        for at in 0..6u32 {
-            let name = format!("{class}/{at}.png");
-            let picture = RgbImage::from_fn(9, 11 + at, |x, y| {
-                Rgb([(90 * class + x) as u8, (20 * at + y) as u8, (x * y) as u8])
-            });
-            picture.save(dir.path().join(&name)).unwrap();
-            names.push((name, class));
-        }
-    }
-    (dir, names)
-}
-
-fn source(text: &str) -> DataSource {
-    toml::from_str(text).unwrap()
-}
-
-fn load(source: &DataSource) -> Result<DataSet, DataError> {
-    source.load(Limits::default())
+/// Two classes of six pictures as PNG files.
+fn two_classes() -> (TempDir, Vec<(String, u32)>) {
+    pictures(2, 6, &["png"])
 }
 
 fn in_memory(dir: &Path) -> DataSet {
-    load(&source(&format!(
-        "kind = 'folder'\ntrain = {dir:?}\nhold_out_every = 3\nsize = 8\n"
-    )))
-    .unwrap()
-}
-
-fn assert_same_images(one: &DataSet, other: &DataSet) {
-    for split in [Split::Train, Split::HeldOut] {
-        assert_eq!(one.split(split).labels(), other.split(split).labels());
-        let ids: Vec<SampleId> = (0..one.split(split).len() as u32).map(SampleId).collect();
-        assert_eq!(
-            one.images(split, &ids).unwrap(),
-            other.images(split, &ids).unwrap()
-        );
-    }
-}
-
-fn said(source: &DataSource, words: &[&str]) {
-    let message = load(source).unwrap_err().to_string();
-    for word in words {
-        assert!(message.contains(word), "no {word:?} in {message}");
-    }
+    load(&thirds("folder", dir, "")).unwrap()
 }
 
 /// A shard as public sets have it: `image` with `bytes` and `path`, and `label`.
@@ -108,14 +68,12 @@ fn shard(path: &Path, dir: &Path, rows: &[(String, u32)], about: Option<&str>) {
 }
 
 fn parquet_source(place: &Path, more: &str) -> DataSource {
-    source(&format!(
-        "kind = 'parquet'\ntrain = {place:?}\nhold_out_every = 3\nsize = 8\n{more}"
-    ))
+    thirds("parquet", place, more)
 }
 
 #[test]
 fn parquet_shards_have_the_images_of_the_folder_in_memory_and_in_a_cache() {
-    let (dir, names) = pictures();
+    let (dir, names) = two_classes();
     let place = dir.path().join("data");
     fs::create_dir(&place).unwrap();
     let about = r#"{"info":{"features":{"label":{"names":["cat","dog"],"_type":"ClassLabel"}}}}"#;
@@ -131,7 +89,7 @@ fn parquet_shards_have_the_images_of_the_folder_in_memory_and_in_a_cache() {
         &names[7..],
         Some(about),
     );
-    let (plain, _) = pictures();
+    let (plain, _) = two_classes();
     let eager = in_memory(plain.path());
     let held = load(&parquet_source(&place.join("train-*.parquet"), "")).unwrap();
     assert_same_images(&eager, &held);
@@ -180,7 +138,7 @@ fn parquet_shards_have_the_images_of_the_folder_in_memory_and_in_a_cache() {
 
 #[test]
 fn parquet_of_another_schema_or_cut_off_is_told() {
-    let (dir, names) = pictures();
+    let (dir, names) = two_classes();
     let path = dir.path().join("x.parquet");
     shard(&path, dir.path(), &names, None);
     said(
@@ -198,6 +156,20 @@ fn parquet_of_another_schema_or_cut_off_is_told() {
     said(
         &parquet_source(&path, "label = 'image.bytes'\n"),
         &["x.parquet"],
+    );
+    let mut large = names.clone();
+    large[3].1 = 4_000_000_000;
+    let held = dir.path().join("held.parquet");
+    shard(&held, dir.path(), &large, None);
+    let both = source(&format!(
+        "kind = 'parquet'\ntrain = {path:?}\nheld_out = {held:?}\nsize = 8\n"
+    ));
+    said(
+        &both,
+        &[
+            "held.parquet: row 3: the label is 4000000000",
+            "below 1,048,576",
+        ],
     );
     let whole = fs::read(&path).unwrap();
     fs::write(&path, &whole[..whole.len() / 2]).unwrap();
@@ -279,7 +251,16 @@ fn arrays_are_read_image_by_image_in_each_layout() {
     npy(&labels, "<i8", "(6,)", &negative);
     said(
         &of(&dir.path().join("a.npy")),
-        &["y.npy", "the label of image 2"],
+        &["y.npy", "the label of image 2 is -1", "from 0 on"],
+    );
+    let large: Vec<u8> = [0i64, 1, 0, 1, 4_000_000, 1]
+        .iter()
+        .flat_map(|l| l.to_le_bytes())
+        .collect();
+    npy(&labels, "<i8", "(6,)", &large);
+    said(
+        &of(&dir.path().join("a.npy")),
+        &["y.npy: the label of image 4 is 4000000", "below 1,048,576"],
     );
     let a = dir.path().join("a.npy");
     let bare = load(&source(&format!("kind = 'npy'\ntrain_images = {a:?}\n"))).unwrap();
@@ -288,7 +269,7 @@ fn arrays_are_read_image_by_image_in_each_layout() {
 
 #[test]
 fn a_list_has_paths_labels_and_splits() {
-    let (dir, names) = pictures();
+    let (dir, names) = two_classes();
     let list = dir.path().join("list.csv");
     let write = |rows: &[(&str, &str, &str)]| {
         let lines = rows
@@ -316,7 +297,7 @@ fn a_list_has_paths_labels_and_splits() {
         .collect();
     write(&rows);
     let eager = in_memory(&{
-        let (plain, _) = pictures();
+        let (plain, _) = two_classes();
         plain.keep()
     });
     let data = load(&of("split = 'part'\n")).unwrap();
@@ -347,6 +328,20 @@ fn a_list_has_paths_labels_and_splits() {
     said(&of("split = 'part'\n"), &["line 14", "\"dev\""]);
     with(("0/1.png", "", "train"));
     said(&of(""), &["line 14 has no label"]);
+    with(("", "ash", "train"));
+    said(&of(""), &["line 14 has no path"]);
+    // Lines are counted as an editor counts them, and delimiters are those of tables.
+    let text = fs::read_to_string(&list).unwrap();
+    fs::write(&list, text.replacen('\n', "\n\n\n", 1).replace(',', ";")).unwrap();
+    said(&of(""), &["line 16 has no path"]);
+    write(&rows);
+    let text = fs::read_to_string(&list).unwrap();
+    fs::write(&list, text.replace(',', "\t")).unwrap();
+    assert_same_images(&eager, &load(&of("split = 'part'\n")).unwrap());
+    let mut packed = vec![0x1f, 0x8b];
+    packed.extend(text.bytes());
+    fs::write(&list, packed).unwrap();
+    said(&of(""), &["list.csv: this is compressed by gzip"]);
     std::os::unix::fs::symlink("/etc/hosts", dir.path().join("0/out.png")).unwrap();
     with(("0/out.png", "ash", "train"));
     said(&of(""), &["0/out.png", "a link that leads out of it"]);

@@ -46,7 +46,7 @@ pub enum PartialError {
         place: PathBuf,
     },
     /// The place holds something.
-    #[error("{}: this is there already; choose another directory with --out", place.display())]
+    #[error("{}: this is there already; choose another place", place.display())]
     Full {
         /// The place of the result.
         place: PathBuf,

@@ -62,5 +62,5 @@ pub use sample_scores::{CellValues, EpochHistory, SampleHistory, SampleValues};
 pub use scope::{Desk, RunInfo, Scope};
 pub use site::{Site, SiteKind};
 pub use state::PluginState;
-pub use structure::{Structure, UnitGroup, UnitParameters, WeightCost};
+pub use structure::{Structure, TensorSize, UnitGroup, UnitParameters, WeightCost};
 pub use tap::{HostReadings, Readings, Reduce, TapMode, TapPlan, TapSpec, glob};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::clock::Clock;
+use crate::context::Outcome;
 
 /// One measured thing, without its time.
 #[derive(Debug, Clone, PartialEq)]
@@ -104,6 +105,16 @@ pub trait Sink: Send {
     /// # Errors
     /// As for [`write`](Self::write).
     fn flush(&mut self) -> std::io::Result<()>;
+
+    /// The run has ended as `outcome` says, and no record follows; as [`flush`](Self::flush) unless told. A sink
+    /// that hands records on in its own time waits here until they have arrived, for some seconds at most.
+    ///
+    /// # Errors
+    /// As for [`write`](Self::write); what was not written then is lost.
+    fn close(&mut self, outcome: &Outcome) -> std::io::Result<()> {
+        let _ = outcome;
+        self.flush()
+    }
 
     /// Records that it could not write and does not hold to try again; `None`, the default, where each whose
     /// [`write`](Self::write) failed is such a one.

@@ -40,6 +40,15 @@ pub struct WeightCost {
     pub groups: Vec<(String, u64)>,
 }
 
+/// How many values a tensor of the encoder holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TensorSize {
+    /// Values that depend on no group.
+    pub fixed: u64,
+    /// Groups whose number of units its number of values is a multiple of, each with that factor.
+    pub groups: Vec<(String, u64)>,
+}
+
 /// How the units of a model hang together and what its weights cost.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Structure {
@@ -47,6 +56,8 @@ pub struct Structure {
     pub groups: Vec<UnitGroup>,
     /// Weights in forward order; empty where the size of images is not known.
     pub weights: Vec<WeightCost>,
+    /// Tensors of the encoder that are trained, in forward order; empty where they are not known.
+    pub parameters: Vec<TensorSize>,
 }
 
 impl Structure {
@@ -58,16 +69,26 @@ impl Structure {
     /// Multiply-accumulate operations of a forward pass of one image, in convolutions, fully
     /// connected layers and attention, with `kept` units of the groups that it names.
     pub fn macs(&self, kept: &BTreeMap<String, usize>) -> u64 {
+        let of = |weight: &WeightCost| {
+            weight.positions * self.values(weight.fixed, &weight.groups, kept)
+        };
+        self.weights.iter().map(of).sum()
+    }
+
+    /// Values of the encoder that are trained, with `kept` units of the groups that it names.
+    pub fn parameter_count(&self, kept: &BTreeMap<String, usize>) -> u64 {
+        let of = |tensor: &TensorSize| self.values(tensor.fixed, &tensor.groups, kept);
+        self.parameters.iter().map(of).sum()
+    }
+
+    /// The values of a tensor.
+    fn values(&self, fixed: u64, groups: &[(String, u64)], kept: &BTreeMap<String, usize>) -> u64 {
         let units = |name: &String| -> u64 {
             let all = || self.group(name).map_or(0, |group| group.units);
             kept.get(name).copied().unwrap_or_else(all) as u64
         };
-        let of = |weight: &WeightCost| -> u64 {
-            let factors = weight.groups.iter();
-            let values: u64 = factors.map(|(name, factor)| factor * units(name)).product();
-            weight.positions * weight.fixed * values
-        };
-        self.weights.iter().map(of).sum()
+        let factors = groups.iter().map(|(name, factor)| factor * units(name));
+        fixed * factors.product::<u64>()
     }
 }
 
@@ -110,10 +131,16 @@ mod tests {
                     groups: vec![("a".to_owned(), 1), ("b".to_owned(), 2)],
                 },
             ],
+            parameters: vec![TensorSize {
+                fixed: 9,
+                groups: vec![("a".to_owned(), 1), ("b".to_owned(), 2)],
+            }],
         };
         let all = 100 * 27 * 4 + 25 * 9 * 4 * 12;
         assert_eq!(structure.macs(&BTreeMap::new()), all);
         let kept = BTreeMap::from([("a".to_owned(), 2)]);
         assert_eq!(structure.macs(&kept), all / 2);
+        assert_eq!(structure.parameter_count(&BTreeMap::new()), 9 * 4 * 12);
+        assert_eq!(structure.parameter_count(&kept), 9 * 2 * 12);
     }
 }

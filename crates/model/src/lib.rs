@@ -44,6 +44,7 @@ mod token_block;
 mod transplant;
 mod unit_parameters;
 mod unit_step;
+mod values;
 mod view;
 mod vit;
 
@@ -70,5 +71,6 @@ pub use token_block::{TokenBlock, TokenNorm, TokenSites};
 pub use transplant::transplant;
 pub use unit_parameters::unit_parameters;
 pub use unit_step::step_unit;
+pub use values::values;
 pub use view::EncoderView;
 pub use vit::{Vit, VitConfig, VitSize};

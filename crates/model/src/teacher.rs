@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::tensor::Tensor;
 
 use crate::paths::is_statistic;
 use crate::snapshot;
+use crate::values::values;
 
 /// A copy of `module` with ids of its own and without gradients, for [`moved_towards`].
 ///
@@ -28,39 +29,12 @@ pub fn teacher<M: Module>(module: &M) -> M {
 ///
 /// Running statistics stay as they are: the teacher's norms gather them in its own forward passes.
 pub fn moved_towards<M: Module>(teacher: M, student: &M, momentum: f64) -> M {
-    let mut values = Values::default();
-    student.visit(&mut values);
+    let parameters = values(student, |path, _| !is_statistic(path));
     teacher.map(&mut Move {
         path: Vec::new(),
-        student: values.found,
+        student: parameters.into_iter().collect(),
         momentum,
     })
-}
-
-/// The parameters of a module by path, flat.
-#[derive(Default)]
-struct Values {
-    path: Vec<String>,
-    found: BTreeMap<String, Tensor<1>>,
-}
-
-impl ModuleVisitor for Values {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if !is_statistic(&self.path) {
-            let value = param.val().without_autodiff();
-            let elements = value.shape().num_elements();
-            self.found
-                .insert(self.path.join("."), value.reshape([elements]));
-        }
-    }
 }
 
 struct Move {

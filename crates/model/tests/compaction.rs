@@ -182,6 +182,8 @@ proptest! {
         let kept: BTreeMap<String, usize> =
             smaller.kept.iter().map(|(name, kept)| (name.to_owned(), kept.units.len())).collect();
         prop_assert_eq!(whole.macs(&kept), structure_of(&smaller.encoder, side).macs(&BTreeMap::new()));
+        prop_assert_eq!(whole.parameter_count(&BTreeMap::new()), parameter_count(&encoder) as u64);
+        prop_assert_eq!(whole.parameter_count(&kept), parameter_count(&smaller.encoder) as u64);
         // Nothing is left that could go.
         let again = compact(&smaller.encoder, &smaller.masks, embedding, images(side, seed));
         if let Ok(again) = again {

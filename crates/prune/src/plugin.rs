@@ -28,6 +28,7 @@ const STATE: u32 = 1;
 /// | `prune/fraction` | what is gone of the units or operations |
 /// | `prune/units` | units that are gone |
 /// | `prune/macs` | multiply-accumulate operations of an image that are left, where the model tells |
+/// | `prune/parameters` | trained values of the encoder that are left, where the model tells |
 /// | `prune/unscored` | units that could not be chosen for want of a score |
 /// | `prune/chosen` | table with a row a pruned unit |
 #[derive(Debug)]
@@ -278,6 +279,10 @@ impl Prune {
         cx.scalar("prune/unscored", unscored as f64);
         if !structure.weights.is_empty() && self.config.couple {
             cx.scalar("prune/macs", structure.macs(&left) as f64);
+        }
+        if !structure.parameters.is_empty() && self.config.couple {
+            let count = structure.parameter_count(&left);
+            cx.scalar("prune/parameters", count as f64);
         }
         let columns = [
             ("group", Column::Text(names)),

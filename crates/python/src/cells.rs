@@ -7,10 +7,20 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 
-/// A column: its name, its cells (an array `[n]` of numbers, or a list of texts and `None`), and how
-/// many of its whole numbers are a day, where it holds moments.
+/// A column: its name, its cells (an array `[n]` of numbers, or a list of texts and `None`), and what its
+/// numbers stand for, where they are none.
 #[derive(FromPyObject)]
-pub struct Column<'py>(String, Buffer<'py>, Option<f64>);
+pub struct Column<'py>(String, Buffer<'py>, Option<Unit>);
+
+/// What numbers stand for.
+#[derive(FromPyObject)]
+enum Unit {
+    /// `True`: truths, 0 and 1; those that are missing are no number. `True` is a number for Python, too, and
+    /// so is tried first.
+    Truth(bool),
+    /// Moments, of which so many are a day.
+    PerDay(f64),
+}
 
 /// Cells where they lie.
 #[derive(FromPyObject)]
@@ -34,15 +44,20 @@ const NOT_A_TIME: i64 = i64::MIN;
 impl Column<'_> {
     /// The column, which borrows the cells.
     pub fn held(&self) -> HeldColumn<'_> {
-        let Self(name, buffer, per_day) = self;
-        let (kind, cells) = match (buffer, per_day) {
+        let Self(name, buffer, unit) = self;
+        let (kind, cells) = match (buffer, unit) {
             (Buffer::Texts(_), _) => (Kind::Text, buffer.cells()),
-            (Buffer::I64(_), Some(per_day)) => (Kind::Date(*per_day), buffer.moments()),
+            (Buffer::I64(_), Some(Unit::PerDay(per_day))) => {
+                (Kind::Date(*per_day), buffer.moments())
+            }
+            (_, Some(Unit::Truth(true))) => (Kind::Number, truths(buffer.cells())),
             _ => (Kind::Number, buffer.cells()),
         };
         HeldColumn {
             name: name.clone(),
             kind,
+            single: matches!(buffer, Buffer::F32(_)),
+            truth: matches!(unit, Some(Unit::Truth(true))),
             cells,
         }
     }
@@ -94,6 +109,21 @@ impl Buffer<'_> {
             }
         })
     }
+}
+
+/// Truths as whole numbers, as files have them; gaps make numbers with fractions of them in Python.
+fn truths(cells: HeldCells<'_>) -> HeldCells<'_> {
+    Box::new(move |sink| {
+        cells(&mut |cell| {
+            sink(match cell {
+                Cell::Number(Number::Real(number)) if number.is_nan() => Cell::Null,
+                Cell::Number(Number::Real(number)) => {
+                    Cell::Number(Number::Whole(i128::from(number != 0.0)))
+                }
+                cell => cell,
+            });
+        });
+    })
 }
 
 /// The columns of a table that Python hands over as a list of triples.

@@ -29,6 +29,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(select::select, module)?)?;
     module.add_function(wrap_pyfunction!(select::strategies, module)?)?;
     module.add_function(wrap_pyfunction!(select::names_rows, module)?)?;
+    module.add_function(wrap_pyfunction!(select::names_clock, module)?)?;
     module.add_function(wrap_pyfunction!(files::read_scalars, module)?)?;
     module.add_function(wrap_pyfunction!(files::read_parquet, module)?)?;
     module.add_function(wrap_pyfunction!(command::command, module)?)

@@ -2,7 +2,7 @@
 
 use afterimage::coreset::gate::ranks;
 use afterimage::coreset::{
-    Budget, Bytes, CoresetError, Evidence, Greedy, LentMatrix, Partition, Points, Prefer,
+    Budget, CoresetError, Evidence, Greedy, LentMatrix, Partition, Points, Prefer,
     Selection, Settings, Storage, Strategy, Weighting,
 };
 use numpy::{IntoPyArray as _, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods as _};
@@ -12,7 +12,8 @@ use pyo3::types::PyDict;
 
 use crate::told::coreset_error;
 
-/// The arguments of `afterimage.select`, checked for their types and against each other.
+/// The arguments of `afterimage.select`, checked for their types and against each other; what is `None` is as
+/// the command has it where a flag is not given.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 pub struct Arguments<'py> {
@@ -21,19 +22,19 @@ pub struct Arguments<'py> {
     memorization: Vec<PyReadonlyArray1<'py, f64>>,
     k: Option<usize>,
     fraction: Option<f64>,
-    strategy: String,
-    greedy: String,
-    epsilon: f64,
-    weights: String,
+    strategy: Option<String>,
+    greedy: Option<String>,
+    epsilon: Option<f64>,
+    weights: Option<String>,
     cap: Option<f64>,
     radius: Option<f64>,
     clusters: Option<usize>,
-    prefer: String,
+    prefer: Option<String>,
     bonus: Option<f64>,
     memory: Option<String>,
     storage: Option<String>,
     threads: Option<usize>,
-    seed: u64,
+    seed: Option<u64>,
     gains: bool,
 }
 
@@ -122,6 +123,12 @@ pub fn names_rows(name: &str) -> bool {
     afterimage_table::names_rows(name)
 }
 
+/// Whether a column of this name says when a run wrote the row, rather than what was measured.
+#[pyfunction]
+pub fn names_clock(name: &str) -> bool {
+    afterimage_table::names_clock(name)
+}
+
 fn slice<'a, T: numpy::Element>(array: &'a PyReadonlyArray1<'_, T>) -> PyResult<&'a [T]> {
     let scattered = |_| PyValueError::new_err("an array must lie in one piece of memory");
     array.as_slice().map_err(scattered)
@@ -164,13 +171,17 @@ impl Arguments<'_> {
             (Some(k), _) => Budget::Count(k),
             (None, fraction) => Budget::Fraction(fraction.unwrap_or(0.0)),
         };
+        let defaults = Settings::new(budget);
         let mut named = Strategy::ALL.into_iter();
-        let Some((_, strategy)) = named.find(|(name, _)| *name == self.strategy) else {
-            let names = strategies().join("', '");
-            return wrong(
-                "strategy",
-                format!("{:?} is not one of '{names}'", self.strategy),
-            );
+        let strategy = match &self.strategy {
+            None => defaults.strategy,
+            Some(told) => match named.find(|(name, _)| name == told) {
+                Some((_, strategy)) => strategy,
+                None => {
+                    let names = strategies().join("', '");
+                    return wrong("strategy", format!("{told:?} is not one of '{names}'"));
+                }
+            },
         };
         let storages = [
             Storage::Dense,
@@ -189,7 +200,7 @@ impl Arguments<'_> {
             },
         };
         let memory = match &self.memory {
-            None => Bytes(2 << 30),
+            None => defaults.memory,
             Some(text) => match text.parse() {
                 Ok(bytes) => bytes,
                 Err(reason) => return wrong("memory", reason),
@@ -200,29 +211,30 @@ impl Arguments<'_> {
             Some(threads) => return wrong("threads", format!("{threads} is not in 1..=1024")),
             None => std::thread::available_parallelism().map_or(1, usize::from),
         };
-        let defaults = Settings::new(budget);
         Ok(Settings {
             strategy,
-            weighting: match (self.weights.as_str(), self.radius) {
-                ("none", _) => Weighting::None,
-                ("radius", Some(distance)) => Weighting::Radius { distance },
+            weighting: match (self.weights.as_deref(), self.radius) {
+                (Some("none"), _) => Weighting::None,
+                (Some("radius"), Some(distance)) => Weighting::Radius { distance },
                 _ => Weighting::ClusterSize { cap: self.cap },
             },
-            greedy: match self.greedy.as_str() {
-                "naive" => Greedy::Naive,
-                "lazy" => Greedy::Lazy,
-                "stochastic" => Greedy::Stochastic {
-                    epsilon: self.epsilon,
+            greedy: match self.greedy.as_deref() {
+                Some("naive") => Greedy::Naive,
+                Some("lazy") => Greedy::Lazy,
+                Some("stochastic") => Greedy::Stochastic {
+                    epsilon: self.epsilon.unwrap_or(Greedy::EPSILON),
                 },
-                _ => Greedy::EventDriven,
+                Some("event-driven") => Greedy::EventDriven,
+                _ => defaults.greedy,
             },
             memory,
             storage,
             threads,
-            seed: self.seed,
-            prefer: match self.prefer.as_str() {
-                "typical" => Prefer::Typical,
-                _ => Prefer::Memorized,
+            seed: self.seed.unwrap_or(defaults.seed),
+            prefer: match self.prefer.as_deref() {
+                Some("typical") => Prefer::Typical,
+                Some("memorized") => Prefer::Memorized,
+                _ => defaults.prefer,
             },
             bonus: self.bonus.unwrap_or(defaults.bonus),
             ..defaults

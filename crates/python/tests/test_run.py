@@ -58,3 +58,14 @@ def test_what_is_no_run_is_refused(tmp_path: Path, run_directory: Path) -> None:
     run = afterimage.load_run(run_directory)
     with pytest.raises(KeyError, match="no table of this run; there are "):
         run.tables["absent"]
+
+
+def test_epochs_are_in_order_however_many_digits_they_have(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("")
+    folder = tmp_path / "tables" / "a.b"
+    folder.mkdir(parents=True)
+    for epoch in (2, 9_999, 10_000, 9, 10, 100_000):
+        name = f"epoch-{epoch}.parquet" if epoch < 100 else f"epoch-{epoch:04}.parquet"
+        pl.DataFrame({"epoch": [epoch]}).write_parquet(folder / name)
+    table = afterimage.load_run(tmp_path).tables["a/b"]
+    assert table["epoch"].tolist() == [2, 9, 10, 9_999, 10_000, 100_000]

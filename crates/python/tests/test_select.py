@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
+import inspect
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +102,113 @@ def test_frames_and_arrays_of_any_layout_choose_the_same(embeddings: NDArray[np.
         assert afterimage.select(named, k=9).indices.tolist() == expected
     with pytest.warns(UserWarning, match="^X: single precision tells 1 of .* column 0 apart, .* 16 of 16"):
         afterimage.select(embeddings.astype(np.float64) * 1e-9 + 1e3, k=2)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_frames_are_read_as_their_parquet_files(tmp_path: Path, library: str) -> None:
+    draw = np.random.default_rng(4)
+    n = 90
+    moments = np.datetime64("2024-03-01T00:00") + draw.integers(0, 10**6, n).astype("timedelta64[m]")
+    frame = pl.DataFrame(
+        {
+            "epoch": np.full(n, 3),
+            "step": np.full(n, 40),
+            "user_id": draw.permutation(n),
+            "day": moments.astype("datetime64[D]"),
+            "at": moments.astype("datetime64[us]"),
+            "x": draw.normal(size=n) * 300,
+            "huge": draw.integers(0, 2**60, n),
+            "left": draw.normal(size=n) * 1e6,
+        }
+    ).with_columns(pl.col("huge") // 2**50)
+    frame.write_parquet(tmp_path / "x.parquet")
+    chosen = written(tmp_path / "out", tmp_path / "x.parquet", "--count", 12, "--ignore", "left")
+    columns = {name: frame[name].to_numpy() for name in frame.columns}
+    given = pd.DataFrame(columns) if library == "pandas" else frame
+    with pytest.warns(UserWarning) as told:
+        coreset = afterimage.select(given, k=12, ignore="left")
+    assert coreset.indices.tolist() == chosen["index"].tolist()
+    words = [str(warning.message) for warning in told]
+    assert words == [
+        "columns `epoch`, `step` are left out: each says when a run wrote the row; rename it if it says "
+        "more than that",
+        "column `user_id` is left out: it numbers the rows; rename it if it says more than that",
+    ]
+    with pytest.warns(UserWarning):
+        assert afterimage.select(given, k=12, ignore=[8]).indices.tolist() == chosen["index"].tolist()
+    # What is left of a table that has nothing else is what is asked for.
+    clock = given[["epoch", "step"]]
+    assert len(afterimage.select(clock, k=1)) == 1
+    assert len(afterimage.select(given[["user_id"]], k=1)) == 1
+
+
+def test_gaps_are_named(embeddings: NDArray[np.float32]) -> None:
+    days = pd.to_datetime(["2024-01-01", None, "2024-01-03"])
+    words = r"^X: column `day` has no value in row 2 \(sample 1\); a coreset needs every one"
+    with pytest.raises(ValueError, match=words):
+        afterimage.select(pd.DataFrame({"day": days}), k=1)
+    with pytest.raises(ValueError, match=words):
+        afterimage.select(pl.DataFrame({"day": [datetime.date(2024, 1, 1), None, datetime.date(2024, 1, 3)]}), k=1)
+    with pytest.raises(ValueError, match="^X: column `y` has no value in row 1"):
+        afterimage.select(pd.DataFrame({"x": [1.0, 2.0], "y": [np.nan, 1.0]}), k=1)
+    x = embeddings[:3]
+    for labels in (
+        np.array(["2024-01-01", "NaT", "2024-01-03"], dtype="datetime64[D]"),
+        pd.Series(days),
+        pl.Series([1, None, 2]),
+        [1.0, float("nan"), 2.0],
+        ["a", None, "b"],
+    ):
+        with pytest.raises(ValueError, match="^labels: sample 1 has none"):
+            afterimage.select(x, labels, k=2)
+
+
+def test_lists_are_rows(embeddings: NDArray[np.float32]) -> None:
+    rows = embeddings.tolist()
+    coreset = afterimage.select(rows, k=9)
+    assert coreset.indices.tolist() == afterimage.select(embeddings, k=9).indices.tolist()
+    assert coreset.take(rows) == [rows[place] for place in coreset.indices]
+    assert coreset.take(pd.Series(range(400))).tolist() == coreset.indices.tolist()
+    whole = afterimage.select([[0, 5], [1, 5], [9, 5]], k=1, ignore="2")
+    assert whole.indices.tolist() == [1]
+    with pytest.raises(ValueError, match="^X: its rows are not of one length"):
+        afterimage.select([[1.0, 2.0], [3.0]], k=1)
+
+
+def test_columns_that_are_not_there_cannot_be_ignored(embeddings: NDArray[np.float32]) -> None:
+    with pytest.raises(ValueError, match="^ignore: there is no column `17`; its columns are numbered 1 to 16"):
+        afterimage.select(embeddings, k=3, ignore=["17"])
+    with pytest.raises(ValueError, match="^ignore: there is no column `c`; its columns are a, b"):
+        afterimage.select(pd.DataFrame({"a": [1, 2], "b": [1, 2]}), k=1, ignore="c")
+
+
+def test_advice_fits_the_type() -> None:
+    for cells, words in (
+        ([datetime.date(2024, 1, 1)] * 2, "column `x`: objects of type date are not read; make them moments"),
+        ([Decimal(1), Decimal(2)], "column `x`: objects of type Decimal are not read; make them float64"),
+        ([[1.0], [2.0]], "column `x`: objects of type list are not read; give each of their parts as a column"),
+        (pd.to_timedelta([1, 2], unit="D"), r"column `x`: timedelta64\[.*\] are not read; make them numbers"),
+        ([1, datetime.date(2024, 1, 1)], "column `x`: numbers and objects of type date are mixed"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            afterimage.select(pd.DataFrame({"x": pd.Series(cells)}), k=1)
+    with pytest.raises(ValueError, match="labels: objects of type date are not read; make them moments, as "
+                                         "pandas.to_datetime does$"):
+        afterimage.select([[1.0], [2.0]], [datetime.date(2024, 1, 1)] * 2, k=1)
+
+
+def test_defaults_are_those_of_the_command() -> None:
+    told = " ".join(call("select", "--help").stdout.split())
+    greedy = inspect.signature(FacilityLocation).parameters
+    assert f"By default `{greedy['optimizer'].default}`" in told
+    assert f"by default {greedy['epsilon'].default}" in told
+    ours = inspect.signature(afterimage.select).parameters
+    assert f"[default: {ours['strategy'].default}]" in told
+    assert f"Seed of random choices [default: {ours['seed'].default}]" in told
+    assert greedy["random_state"].default == ours["seed"].default
+    # All else is left to the library, as the command leaves it.
+    given = {"X", "ignore", "strategy", "seed"}
+    assert all(one.default is None for name, one in ours.items() if name not in given)
 
 
 def test_owners_and_cost_fit_each_other(embeddings: NDArray[np.float32]) -> None:

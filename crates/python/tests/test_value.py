@@ -66,6 +66,28 @@ def test_frames_and_files_have_the_same_values(
     assert_same(values, rows, cells)
 
 
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_labels_and_categories_have_the_texts_that_files_give_them(
+    table: pd.DataFrame, tmp_path: Path, library: str
+) -> None:
+    rows = len(table)
+    frame = pd.DataFrame({
+        "x": table["x"],
+        "truth": np.arange(rows) % 3 == 0,
+        "single": (np.arange(rows) % 4 / 10).astype(np.float32),
+        "day": pd.Timestamp("2020-09-18") + pd.to_timedelta(np.arange(rows) % 5, unit="D"),
+    })
+    polar(frame).write_parquet(tmp_path / "t.parquet")
+    frame = polar(frame) if library == "polars" else frame
+    flags = ["--task", "classification", "--categorical", "single", "--categorical", "day"]
+    of_file = written(tmp_path / "t.parquet", tmp_path / "out", "--label", "truth", *flags)
+    values = afterimage.value(
+        frame, label="truth", task="classification", categorical=["single", "day"], learners=60
+    )
+    assert_same(values, *of_file)
+    assert list(values.classes) == ["False", "True"]
+
+
 def test_frames_keep_index_ids_and_labels(table: pd.DataFrame) -> None:
     values = afterimage.value(table, label="label", id="key", learners=20)
     rows = values.rows()

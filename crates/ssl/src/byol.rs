@@ -119,7 +119,7 @@ impl Objective for Byol {
         batch: ObjectiveBatch,
         taps: &mut Taps,
     ) -> ObjectiveOutput {
-        self.steps.at(batch.pace);
+        self.steps.begin(batch.pace);
         let images = batch.images.clone().detach();
         let told = self.teacher.encode(images, &mut taps.masks_alone());
         let told = self.teacher_projection.forward(told);

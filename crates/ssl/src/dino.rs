@@ -216,7 +216,7 @@ impl Objective for Dino {
         batch: ObjectiveBatch,
         taps: &mut Taps,
     ) -> ObjectiveOutput {
-        let step = self.steps.at(batch.pace);
+        let step = self.steps.begin(batch.pace);
         let images = batch.images.clone().detach();
         let told = self.teacher.encode(images, &mut taps.masks_alone());
         let told = self.teacher_head.forward(told, true).detach();

@@ -38,9 +38,10 @@ impl Steps {
         self.done.val().into_scalar::<f32>() as u64
     }
 
-    /// The step of the schedule, from 0, of a batch that stands for `pace` of them: the last of these, so
-    /// that the last step of a run is at the end of the schedule whoever makes its epochs shorter.
-    pub(crate) fn at(&self, pace: u64) -> u64 {
+    /// Begins the step of a batch that stands for `pace` steps of the schedule, which [`advanced`](Self::advanced)
+    /// ends. Gives the step of the schedule, from 0: the last of these, so that the last step of a run is at the
+    /// end of the schedule whoever makes its epochs shorter.
+    pub(crate) fn begin(&self, pace: u64) -> u64 {
         self.pace.put(pace);
         self.done() + pace.max(1) - 1
     }

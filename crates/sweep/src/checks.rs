@@ -102,6 +102,15 @@ pub(crate) fn checked(
                 pool.add(&draft, &of.common, &ok.digest);
                 sound.push(Sound { draft, ok, parents });
             }
+            Err(errors) if draft.is_chosen() => {
+                let first = errors.into_iter().next();
+                let why = first.map_or(String::new(), |error| {
+                    format!("{}: {}", error.key, error.message)
+                });
+                notes.insert(format!(
+                    "a point that the search chose is no config and counts as failed ({why})"
+                ));
+            }
             Err(errors) => {
                 problems.add(loaded, &all, errors);
                 broken.insert(draft.stage);

@@ -7,6 +7,7 @@ use afterimage_config::{Locations, Report, Validate};
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
+use crate::aims::Aim;
 use crate::compare::{self, Compare};
 use crate::name::{MOST, check_plain};
 use crate::overrides::{Override, leaves};
@@ -46,7 +47,12 @@ pub struct SweepConfig {
     #[schemars(with = "Keys")]
     pub set: Table,
     /// What trials are judged by.
-    pub metric: Metric,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric: Option<Metric>,
+    /// In place of `metric`, several things that trials are judged by at once, the one that tables are ordered by first:
+    /// `[{ name = "eval/knn" }, { name = "prune/macs", direction = "minimize" }]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aims: Vec<Aim>,
     /// Values of keys that are all combined with each other, as in `"batch_size" = [64, 128]`.
     #[serde(default)]
     #[schemars(with = "Keys")]
@@ -139,6 +145,10 @@ pub struct Search {
     /// How many; powers of two fill a space most evenly with `sobol`.
     #[schemars(range(min = 1))]
     pub samples: u32,
+    /// With `tpe` and `nsga2` how many are chosen at a time, from the results of all before them; default 16.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub generation: Option<u32>,
     /// Seed of the draw; default 0.
     #[serde(default)]
     pub seed: u64,
@@ -156,6 +166,37 @@ pub enum SearchKind {
     Random,
     /// From a scrambled Sobol sequence, which leaves no large gaps (Owen 1998; Burley 2020).
     Sobol,
+    /// By the tree-structured Parzen estimator, from the results so far, for one metric (Bergstra et al. 2011).
+    Tpe,
+    /// By the genetic algorithm NSGA-II, from the results so far, for several `aims` (Deb et al. 2002).
+    Nsga2,
+    /// By another program, which asks with `afterimage sweep --ask-tell`.
+    Ask,
+}
+
+impl SearchKind {
+    /// Whether samples hang on the results of earlier ones.
+    pub fn learns(self) -> bool {
+        matches!(self, Self::Tpe | Self::Nsga2 | Self::Ask)
+    }
+
+    /// The word for it in a sweep file.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Random => "random",
+            Self::Sobol => "sobol",
+            Self::Tpe => "tpe",
+            Self::Nsga2 => "nsga2",
+            Self::Ask => "ask",
+        }
+    }
+}
+
+impl Search {
+    /// Samples that are chosen at a time.
+    pub(crate) fn generation(&self) -> u32 {
+        self.generation.unwrap_or(16)
+    }
 }
 
 /// A named set of keys, such as a control.
@@ -246,7 +287,7 @@ impl Validate for SweepConfig {
     fn validate(&self, report: &mut Report<'_>) {
         check_plain(&self.name, "name", "it names a folder", report);
         self.validate_stages(report);
-        named(&self.metric, "metric", report);
+        self.validate_judged(report);
         compare::validate(&self.compare, report);
         let mut seen = BTreeSet::new();
         for (index, seed) in self.seeds.iter().enumerate() {
@@ -332,19 +373,11 @@ fn once(varied: &mut BTreeSet<String>, key: String, at: &str, report: &mut Repor
     varied.insert(key);
 }
 
-fn named(metric: &Metric, at: &str, report: &mut Report<'_>) {
-    report.check(!metric.name.is_empty(), &format!("{at}.name"), || {
-        "name a scalar of the run, such as \"eval/knn\"".to_owned()
-    });
-}
-
 impl SweepConfig {
     /// Checks what a stage, or a sweep without stages, varies.
     fn validate_part(&self, part: &Part<'_>, report: &mut Report<'_>) {
         let stage = part.stage.map(|(_, stage)| stage);
-        if let Some(metric) = stage.and_then(|stage| stage.metric.as_ref()) {
-            named(metric, &part.at("metric"), report);
-        }
+        self.validate_search(part, report);
         for one in part.own() {
             self.validate_key(&one, stage, report);
         }

@@ -45,6 +45,9 @@ pub enum SweepError {
     /// No sweep where one is to be reported on.
     #[error("{}: holds no sweep (no ledger.jsonl); give the folder that one was begun in", .0.display())]
     NothingToReport(PathBuf),
+    /// A search that another program drives, in a call that does not let it; or the other way round.
+    #[error("{0}")]
+    AskTell(&'static str),
     /// A ledger without an entry.
     #[error(
         "{}: its ledger.jsonl is empty, so that nothing is known of what was done: put a copy of the file \
@@ -114,7 +117,7 @@ impl SweepError {
     /// The exit code of the command line: 2 for mistakes in configs, else 1.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) => 2,
+            Self::Config(_) | Self::AskTell(_) => 2,
             _ => 1,
         }
     }

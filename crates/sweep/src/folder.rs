@@ -64,7 +64,9 @@ impl Folder {
     /// The trials that have runs, though the ledger holds no entry: what was done is forgotten.
     pub fn forgotten(&self) -> usize {
         let empty = fs::metadata(self.ledger()).map_or(true, |found| found.len() == 0);
-        let trials = fs::read_dir(self.trials()).into_iter().flatten();
+        let trials = fs::read_dir(self.trials()).into_iter().flatten().flatten();
+        // What was half made is no run.
+        let trials = trials.filter(|run| !run.file_name().to_string_lossy().starts_with('.'));
         if empty { trials.count() } else { 0 }
     }
 

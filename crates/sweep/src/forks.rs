@@ -81,15 +81,15 @@ pub enum Kept {
 
 /// How the run of one trial becomes the beginning of another's.
 pub trait Forks {
-    /// Keeps what the run in `run` was at its checkpoint behind `epoch` in the new folder `to`. The run may be
-    /// under way.
+    /// Keeps what the run in `run` was at its checkpoint behind `epoch` in the new folder `to`, on disk. The run
+    /// may be under way. Unless it says [`Kept::Now`], what there is of `to` is of no use.
     ///
     /// # Errors
-    /// A folder that cannot be read or written; what there is of `to` is of no use then.
+    /// A folder that cannot be read or written.
     fn keep(&self, run: &Path, epoch: u32, to: &Path) -> Result<Kept, String>;
 
     /// Makes the new folder `run` the run directory of the config at `config`, at the checkpoint that was kept
-    /// in `from`.
+    /// in `from`, on disk.
     ///
     /// # Errors
     /// A folder that cannot be read or written; what there is of `run` is of no use then.

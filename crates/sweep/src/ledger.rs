@@ -3,6 +3,7 @@
 //! The ledger only grows. What is in it has happened; what happened and is not in it (a kill in
 //! between) is found out from the trials themselves when the sweep goes on.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
@@ -120,6 +121,9 @@ pub enum Entry {
         code: Option<i32>,
         /// The last value of the metric.
         value: Option<f64>,
+        /// The last value of each aim that is a number, where there are several.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        aims: BTreeMap<String, f64>,
         /// Seconds from start to end.
         seconds: f64,
         /// What there is to say about it.
@@ -152,6 +156,20 @@ pub enum Entry {
         epoch: u32,
         /// Seconds that the other one took up to there, which this one does not take again.
         seconds: f64,
+    },
+    /// A search that learns from results asked for points.
+    Ask {
+        /// Its stage.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stage: Option<String>,
+        /// Which generation of points these are, from 0.
+        generation: usize,
+        /// Points that the search asks for in all.
+        samples: usize,
+        /// For each point the values of keys.
+        points: Vec<BTreeMap<String, toml::Value>>,
+        /// Names of the trials and digests of their configs.
+        trials: Vec<(String, String)>,
     },
     /// A failed trial, or one that was skipped, is to be tried again, because the user said so.
     Retry {
@@ -309,8 +327,22 @@ mod tests {
                 end: End::Done,
                 code: Some(0),
                 value: Some(0.1),
+                aims: [("cost".to_owned(), 0.1 + 0.2)].into(),
                 seconds: 1.5,
                 reason: None,
+            },
+            Entry::Ask {
+                stage: None,
+                generation: 1,
+                samples: 8,
+                points: vec![
+                    [
+                        ("a.b".to_owned(), toml::Value::Float(3.0)),
+                        ("c".to_owned(), 3.into()),
+                    ]
+                    .into(),
+                ],
+                trials: vec![("a=1".to_owned(), "0f".to_owned())],
             },
         ]
     }
@@ -344,7 +376,7 @@ mod tests {
         text.push_str("\u{0}\u{0}garbage\n");
         fs::write(&path, text).unwrap();
         let error = Ledger::open(&path).unwrap_err().to_string();
-        assert!(error.contains("ledger.jsonl:5: not an entry"), "{error}");
+        assert!(error.contains("ledger.jsonl:6: not an entry"), "{error}");
         fs::write(&path, "\n").unwrap();
         assert!(Ledger::open(&path).is_err());
     }

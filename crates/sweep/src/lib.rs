@@ -16,6 +16,7 @@
 //! The crate knows nothing of networks: a trial is a program that takes a config and a directory,
 //! appends to `metrics.jsonl` and leaves a `result.json`.
 
+mod aims;
 mod checks;
 mod compare;
 mod config;
@@ -28,6 +29,7 @@ mod forks;
 mod judge;
 mod ledger;
 mod local;
+mod means;
 mod name;
 mod optuna;
 mod overrides;
@@ -38,6 +40,7 @@ mod process;
 mod reference;
 mod reports;
 mod results;
+mod search;
 mod settle;
 mod shell;
 mod slurm;
@@ -48,6 +51,7 @@ mod status;
 mod stopping;
 
 pub use afterimage_files::Lock;
+pub use aims::{Aim, Judged};
 pub use compare::{
     Answer, Choice, Compare, Comparison, Difference, Expects, Outcome, Told, answers, difference,
 };
@@ -63,12 +67,14 @@ pub use forks::{Fork, Forks, Kept, Share};
 pub use judge::{TrialResult, Verdict, judge};
 pub use ledger::{End, Entry, Ledger, Line};
 pub use local::Local;
+pub use means::Mean;
 pub use optuna::journal;
 pub use overrides::Override;
 pub use parents::{Parent, Use};
 pub use plan::{Check, Checked, Plan, PlannedStage, Trial};
 pub use reports::{Reports, read_reports};
 pub use results::{Configuration, Results, Row};
+pub use search::{Asked, Asking, Question, Searching};
 pub use settle::settled;
 pub use shell::quoted_text;
 pub use slurm::Slurm;

@@ -39,7 +39,7 @@ pub(crate) fn is_of_stage(trial: &str, stage: &str) -> bool {
 /// ends in `peak`, too. A key that chooses a run, as in `{prune}.arm`, loses its braces.
 pub(crate) fn labels(keys: &BTreeSet<String>) -> BTreeMap<String, String> {
     let end = |key: &str, parts: usize| {
-        let all: Vec<&str> = key.split('.').collect();
+        let all = split(key);
         let end = all[all.len().saturating_sub(parts)..].join(".");
         match key.starts_with('{') {
             true => end.replace(['{', '}'], ""),
@@ -48,7 +48,7 @@ pub(crate) fn labels(keys: &BTreeSet<String>) -> BTreeMap<String, String> {
     };
     keys.iter()
         .map(|key| {
-            let parts = key.split('.').count();
+            let parts = split(key).len();
             let unique = |label: &String, n: usize| {
                 keys.iter().filter(|other| end(other, n) == *label).count() == 1
                     && (label != "seed" || key == "seed")
@@ -62,6 +62,20 @@ pub(crate) fn labels(keys: &BTreeSet<String>) -> BTreeMap<String, String> {
             (key.clone(), label)
         })
         .collect()
+}
+
+/// The parts of a key, those in quotes without them: `"encoder.res2*"` is one.
+fn split(key: &str) -> Vec<&str> {
+    let mut quote = None;
+    let dots = key.split(move |c: char| {
+        match quote {
+            None if c == '"' || c == '\'' => quote = Some(c),
+            Some(open) if c == open => quote = None,
+            _ => {}
+        }
+        c == '.' && quote.is_none()
+    });
+    dots.map(|part| part.trim_matches(['"', '\''])).collect()
 }
 
 /// A value as it stands in names and tables: texts without quotes, small and large numbers short.
@@ -146,6 +160,8 @@ mod tests {
             "plugins.p.seed",
             "{b}.arm",
             "{b}.c.y",
+            "plugins.prune.fractions.\"encoder.res2*\"",
+            "plugins.prune.fractions.\"encoder.res1*\"",
         ];
         let labels = labels(&keys.map(str::to_owned).into());
         let short = |key: &str| labels[key].as_str();
@@ -153,6 +169,8 @@ mod tests {
         assert_eq!((short("a.x"), short("b.x")), ("a.x", "b.x"));
         assert_eq!((short("seed"), short("plugins.p.seed")), ("seed", "p.seed"));
         assert_eq!((short("{b}.arm"), short("{b}.c.y")), ("b.arm", "y"));
+        let by_glob = "plugins.prune.fractions.\"encoder.res2*\"";
+        assert_eq!(short(by_glob), "encoder.res2*");
     }
 
     #[test]

@@ -36,13 +36,17 @@ pub fn journal(sweep: &Results) -> String {
             Some(stage) => format!("{}.{stage}", sweep.name),
             None => results.name.clone(),
         };
-        let direction = match results.metric.direction {
+        let direction = |of: Direction| match of {
             Direction::Minimize => 1,
             Direction::Maximize => 2,
         };
+        let directions: Vec<u32> = match results.aims.as_slice() {
+            [] => vec![direction(results.metric.direction)],
+            aims => aims.iter().map(|aim| direction(aim.direction)).collect(),
+        };
         push(
             CREATE_STUDY,
-            json!({ "study_name": name, "directions": [direction] }),
+            json!({ "study_name": name, "directions": directions }),
         );
         let distributions = distributions(results);
         let begun = results.rows.iter().filter(|row| row.standing.attempts > 0);
@@ -85,7 +89,9 @@ fn study_trial(
         SET_USER_ATTR,
         json!({ "trial_id": id, "user_attr": { "trial": row.trial } }),
     );
-    for (epoch, value) in row.curve.iter().filter(|(_, value)| value.is_finite()) {
+    // Optuna has no intermediate values where there are several aims.
+    let curve = row.curve.iter().filter(|_| row.aims.is_empty());
+    for (epoch, value) in curve.filter(|(_, value)| value.is_finite()) {
         push(
             SET_INTERMEDIATE,
             json!({
@@ -93,17 +99,20 @@ fn study_trial(
             }),
         );
     }
+    let values: Option<Vec<f64>> = match row.aims.as_slice() {
+        [] => standing.value.map(|value| vec![value]),
+        aims => aims
+            .iter()
+            .map(|aim| standing.aims.get(&aim.name).copied())
+            .collect(),
+    };
     let state = match standing.state {
-        State::Done if standing.value.is_some() => 1,
+        State::Done if values.is_some() => 1,
         State::Stopped => 2,
         State::Done | State::Failed | State::Skipped => 3,
         State::Pending | State::Running => return,
     };
-    let values = if state == 3 {
-        None
-    } else {
-        standing.value.map(|value| vec![value])
-    };
+    let values = values.filter(|_| state != 3);
     push(
         SET_STATE,
         json!({

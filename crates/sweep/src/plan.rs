@@ -7,6 +7,7 @@ use afterimage_config::{ConfigError, ConfigErrors, KeyPath};
 use sha2::{Digest, Sha256};
 use toml::Value;
 
+use crate::aims::Aim;
 use crate::checks::{Sound, checked, checked_bases};
 use crate::compare::{Comparison, comparisons};
 use crate::config::{Metric, SweepConfig, SweepFile};
@@ -16,6 +17,8 @@ use crate::name::{MOST, distinct, folder_name, hex, is_of_stage, labels, shown};
 use crate::overrides::Override;
 use crate::parents::Parent;
 use crate::problems::error_at;
+use crate::search::{Asked, Searching};
+use crate::standing::Standing;
 
 /// What is said where `fork` finds nothing to do.
 const NO_FORK: &str = "fork: no two trials are known to be the same up to an epoch with a checkpoint. They are where \
@@ -63,6 +66,10 @@ pub struct Trial {
     pub fork: Option<Fork>,
     /// What it is judged by.
     pub metric: Metric,
+    /// What it is judged by where that are several aims; none else.
+    pub aims: Vec<Aim>,
+    /// Generation and place in it, both from 0, where a search asked for it that learns.
+    pub asked: Option<(usize, usize)>,
     /// The resolved config. Where it names the run of a parent, a mark stands in place of the path;
     /// [`settled`](crate::settled) puts it in.
     pub config: String,
@@ -90,6 +97,8 @@ pub struct Plan {
     pub questions: Option<String>,
     /// One of each, in the order of the comparisons.
     pub each_question: Vec<String>,
+    /// Searches that learn from results, as far as they have come.
+    pub searches: Vec<Searching>,
     /// A SHA-256 of all that decides what the trials are and how they are judged.
     pub digest: String,
 }
@@ -106,7 +115,8 @@ pub struct PlannedStage {
 }
 
 impl Plan {
-    /// The trials of `loaded`, each checked by `check`; `file` is where the sweep was read from.
+    /// The trials of `loaded`, each checked by `check`; `file` is where the sweep was read from. Of a search that
+    /// learns from results only those that it begins with.
     ///
     /// # Errors
     /// Every mistake in a trial's config, told at the line of the sweep file that caused it; two
@@ -116,14 +126,29 @@ impl Plan {
         file: &Path,
         check: &Check<'_>,
     ) -> Result<Self, ConfigErrors> {
+        Self::with(loaded, file, check, &Asked::default())
+    }
+
+    /// As [`new`](Self::new), with what searches asked later.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn with(
+        loaded: SweepFile<'_>,
+        file: &Path,
+        check: &Check<'_>,
+        asked: &Asked,
+    ) -> Result<Self, ConfigErrors> {
         let sweep = loaded.value;
-        let drafts = drafts(sweep);
+        let searches = searches(sweep, asked);
+        let drafts = drafts(sweep, &searches);
         if drafts.len() > MOST {
             let message = format!("{} trials; a sweep can have {MOST} at most", drafts.len());
             return Err(error_at(loaded, &KeyPath::root(), message).into());
         }
         let mut notes = BTreeSet::new();
-        let checked = checked(loaded, file, drafts, check, &mut notes)?;
+        let mut checked = checked(loaded, file, drafts, check, &mut notes)?;
+        checked.retain(|sound| !sound.draft.probe);
         let mut notes: Vec<String> = notes.into_iter().collect();
         let checked = without_repeats(loaded, checked, &mut notes)?;
         let keys: BTreeSet<String> = checked
@@ -146,6 +171,7 @@ impl Plan {
         let digest = digest(sweep, &trials);
         let asked = !sweep.compare.is_empty();
         Ok(Self {
+            searches,
             comparisons: comparisons(loaded, &trials)?,
             questions: asked.then(|| digest_of(&sweep.compare)),
             each_question: sweep.compare.iter().map(digest_of).collect(),
@@ -155,6 +181,41 @@ impl Plan {
             notes,
             digest,
         })
+    }
+
+    /// What the searches of `self` ask next, for `asked`, where all that they asked so far is over; whether that is
+    /// anything.
+    pub fn ask(
+        &self,
+        sweep: &SweepConfig,
+        standings: &BTreeMap<String, Standing>,
+        asked: &mut Asked,
+    ) -> bool {
+        let mut any = false;
+        for part in sweep.parts() {
+            let own = self
+                .searches
+                .iter()
+                .find(|search| search.stage == part.name());
+            let (Some(own), Some(search)) = (own, part.search) else {
+                continue;
+            };
+            let judged = sweep.judged_in(part.stage.map(|(_, stage)| stage));
+            let at = part.at("search.space");
+            let points = own.next(search, &at, &judged, &self.trials, standings);
+            if !points.is_empty() {
+                asked.push(&own.stage, points);
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// The trials that the sweep was begun with: all but those that a search asked for later.
+    pub(crate) fn first(&self) -> impl Iterator<Item = &Trial> {
+        self.trials
+            .iter()
+            .filter(|trial| trial.asked.is_none_or(|(generation, _)| generation == 0))
     }
 
     /// What is wrong with the experiments of `loaded` by themselves, where its trials cannot be told yet; what a
@@ -181,6 +242,22 @@ impl Plan {
             format!(" (stage {:?}, {})", stage.name, stage.place)
         })
     }
+}
+
+/// The searches of a sweep that learn from results.
+fn searches(sweep: &SweepConfig, asked: &Asked) -> Vec<Searching> {
+    let parts = sweep.parts().into_iter();
+    parts
+        .filter_map(|part| {
+            let search = part.search.filter(|search| search.kind.learns())?;
+            Some(Searching::new(
+                search,
+                &part.at("search.space"),
+                part.name(),
+                asked,
+            ))
+        })
+        .collect()
 }
 
 /// The SHA-256 of one question, or of several.
@@ -276,7 +353,7 @@ fn named(
         parts.extend(draft.seed.map(|seed| format!("seed={seed}")));
         names.push((folder_name(&parts), ok.digest.clone()));
         let epochs = epochs(&ok.resolved);
-        let metric = stage.and_then(|stage| stage.metric.as_ref());
+        let judged = sweep.judged_in(stage);
         trials.push(Trial {
             name: String::new(),
             stage: stage.map(|stage| stage.name.clone()),
@@ -291,7 +368,9 @@ fn named(
             values,
             parents,
             fork: None,
-            metric: metric.unwrap_or(&sweep.metric).clone(),
+            metric: judged.metric,
+            aims: judged.aims,
+            asked: draft.asked,
             config: ok.resolved,
             digest: ok.digest,
             epochs,
@@ -351,8 +430,22 @@ fn fork(trials: &mut [Trial], shares: &[Vec<Share>]) {
 /// of submission may change while it goes on.
 fn digest(sweep: &SweepConfig, trials: &[Trial]) -> String {
     let mut hash = Sha256::new();
-    hash.update(format!("{:?} {:?}", sweep.metric, sweep.stopping));
-    for trial in trials {
+    hash.update(format!("{:?} {:?}", sweep.judged().metric, sweep.stopping));
+    for part in sweep.parts() {
+        if let Some(search) = part.search.filter(|search| search.kind.learns()) {
+            // More samples only make it go on.
+            hash.update(format!(
+                "\n{:?}",
+                (part.name(), search.kind, search.seed, search.generation())
+            ));
+            hash.update(format!("{:?}", search.space));
+        }
+    }
+    let first = |trial: &&Trial| trial.asked.is_none_or(|(generation, _)| generation == 0);
+    for trial in trials.iter().filter(first) {
+        if !trial.aims.is_empty() {
+            hash.update(format!("\n{:?}", trial.aims));
+        }
         hash.update(format!("\n{} {}", trial.name, trial.digest));
         if trial.stage.is_some() {
             let parents: Vec<&str> = trial.parents.iter().map(|p| p.trial.as_str()).collect();

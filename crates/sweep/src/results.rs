@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use toml::Value;
 
-use crate::compare::{Answer, answers};
+use crate::aims::{Aim, Judged};
+use crate::compare::{Answer, Comparison, answers};
 use crate::config::{Direction, Metric};
 use crate::error::SweepError;
 use crate::folder::{Folder, write_beside};
 use crate::judge::TrialResult;
 use crate::ledger::{Entry, Line};
+use crate::means::{Mean, aims, best_first, mark_fronts, mean};
 use crate::name::shown;
 use crate::plan::{Plan, Trial};
 use crate::reports::read_reports;
@@ -25,6 +27,8 @@ pub struct Results {
     pub stages: Vec<String>,
     /// What trials are judged by, unless their stage says another.
     pub metric: Metric,
+    /// What trials are judged by where that are several aims, unless their stage says others.
+    pub aims: Vec<Aim>,
     /// Labels of the keys that differ, in order.
     pub labels: Vec<String>,
     /// A row a trial, in the order of the plan.
@@ -46,6 +50,10 @@ pub struct Row {
     pub stage: Option<String>,
     /// What it is judged by.
     pub metric: Metric,
+    /// What it is judged by where that are several aims.
+    pub aims: Vec<Aim>,
+    /// Whether no other configuration of its stage dominates its own; `None` without aims, or while it is not known.
+    pub front: Option<bool>,
     /// Its arm.
     pub arm: Option<String>,
     /// Its seed.
@@ -58,6 +66,9 @@ pub struct Row {
     pub metrics: BTreeMap<String, Option<f64>>,
     /// Scalars that were last measured before its end.
     pub earlier: BTreeSet<String>,
+    /// Means over the last epochs that a comparison asks for, by scalar and number of epochs; of a run with as
+    /// many.
+    pub tails: BTreeMap<(String, u32), f64>,
     /// The metric by epoch.
     pub curve: BTreeMap<u32, f64>,
     /// What it wrote last, if it failed.
@@ -82,6 +93,13 @@ pub struct Configuration {
     pub standard_error: Option<f64>,
     /// Means of the scalars that the metric is drawn against.
     pub against: BTreeMap<String, f64>,
+    /// Each of several aims over the trials that are done.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub aims: BTreeMap<String, Mean>,
+    /// Whether no other configuration of its stage dominates it, where there are several aims. Of one with a trial that
+    /// failed, was stopped or skipped, that is not so; `None` while one is not over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub front: Option<bool>,
     /// Trials that are done.
     pub done: usize,
     /// Trials that were stopped early.
@@ -103,12 +121,12 @@ impl Results {
     /// Gathers what the trials of `plan` left in `folder`.
     pub fn gather(
         name: &str,
-        metric: &Metric,
+        judged: &Judged,
         plan: &Plan,
         folder: &Folder,
         standings: &BTreeMap<String, Standing>,
     ) -> Self {
-        let rows: Vec<Row> = plan
+        let mut rows: Vec<Row> = plan
             .trials
             .iter()
             .map(|trial| {
@@ -116,11 +134,22 @@ impl Results {
                 row(trial, folder, standing)
             })
             .collect();
+        for comparison in plan.comparisons.iter().filter(|one| one.last > 1) {
+            add_tails(comparison, &mut rows, folder);
+        }
         let configurations = configurations(&rows);
+        let fronts: BTreeMap<&str, Option<bool>> = configurations
+            .iter()
+            .map(|c| (c.name.as_str(), c.front))
+            .collect();
+        for row in &mut rows {
+            row.front = fronts.get(row.configuration.as_str()).copied().flatten();
+        }
         let mut all = Self {
             name: name.to_owned(),
             stages: plan.stages.iter().map(|stage| stage.name.clone()).collect(),
-            metric: metric.clone(),
+            metric: judged.metric.clone(),
+            aims: judged.aims.clone(),
             labels: plan.labels.clone(),
             rows,
             configurations,
@@ -174,6 +203,7 @@ impl Results {
                 name: stage.clone(),
                 stages: Vec::new(),
                 metric: rows.first().map_or(&self.metric, |row| &row.metric).clone(),
+                aims: rows.first().map_or(&self.aims, |row| &row.aims).clone(),
                 labels: self.labels.iter().filter(sets).cloned().collect(),
                 configurations: configurations.cloned().collect(),
                 answers: Vec::new(),
@@ -223,6 +253,11 @@ impl Results {
         write_beside(&path, json.as_bytes())
     }
 
+    /// Whether any trial is judged by several aims.
+    fn has_front(&self) -> bool {
+        self.rows.iter().any(|row| !row.aims.is_empty())
+    }
+
     /// Names of the columns of the table of trials.
     pub fn header(&self) -> Vec<String> {
         let mut names: Vec<String> = ["trial", "state"].map(str::to_owned).into();
@@ -231,6 +266,7 @@ impl Results {
         names.extend(self.labels.iter().cloned());
         names.push("seed".to_owned());
         names.extend(self.scalars().into_iter().cloned());
+        names.extend(self.has_front().then(|| "front".to_owned()));
         names.extend(["seconds", "attempts", "exit_code", "reason"].map(str::to_owned));
         names
     }
@@ -256,6 +292,8 @@ impl Results {
             }
         };
         cells.extend(self.scalars().into_iter().map(scalar));
+        let front = || row.front.map_or(String::new(), |front| front.to_string());
+        cells.extend(self.has_front().then(front));
         cells.push(format!("{:.2}", standing.seconds));
         cells.push(standing.attempts.to_string());
         cells.push(standing.code.map_or(String::new(), |code| code.to_string()));
@@ -302,6 +340,9 @@ impl Results {
                     });
                     keys.insert("forked".to_owned(), forked);
                 }
+                if let (Some(front), Some(keys)) = (row.front, json.as_object_mut()) {
+                    keys.insert("front".to_owned(), front.into());
+                }
                 if let (Some(stage), Some(keys)) = (&row.stage, json.as_object_mut()) {
                     keys.insert("stage".to_owned(), stage.as_str().into());
                     keys.insert("metric".to_owned(), row.metric.name.as_str().into());
@@ -315,10 +356,33 @@ impl Results {
             "configurations": self.configurations,
             "trials": trials,
         });
+        if let (false, Some(keys)) = (self.aims.is_empty(), json.as_object_mut()) {
+            keys.insert("aims".to_owned(), serde_json::json!(self.aims));
+        }
         if let (false, Some(keys)) = (self.answers.is_empty(), json.as_object_mut()) {
             keys.insert("comparisons".to_owned(), serde_json::json!(self.answers));
         }
         json
+    }
+}
+
+/// Gives the runs that `comparison` is about their means over the last epochs.
+fn add_tails(comparison: &Comparison, rows: &mut [Row], folder: &Folder) {
+    let pairs = comparison.pairs.iter();
+    let meant: BTreeSet<&str> = pairs
+        .flat_map(|(arm, control)| [arm.as_str(), control.as_str()])
+        .collect();
+    let key = (comparison.metric.clone(), comparison.last);
+    let last = comparison.last as usize;
+    for row in rows {
+        if !meant.contains(row.configuration.as_str()) || row.tails.contains_key(&key) {
+            continue;
+        }
+        let values = read_reports(&folder.run(&row.trial), &comparison.metric);
+        if values.len() >= last {
+            let sum: f64 = values.values().rev().take(last).sum();
+            row.tails.insert(key.clone(), sum / last as f64);
+        }
     }
 }
 
@@ -336,11 +400,14 @@ fn row(trial: &Trial, folder: &Folder, standing: Standing) -> Row {
         configuration: trial.configuration.clone(),
         stage: trial.stage.clone(),
         metric: trial.metric.clone(),
+        aims: trial.aims.clone(),
+        front: None,
         arm: trial.arm.clone(),
         seed: trial.seed,
         values: trial.values.clone(),
         metrics,
         earlier: earlier.into_keys().collect(),
+        tails: BTreeMap::new(),
         curve: read_reports(&run, &trial.metric.name),
         last_lines,
         standing,
@@ -393,7 +460,7 @@ fn configurations(rows: &[Row]) -> Vec<Configuration> {
                 let values: Vec<f64> = done()
                     .filter_map(|row| row.metrics.get(scalar).copied().flatten())
                     .collect();
-                Some((scalar.clone(), self::mean(&values).0?))
+                Some((scalar.clone(), crate::means::mean(&values).0?))
             });
             let configuration = Configuration {
                 name: name.to_owned(),
@@ -407,6 +474,8 @@ fn configurations(rows: &[Row]) -> Vec<Configuration> {
                 mean,
                 standard_error,
                 against: against.collect(),
+                aims: aims(&first.aims, &members),
+                front: None,
                 done: count(State::Done),
                 stopped: count(State::Stopped),
                 failed: count(State::Failed),
@@ -416,56 +485,21 @@ fn configurations(rows: &[Row]) -> Vec<Configuration> {
             Some((configuration, first.metric.direction))
         })
         .collect();
+    let judged: BTreeMap<&Option<String>, &[Aim]> = rows
+        .iter()
+        .map(|row| (&row.stage, row.aims.as_slice()))
+        .collect();
+    mark_fronts(&mut found, &judged);
     let place = |c: &Configuration| stages.iter().position(|stage| **stage == c.stage);
     found.sort_by(|(a, direction), (b, _)| {
         let stage = place(a).cmp(&place(b));
-        stage.then_with(|| best_first(*direction, a.mean, b.mean))
+        let front = (b.front == Some(true)).cmp(&(a.front == Some(true)));
+        stage
+            .then(front)
+            .then_with(|| best_first(*direction, a.mean, b.mean))
     });
     found
         .into_iter()
         .map(|(configuration, _)| configuration)
         .collect()
-}
-
-fn best_first(direction: Direction, a: Option<f64>, b: Option<f64>) -> std::cmp::Ordering {
-    let (a, b) = (a.unwrap_or(f64::NAN), b.unwrap_or(f64::NAN));
-    direction.is_better(b, a).cmp(&direction.is_better(a, b))
-}
-
-/// Mean and its standard error, s/√n with the sample's standard deviation s.
-fn mean(values: &[f64]) -> (Option<f64>, Option<f64>) {
-    let n = values.len() as f64;
-    if values.is_empty() {
-        return (None, None);
-    }
-    let mean = values.iter().sum::<f64>() / n;
-    if values.len() < 2 {
-        return (Some(mean), None);
-    }
-    let squares: f64 = values.iter().map(|x| (x - mean).powi(2)).sum();
-    (Some(mean), Some((squares / (n - 1.0) / n).sqrt()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_standard_error_is_that_of_the_mean() {
-        // Mean 3, deviation √2.5, n = 5: √2.5/√5 = 0.7071…
-        let (m, se) = mean(&[1.0, 2.0, 3.0, 4.0, 5.0]);
-        assert_eq!(m, Some(3.0));
-        assert!(se.is_some_and(|se| (se - 0.5f64.sqrt()).abs() < 1e-12));
-        assert_eq!(mean(&[2.0]), (Some(2.0), None));
-        assert_eq!(mean(&[]), (None, None));
-    }
-
-    #[test]
-    fn the_best_comes_first_and_what_has_no_value_last() {
-        let mut values = [None, Some(1.0), Some(3.0), None, Some(2.0)];
-        values.sort_by(|a, b| best_first(Direction::Maximize, *a, *b));
-        assert_eq!(values, [Some(3.0), Some(2.0), Some(1.0), None, None]);
-        values.sort_by(|a, b| best_first(Direction::Minimize, *a, *b));
-        assert_eq!(values, [Some(1.0), Some(2.0), Some(3.0), None, None]);
-    }
 }

@@ -122,13 +122,8 @@ impl Range {
             let index = (u * values.len() as f64) as usize;
             return values.get(index).cloned().unwrap_or(Value::Boolean(false));
         }
-        let (low, high) = (self.low.unwrap_or(0.0), self.high.unwrap_or(1.0));
-        // Half a unit on both sides gives the ends the share of any other whole number.
-        let (from, to) = if self.integer {
-            (low - 0.5, high + 0.5)
-        } else {
-            (low, high)
-        };
+        let (low, high) = self.ends();
+        let (from, to) = self.span();
         let x = if self.log {
             (from.ln() + u * (to.ln() - from.ln())).exp()
         } else {
@@ -139,6 +134,46 @@ impl Range {
         } else {
             Value::Float(rounded(x).clamp(low, high))
         }
+    }
+}
+
+impl Range {
+    fn ends(&self) -> (f64, f64) {
+        (self.low.unwrap_or(0.0), self.high.unwrap_or(1.0))
+    }
+
+    fn span(&self) -> (f64, f64) {
+        let (low, high) = self.ends();
+        // Half a unit on both sides gives the ends the share of any other whole number.
+        if self.integer {
+            (low - 0.5, high + 0.5)
+        } else {
+            (low, high)
+        }
+    }
+
+    /// Where `value` is drawn: a number from 0 to 1, in the middle of what gives the same choice or whole number;
+    /// `None` for a value that is never drawn.
+    pub fn place(&self, value: &Value) -> Option<f64> {
+        if let Some(values) = &self.values {
+            let index = values.iter().position(|other| other == value)?;
+            return Some((index as f64 + 0.5) / values.len() as f64);
+        }
+        let x = match value {
+            Value::Integer(n) => *n as f64,
+            Value::Float(x) if !self.integer => *x,
+            _ => return None,
+        };
+        let (low, high) = self.ends();
+        if !(low..=high).contains(&x) {
+            return None;
+        }
+        let (from, to) = self.span();
+        Some(if self.log {
+            (x.ln() - from.ln()) / (to.ln() - from.ln())
+        } else {
+            (x - from) / (to - from)
+        })
     }
 }
 
@@ -153,27 +188,32 @@ fn rounded(x: f64) -> f64 {
         .unwrap_or(x)
 }
 
-/// The samples of the search whose space stands at `at`: for each, a value for every key.
-///
-/// A sample is a pure function of seed, index and, for random search, key, so that a longer search
-/// begins with the samples of a shorter one.
-pub(crate) fn samples(search: &Search, at: &str) -> Vec<Vec<Override>> {
-    let dimensions: Vec<Dimension> = tables(&search.space, at)
+/// The keys of the space that stands at `at` with their ranges; those that are none are left out.
+pub(crate) fn dimensions(space: &Table, at: &str) -> Vec<Dimension> {
+    tables(space, at)
         .into_iter()
         .filter_map(|(key, place, value)| {
             let range = value.try_into::<Range>().ok()?;
             Some(Dimension { key, place, range })
         })
-        .collect();
+        .collect()
+}
+
+/// The samples of the search whose space stands at `at`: for each, a value for every key.
+///
+/// A sample is a pure function of seed, index and, for random search, key, so that a longer search
+/// begins with the samples of a shorter one.
+pub(crate) fn samples(search: &Search, at: &str) -> Vec<Vec<Override>> {
+    let dimensions = dimensions(&search.space, at);
     (0..search.samples)
         .map(|index| {
             let draw = |(d, dimension): (usize, &Dimension)| {
                 let u = match search.kind {
-                    SearchKind::Random => uniform(search.seed, index, &dimension.key),
                     SearchKind::Sobol => {
                         let seed = (search.seed ^ (search.seed >> 32)) as u32;
                         f64::from(sobol_burley::sample(index, d as u32, seed))
                     }
+                    _ => uniform(search.seed, index, &dimension.key),
                 };
                 Override {
                     key: dimension.key.clone(),
@@ -229,6 +269,7 @@ mod tests {
         Ok(Search {
             kind,
             samples,
+            generation: None,
             seed: 3,
             space: toml::from_str(space)?,
         })
@@ -244,6 +285,11 @@ mod tests {
             let (a, b) = (number(&range.at(u.min(v))), number(&range.at(u.max(v))));
             prop_assert!(f64::from(low) <= a && a <= b && b <= f64::from(low + width));
             prop_assert!(!integer || a.fract() == 0.0);
+            // What is drawn has a place at which it is drawn again.
+            let drawn = range.at(u);
+            let again = range.place(&drawn).map(|place| range.at(place));
+            prop_assert!(again.is_some_and(|again| (number(&again) / number(&drawn) - 1.0).abs() < 2e-3));
+            prop_assert!(!integer || range.place(&drawn).map(|place| range.at(place)) == Some(drawn));
         }
     }
 

@@ -7,6 +7,7 @@ use afterimage_config::Report;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
+use crate::aims::Aim;
 use crate::config::{Arm, Keys, Metric, Search, SweepConfig};
 use crate::name::check_plain;
 use crate::overrides::{Override, grid, leaves};
@@ -34,6 +35,9 @@ pub struct Stage {
     /// What its trials are judged by; default: the sweep's metric.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metric: Option<Metric>,
+    /// In place of `metric`, several things that its trials are judged by at once; default: the sweep's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aims: Vec<Aim>,
     /// Keys set in all its trials, over those of the sweep.
     #[serde(default)]
     #[schemars(with = "Keys")]
@@ -71,6 +75,11 @@ impl Part<'_> {
             Some((index, _)) => format!("stages[{index}].{key}"),
             None => key.to_owned(),
         }
+    }
+
+    /// The name of the stage.
+    pub(crate) fn name(&self) -> Option<String> {
+        self.stage.map(|(_, stage)| stage.name.clone())
     }
 
     pub(crate) fn index(&self) -> Option<usize> {
@@ -272,6 +281,7 @@ mod tests {
                 config: None,
                 needs: needs.iter().map(usize::to_string).collect(),
                 metric: None,
+                aims: Vec::new(),
                 set: Table::new(),
                 grid: Table::new(),
                 search: None,

@@ -75,6 +75,8 @@ pub struct Standing {
     pub code: Option<i32>,
     /// The last value of the metric.
     pub value: Option<f64>,
+    /// The last value of each aim, where there are several.
+    pub aims: BTreeMap<String, f64>,
     /// Seconds of all attempts that ended.
     pub seconds: f64,
     /// When it was first started, in seconds since 1970.
@@ -100,6 +102,7 @@ impl Default for Standing {
             stop: None,
             code: None,
             value: None,
+            aims: BTreeMap::new(),
             seconds: 0.0,
             started: None,
             ended: None,
@@ -130,7 +133,7 @@ pub fn replay<'a>(
 
 pub(crate) fn apply(standings: &mut BTreeMap<String, Standing>, rungs: &mut Rungs, line: &Line) {
     let name = match &line.entry {
-        Entry::Sweep { .. } => return,
+        Entry::Sweep { .. } | Entry::Ask { .. } => return,
         Entry::Start { trial, .. }
         | Entry::Running { trial, .. }
         | Entry::Rung { trial, .. }
@@ -145,7 +148,7 @@ pub(crate) fn apply(standings: &mut BTreeMap<String, Standing>, rungs: &mut Rung
         return;
     };
     match &line.entry {
-        Entry::Sweep { .. } => {}
+        Entry::Sweep { .. } | Entry::Ask { .. } => {}
         Entry::Start {
             attempt,
             executor,
@@ -178,6 +181,7 @@ pub(crate) fn apply(standings: &mut BTreeMap<String, Standing>, rungs: &mut Rung
             end,
             code,
             value,
+            aims,
             seconds,
             reason,
             ..
@@ -192,6 +196,7 @@ pub(crate) fn apply(standings: &mut BTreeMap<String, Standing>, rungs: &mut Rung
             standing.cut_off += u32::from(*end == End::Interrupted);
             standing.code = *code;
             standing.value = value.or(standing.value);
+            standing.aims.clone_from(aims);
             standing.seconds += seconds;
             standing.ended = Some(line.time);
             standing.reason.clone_from(reason);

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::error::SweepError;
 use crate::executor::Handle;
 use crate::folder::{Folder, LOCK};
-use crate::ledger::{Entry, Ledger, now};
+use crate::ledger::{Entry, Ledger, Line, now};
 use crate::name::is_of_stage;
 use crate::process;
 use crate::standing::{Standing, State, replay};
@@ -41,6 +41,8 @@ pub struct Status {
     /// Stages with open trials of which none is done, so that [`hours_left`](Self::hours_left) lacks
     /// them.
     pub unknown: Vec<String>,
+    /// Searches that learn from results: their stages, points that they asked for, and points in all.
+    pub searches: Vec<(Option<String>, usize, usize)>,
 }
 
 /// The trials of a stage by state.
@@ -97,7 +99,18 @@ impl Status {
         else {
             return Err(SweepError::EmptyLedger(folder.path().to_owned()));
         };
-        let names: Vec<&str> = trials.iter().map(|(name, _)| name.as_str()).collect();
+        let mut names: Vec<&str> = trials.iter().map(|(name, _)| name.as_str()).collect();
+        let searches = searches(&lines);
+        for line in &lines {
+            if let Entry::Ask {
+                generation: 1..,
+                trials,
+                ..
+            } = &line.entry
+            {
+                names.extend(trials.iter().map(|(name, _)| name.as_str()));
+            }
+        }
         let (standings, _) = replay(names.iter().copied(), &lines);
         let stages: Vec<StageStatus> = if stages.is_empty() {
             vec![stage("", &names, &standings)]
@@ -133,8 +146,33 @@ impl Status {
             at_a_time,
             hours_left,
             unknown,
+            searches,
         })
     }
+}
+
+/// How far searches that learn have come.
+fn searches(lines: &[Line]) -> Vec<(Option<String>, usize, usize)> {
+    let mut found: Vec<(Option<String>, usize, usize)> = Vec::new();
+    for line in lines {
+        let Entry::Ask {
+            stage,
+            samples,
+            points,
+            ..
+        } = &line.entry
+        else {
+            continue;
+        };
+        match found.iter_mut().find(|(own, _, _)| own == stage) {
+            Some((_, asked, all)) => {
+                *asked += points.len();
+                *all = *samples;
+            }
+            None => found.push((stage.clone(), points.len(), *samples)),
+        }
+    }
+    found
 }
 
 /// The process that holds the sweep's lock. Its number in the lock's file may be another process's by now.

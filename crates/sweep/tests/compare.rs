@@ -23,9 +23,7 @@ fn pairs(compare: &str) -> Vec<(String, String)> {
 }
 
 fn mistake(compare: &str) -> String {
-    let rig = Rig::new(BASE, &format!("{HEAD}{ARMS}{compare}"));
-    let text = rig.plan().unwrap_err().to_string();
-    text.replace(&rig.path("").display().to_string(), "")
+    Rig::new(BASE, &format!("{HEAD}{ARMS}{compare}")).mistakes()
 }
 
 fn of(names: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -139,7 +137,13 @@ fn answers_come_from_the_runs_and_remember_when_they_were_asked() {
     let rig = Rig::new(BASE, &sweep);
     let gathered = || {
         let (config, plan) = rig.plan().unwrap();
-        let results = Results::gather("s", &config.metric, &plan, &rig.folder(), &rig.standings());
+        let results = Results::gather(
+            "s",
+            &config.judged(),
+            &plan,
+            &rig.folder(),
+            &rig.standings(),
+        );
         let lines = Ledger::read(&rig.folder().ledger()).unwrap();
         results.asked(&plan, &lines)
     };
@@ -166,5 +170,39 @@ fn answers_come_from_the_runs_and_remember_when_they_were_asked() {
     assert_eq!(
         rig.plan().unwrap().1.comparisons[0].expects,
         Some((Expects::Above, 0.3))
+    );
+}
+
+#[test]
+fn an_arm_can_be_asked_about_by_itself_and_over_its_last_epochs() {
+    let ask = |name: &str, last: u32| {
+        format!(
+            "[[compare]]\nname = \"{name}\"\nwhere = {{ pace = 1 }}\narms = [\"a\"]\nlast = {last}\n\
+             expects = \"above\"\nthreshold = 0.4\n"
+        )
+    };
+    let (short, long) = (ask("short", 2), ask("long", 3));
+    let rig = Rig::new("epochs = 2\n", &format!("{HEAD}{ARMS}{short}{long}"));
+    assert_eq!(rig.run(4).unwrap(), Ending::Complete);
+    let (config, plan) = rig.plan().unwrap();
+    let results = Results::gather(
+        "s",
+        &config.judged(),
+        &plan,
+        &rig.folder(),
+        &rig.standings(),
+    );
+    let answer = &results.answers[0];
+    assert_eq!((answer.control.as_str(), answer.pairs), ("", 3));
+    assert_eq!((answer.difference, answer.told), (Some(0.5), "above"));
+    assert_eq!(answer.expected.clone().unwrap().1, Outcome::Met);
+    // Each run has two epochs, of which nobody can take three.
+    let answer = &results.answers[1];
+    assert_eq!((answer.pairs, answer.difference), (0, None));
+    assert_eq!(answer.expected.clone().unwrap().1, Outcome::Undecided);
+    let wrong = mistake(&ask("x", 0));
+    assert!(
+        wrong.contains("compare[0].last: must be at least 1"),
+        "{wrong}"
     );
 }

@@ -5,10 +5,11 @@
 mod rig;
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::time::{Duration, Instant};
 
-use afterimage_sweep::{Ending, Entry, Fork, State, SweepError};
-use rig::Rig;
+use afterimage_sweep::{Ending, Entry, Fork, Forks as _, State, SweepError};
+use rig::{ByEpoch, Rig};
 
 const BASE: &str = "epochs = 4\nfork = 2\n";
 const HEAD: &str =
@@ -76,7 +77,7 @@ fn trials_begin_where_another_was_and_what_they_save_is_on_record() {
     assert_eq!(rig.entries().len(), before);
     // Whether trials share is no part of what they are.
     let text = three().replace("fork = true\n", "");
-    std::fs::write(rig.file(), text).unwrap();
+    fs::write(rig.file(), text).unwrap();
     assert_eq!(rig.run(4).unwrap(), Ending::Complete);
     let (_, apart) = rig.plan().unwrap();
     assert!(apart.trials.iter().all(|trial| trial.fork.is_none()));
@@ -106,6 +107,73 @@ fn where_nothing_is_shared_it_is_said() {
             .any(|note| note.starts_with("fork: no two trials")),
         "{notes:?}"
     );
+}
+
+/// A sweep of two trials whose first is done, and what the second begins with is kept.
+fn halted() -> Rig {
+    let two = format!("{HEAD}[grid]\nquality = [0.1, 0.2]\n");
+    let rig = Rig::new(BASE, &format!("{two}[budget]\ntrials = 1\n"));
+    assert!(matches!(rig.run(2).unwrap(), Ending::Halted(_)));
+    assert!(rig.path("out/forks/quality=0.1~2").is_dir());
+    fs::write(rig.file(), two).unwrap();
+    rig
+}
+
+#[test]
+fn what_a_kill_left_unsaid_is_found_and_said_once() {
+    for what in ["keep", "fork"] {
+        let rig = halted();
+        // The folder stands in its place, and the sweep was killed before it said so.
+        let folder = rig.folder();
+        if what == "keep" {
+            let text = fs::read_to_string(folder.ledger()).unwrap();
+            let lines = text
+                .lines()
+                .filter(|line| !line.contains("\"event\":\"keep\""));
+            let rest: String = lines.map(|line| format!("{line}\n")).collect();
+            assert!(rest.len() < text.len());
+            fs::write(folder.ledger(), rest).unwrap();
+        } else {
+            let (config, run) = (folder.config("quality=0.2"), folder.run("quality=0.2"));
+            let kept = rig.path("out/forks/quality=0.1~2");
+            ByEpoch.begin(&kept, &config, &run).unwrap();
+        }
+        assert_eq!(rig.run(2).unwrap(), Ending::Complete);
+        assert_eq!(values(&rig, "quality=0.2"), ["0.1", "0.1", "0.2", "0.2"]);
+        let counts: Vec<usize> = forks(&rig).into_values().collect();
+        assert_eq!(counts, [1], "{what}");
+        let keeps = rig.entries().into_iter();
+        let keeps = keeps.filter(|entry| matches!(entry, Entry::Keep { .. }));
+        assert_eq!(keeps.count(), 1, "{what}");
+        let forked = rig.standings()["quality=0.2"].forked.clone().unwrap();
+        assert!(forked.seconds >= 0.2, "{what}: {}", forked.seconds);
+    }
+}
+
+#[test]
+fn what_was_kept_or_half_made_goes_when_nobody_can_begin_with_it() {
+    for off in [true, false] {
+        let rig = halted();
+        let half = rig.path("out/trials/.quality=0.2.fork");
+        fs::create_dir(&half).unwrap();
+        if off {
+            let text = fs::read_to_string(rig.file()).unwrap();
+            fs::write(rig.file(), text.replace("fork = true\n", "")).unwrap();
+        }
+        assert_eq!(rig.run(2).unwrap(), Ending::Complete);
+        assert!(!half.exists() && !rig.path("out/forks").exists(), "{off}");
+        let first = if off { "0.2" } else { "0.1" };
+        assert_eq!(values(&rig, "quality=0.2")[0], first);
+    }
+}
+
+#[test]
+fn what_was_half_made_is_no_run_that_is_forgotten() {
+    let rig = halted();
+    fs::create_dir(rig.path("out/trials/.quality=0.2.fork")).unwrap();
+    assert_eq!(rig.folder().forgotten(), 0);
+    fs::write(rig.folder().ledger(), "").unwrap();
+    assert_eq!(rig.folder().forgotten(), 1);
 }
 
 /// Not a test: a sweep in a process of its own.

@@ -14,9 +14,7 @@ fn names(sweep: &str) -> Vec<String> {
 }
 
 fn mistakes(sweep: &str) -> String {
-    let rig = Rig::new(BASE, sweep);
-    let text = rig.plan().unwrap_err().to_string();
-    text.replace(&rig.path("").display().to_string(), "")
+    Rig::new(BASE, sweep).mistakes()
 }
 
 const HEAD: &str = "name = \"s\"\nconfig = \"base.toml\"\nmetric = { name = \"eval/knn\" }\n";

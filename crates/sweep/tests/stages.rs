@@ -24,9 +24,7 @@ fn two() -> String {
 }
 
 fn mistakes(sweep: &str) -> String {
-    let rig = Rig::new(BASE, sweep);
-    let text = rig.plan().unwrap_err().to_string();
-    text.replace(&rig.path("").display().to_string(), "")
+    Rig::new(BASE, sweep).mistakes()
 }
 
 /// Fails the test if a run began before those that it uses were done.
@@ -186,7 +184,13 @@ fn stages_run_in_order_once_and_another_call_runs_none() {
     assert_eq!(rig.run(3).unwrap(), Ending::Complete);
     assert_eq!(rig.entries().len(), before);
     let (config, plan) = rig.plan().unwrap();
-    let results = Results::gather("s", &config.metric, &plan, &rig.folder(), &rig.standings());
+    let results = Results::gather(
+        "s",
+        &config.judged(),
+        &plan,
+        &rig.folder(),
+        &rig.standings(),
+    );
     results.write(&rig.folder()).unwrap();
     let csv = fs::read_to_string(rig.path("out/results.csv")).unwrap();
     assert!(

@@ -32,7 +32,13 @@ fn a_sweep_runs_each_trial_once_and_another_call_runs_none() {
     assert_eq!(rig.entries().len(), before);
     rig.assert_nothing_ran_twice();
     let (config, plan) = rig.plan().unwrap();
-    let results = Results::gather("s", &config.metric, &plan, &rig.folder(), &rig.standings());
+    let results = Results::gather(
+        "s",
+        &config.judged(),
+        &plan,
+        &rig.folder(),
+        &rig.standings(),
+    );
     results.write(&rig.folder()).unwrap();
     assert_eq!(results.configurations[0].name, "quality=0.4");
     assert_eq!(results.configurations[0].mean, Some(0.4));
@@ -290,7 +296,10 @@ fn successive_halving_stops_those_that_fall_behind() {
     }
     assert_eq!(rig.run(1).unwrap(), Ending::Complete);
     assert_eq!(rig.in_state(State::Stopped).len(), 5);
-    assert_eq!(rig.plan().unwrap().0.metric.direction, Direction::Maximize);
+    assert_eq!(
+        rig.plan().unwrap().0.judged().metric.direction,
+        Direction::Maximize
+    );
 }
 
 #[test]

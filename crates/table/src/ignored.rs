@@ -1,5 +1,8 @@
 //! Columns that the user says are no features.
 
+/// The flag that leaves columns out.
+const FLAG: &str = "--ignore";
+
 /// The places of the columns that `wanted` names: each by its name or its number from 1, several with
 /// commas between them. Columns without `names` go by their numbers, up to `width`.
 ///
@@ -16,28 +19,42 @@
 /// assert!(ignored(&["d".to_owned()], &names, 3).is_err_and(|told| told.contains("key, a")));
 /// ```
 pub fn ignored(wanted: &[String], names: &[String], width: usize) -> Result<Vec<usize>, String> {
-    let place = |wanted: &str| {
-        let named = names.iter().position(|name| name == wanted);
-        let number = || wanted.parse::<usize>().ok()?.checked_sub(1);
-        named.or_else(|| number().filter(|&at| at < width))
-    };
     let mut places = Vec::new();
     for wanted in wanted {
-        if let Some(at) = place(wanted) {
+        if let Ok(at) = place(wanted, FLAG, names, width) {
             places.push(at);
             continue;
         }
         for part in wanted.split(',').map(str::trim) {
-            let Some(at) = place(part) else {
-                return Err(format!(
-                    "there is no column `{part}` (--ignore); its columns are {}",
-                    listed(names, width)
-                ));
-            };
-            places.push(at);
+            places.push(place(part, FLAG, names, width)?);
         }
     }
     Ok(places)
+}
+
+/// The place of the column that `wanted`, the word of `flag`, names: by its name, or by its number from 1.
+///
+/// # Errors
+/// A column that is not there, with those that are.
+///
+/// # Examples
+/// ```
+/// use afterimage_table::place;
+/// let names = ["key".to_owned(), "a".to_owned()];
+/// assert_eq!(place("a", "--id", &names, 2), Ok(1));
+/// assert_eq!(place("1", "--id", &names, 2), Ok(0));
+/// assert!(place("3", "--id", &[], 2).is_err_and(|told| told.contains("(--id)")));
+/// ```
+pub fn place(wanted: &str, flag: &str, names: &[String], width: usize) -> Result<usize, String> {
+    let named = names.iter().position(|name| name == wanted);
+    let number = || wanted.parse::<usize>().ok()?.checked_sub(1);
+    let found = named.or_else(|| number().filter(|&at| at < width));
+    found.ok_or_else(|| {
+        format!(
+            "there is no column `{wanted}` ({flag}); its columns are {}",
+            listed(names, width)
+        )
+    })
 }
 
 fn listed(names: &[String], width: usize) -> String {

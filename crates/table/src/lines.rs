@@ -1,12 +1,12 @@
 //! Lines of text files.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::Path;
 
 use afterimage_files::open_input;
 
-use crate::FileError;
+use crate::{FileError, foreign};
 
 /// Bytes of a line, at most: more than a million cells take.
 const LONGEST: usize = 64 << 20;
@@ -36,6 +36,29 @@ impl TextFile {
     }
 }
 
+impl TextFile {
+    /// Opens a table of text, which is read from its beginning on, and tells its delimiter: of tabs,
+    /// semicolons and commas the most frequent one in its first line, where quoted cells and decimal commas
+    /// between tabs or semicolons do not count; the comma of equally frequent ones.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open); a file that cannot be read; one of another kind by its first bytes, in
+    /// words.
+    pub fn table(path: &Path) -> Result<(Self, u8), FileError> {
+        let mut file = Self::open(path).map_err(FileError::io("open"))?;
+        let mut line = Vec::new();
+        let read = BufReader::new(&mut file).read_until(b'\n', &mut line);
+        // What is no text may have no lines.
+        if let Some(what) = foreign(&line) {
+            return Err(FileError::content(format!("this is {what}")));
+        }
+        read.and_then(|_| file.file.rewind())
+            .map_err(FileError::io("read"))?;
+        file.since = 0;
+        Ok((file, delimiter_of(&line)))
+    }
+}
+
 impl Read for TextFile {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let read = self.file.read(into)?;
@@ -55,21 +78,7 @@ impl Read for TextFile {
     }
 }
 
-/// The delimiter of a CSV file: of tabs, semicolons and commas the most frequent one in its first line,
-/// where quoted cells and decimal commas between tabs or semicolons do not count; the comma of equally
-/// frequent ones.
-///
-/// # Errors
-/// A file that cannot be read.
-pub fn delimiter(path: &Path) -> Result<u8, FileError> {
-    let file = TextFile::open(path).map_err(FileError::io("open"))?;
-    let mut line = Vec::new();
-    BufReader::new(file)
-        .read_until(b'\n', &mut line)
-        .map_err(FileError::io("read"))?;
-    Ok(delimiter_of(&line))
-}
-
+/// The delimiter of a table with this first line.
 fn delimiter_of(line: &[u8]) -> u8 {
     let mut quoted = false;
     let plain: Vec<u8> = line
@@ -184,6 +193,23 @@ mod tests {
         ] {
             assert_eq!(delimiter_of(line.as_bytes()), wanted, "{line}");
         }
+    }
+
+    #[test]
+    fn a_table_is_read_from_its_beginning_behind_a_look_at_its_first_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.csv");
+        let text = "a;\"b,c\"\n1;2\n";
+        std::fs::write(&path, text).unwrap();
+        let (mut file, delimiter) = TextFile::table(&path).unwrap();
+        let mut read = String::new();
+        file.read_to_string(&mut read).unwrap();
+        assert_eq!((delimiter, read.as_str()), (b';', text));
+        std::fs::write(&path, b"\x1f\x8b\x08 and no end of a line").unwrap();
+        let told = TextFile::table(&path).err().unwrap().to_string();
+        assert_eq!(told, "this is compressed by gzip; unpack it first");
+        let missing = TextFile::table(&folder.path().join("none")).err();
+        assert!(matches!(missing, Some(FileError::Io { verb: "open", .. })));
     }
 
     #[test]

@@ -48,6 +48,15 @@ pub enum TrackError {
         why: String,
     },
 
+    /// An event file of TensorBoard cannot be read.
+    #[error("{}: {why}; the file is damaged", path.display())]
+    Events {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        why: String,
+    },
+
     /// A plugin measured something that cannot be stored as it is.
     #[error("`{tag}` cannot be stored: {why}")]
     Malformed {
@@ -64,6 +73,17 @@ pub enum TrackError {
     /// A file was removed, with or without its folder, while the run was at work.
     #[error("{} was removed while the run was at work", .0.display())]
     Removed(PathBuf),
+
+    /// Another tool that shows the run's numbers cannot be told.
+    #[error("{tool} at {place}: {why}")]
+    Tracker {
+        /// The tool.
+        tool: &'static str,
+        /// Its file or address.
+        place: String,
+        /// What went wrong.
+        why: String,
+    },
 
     /// A folder holds no run.
     #[error("{} holds no run: there is no {}; name a run directory", path.display(), missing)]
@@ -109,7 +129,10 @@ impl From<TrackError> for io::Error {
             TrackError::NotEmpty(_) => io::ErrorKind::AlreadyExists,
             TrackError::NoRun { .. } | TrackError::Removed(_) => io::ErrorKind::NotFound,
             TrackError::File(error) => error.kind(),
-            TrackError::Line { .. } | TrackError::Table { .. } => io::ErrorKind::InvalidData,
+            TrackError::Tracker { .. } => io::ErrorKind::Other,
+            TrackError::Line { .. } | TrackError::Table { .. } | TrackError::Events { .. } => {
+                io::ErrorKind::InvalidData
+            }
         };
         io::Error::new(kind, error)
     }

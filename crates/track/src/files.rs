@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use crate::TrackError;
+use crate::trackers::IDENTITY;
 
 /// Scalars that are a pure function of config and seed, one JSON object a line.
 pub const METRICS: &str = "metrics.jsonl";
@@ -120,7 +121,7 @@ pub fn remove_half_written(run: &Path) -> Result<(), TrackError> {
 }
 
 /// Files beside those of the sinks that are written whole.
-const OTHERS: [&str; 3] = [RESULT, "decisions.jsonl", "trained_layers.json"];
+const OTHERS: [&str; 4] = [RESULT, IDENTITY, "decisions.jsonl", "trained_layers.json"];
 
 /// Folder name of a tag: slashes become dots, and what a file system may refuse becomes `_`.
 pub fn folder_of(tag: &str) -> String {

@@ -17,17 +17,20 @@ mod jsonl;
 mod layout;
 mod parquet_file;
 mod progress;
+mod replay;
 mod report;
 mod sinks;
 mod summary;
 mod tables;
 mod tensorboard;
+mod trackers;
 mod watch;
 
 pub use bins::Bins;
 pub use book::Book;
 pub use csv::write_csv;
 pub use error::TrackError;
+pub use groups::glossary;
 pub use hparams::{HParam, Session, SessionStatus};
 pub use images::{ImageLine, Images, read_images};
 pub use jsonl::{
@@ -37,9 +40,11 @@ pub use jsonl::{
 pub use layout::{Category, Chart, unitmem_layout};
 pub use parquet_file::{read_table, write_table, write_table_with_vectors};
 pub use progress::{EpochLine, LogWriter, Mode, Progress};
-pub use report::{PluginCost, Report, html, name_of};
+pub use replay::replay;
+pub use report::{PluginCost, Report, Scalar, html, name_of, scalars_of};
 pub use sinks::{Disabled, Sinks};
 pub use summary::TextTable;
 pub use tables::Tables;
 pub use tensorboard::{TensorBoard, code_block};
+pub use trackers::{IDENTITY, SinkConfig, Subject, catch_up};
 pub use watch::{Watch, WatchConfig};

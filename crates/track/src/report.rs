@@ -1,7 +1,10 @@
 //! One self-contained HTML page about a run.
 
 mod chart;
+mod depth;
+mod download;
 mod evaluation;
+mod heat;
 mod layers;
 mod load;
 mod names;
@@ -15,17 +18,23 @@ mod tables;
 /// The pieces of HTML that pages are made of; text is made harmless, HTML taken as it is.
 pub mod html {
     pub use super::chart::{Axis, Series, colour, error_chart, line_chart, ticks};
-    pub use super::page::{document, escape, folded, prose, section, short, table};
+    pub use super::download::{cell, csv_link, digits};
+    pub use super::heat::{HeatCell, HeatMap, Scale};
+    pub use super::page::{
+        contents, document, escape, folded, live_document, prose, section, short, sorted_table,
+        table,
+    };
+    pub use super::sections::{Dated, over_time};
 }
 
 use std::path::Path;
 
 use crate::{TrackError, files};
 use load::Run;
-pub use load::{PluginCost, name_of};
+pub use load::{PluginCost, Scalar, name_of, scalars_of};
 
-/// A page with the charts, histograms, pictures and tables of a run. It needs no other file, no
-/// network and no script.
+/// A page with the charts, histograms, pictures and tables of a run. It needs no other file and no
+/// network; a script of its own sorts tables and tells numbers under the pointer, and nothing hangs on it.
 pub struct Report {
     run: Run,
 }

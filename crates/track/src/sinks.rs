@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
-use afterimage_hooks::{Record, Sink};
+use afterimage_hooks::{Outcome, Record, Sink};
 
 use crate::files::TENSORBOARD;
+use crate::trackers::Undelivered;
 use crate::{Category, Images, Metrics, Tables, TensorBoard, TrackError};
 
 /// A sink that lost records, or holds some that it could not write.
@@ -64,21 +65,38 @@ impl Live {
     fn flush(&mut self) {
         match self.sink.flush() {
             Err(error) => self.fails(&error),
-            Ok(()) => {
-                let Some((_, since)) = self.waiting.take() else {
-                    return;
-                };
-                let told = match self.lost() {
-                    0 => "none is lost".to_owned(),
-                    lost => format!("{lost} records are lost"),
-                };
-                tracing::warn!(
-                    "the sink `{}` can write again, and wrote the records that waited since step {since}; \
-                     {told}",
-                    self.sink.name()
-                );
-            }
+            Ok(()) => self.recovers(),
         }
+    }
+
+    /// Notes that the sink can write, and says so where it could not before.
+    fn recovers(&mut self) {
+        let Some((_, since)) = self.waiting.take() else {
+            return;
+        };
+        let told = match self.lost() {
+            0 => "none is lost".to_owned(),
+            lost => format!("{lost} records are lost"),
+        };
+        tracing::warn!(
+            "the sink `{}` can write again, and wrote the records that waited since step {since}; \
+             {told}",
+            self.sink.name()
+        );
+    }
+
+    /// Closes the sink of a run that ended as `outcome` says.
+    fn close(&mut self, outcome: &Outcome) {
+        let Err(error) = self.sink.close(outcome) else {
+            return self.recovers();
+        };
+        let undelivered = error.get_ref().and_then(|why| why.downcast_ref());
+        let Some(Undelivered { since, .. }) = undelivered else {
+            return self.fails(&error);
+        };
+        // What it failed to hand on is told once, at the end of the run.
+        tracing::debug!("the sink `{}` is closed: {error}", self.sink.name());
+        self.waiting = Some((error.to_string(), *since));
     }
 
     /// What is lost of it as things stand.
@@ -90,7 +108,7 @@ impl Live {
             }
             (None, lost) => {
                 let reason = self.reason.as_deref().unwrap_or("it could not write");
-                format!("{lost} records could not be written and were too many to wait: {reason}")
+                format!("{lost} records could not be written and did not wait: {reason}")
             }
         };
         Some(Disabled {
@@ -182,6 +200,12 @@ impl Sinks {
     /// run counts on finding the records up to the checkpoint's step.
     pub fn flush(&mut self) {
         self.live.iter_mut().for_each(Live::flush);
+    }
+
+    /// Closes the sinks of a run that ended as `outcome` says; no record follows. Those that hand records on in
+    /// their own time get a last while for it, behind all others.
+    pub fn close(&mut self, outcome: &Outcome) {
+        self.live.iter_mut().for_each(|live| live.close(outcome));
     }
 
     /// The sinks of which records are lost, as things stand: those that could not be opened, and those that

@@ -147,9 +147,19 @@ impl TensorBoard {
         event.set_wall_time(now.as_secs_f64());
         event.set_step(i64::try_from(step).unwrap_or(i64::MAX));
         event.what = Some(what);
+        self.framed(&event.write_to_bytes()?)
+    }
+
+    /// Writes an event that is there as bytes.
+    pub(crate) fn framed(&mut self, event: &[u8]) -> io::Result<()> {
         let mut framed = Vec::new();
-        RecordWriter::new(&mut framed).write(&event.write_to_bytes()?)?;
+        RecordWriter::new(&mut framed).write(event)?;
         self.file.push(&framed)
+    }
+
+    /// Writes what waits.
+    pub(crate) fn drained(&mut self) -> io::Result<()> {
+        self.file.drain()
     }
 
     fn record(&mut self, record: &Record) -> io::Result<()> {
@@ -174,10 +184,7 @@ impl TensorBoard {
             Measurement::Image { width, height, rgb } => {
                 value.set_image(picture(&record.tag, *width, *height, rgb)?);
             }
-            Measurement::Text(text) => {
-                value.set_metadata(plugin("text"));
-                value.set_tensor(strings(vec![text.clone().into_bytes()], &[1]));
-            }
+            Measurement::Text(text) => value = text_value(text),
             Measurement::Table(_) => return Ok(()),
         }
         self.value(record.step, &tag, value)
@@ -243,6 +250,14 @@ fn new_file(dir: &Path) -> Result<(PathBuf, File), TrackError> {
             Err(error) => return Err(TrackError::io("make", &path)(error)),
         }
     }
+}
+
+/// A text without its tag.
+pub(crate) fn text_value(text: &str) -> Summary_Value {
+    let mut value = Summary_Value::new();
+    value.set_metadata(plugin("text"));
+    value.set_tensor(strings(vec![text.as_bytes().to_vec()], &[1]));
+    value
 }
 
 pub(crate) fn plugin(name: &str) -> SummaryMetadata {

@@ -32,6 +32,8 @@ fn write_run(run: &Path) {
             record("eval/knn", Measurement::Scalar(0.4321)),
             record("unitmem/mean/train/layer.<1>", Measurement::Scalar(0.5)),
             record("unitmem/mean/held_out/layer.<1>", Measurement::Scalar(0.25)),
+            record("unitmem/mean/train/last", Measurement::Scalar(0.75)),
+            record("unitmem/mean/held_out/last", Measurement::Scalar(0.25)),
             record(
                 "unitmem/train/layer.<1>",
                 Measurement::Histogram(vec![0.1, 0.2, 0.9]),
@@ -78,6 +80,11 @@ fn the_page_shows_every_part_and_needs_nothing_else() {
         "<summary>earlier epochs</summary>",
         "2 of 2 rows",
         "<td class=number>0.875</td></tr><tr>",
+        // The numbers of the loss as a file.
+        "download=\"loss.csv\"",
+        "utf-8,epoch,train%0A0,5%0A1,4%0A2,3%0A\"",
+        "<table class=sorts data-name=\"unitmem\">",
+        "aria-label=\"mean UnitMem over epochs: held-out points\"",
         "overhead/unitmem",
         "<h2 id=\"what-was-found\">What was found</h2>",
         "<li>a &lt; b (plugin <code>c</code>)</li>",
@@ -87,10 +94,12 @@ fn the_page_shows_every_part_and_needs_nothing_else() {
     ] {
         assert!(html.contains(part), "`{part}` is missing");
     }
+    assert_eq!(html.matches("<script").count(), 1, "the page's own alone");
     for foreign in [
         "http://",
         "https://",
-        "<script",
+        "<script ",
+        "<script src",
         "<link",
         "@import",
         "url(",

@@ -1,11 +1,12 @@
 //! Event files, read back by a reader that shares no code with the writer's framing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use afterimage_hooks::{Measurement, Record, Sink, Table};
-use afterimage_track::{Category, Chart, TensorBoard};
+use afterimage_track::{Category, Chart, HParam, Session, SessionStatus, TensorBoard, replay};
 use protobuf::Message;
 use tensorboard_proto::event::{Event, SessionLog_SessionStatus};
 use tensorboard_proto::layout::Layout;
@@ -245,4 +246,68 @@ fn the_layout_of_custom_scalars_comes_back() {
             .get_tag(),
         ["^a$", "^b$"]
     );
+}
+
+#[test]
+fn what_another_run_measured_is_written_again_without_its_settings() {
+    let place = tempfile::tempdir().unwrap();
+    let (theirs, own) = (place.path().join("theirs"), place.path().join("own"));
+    let session = Session {
+        group: "g".to_owned(),
+        hparams: BTreeMap::from([("x".to_owned(), HParam::Number(1.0))]),
+        started: 1.0,
+        ended: None,
+        status: SessionStatus::Running,
+    };
+    let mut first = TensorBoard::create(&theirs, None).unwrap();
+    first.hparams_session(&session).unwrap();
+    first.flush().unwrap();
+    let measured = |board: &mut TensorBoard, step: u64, value: f64| {
+        let of = [
+            Measurement::Scalar(value),
+            Measurement::Histogram(vec![value, 2.0, step as f64]),
+        ];
+        for value in of {
+            board.write(&record("a", step, value)).unwrap();
+        }
+    };
+    let mut board = TensorBoard::create(&theirs, None).unwrap().grouped();
+    let settings = Measurement::Text("    theirs = 1\n".to_owned());
+    board.write(&record("config", 0, settings)).unwrap();
+    (1..=6).for_each(|step| measured(&mut board, step, 0.0));
+    board.flush().unwrap();
+    // It was cut off, and went on behind step 4.
+    let mut board = TensorBoard::create(&theirs, Some(4)).unwrap().grouped();
+    (5..=8).for_each(|step| measured(&mut board, step, 1.0));
+    board.flush().unwrap();
+    // An event that is being written.
+    let mut torn = fs::OpenOptions::new()
+        .append(true)
+        .open(board.path())
+        .unwrap();
+    std::io::Write::write_all(&mut torn, &[9; 13]).unwrap();
+
+    let error = replay(&theirs, &own, 6, "own = 2\n")
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("checksum"), "{error}");
+    let whole = fs::read(board.path()).unwrap();
+    fs::write(board.path(), &whole[..whole.len() - 13 - 5]).unwrap();
+    assert!(!own.exists());
+    replay(&theirs, &own, 6, "own = 2\n").unwrap();
+
+    // As a run of its own would have written it.
+    let mut straight = TensorBoard::create(&place.path().join("straight"), None)
+        .unwrap()
+        .grouped();
+    let settings = Measurement::Text("    own = 2\n".to_owned());
+    straight.write(&record("config", 0, settings)).unwrap();
+    (1..=4).for_each(|step| measured(&mut straight, step, 0.0));
+    (5..=6).for_each(|step| measured(&mut straight, step, 1.0));
+    straight.flush().unwrap();
+    let written: Vec<_> = fs::read_dir(&own).unwrap().collect();
+    assert_eq!(written.len(), 1);
+    let written = written[0].as_ref().unwrap().path();
+    assert_eq!(values(&written), values(straight.path()));
+    replay(&place.path().join("none"), &own, 6, "").unwrap();
 }

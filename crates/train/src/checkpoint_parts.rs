@@ -50,6 +50,29 @@ pub fn read_book(path: &Path) -> Result<Option<Book>, TrainError> {
     read(path, None).map(|checkpoint| checkpoint.book)
 }
 
+/// How the run of a checkpoint stood, in one reading.
+#[derive(Debug)]
+pub struct Stood {
+    /// Where it was.
+    pub state: LoopState,
+    /// Names of the plugins that were switched off.
+    pub disabled: Vec<String>,
+    /// What it had on record; nothing is known of a checkpoint of before there were books.
+    pub book: Book,
+}
+
+/// How the run of the checkpoint at `path` stood.
+///
+/// # Errors
+/// A checkpoint that is incomplete or damaged.
+pub fn read_stood(path: &Path) -> Result<Stood, TrainError> {
+    read(path, None).map(|checkpoint| Stood {
+        state: checkpoint.state,
+        disabled: checkpoint.hooks.disabled(),
+        book: checkpoint.book.unwrap_or_default(),
+    })
+}
+
 /// Both in one reading: where the run stood, and what it had on record.
 ///
 /// # Errors

@@ -1,11 +1,10 @@
 //! Gradients of a burn model by parameter path.
 
 use afterimage_hooks::Gradients;
+use afterimage_model::values;
 use burn::module::{Module, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-
-use crate::values::values;
 
 /// burn's gradients with the paths and shapes of the model that they belong to.
 pub(crate) struct PathGradients<'g, M> {
@@ -58,7 +57,7 @@ impl<M: Module> Gradients for PathGradients<'_, M> {
     }
 
     fn values(&self) -> Vec<(String, Tensor<1>)> {
-        values(self.model)
+        values(self.model, |_, trained| trained)
     }
 
     fn get(&self, path: &str) -> Option<Tensor<1>> {

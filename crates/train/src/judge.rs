@@ -1,5 +1,5 @@
-//! Judging an encoder by its frozen embeddings: k nearest neighbours, and a linear probe at the end;
-//! and by its own classifier, where the objective has one.
+//! Judging an encoder by its frozen embeddings: k nearest neighbours, and a linear probe at the end or
+//! each time; and by its own classifier, where the objective has one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,6 +28,8 @@ pub struct JudgeConfig {
     pub batch_size: usize,
     /// Whether a linear probe is fitted at the end; default true.
     pub linear_probe: bool,
+    /// Whether it is fitted anew at every evaluation; default false.
+    pub probe_every_time: bool,
 }
 
 impl Default for JudgeConfig {
@@ -38,6 +40,7 @@ impl Default for JudgeConfig {
             bank: 5000,
             batch_size: 250,
             linear_probe: true,
+            probe_every_time: false,
         }
     }
 }
@@ -138,7 +141,7 @@ impl Judge {
         if let Some(scores) = scores {
             figures.insert("accuracy".to_owned(), named_rightly(&scores, labels));
         }
-        if last && self.config.linear_probe {
+        if self.config.linear_probe && (last || self.config.probe_every_time) {
             let probe = LinearProbe::default();
             let right = probe.accuracy(
                 (&bank, &bank_labels),

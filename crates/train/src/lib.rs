@@ -38,13 +38,13 @@ mod strategy;
 mod surgery;
 mod tape;
 mod training;
-mod values;
 mod view_feed;
 
 pub use attach::{Afterimage, RunReport};
 pub use checkpoint::{Checkpoints, LoopState, give_config};
 pub use checkpoint_parts::{
-    read_book, read_disabled, read_kept, read_model, read_plugins, read_state, read_state_and_book,
+    Stood, read_book, read_disabled, read_kept, read_model, read_plugins, read_state,
+    read_state_and_book, read_stood,
 };
 pub use embed::embed;
 pub use error::TrainError;

@@ -380,8 +380,8 @@ impl<M: LearnerModel> Training<M> {
         error
     }
 
-    /// Closes the sinks and fills in the report.
-    pub(crate) fn close(&mut self) {
+    /// Closes the sinks of a run that ended as `outcome` says, and fills in the report.
+    pub(crate) fn close(&mut self, outcome: &Outcome) {
         for decision in self.hooks.drain_faults() {
             if let Err(error) = self.log_decisions(&[decision]) {
                 tracing::error!("{error}");
@@ -389,7 +389,7 @@ impl<M: LearnerModel> Training<M> {
         }
         let records = self.desk.recorder.drain();
         self.sinks.write_all(&records);
-        self.sinks.flush();
+        self.sinks.close(outcome);
         if let Some(progress) = &self.parts.progress {
             progress.finish();
         }

@@ -5,11 +5,10 @@ use std::cell::OnceCell;
 use afterimage_hooks::{
     Classifier, Fault, ModelView, Observation, Site, Structure, TapPlan, UnitParameters,
 };
-use afterimage_model::{Masks, unit_parameters};
+use afterimage_model::{Masks, unit_parameters, values};
 use burn::tensor::Tensor;
 
 use crate::driver::{Driver, Who};
-use crate::values::values;
 
 /// A view of the training model in evaluation mode.
 pub(crate) struct LiveModel<'a, M> {
@@ -76,7 +75,7 @@ impl<M: burn::module::Module> ModelView for LiveModel<'_, M> {
     }
 
     fn values(&self) -> Vec<(String, Tensor<1>)> {
-        values(&self.model)
+        values(&self.model, |_, trained| trained)
     }
 
     fn masked(&self, site: &str) -> Option<Vec<bool>> {

@@ -89,7 +89,8 @@ impl<M: LearnerModel> Training<M> {
             .and_then(|()| self.epochs())
             .and_then(|()| self.end());
         let outcome = outcome.map_err(|error| self.fail(error));
-        self.close();
+        let failed = |error: &TrainError| Outcome::Failed(error.to_string());
+        self.close(&outcome.as_ref().map_or_else(failed, Outcome::clone));
         (self.learner, self.burn, outcome)
     }
 
@@ -100,6 +101,7 @@ impl<M: LearnerModel> Training<M> {
             if !self.run.config.is_empty() {
                 let text = afterimage_track::code_block(&self.run.config);
                 scope!(self).text("config", text);
+                scope!(self).text("glossary", afterimage_track::glossary());
             }
             self.hooks.fire::<RunStart>(
                 &clock,

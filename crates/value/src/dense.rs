@@ -3,7 +3,7 @@
 use crate::answers::Answers;
 use crate::design::Design;
 use crate::draw::Draws;
-use crate::learn::{Learn, Task};
+use crate::learn::{Learn, Task, Told};
 use crate::score::ClassScore;
 
 /// What a model learns from.
@@ -90,7 +90,7 @@ impl<'a, M: Model> Dense<'a, M> {
 }
 
 impl<M: Model> Learn for Dense<'_, M> {
-    fn learn(&mut self, mut task: Task<'_>, scores: &mut [f32]) {
+    fn learn(&mut self, mut task: Task<'_>, told: &mut Told<'_>) {
         let chosen = self.design.numbers_of(task.subset);
         self.gather(task.weights, &chosen);
         let labels = match self.answers {
@@ -113,16 +113,16 @@ impl<M: Model> Learn for Dense<'_, M> {
                 .zip(&chosen)
                 .for_each(|(input, &at)| *input = row[at]);
             self.model.predict(&inputs, &mut outputs);
-            scores[place] = match self.answers {
+            (told.scores[place], told.said[place]) = match self.answers {
                 Answers::Classes { of, .. } => {
                     let class = usize::from(of[place]);
                     let best = first_largest(&outputs);
                     softmax(&mut outputs);
-                    self.score.of(best == class, outputs[class])
+                    (self.score.of(best == class, outputs[class]), best as f32)
                 }
                 Answers::Numbers { scaled, unit, .. } => {
                     let error = scaled[place] as f64 * unit - outputs[0];
-                    -(error * error) as f32
+                    (-(error * error) as f32, outputs[0] as f32)
                 }
             };
         }

@@ -17,6 +17,8 @@ pub enum Purpose {
     Subset = 0x101,
     /// Choices inside of a learner: candidate columns of a tree's node, initial weights, orders.
     Learner = 0x102,
+    /// Which labels are made wrong on purpose, and what they become.
+    Planted = 0x103,
     /// How often the heads of an online bank see a sample; by sample.
     OnlineBag = 0x110,
     /// Which cells a head of an online bank sees in a step; by step and head.

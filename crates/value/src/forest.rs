@@ -13,7 +13,7 @@ use crate::design::Design;
 use crate::distance::add_distances;
 use crate::draw::{Draws, Purpose};
 use crate::error::ValueError;
-use crate::learn::{Learn, Task, Trees};
+use crate::learn::{Learn, Task, Told, Trees};
 use crate::linear::Linear;
 use crate::mlp::Mlp;
 use crate::problem::{Problem, Target};
@@ -23,12 +23,20 @@ use crate::settings::{Learner, Settings};
 use crate::tally::Tally;
 use crate::tree::{Limits, ManyClasses, Summed, TwoClasses, Variance};
 use crate::valuation::Valuation;
+use crate::votes::Votes;
 
-/// Scores that learners wait with for their turn to be added: 64 MiB.
-pub(crate) const WAITING: usize = 1 << 24;
+/// Answers that learners wait with for their turn to be added: 64 MiB, a score and what is said each.
+pub(crate) const WAITING: usize = 1 << 23;
 
-/// A learner's scores by place; NaN in the bag.
-pub(crate) type Scores = Vec<f32>;
+/// What a learner came to.
+pub(crate) struct Done {
+    /// The columns that it saw, as positions among the usable ones.
+    pub subset: Vec<usize>,
+    /// Its scores by place; NaN in the bag.
+    pub scores: Vec<f32>,
+    /// What it says at each place; NaN in the bag.
+    pub said: Vec<f32>,
+}
 
 /// Values the rows and cells of `problem`.
 ///
@@ -76,8 +84,14 @@ pub fn value_until(
     let pool = start(problem, settings)?;
     let forest = Forest::new(problem, settings, &pool);
     let mut tally = Tally::new(problem, settings, forest.columns.len());
-    forest.run(&pool, &mut tally, progress, stop)?;
-    Ok(Valuation::new(problem, forest.canonical, tally, pool))
+    let mut votes = Votes::new(problem);
+    let mut add = |first: u32, done: &[Done]| {
+        tally.add(first, done);
+        votes.add(done);
+    };
+    forest.run(&pool, &mut add, progress, stop)?;
+    let told = (tally, votes);
+    Ok(Valuation::new(problem, forest.canonical, told, pool))
 }
 
 /// One learner of a valuation, alone.
@@ -109,7 +123,7 @@ pub fn one_learner(
     let usable = problem.usable();
     let subset = forest.subset(learner);
     let mut worker = forest.worker();
-    let scores = forest.one(&mut worker, learner, &subset);
+    let scores = forest.one(&mut worker, learner, subset.clone()).scores;
     let mut one = OneLearner {
         weights: vec![0; forest.rows],
         columns: subset.iter().map(|&at| usable[at]).collect(),
@@ -123,7 +137,10 @@ pub fn one_learner(
 }
 
 /// Checks settings against the problem, and starts the threads.
-fn start(problem: &Problem, settings: &Settings) -> Result<rayon::ThreadPool, ValueError> {
+pub(crate) fn start(
+    problem: &Problem,
+    settings: &Settings,
+) -> Result<rayon::ThreadPool, ValueError> {
     settings.check()?;
     if settings.score == Score::Distance && matches!(problem.target(), Target::Numbers(_)) {
         return Err(ValueError::Setting(
@@ -146,14 +163,14 @@ fn start(problem: &Problem, settings: &Settings) -> Result<rayon::ThreadPool, Va
 }
 
 /// A problem in the forms that learners read.
-struct Forest {
+pub(crate) struct Forest {
     settings: Settings,
     canonical: Canonical,
     /// The usable columns.
     columns: Vec<Ranked>,
     /// Empty where nothing reads it.
     design: Design,
-    answers: Answers,
+    pub(crate) answers: Answers,
     rows: usize,
 }
 
@@ -164,7 +181,7 @@ struct Worker<'a> {
 }
 
 impl Forest {
-    fn new(problem: &Problem, settings: &Settings, pool: &rayon::ThreadPool) -> Self {
+    pub(crate) fn new(problem: &Problem, settings: &Settings, pool: &rayon::ThreadPool) -> Self {
         let usable = problem.usable();
         let canonical = Canonical::new(problem);
         let order = canonical.row.as_slice();
@@ -196,10 +213,11 @@ impl Forest {
         draw_subset(self.settings.seed, learner, &columns, size)
     }
 
-    fn run(
+    /// Fits all learners and hands them to `add` in their order, with the number of the first of some.
+    pub(crate) fn run(
         &self,
         pool: &rayon::ThreadPool,
-        tally: &mut Tally,
+        add: &mut (dyn FnMut(u32, &[Done]) + Send),
         progress: &dyn Fn(u32),
         stop: &AtomicBool,
     ) -> Result<(), ValueError> {
@@ -215,7 +233,7 @@ impl Forest {
             .min(self.settings.learners as usize);
         let all: Vec<u32> = (0..self.settings.learners).collect();
         for learners in all.chunks(batch) {
-            let done: Result<Vec<(Vec<usize>, Scores)>, ValueError> = pool.install(|| {
+            let done: Result<Vec<Done>, ValueError> = pool.install(|| {
                 learners
                     .par_iter()
                     .with_max_len(1)
@@ -227,34 +245,41 @@ impl Forest {
                             .lock()
                             .unwrap_or_else(PoisonError::into_inner);
                         let worker = slot.get_or_insert_with(|| self.worker());
-                        let scores = self.one(worker, learner, &subset);
-                        Ok((subset, scores))
+                        Ok(self.one(worker, learner, subset))
                     })
                     .collect()
             });
             let done = done?;
-            pool.install(|| tally.add(learners[0], &done));
+            pool.install(|| add(learners[0], &done));
             progress(learners[learners.len() - 1] + 1);
         }
         Ok(())
     }
 
-    fn one(&self, worker: &mut Worker<'_>, learner: u32, subset: &[usize]) -> Scores {
+    fn one(&self, worker: &mut Worker<'_>, learner: u32, subset: Vec<usize>) -> Done {
         draw_bag(self.settings.seed, learner, &mut worker.weights);
-        let mut scores = vec![f32::NAN; self.rows];
+        let [mut scores, mut said] = [(); 2].map(|()| vec![f32::NAN; self.rows]);
         let task = Task {
             weights: &worker.weights,
-            subset,
+            subset: &subset,
             draws: Draws::new(self.settings.seed, Purpose::Learner, learner),
         };
-        worker.learn.learn(task, &mut scores);
+        let mut told = Told {
+            scores: &mut scores,
+            said: &mut said,
+        };
+        worker.learn.learn(task, &mut told);
         if let (Score::Distance, Answers::Classes { of, count }) =
             (self.settings.score, &self.answers)
         {
             let weights = &worker.weights;
-            add_distances(&self.design, (of, *count), weights, subset, &mut scores);
+            add_distances(&self.design, (of, *count), weights, &subset, &mut scores);
         }
-        scores
+        Done {
+            subset,
+            scores,
+            said,
+        }
     }
 
     fn worker(&self) -> Worker<'_> {

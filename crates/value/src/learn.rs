@@ -14,10 +14,18 @@ pub(crate) struct Task<'a> {
     pub draws: Draws,
 }
 
+/// What a learner answers at each place out of bag; the others are left.
+pub(crate) struct Told<'a> {
+    /// How well it does.
+    pub scores: &'a mut [f32],
+    /// What it says: a class, or a number in standard deviations of the labels from their mean.
+    pub said: &'a mut [f32],
+}
+
 /// Fits and asks; one for each thread.
 pub(crate) trait Learn: Send {
-    /// Writes the score of each place out of bag; leaves the others.
-    fn learn(&mut self, task: Task<'_>, scores: &mut [f32]);
+    /// Writes what it says at each place out of bag, and how well it does.
+    fn learn(&mut self, task: Task<'_>, told: &mut Told<'_>);
 }
 
 /// Trees over ranked columns.
@@ -45,7 +53,7 @@ impl<'a, C: Criterion> Trees<'a, C> {
 }
 
 impl<C: Criterion + Send> Learn for Trees<'_, C> {
-    fn learn(&mut self, mut task: Task<'_>, scores: &mut [f32]) {
+    fn learn(&mut self, mut task: Task<'_>, told: &mut Told<'_>) {
         self.bag.clear();
         self.asked.clear();
         for (place, (&weight, &class)) in task.weights.iter().zip(self.classes).enumerate() {
@@ -62,7 +70,7 @@ impl<C: Criterion + Send> Learn for Trees<'_, C> {
             self.limits,
             &mut task.draws,
             (&mut self.bag, &mut self.asked),
-            scores,
+            told,
         );
     }
 }

@@ -5,8 +5,8 @@
 //! [`Problem`], and returns a [`Valuation`], of which rows and blocks of cells are asked.
 //!
 //! [`OnlineValuer`] does it online, batch by batch, beside whatever else trains; with the feature
-//! `plugin` there are plugins for the training loop of `afterimage-hooks`: online values (`OobValue`)
-//! and training dynamics (`DynamicsProbe`).
+//! `plugin` there are plugins for the training loop of `afterimage-hooks`: online values (`OobValue`),
+//! how well they find wrong labels (`ValueQuality`), and training dynamics (`DynamicsProbe`).
 //!
 //! Sources: Kwon and Zou, *Data-OOB: Out-of-bag Estimate as a Simple and Efficient Data Value*, ICML
 //! 2023, arXiv 2304.07718; Sun, Shen and Kwon, *2D-OOB: Attributing Data Contribution Through Joint
@@ -29,11 +29,14 @@ mod linear;
 mod lowest;
 mod memory;
 mod mlp;
+mod oddities;
 mod online;
 mod output;
 mod pass;
+mod planted;
 #[cfg(feature = "plugin")]
 mod plugin;
+mod precision;
 mod problem;
 mod ranks;
 #[cfg(test)]
@@ -44,6 +47,7 @@ mod table;
 mod tally;
 mod tree;
 mod valuation;
+mod votes;
 mod zscore;
 
 pub use dynamics::{Dynamics, LastLayer, Observation, in_run_shapley};
@@ -53,16 +57,20 @@ pub use forest::{OneLearner, one_learner, value, value_until};
 pub use formula::{Formulas, is_formula};
 pub use lowest::{By, FirstCells, Ranked};
 pub use memory::{memory_bound, parse_bytes, readable_bytes};
+pub use oddities::oddities;
 pub use online::{
     Batch, CellTally, HeadBank, Judged, Moments, OnlinePasses, OnlineSettings, OnlineValuer,
     Reliability, Scaling, bag, clean_prior, masks, value_online,
 };
 pub use output::{CELLS_CSV, CELLS_PARQUET, CellFiles, ROWS_CSV, ROWS_PARQUET, write_rows};
 pub use pass::{Block, Visit, visit_cells};
+pub use planted::{LabelCheck, check_labels, check_learners};
 #[cfg(feature = "plugin")]
 pub use plugin::{
-    CellSource, DynamicsConfig, DynamicsProbe, OobValue, OobValueConfig, Pass, Share,
+    CellSource, DynamicsConfig, DynamicsProbe, OobValue, OobValueConfig, Pass, Share, ValueQuality,
+    ValueQualityConfig,
 };
+pub use precision::average_precision;
 pub use problem::{Cells, Column, NO_LEVEL, Problem, Target};
 pub use score::Score;
 pub use settings::{Candidates, Learner, Settings};
@@ -70,4 +78,5 @@ pub use table::{
     HeldCells, HeldColumn, LabelSource, ReadOptions, ReadTable, Task, hold_table, read_table,
 };
 pub use valuation::{CellBlock, Estimate, RowValue, Valuation};
+pub use votes::Prediction;
 pub use zscore::ZScores;

@@ -5,6 +5,7 @@ use crate::pass::BLOCK;
 use crate::problem::{Cells, Problem, Target};
 use crate::settings::{Learner, Settings};
 use crate::tally::are_hits;
+use crate::votes::Votes;
 
 /// What the program itself takes, and the allocator beyond what is asked of it.
 const PROGRAM: usize = 48 << 20;
@@ -32,8 +33,11 @@ pub fn memory_bound(problem: &Problem, settings: &Settings) -> usize {
         Target::Numbers(_) => 8 * rows,
     };
     let ids = problem.ids().map_or(0, texts);
-    // Line numbers, order and groups of the rows, their values, and labels in that order.
-    let by_row = rows * (8 + 24 + 48 + 10);
+    // Line numbers, order and groups of the rows, their values, what is said of them, and labels in that
+    // order.
+    let by_row = rows * (8 + 24 + 48 + 10 + 40);
+    // What learners say is counted once more while labels are checked, among others in the same order.
+    let votes = 2 * Votes::bytes(problem) + rows * (16 + 40);
     let words = (settings.learners as usize).div_ceil(64);
     let tally = if are_hits(problem, settings) {
         2 * 8 * words * rows
@@ -45,13 +49,14 @@ pub fn memory_bound(problem: &Problem, settings: &Settings) -> usize {
     } else {
         0
     };
-    let waiting = 4 * WAITING
+    let waiting = 8 * WAITING
         .min(rows * settings.learners as usize)
         .max(rows * 2 * threads);
     let threads = threads * (rows * 26 + (2 << 20) + fitting(problem, settings, usable));
     let ranks = 2 * rows * usable;
     let block = BLOCK_CELL * BLOCK.min(rows * columns).max(columns);
-    PROGRAM + table + labels + ids + by_row + tally + dense + waiting.max(block) + threads + ranks
+    let fixed = PROGRAM + table + labels + ids + by_row + votes;
+    fixed + tally + dense + waiting.max(block) + threads + ranks
 }
 
 /// What a thread takes to fit a learner that reads numbers: its bag, whose vectors grow by doubling,

@@ -9,7 +9,7 @@
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::forest::Scores;
+use crate::forest::Done;
 use crate::problem::{Problem, Target};
 use crate::score::Score;
 use crate::settings::Settings;
@@ -97,11 +97,11 @@ impl Tally {
 
     /// Adds learners that follow each other, from `first` on: the columns that each saw and its
     /// scores by place.
-    pub fn add(&mut self, first: u32, learners: &[(Vec<usize>, Scores)]) {
+    pub fn add(&mut self, first: u32, learners: &[Done]) {
         let first = first as usize;
-        for (at, (subset, _)) in learners.iter().enumerate() {
+        for (at, done) in learners.iter().enumerate() {
             let learner = first + at;
-            for &column in subset {
+            for &column in &done.subset {
                 self.seen[column * self.words + learner / 64] |= 1 << (learner % 64);
             }
         }
@@ -110,7 +110,7 @@ impl Tally {
             let from = (word * 64).max(first);
             let to = ((word + 1) * 64).min(first + learners.len());
             for learner in from..to {
-                let scores = &learners[learner - first].1;
+                let scores = &learners[learner - first].scores;
                 for (bits, &score) in target.iter_mut().zip(scores) {
                     *bits |= u64::from(is(score)) << (learner % 64);
                 }
@@ -130,8 +130,9 @@ impl Tally {
                 .zip(rows.par_chunks_mut(ROWS))
                 .enumerate()
                 .for_each(|(chunk, (cells, rows))| {
-                    for (subset, scores) in learners {
-                        add_real(subset, &scores[chunk * ROWS..][..rows.len()], cells, rows);
+                    for done in learners {
+                        let scores = &done.scores[chunk * ROWS..][..rows.len()];
+                        add_real(&done.subset, scores, cells, rows);
                     }
                 }),
         }

@@ -5,8 +5,9 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::canonical::Canonical;
-use crate::problem::Problem;
+use crate::problem::{Problem, Target};
 use crate::tally::{Moments, Tally};
+use crate::votes::{Prediction, Votes};
 use crate::zscore::ZScores;
 
 /// Rows that a thread takes at a time.
@@ -78,6 +79,7 @@ pub struct Valuation {
     usable: Vec<usize>,
     columns: usize,
     tally: Tally,
+    votes: Votes,
     pool: rayon::ThreadPool,
 }
 
@@ -85,7 +87,7 @@ impl Valuation {
     pub(crate) fn new(
         problem: &Problem,
         canonical: Canonical,
-        tally: Tally,
+        (tally, votes): (Tally, Votes),
         pool: rayon::ThreadPool,
     ) -> Self {
         let mut group = vec![0; canonical.row.len()];
@@ -100,6 +102,7 @@ impl Valuation {
             usable: problem.usable(),
             columns: problem.columns().len(),
             tally,
+            votes,
             pool,
         }
     }
@@ -136,6 +139,28 @@ impl Valuation {
                 )
                 .collect()
         })
+    }
+
+    /// What the learners that have not seen it say of each row of `problem`, the one that was valued.
+    pub fn predictions(&self, problem: &Problem) -> Vec<Prediction> {
+        let groups = self.canonical.groups.as_slice();
+        let row = |place: usize| self.canonical.row[place] as usize;
+        let of_groups = match problem.target() {
+            Target::Classes { codes, .. } => {
+                let label = |place: usize| codes[row(place)] as usize;
+                self.votes.of_groups(groups, label, (0.0, 1.0))
+            }
+            Target::Numbers(values) => self.votes.of_groups(groups, |_| 0, {
+                // In the order of the places, as the learners have them.
+                let in_order = || (0..values.len()).map(|place| values[row(place)]);
+                let count = values.len() as f64;
+                let mean = in_order().sum::<f64>() / count;
+                let squares = in_order().map(|v| (v - mean).powi(2)).sum::<f64>();
+                (mean, (squares / count).sqrt())
+            }),
+        };
+        let of_row = |group: &u32| of_groups[*group as usize];
+        self.group.iter().map(of_row).collect()
     }
 
     fn row(&self, row: usize, cells: &mut [Moments]) -> RowValue {

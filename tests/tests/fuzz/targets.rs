@@ -50,7 +50,7 @@ fn keep(folder: &Path, name: &str, bytes: impl FnOnce() -> Vec<u8>) -> PathBuf {
     path
 }
 
-pub const TARGETS: [Target; 25] = [
+pub const TARGETS: [Target; 29] = [
     Target {
         name: "toml",
         seeds: &["run/config.toml", "probe.toml"],
@@ -213,6 +213,82 @@ pub const TARGETS: [Target; 25] = [
         read: |folder, bytes| picture(folder, "3.tga", bytes),
     },
     Target {
+        name: "tar shards",
+        seeds: &["shard.tar"],
+        short: 700,
+        read: |folder, bytes| {
+            let source = DataSource::Tar {
+                train: put(folder, "x.tar", bytes),
+                held_out: None,
+                hold_out_every: Some(2),
+                size: 8,
+                channels: None,
+                on_bad: None,
+            };
+            images(&source)
+        },
+    },
+    Target {
+        name: "parquet of images",
+        seeds: &["images.parquet"],
+        short: 500,
+        read: |folder, bytes| {
+            let source = DataSource::Parquet {
+                train: put(folder, "x.parquet", bytes),
+                held_out: None,
+                hold_out_every: Some(2),
+                image: None,
+                label: None,
+                cache: None,
+                size: 8,
+                channels: None,
+                on_bad: None,
+            };
+            images(&source)
+        },
+    },
+    Target {
+        name: "npy of images",
+        seeds: &["images.npy"],
+        short: 1000,
+        read: |folder, bytes| {
+            let source = DataSource::Npy {
+                train_images: put(folder, "x.npy", bytes),
+                train_labels: None,
+                held_out_images: None,
+                held_out_labels: None,
+                hold_out_every: Some(2),
+            };
+            let _ = source.side();
+            images(&source)
+        },
+    },
+    Target {
+        name: "csv list of images",
+        seeds: &["list.csv"],
+        short: 1000,
+        read: |folder, bytes| {
+            for class in ["a", "b"] {
+                for at in 0..3 {
+                    keep(folder, &format!("{class}/{at}.png"), || seed("colour.png"));
+                }
+            }
+            let of = |label: Option<&str>, split: Option<&str>| DataSource::Csv {
+                file: folder.join("list.csv"),
+                dir: None,
+                path: None,
+                label: label.map(str::to_owned),
+                split: split.map(str::to_owned),
+                hold_out_every: None,
+                size: 8,
+                channels: None,
+                on_bad: None,
+            };
+            put(folder, "list.csv", bytes);
+            images(&of(None, None)) | images(&of(Some("label"), Some("split")))
+        },
+    },
+    Target {
         name: "pt",
         seeds: &["flat.pt", "nested.pt"],
         short: 800,
@@ -327,6 +403,9 @@ pub const TARGETS: [Target; 25] = [
                 fs::create_dir_all(run.join(inner)).unwrap();
             }
             put(&run, place, bytes);
+            // Beside itself; what it is refused for is what the page of the run is refused for.
+            let beside = [run.clone(), run.clone()];
+            let _ = afterimage::compare(&beside, &folder.join("compared.html"));
             match Report::from_run(&run) {
                 Ok(report) => {
                     assert!(!report.html().is_empty());
@@ -439,6 +518,12 @@ fn checkpoint(folder: &Path, name: &str, bytes: &[u8]) -> bool {
     let read =
         read_state(&place).is_ok() & read_kept(&place).is_ok() & read_disabled(&place).is_ok();
     good & read
+}
+
+/// Whether images that stay in their files can be listed; each of them is decoded or refused.
+fn images(source: &DataSource) -> bool {
+    let data = source.load(Limits::default());
+    data.map(|data| data.faults()).is_ok()
 }
 
 /// A class of pictures with one more, by its name.

@@ -114,6 +114,7 @@ pub fn ablate(
     let owned_by = owned_by.map(|named| points(named, &operated)).transpose()?;
     say("measuring the units");
     let bench = Bench::new(&operated, registry, options, owned_by.as_deref(), say)?;
+    options.subject.pulse.expect(arms(options), "arms");
     say("judging the encoder as it is");
     let original = bench.arm("as it is", &Chosen::new())?;
     let mut cuts = Vec::new();
@@ -246,6 +247,18 @@ fn check(options: &AblateOptions) -> Result<(), RunError> {
         });
     }
     Ok(())
+}
+
+/// How many encoders are judged, at most: shares of all units together have widths of their own by each
+/// score, and so random controls of their own.
+fn arms(options: &AblateOptions) -> u64 {
+    let cuts = options.fractions.len() * options.scores.len();
+    let widths = match options.grain {
+        Grain::Layer => options.fractions.len(),
+        Grain::Network => cuts,
+    };
+    let chosen = cuts * (1 + usize::from(options.matched));
+    1 + chosen as u64 + widths as u64 * options.controls
 }
 
 /// The units with their scores, and the judge of what is left without some.

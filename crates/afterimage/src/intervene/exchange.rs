@@ -47,6 +47,7 @@ pub fn exchange(options: &ExchangeOptions, say: &mut dyn FnMut(&str)) -> Result<
             .map_err(RunError::ExchangedLayers)
     };
     let chosen = choose(&options.layers, seed)?;
+    options.subject.pulse.expect(options.controls + 2, "arms");
     say("judging the encoder as it is");
     let original = operated.arm("as it is", Vec::new(), &operated.encoder, &Masks::none())?;
     let swapped = |name: &str, layers: Vec<Layer>| {

@@ -22,6 +22,7 @@ use crate::error::RunError;
 use crate::experiment::Experiment;
 use crate::points::fewer;
 use crate::prepared::Prepared;
+use crate::pulse::Pulse;
 use crate::registry::Registry;
 use crate::run_dir::RunDir;
 
@@ -49,6 +50,8 @@ pub struct InsertOptions {
     pub steps: Vec<u64>,
     /// Learning rate of plain gradient descent.
     pub rate: f64,
+    /// Counts the steps.
+    pub pulse: Pulse,
 }
 
 /// Trains one unit at a time on held-out points, by the run's own objective, and measures UnitMem of
@@ -72,7 +75,10 @@ pub fn insert(
     let mut units = Vec::new();
     say("measuring the units as they are");
     let before = table.measure(&table.model)?;
-    for (choice, unit) in table.chosen(&before)? {
+    let chosen = table.chosen(&before)?;
+    let steps = options.steps.last().copied().unwrap_or(0);
+    options.pulse.expect(chosen.len() as u64 * steps, "steps");
+    for (choice, unit) in chosen {
         let mut model = table.for_unit();
         let mut course = Vec::new();
         let mut done = 0;
@@ -80,6 +86,7 @@ pub fn insert(
             say(&format!("unit {unit} ({choice}): step {done} to {steps}"));
             for step in done..steps {
                 model = table.step(model, unit, step)?;
+                options.pulse.add(1);
             }
             done = done.max(steps);
             let measured = table.measure(&model)?;

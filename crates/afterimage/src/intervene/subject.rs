@@ -15,6 +15,7 @@ use super::arms::Arm;
 use super::left::Memory;
 use crate::error::RunError;
 use crate::probe::{Prepared, ProbeConfig, ProbeOptions, Subject, load_for};
+use crate::pulse::Pulse;
 
 /// When an arm is judged: an encoder that is there has no clock.
 const ONCE: Clock = Clock {
@@ -42,6 +43,7 @@ pub(crate) struct Operated {
     device: Device,
     judge: Judge,
     memory: Memory,
+    pulse: Pulse,
 }
 
 impl Operated {
@@ -82,6 +84,7 @@ impl Operated {
             judge,
             memory,
             prepared,
+            pulse: options.pulse.clone(),
         })
     }
 
@@ -142,14 +145,16 @@ impl Operated {
             .evaluate(&view, &ONCE, true)
             .map_err(TrainError::Evaluation)?;
         let figure = |name: &str| figures.get(name).copied().unwrap_or(f64::NAN);
+        let memory = self
+            .memory
+            .measure(&self.prepared, encoder, &masks, added)?;
+        self.pulse.add(1);
         Ok(Arm {
             name: name.into(),
             what,
             knn: figure("knn"),
             linear_probe: figure("linear_probe"),
-            memory: self
-                .memory
-                .measure(&self.prepared, encoder, &masks, added)?,
+            memory,
         })
     }
 }

@@ -6,7 +6,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use afterimage_data::{DataSet, ImageSet, ViewConfig, ViewSource};
-use afterimage_files::machine_memory;
 use afterimage_hooks::{ModelView, SampleId, Samples as _, Split, TapPlan};
 use afterimage_memory::{Area, DejaVu, PublicSet, Recall, ShareGap, chosen_of};
 use afterimage_track::TextTable;
@@ -19,6 +18,7 @@ use super::features::{embeddings, write_npy};
 use super::prepared::Prepared;
 use crate::error::RunError;
 use crate::prepared::plain_views;
+use crate::room::{self, Part};
 
 /// Pixels that a part of an image has a side at least.
 const LEAST_SIDE: usize = 4;
@@ -293,13 +293,9 @@ fn cut(images: &ImageSet, part: f64) -> Result<ImageSet, String> {
         ));
     }
     let bytes = (images.len() * shape.channels * height * width) as u64;
-    if images.is_lazy() && machine_memory().is_some_and(|memory| bytes > memory / 4) {
-        return Err(format!(
-            "deja_vu: corners of {} images take {} MiB, more than a quarter of the memory; lower the limits",
-            images.len(),
-            bytes >> 20
-        ));
-    }
+    let what = format!("corners of {} images", images.len());
+    room::check(images, bytes, Part::Quarter, &what)
+        .map_err(|why| format!("deja_vu: {why}; lower the limits"))?;
     let mut pixels = Vec::with_capacity(bytes as usize);
     for id in (0..images.len() as u32).map(SampleId) {
         let image = images.image(id).map_err(|error| error.to_string())?;

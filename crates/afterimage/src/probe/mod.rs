@@ -29,6 +29,7 @@ use serde_json::json;
 use crate::config::Loaded;
 use crate::error::RunError;
 use crate::found::Evidence;
+use crate::pulse::{Pulse, Watched};
 use crate::run::open_sinks;
 use crate::run_dir::{Manifest, RunDir};
 use crate::samples;
@@ -70,6 +71,8 @@ pub struct ProbeOptions {
     pub features: Option<PathBuf>,
     /// The directory of the result, which must not hold anything.
     pub out: PathBuf,
+    /// Counts the views that a probe renders, and the arms of a study.
+    pub pulse: Pulse,
 }
 
 /// A probe that is done.
@@ -230,17 +233,29 @@ fn record(
     }
     let sites = prepared.sites.clone();
     let sets = (prepared.pair.clone(), prepared.doses.clone());
-    let mut pass = Pass::new(config, &loaded.resolved, sites, sets, store)?;
+    let watched = Watched {
+        samples: store,
+        pulse: &options.pulse,
+    };
+    let alone = sets.0.is_none() && config.alignment.is_none();
+    let mut pass = Pass::new(config, &loaded.resolved, sites, sets, &watched)?;
     pass.points(&points);
     say("probing the encoder at random initial parameters");
+    // Other probes than that of UnitMem look at points of their own.
+    let views = 2 * count * config.unitmem.views;
+    options
+        .pulse
+        .expect(if alone { views as u64 } else { 0 }, "views");
     pass.untrained(&prepared.untrained)?;
     sinks.write_all(&pass.drain());
     say("probing the encoder");
+    options.pulse.expect(options.pulse.read().done, "views");
     pass.trained(&prepared.model, prepared.clock)?;
     sinks.write_all(&pass.drain());
     let deja_vu = match stage {
         Some(stage) => {
             say("making the déjà-vu test");
+            options.pulse.expect(0, "views");
             let untrained = stage.test(prepared, config, &prepared.untrained)?;
             let tested = stage.test(prepared, config, &prepared.model)?;
             stage.write(partial, &tested, prepared, config)?;

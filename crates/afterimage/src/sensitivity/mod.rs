@@ -8,7 +8,6 @@ mod arm;
 mod error;
 mod greedy;
 mod groups;
-mod heat;
 mod judge;
 mod options;
 mod output;

@@ -1,11 +1,16 @@
 //! One self-contained HTML page about a study.
 
-use afterimage_track::html::{Axis, Series, document, escape, line_chart, section, short, table};
+use afterimage_track::html::{
+    Axis, HeatCell, HeatMap, Scale, Series, escape, line_chart, live_document, section, short,
+    sorted_table,
+};
 
-use super::heat::{Cell, map};
 use super::table::spread;
-use super::{Arm, Chosen, Sensitivity, Way};
+use super::{Arm, Chosen, Control, Sensitivity, Way};
 use crate::numbers::percent;
+
+/// Standard errors within which a loss may be chance.
+const CLEAR: f64 = 2.0;
 
 /// The page.
 pub(super) fn render(found: &Sensitivity) -> String {
@@ -32,7 +37,8 @@ pub(super) fn render(found: &Sensitivity) -> String {
     body += &section(
         "kNN lost, site by site",
         "Random units first: what the loss of any units does. Then, for each score, what is lost beside \
-         as many random units of the same site: red is worse than random, blue is better.",
+         as many random units of the same site: red is worse than random, blue is better. What lies within \
+         two standard errors of 0, over images and draws, is drawn as not told apart from it.",
         &heat_maps(found),
     );
     if let Some(proposal) = &found.proposal {
@@ -56,31 +62,22 @@ pub(super) fn render(found: &Sensitivity) -> String {
             arms(found)
         ),
     );
-    document(title, &body)
+    live_document(title, &body)
 }
+
+type Rows = Vec<(String, Vec<HeatCell>)>;
 
 fn heat_maps(found: &Sensitivity) -> String {
     let columns: Vec<String> = found.fractions.iter().map(|f| percent(*f)).collect();
-    let rows = |of: &dyn Fn(&str, f64) -> Cell| -> Vec<(String, Vec<Cell>)> {
+    let rows = |of: &dyn Fn(&str, f64) -> HeatCell| -> Rows {
         let row = |name: &String| {
             let cells = found.fractions.iter().map(|fraction| of(name, *fraction));
             (name.clone(), cells.collect())
         };
         found.sites.iter().map(|site| row(&site.name)).collect()
     };
-    let random = rows(&|site, fraction| {
-        let control = found.random(site, fraction);
-        Cell {
-            value: control.map_or(f64::NAN, |control| control.knn_lost),
-            title: format!(
-                "{site}, {}: {} over {} draws",
-                percent(fraction),
-                spread(control),
-                control.map_or(0, |control| control.draws)
-            ),
-        }
-    });
-    let scored: Vec<_> = found
+    let random = rows(&|site, fraction| at_random(found, site, fraction));
+    let scored: Vec<(Way, Rows)> = found
         .ways
         .iter()
         .map(|way| {
@@ -90,42 +87,86 @@ fn heat_maps(found: &Sensitivity) -> String {
             )
         })
         .collect();
-    let most = |maps: &[&Vec<(String, Vec<Cell>)>]| {
+    let most = |maps: &[&Rows]| {
         let cells = maps
             .iter()
             .flat_map(|rows| rows.iter().flat_map(|(_, cells)| cells));
         cells.map(|cell| cell.value.abs()).fold(0.0, f64::max)
     };
+    let map = |title: &str, rows: &Rows, most: f64| {
+        HeatMap {
+            title,
+            columns: &columns,
+            rows,
+            scale: Scale::Signed(most),
+        }
+        .html()
+    };
     let all: Vec<_> = scored.iter().map(|(_, rows)| rows).collect();
     let same = most(&all);
-    let mut html = map(
-        "Random units: kNN lost",
-        &columns,
-        &random,
-        most(&[&random]),
-    );
+    let mut html = map("Random units: kNN lost", &random, most(&[&random]));
     for (way, rows) in &scored {
         let title = format!("{}: kNN lost beside random units", Sensitivity::way(*way));
-        html += &map(&title, &columns, rows, same);
+        html += &map(&title, rows, same);
     }
-    html
+    format!("<div class=maps>{html}</div>")
+}
+
+/// Whether chance may have made `value`, by its error over images and that of the mean over draws.
+fn may_be_chance(value: f64, images: f64, control: &Control) -> bool {
+    // Of one draw nothing is known of others.
+    let draws = match control.deviation.is_nan() {
+        true => 0.0,
+        false => control.deviation / (control.draws as f64).sqrt(),
+    };
+    value.abs() <= CLEAR * images.hypot(draws)
+}
+
+/// What random units lost.
+fn at_random(found: &Sensitivity, site: &str, fraction: f64) -> HeatCell {
+    let control = found.random(site, fraction);
+    let title = format!(
+        "{site}, {}: {} over {} draws",
+        percent(fraction),
+        spread(control),
+        control.map_or(0, |control| control.draws)
+    );
+    let Some(control) = control else {
+        return HeatCell {
+            value: f64::NAN,
+            title,
+            unsure: false,
+        };
+    };
+    let draws = found.arms.iter().filter(|arm| {
+        arm.site == site && arm.fraction == fraction && matches!(arm.chosen, Chosen::Random(_))
+    });
+    let images = draws.map(|arm| arm.figures.knn_lost_se).fold(0.0, f64::max);
+    HeatCell {
+        value: control.knn_lost,
+        title,
+        unsure: may_be_chance(control.knn_lost, images, &control),
+    }
 }
 
 /// What an arm lost beside random units.
-fn beside(found: &Sensitivity, site: &str, fraction: f64, way: Way) -> Cell {
+fn beside(found: &Sensitivity, site: &str, fraction: f64, way: Way) -> HeatCell {
     let Some(arm) = found.arm(site, fraction, way) else {
-        return Cell {
+        return HeatCell {
             value: f64::NAN,
             title: format!(
                 "{site}, {}: no unit has this score, or none goes",
                 percent(fraction)
             ),
+            unsure: false,
         };
     };
     let control = found.beside(arm);
     let figures = &arm.figures;
-    Cell {
-        value: control.map_or(f64::NAN, |c| figures.knn_lost - c.knn_lost),
+    let value = control.map_or(f64::NAN, |c| figures.knn_lost - c.knn_lost);
+    HeatCell {
+        value,
+        unsure: control.is_some_and(|c| may_be_chance(value, figures.knn_lost_se, &c)),
         title: format!(
             "{site}, {}: {} units. kNN lost {} ± {} (error over images), random {}. Linear probe lost \
              {}, cosine distance {}",
@@ -221,5 +262,24 @@ fn arms(found: &Sensitivity) -> String {
         .chain(&found.arms)
         .map(row)
         .collect();
-    table(&header, &rows)
+    sorted_table("arms", &header, &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loss_within_two_errors_of_images_and_draws_may_be_chance() {
+        let control = |deviation, draws| Control {
+            knn_lost: 0.0,
+            deviation,
+            draws,
+        };
+        // √(0.03² + (0.08 / √4)²) = 0.05.
+        assert!(may_be_chance(0.099, 0.03, &control(0.08, 4)));
+        assert!(!may_be_chance(-0.101, 0.03, &control(0.08, 4)));
+        assert!(may_be_chance(-0.059, 0.03, &control(f64::NAN, 1)));
+        assert!(!may_be_chance(0.061, 0.03, &control(f64::NAN, 1)));
+    }
 }

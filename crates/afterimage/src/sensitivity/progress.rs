@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::pulse::in_words;
+
 /// A line is written no more often than this.
 const PAUSE: Duration = Duration::from_secs(3);
 
@@ -38,11 +40,10 @@ impl Progress {
 
 fn line(done: usize, all: usize, site: &str, passed: f64) -> String {
     let left = passed / done.max(1) as f64 * all.saturating_sub(done) as f64;
-    let left = match left.ceil() as u64 {
-        seconds @ 0..120 => format!("{seconds} s"),
-        seconds => format!("{} min", seconds.div_ceil(60)),
-    };
-    format!("{site}: {done} of {all} arms, about {left} left")
+    format!(
+        "{site}: {done} of {all} arms, about {} left",
+        in_words(left)
+    )
 }
 
 #[cfg(test)]

@@ -79,7 +79,8 @@ impl<'a> Checks<'a> {
             }
         };
         let shares = match forks {
-            true => forks::shares(&loaded.resolved, &declared),
+            true => forks::shares(&loaded.resolved, &declared)
+                .map_err(|why| ConfigErrors::from(of_file(base, why)))?,
             false => Vec::new(),
         };
         Ok(Checked {
@@ -97,7 +98,8 @@ impl<'a> Checks<'a> {
         let encoder = match known {
             Some(encoder) => encoder,
             None => {
-                let encoder = loaded.value.encoder.init(0, &Device::flex());
+                // Names and sizes are looked at, and no parameter is drawn.
+                let encoder = loaded.value.encoder.outline(&Device::flex());
                 let encoder = Rc::new(encoder.map_err(TrainError::from)?);
                 let mut all = self.encoders.borrow_mut();
                 all.insert(config, Rc::clone(&encoder));

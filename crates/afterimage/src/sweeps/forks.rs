@@ -2,7 +2,8 @@
 //! becomes the beginning of the other's.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use afterimage_files::{SMALL, read_below};
@@ -10,10 +11,11 @@ use afterimage_hooks::{Attached, Beginning};
 use afterimage_model::{AnyEncoder, Encoder as _};
 use afterimage_sweep::{Forks, Kept, Share};
 use afterimage_track::files;
-use afterimage_train::{LoopState, TrainError, give_config, read_book, read_disabled, read_state};
+use afterimage_train::{LoopState, Stood, give_config, read_stood};
 use serde::Deserialize;
 use toml::{Table, Value};
 
+use crate::board::begin_forked;
 use crate::config::Loaded;
 use crate::dry_run::{attach, in_order};
 use crate::error::RunError;
@@ -21,9 +23,10 @@ use crate::experiment::Experiment;
 use crate::registry::Registry;
 
 /// What of a run directory is no part of what the run was at a checkpoint.
-const OWN: [&str; 6] = [
+const OWN: [&str; 7] = [
     "lock",
     "log.txt",
+    afterimage_track::IDENTITY,
     files::RESULT,
     files::REPORT,
     files::MANIFEST,
@@ -75,44 +78,53 @@ fn text(plugin: &Attached) -> String {
 }
 
 /// Up to which epochs with a checkpoint the run of a resolved config does what others do.
-pub(super) fn shares(resolved: &str, declared: &[Declared]) -> Vec<Share> {
-    let Ok(mut table) = toml::from_str::<Table>(resolved) else {
-        return Vec::new();
+///
+/// # Errors
+/// A config of which that cannot be told: two that are taken for the same and are not would share a run.
+pub(super) fn shares(resolved: &str, declared: &[Declared]) -> Result<Vec<Share>, String> {
+    let told = |why: String| format!("what this run shares with others cannot be told: {why}");
+    let mut table = toml::from_str::<Table>(resolved).map_err(|error| told(error.to_string()))?;
+    let number = |of: Option<&Value>, key: &str| {
+        let number = of.and_then(Value::as_integer);
+        let number = number.and_then(|number| u32::try_from(number).ok());
+        number.ok_or_else(|| told(format!("{key} is no number of epochs")))
     };
-    let number = |of: Option<&Value>| {
-        of.and_then(Value::as_integer)
-            .and_then(|n| u32::try_from(n).ok())
-    };
-    let epochs = number(table.get("epochs")).unwrap_or(0);
-    let checkpoints = table.get("checkpoints").and_then(|of| of.get("every"));
-    let Some(every) = number(checkpoints).filter(|every| *every > 0) else {
-        return Vec::new();
-    };
+    let epochs = number(table.get("epochs"), "epochs")?;
+    let every = table.get("checkpoints").and_then(|of| of.get("every"));
+    let every = number(every, "checkpoints.every")?;
+    if every == 0 {
+        return Ok(Vec::new());
+    }
     let plugins = table.remove("plugins");
     let plugins = plugins.as_ref().and_then(Value::as_array);
-    let settings = |index: usize| plugins.and_then(|all| all.get(index)).map(Value::to_string);
-    // It names folders alone.
+    let settings = |index: usize| {
+        let settings = plugins.and_then(|all| all.get(index));
+        let settings = settings.map(Value::to_string);
+        settings.ok_or_else(|| told(format!("it has no plugin of number {index}")))
+    };
+    // It names folders alone, and they are told what the run does.
     table.remove("name");
+    table.remove("sinks");
+    let rest = toml::to_string(&table).map_err(|error| told(error.to_string()))?;
     let begins = declared.iter().filter_map(|one| one.begins.as_ref());
     let ends: BTreeSet<u32> = begins
         .map(|begins| begins.epoch.saturating_sub(1))
         .chain([epochs.saturating_sub(1)])
-        .filter(|end| *end < epochs)
+        .filter(|end| *end < epochs && *end >= every)
         .collect();
     let share = |end: u32| {
-        let mut text = toml::to_string(&table).unwrap_or_default();
+        let mut text = rest.clone();
         for one in declared {
             text += &one.text;
             match &one.begins {
                 Some(begins) if begins.epoch > end => text += &begins.until_then,
-                _ => text += &settings(one.index).unwrap_or_default(),
+                _ => text += &settings(one.index)?,
             }
             text.push('\n');
         }
-        let until = end / every * every;
-        (until > 0).then(|| Share::of(&text, until))
+        Ok(Share::of(&text, end / every * every))
     };
-    ends.into_iter().filter_map(share).collect()
+    ends.into_iter().map(share).collect()
 }
 
 /// Forks of runs.
@@ -130,25 +142,39 @@ struct Contents {
     end_of: Option<u32>,
 }
 
-/// The checkpoints of a run, by step.
-fn checkpoints(run: &Path) -> Vec<(Contents, PathBuf)> {
-    let entries = fs::read_dir(run.join("checkpoints")).into_iter().flatten();
-    let read = |path: PathBuf| {
-        let number = path.file_name()?.to_str()?.strip_prefix("step-")?;
-        number.parse::<u64>().ok()?;
-        let bytes = read_below(&path, "contents.json", SMALL).ok()?;
-        Some((serde_json::from_slice::<Contents>(&bytes).ok()?, path))
+/// The checkpoints of a run, by step; one that has just been removed is none.
+///
+/// # Errors
+/// A folder or a list of a checkpoint that cannot be read.
+fn checkpoints(run: &Path) -> Result<Vec<(Contents, PathBuf)>, String> {
+    let folder = run.join("checkpoints");
+    let entries = match fs::read_dir(&folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(|error| told(&folder, &error))?,
     };
-    let mut found: Vec<(Contents, PathBuf)> = entries
-        .filter_map(|entry| read(entry.ok()?.path()))
-        .collect();
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|error| told(&folder, &error))?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        let number = name.and_then(|name| name.strip_prefix("step-"));
+        if number.is_none_or(|number| number.parse::<u64>().is_err()) {
+            continue;
+        }
+        let bytes = match read_below(&path, "contents.json", SMALL) {
+            Err(error) if error.is_missing() => continue,
+            bytes => bytes.map_err(|error| error.to_string())?,
+        };
+        let contents = serde_json::from_slice::<Contents>(&bytes);
+        let contents = contents.map_err(|error| format!("{}: {error}", path.display()))?;
+        found.push((contents, path));
+    }
     found.sort_by_key(|(contents, _)| contents.step);
-    found
+    Ok(found)
 }
 
 impl Forks for Forking<'_> {
     fn keep(&self, run: &Path, epoch: u32, to: &Path) -> Result<Kept, String> {
-        let all = checkpoints(run);
+        let all = checkpoints(run)?;
         let Some((at, checkpoint)) = all.iter().find(|(of, _)| of.end_of == Some(epoch)) else {
             let beyond = all
                 .iter()
@@ -158,24 +184,31 @@ impl Forks for Forking<'_> {
                 false => Kept::NotYet,
             });
         };
-        if let Some(why) = unsound(run, checkpoint, &all)? {
-            return Ok(Kept::Never(why));
-        }
         copy(run, to, &|name| {
             OWN.contains(&name) || name == "checkpoints" || name.starts_with('.')
         })?;
         let folder = to.join("checkpoints");
         fs::create_dir(&folder).map_err(|error| told(&folder, &error))?;
+        let mut steps = BTreeSet::new();
         for (of, path) in all.iter().filter(|(of, _)| of.step <= at.step) {
             let place = folder.join(path.file_name().unwrap_or_default());
-            // An earlier one may be removed meanwhile, as it would be in the other run.
-            if link(path, &place).is_err() && of.step < at.step {
-                fs::remove_dir_all(&place).map_err(|error| told(&place, &error))?;
+            match link(path, &place) {
+                Ok(()) => {
+                    steps.insert(of.step);
+                }
+                Err(why) if of.step == at.step => return Err(why),
+                // It was removed meanwhile, as it would be in the other run.
+                Err(_) => fs::remove_dir_all(&place).map_err(|error| told(&place, &error))?,
             }
         }
+        synced(&folder)?;
+        synced(to)?;
         let kept = folder.join(checkpoint.file_name().unwrap_or_default());
-        read_state(&kept).map_err(|error| error.to_string())?;
-        Ok(Kept::Now)
+        let stood = read_stood(&kept).map_err(|error| error.to_string())?;
+        Ok(match unsound(to, run, &stood, &steps)? {
+            Some(why) => Kept::Never(why),
+            None => Kept::Now,
+        })
     }
 
     fn begin(&self, from: &Path, config: &Path, run: &Path) -> Result<(), String> {
@@ -183,49 +216,66 @@ impl Forks for Forking<'_> {
             .0
             .load_kept(config, &[])
             .map_err(|error| error.to_string())?;
-        copy(from, run, &|name| name == "checkpoints")?;
+        copy(from, run, &|name| {
+            name == "checkpoints" || name == files::TENSORBOARD
+        })?;
         let folder = run.join("checkpoints");
         fs::create_dir(&folder).map_err(|error| told(&folder, &error))?;
-        for (_, path) in checkpoints(from) {
+        let kept = checkpoints(from)?;
+        for (_, path) in &kept {
             let place = folder.join(path.file_name().unwrap_or_default());
-            link(&path, &place)?;
+            link(path, &place)?;
             give_config(&place, &loaded.resolved).map_err(|error| error.to_string())?;
         }
+        synced(&folder)?;
+        // As the trial's own run directory will be named, beside those of the others.
+        let trials = run.parent().and_then(Path::file_name);
+        let names = [trials, config.file_stem()].into_iter().flatten();
+        let names: Vec<_> = names.map(|name| name.to_string_lossy()).collect();
+        let group = names.join("/");
+        let step = kept.last().map_or(0, |(of, _)| of.step);
+        let (theirs, board) = (from.join(files::TENSORBOARD), run.join(files::TENSORBOARD));
+        begin_forked(&board, &theirs, step, group, &loaded.resolved)
+            .map_err(|error| error.to_string())?;
         let place = run.join(files::CONFIG);
-        files::write_beside(&place, loaded.resolved.as_bytes()).map_err(|error| error.to_string())
+        files::write_beside(&place, loaded.resolved.as_bytes())
+            .map_err(|error| error.to_string())?;
+        synced(run)
     }
 }
 
-/// Why the run in `run` is no beginning of another at `checkpoint`, one of `all`.
+/// Why what was kept in `kept` of the run in `run`, which stood so, is no beginning of another; it has the
+/// checkpoints of `steps`.
 fn unsound(
+    kept: &Path,
     run: &Path,
-    checkpoint: &Path,
-    all: &[(Contents, PathBuf)],
+    stood: &Stood,
+    steps: &BTreeSet<u64>,
 ) -> Result<Option<String>, String> {
-    let error = |error: TrainError| error.to_string();
-    let state = read_state(checkpoint).map_err(error)?;
-    let off = read_disabled(checkpoint).map_err(error)?;
-    if !off.is_empty() {
-        return Ok(Some(format!("its plugins {} failed", off.join(", "))));
+    if !stood.disabled.is_empty() {
+        return Ok(Some(format!(
+            "its plugins {} failed",
+            stood.disabled.join(", ")
+        )));
     }
+    let state = &stood.state;
     let step = state.clock.step;
-    let missing = afterimage_track::missing_scalars(run, &state.latest, step);
+    let missing = afterimage_track::missing_scalars(kept, &state.latest, step);
     if !missing.map_err(|error| error.to_string())?.is_empty() {
         return Ok(Some("its metrics.jsonl lacks records".to_owned()));
     }
-    let book = read_book(checkpoint).map_err(error)?.unwrap_or_default();
-    if let Some(what) = book.lost(run).into_iter().next() {
+    if let Some(what) = stood.book.lost(kept).into_iter().next() {
         return Ok(Some(format!("its records are lost: {what}")));
     }
     // The checkpoint of the best evaluation stays in a run until there is a better one: the other run has
     // it, if there was one.
     let best = state.best.map_or(step, |(_, best)| best);
-    let is_there = best == step || all.iter().any(|(of, _)| of.step == best);
-    let gone = !is_there && may_be_checkpoint(run, &state, best);
+    let gone = !steps.contains(&best) && may_be_checkpoint(run, state, best);
     Ok(gone.then(|| "the checkpoint of its best evaluation is gone".to_owned()))
 }
 
-/// Whether the run in `run` may have written a checkpoint at `step`; `state` is that of a later one.
+/// Whether the run in `run` may have written a checkpoint at `step`; `state` is that of a later one. Where
+/// its config does not tell, it may.
 fn may_be_checkpoint(run: &Path, state: &LoopState, step: u64) -> bool {
     let config = read_below(run, files::CONFIG, SMALL).ok();
     let text = config.and_then(|bytes| String::from_utf8(bytes).ok());
@@ -248,6 +298,18 @@ fn told(path: &Path, error: &std::io::Error) -> String {
     format!("{}: {error}", path.display())
 }
 
+/// Waits until a file, or the names in a folder, are on disk: what was copied counts only then.
+fn synced(path: &Path) -> Result<(), String> {
+    File::open(path)
+        .and_then(|file| file.sync_all())
+        .map_err(|error| told(path, &error))
+}
+
+fn copy_file(from: &Path, to: &Path) -> Result<(), String> {
+    fs::copy(from, to).map_err(|error| told(from, &error))?;
+    synced(to)
+}
+
 /// Copies the folder `from` to the new folder `to`, but for the entries of it whose names `leave` takes.
 fn copy(from: &Path, to: &Path, leave: &dyn Fn(&str) -> bool) -> Result<(), String> {
     fs::create_dir(to).map_err(|error| told(to, &error))?;
@@ -262,10 +324,10 @@ fn copy(from: &Path, to: &Path, leave: &dyn Fn(&str) -> bool) -> Result<(), Stri
         if kind.is_dir() {
             copy(&path, &place, &|name| name.starts_with('.'))?;
         } else if kind.is_file() {
-            fs::copy(&path, &place).map_err(|error| told(&path, &error))?;
+            copy_file(&path, &place)?;
         }
     }
-    Ok(())
+    synced(to)
 }
 
 /// Puts the checkpoint at `from` at `to`, too. No process writes into its files; those that another run gets
@@ -279,13 +341,14 @@ fn link(from: &Path, to: &Path) -> Result<(), String> {
             .extension()
             .is_some_and(|end| end == "toml" || end == "json");
         if own || fs::hard_link(&path, &place).is_err() {
-            fs::copy(&path, &place).map_err(|error| told(&path, &error))?;
+            copy_file(&path, &place)?;
         }
     }
-    Ok(())
+    synced(to)
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used, clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -301,7 +364,31 @@ mod tests {
                 until_then: until_then.to_owned(),
             }),
         };
-        shares(config, &[declared])
+        shares(config, &[declared]).expect("a config")
+    }
+
+    #[test]
+    fn a_config_that_cannot_be_compared_is_an_error_and_not_like_others() {
+        let declared = |index| Declared {
+            index,
+            text: "prune".to_owned(),
+            begins: None,
+        };
+        for (config, index, words) in [
+            ("epochs = ", 0, "cannot be told"),
+            ("name = \"a\"\n", 0, "epochs is no number"),
+            (
+                &CONFIG.replace("every = 5", "every = \"x\""),
+                0,
+                "checkpoints.every is no number",
+            ),
+            (CONFIG, 1, "no plugin of number 1"),
+        ] {
+            let told = shares(config, &[declared(index)]).unwrap_err();
+            assert!(told.contains(words), "{told}");
+        }
+        let none = CONFIG.replace("every = 5", "every = 0");
+        assert_eq!(shares(&none, &[declared(0)]), Ok(Vec::new()));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::config::{ConfigErrors, KeyPath, Loaded, Report};
 use crate::registry::{PluginKind, Registry};
 
 /// What the names of the loop's own scalars begin with.
-const LOOP: [&str; 5] = ["eval", "loss", "lr", "overhead", "time"];
+const LOOP: [&str; 4] = ["eval", "loss", "lr", "time"];
 
 /// # Errors
 /// Every such mistake at its line of the sweep file.
@@ -44,7 +44,14 @@ pub(super) fn check(
         Some(why + &of.map_or(String::new(), |stage| format!(" (stage {stage:?})")))
     };
     for trial in &plan.trials {
-        if let Some(why) = lacks(trial, &trial.metric.name) {
+        if !trial.aims.is_empty() {
+            for (index, aim) in trial.aims.iter().enumerate() {
+                if let Some(why) = lacks(trial, &aim.name) {
+                    let at = aims_key(&loaded.value, trial);
+                    told.once(&mut report, &format!("{at}[{index}].name"), why);
+                }
+            }
+        } else if let Some(why) = lacks(trial, &trial.metric.name) {
             told.once(&mut report, &metric_key(&loaded.value, trial), why);
         }
     }
@@ -96,6 +103,14 @@ impl Told {
             report.error(key, why);
         }
     }
+}
+
+fn aims_key(sweep: &SweepConfig, trial: &Trial) -> String {
+    let own = sweep
+        .stages
+        .iter()
+        .position(|stage| Some(&stage.name) == trial.stage.as_ref() && !stage.aims.is_empty());
+    own.map_or("aims".to_owned(), |index| format!("stages[{index}].aims"))
 }
 
 fn metric_key(sweep: &SweepConfig, trial: &Trial) -> String {

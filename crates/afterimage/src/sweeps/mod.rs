@@ -3,19 +3,22 @@
 
 mod check;
 mod forks;
+mod fronts;
 mod hparams;
 mod knowable;
 mod page;
 mod scatter;
 mod status;
 mod summary;
-mod tables;
+pub(crate) mod tables;
 
 use std::fs;
 use std::path::Path;
 
 use afterimage_hooks::{Column, Table};
-use afterimage_sweep::{Folder, Plan, Results, SweepConfig, SweepFile, journal};
+use afterimage_sweep::{
+    Asked, Folder, Ledger, Line, Plan, Results, SweepConfig, SweepError, SweepFile, journal, replay,
+};
 use afterimage_track::{files::write_beside, write_table};
 
 use crate::config::{ConfigError, ConfigErrors, Loaded, load_file_with};
@@ -26,7 +29,7 @@ use check::Checks;
 
 pub use forks::Forking;
 pub use status::{left, status};
-pub use summary::{comparisons, counts, overview, table};
+pub use summary::{comparisons, counts, ended_early, generations, overview, table};
 
 /// The HTML page of a sweep.
 pub const PAGE: &str = "report.html";
@@ -50,7 +53,9 @@ pub fn load_sweep(
     let mut plan = None;
     let loaded = load_file_with::<SweepConfig>(file, sets, |sweep, report| {
         let check = |base: &Path, sets: &[String]| checks.check(base, sets, sweep.fork);
-        let trials = ["set", "grid", "search", "arms", "seeds", "stages"];
+        let trials = [
+            "set", "grid", "search", "arms", "seeds", "stages", "metric", "aims",
+        ];
         let read = SweepFile {
             value: sweep,
             locations: report.locations(),
@@ -74,6 +79,73 @@ pub fn load_sweep(
         }
         None => Err(of_file(file, "the trials cannot be told".to_owned()).into()),
     }
+}
+
+/// The trials of `loaded` as far as the ledger in `folder` goes: with those that a search asked for later. Without a
+/// ledger, those that it begins with.
+///
+/// # Errors
+/// As [`load_sweep`], and a ledger that cannot be read.
+pub fn plan_so_far(
+    registry: &Registry,
+    loaded: &Loaded<SweepConfig>,
+    file: &Path,
+    folder: &Folder,
+) -> Result<Plan, SweepError> {
+    let lines = lines(folder)?;
+    Ok(plan_with(registry, loaded, file, &Asked::of(&lines))?)
+}
+
+/// The trials of `loaded` with those that its searches ask for next, now that all of `plan` are over in `folder`; `None`
+/// where nothing is left to ask.
+///
+/// # Errors
+/// As [`plan_so_far`].
+pub fn next_plan(
+    registry: &Registry,
+    loaded: &Loaded<SweepConfig>,
+    file: &Path,
+    plan: &Plan,
+    folder: &Folder,
+) -> Result<Option<Plan>, SweepError> {
+    if plan.searches.is_empty() {
+        return Ok(None);
+    }
+    let lines = lines(folder)?;
+    let names = plan.trials.iter().map(|trial| trial.name.as_str());
+    let (standings, _) = replay(names, &lines);
+    let mut asked = Asked::of(&lines);
+    if !plan.ask(&loaded.value, &standings, &mut asked) {
+        return Ok(None);
+    }
+    Ok(Some(plan_with(registry, loaded, file, &asked)?))
+}
+
+fn lines(folder: &Folder) -> Result<Vec<Line>, SweepError> {
+    match folder.ledger().is_file() {
+        true => Ledger::read(&folder.ledger()),
+        false => Ok(Vec::new()),
+    }
+}
+
+/// The trials of `loaded` with what its searches `asked`.
+///
+/// # Errors
+/// As [`load_sweep`].
+pub fn plan_with(
+    registry: &Registry,
+    loaded: &Loaded<SweepConfig>,
+    file: &Path,
+    asked: &Asked,
+) -> Result<Plan, ConfigErrors> {
+    let checks = Checks::new(registry);
+    let fork = loaded.value.fork;
+    let check = |base: &Path, sets: &[String]| checks.check(base, sets, fork);
+    let read = SweepFile {
+        value: &loaded.value,
+        locations: &loaded.locations,
+    };
+    Plan::with(read, file, &check, asked)
 }
 
 fn of_file(file: &Path, message: String) -> ConfigError {

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use afterimage_sweep::{Configuration, Results, Row, State};
-use afterimage_track::html::{self, Series, document, escape, line_chart, section, short};
+use afterimage_sweep::{Configuration, Direction, Results, Row, State};
+use afterimage_track::html::{
+    self, Series, digits, escape, line_chart, live_document, section, short, sorted_table,
+};
 use toml::Value;
 
+use super::fronts;
 use super::scatter::{Axis, Point, Scatter, pareto_front};
 use super::summary::{cells, counts};
 use super::tables;
@@ -38,7 +41,7 @@ pub(super) fn render(results: &Results) -> String {
     let note = "The name leads to the trial's own report, where it has one.";
     let note = first(results.rows.len(), ROWS, note);
     body += &section("Trials", &note, &trials(results));
-    document(&results.name, &body)
+    live_document(&results.name, &body)
 }
 
 /// `note` with a word on how much of a list is shown.
@@ -62,7 +65,7 @@ fn comparisons(results: &Results) -> String {
             "<h3>{}</h3><p class=note>{}</p>{}",
             escape(name),
             escape(&shown),
-            html::table(&header, &rows)
+            sorted_table(name, &header, &rows)
         );
         for note in tables::notes(group, results) {
             tables += &format!("<p class=note>{}</p>", escape(&note));
@@ -80,18 +83,14 @@ fn stage(results: &Results, named: bool) -> String {
     let (header, mut rows) = cells(results);
     rows.truncate(ROWS);
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
-    let judged = format!(
-        "Judged by {}, {}; mean over the trials that are done, with its standard error where there are at \
-         least two seeds.",
-        results.metric.name,
-        match results.metric.direction {
-            afterimage_sweep::Direction::Maximize => "higher is better",
-            afterimage_sweep::Direction::Minimize => "lower is better",
-        }
-    );
+    let judged = judged(results);
     let all = results.configurations.len();
     let judged = first(all, ROWS, &judged);
-    let mut body = section(&title("Best first"), &judged, &html::table(&header, &rows));
+    let mut body = section(
+        &title("Best first"),
+        &judged,
+        &sorted_table("configurations", &header, &rows),
+    );
     let mut points =
         "A point a configuration: mean and standard error over seeds. The other keys vary from \
                       point to point."
@@ -101,18 +100,53 @@ fn stage(results: &Results, named: bool) -> String {
             " Of {all} configurations the {BEST} best are drawn here and below, and {OTHERS} at most of the others."
         );
     }
-    body += &section(&title("What each key does"), &points, &keys(results));
-    body += &section(
-        &title("Against cost"),
-        "The dashed line is the Pareto front: no other configuration has less cost and a better \
-         metric.",
-        &costs(results),
-    );
+    if !results.aims.is_empty() {
+        body += &section(&title("The front"), fronts::READING, &fronts::html(results));
+    }
+    let (charts, left_out) = keys(results);
+    let points = [points].into_iter().chain(left_out);
+    let points: Vec<String> = points.collect();
+    body += &section(&title("What each key does"), &points.join(" "), &charts);
+    if results.aims.is_empty() {
+        body += &section(
+            &title("Against cost"),
+            "The dashed line is the Pareto front: no other configuration has less cost and a better \
+             metric.",
+            &costs(results),
+        );
+    }
     body + &section(&title("By epoch"), "", &curves(results))
 }
 
+/// What the configurations of a stage are judged by, in words.
+fn judged(results: &Results) -> String {
+    let word = |of: Direction| match of {
+        Direction::Maximize => "higher is better",
+        Direction::Minimize => "lower is better",
+    };
+    let over = "mean over the trials that are done, with its standard error where there are at least two seeds.";
+    let metric = &results.metric;
+    if results.aims.is_empty() {
+        return format!(
+            "Judged by {}, {}; {over}",
+            metric.name,
+            word(metric.direction)
+        );
+    }
+    let aims: Vec<String> = results
+        .aims
+        .iter()
+        .map(|aim| format!("{} ({})", aim.name, word(aim.direction)))
+        .collect();
+    format!(
+        "Judged by {} together; the front first, then by {}: {over}",
+        aims.join(", "),
+        metric.name
+    )
+}
+
 /// Arms, or one group without a name, as also where there are too many to be told apart.
-fn groups(results: &Results) -> Vec<String> {
+pub(super) fn groups(results: &Results) -> Vec<String> {
     let mut seen = BTreeSet::new();
     let arms = results.rows.iter().map(|row| row.arm.as_deref());
     let names: Vec<String> = arms
@@ -131,10 +165,18 @@ fn group(groups: &[String], configuration: &Configuration) -> usize {
     groups.iter().position(|other| *other == name).unwrap_or(0)
 }
 
-/// The metric against each key, and against the arms.
-fn keys(results: &Results) -> String {
+/// The metric against each key, and against the arms; and what is not drawn, a sentence each.
+fn keys(results: &Results) -> (String, Vec<String>) {
     let groups = groups(results);
     let mut charts = String::new();
+    let mut left_out = Vec::new();
+    let arms = results.rows.iter().filter_map(|row| row.arm.as_deref());
+    let arms = arms.collect::<BTreeSet<_>>().len();
+    if arms > NAMES {
+        left_out.push(format!(
+            "The {arms} arms have no chart and no colours of their own: no more than {NAMES} can be told apart."
+        ));
+    }
     if groups.len() > 1 {
         let points = points(results, &groups, |c| Some(group(&groups, c) as f64));
         let (points, _) = thinned(&points, &[]);
@@ -167,6 +209,10 @@ fn keys(results: &Results) -> String {
             .all(|value| value.is_float() || value.is_integer());
         let names: Vec<String> = texts.into_iter().collect();
         if !numeric && names.len() > NAMES {
+            left_out.push(format!(
+                "{label} has {} values and no chart: no more than {NAMES} have room.",
+                names.len()
+            ));
             continue;
         }
         let place = |c: &Configuration| {
@@ -196,11 +242,11 @@ fn keys(results: &Results) -> String {
         };
         charts += &chart.html();
     }
-    charts
+    (charts, left_out)
 }
 
 /// A logarithmic axis for numbers above 0 that span more than a decade.
-fn number_axis(points: &[Point]) -> Axis {
+pub(super) fn number_axis(points: &[Point]) -> Axis {
     let low = points.iter().map(|p| p.x).fold(f64::INFINITY, f64::min);
     let high = points.iter().map(|p| p.x).fold(0.0, f64::max);
     if low > 0.0 && high / low > 10.0 {
@@ -210,7 +256,7 @@ fn number_axis(points: &[Point]) -> Axis {
     }
 }
 
-fn points(
+pub(super) fn points(
     results: &Results,
     groups: &[String],
     x: impl Fn(&Configuration) -> Option<f64>,
@@ -225,6 +271,7 @@ fn points(
                 error: c.standard_error.unwrap_or(0.0),
                 group: group(groups, c),
                 label: c.name.clone(),
+                faded: false,
             })
         })
         .collect()
@@ -232,7 +279,7 @@ fn points(
 
 /// Of many points, best first, the best ones, some of the others, and all of `front`, with the new places of
 /// the latter.
-fn thinned(all: &[Point], front: &[usize]) -> (Vec<Point>, Vec<usize>) {
+pub(super) fn thinned(all: &[Point], front: &[usize]) -> (Vec<Point>, Vec<usize>) {
     let between = all.len().saturating_sub(BEST).div_ceil(OTHERS).max(1);
     let front: BTreeSet<usize> = front.iter().copied().collect();
     let stays = |place: usize| {
@@ -343,14 +390,18 @@ fn trials(results: &Results) -> String {
                         format!("<td><a href=\"trials/{name}/report.html\">{name}</a></td>")
                     }
                     (0, _) | (_, Err(_)) => format!("<td>{}</td>", escape(cell)),
-                    (_, Ok(number)) => format!("<td class=number>{}</td>", short(number)),
+                    (_, Ok(number)) => format!(
+                        "<td class=number data-v=\"{}\">{}</td>",
+                        digits(number),
+                        short(number)
+                    ),
                 })
                 .collect();
             format!("<tr>{cells}</tr>")
         })
         .collect();
     format!(
-        "<div class=scroll><table><thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table></div>"
+        "<div class=scroll><table class=sorts data-name=trials><thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 }
 
@@ -366,6 +417,7 @@ mod tests {
             error: 0.0,
             group: 0,
             label: index.to_string(),
+            faded: false,
         };
         let all: Vec<Point> = (0..10_000).map(point).collect();
         // The cheapest, which is the worst, and the best.

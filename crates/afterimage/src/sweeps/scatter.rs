@@ -1,6 +1,6 @@
 //! Charts of points with error bars as inline SVG, for a key or a cost against the metric.
 
-use afterimage_track::html::{colour, escape, short, ticks};
+use afterimage_track::html::{cell, colour, csv_link, digits, escape, short, ticks};
 
 const WIDTH: f64 = 370.0;
 const HEIGHT: f64 = 240.0;
@@ -17,6 +17,8 @@ pub(super) struct Point {
     /// Index of the group that it is coloured by.
     pub(super) group: usize,
     pub(super) label: String,
+    /// Whether it is drawn faintly, as one that others beat.
+    pub(super) faded: bool,
 }
 
 /// What stands along the horizontal axis.
@@ -110,25 +112,48 @@ impl Scatter<'_> {
         for p in finite {
             let paint = colour(p.group, self.groups.len());
             let (cx, cy) = (left(across(p.x)), top(p.y));
+            let faint = if p.faded { " opacity=0.25" } else { "" };
             if p.error > 0.0 {
                 svg += &format!(
-                    "<path stroke=\"{paint}\" stroke-width=1.4 d=\"M{cx:.1} {:.1}V{:.1}\"/>",
+                    "<path stroke=\"{paint}\"{faint} stroke-width=1.4 d=\"M{cx:.1} {:.1}V{:.1}\"/>",
                     top(p.y - p.error),
                     top(p.y + p.error)
                 );
             }
             svg += &format!(
-                "<circle cx={cx:.1} cy={cy:.1} r=3.2 fill=\"{paint}\"><title>{}: {}</title></circle>",
+                "<circle cx={cx:.1} cy={cy:.1} r=3.2 fill=\"{paint}\"{faint}><title>{}: {}</title></circle>",
                 escape(&p.label),
                 short(p.y)
             );
         }
         svg += "</svg>";
         format!(
-            "<figure><figcaption>{}</figcaption>{svg}{}</figure>",
+            "<figure><figcaption>{}{}</figcaption>{svg}{}</figure>",
             escape(self.title),
+            csv_link(self.title, &self.csv()),
             self.legend()
         )
+    }
+
+    /// The points, a row each.
+    fn csv(&self) -> String {
+        let mut text = "name,group,x,y,se\n".to_owned();
+        for point in self.points {
+            let x = match &self.axis {
+                Axis::Names(names) => cell(names.get(point.x as usize).map_or("", String::as_str)),
+                Axis::Linear | Axis::Log => digits(point.x),
+            };
+            let group = self.groups.get(point.group).map_or("", String::as_str);
+            let row = [
+                cell(&point.label),
+                cell(group),
+                x,
+                digits(point.y),
+                digits(point.error),
+            ];
+            text += &(row.join(",") + "\n");
+        }
+        text
     }
 
     fn marks(&self, x: (f64, f64)) -> Vec<(f64, String)> {
@@ -234,6 +259,7 @@ mod tests {
                 error: 0.0,
                 group: 0,
                 label: "<p>".to_owned(),
+                faded: false,
             })
             .collect()
     }

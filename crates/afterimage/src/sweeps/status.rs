@@ -62,6 +62,12 @@ pub fn status(status: &Status) -> String {
         }
         text += &format!("{table}\n");
     }
+    for (stage, asked, all) in &status.searches {
+        let of = stage
+            .as_ref()
+            .map_or(String::new(), |stage| format!(" of stage {stage}"));
+        text += &format!("the search{of} has asked for {asked} of {all} points\n");
+    }
     for (trial, why) in status.failed.iter().take(FAILED) {
         text += &format!("failed       {trial}: {why}\n");
     }
@@ -141,6 +147,7 @@ mod tests {
             at_a_time,
             hours_left: (open > 0).then_some(2.0),
             unknown: Vec::new(),
+            searches: Vec::new(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use afterimage_sweep::{Configuration, Plan, Results, State, Trial};
+use afterimage_sweep::{Configuration, Plan, Results, SearchKind, Searching, State, Trial};
 use afterimage_track::TextTable;
 
 use super::tables::{groups, heading, interval, notes};
@@ -39,7 +39,11 @@ pub fn comparisons(results: &Results) -> String {
     for group in groups(&results.answers) {
         let name = group.first().map_or("", |answer| answer.compare.as_str());
         let header = ["arm", "difference", "95 %", "seeds", "verdict", "expected"];
-        let title = format!("{name}: {}, arm less control by seed", heading(group));
+        let less = match group.first() {
+            Some(answer) if answer.control.is_empty() => "by seed",
+            _ => "arm less control by seed",
+        };
+        let title = format!("{name}: {}, {less}", heading(group));
         let mut table = TextTable::new(title, &header);
         for answer in group {
             let number = |x: Option<f64>| TextTable::number(x.unwrap_or(f64::NAN), 4);
@@ -90,6 +94,9 @@ pub fn overview(plan: &Plan, out: &Path) -> String {
             "{count} of them begin at a checkpoint of another: {epochs} of {all} epochs are not trained again\n"
         );
     }
+    generations(plan)
+        .iter()
+        .for_each(|line| text += &format!("{line}\n"));
     for trial in &plan.trials {
         let from = trial.fork.as_ref().map_or(String::new(), |fork| {
             format!(" (from {} at epoch {})", fork.trial, fork.epoch)
@@ -97,6 +104,52 @@ pub fn overview(plan: &Plan, out: &Path) -> String {
         text += &format!("  {}{from}\n", trial.name);
     }
     text
+}
+
+/// How far the searches of a plan have come that learn from results, a line each.
+pub fn generations(plan: &Plan) -> Vec<String> {
+    let line = |search: &Searching| {
+        let stage = search.stage.as_ref();
+        let of = stage.map_or(String::new(), |stage| format!(" of stage {stage}"));
+        let (asked, all) = (search.asked(), search.samples);
+        match search
+            .generations
+            .iter()
+            .rposition(|points| !points.is_empty())
+        {
+            None => format!(
+                "the search{of} is driven by another program, which may ask for {all} points (--ask-tell)"
+            ),
+            Some(_) if search.kind == SearchKind::Ask => {
+                format!("the search{of} was asked for {asked} of {all} points")
+            }
+            Some(last) => format!(
+                "generation {} of the search{of} by {}: {asked} of {all} points; later ones depend on the results of \
+                 all before them",
+                last + 1,
+                search.kind.word()
+            ),
+        }
+    };
+    plan.searches.iter().map(line).collect()
+}
+
+/// Why searches of a plan that choose for themselves ask for no more points, though they may; a line each.
+pub fn ended_early(plan: &Plan) -> Vec<String> {
+    let early = plan
+        .searches
+        .iter()
+        .filter(|search| search.kind != SearchKind::Ask && search.asked() < search.samples);
+    let line = |search: &Searching| {
+        let stage = search.stage.as_ref();
+        let of = stage.map_or(String::new(), |stage| format!(" of stage {stage}"));
+        format!(
+            "the search{of} ends at {} of {} points: its last generation has no result, or its space no other point",
+            search.asked(),
+            search.samples
+        )
+    };
+    early.map(line).collect()
 }
 
 /// How many trials are in which state, in words.
@@ -124,11 +177,19 @@ pub fn counts(results: &Results) -> String {
     let saved = match forked.len() {
         0 => String::new(),
         count => format!(
-            "; {count} began at a checkpoint of another, which saved {:.2} hours",
-            forked.iter().sum::<f64>() / 3600.0
+            "; {count} began at a checkpoint of another, which saved {}",
+            duration(forked.iter().sum())
         ),
     };
     format!("{} trials: {}{saved}", results.rows.len(), parts.join(", "))
+}
+
+/// So many seconds in words: in hours only where these are not next to none.
+fn duration(seconds: f64) -> String {
+    match seconds {
+        ..360.0 => format!("{seconds:.1} seconds"),
+        _ => format!("{:.2} hours", seconds / 3600.0),
+    }
 }
 
 /// A value that fits into a table: whole plugins may be set.
@@ -180,6 +241,13 @@ pub(super) fn cells<'a>(results: &'a Results) -> (Vec<String>, Vec<Vec<String>>)
             Box::new(move |c| number(c.against.get(name).copied())),
         );
     }
+    if !results.aims.is_empty() {
+        let word = |front: bool| if front { "yes" } else { "no" };
+        column(
+            "front",
+            Box::new(move |c| c.front.map_or("", word).to_owned()),
+        );
+    }
     column("done", Box::new(|c| c.done.to_string()));
     let counts: [(&str, Count); 4] = [
         ("stopped", |c| c.stopped),
@@ -197,4 +265,15 @@ pub(super) fn cells<'a>(results: &'a Results) -> (Vec<String>, Vec<Vec<String>>)
         .map(|c| columns.iter().map(|cell| cell(c)).collect())
         .collect();
     (header, rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_time_is_told_in_seconds() {
+        assert_eq!(duration(12.34), "12.3 seconds");
+        assert_eq!(duration(5400.0), "1.50 hours");
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use afterimage_sweep::{Answer, Configuration, Results, Row, State};
 
+use super::fronts;
 use super::summary::counts;
 
 /// Columns of `comparisons.csv`.
@@ -28,8 +29,8 @@ const COLUMNS: [&str; 17] = [
 ];
 
 /// How the answers of a sweep are to be read.
-pub(super) const READING: &str = "Differences are arm less control, run by run with the same seed, of the last values of the runs; \
-     the intervals hold 95 %: Student's t, and the percentile bootstrap over seeds (10,000 draws, the \
+pub(crate) const READING: &str = "Differences are arm less control, run by run with the same seed, of the last values of the runs \
+     unless a question asks for a mean over epochs; where it names no control, they are the arm's own values. The intervals hold 95 %: Student's t, and the percentile bootstrap over seeds (10,000 draws, the \
      same ones each time). An arm is *above* or *below* its control where both intervals leave 0 out and \
      there are at least three seeds; of few seeds the bootstrap alone would be too sure. Each interval \
      stands by itself: of twenty arms that are like their control, up to one is expected to be told apart.";
@@ -67,11 +68,23 @@ pub(super) fn heading(group: &[Answer]) -> String {
         .expected
         .as_ref()
         .map_or(String::new(), |(question, _)| format!("; {question}"));
-    format!("{}{asked}", first.metric)
+    let mean = match first.last {
+        1 => String::new(),
+        last => format!(", mean of the last {last} epochs"),
+    };
+    format!("{}{mean}{asked}", first.metric)
+}
+
+/// What stands in the place of a control.
+fn control(answer: &Answer) -> String {
+    match answer.control.as_str() {
+        "" => "none: 0".to_owned(),
+        control => control.to_owned(),
+    }
 }
 
 /// Header and cells of a group.
-pub(super) fn cells(group: &[Answer]) -> (Vec<&'static str>, Vec<Vec<String>>) {
+pub(crate) fn cells(group: &[Answer]) -> (Vec<&'static str>, Vec<Vec<String>>) {
     let mut header = vec![
         "arm",
         "control",
@@ -88,7 +101,7 @@ pub(super) fn cells(group: &[Answer]) -> (Vec<&'static str>, Vec<Vec<String>>) {
     let rows = group.iter().map(|answer| {
         let mut row = vec![
             answer.arm.clone(),
-            answer.control.clone(),
+            control(answer),
             number(answer.arm_mean),
             number(answer.control_mean),
             signed(answer.difference),
@@ -128,6 +141,13 @@ pub(super) fn notes(group: &[Answer], results: &Results) -> Vec<String> {
             first.metric
         ));
     }
+    let short = |answer: &Answer| answer.pairs == 0 && answer.last > 1;
+    notes.extend(group.iter().any(short).then(|| {
+        format!(
+            "A run that measured {} in fewer than {} epochs counts for nothing here.",
+            first.metric, first.last
+        )
+    }));
     let older: usize = group.iter().map(|answer| answer.earlier).sum();
     notes.extend((older > 0).then(|| {
         let pairs = if older == 1 { "pair" } else { "pairs" };
@@ -161,6 +181,7 @@ fn configurations(all: &Results, part: &Results) -> String {
     };
     let mut header = vec!["configuration", part.metric.name.as_str(), "± se"];
     header.extend(part.metric.against.iter().map(String::as_str));
+    header.extend((!part.aims.is_empty()).then_some("front"));
     header.push("seeds");
     let row = |c: &Configuration| {
         let mut row = vec![c.name.clone(), number(c.mean), number(c.standard_error)];
@@ -170,19 +191,25 @@ fn configurations(all: &Results, part: &Results) -> String {
                 .iter()
                 .map(|name| number(c.against.get(name).copied())),
         );
+        let front = || {
+            c.front
+                .map_or("–", |front| if front { "yes" } else { "no" })
+        };
+        row.extend((!part.aims.is_empty()).then(|| front().to_owned()));
         let planned = c.done + c.stopped + c.failed + c.skipped + c.open;
         row.push(of(c.done, planned));
         row
     };
     let rows: Vec<Vec<String>> = part.configurations.iter().map(row).collect();
     format!(
-        "\n## {title}\n\n{}, the last value of each run: mean and standard error over seeds, best first.\n\n{}",
+        "\n## {title}\n\n{}, the last value of each run: mean and standard error over seeds, best first.\n\n{}{}",
         part.metric.name,
-        table(&header, &rows)
+        table(&header, &rows),
+        fronts::markdown(part)
     )
 }
 
-fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+pub(super) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
     let plain = |text: &str| text.replace('|', "\\|");
     let mut text = line(header.iter().map(|name| plain(name)).collect());

@@ -1,17 +1,20 @@
 //! Valuing a table file: read, value, write, tell. What `afterimage value` does, as a library.
 
 mod heat;
+mod histogram;
 mod page;
 mod summary;
+mod words;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use afterimage_files::{Partial, PartialError, machine_memory};
 use afterimage_value::{
-    By, CellFiles, FirstCells, Formulas, Ranked, ReadOptions, ReadTable, Repair, RowValue,
-    Settings, Valuation, ValueError, Visit, ZScores, memory_bound, read_table, readable_bytes,
-    value, visit_cells, write_fixes, write_rows,
+    By, CellFiles, FirstCells, Formulas, LabelCheck, Prediction, Ranked, ReadOptions, ReadTable,
+    Repair, RowValue, Settings, Valuation, ValueError, Visit, ZScores, check_labels,
+    check_learners, memory_bound, oddities, read_table, readable_bytes, value, visit_cells,
+    write_fixes, write_rows,
 };
 
 /// The HTML page of a valuation.
@@ -69,6 +72,10 @@ pub struct Valued {
     pub values: Valuation,
     /// Values of rows.
     pub rows: Vec<RowValue>,
+    /// What learners that have not seen it say of each row.
+    pub said: Vec<Prediction>,
+    /// How well wrong labels are found; none for numbers as labels and for few rows.
+    pub check: Option<LabelCheck>,
     /// The distances of the cells.
     pub z: ZScores,
     /// The rows of the lowest Data-OOB, lowest first.
@@ -113,7 +120,7 @@ impl ValueJob {
             }
             _ => {}
         }
-        let table = read_table(&self.table, &self.read)?;
+        let mut table = read_table(&self.table, &self.read)?;
         let memory = memory_bound(&table.problem, &self.settings);
         // What no machine like this one has is refused before it is tried.
         let machine = || machine_memory().and_then(|bytes| usize::try_from(bytes).ok());
@@ -125,6 +132,12 @@ impl ValueJob {
                 limit: readable_bytes(limit),
             });
         }
+        let name = |row: usize| match table.problem.ids() {
+            Some(ids) => ids[row].clone(),
+            None => format!("row {}", row + 1),
+        };
+        let odd = oddities(&table.problem, &name);
+        table.notes.extend(odd);
         Ok(PreparedValue {
             job: self,
             table,
@@ -139,7 +152,14 @@ impl PreparedValue {
         summary::before(&self.job, &self.table, self.memory)
     }
 
-    /// Values the table and writes the results. `progress` is told the number of learners done.
+    /// Number of learners that are fitted in all, those of the check of the labels among them.
+    pub fn learners(&self) -> u32 {
+        let settings = &self.job.settings;
+        settings.learners + check_learners(&self.table.problem, settings)
+    }
+
+    /// Values the table and writes the results. `progress` is told the number of learners done, of
+    /// [`learners`](Self::learners).
     ///
     /// # Errors
     /// Threads that do not start, a full disk. A folder of results appears whole or not at all.
@@ -151,6 +171,9 @@ impl PreparedValue {
         let folder = job.out.as_deref().map(beside).transpose()?;
         let values = value(problem, &job.settings, progress)?;
         let rows = values.rows();
+        let said = values.predictions(problem);
+        let done = job.settings.learners;
+        let check = check_labels(problem, &job.settings, &|more| progress(done + more))?;
         let z = values.distances(problem);
         let cells = problem.rows() * problem.columns().len();
         let mut lowest = FirstCells::new(By::Value, job.top, 0.0);
@@ -181,6 +204,8 @@ impl PreparedValue {
             table,
             values,
             rows,
+            said,
+            check,
             z,
             job,
         };
@@ -198,6 +223,11 @@ impl Valued {
         summary::after(self)
     }
 
+    /// Number of labels that look wrong.
+    pub fn suspects(&self) -> usize {
+        self.said.iter().filter(|said| said.suspect).count()
+    }
+
     /// The page with the heat map.
     pub fn page(&self) -> String {
         page::render(self)
@@ -209,7 +239,7 @@ impl Valued {
     }
 
     fn write(&self, folder: &Path, suspicious: Option<&[Ranked]>) -> Result<Formulas, ValueError> {
-        let mut formulas = write_rows(folder, &self.table, &self.rows)?;
+        let mut formulas = write_rows(folder, &self.table, &self.rows, &self.said)?;
         if let (Some(fix), Some(cells)) = (self.job.fix, suspicious) {
             formulas = formulas.and(write_fixes(
                 folder,

@@ -3,9 +3,8 @@
 use afterimage_track::html::{document, escape, section, short, table};
 use afterimage_value::{Ranked, Score, Target, label, text};
 
-use super::Valued;
-use super::heat;
 use super::summary::{name, shortened};
+use super::{Valued, heat, histogram, words};
 
 /// Rows and cells in the lists.
 const LIST: usize = 40;
@@ -41,17 +40,42 @@ pub(super) fn render(valued: &Valued) -> String {
             .collect();
         body += &format!("<ul class=note>{notes}</ul>");
     }
+    let told: String = words::of_labels(valued)
+        .iter()
+        .map(|told| format!("<p>{}.</p>", escape(told)))
+        .collect();
+    body += &section(
+        "Labels",
+        "What models say of rows that they have not seen.",
+        &(told + &histogram::of_rows(valued)),
+    );
+    let suggested = suggestions(valued);
+    if !suggested.is_empty() {
+        body += &section(
+            "Suggested labels",
+            "Labels that look wrong, the lowest rows first, with what the models say instead. All of them \
+             are in the column <code>suggested</code> of rows.csv.",
+            &suggested,
+        );
+    }
     body += &section(
         "Cells of the lowest rows",
         "2D-OOB values, the lowest row on top; on the left row and label, on the right the row's \
          Data-OOB.",
         &heat::map(valued),
     );
-    body += &section(
-        "Lowest rows",
-        "By Data-OOB. A label that the models contradict is wrong, or its row is a hard case.",
-        &rows(valued),
-    );
+    body += &match problem.target() {
+        Target::Classes { .. } => section(
+            "Lowest rows",
+            "By Data-OOB. A label that the models contradict is wrong, or its row is a hard case.",
+            &rows(valued),
+        ),
+        Target::Numbers(_) => section(
+            "Rows farthest from what is predicted",
+            "By Data-OOB. A number that the models do not come near is wrong, or its row is a hard case.",
+            &rows(valued),
+        ),
+    };
     body += &section(
         "Lowest cells",
         "By 2D-OOB value: learners that saw this column do badly on this row.",
@@ -89,24 +113,67 @@ fn meaning(valued: &Valued) -> &'static str {
 }
 
 fn rows(valued: &Valued) -> String {
-    let header = ["row", "label", "Data-OOB", "± se", "learners", "marginal"];
+    let is_class = matches!(valued.table.problem.target(), Target::Classes { .. });
+    let third = if is_class { "share" } else { "off by" };
+    let header = [
+        "row",
+        "label",
+        "predicted",
+        third,
+        "Data-OOB",
+        "± se",
+        "learners",
+        "marginal",
+        "cells",
+    ];
     let lines: Vec<Vec<String>> = valued
         .lowest_rows
         .iter()
         .take(LIST)
         .map(|&row| {
-            let value = &valued.rows[row];
+            let (value, said) = (&valued.rows[row], &valued.said[row]);
+            let third = match valued.table.problem.target() {
+                Target::Classes { .. } => said.share,
+                Target::Numbers(labels) => labels[row] - said.number,
+            };
             vec![
                 name(valued, row),
                 shortened(&label(&valued.table.problem, row)),
+                shortened(&words::predicted(valued, row)),
+                number(third),
                 number(value.data_oob.value),
                 number(value.data_oob.error),
                 value.data_oob.count.to_string(),
                 number(value.marginal),
+                words::cells(valued, row),
             ]
         })
         .collect();
     table(&header, &lines)
+}
+
+/// The first of the labels that look wrong, or nothing.
+fn suggestions(valued: &Valued) -> String {
+    let header = ["row", "label", "suggested", "share", "cells"];
+    let lines: Vec<Vec<String>> = valued
+        .lowest_rows
+        .iter()
+        .filter(|row| valued.said[**row].suspect)
+        .take(LIST)
+        .map(|&row| {
+            vec![
+                name(valued, row),
+                shortened(&label(&valued.table.problem, row)),
+                shortened(&words::predicted(valued, row)),
+                number(valued.said[row].share),
+                words::cells(valued, row),
+            ]
+        })
+        .collect();
+    match lines.is_empty() {
+        true => String::new(),
+        false => table(&header, &lines),
+    }
 }
 
 fn cells(valued: &Valued, cells: &[Ranked]) -> String {

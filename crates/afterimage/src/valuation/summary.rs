@@ -3,10 +3,11 @@
 use afterimage_files::plain;
 use afterimage_track::TextTable;
 use afterimage_value::{
-    CELLS_CSV, FIXED_CSV, Learner, Ranked, ReadTable, label, readable_bytes, text,
+    CELLS_CSV, FIXED_CSV, Learner, ROWS_CSV, Ranked, ReadTable, Score, Target, label,
+    readable_bytes, text,
 };
 
-use super::{PAGE, ValueJob, Valued};
+use super::{PAGE, ValueJob, Valued, words};
 
 /// Notes that are shown of a table.
 const NOTES: usize = 50;
@@ -34,6 +35,17 @@ pub(super) fn before(job: &ValueJob, table: &ReadTable, memory: usize) -> String
     if missing > 0 {
         lines.push(format!("  {missing} cells are missing"));
     }
+    if let (Score::Soft, Learner::Tree { depth: None, .. }, Target::Classes { .. }) = (
+        job.settings.score,
+        job.settings.learner,
+        table.problem.target(),
+    ) {
+        lines.push(
+            "  --score soft: trees without --max-depth have pure leaves, so that soft scores are those of \
+             plain but for equal rows of several labels; say --max-depth 4, or --learner linear"
+                .to_owned(),
+        );
+    }
     let learner = match job.settings.learner {
         Learner::Tree { .. } => "trees",
         Learner::Linear { .. } => "linear models",
@@ -52,7 +64,12 @@ pub(super) fn before(job: &ValueJob, table: &ReadTable, memory: usize) -> String
 
 /// The lists of the lowest, and where the results are.
 pub(super) fn after(valued: &Valued) -> String {
+    let sentences: Vec<String> = words::of_labels(valued)
+        .iter()
+        .map(|told| format!("{told}.\n"))
+        .collect();
     let mut parts = vec![
+        sentences.concat(),
         lowest_rows(valued).to_string(),
         cells(valued, "Lowest cells by 2D-OOB value", &valued.lowest_cells).to_string(),
     ];
@@ -62,6 +79,7 @@ pub(super) fn after(valued: &Valued) -> String {
     }
     if let Some(out) = &valued.job.out {
         let mut lines = vec![
+            format!("labels:  {}", out.join(ROWS_CSV).display()),
             format!("values:  {}", out.join(CELLS_CSV).display()),
             format!("page:    {}", out.join(PAGE).display()),
         ];
@@ -79,20 +97,66 @@ pub(super) fn after(valued: &Valued) -> String {
 }
 
 fn lowest_rows(valued: &Valued) -> TextTable {
-    let mut table = TextTable::new(
-        "Lowest rows by Data-OOB",
-        &["row", "label", "data_oob", "se", "learners", "marginal"],
-    );
+    let is_class = matches!(valued.table.problem.target(), Target::Classes { .. });
+    let (title, header) = match is_class {
+        true => (
+            "Lowest rows by Data-OOB",
+            [
+                "row",
+                "label",
+                "predicted",
+                "share",
+                "wrong?",
+                "data_oob",
+                "se",
+                "learners",
+                "marginal",
+                "cells",
+            ],
+        ),
+        false => (
+            "Rows whose labels lie farthest from what is predicted, by Data-OOB",
+            [
+                "row",
+                "label",
+                "predicted",
+                "off by",
+                "",
+                "data_oob",
+                "se",
+                "learners",
+                "marginal",
+                "cells",
+            ],
+        ),
+    };
+    // The answer to a question that numbers do not have has no column.
+    let kept = |cells: [String; 10]| {
+        let all = cells.into_iter().enumerate();
+        all.filter(move |(at, _)| is_class || *at != 4)
+            .map(|(_, cell)| cell)
+    };
+    let header: Vec<String> = kept(header.map(str::to_owned)).collect();
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
+    let mut table = TextTable::new(title, &header);
     for &row in valued.lowest_rows.iter().take(valued.job.top) {
-        let value = &valued.rows[row];
-        table.row([
+        let (value, said) = (&valued.rows[row], &valued.said[row]);
+        let third = match valued.table.problem.target() {
+            Target::Classes { .. } => TextTable::number(said.share, 2),
+            Target::Numbers(labels) => TextTable::number(labels[row] - said.number, 4),
+        };
+        table.row(kept([
             name(valued, row),
             shortened(&label(&valued.table.problem, row)),
+            shortened(&words::predicted(valued, row)),
+            third,
+            if said.suspect { "yes" } else { "–" }.to_owned(),
             TextTable::number(value.data_oob.value, 3),
             TextTable::number(value.data_oob.error, 3),
             value.data_oob.count.to_string(),
             TextTable::number(value.marginal, 3),
-        ]);
+            words::cells(valued, row),
+        ]));
     }
     table
 }

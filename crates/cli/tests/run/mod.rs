@@ -4,6 +4,7 @@
 
 pub mod kill;
 pub mod probed;
+pub mod swept;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

@@ -13,7 +13,7 @@ use super::attempt::attempt;
 use super::complaint::Complaint;
 use super::source::EXTENDS;
 
-pub use words::{cell, range, table, word};
+pub use words::{cell, range, table, toml_text, word};
 
 /// The schema of `T` (draft 7 of JSON Schema), without references and without `null`, which TOML does not have.
 pub fn of<T: schemars::JsonSchema>() -> Value {

@@ -103,7 +103,7 @@ pub fn range(schema: &Value) -> String {
 }
 
 /// `value` as TOML writes it to the right of `=`.
-fn toml_text(value: &Value) -> String {
+pub fn toml_text(value: &Value) -> String {
     match value {
         Value::Object(table) if table.is_empty() => "{}".to_owned(),
         Value::Object(table) => {

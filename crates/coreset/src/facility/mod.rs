@@ -62,6 +62,9 @@ pub enum Greedy {
 }
 
 impl Greedy {
+    /// The ε of `Stochastic` where none is told.
+    pub const EPSILON: f64 = 0.01;
+
     /// # Errors
     /// An ε outside of (0, 1).
     pub(crate) fn validate(self) -> Result<(), CoresetError> {

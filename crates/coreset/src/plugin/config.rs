@@ -112,10 +112,12 @@ pub struct GateConfig {
     pub losses: bool,
     /// Whether features are rows of `embeddings` in place of the encoder's output; default false.
     pub frozen: bool,
-    /// LayerMem of each training sample, one number a row, NaN-free: npy, CSV or Parquet.
+    /// LayerMem of each training sample: one number a row, NaN-free (npy, CSV or Parquet), or the table
+    /// `layermem/points` of a run on the same images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layermem: Option<PathBuf>,
-    /// Units that each training sample owns, or another score of UnitMem, likewise.
+    /// Units that each training sample owns, or another score of UnitMem, likewise; or the table
+    /// `unitmem/points` of such a run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unitmem: Option<PathBuf>,
     /// Whether signals may be low because a sample is atypical; default true. Only with `layermem` or

@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use afterimage_table::{
-    Number, TextFile, blank_line, days, delimiter, is_unnamed, line_at, meant, names_clock,
-    says_missing, sniff,
+    Number, TextFile, blank_line, days, is_unnamed, line_at, meant, names_clock, says_missing,
 };
 use csv::{ReaderBuilder, StringRecord, Trim};
 
@@ -14,12 +13,11 @@ use crate::error::CoresetError;
 
 /// The records of a file, the first line among them.
 pub(super) fn records(path: &Path) -> Result<csv::Reader<TextFile>, CoresetError> {
-    let wrong = |error| CoresetError::file("CSV", path, error);
-    let file = TextFile::open(path).map_err(CoresetError::io(path, "open"))?;
-    sniff(path).map_err(wrong)?;
+    let (file, delimiter) =
+        TextFile::table(path).map_err(|error| CoresetError::file("CSV", path, error))?;
     Ok(ReaderBuilder::new()
         .has_headers(false)
-        .delimiter(delimiter(path).map_err(wrong)?)
+        .delimiter(delimiter)
         .trim(Trim::All)
         .from_reader(file))
 }

@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use super::csv::Purpose;
-use super::{Kind, Manner, csv, kind, missing, numbers_in};
+use super::points::points;
+use super::{Kind, Manner, csv, kind, latest, missing, numbers_in};
 use crate::error::CoresetError;
 use crate::gate::ranks;
 
 /// How much each of `samples` samples was memorized, in [0, 1]: the mean over `files` of the rank of its
 /// number, 0 for the lowest; `None` if none is told. Each file, under the setting that names it, holds one
-/// finite number a sample: npy, CSV or Parquet. Ranks let LayerMem and counts of units stand beside each
+/// finite number a sample (npy, CSV or Parquet) or is a table of points of a run. Ranks let LayerMem and counts of units stand beside each
 /// other.
 ///
 /// # Errors
@@ -57,6 +58,8 @@ fn scores(
     samples: usize,
     manner: &mut Manner,
 ) -> Result<Vec<f64>, CoresetError> {
+    let latest = latest(path);
+    let path = latest.as_path();
     let (role, count) = (setting.trim_start_matches('-'), Some(samples));
     let purpose = Purpose {
         role,
@@ -66,9 +69,11 @@ fn scores(
         Kind::Csv => {
             csv::numbers(path, &purpose, manner).map(|(starts, values)| (Some(starts), values))
         }
-        Kind::Npy | Kind::Parquet => {
-            numbers_in(path, role, count, manner).map(|values| (None, values))
-        }
+        Kind::Parquet => points(path, samples).and_then(|found| match found {
+            Some(values) => Ok((None, values)),
+            None => numbers_in(path, role, count, manner).map(|values| (None, values)),
+        }),
+        Kind::Npy => numbers_in(path, role, count, manner).map(|values| (None, values)),
     });
     let (starts, values) =
         read.map_err(|error| missing(error, setting, "a number for each sample"))?;

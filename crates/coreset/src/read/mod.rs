@@ -3,18 +3,21 @@
 mod csv;
 mod grid;
 mod header;
+mod ids;
 mod memorization;
 mod npy;
 mod parquet;
+mod points;
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::CoresetError;
 use crate::matrix::Matrix;
 use csv::Purpose;
 use grid::Grid;
+pub use ids::ids_in;
 pub use memorization::{memorization, memorization_in};
 
 /// How files are read, and what there is to say of what was read.
@@ -26,6 +29,9 @@ pub struct Manner {
     pub headers: Vec<(String, bool)>,
     /// Columns of the embeddings that are left out: each by its name, or its number from 1.
     pub ignore: Vec<String>,
+    /// The column of the embeddings that names the samples, by its name or its number from 1; nothing is
+    /// chosen by it.
+    pub id: Option<String>,
     /// What was left out, and why.
     pub notes: Vec<String>,
 }
@@ -63,11 +69,36 @@ impl Manner {
         names: &[String],
         width: usize,
     ) -> Result<Vec<usize>, CoresetError> {
-        match role {
-            EMBEDDINGS => afterimage_table::ignored(&self.ignore, names, width)
-                .map_err(|reason| CoresetError::format(path, reason)),
-            _ => Ok(Vec::new()),
+        if role != EMBEDDINGS {
+            return Ok(Vec::new());
         }
+        let mut places = afterimage_table::ignored(&self.ignore, names, width)
+            .map_err(|reason| CoresetError::format(path, reason))?;
+        if let Some(place) = self.id_place(path, names, width)? {
+            if places.contains(&place) {
+                let reason = "--id names a column that --ignore names, too; leave one of both out";
+                return Err(CoresetError::format(path, reason));
+            }
+            places.push(place);
+        }
+        Ok(places)
+    }
+
+    /// The place of the column of ids in the file of embeddings.
+    fn id_place(
+        &self,
+        path: &Path,
+        names: &[String],
+        width: usize,
+    ) -> Result<Option<usize>, CoresetError> {
+        let Some(id) = &self.id else { return Ok(None) };
+        if kind(path)? == Kind::Npy {
+            return Err(ids::none_in_npy(path, id));
+        }
+        let place = afterimage_table::place(id, "--id", names, width);
+        place
+            .map(Some)
+            .map_err(|reason| CoresetError::format(path, reason))
     }
 }
 
@@ -89,6 +120,18 @@ pub(crate) enum Column {
 
 const UNKNOWN: &str =
     "the kind of this file is not known; its name must end in .npy, .csv, .tsv or .parquet";
+
+/// The file at `path`; where that is the folder of a run's table, the file of the last epoch in it.
+fn latest(path: &Path) -> PathBuf {
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let of_epoch = |name: &String| name.starts_with("epoch-") && name.ends_with(".parquet");
+    // As numbers: `epoch-10000` comes behind `epoch-9999`.
+    let last = names
+        .filter(of_epoch)
+        .max_by(|a, b| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
+    last.map_or_else(|| path.to_owned(), |name| path.join(name))
+}
 
 /// The kind of a file, by the end of its name.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -129,7 +172,7 @@ pub(crate) fn missing(error: CoresetError, setting: &'static str, holding: &str)
 /// A matrix with one row a sample: an npy array of numbers `[n, d]` or `[n]`, or a CSV or Parquet
 /// table of numbers, with or without a line of names, or dates, which become days. The columns `epoch` and
 /// `step`, which the tables of runs begin with, are left out, and so are columns that are ids by their
-/// names. `what` names it in errors.
+/// names. Of the folder of a run's table the last epoch's file is read. `what` names it in errors.
 ///
 /// # Errors
 /// A missing, damaged or empty file, cells that are no numbers, with their line and column, or values
@@ -151,6 +194,8 @@ pub fn matrix_in(
         role: what,
         samples: None,
     };
+    let latest = latest(path);
+    let path = latest.as_path();
     let mut grid = match kind(path)? {
         Kind::Npy => {
             let mut grid = npy::grid(path)?;

@@ -125,3 +125,21 @@ pub(super) fn open(place: &Path, count: usize) -> Result<Parts, DataError> {
     parts.files = vec![Container { path, length }];
     Ok(parts)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_that_is_taken_is_told_under_the_key_and_without_a_flag() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("x"), "taken").unwrap();
+        let told = Cache::create(folder.path()).err().unwrap().to_string();
+        assert!(told.starts_with("data.cache: "), "{told}");
+        assert!(
+            told.contains("choose another place") && !told.contains("--"),
+            "{told}"
+        );
+    }
+}

@@ -133,10 +133,7 @@ impl Folder<'_> {
         }
         let decoded: Vec<Result<Vec<u8>, String>> = files
             .par_iter()
-            .map(|(path, _)| {
-                let panicked = || Err("its decoder broke off; the file is damaged".to_owned());
-                catch(|| self.decode(path)).unwrap_or_else(panicked)
-            })
+            .map(|(path, _)| self.decode(path))
             .collect();
         let shape = Shape {
             channels: self.channels,
@@ -172,19 +169,9 @@ impl Folder<'_> {
 
     /// One image as planes `[C, size, size]`, or what is wrong with it.
     fn decode(&self, path: &Path) -> Result<Vec<u8>, String> {
-        let reader = open_input(path)
-            .map(|file| {
-                let mut reader = ImageReader::new(BufReader::new(file));
-                // Some formats, as TGA, are known by their name alone.
-                if let Ok(format) = ImageFormat::from_path(path) {
-                    reader.set_format(format);
-                }
-                reader
-            })
-            .and_then(ImageReader::with_guessed_format)
-            .map_err(|e| e.to_string())?;
+        let file = open_input(path).map_err(|e| e.to_string())?;
         let (size, channels) = (self.size, self.channels);
-        Scale { size, channels }.planes(reader)
+        Scale { size, channels }.decode(BufReader::new(file), path)
     }
 }
 
@@ -198,11 +185,24 @@ pub(crate) struct Scale {
 }
 
 impl Scale {
-    /// The picture of `reader` as planes `[C, size, size]`, or what is wrong with it.
-    pub(crate) fn planes<R: BufRead + Seek>(
+    /// The picture that `bytes` hold as planes `[C, size, size]`, or what is wrong with it; `name` tells its
+    /// format where the bytes do not.
+    pub(crate) fn decode<R: BufRead + Seek>(
         self,
-        reader: ImageReader<R>,
+        bytes: R,
+        name: &Path,
     ) -> Result<Vec<u8>, String> {
+        let mut reader = ImageReader::new(bytes);
+        // Some formats, as TGA, are known by their name alone.
+        if let Ok(format) = ImageFormat::from_path(name) {
+            reader.set_format(format);
+        }
+        let reader = reader.with_guessed_format().map_err(|e| e.to_string())?;
+        let broken = || Err("its decoder broke off; the file is damaged".to_owned());
+        catch(|| self.planes(reader)).unwrap_or_else(broken)
+    }
+
+    fn planes<R: BufRead + Seek>(self, reader: ImageReader<R>) -> Result<Vec<u8>, String> {
         let mut decoder = reader.into_decoder().map_err(|e| e.to_string())?;
         let (width, height) = decoder.dimensions();
         if u64::from(width) * u64::from(height) > MAX_PIXELS {

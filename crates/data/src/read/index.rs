@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use afterimage_files::below;
-use afterimage_table::TextFile;
+use afterimage_table::{FileError, TextFile, line_at};
 use rayon::prelude::*;
 
 use super::folder::Scale;
@@ -64,8 +64,13 @@ impl List<'_> {
 
     fn lines(&self) -> Result<Lines, DataError> {
         let wrong = |reason: String| DataError::format(self.file, reason);
-        let file = TextFile::open(self.file).map_err(|error| DataError::read(self.file, error))?;
-        let mut reader = csv::Reader::from_reader(file);
+        let (file, delimiter) = TextFile::table(self.file).map_err(|error| match error {
+            FileError::Io { source, .. } => DataError::read(self.file, source),
+            other => wrong(other.to_string()),
+        })?;
+        let mut reader = csv::ReaderBuilder::new()
+            .delimiter(delimiter)
+            .from_reader(file);
         let header = reader
             .headers()
             .map_err(|error| wrong(error.to_string()))?
@@ -90,12 +95,18 @@ impl List<'_> {
         };
         for (at, record) in (0u32..).zip(reader.records()) {
             let record = record.map_err(|error| wrong(error.to_string()))?;
-            let line = record.position().map_or(0, csv::Position::line);
+            let line = || {
+                let start = record.position().map_or(0, csv::Position::byte);
+                line_at(self.file, start).unwrap_or(0)
+            };
             let cell = |at: usize| record.get(at).unwrap_or_default().trim();
+            if cell(path).is_empty() {
+                return Err(wrong(format!("line {} has no path", line())));
+            }
             lines.names.push(cell(path));
             if let (Some(labels), Some(label)) = (&mut lines.labels, label) {
                 if cell(label).is_empty() {
-                    return Err(wrong(format!("line {line} has no label")));
+                    return Err(wrong(format!("line {} has no label", line())));
                 }
                 labels.push(cell(label));
             }
@@ -105,8 +116,9 @@ impl List<'_> {
                     "held_out" | "test" | "val" | "valid" | "validation" => held_out.push(at),
                     other => {
                         return Err(wrong(format!(
-                            "line {line}: the split is {other:?}; it is \"train\", or \"held_out\", \
-                             \"test\", \"val\", \"valid\" or \"validation\" for what is held out"
+                            "line {}: the split is {other:?}; it is \"train\", or \"held_out\", \
+                             \"test\", \"val\", \"valid\" or \"validation\" for what is held out",
+                            line()
                         )));
                     }
                 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::listing::{UNLABELLED, list};
 use crate::catalogue::{Bytes, Catalogue, Form, Names};
 use crate::check::OnBad;
-use crate::dataset::DataSet;
+use crate::dataset::{DataSet, grouped};
 use crate::error::DataError;
 use crate::image_set::ImageSet;
 use crate::indexed::Indexed;
@@ -29,7 +29,7 @@ pub(super) struct Listed {
 pub(super) enum Labels {
     /// Nobody gave any.
     None,
-    /// Numbers of classes that have no names.
+    /// Numbers of classes that have no names, each a [`class`].
     Numbers(Vec<u32>),
     /// Numbers of the classes that are named.
     Named(Vec<u32>, Vec<String>),
@@ -152,7 +152,7 @@ pub(super) fn assemble(
     memory += 12 * total as u64;
     notes.push(format!(
         "an index of {} images takes {} MiB; the images are read and decoded as they are needed",
-        with_commas(total),
+        grouped(total),
         memory.div_ceil(1 << 20)
     ));
     match on_bad {
@@ -164,21 +164,16 @@ pub(super) fn assemble(
 /// Names of all classes, or what does not go together.
 fn classes(train: &Listed, held_out: &HeldOut) -> Result<Vec<String>, String> {
     let highest = |labels: &[u32]| labels.iter().max().copied().unwrap_or(0);
-    let numbered = |last: u32| match last < MOST_CLASSES {
-        true => Ok((0..=last).map(|label| label.to_string()).collect()),
-        false => Err(format!(
-            "a label is {last}; labels count classes, from 0 on"
-        )),
-    };
+    let numbered = |last: u32| (0..=last).map(|label| label.to_string()).collect();
     let theirs = match held_out {
         HeldOut::Listed(listed) => Some(&listed.labels),
         _ => None,
     };
     match (&train.labels, theirs) {
         (Labels::None, None | Some(Labels::None)) => Ok(vec![NO_CLASS.to_owned()]),
-        (Labels::Numbers(numbers), None) => numbered(highest(numbers)),
+        (Labels::Numbers(numbers), None) => Ok(numbered(highest(numbers))),
         (Labels::Numbers(numbers), Some(Labels::Numbers(others))) => {
-            numbered(highest(numbers).max(highest(others)))
+            Ok(numbered(highest(numbers).max(highest(others))))
         }
         (Labels::Named(_, names), None) => Ok(names.clone()),
         (Labels::Named(_, names), Some(Labels::Named(_, others))) => {
@@ -211,17 +206,18 @@ fn split(count: u32, labels: &Labels, classes: usize, every: usize) -> (Vec<u32>
     })
 }
 
-/// `number` with a comma behind each three digits.
-pub(super) fn with_commas(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
+/// The class that `number` is, or why it is none, as the end of a sentence about the label.
+pub(super) fn class(number: i128) -> Result<u32, String> {
+    match u32::try_from(number)
+        .ok()
+        .filter(|class| *class < MOST_CLASSES)
+    {
+        Some(class) => Ok(class),
+        None => Err(format!(
+            "is {number}; labels count classes, from 0 on, and are below {}",
+            grouped(MOST_CLASSES as usize)
+        )),
     }
-    text
 }
 
 /// The image files of a folder of class folders, or of a flat one.
@@ -237,7 +233,8 @@ pub(super) fn folder(
         for path in files {
             let name = super::folder::below(root, &path);
             if root.join(&name) != path {
-                let reason = "its name is not Unicode text; rename it, or leave out data.lazy";
+                let reason = "its name is not Unicode text, which an index of images needs; rename it, or \
+                              remove the key data.lazy, so that all images are read into memory";
                 return Err(DataError::format(&path, reason));
             }
             let about = std::fs::metadata(&path).map_err(|error| DataError::read(&path, error))?;

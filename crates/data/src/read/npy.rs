@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use afterimage_table::{FileError, Npy, Number, Order};
 
 use super::bytes::file_name;
-use super::lazy::{HeldOut, Labels, Listed, assemble};
+use super::lazy::{HeldOut, Labels, Listed, assemble, class};
 use crate::catalogue::{Bytes, Catalogue, Container, Form, Names};
 use crate::check::OnBad;
 use crate::dataset::DataSet;
@@ -104,16 +104,21 @@ fn list(images: &Path, labels: Option<&Path>) -> Result<Listed, DataError> {
                 );
                 return Err(DataError::format(path, reason));
             }
-            let (mut labels, mut bad) = (Vec::new(), None);
-            let read = array.for_each(|number| match number {
-                Number::Whole(label) if u32::try_from(label).is_ok() => labels.push(label as u32),
-                _ => {
-                    bad.get_or_insert(labels.len());
+            let (mut labels, mut bad) = (Vec::with_capacity(count), None);
+            let read = array.for_each(|number| {
+                let label = match number {
+                    Number::Whole(number) => class(number),
+                    Number::Real(number) => Err(format!("is {number}, no whole number")),
+                };
+                match label {
+                    Ok(label) => labels.push(label),
+                    Err(why) if bad.is_none() => bad = Some((labels.len(), why)),
+                    Err(_) => {}
                 }
             });
             read.map_err(|error| unread(path, &error))?;
-            if let Some(at) = bad {
-                let reason = format!("the label of image {at} is below 0 or no whole number");
+            if let Some((at, why)) = bad {
+                let reason = format!("the label of image {at} {why}");
                 return Err(DataError::format(path, reason));
             }
             Labels::Numbers(labels)

@@ -11,11 +11,11 @@ use sha2::{Digest, Sha256};
 use super::bytes::{budget, file_name};
 use super::cache::{self, Cache};
 use super::folder::Scale;
-use super::lazy::{Labels, Listed};
+use super::lazy::{Labels, Listed, class};
 use super::shards::{Lazy, files};
 use crate::catalogue::{Bytes, Catalogue, Container, Form, MOST_BYTES, Names};
 use crate::dataset::DataSet;
-use crate::error::DataError;
+use crate::error::{DataError, shown};
 
 /// How the shards are read.
 pub(crate) struct Columns<'a> {
@@ -39,52 +39,68 @@ impl Columns<'_> {
         lazy: &Lazy<'_>,
         notes: &mut Vec<String>,
     ) -> Result<DataSet, DataError> {
-        lazy.load(notes, |place, _| self.list(place))
+        let train = self.open_all(lazy.train)?;
+        let held_out = lazy
+            .held_out
+            .map(|place| self.open_all(place))
+            .transpose()?;
+        let places: Vec<&Place> = [Some(&train), held_out.as_ref()]
+            .into_iter()
+            .flatten()
+            .collect();
+        if self.cache.is_none() {
+            let sizes = places
+                .iter()
+                .map(|place| (place.path.as_path(), place.size));
+            check_size(&sizes.collect::<Vec<_>>(), budget())?;
+        }
+        let train = self.list(train)?;
+        let held_out = held_out.map(|place| self.list(place)).transpose()?;
+        lazy.assemble(train, held_out, notes)
     }
 
-    fn list(&self, place: &Path) -> Result<Listed, DataError> {
-        let (root, files) = files(place, "parquet")?;
+    /// The files of a place, with what their footers tell.
+    fn open_all(&self, path: &Path) -> Result<Place, DataError> {
+        let (root, files) = files(path, "parquet")?;
         let shards: Vec<Shard> = files
-            .iter()
+            .into_iter()
             .map(|file| self.open(file))
             .collect::<Result<_, _>>()?;
-        let mut members = Vec::new();
-        let mut count = 0;
-        for shard in &shards {
-            count += shard.parquet.rows;
-            members.push((file_name(shard.path), count));
+        if shards.iter().all(|shard| shard.parquet.rows == 0) {
+            return Err(DataError::format(path, "the shards have no rows"));
         }
-        if count == 0 {
-            return Err(DataError::format(place, "the shards have no rows"));
-        }
-        let labels = labels(place, &shards)?;
-        let size = shards
+        let sizes = shards
             .iter()
             .map(|shard| shard.parquet.column_bytes(shard.image));
-        let size = size.fold(0, u64::saturating_add);
+        Ok(Place {
+            path: path.to_owned(),
+            size: sizes.fold(0, u64::saturating_add),
+            root,
+            shards,
+        })
+    }
+
+    fn list(&self, place: Place) -> Result<Listed, DataError> {
+        let shards = &place.shards;
+        let mut members = Vec::new();
+        let mut count = 0;
+        for shard in shards {
+            count += shard.parquet.rows;
+            members.push((file_name(&shard.path), count));
+        }
+        let labels = labels(&place.path, shards)?;
         let bytes = match self.cache {
-            Some(dir) => self.cached(dir, &shards, size)?,
-            None if size > budget() => {
-                return Err(DataError::format(
-                    place,
-                    format!(
-                        "the encoded images take {} MiB, and a data set may take {} MiB here, half of the \
-                         memory; name a folder on a disk with as much room in data.cache",
-                        size >> 20,
-                        budget() >> 20
-                    ),
-                ));
-            }
-            None => held(&shards)?,
+            Some(dir) => self.cached(dir, shards, place.size)?,
+            None => held(shards)?,
         };
         let form = Form::Encoded(self.scale);
         Ok(Listed {
-            catalogue: Catalogue::new(&root, Names::Members(members, None), bytes, form)?,
+            catalogue: Catalogue::new(&place.root, Names::Members(members, None), bytes, form)?,
             labels,
         })
     }
 
-    fn open<'f>(&self, file: &'f Container) -> Result<Shard<'f>, DataError> {
+    fn open(&self, file: Container) -> Result<Shard, DataError> {
         let path = &file.path;
         let parquet = Parquet::open(path).map_err(|error| unread(path, &error))?;
         let nested = format!("{}.bytes", self.image);
@@ -120,7 +136,7 @@ impl Columns<'_> {
             (_, label) => label,
         };
         Ok(Shard {
-            path,
+            path: file.path,
             length: file.length,
             parquet,
             image,
@@ -129,15 +145,15 @@ impl Columns<'_> {
     }
 
     /// The encoded images of the cache in `dir`, which is written where it is missing.
-    fn cached(&self, dir: &Path, shards: &[Shard<'_>], size: u64) -> Result<Bytes, DataError> {
+    fn cached(&self, dir: &Path, shards: &[Shard], size: u64) -> Result<Bytes, DataError> {
         let mut hash = Sha256::new();
         hash.update(self.image);
         for shard in shards {
-            hash.update(file_name(shard.path));
+            hash.update(file_name(&shard.path));
             hash.update(shard.length.to_le_bytes());
             let mut footer = Vec::new();
-            let wrong = |error| DataError::read(shard.path, error);
-            let mut file = open_input(shard.path).map_err(wrong)?;
+            let wrong = |error| DataError::read(&shard.path, error);
+            let mut file = open_input(&shard.path).map_err(wrong)?;
             let start = shard.length.saturating_sub(FOOTER);
             file.seek(SeekFrom::Start(start)).map_err(wrong)?;
             file.take(FOOTER).read_to_end(&mut footer).map_err(wrong)?;
@@ -169,16 +185,53 @@ impl Columns<'_> {
     }
 }
 
+/// Refuses encoded images of all places together that memory does not hold beside the rest.
+fn check_size(places: &[(&Path, u64)], budget: u64) -> Result<(), DataError> {
+    let size = places
+        .iter()
+        .fold(0u64, |sum, (_, size)| sum.saturating_add(*size));
+    let Some((first, _)) = places.first().filter(|_| size > budget) else {
+        return Ok(());
+    };
+    let parts: Vec<String> = places
+        .iter()
+        .map(|(path, size)| format!("{} MiB in {}", size >> 20, shown(path)))
+        .collect();
+    let parts = match parts.len() {
+        1 => String::new(),
+        _ => format!(" ({})", parts.join(", ")),
+    };
+    Err(DataError::format(
+        first,
+        format!(
+            "the encoded images take {} MiB{parts}, and a data set may take {} MiB here, half of the \
+             memory; name a folder on a disk with as much room in data.cache",
+            size >> 20,
+            budget >> 20
+        ),
+    ))
+}
+
+/// The files of a place.
+struct Place {
+    path: PathBuf,
+    /// The folder that they are in.
+    root: PathBuf,
+    shards: Vec<Shard>,
+    /// Bytes of the encoded images.
+    size: u64,
+}
+
 /// A file with its columns found.
-struct Shard<'f> {
-    path: &'f PathBuf,
+struct Shard {
+    path: PathBuf,
     length: u64,
     parquet: Parquet,
     image: usize,
     label: Option<usize>,
 }
 
-impl Shard<'_> {
+impl Shard {
     /// Hands out the encoded images, row by row.
     fn images(
         &self,
@@ -204,17 +257,17 @@ impl Shard<'_> {
         });
         match (stopped, read) {
             (Some(error), _) => Err(error),
-            (None, read) => read.map_err(|error| unread(self.path, &error)),
+            (None, read) => read.map_err(|error| unread(&self.path, &error)),
         }
     }
 
     fn fault(&self, row: usize, what: &str) -> DataError {
-        DataError::format(self.path, format!("row {row}: {what}"))
+        DataError::format(&self.path, format!("row {row}: {what}"))
     }
 }
 
 /// The encoded images in memory.
-fn held(shards: &[Shard<'_>]) -> Result<Bytes, DataError> {
+fn held(shards: &[Shard]) -> Result<Bytes, DataError> {
     let (mut bytes, mut ends) = (Vec::new(), Vec::new());
     for shard in shards {
         shard.images(|image| {
@@ -227,7 +280,7 @@ fn held(shards: &[Shard<'_>]) -> Result<Bytes, DataError> {
 }
 
 /// The labels of all rows, with the names that the shards tell.
-fn labels(place: &Path, shards: &[Shard<'_>]) -> Result<Labels, DataError> {
+fn labels(place: &Path, shards: &[Shard]) -> Result<Labels, DataError> {
     let with = shards.iter().filter(|shard| shard.label.is_some()).count();
     if with == 0 {
         return Ok(Labels::None);
@@ -236,7 +289,7 @@ fn labels(place: &Path, shards: &[Shard<'_>]) -> Result<Labels, DataError> {
     for shard in shards {
         let Some(at) = shard.label else {
             return Err(DataError::format(
-                shard.path,
+                &shard.path,
                 format!(
                     "it has no column {LABEL:?}, and other files of {} have",
                     place.display()
@@ -245,23 +298,24 @@ fn labels(place: &Path, shards: &[Shard<'_>]) -> Result<Labels, DataError> {
         };
         let (mut row, mut bad) = (0, None);
         let read = shard.parquet.read(at, |cell| {
-            match cell {
-                Cell::Number(Number::Whole(label)) if u32::try_from(label).is_ok() => {
-                    numbers.push(label as u32);
+            let why = match cell {
+                Cell::Number(Number::Whole(number)) => {
+                    class(number).map(|label| numbers.push(label)).err()
                 }
-                Cell::Text(label) => texts.push(label.to_owned()),
-                _ => {
-                    bad.get_or_insert(row);
+                Cell::Text(label) => {
+                    texts.push(label.to_owned());
+                    None
                 }
+                _ => Some("is neither a whole number from 0 on nor a text".to_owned()),
+            };
+            if let (Some(why), None) = (why, &bad) {
+                bad = Some((row, why));
             }
             row += 1;
         });
-        read.map_err(|error| unread(shard.path, &error))?;
-        if let Some(row) = bad {
-            return Err(shard.fault(
-                row,
-                "the label is neither a whole number from 0 on nor a text",
-            ));
+        read.map_err(|error| unread(&shard.path, &error))?;
+        if let Some((row, why)) = bad {
+            return Err(shard.fault(row, &format!("the label {why}")));
         }
     }
     let rows: usize = shards.iter().map(|shard| shard.parquet.rows).sum();
@@ -284,7 +338,7 @@ fn labels(place: &Path, shards: &[Shard<'_>]) -> Result<Labels, DataError> {
 }
 
 /// The names of the classes, where the writer left them in the file.
-fn class_names(shard: &Shard<'_>) -> Option<Vec<String>> {
+fn class_names(shard: &Shard) -> Option<Vec<String>> {
     let about: serde_json::Value =
         serde_json::from_str(shard.parquet.about("huggingface")?).ok()?;
     let column = &shard.parquet.columns[shard.label?].name;
@@ -306,4 +360,25 @@ fn names(parquet: &Parquet) -> String {
 
 fn unread(path: &Path, error: &FileError) -> DataError {
     DataError::format(path, format!("this Parquet file cannot be read: {error}"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_of_the_memory_is_for_all_places_together() {
+        let (train, test) = (Path::new("train.parquet"), Path::new("test.parquet"));
+        let three = 3u64 << 30;
+        assert!(check_size(&[(train, three)], 4 << 30).is_ok());
+        assert!(check_size(&[(train, three), (test, 1 << 30)], 4 << 30).is_ok());
+        let both = check_size(&[(train, three), (test, three)], 4 << 30);
+        let told = both.unwrap_err().to_string();
+        assert!(
+            told.contains("take 6144 MiB (3072 MiB in train.parquet, 3072 MiB in test.parquet)"),
+            "{told}"
+        );
+        assert!(check_size(&[(train, u64::MAX), (test, u64::MAX)], u64::MAX - 1).is_err());
+    }
 }

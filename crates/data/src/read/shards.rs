@@ -1,6 +1,9 @@
 //! What sources of images in files have in common: the files of a place, and what is held out.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+
+use afterimage_files::open_input;
 
 use super::folder::Scale;
 use super::lazy::{HeldOut, Listed, assemble, folder};
@@ -25,8 +28,19 @@ impl Lazy<'_> {
         mut list: impl FnMut(&Path, &mut Vec<String>) -> Result<Listed, DataError>,
     ) -> Result<DataSet, DataError> {
         let train = list(self.train, notes)?;
-        let held_out = match self.held_out {
-            Some(place) => HeldOut::Listed(Box::new(list(place, notes)?)),
+        let held_out = self.held_out.map(|place| list(place, notes)).transpose()?;
+        self.assemble(train, held_out, notes)
+    }
+
+    /// The data set of images that are listed.
+    pub(super) fn assemble(
+        &self,
+        train: Listed,
+        held_out: Option<Listed>,
+        notes: &mut Vec<String>,
+    ) -> Result<DataSet, DataError> {
+        let held_out = match held_out {
+            Some(listed) => HeldOut::Listed(Box::new(listed)),
             None => HeldOut::Every(self.hold_out_every),
         };
         assemble(self.train, train, held_out, self.on_bad, notes)
@@ -61,14 +75,9 @@ pub(super) fn files(place: &Path, extension: &str) -> Result<(PathBuf, Vec<Conta
             false => Ok((folder, files)),
         };
     }
-    let about = std::fs::metadata(place).map_err(|error| DataError::read(place, error))?;
-    if about.is_file() {
+    if let Some(file) = container(place)? {
         let parent = place.parent().unwrap_or(Path::new(""));
-        let container = Container {
-            path: place.to_owned(),
-            length: about.len(),
-        };
-        return Ok((parent.to_owned(), vec![container]));
+        return Ok((parent.to_owned(), vec![file]));
     }
     let mut files = Vec::new();
     for entry in std::fs::read_dir(place).map_err(|error| DataError::read(place, error))? {
@@ -80,13 +89,7 @@ pub(super) fn files(place: &Path, extension: &str) -> Result<(PathBuf, Vec<Conta
         if !fits || hidden {
             continue;
         }
-        let about = std::fs::metadata(&path).map_err(|error| DataError::read(&path, error))?;
-        if about.is_file() {
-            files.push(Container {
-                path,
-                length: about.len(),
-            });
-        }
+        files.extend(container(&path)?);
     }
     files.sort_by(|one, other| one.path.cmp(&other.path));
     if files.is_empty() {
@@ -96,6 +99,18 @@ pub(super) fn files(place: &Path, extension: &str) -> Result<(PathBuf, Vec<Conta
         ));
     }
     Ok((place.to_owned(), files))
+}
+
+/// The file `path` with its length; none for a folder. A pipe or a device is refused, as it has no length.
+fn container(path: &Path) -> Result<Option<Container>, DataError> {
+    match open_input(path).and_then(|file| file.metadata()) {
+        Ok(about) => Ok(Some(Container {
+            path: path.to_owned(),
+            length: about.len(),
+        })),
+        Err(error) if error.kind() == ErrorKind::IsADirectory => Ok(None),
+        Err(error) => Err(DataError::read(path, error)),
+    }
 }
 
 /// Runs `read` for each of `files`, in parallel; the result is in their order, and so is the error.

@@ -4,15 +4,16 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use afterimage_files::open_input;
+use afterimage_table::foreign;
 use image::ImageFormat;
 use tar::{Archive, EntryType};
 
 use super::bytes::file_name;
 use super::folder::Scale;
-use super::lazy::{Labels, Listed, with_commas};
+use super::lazy::{Labels, Listed, class};
 use super::shards::{Lazy, each, files};
 use crate::catalogue::{Bytes, Catalogue, Container, Form, MOST_BYTES, Names, Parts};
-use crate::dataset::DataSet;
+use crate::dataset::{DataSet, grouped};
 use crate::error::DataError;
 use crate::names::NameList;
 
@@ -76,7 +77,7 @@ fn list(place: &Path, scale: Scale, notes: &mut Vec<String>) -> Result<Listed, D
     if let Some(first) = first_other {
         notes.push(format!(
             "{} files in tar shards are neither images nor labels (.cls) and are passed over: {first}{}",
-            with_commas(others),
+            grouped(others),
             if others > 1 { ", …" } else { "" }
         ));
     }
@@ -120,6 +121,10 @@ fn index(shard: &Container) -> Result<Shard, DataError> {
     let mut end = 0;
     let entries = archive.entries_with_seek();
     let damaged = |after: &str, error: std::io::Error| {
+        // A file of another kind breaks off at once; names that begin as one do not.
+        if let ("", Some(what)) = (after, other_kind(path)) {
+            return wrong(format!("this is no tar file but {what}"));
+        }
         let after = match after {
             "" => "at its beginning".to_owned(),
             name => format!("behind {name:?}"),
@@ -160,12 +165,14 @@ fn index(shard: &Container) -> Result<Shard, DataError> {
         if extension == "cls" {
             let mut text = String::new();
             let read = (&mut entry).take(MOST_LABEL).read_to_string(&mut text);
-            let label = read.ok().and_then(|_| text.trim().parse().ok());
-            sample.label = Some(label.ok_or_else(|| {
+            let number = read.ok().and_then(|_| text.trim().parse().ok());
+            let number = number.ok_or_else(|| {
                 wrong(format!(
                     "{name:?} is no label: a whole number from 0 on is expected"
                 ))
-            })?);
+            })?;
+            let label = class(number);
+            sample.label = Some(label.map_err(|why| wrong(format!("{name:?}: the label {why}")))?);
         } else if ImageFormat::from_extension(&extension).is_some_and(|f| f.reading_enabled()) {
             if let Some((other, ..)) = &sample.image {
                 return Err(wrong(format!(
@@ -193,6 +200,13 @@ fn index(shard: &Container) -> Result<Shard, DataError> {
     }
     found.push(sample, path)?;
     Ok(found)
+}
+
+/// What the file is by its first bytes, where it is of another kind, and what to do.
+fn other_kind(path: &Path) -> Option<&'static str> {
+    let mut start = Vec::new();
+    let read = open_input(path).ok()?.take(16).read_to_end(&mut start);
+    read.ok().and_then(|_| foreign(&start))
 }
 
 impl Shard {

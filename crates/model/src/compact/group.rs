@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use afterimage_hooks::{Structure, UnitGroup, WeightCost};
+use afterimage_hooks::{Structure, TensorSize, UnitGroup, WeightCost};
 
 use crate::{Masks, ParameterInfo};
 
@@ -141,7 +141,8 @@ impl Group {
 }
 
 /// How the units of an encoder hang together, with the cost of its weights: `positions` is the number
-/// of multiplications by each value of a weight, by its path.
+/// of multiplications by each value of a weight, by its path. Of `parameters` those count as the encoder's
+/// whose paths begin with `encoder.`.
 pub fn structure(
     groups: &[Group],
     parameters: &[ParameterInfo],
@@ -157,23 +158,35 @@ pub fn structure(
         .iter()
         .map(|parameter| (parameter.path.as_str(), parameter.shape.as_slice()))
         .collect();
+    let size = |path: &str, shape: &[usize]| {
+        let (mut fixed, mut groups) = (1, Vec::new());
+        for (axis, &length) in shape.iter().enumerate() {
+            match axes.get(&(path, axis)) {
+                Some((group, repeats)) => {
+                    let factor = (repeats * group.channels) as u64;
+                    groups.push((group.name.clone(), factor));
+                }
+                None => fixed *= length as u64,
+            }
+        }
+        TensorSize { fixed, groups }
+    };
+    let own = parameters
+        .iter()
+        .filter(|parameter| !parameter.statistic && parameter.path.starts_with("encoder."));
+    let own = own.map(|parameter| size(&parameter.path, &parameter.shape));
     let weights = positions.iter().map(|(path, positions)| {
+        let shape = shapes.get(path.as_str()).copied().unwrap_or_default();
+        let TensorSize {
+            fixed,
+            groups: factors,
+        } = size(path, shape);
         let mut cost = WeightCost {
             path: path.clone(),
             positions: *positions,
-            fixed: 1,
-            groups: Vec::new(),
+            fixed,
+            groups: factors,
         };
-        let shape = shapes.get(path.as_str()).copied().unwrap_or_default();
-        for (axis, &length) in shape.iter().enumerate() {
-            match axes.get(&(path.as_str(), axis)) {
-                Some((group, repeats)) => {
-                    let factor = (repeats * group.channels) as u64;
-                    cost.groups.push((group.name.clone(), factor));
-                }
-                None => cost.fixed *= length as u64,
-            }
-        }
         if shape.is_empty() {
             // Not a weight: attention multiplies what its head's channels hold.
             let owner = groups.iter().find(|group| group.name == *path);
@@ -185,5 +198,6 @@ pub fn structure(
     Structure {
         groups: groups.iter().map(Group::seen).collect(),
         weights: weights.collect(),
+        parameters: own.collect(),
     }
 }

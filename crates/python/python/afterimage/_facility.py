@@ -122,6 +122,8 @@ class FacilityLocation:
         self.n_features_in_ = rows.shape[1]
         self.__dict__.pop("feature_names_in_", None)
         if _frames.library_of(X) in ("pandas", "polars"):
+            # Those that are left out of the distances are in what transform returns.
+            self.n_features_in_ = len(X.columns)
             self.feature_names_in_ = np.array([str(name) for name in X.columns], dtype=object)
         return self
 

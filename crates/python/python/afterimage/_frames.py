@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 Library = Literal["pandas", "polars", "numpy"]
 
-# A column as the extension module takes it: name, cells, and how many of its units are a day.
-Column = tuple[str, object, float | None]
+# A column as the extension module takes it: name, cells, and what its numbers stand for: `True` for truths,
+# for moments how many of their units are a day.
+Column = tuple[str, object, float | bool | None]
 
 _PER_DAY = {"ns": 86_400e9, "us": 86_400e6, "ms": 86_400e3, "s": 86_400.0}
 _NO_TIME = np.iinfo(np.int64).min
@@ -79,13 +80,32 @@ def _array(cells: Iterable[object]) -> NDArray[Any]:
 
 
 def _unread(what: str, kind: object) -> ValueError:
-    return ValueError(f"{what}: {kind} are not read; convert them, or leave the column out with ignore")
+    return ValueError(f"{what}: {kind} are not read; {_advice(what, str(kind))}")
+
+
+def _advice(what: str, kind: str) -> str:
+    """What to do about cells of a type that is not read."""
+    kind = kind.lower()
+    if "decimal" in kind:
+        make = "make them float64"
+    elif "complex" in kind:
+        make = "give real and imaginary parts as two columns"
+    elif "timedelta" in kind or "duration" in kind:
+        make = "make them numbers, as days or seconds"
+    elif any(word in kind for word in ("date", "timestamp", "period", "time")):
+        make = "make them moments, as pandas.to_datetime does"
+    elif any(word in kind for word in ("list", "array", "struct", "tuple", "dict", "object")):
+        make = "give each of their parts as a column, or all of them as an array [n, d]"
+    else:
+        make = "make them numbers or texts"
+    # Labels are no column that can be left out.
+    return make + (", or leave the column out" if what.startswith("column ") else "")
 
 
 def _numpy(name: str, array: NDArray[Any], what: str) -> Column:
     kind = array.dtype.kind
     if kind in "biuf":
-        return name, buffer(array), None
+        return name, buffer(array), True if kind == "b" else None
     if kind in "UT":
         return name, array.tolist(), None
     if kind == "M":
@@ -111,14 +131,19 @@ def _objects(name: str, array: NDArray[Any], what: str) -> Column:
     there = [cell for cell in cells if cell is not None]
     if all(isinstance(cell, str) for cell in there):
         return name, cells, None
+    truth = True if there and all(isinstance(cell, (bool, np.bool_)) for cell in there) else None
     whole = all(isinstance(cell, (bool, np.bool_, numbers.Integral)) for cell in there)
     if whole and len(there) == len(cells):
-        return name, np.array([int(cell) for cell in there], dtype=np.int64), None
+        return name, np.array([int(cell) for cell in there], dtype=np.int64), truth
     if all(isinstance(cell, (bool, np.bool_, numbers.Real)) for cell in there):
-        return name, np.array([np.nan if c is None else float(c) for c in cells]), None
-    odd = next(cell for cell in there if not isinstance(cell, str))
+        return name, np.array([np.nan if c is None else float(c) for c in cells]), truth
+    strange = [cell for cell in there if not isinstance(cell, (str, bool, np.bool_, numbers.Real))]
+    if len({type(cell) for cell in strange}) == 1 and len(strange) == len(there):
+        raise _unread(what, f"objects of type {type(strange[0]).__name__}")
+    odd = strange[0] if strange else next(cell for cell in there if not isinstance(cell, str))
+    others = "texts" if any(isinstance(cell, str) for cell in there) else "numbers"
     raise ValueError(
-        f"{what}: texts and objects of type {type(odd).__name__} are mixed; make them all texts, or all "
+        f"{what}: {others} and objects of type {type(odd).__name__} are mixed; make them all texts, or all "
         "numbers"
     )
 
@@ -142,10 +167,11 @@ def _pandas(name: str, series: Any, what: str) -> tuple[Column, bool]:
     if isinstance(dtype, np.dtype):
         return _numpy(name, series.to_numpy(), what), False
     if pd.api.types.is_bool_dtype(dtype) or pd.api.types.is_integer_dtype(dtype):
+        truth = True if pd.api.types.is_bool_dtype(dtype) else None
         if not series.isna().any():
-            kind = np.uint8 if pd.api.types.is_bool_dtype(dtype) else dtype.numpy_dtype
-            return (name, buffer(series.to_numpy(dtype=kind)), None), False
-        return (name, series.to_numpy(dtype=np.float64, na_value=np.nan), None), False
+            kind = np.uint8 if truth else dtype.numpy_dtype
+            return (name, buffer(series.to_numpy(dtype=kind)), truth), False
+        return (name, series.to_numpy(dtype=np.float64, na_value=np.nan), truth), False
     if pd.api.types.is_float_dtype(dtype):
         kind = getattr(dtype, "numpy_dtype", np.dtype(np.float64))
         return (name, buffer(series.to_numpy(dtype=kind, na_value=np.nan)), None), False
@@ -161,7 +187,7 @@ def _polars(name: str, series: Any, what: str) -> Column:
     if dtype in (pl.String, pl.Categorical, pl.Enum):
         return name, series.cast(pl.String).to_list(), None
     if dtype == pl.Boolean:
-        return name, series.cast(pl.UInt8).to_numpy(), None
+        return name, series.cast(pl.UInt8).to_numpy(), True
     if dtype == pl.Null:
         return name, np.full(len(series), np.nan), None
     if dtype.is_numeric() and not dtype.is_decimal():
@@ -171,6 +197,17 @@ def _polars(name: str, series: Any, what: str) -> Column:
         units = series.to_physical().cast(pl.Int64).fill_null(_NO_TIME)
         return name, units.to_numpy(), per_day
     raise _unread(what, dtype)
+
+
+def days(cells: NDArray[Any], per_day: float) -> NDArray[np.float64]:
+    """Moments as days, as a Parquet file has them; NaN where there is none."""
+    return np.where(cells == _NO_TIME, np.nan, cells / per_day)
+
+
+def without_time(cells: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where moments are missing."""
+    missing: NDArray[np.bool_] = cells == _NO_TIME
+    return missing
 
 
 def columns(frame: Any, ignore: Collection[str]) -> tuple[list[Column], list[str]]:
@@ -238,7 +275,9 @@ def _plain(cells: Any) -> Any:
 
 
 def rows_of(frame: Any, places: NDArray[np.int64]) -> Any:
-    """Some rows of a frame or an array, in the order of `places`."""
-    if library_of(frame) == "pandas":
+    """Some rows of a frame, a series, an array or a list, in the order of `places`."""
+    if type(frame).__module__.startswith("pandas") and hasattr(frame, "iloc"):
         return frame.iloc[places]
+    if isinstance(frame, (list, tuple)):
+        return [frame[place] for place in places]
     return frame[places]

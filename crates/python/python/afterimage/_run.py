@@ -39,7 +39,8 @@ class Tables(Mapping[str, Any]):
             if name not in folders:
                 told = ", ".join(folders) or "none"
                 raise KeyError(f"{name!r}: no table of this run; there are {told}")
-            files = sorted(folders[name].glob("epoch-*.parquet"))
+            # By length first: 10 comes after 9, however many digits a name has.
+            files = sorted(folders[name].glob("epoch-*.parquet"), key=lambda file: (len(file.name), file.name))
             parts = [dict(_native.read_parquet(file)) for file in files]
             self._read[name] = _frames.make_frame(_joined(parts), self._library)
         return self._read[name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _frames, _native
-from ._arguments import maybe_whole, one_of, real, whole
+from ._arguments import maybe_whole, names, one_of, real, whole
 
 _GREEDY = ("event-driven", "naive", "lazy", "stochastic")
 _WEIGHTS = ("cluster-size", "radius", "none")
@@ -62,52 +63,107 @@ class Coreset:
         return f"Coreset({len(self)} of {len(self.owners)} rows, cost {self.cost:.6g})"
 
     def take(self, rows: Any) -> Any:
-        """The chosen rows of a frame or an array with one row for each of the matrix `[n, ...]`."""
+        """The chosen rows of a frame, an array or a list with one row for each of the matrix `[n, ...]`."""
         if len(rows) != len(self.owners):
             raise ValueError(f"rows: {len(rows)}, and the coreset is of {len(self.owners)}")
         return _frames.rows_of(rows, self.indices)
 
 
-def matrix(x: Any) -> NDArray[np.float32]:
-    """`X` as rows of float32 behind each other `[n, d]`; such an array comes back as it is."""
-    library = _frames.library_of(x)
-    if library in ("pandas", "polars"):
-        x = _numbers(x)
-    elif hasattr(x, "toarray"):
+def matrix(x: Any, ignore: Sequence[str] = ()) -> NDArray[np.float32]:
+    """`X` as rows of float32 behind each other `[n, d]`; such an array comes back as it is.
+
+    Columns of `ignore`, by name or by number from 1, are left out.
+    """
+    if _frames.library_of(x) in ("pandas", "polars"):
+        return _of_frame(x, ignore)
+    if hasattr(x, "toarray"):
         raise TypeError("X: sparse matrices are not read; make it dense with toarray()")
-    array = np.asarray(x)
+    try:
+        array = np.asarray(x)
+    except ValueError:
+        raise ValueError("X: its rows are not of one length; one row a sample is needed, [n, d]") from None
     if array.ndim == 1:
         array = array[:, None]
     if array.ndim != 2:
         raise ValueError(f"X: one row a sample is needed, [n, d], not an array of shape {array.shape}")
     if array.dtype.kind not in "biuf":
         raise TypeError(f"X: numbers are needed, not {array.dtype}")
+    left_out = _places(ignore, [], array.shape[1])
+    if left_out:
+        array = np.delete(array, sorted(left_out), axis=1)
     if 0 in array.shape:
         raise ValueError(f"X: there are no values in {array.shape[0]} rows of {array.shape[1]} columns")
     with np.errstate(over="ignore"):
         single = np.require(array, np.float32, ["C_CONTIGUOUS", "ALIGNED"])
     if array.dtype.itemsize > 2 and array.dtype != np.float32:
-        _warn_of_blur(array[:_SAMPLE], single[:_SAMPLE])
+        _warn_of_blur([array[:_SAMPLE, at] for at in range(array.shape[1])], single)
     return single
 
 
-def _numbers(frame: Any) -> NDArray[Any]:
-    """The columns of a frame but for those that number its rows."""
-    kept = []
-    for name, cells, _ in _frames.columns(frame, ())[0]:
-        if not isinstance(cells, np.ndarray):
-            raise ValueError(f"X: column `{name}` holds texts; a coreset needs numbers alone")
-        if _native.names_rows(name) and _numbers_rows(cells):
-            warnings.warn(
-                f"column `{name}` is left out: it numbers the rows; rename it if it says more than that",
-                UserWarning,
-                stacklevel=5,
-            )
-            continue
-        kept.append(cells)
-    if not kept:
-        raise ValueError("X: no column is left")
-    return np.stack(kept, axis=1)
+def _places(ignore: Sequence[str], names: Sequence[str], width: int) -> set[int]:
+    """Places of columns that are told by name, or by number from 1."""
+    places = set()
+    for name in ignore:
+        if name in names:
+            places.add(names.index(name))
+        elif name.isdecimal() and 1 <= int(name) <= width:
+            places.add(int(name) - 1)
+        else:
+            told = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
+            told = told or f"numbered 1 to {width}"
+            raise ValueError(f"ignore: there is no column `{name}`; its columns are {told}")
+    return places
+
+
+def _of_frame(frame: Any, ignore: Sequence[str]) -> NDArray[np.float32]:
+    """The columns of a frame as its Parquet file would be read: dates as days, without those that say
+    which row this is or when a run wrote it."""
+    names = _frames.frame_names(frame)
+    left_out = {names[at] for at in _places(ignore, names, len(names))}
+    taken = [one for one in _frames.columns(frame, left_out)[0] if one[0] not in left_out]
+    clock = [one[0] for one in taken if _native.names_clock(one[0])]
+    if len(clock) < len(taken):
+        _warn_left_out(clock, "says when a run wrote the row")
+        taken = [one for one in taken if one[0] not in clock]
+    exact = {name: _exact(name, cells, per_day) for name, cells, per_day in taken}
+    ids = [name for name, cells in exact.items() if _native.names_rows(name) and _numbers_rows(cells)]
+    if len(ids) < len(exact):
+        for name in ids:
+            _warn_left_out([name], "numbers the rows")
+            del exact[name]
+    if not exact or not len(frame):
+        raise ValueError(f"X: there are no values in {len(frame)} rows of {len(exact)} columns")
+    single = np.empty((len(frame), len(exact)), dtype=np.float32)
+    with np.errstate(over="ignore"):
+        for at, cells in enumerate(exact.values()):
+            single[:, at] = cells
+    _warn_of_blur([cells[:_SAMPLE] for cells in exact.values()], single, level=5)
+    return single
+
+
+def _exact(name: str, cells: object, per_day: float | None) -> NDArray[Any]:
+    """A column as numbers, every one of which is there."""
+    if not isinstance(cells, np.ndarray):
+        raise ValueError(f"X: column `{name}` holds texts; a coreset needs numbers alone; leave it out")
+    numbers = cells if per_day is None else _frames.days(cells, per_day)
+    gaps = np.flatnonzero(np.isnan(numbers)) if numbers.dtype.kind == "f" else np.empty(0)
+    if gaps.size:
+        raise ValueError(
+            f"X: column `{name}` has no value in row {gaps[0] + 1} (sample {gaps[0]}); a coreset needs every one"
+        )
+    return numbers
+
+
+def _warn_left_out(names: list[str], why: str) -> None:
+    if not names:
+        return
+    column, is_, it = ("column", "is", "it") if len(names) == 1 else ("columns", "are", "each")
+    told = ", ".join(f"`{name}`" for name in names)
+    warnings.warn(
+        f"{column} {told} {is_} left out: {it} {why}; rename it if it says more than that",
+        UserWarning,
+        stacklevel=5,
+    )
 
 
 def _numbers_rows(cells: NDArray[Any]) -> bool:
@@ -115,34 +171,44 @@ def _numbers_rows(cells: NDArray[Any]) -> bool:
     return whole_numbers and len(np.unique(cells)) == len(cells)
 
 
-def _warn_of_blur(exact: NDArray[Any], single: NDArray[np.float32]) -> None:
+def _warn_of_blur(exact: list[NDArray[Any]], single: NDArray[np.float32], level: int = 4) -> None:
+    """Warns of columns, by their first numbers, whose numbers single precision does not tell apart."""
     blurred = []
-    for at in range(exact.shape[1]):
-        told, there = len(np.unique(single[:, at])), len(np.unique(exact[:, at]))
-        if told < there and np.isfinite(single[:, at]).all():
+    for at, numbers in enumerate(exact):
+        shown = single[: len(numbers), at]
+        told, there = len(np.unique(shown)), len(np.unique(numbers))
+        if told < there and np.isfinite(shown).all():
             blurred.append((at, told, there))
     if blurred:
         at, told, there = blurred[0]
         warnings.warn(
             f"X: single precision tells {told} of the first {there} different numbers of column {at} apart, "
-            f"and not all of {len(blurred)} of {exact.shape[1]} columns; subtract a common start before",
+            f"and not all of {len(blurred)} of {len(exact)} columns; subtract a common start before",
             UserWarning,
-            stacklevel=4,
+            stacklevel=level,
         )
 
 
 def _classes(labels: Any, samples: int) -> NDArray[np.uint32]:
     """The place of each label among all labels in ascending order."""
-    (_, cells, _), _ = _frames.column("labels", labels, what="labels")
+    (_, cells, per_day), _ = _frames.column("labels", labels, what="labels")
     if len(labels) != samples:
         raise ValueError(f"labels: {len(labels)} for {samples} samples; give one a sample")
+    gaps: NDArray[np.bool_] = np.zeros(samples, dtype=np.bool_)
+    if isinstance(cells, list):
+        gaps = np.array([cell is None for cell in cells], dtype=np.bool_)
+    elif isinstance(cells, np.ndarray):
+        if per_day is not None:
+            gaps = _frames.without_time(cells)
+        elif cells.dtype.kind == "f":
+            gaps = np.isnan(cells)
+    if gaps.any():
+        raise ValueError(f"labels: sample {int(np.argmax(gaps))} has none")
     if isinstance(cells, np.ndarray) and cells.dtype.kind == "f":
         broken = np.flatnonzero(~(np.mod(cells, 1) == 0) | (np.abs(cells) >= 9e15))
         if broken.size:
             at = int(broken[0])
             raise ValueError(f"labels: the label {cells[at]} of sample {at} is no whole number")
-    if isinstance(cells, list) and None in cells:
-        raise ValueError(f"labels: sample {cells.index(None)} has none")
     listed = cells if isinstance(cells, np.ndarray) else np.array(cells, dtype=np.str_)
     return np.unique(listed, return_inverse=True)[1].reshape(-1).astype(np.uint32)
 
@@ -195,6 +261,7 @@ def select(
     *,
     k: int | None = None,
     fraction: float | None = None,
+    ignore: list[str] | tuple[str, ...] | str = (),
     strategy: str = "facility-location",
     losses: ArrayLike | None = None,
     layermem: ArrayLike | None = None,
@@ -219,15 +286,18 @@ def select(
 
     Parameters
     ----------
-    X : array [n, d], pandas.DataFrame or polars.DataFrame
+    X : array [n, d], list of rows, pandas.DataFrame or polars.DataFrame
         One row a sample: embeddings, features, or proxies of the gradient. Distances are Euclidean, in
-        single precision.
+        single precision. Dates of frames are days; columns that are ids by name, and a run's `epoch` and
+        `step`, are left out with a warning.
     labels : sequence [n], optional
         One label a row; each class is then selected from apart.
     k : int, optional
         How many rows are chosen.
     fraction : float, optional
         The part of the rows that is chosen, in (0, 1], in place of `k`.
+    ignore : list of str
+        Columns of `X` to leave out, by name or by number from 1.
     strategy : str
         What is chosen by: 'facility-location' (Eq. 5 of CRUST), 'centrality' (CRUST as released),
         'craig', 'k-centre', 'herding', 'prototypes', 'prototypes-easy', 'graph-cut', 'sas', 'random', ...
@@ -305,7 +375,7 @@ def select(
         "storage": storage,
     }
     _refuse_unused(strategy, greedy, given)
-    rows = matrix(X)
+    rows = matrix(X, names("ignore", ignore))
     told = {"layermem": layermem, "unitmem": unitmem}
     chosen = choose(
         rows,
@@ -319,13 +389,13 @@ def select(
         k=maybe_whole("k", k),
         fraction=None if fraction is None else real("fraction", fraction),
         strategy=strategy,
-        greedy=greedy or "event-driven",
-        epsilon=0.01 if epsilon is None else real("epsilon", epsilon),
-        weights=weights or "cluster-size",
+        greedy=greedy,
+        epsilon=None if epsilon is None else real("epsilon", epsilon),
+        weights=weights,
         cap=None if cap is None else real("cap", cap),
         radius=None if radius is None else real("radius", radius),
         clusters=maybe_whole("clusters", clusters),
-        prefer=prefer or "memorized",
+        prefer=prefer,
         bonus=None if bonus is None else real("bonus", bonus),
         memory=memory,
         storage=storage,
@@ -337,27 +407,28 @@ def select(
     return Coreset(index=index, **chosen)
 
 
+_ARGUMENTS = (
+    "labels",
+    "losses",
+    "k",
+    "fraction",
+    "strategy",
+    "greedy",
+    "epsilon",
+    "weights",
+    "cap",
+    "radius",
+    "clusters",
+    "prefer",
+    "bonus",
+    "memory",
+    "storage",
+    "threads",
+    "seed",
+)
+
+
 def choose(rows: NDArray[np.float32], **arguments: Any) -> dict[str, Any]:
-    """The extension module's choice, with its defaults for what is not told."""
-    defaults: dict[str, Any] = {
-        "labels": None,
-        "losses": None,
-        "memorization": [],
-        "k": None,
-        "fraction": None,
-        "strategy": "facility-location",
-        "greedy": "event-driven",
-        "epsilon": 0.01,
-        "weights": "cluster-size",
-        "cap": None,
-        "radius": None,
-        "clusters": None,
-        "prefer": "memorized",
-        "bonus": None,
-        "memory": None,
-        "storage": None,
-        "threads": None,
-        "seed": 0,
-        "gains": False,
-    }
-    return _native.select(rows, {**defaults, **arguments})
+    """The extension module's choice; what is not told, or `None`, is as the command has it."""
+    untold: dict[str, Any] = {**dict.fromkeys(_ARGUMENTS), "memorization": [], "gains": False}
+    return _native.select(rows, {**untold, **arguments})

@@ -187,7 +187,9 @@ fn comparison<'k>(
     let at = |key: &str| format!("compare[{index}].{key}");
     let fail = |place: &KeyPath, why: String| error_at(loaded, place, why);
     let among = leaves(&compare.among, &at("where"));
-    let control = conditions(&compare.control, &at("control"));
+    let control = compare.control.as_ref();
+    let control = control.map_or_else(Vec::new, |choice| conditions(choice, &at("control")));
+    let alone = control.is_empty();
     let arms: Vec<Vec<Override>> = compare
         .arms
         .iter()
@@ -199,7 +201,7 @@ fn comparison<'k>(
     }
     let mut chosen: Vec<&Known<'_>> = known
         .iter()
-        .filter(|one| has(one, &among) && !has(one, &control))
+        .filter(|one| has(one, &among) && (alone || !has(one, &control)))
         .collect();
     if !arms.is_empty() {
         for (n, arm) in arms.iter().enumerate() {
@@ -219,6 +221,10 @@ fn comparison<'k>(
     let mut stages = OfStage::all(known);
     let mut pairs = Vec::new();
     for arm in &chosen {
+        if alone {
+            pairs.push((arm.name.to_owned(), String::new()));
+            continue;
+        }
         let other = control_of(arm, &control, &mut stages)
             .map_err(|why| fail(&root(&at("control")), why))?;
         pairs.push((arm.name.to_owned(), other.name.to_owned()));
@@ -244,6 +250,7 @@ fn comparison<'k>(
         expects: compare
             .expects
             .map(|expects| (expects, compare.threshold.unwrap_or(0.0))),
+        last: compare.last.unwrap_or(1),
         pairs,
     })
 }

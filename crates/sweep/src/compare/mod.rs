@@ -14,6 +14,7 @@ pub use report::{Answer, Outcome, answers};
 pub use statistics::{Difference, Told, difference};
 
 pub(crate) use choose::comparisons;
+pub(crate) use statistics::interval;
 
 /// A question that a sweep answers: how much more of a metric arms have than their control.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -32,8 +33,14 @@ pub struct Compare {
     /// the control itself.
     #[serde(default)]
     pub arms: Vec<Choice>,
-    /// What the control has in place of what the arm has; all else is as in the arm.
-    pub control: Choice,
+    /// What the control has in place of what the arm has; all else is as in the arm. Without it the arms' own
+    /// values are asked about, as if a control had 0: for metrics that are differences themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control: Option<Choice>,
+    /// How many of the last epochs that the metric was measured in are averaged; default 1, its last value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub last: Option<u32>,
     /// What is expected of the difference; nothing unless told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expects: Option<Expects>,
@@ -73,7 +80,9 @@ pub struct Comparison {
     pub metric: String,
     /// What is expected, and the threshold.
     pub expects: Option<(Expects, f64)>,
-    /// Names of configurations: arm and control.
+    /// How many of the last epochs with the scalar are averaged.
+    pub last: u32,
+    /// Names of configurations: arm and control, which is empty where the arm's own values are asked about.
     pub pairs: Vec<(String, String)>,
 }
 
@@ -100,6 +109,9 @@ pub(crate) fn validate(all: &[Compare], report: &mut Report<'_>) {
             &format!("{at}.name"),
             || format!("two comparisons are named {:?}", one.name),
         );
+        report.check(one.last != Some(0), &format!("{at}.last"), || {
+            "must be at least 1".to_owned()
+        });
         let threshold = format!("{at}.threshold");
         match (one.expects, one.threshold) {
             (None, Some(_)) => report.error(

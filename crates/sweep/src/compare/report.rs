@@ -16,10 +16,13 @@ pub struct Answer {
     pub compare: String,
     /// The arm's configuration.
     pub arm: String,
-    /// The control's configuration.
+    /// The control's configuration; empty where the arm's own values are asked about.
     pub control: String,
     /// The scalar.
     pub metric: String,
+    /// How many of the last epochs with it are averaged.
+    #[serde(skip_serializing_if = "is_one")]
+    pub last: u32,
     /// Its mean over the pairs, in the arm.
     pub arm_mean: Option<f64>,
     /// Its mean over the pairs, in the control.
@@ -42,6 +45,10 @@ pub struct Answer {
     pub earlier: usize,
     /// Whether the question was added or changed after the sweep was begun.
     pub asked_later: bool,
+}
+
+fn is_one(last: &u32) -> bool {
+    *last == 1
 }
 
 /// Whether what was expected came.
@@ -107,54 +114,79 @@ fn answer(
     let of = |name: &str| rows.get(name).map_or(&[][..], Vec::as_slice);
     let value = |row: &Row| {
         let done = row.standing.state == State::Done;
-        let value = row.metrics.get(&comparison.metric).copied().flatten();
+        let value = match comparison.last {
+            1 => row.metrics.get(&comparison.metric).copied().flatten(),
+            last => row.tails.get(&(comparison.metric.clone(), last)).copied(),
+        };
         value.filter(|value| done && value.is_finite())
     };
     let (arms, controls) = (of(arm), of(control));
     let mut pairs: Vec<(f64, f64)> = Vec::new();
     let mut earlier = 0;
     for row in arms {
+        let old = |row: &Row| row.earlier.contains(&comparison.metric);
+        if control.is_empty() {
+            if let Some(value) = value(row) {
+                pairs.push((value, 0.0));
+                earlier += usize::from(old(row));
+            }
+            continue;
+        }
         let Some(other) = controls.iter().find(|other| other.seed == row.seed) else {
             continue;
         };
         if let (Some(a), Some(b)) = (value(row), value(other)) {
             pairs.push((a, b));
-            let old = |row: &Row| row.earlier.contains(&comparison.metric);
             earlier += usize::from(old(row) || old(other));
         }
     }
-    let mean = |of: fn(&(f64, f64)) -> f64| {
-        let sum: f64 = pairs.iter().map(of).sum();
-        (!pairs.is_empty()).then(|| sum / pairs.len() as f64)
-    };
-    let differences: Vec<f64> = pairs.iter().map(|(a, b)| a - b).collect();
-    let key = format!("{arm}\n{control}\n{}", comparison.metric);
-    let found: Option<Difference> = difference(&differences, &key);
-    let told = found.map_or("–", |found| found.told().words());
-    Answer {
-        compare: comparison.name.clone(),
-        arm: arm.to_owned(),
-        control: control.to_owned(),
-        metric: comparison.metric.clone(),
-        arm_mean: mean(|pair| pair.0),
-        control_mean: mean(|pair| pair.1),
-        pairs: pairs.len(),
-        seeds: arms.len(),
-        difference: found.map(|found| found.mean),
-        t: found.and_then(|found| found.t),
-        bootstrap: found.and_then(|found| found.bootstrap),
-        told,
-        expected: comparison.expects.map(|(expects, threshold)| {
-            let interval = found.and_then(|found| found.interval());
-            let outcome = Outcome::of(expects, threshold, interval);
-            (comparison.question().unwrap_or_default(), outcome)
-        }),
-        earlier,
-        asked_later: false,
-    }
+    let mut answer = Answer::paired(
+        [&comparison.name, arm, control, &comparison.metric],
+        &pairs,
+        arms.len(),
+    );
+    answer.last = comparison.last;
+    answer.earlier = earlier;
+    answer.expected = comparison.expects.map(|(expects, threshold)| {
+        let outcome = Outcome::of(expects, threshold, answer.interval());
+        (comparison.question().unwrap_or_default(), outcome)
+    });
+    answer
 }
 
 impl Answer {
+    /// An arm beside its control by the values of both with the same seed; `seeds` is how many seeds the
+    /// arm has, `names` are those of the question, the arm, the control and the scalar. The values are the last
+    /// ones; nothing is expected, and no value is taken for an earlier one.
+    pub fn paired(names: [&str; 4], pairs: &[(f64, f64)], seeds: usize) -> Self {
+        let [compare, arm, control, metric] = names.map(str::to_owned);
+        let mean = |of: fn(&(f64, f64)) -> f64| {
+            let sum: f64 = pairs.iter().map(of).sum();
+            (!pairs.is_empty()).then(|| sum / pairs.len() as f64)
+        };
+        let differences: Vec<f64> = pairs.iter().map(|(a, b)| a - b).collect();
+        let key = format!("{arm}\n{control}\n{metric}");
+        let found: Option<Difference> = difference(&differences, &key);
+        Self {
+            compare,
+            arm,
+            control,
+            metric,
+            last: 1,
+            arm_mean: mean(|pair| pair.0),
+            control_mean: mean(|pair| pair.1),
+            pairs: pairs.len(),
+            seeds,
+            difference: found.map(|found| found.mean),
+            t: found.and_then(|found| found.t),
+            bootstrap: found.and_then(|found| found.bootstrap),
+            told: found.map_or("–", |found| found.told().words()),
+            expected: None,
+            earlier: 0,
+            asked_later: false,
+        }
+    }
+
     /// The interval that decides: the one that both others lie in.
     pub fn interval(&self) -> Option<(f64, f64)> {
         let found = Difference {

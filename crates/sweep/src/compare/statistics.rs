@@ -76,13 +76,20 @@ pub fn difference(differences: &[f64], key: &str) -> Option<Difference> {
     Some(Difference {
         pairs: n,
         mean,
-        t: several.then(|| {
-            let squares: f64 = differences.iter().map(|x| (x - mean).powi(2)).sum();
-            let error = (squares / (n as f64 - 1.0) / n as f64).sqrt();
-            let half = t_quantile(n as u32 - 1) * error;
-            (mean - half, mean + half)
-        }),
+        t: interval(differences),
         bootstrap: several.then(|| bootstrap(differences, key)),
+    })
+}
+
+/// The interval of the mean by Student's t; none for fewer than two values.
+pub(crate) fn interval(values: &[f64]) -> Option<(f64, f64)> {
+    let n = values.len();
+    (n > 1).then(|| {
+        let mean = mean(values);
+        let squares: f64 = values.iter().map(|x| (x - mean).powi(2)).sum();
+        let error = (squares / (n as f64 - 1.0) / n as f64).sqrt();
+        let half = t_quantile(n as u32 - 1) * error;
+        (mean - half, mean + half)
     })
 }
 

@@ -1,5 +1,7 @@
 //! Attempts of trials: started, found again, and judged when they are over.
 
+use std::collections::BTreeMap;
+
 use super::forks::Way;
 use super::{Engine, Note};
 use crate::error::SweepError;
@@ -58,6 +60,7 @@ impl Engine<'_> {
                     end: End::Interrupted,
                     code: None,
                     value: None,
+                    aims: BTreeMap::new(),
                     seconds: 0.0,
                     reason: Some("was not started".to_owned()),
                 }])?,
@@ -117,12 +120,23 @@ impl Engine<'_> {
             retries: self.rules.retries,
             cut_off: standing.cut_off,
         });
+        let aims: Vec<String> = self
+            .aims_of(trial)
+            .iter()
+            .map(|aim| aim.name.clone())
+            .collect();
+        let mut wanted = std::iter::once(metric.clone()).chain(aims.iter().cloned());
         if verdict == Verdict::Done
             && let Some(result) = &result
-            && !result.metrics.contains_key(metric)
+            && let Some(lacking) = wanted.find(|name| !result.metrics.contains_key(name))
         {
-            verdict = Verdict::Failed(self.without_metric(trial, result)?);
+            verdict = Verdict::Failed(self.without_metric(trial, &lacking, result)?);
         }
+        let metrics = result.iter().flat_map(|result| &result.metrics);
+        let aims: BTreeMap<String, f64> = metrics
+            .filter(|(name, _)| aims.contains(name))
+            .filter_map(|(name, value)| Some((name.clone(), (*value)?)))
+            .collect();
         let (end, mut reason) = match &verdict {
             Verdict::Done => (End::Done, None),
             Verdict::Failed(why) => (End::Failed, Some(why.clone())),
@@ -146,6 +160,7 @@ impl Engine<'_> {
             end,
             code: ended.code.or(result.map(|result| result.exit_code)),
             value: value.filter(|value| value.is_finite()),
+            aims,
             seconds,
             reason,
         }])?;
@@ -173,9 +188,9 @@ impl Engine<'_> {
     pub(super) fn without_metric(
         &mut self,
         trial: &str,
+        metric: &str,
         result: &TrialResult,
     ) -> Result<String, SweepError> {
-        let metric = &self.metric_of(trial).name;
         let family = metric.split('/').next().unwrap_or_default();
         let mut known: Vec<&str> = result.metrics.keys().map(String::as_str).collect();
         let near: Vec<&str> = known
@@ -189,12 +204,24 @@ impl Engine<'_> {
         let more = if known.len() > 12 { ", …" } else { "" };
         known.truncate(12);
         let why = format!(
-            "the run reports no {metric:?} (metric.name); it reports {}{more}",
+            "the run reports no {metric:?} ({}); it reports {}{more}",
+            if self.aims_of(trial).is_empty() {
+                "metric.name"
+            } else {
+                "aims"
+            },
             known.join(", ")
         );
         let never = |other: &str| {
             let standing = self.standings.get(other);
-            standing.is_none_or(|standing| standing.value.is_none())
+            standing.is_none_or(|standing| {
+                let value = standing.aims.get(metric).copied();
+                value
+                    .or(standing
+                        .value
+                        .filter(|_| *metric == self.metric_of(other).name))
+                    .is_none()
+            })
         };
         if self.stage_of(trial).all(never) {
             self.halt(why.clone())?;

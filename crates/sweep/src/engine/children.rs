@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::{Engine, Note};
+use crate::aims::Aim;
 use crate::config::Metric;
 use crate::error::SweepError;
 use crate::folder::write_beside;
@@ -24,6 +25,11 @@ impl Engine<'_> {
         self.by_name
             .get(trial)
             .map_or(&self.rules.metric, |trial| &trial.metric)
+    }
+
+    /// What a trial is judged by where that are several aims.
+    pub(super) fn aims_of(&self, trial: &str) -> &[Aim] {
+        self.by_name.get(trial).map_or(&[], |trial| &trial.aims)
     }
 
     /// The trials that a trial is compared with: those of its stage, itself too.

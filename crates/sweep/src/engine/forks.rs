@@ -1,8 +1,8 @@
 //! Trials that begin at a checkpoint of another one, which does the same up to there.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use super::{Engine, Note};
@@ -16,12 +16,16 @@ use crate::standing::State;
 type Point = (String, u32);
 
 /// What is kept of runs for others to begin with.
+#[derive(Default)]
 pub(super) struct Forking<'a> {
-    by: Box<dyn Forks + 'a>,
+    /// None where all trials begin at their first steps.
+    by: Option<Box<dyn Forks + 'a>>,
     /// Trials that can begin at a point and have not begun yet.
     wanted: BTreeMap<Point, BTreeSet<String>>,
     /// Points that are not to be had any more.
     missed: BTreeSet<Point>,
+    /// Whether what an earlier process left was looked at.
+    looked: bool,
 }
 
 /// How a trial that is due begins.
@@ -44,9 +48,9 @@ impl<'a> Forking<'a> {
             }
         }
         Self {
-            by,
+            by: Some(by),
             wanted,
-            missed: BTreeSet::new(),
+            ..Self::default()
         }
     }
 }
@@ -56,14 +60,14 @@ impl<'a> Engine<'a> {
     /// begin at their first step.
     #[must_use]
     pub fn forking(mut self, by: Box<dyn Forks + 'a>) -> Self {
-        self.forking = Some(Forking::new(by, self.plan));
+        self.forking = Forking::new(by, self.plan);
         self
     }
 
     /// How `trial` begins.
     pub(super) fn way(&self, trial: &str) -> Way {
         let fork = self.by_name.get(trial).and_then(|of| of.fork.as_ref());
-        let (Some(forking), Some(fork)) = (&self.forking, fork) else {
+        let (Some(_), Some(fork)) = (&self.forking.by, fork) else {
             return Way::Alone;
         };
         if self.attempts(trial) > 0 || self.folder.run(trial).join("config.toml").exists() {
@@ -75,22 +79,29 @@ impl<'a> Engine<'a> {
             return Way::From(kept, point);
         }
         match self.state_of(&fork.trial) {
-            State::Pending | State::Running if !forking.missed.contains(&point) => Way::Wait,
+            State::Pending | State::Running if !self.forking.missed.contains(&point) => Way::Wait,
             _ => Way::Alone,
         }
     }
 
     /// Keeps what others begin with as soon as a run has come so far, and removes what nobody wants any more.
     pub(super) fn keep_forks(&mut self) -> Result<(), SweepError> {
-        let Some(mut forking) = self.forking.take() else {
-            return Ok(());
-        };
+        let mut forking = std::mem::take(&mut self.forking);
         let done = self.keep_with(&mut forking);
-        self.forking = Some(forking);
+        self.forking = forking;
         done
     }
 
     fn keep_with(&mut self, forking: &mut Forking<'a>) -> Result<(), SweepError> {
+        if !std::mem::replace(&mut forking.looked, true) {
+            self.take_up_forks()?;
+            if forking.wanted.is_empty() || forking.by.is_none() {
+                return self.clear_forks();
+            }
+        }
+        let Some(by) = &forking.by else {
+            return Ok(());
+        };
         for trials in forking.wanted.values_mut() {
             trials.retain(|trial| {
                 self.state_of(trial) == State::Pending && self.attempts(trial) == 0
@@ -98,52 +109,108 @@ impl<'a> Engine<'a> {
         }
         let points: Vec<Point> = forking.wanted.keys().cloned().collect();
         for point in points {
-            let (trial, epoch) = &point;
-            let kept = self.folder.kept(trial, *epoch);
-            let wanted = forking
-                .wanted
-                .get(&point)
-                .is_some_and(|all| !all.is_empty());
-            if !wanted {
+            let wanted = forking.wanted.get(&point);
+            if wanted.is_none_or(BTreeSet::is_empty) {
                 // A skipped one that is tried again begins at its first step.
-                remove(&kept)?;
+                remove(&self.folder.kept(&point.0, point.1))?;
                 forking.wanted.remove(&point);
                 if forking.wanted.is_empty() {
-                    remove(&self.folder.forks())?;
+                    self.clear_forks()?;
                 }
-                continue;
+            } else if !forking.missed.contains(&point)
+                && let Some(why) = self.keep(by.as_ref(), &point)?
+            {
+                let (trial, epoch) = &point;
+                (self.tell)(&Note::NotKept {
+                    trial,
+                    epoch: *epoch,
+                    reason: &why,
+                });
+                forking.missed.insert(point);
             }
-            if forking.missed.contains(&point) || self.attempts(trial) == 0 || kept.is_dir() {
-                continue;
+        }
+        Ok(())
+    }
+
+    /// Keeps what a run was at a point if it has come so far; gives the reason if that is not to be had.
+    fn keep(&mut self, by: &dyn Forks, point: &Point) -> Result<Option<String>, SweepError> {
+        let (trial, epoch) = point;
+        let kept = self.folder.kept(trial, *epoch);
+        if self.attempts(trial) == 0 || kept.is_dir() {
+            return Ok(None);
+        }
+        let beside = self.folder.kept(&format!(".{trial}"), *epoch);
+        remove(&beside)?;
+        let forks = self.folder.forks();
+        fs::create_dir_all(&forks).map_err(SweepError::io("make this folder", &forks))?;
+        let found = by.keep(&self.folder.run(trial), *epoch, &beside);
+        let open = matches!(self.state_of(trial), State::Pending | State::Running);
+        let why = match found {
+            Ok(Kept::Now) => {
+                put(&beside, &kept)?;
+                self.note_kept(point)?;
+                return Ok(None);
             }
-            let beside = self.folder.kept(&format!(".{trial}"), *epoch);
-            remove(&beside)?;
-            let forks = self.folder.forks();
-            fs::create_dir_all(&forks).map_err(SweepError::io("make this folder", &forks))?;
-            let found = forking.by.keep(&self.folder.run(trial), *epoch, &beside);
-            let open = matches!(self.state_of(trial), State::Pending | State::Running);
-            let why = match found {
-                Ok(Kept::Now) => {
-                    fs::rename(&beside, &kept).map_err(SweepError::io("rename", &beside))?;
-                    let seconds = self.seconds_so_far(trial, *epoch);
-                    self.note(&[Entry::Keep {
-                        trial: trial.clone(),
-                        epoch: *epoch,
-                        seconds,
-                    }])?;
-                    continue;
-                }
-                Ok(Kept::NotYet) if open => continue,
-                Ok(Kept::NotYet) => format!("it ended before epoch {epoch}"),
-                Ok(Kept::Never(why)) | Err(why) => why,
+            Ok(Kept::NotYet) if open => return Ok(None),
+            Ok(Kept::NotYet) => format!("it ended before epoch {epoch}"),
+            Ok(Kept::Never(why)) | Err(why) => why,
+        };
+        remove(&beside)?;
+        Ok(Some(why))
+    }
+
+    fn note_kept(&mut self, point: &Point) -> Result<(), SweepError> {
+        let (trial, epoch) = point;
+        let seconds = self.seconds_so_far(trial, *epoch);
+        self.note(&[Entry::Keep {
+            trial: trial.clone(),
+            epoch: *epoch,
+            seconds,
+        }])
+    }
+
+    /// Finds out what an earlier process of the sweep did and was killed before it could say so: a folder
+    /// stands whole in its place before the ledger says that it does, and no trial has a run before its
+    /// first attempt but one that was made here.
+    fn take_up_forks(&mut self) -> Result<(), SweepError> {
+        let forks: Vec<(String, Point)> = self
+            .plan
+            .trials
+            .iter()
+            .filter_map(|trial| {
+                let fork = trial.fork.as_ref()?;
+                Some((trial.name.clone(), (fork.trial.clone(), fork.epoch)))
+            })
+            .collect();
+        for (trial, point) in forks {
+            let noted = |of: &Self| {
+                let from = of.standings.get(&point.0);
+                from.is_some_and(|from| from.kept.contains_key(&point.1))
             };
-            remove(&beside)?;
-            (self.tell)(&Note::NotKept {
-                trial,
-                epoch: *epoch,
-                reason: &why,
-            });
-            forking.missed.insert(point);
+            if self.folder.kept(&point.0, point.1).is_dir() && !noted(self) {
+                self.note_kept(&point)?;
+            }
+            let own = self.standings.get(&trial);
+            let unsaid = own.is_some_and(|own| own.attempts == 0 && own.forked.is_none());
+            if unsaid && noted(self) && self.folder.run(&trial).join("config.toml").exists() {
+                self.note_forked(&trial, &point)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes all that was kept or half made: no trial begins with it.
+    fn clear_forks(&self) -> Result<(), SweepError> {
+        remove(&self.folder.forks())?;
+        let trials = self.folder.trials();
+        let entries = fs::read_dir(&trials).map_err(SweepError::io("read this folder", &trials))?;
+        for entry in entries {
+            let entry = entry.map_err(SweepError::io("read this folder", &trials))?;
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with('.') && name.ends_with(".fork") {
+                remove(&entry.path())?;
+            }
         }
         Ok(())
     }
@@ -180,18 +247,17 @@ impl<'a> Engine<'a> {
     pub(super) fn fork(
         &mut self,
         trial: &str,
-        from: &std::path::Path,
+        from: &Path,
         point: &Point,
     ) -> Result<(), SweepError> {
-        let Some(forking) = &self.forking else {
+        let Some(by) = &self.forking.by else {
             return Ok(());
         };
         let run = self.folder.run(trial);
         let beside = run.with_file_name(format!(".{trial}.fork"));
         remove(&beside)?;
         let config = self.folder.config(trial);
-        let made = forking.by.begin(from, &config, &beside);
-        if let Err(reason) = made {
+        if let Err(reason) = by.begin(from, &config, &beside) {
             remove(&beside)?;
             (self.tell)(&Note::NotForked {
                 trial,
@@ -199,9 +265,13 @@ impl<'a> Engine<'a> {
             });
             return Ok(());
         }
-        fs::rename(&beside, &run).map_err(SweepError::io("rename", &beside))?;
-        let kept = self.standings.get(&point.0);
-        let seconds = kept.and_then(|kept| kept.kept.get(&point.1)).copied();
+        put(&beside, &run)?;
+        self.note_forked(trial, point)
+    }
+
+    fn note_forked(&mut self, trial: &str, point: &Point) -> Result<(), SweepError> {
+        let from = self.standings.get(&point.0);
+        let seconds = from.and_then(|from| from.kept.get(&point.1)).copied();
         self.note(&[Entry::Fork {
             trial: trial.to_owned(),
             from: point.0.clone(),
@@ -211,7 +281,16 @@ impl<'a> Engine<'a> {
     }
 }
 
-fn remove(folder: &std::path::Path) -> Result<(), SweepError> {
+/// Gives a folder that is whole its name, and waits until the name is on disk.
+fn put(beside: &Path, place: &Path) -> Result<(), SweepError> {
+    fs::rename(beside, place).map_err(SweepError::io("rename", beside))?;
+    let above = place.parent().unwrap_or(Path::new("."));
+    File::open(above)
+        .and_then(|folder| folder.sync_all())
+        .map_err(SweepError::io("write", above))
+}
+
+fn remove(folder: &Path) -> Result<(), SweepError> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(SweepError::io("remove", folder)(error))

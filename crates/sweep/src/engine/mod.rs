@@ -38,7 +38,7 @@ pub struct Rules {
 impl From<&SweepConfig> for Rules {
     fn from(config: &SweepConfig) -> Self {
         Self {
-            metric: config.metric.clone(),
+            metric: config.judged().metric,
             stopping: config.stopping,
             retries: config.retries,
             max_failures: config.max_failures,
@@ -142,7 +142,7 @@ pub struct Engine<'a> {
     asked: BTreeSet<String>,
     /// Trials that a halt took out of the executor's queue before they had begun.
     withheld: BTreeSet<String>,
-    forking: Option<forks::Forking<'a>>,
+    forking: forks::Forking<'a>,
 }
 
 impl<'a> Engine<'a> {
@@ -166,10 +166,7 @@ impl<'a> Engine<'a> {
         let mut begun: Vec<Line> = lines.iter().take(1).cloned().collect();
         match lines.first() {
             None => {
-                let trials = plan
-                    .trials
-                    .iter()
-                    .map(|t| (t.name.clone(), t.digest.clone()));
+                let trials = plan.first().map(|t| (t.name.clone(), t.digest.clone()));
                 begun = ledger.append(&[Entry::Sweep {
                     version: VERSION,
                     name: name.to_owned(),
@@ -181,6 +178,10 @@ impl<'a> Engine<'a> {
                 }])?;
             }
             Some(_) => same_sweep(folder, name, plan, &lines)?,
+        }
+        let asked = unasked(plan, &lines);
+        if !asked.is_empty() {
+            ledger.append(&asked)?;
         }
         folder.prepare(plan)?;
         let names = plan.trials.iter().map(|trial| trial.name.as_str());
@@ -202,7 +203,7 @@ impl<'a> Engine<'a> {
             halted: None,
             asked: BTreeSet::new(),
             withheld: BTreeSet::new(),
-            forking: None,
+            forking: forks::Forking::default(),
         })
     }
 
@@ -324,6 +325,38 @@ impl<'a> Engine<'a> {
     }
 }
 
+/// Entries for the generations of searches that the ledger does not hold yet.
+fn unasked(plan: &Plan, lines: &[Line]) -> Vec<Entry> {
+    let known: BTreeSet<(&Option<String>, usize)> = lines
+        .iter()
+        .filter_map(|line| match &line.entry {
+            Entry::Ask {
+                stage, generation, ..
+            } => Some((stage, *generation)),
+            _ => None,
+        })
+        .collect();
+    let mut entries = Vec::new();
+    for search in &plan.searches {
+        for (generation, points) in search.generations.iter().enumerate() {
+            if points.is_empty() || known.contains(&(&search.stage, generation)) {
+                continue;
+            }
+            let own = plan.trials.iter().filter(|trial| {
+                trial.stage == search.stage && trial.asked.is_some_and(|(of, _)| of == generation)
+            });
+            entries.push(Entry::Ask {
+                stage: search.stage.clone(),
+                generation,
+                samples: search.samples,
+                points: points.clone(),
+                trials: own.map(|t| (t.name.clone(), t.digest.clone())).collect(),
+            });
+        }
+    }
+    entries
+}
+
 /// Makes sure that the ledger of `folder`, which holds `lines`, is that of `plan`, which is named `name`.
 ///
 /// # Errors
@@ -364,11 +397,16 @@ pub fn same_sweep(
             "it holds the sweep {begun:?}, and this one is named {name:?}"
         )));
     }
-    if *digest == plan.digest {
+    let later = lines.iter().filter_map(|line| match &line.entry {
+        Entry::Ask { trials, .. } => Some(trials),
+        _ => None,
+    });
+    let later: Vec<&(String, String)> = later.flatten().collect();
+    if *digest == plan.digest && later.is_empty() {
         return Ok(());
     }
     let by_name = children::by_name(&plan.trials);
-    for (name, digest) in trials {
+    for (name, digest) in trials.iter().chain(later) {
         match by_name.get(name.as_str()) {
             None => {
                 return Err(changed(format!(
@@ -385,13 +423,16 @@ pub fn same_sweep(
             Some(_) => {}
         }
     }
+    if *digest == plan.digest {
+        return Ok(());
+    }
     let known: BTreeSet<&str> = trials.iter().map(|(name, _)| name.as_str()).collect();
     let new = plan
-        .trials
-        .iter()
+        .first()
         .find(|trial| !known.contains(trial.name.as_str()));
     Err(changed(match new {
         Some(trial) => format!("the trial {} is new{}", trial.name, of_stage(&trial.name)),
-        None => "metric or stopping are others now".to_owned(),
+        None if plan.searches.is_empty() => "metric or stopping are others now".to_owned(),
+        None => "metric, aims or search are others now".to_owned(),
     }))
 }

@@ -11,8 +11,8 @@ use std::sync::atomic::AtomicUsize;
 
 use afterimage_config::{ConfigErrors, Report, Validate, load_file};
 use afterimage_sweep::{
-    Checked, End, Ending, Engine, Entry, Folder, Forks, Kept, Ledger, Local, Plan, Program, Rules,
-    Share, Standing, State, SweepConfig, SweepError, SweepFile, replay,
+    Asked, Checked, End, Ending, Engine, Entry, Folder, Forks, Kept, Ledger, Local, Plan, Program,
+    Results, Rules, Share, Standing, State, SweepConfig, SweepError, SweepFile, replay,
 };
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +25,8 @@ pub struct Experiment {
     pub seed: u64,
     #[serde(default)]
     pub quality: f64,
+    #[serde(default = "two")]
+    pub cost: f64,
     /// Tenths of a second an epoch.
     #[serde(default = "one")]
     pub pace: u32,
@@ -48,6 +50,10 @@ fn one() -> u32 {
     1
 }
 
+fn two() -> f64 {
+    2.0
+}
+
 /// Quality is what an experiment with a fork does only behind that epoch.
 fn shares(experiment: &Experiment) -> Vec<Share> {
     let Experiment {
@@ -63,7 +69,7 @@ fn shares(experiment: &Experiment) -> Vec<Share> {
 }
 
 /// Forks of the script's runs: what it has done up to an epoch.
-struct ByEpoch;
+pub struct ByEpoch;
 
 impl Forks for ByEpoch {
     fn keep(&self, run: &Path, epoch: u32, to: &Path) -> Result<Kept, String> {
@@ -126,7 +132,7 @@ if [ -n "$gate" ] && [ ! -e "$gate" ]; then
 fi
 finish() {
     rmdir "$out/busy"
-    echo "{\"exit_code\":$1,\"outcome\":\"x\",\"metrics\":{\"eval/knn\":$(get quality),\"cost\":2.0}}" >"$out/result.json"
+    echo "{\"exit_code\":$1,\"outcome\":\"x\",\"metrics\":{\"eval/knn\":$(get quality),\"cost\":$(get cost)}}" >"$out/result.json"
     exit "$1"
 }
 # Looked at between epochs and in their middle, so that none is half written.
@@ -198,6 +204,11 @@ impl Rig {
     }
 
     pub fn plan(&self) -> Result<(SweepConfig, Plan), ConfigErrors> {
+        self.plan_with(&Asked::default())
+    }
+
+    /// The trials with what searches asked.
+    pub fn plan_with(&self, asked: &Asked) -> Result<(SweepConfig, Plan), ConfigErrors> {
         let loaded = load_file::<SweepConfig>(&self.file(), &[])?;
         let read = SweepFile {
             value: &loaded.value,
@@ -212,8 +223,14 @@ impl Rig {
                 shares: shares(&loaded.value),
             })
         };
-        let plan = Plan::new(read, &self.file(), &check)?;
+        let plan = Plan::with(read, &self.file(), &check, asked)?;
         Ok((loaded.value, plan))
+    }
+
+    /// What is wrong with the sweep, without the folder's name.
+    pub fn mistakes(&self) -> String {
+        let text = self.plan().unwrap_err().to_string();
+        text.replace(&self.path("").display().to_string(), "")
     }
 
     /// Runs the sweep in this process, `jobs` trials at a time.
@@ -252,6 +269,51 @@ impl Rig {
             engine.retry_failed()?;
         }
         engine.run()
+    }
+
+    /// Runs a search that learns, generation by generation, as the command does.
+    pub fn search(&self, jobs: usize, signal: &Arc<AtomicUsize>) -> Result<Ending, SweepError> {
+        let folder = self.folder();
+        let _lock = folder.lock()?;
+        let program = Program {
+            path: self.program(),
+            threads: 1,
+        };
+        let mut asked = self.asked();
+        loop {
+            let (config, plan) = self.plan_with(&asked)?;
+            let local = Box::new(Local::new(folder.clone(), program.clone(), jobs));
+            let mut engine = Engine::open(
+                &folder,
+                &plan,
+                &config.name,
+                Rules::from(&config),
+                local,
+                Arc::clone(signal),
+                Box::new(|_| {}),
+            )?;
+            let ending = engine.run()?;
+            if ending != Ending::Complete || !plan.ask(&config, engine.standings(), &mut asked) {
+                return Ok(ending);
+            }
+        }
+    }
+
+    fn asked(&self) -> Asked {
+        match self.folder().ledger().is_file() {
+            true => Asked::of(&Ledger::read(&self.folder().ledger()).unwrap()),
+            false => Asked::default(),
+        }
+    }
+
+    /// What came out of a search so far.
+    pub fn found(&self) -> (Plan, Results) {
+        let (config, plan) = self.plan_with(&self.asked()).unwrap();
+        let lines = Ledger::read(&self.folder().ledger()).unwrap();
+        let names = plan.trials.iter().map(|trial| trial.name.as_str());
+        let (standings, _) = replay(names, &lines);
+        let results = Results::gather("s", &config.judged(), &plan, &self.folder(), &standings);
+        (plan, results)
     }
 
     pub fn entries(&self) -> Vec<Entry> {

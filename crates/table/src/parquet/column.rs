@@ -38,6 +38,28 @@ pub struct ParquetColumn {
     pub(super) places: Option<i32>,
 }
 
+impl Kind {
+    /// The text of a number in a column of this kind, as programs write it into CSV files; `single` if its
+    /// numbers are held with 24 bits or fewer, `truth` if its cells are truths. Dates are in days.
+    ///
+    /// # Examples
+    /// ```
+    /// use afterimage_table::{Kind, Number};
+    /// assert_eq!(Kind::Date(86_400e3).text(Number::Real(18_523.0), false, false), "2020-09-18");
+    /// assert_eq!(Kind::Number.text(Number::Whole(1), false, true), "True");
+    /// assert_eq!(Kind::Number.text(Number::Real(f64::from(0.1f32)), true, false), "0.1");
+    /// ```
+    pub fn text(&self, number: Number, single: bool, truth: bool) -> String {
+        match number {
+            Number::Whole(yes) if truth => if yes == 0 { "False" } else { "True" }.to_owned(),
+            Number::Real(days) if matches!(self, Kind::Date(_)) && days.fract() == 0.0 => {
+                crate::date(days)
+            }
+            number => number.text(single),
+        }
+    }
+}
+
 impl ParquetColumn {
     /// Column `at` of a file; `alone` if nothing else belongs to its outermost column.
     pub(super) fn new(schema: &SchemaDescriptor, at: usize, alone: bool) -> Self {
@@ -67,15 +89,7 @@ impl ParquetColumn {
 
     /// The text of a number in this column, as programs write it into CSV files.
     pub fn text(&self, number: Number) -> String {
-        match number {
-            Number::Whole(truth) if self.truth => {
-                if truth == 0 { "False" } else { "True" }.to_owned()
-            }
-            Number::Real(days) if matches!(self.kind, Kind::Date(_)) && days.fract() == 0.0 => {
-                crate::date(days)
-            }
-            number => number.text(self.single),
-        }
+        self.kind.text(number, self.single, self.truth)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Line charts as inline SVG.
 
+use super::download::{ROWS, chart_csv, csv_link};
 use super::page::{escape, short};
 
 /// About the width of a column of the page, so that text keeps its size.
@@ -80,10 +81,28 @@ pub fn error_chart(title: &str, axis: &Axis, series: &[Series], errors: &[Vec<f6
         plot(title, axis, series, errors, Frame { x, y })
     };
     format!(
-        "<figure><figcaption>{}</figcaption>{plot}{}{note}</figure>",
+        "<figure><figcaption>{}{}</figcaption>{plot}{}{note}</figure>",
         escape(title),
+        numbers(title, axis, series, errors),
         legend(series)
     )
+}
+
+/// The link to the numbers of a chart; of very long series to what is drawn of them.
+fn numbers(title: &str, axis: &Axis, series: &[Series], errors: &[Vec<f64>]) -> String {
+    let longest = series.iter().map(|one| one.points.len()).max();
+    let csv = match longest.unwrap_or_default() {
+        0 => return String::new(),
+        length if length > ROWS => {
+            let drawn = |one: &Series| Series {
+                points: thinned(&one.points),
+                ..one.clone()
+            };
+            chart_csv(axis, &series.iter().map(drawn).collect::<Vec<_>>(), &[])
+        }
+        _ => chart_csv(axis, series, errors),
+    };
+    csv_link(title, &csv)
 }
 
 /// Maps values to pixels.
@@ -115,12 +134,17 @@ fn plot(title: &str, axis: &Axis, series: &[Series], errors: &[Vec<f64>], frame:
         _ => Vec::new(),
     };
     let foot = room_below(&names);
-    let mut svg = format!(
-        "<svg viewBox=\"0 0 {WIDTH} {:.0}\" role=img aria-label=\"{}\">",
-        HEIGHT + foot,
-        escape(title)
-    );
     let (right, bottom) = (WIDTH - MARGIN.1, HEIGHT - MARGIN.3);
+    let mut svg = format!(
+        "<svg viewBox=\"0 0 {WIDTH} {:.0}\" role=img aria-label=\"{}\" data-x=\"{} {} {} {right} {} {bottom}\"{}>",
+        HEIGHT + foot,
+        escape(title),
+        frame.x.0,
+        frame.x.1,
+        MARGIN.0,
+        MARGIN.2,
+        if names.is_empty() { "" } else { " data-names" }
+    );
     for tick in ticks(frame.y, 5) {
         let top = frame.top(tick);
         svg += &format!(
@@ -144,7 +168,7 @@ fn plot(title: &str, axis: &Axis, series: &[Series], errors: &[Vec<f64>], frame:
         }
         svg += &line(one, &colour, frame);
     }
-    svg + "</svg>"
+    svg + "<path class=cursor /></svg>"
 }
 
 fn number_axis(frame: Frame, bottom: f64, what: &str, whole: bool) -> String {

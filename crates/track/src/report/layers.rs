@@ -1,8 +1,9 @@
 //! The part of the page that shows what layers memorize.
 
 use super::chart::{Axis, Series, error_chart};
+use super::depth::{Of, maps};
 use super::load::{Run, Scalar};
-use super::page::{section, table};
+use super::page::{section, sorted_table};
 use super::sections::{number, together};
 
 /// What stands before the layer in the tags of a series, its name, and whether it is a control.
@@ -163,6 +164,18 @@ pub fn layers(run: &Run) -> String {
             "layermem/area/external/",
         );
     }
+    let mut over_epochs = String::new();
+    if run.is_training() {
+        let sets = SETS
+            .iter()
+            .map(|&(tag, error, name, _)| Of {
+                tag,
+                error: Some(error),
+                title: format!("LayerMem over epochs: {name}"),
+            })
+            .collect::<Vec<_>>();
+        over_epochs = maps(run, &sets, true);
+    }
     let overview = section(
         "LayerMem: what layers remember of single images",
         "How much closer the encoder maps views of an image than its reference encoder does, which never saw the \
@@ -218,5 +231,13 @@ pub fn layers(run: &Run) -> String {
         })
         .collect();
     let title = format!("LayerMem at the last probe{at}");
-    overview + &section(&title, "", &table(&header, &rows)) + &gap
+    overview
+        + &section(
+            "LayerMem: layers over epochs",
+            "The first layer is on top. All maps have one scale; what lies within two standard errors of 0 is drawn \
+             as not told apart from it. Independent, shared and held-out points are the controls.",
+            &over_epochs,
+        )
+        + &section(&title, "", &sorted_table("layermem", &header, &rows))
+        + &gap
 }

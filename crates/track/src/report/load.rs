@@ -22,6 +22,7 @@ const PICTURES: usize = 4;
 /// A scalar over time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scalar {
+    /// Its name.
     pub tag: String,
     /// Step and value, in the order of the record.
     pub points: Vec<(f64, f64)>,
@@ -273,6 +274,15 @@ fn noted<T>(read: Result<Vec<T>, TrackError>, damaged: &mut Vec<String>) -> Vec<
         damaged.push(error.to_string());
         Vec::new()
     })
+}
+
+/// The scalars that the run in `dir` measured, in the order in which their tags were first put on record.
+/// What depends on the clock is not among them.
+///
+/// # Errors
+/// A file that cannot be read, or holds a damaged line; none is there is no error.
+pub fn scalars_of(dir: &Path) -> Result<Vec<Scalar>, TrackError> {
+    read_scalars(&dir.join(METRICS)).map(by_tag)
 }
 
 fn by_tag(lines: Vec<ScalarLine>) -> Vec<Scalar> {

@@ -4,6 +4,7 @@ use super::load::Run;
 use super::{evaluation, layers, pictures, sections, summary, tables};
 
 const STYLE: &str = include_str!("style.css");
+const SCRIPT: &str = include_str!("script.js");
 
 /// Puts the page together: what was found, what was run, then the evidence, the layers first.
 pub fn render(run: &Run) -> String {
@@ -28,11 +29,11 @@ pub fn render(run: &Run) -> String {
     if let Some((step, epoch)) = run.last.filter(|_| run.is_training()) {
         head += &format!("<p class=note>{epoch} epochs, {step} steps on record</p>");
     }
-    document(&run.name, &(head + &damage(run) + &contents(&body) + &body))
+    live_document(&run.name, &(head + &damage(run) + &contents(&body) + &body))
 }
 
-/// Links to the sections of `body`.
-fn contents(body: &str) -> String {
+/// Links to the sections of `body`, as [`section`] and [`folded`] make them.
+pub fn contents(body: &str) -> String {
     let links: String = body
         .split("<h2 id=\"")
         .skip(1)
@@ -46,6 +47,12 @@ fn contents(body: &str) -> String {
         true => links,
         false => format!("<nav aria-label=\"Sections\">{links}</nav>"),
     }
+}
+
+/// As [`document`], with a script of its own by which tables sort and filter, and charts tell the numbers
+/// under the pointer; without scripts it shows the same.
+pub fn live_document(title: &str, body: &str) -> String {
+    document(title, &format!("{body}<script>{SCRIPT}</script>"))
 }
 
 /// A page that needs no other file: `body` is HTML, `title` is text.
@@ -110,7 +117,7 @@ fn inside(note: &str, content: &str) -> Option<String> {
 }
 
 /// What a link calls a section.
-fn anchor(title: &str) -> String {
+pub(super) fn anchor(title: &str) -> String {
     let letters = title
         .chars()
         .filter(|letter| !matches!(letter, '<' | '>' | '&' | '"'));
@@ -141,7 +148,21 @@ pub fn prose(text: &str) -> String {
 
 /// A table of text; numbers are aligned on the right.
 pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
-    let mut html = "<div class=scroll><table>".to_owned();
+    opened("<table>", header, rows)
+}
+
+/// As [`table`], with columns that sort and rows that filter on a [`live_document`]; `name` is that of
+/// its CSV file.
+pub fn sorted_table(name: &str, header: &[&str], rows: &[Vec<String>]) -> String {
+    let open = format!(
+        "<table class=sorts data-name=\"{}\">",
+        anchor(&escape(name))
+    );
+    opened(&open, header, rows)
+}
+
+fn opened(open: &str, header: &[&str], rows: &[Vec<String>]) -> String {
+    let mut html = format!("<div class=scroll>{open}");
     if !header.is_empty() {
         let cells: String = header
             .iter()

@@ -3,6 +3,7 @@
 use crate::{Bins, HistogramLine};
 
 use super::chart::ticks;
+use super::download::{csv_link, digits};
 use super::load::evenly;
 use super::page::{escape, short};
 
@@ -73,9 +74,27 @@ pub fn ridge_chart(title: &str, lines: &[HistogramLine]) -> String {
         svg += &ridge(line, range, base, share * 100.0);
     }
     format!(
-        "<figure><figcaption>{}</figcaption>{svg}</svg>{note}</figure>",
-        escape(title)
+        "<figure><figcaption>{}{}</figcaption>{svg}</svg>{note}</figure>",
+        escape(title),
+        csv_link(title, &csv(&chosen))
     )
+}
+
+/// The buckets that hold something, a row each.
+fn csv(lines: &[&HistogramLine]) -> String {
+    let mut text = "epoch,from,to,count\n".to_owned();
+    for line in lines {
+        let held = line.bins.counts.iter().enumerate();
+        for (index, count) in held.filter(|(_, count)| **count > 0) {
+            text += &format!(
+                "{},{},{},{count}\n",
+                line.epoch,
+                digits(line.bins.edge(index)),
+                digits(line.bins.edge(index + 1))
+            );
+        }
+    }
+    text
 }
 
 fn ridge(line: &HistogramLine, range: (f64, f64), base: f64, late: f64) -> String {

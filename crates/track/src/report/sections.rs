@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::chart::{Axis, Series, line_chart};
+use super::depth::{Of, maps};
 use super::load::{Run, Scalar};
-use super::page::{folded, prose, section, short, table};
+use super::page::{folded, prose, section, short, sorted_table};
 use super::ridges::ridge_chart;
 
 /// What stands between `unitmem/` and the site in the tags of a series, and its name.
@@ -24,7 +25,7 @@ fn named(run: &Run, label: &str) -> String {
 }
 
 /// A line, and the epoch of each of its points.
-pub(super) type Dated = (Series, Vec<u32>);
+pub type Dated = (Series, Vec<u32>);
 
 pub(super) fn series(label: &str, scalar: &Scalar, dashed: bool) -> Series {
     Series {
@@ -48,7 +49,7 @@ pub(super) fn together(run: &Run, title: &str, prefix: &str) -> String {
 
 /// A chart of lines over epochs, or over steps where one of them has several values an epoch. With each
 /// line come the epochs of its points.
-pub(super) fn over_time(title: &str, lines: Vec<Dated>) -> String {
+pub fn over_time(title: &str, lines: Vec<Dated>) -> String {
     let by_epoch = lines
         .iter()
         .all(|(_, epochs)| epochs.windows(2).all(|pair| pair[0] < pair[1]));
@@ -164,7 +165,24 @@ pub fn memorization(run: &Run) -> String {
         ),
         &charts,
     );
-    overview + &per_layer_table(run, &sites, last) + &per_layer(run, &sites)
+    overview + &over_epochs(run) + &per_layer_table(run, &sites, last) + &per_layer(run, &sites)
+}
+
+/// UnitMem of the layers over epochs beside its nulls.
+fn over_epochs(run: &Run) -> String {
+    if !run.is_training() {
+        return String::new();
+    }
+    let sets = MEANS.map(|(tag, label, _)| Of {
+        tag,
+        error: None,
+        title: format!("mean UnitMem over epochs: {}", named(run, label)),
+    });
+    section(
+        "UnitMem: layers over epochs",
+        "The first layer is on top. All maps have one scale; the maps behind the first are its controls.",
+        &maps(run, &sets, false),
+    )
 }
 
 fn per_layer(run: &Run, sites: &[&str]) -> String {
@@ -228,7 +246,7 @@ fn per_layer_table(run: &Run, sites: &[&str], last: impl Fn(&str, &str) -> f64) 
         rows.push(row);
     }
     let title = format!("UnitMem at the last probe{}", run.at("unitmem/mean/train/"));
-    section(&title, "", &table(&header, &rows))
+    section(&title, "", &sorted_table("unitmem", &header, &rows))
 }
 
 /// Every stored distribution over epochs.
@@ -325,7 +343,7 @@ pub fn cost(run: &Run) -> String {
         .collect();
     let mut shown = plugin_costs(run);
     if !rows.is_empty() {
-        shown += &table(&["measurement", "mean", "most", "last"], &rows);
+        shown += &sorted_table("time", &["measurement", "mean", "most", "last"], &rows);
     }
     folded("Time and overhead", "", &shown)
 }
@@ -349,7 +367,7 @@ fn plugin_costs(run: &Run) -> String {
         })
         .collect();
     let header = ["plugin", "event", "calls", "seconds, last process"];
-    table(&header, &rows)
+    sorted_table("time-of-plugins", &header, &rows)
 }
 
 pub(super) fn number(value: f64) -> String {

@@ -3,7 +3,7 @@
 use afterimage_hooks::Column;
 
 use super::load::Run;
-use super::page::{escape, folded, table};
+use super::page::{escape, folded, sorted_table};
 use super::sections::number;
 
 /// Rows of a stored table that are shown.
@@ -74,7 +74,7 @@ pub fn tables(run: &Run) -> String {
             escape(&snapshot.name),
             rows.len(),
             escape(&snapshot.file),
-            table(&header, &rows)
+            sorted_table(&snapshot.name, &header, &rows)
         );
     }
     folded("Tables", "", &html)

@@ -6,6 +6,7 @@ use crate::pass::Block;
 use crate::problem::Target;
 use crate::table::ReadTable;
 use crate::valuation::RowValue;
+use crate::votes::Prediction;
 
 /// One column of a result; NaN is missing.
 pub(super) enum Data {
@@ -23,7 +24,7 @@ pub(super) struct Sheet {
 }
 
 impl Sheet {
-    pub fn of_rows(table: &ReadTable, rows: &[RowValue]) -> Self {
+    pub fn of_rows(table: &ReadTable, rows: &[RowValue], said: &[Prediction]) -> Self {
         let mut sheet = Self::keys(table, 0..rows.len());
         let labels = match table.problem.target() {
             Target::Classes { codes, names } => {
@@ -41,6 +42,23 @@ impl Sheet {
         sheet.push("data_oob:count", count(|row| row.data_oob.count));
         sheet.push("data_oob:se", double(|row| row.data_oob.error));
         sheet.push("marginal", double(|row| row.marginal));
+        let answer = |of: fn(&Prediction) -> f64| Data::Double(said.iter().map(of).collect());
+        match table.problem.target() {
+            Target::Classes { names, .. } => {
+                let name = |class: Option<u32>| {
+                    let name = class.and_then(|class| names.get(class as usize));
+                    name.cloned().unwrap_or_default()
+                };
+                let predicted = said.iter().map(|said| name(said.class));
+                let suggested = said
+                    .iter()
+                    .map(|said| name(said.class.filter(|_| said.suspect)));
+                sheet.push("predicted", Data::Text(predicted.collect()));
+                sheet.push("predicted:share", answer(|said| said.share));
+                sheet.push("suggested", Data::Text(suggested.collect()));
+            }
+            Target::Numbers(_) => sheet.push("predicted", answer(|said| said.number)),
+        }
         sheet
     }
 

@@ -12,6 +12,7 @@ use crate::formula::Formulas;
 use crate::pass::{Block, Visit};
 use crate::table::ReadTable;
 use crate::valuation::RowValue;
+use crate::votes::Prediction;
 
 use block::Sheet;
 
@@ -33,8 +34,9 @@ pub fn write_rows(
     folder: &Path,
     table: &ReadTable,
     rows: &[RowValue],
+    said: &[Prediction],
 ) -> Result<Formulas, ValueError> {
-    let sheet = Sheet::of_rows(table, rows);
+    let sheet = Sheet::of_rows(table, rows, said);
     let mut text = csv::CsvFile::create(folder.join(ROWS_CSV), &sheet)?;
     let mut columns = parquet::ParquetFile::create(folder.join(ROWS_PARQUET), &sheet)?;
     text.write(&sheet)?;

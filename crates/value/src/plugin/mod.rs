@@ -10,11 +10,13 @@ mod oob_config;
 mod oob_report;
 mod oob_value;
 mod patches;
+mod quality;
 
 pub use dynamics::DynamicsProbe;
 pub use dynamics_log::DynamicsConfig;
 pub use oob_config::{CellSource, OobValueConfig, Pass, Share};
 pub use oob_value::OobValue;
+pub use quality::{ValueQuality, ValueQualityConfig};
 
 use afterimage_hooks::Fault;
 use burn::tensor::Tensor;

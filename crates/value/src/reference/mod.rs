@@ -8,7 +8,7 @@ use crate::answers::Answers;
 use crate::dense::{Dense, Model};
 use crate::design::Design;
 use crate::draw::{Draws, Purpose};
-use crate::learn::{Learn, Task, Trees};
+use crate::learn::{Learn, Task, Told, Trees};
 use crate::linear::Linear;
 use crate::problem::{Cells, Column, Problem, Target};
 use crate::ranks::{MOST_RANKS, Ranked};
@@ -73,25 +73,39 @@ impl Reference {
     }
 
     fn learn(&self, learner: &mut dyn Learn) -> Vec<f32> {
+        self.told(learner).0
+    }
+
+    /// Scores, and what is said.
+    fn told(&self, learner: &mut dyn Learn) -> (Vec<f32>, Vec<f32>) {
         let weights = self.weights();
-        let mut scores = vec![f32::NAN; weights.len()];
+        let [mut scores, mut said] = [(); 2].map(|()| vec![f32::NAN; weights.len()]);
         let task = Task {
             weights: &weights,
             subset: &[0, 1, 2],
             draws: Draws::new(0, Purpose::Learner, 0),
         };
-        learner.learn(task, &mut scores);
-        for (score, weight) in scores.iter().zip(&weights) {
+        let mut told = Told {
+            scores: &mut scores,
+            said: &mut said,
+        };
+        learner.learn(task, &mut told);
+        for ((score, said), weight) in scores.iter().zip(&said).zip(&weights) {
             assert_eq!(
-                score.is_nan(),
-                *weight > 0,
+                (score.is_nan(), said.is_nan()),
+                (*weight > 0, *weight > 0),
                 "scored where, and only where, out of bag"
             );
         }
-        scores
+        (scores, said)
     }
 
-    fn tree<C: Criterion + Send>(&self, label: &str, depth: u32, criterion: C) -> Vec<f32> {
+    fn tree<C: Criterion + Send>(
+        &self,
+        label: &str,
+        depth: u32,
+        criterion: C,
+    ) -> (Vec<f32>, Vec<f32>) {
         let problem = self.problem(label);
         let order: Vec<u32> = (0..120).collect();
         let columns: Vec<Ranked> = problem
@@ -106,17 +120,22 @@ impl Reference {
             candidates: 3,
             depth,
         };
-        self.learn(&mut Trees::new(criterion, &columns, &classes, limits))
+        self.told(&mut Trees::new(criterion, &columns, &classes, limits))
     }
 
     /// The tree predicts the label exactly where the reference does.
     fn same_hits<C: Criterion + Send>(&self, label: &str, name: &str, depth: u32, criterion: C) {
-        let scores = self.tree(label, depth, criterion);
+        let (scores, said) = self.tree(label, depth, criterion);
         let asked = self.asked(name);
         assert!(asked.len() > 40);
         for row in asked {
             let hit = f32::from(u8::from(self.of(name)[row] == self.of(label)[row]));
             assert_eq!(scores[row], hit, "{name}, row {row}");
+            assert_eq!(
+                f64::from(said[row]),
+                self.of(name)[row],
+                "{name}, row {row}"
+            );
         }
     }
 }
@@ -151,7 +170,7 @@ fn trees_for_numbers_are_those_of_scikit_learn() {
             target: &scaled,
             unit,
         });
-        let scores = reference.tree("number", depth, criterion);
+        let scores = reference.tree("number", depth, criterion).0;
         let asked = reference.asked(name);
         assert!(asked.len() >= 10, "{name}: {}", asked.len());
         for row in asked {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use afterimage_table::{Number, Precision, says_missing};
 
-use super::ReadOptions;
+use super::{Format, ReadOptions};
 use crate::problem::{Cells, NO_LEVEL};
 
 /// Whether the text of a cell says that there is no value.
@@ -177,6 +177,8 @@ pub(crate) struct RawTable {
     pub columns: Vec<Option<Raw>>,
     /// Which columns are the index of a pandas frame; empty where that cannot be.
     pub index: Vec<bool>,
+    /// What it was read from, for messages.
+    pub format: Format,
     /// Where each row begins, in bytes; empty for files without lines.
     pub starts: Vec<u64>,
 }

@@ -2,31 +2,29 @@
 
 use std::path::{Path, PathBuf};
 
-use afterimage_table::{
-    Number, Precision, TextFile, blank_line, days, is_unnamed, line_at, meant, sniff,
-};
+use afterimage_table::{Number, Precision, TextFile, blank_line, days, is_unnamed, line_at, meant};
 use csv::{ByteRecord, ReaderBuilder};
 
-use super::ReadOptions;
 use super::column::{Raw, RawTable, Role, Words, is_missing};
 use super::select::roles;
+use super::{Format, ReadOptions};
 use crate::error::ValueError;
 
 /// Fewer texts than this among numbers are taken for mistakes rather than for categories.
 const STRAY_SHARE: f64 = 0.1;
 
+/// A table of text from its beginning on, and its delimiter.
+fn open(path: &Path) -> Result<(TextFile, u8), ValueError> {
+    TextFile::table(path).map_err(|error| ValueError::file("a table of text", path, error))
+}
+
 /// The delimiter of a text file.
 pub(crate) fn delimiter(path: &Path) -> Result<u8, ValueError> {
-    let wrong = |error| ValueError::file("a table of text", path, error);
-    sniff(path).map_err(wrong)?;
-    afterimage_table::delimiter(path).map_err(wrong)
+    open(path).map(|(_, delimiter)| delimiter)
 }
 
 /// Refuses a file of labels alone in which a blank line stands for a cell.
 pub(super) fn check_blank(path: &Path) -> Result<(), ValueError> {
-    if unnamed(path)? > 0 {
-        return Ok(());
-    }
     let blank =
         blank_line(path).map_err(|error| ValueError::file("a table of text", path, error))?;
     match blank {
@@ -49,8 +47,7 @@ pub(crate) struct Records {
 
 impl Records {
     pub fn open(path: &Path) -> Result<Self, ValueError> {
-        let delimiter = delimiter(path)?;
-        let file = TextFile::open(path).map_err(ValueError::io("open", path))?;
+        let (file, delimiter) = open(path)?;
         Ok(Self {
             path: path.to_owned(),
             reader: ReaderBuilder::new()
@@ -289,7 +286,7 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
     } else {
         (1..=record.len()).map(|n| n.to_string()).collect()
     };
-    let roles = roles(path, &names, options)?;
+    let roles = roles(path, Format::Csv, &names, options)?;
     let mut columns: Vec<Reading> = roles.iter().map(|&role| Reading::new(role)).collect();
     let mut starts = Vec::new();
     let mut more = if options.header {
@@ -331,6 +328,7 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
         roles,
         columns: columns.into_iter().map(Reading::finish).collect(),
         index,
+        format: Format::Csv,
         starts,
     })
 }

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use afterimage_table::{Cell, Kind, Number};
 
+use super::assemble::assemble;
 use super::column::{Raw, RawTable, Role, Words};
 use super::parquet::take;
-use super::select::{assemble, roles};
-use super::{LabelSource, ReadOptions, ReadTable};
+use super::select::roles;
+use super::{Format, LabelSource, ReadOptions, ReadTable};
 use crate::error::ValueError;
 
 /// What hands out the cells of a column, in the order of the rows.
@@ -19,6 +20,10 @@ pub struct HeldColumn<'a> {
     pub name: String,
     /// What its cells are; lists are not read.
     pub kind: Kind,
+    /// Whether its numbers are held with 24 bits or fewer, so that their shortest texts are theirs.
+    pub single: bool,
+    /// Whether its cells are truths, as whole numbers 0 and 1.
+    pub truth: bool,
     /// Its cells.
     pub cells: HeldCells<'a>,
 }
@@ -41,6 +46,8 @@ pub struct HeldColumn<'a> {
 /// let column = |name: &str, values: &'static [f64]| HeldColumn {
 ///     name: name.to_owned(),
 ///     kind: Kind::Number,
+///     single: false,
+///     truth: false,
 ///     cells: Box::new(move |sink| values.iter().for_each(|v| sink(Cell::Number(Number::Real(*v))))),
 /// };
 /// let columns = [column("x", &[0.5, 1.5, 2.5]), column("y", &[0.0, 1.0, 1.0])];
@@ -66,7 +73,7 @@ pub fn hold_table(
         }
         options.label = LabelSource::Column(last.clone());
     }
-    let roles = roles(path, &names, &options)?;
+    let roles = roles(path, Format::Held, &names, &options)?;
     let mut raw = Vec::with_capacity(columns.len());
     for ((column, role), name) in columns.iter().zip(&roles).zip(&names) {
         raw.push(match role {
@@ -89,6 +96,7 @@ pub fn hold_table(
         roles,
         columns: raw,
         index: Vec::new(),
+        format: Format::Held,
         starts: Vec::new(),
     };
     assemble(path, table, &options)
@@ -121,7 +129,16 @@ fn read(
         Role::Feature if column.kind != Kind::Text => Raw::numbers(),
         _ => Raw::Words(Words::default()),
     };
-    let text = |number: Number| number.text(false);
-    (column.cells)(&mut |cell| take(&mut raw, cell, (per_day, &text), options));
+    let text = |number: Number| column.kind.text(number, column.single, column.truth);
+    (column.cells)(&mut |cell| {
+        let cell = match (cell, per_day) {
+            // Days, as files have them.
+            (Cell::Number(Number::Whole(moment)), Some(per_day)) => {
+                Cell::Number(Number::Real(moment as f64 / per_day))
+            }
+            (cell, _) => cell,
+        };
+        take(&mut raw, cell, &text, options);
+    });
     Ok(raw)
 }

@@ -1,5 +1,6 @@
 //! Tables in files: CSV, Parquet and npy become a [`Problem`].
 
+mod assemble;
 mod column;
 mod csv;
 mod held;
@@ -83,12 +84,14 @@ pub struct ReadTable {
     pub notes: Vec<String>,
 }
 
-/// What a file holds.
+/// What a table comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     Csv,
     Parquet,
     Npy,
+    /// Columns that a program holds.
+    Held,
 }
 
 impl Format {
@@ -110,12 +113,16 @@ impl Format {
 /// A missing or damaged file; columns that are not there; labels that are missing; cells that
 /// cannot be understood. Each with file, line and column where it has them.
 pub fn read_table(path: &Path, options: &ReadOptions) -> Result<ReadTable, ValueError> {
-    let raw = match Format::of(path) {
-        Format::Csv => csv::read(path, options)?,
-        Format::Parquet => parquet::read(path, options)?,
-        Format::Npy => npy::read(path, options)?,
-    };
-    select::assemble(path, raw, options)
+    assemble::assemble(path, raw(path, options)?, options)
+}
+
+/// The columns of a file.
+fn raw(path: &Path, options: &ReadOptions) -> Result<RawTable, ValueError> {
+    match Format::of(path) {
+        Format::Parquet => parquet::read(path, options),
+        Format::Npy => npy::read(path, options),
+        Format::Csv | Format::Held => csv::read(path, options),
+    }
 }
 
 /// The labels in a file of their own, its only column but for the index of a pandas frame, and where each
@@ -124,8 +131,12 @@ fn read_labels(path: &Path, options: &ReadOptions) -> Result<(Words, Vec<u64>), 
     let format = Format::of(path);
     // An index without a name stands in front of the labels, under a header.
     let (header, at) = match format {
-        Format::Csv => match csv::unnamed(path)? {
-            0 => (false, 0),
+        Format::Csv | Format::Held => match csv::unnamed(path)? {
+            0 => {
+                // Before their number is looked at, which it changes.
+                csv::check_blank(path)?;
+                (false, 0)
+            }
             before => (true, before),
         },
         Format::Parquet => (true, parquet::label(path)?),
@@ -137,11 +148,7 @@ fn read_labels(path: &Path, options: &ReadOptions) -> Result<(Words, Vec<u64>), 
         keep_missing_words: options.keep_missing_words,
         ..ReadOptions::of(LabelSource::Column((at + 1).to_string()))
     };
-    let raw: RawTable = match Format::of(path) {
-        Format::Csv => csv::read(path, &options)?,
-        Format::Parquet => parquet::read(path, &options)?,
-        Format::Npy => npy::read(path, &options)?,
-    };
+    let raw = raw(path, &options)?;
     let index = raw.index.iter().filter(|index| **index).count();
     if raw.roles.len() != 1 + index {
         return Err(ValueError::Table {

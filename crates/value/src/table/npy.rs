@@ -4,9 +4,9 @@ use std::path::Path;
 
 use afterimage_table::{Npy, Number, Order, Precision};
 
-use super::ReadOptions;
 use super::column::{Raw, RawTable, Role, Words};
 use super::select::roles;
+use super::{Format, ReadOptions};
 use crate::error::ValueError;
 
 pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, ValueError> {
@@ -30,6 +30,7 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
     let names: Vec<String> = (1..=width).map(|n| n.to_string()).collect();
     let roles = roles(
         path,
+        Format::Npy,
         &names,
         &ReadOptions {
             header: false,
@@ -69,6 +70,7 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
         roles,
         columns,
         index: Vec::new(),
+        format: Format::Npy,
         starts: Vec::new(),
     })
 }

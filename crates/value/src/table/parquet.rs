@@ -4,9 +4,9 @@ use std::path::Path;
 
 use afterimage_table::{Cell, Kind, Number, Parquet};
 
-use super::ReadOptions;
 use super::column::{Raw, RawTable, Role, Words};
 use super::select::roles;
+use super::{Format, ReadOptions};
 use crate::error::ValueError;
 
 /// The first column that is no index of a pandas frame.
@@ -21,7 +21,7 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
     let wrong = |error| ValueError::file("a Parquet file", path, error);
     let file = Parquet::open(path).map_err(wrong)?;
     let names: Vec<String> = file.columns.iter().map(|c| c.name.clone()).collect();
-    let roles = roles(path, &names, options)?;
+    let roles = roles(path, Format::Parquet, &names, options)?;
     let index: Vec<bool> = file.columns.iter().map(|column| column.index).collect();
     let unread = |column: &afterimage_table::ParquetColumn| match &column.kind {
         Kind::Unread(kind) => Some(kind.clone()),
@@ -55,9 +55,8 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
     for (at, raw) in columns.iter_mut().enumerate() {
         let Some(raw) = raw else { continue };
         let column = &file.columns[at];
-        // Dates are days already.
         let text = |number| column.text(number);
-        let sink = |cell: Cell<'_>| take(&mut *raw, cell, (None, &text), options);
+        let sink = |cell: Cell<'_>| take(&mut *raw, cell, &text, options);
         file.read(at, sink).map_err(wrong)?;
     }
     Ok(RawTable {
@@ -65,27 +64,22 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
         roles,
         columns,
         index,
+        format: Format::Parquet,
         starts: Vec::new(),
     })
 }
 
-/// Adds a cell to a column, whose moments are `per_day` to a day where they are no days yet, and whose
-/// numbers have the texts of `text` as labels. Texts are texts, whatever they say: what is missing is null
-/// here.
+/// Adds a cell to a column, whose dates are days and whose numbers have the texts of `text` as labels.
+/// Texts are texts, whatever they say: what is missing is null here.
 pub(super) fn take(
     raw: &mut Raw,
     cell: Cell<'_>,
-    (per_day, text): (Option<f64>, &dyn Fn(Number) -> String),
+    text: &dyn Fn(Number) -> String,
     options: &ReadOptions,
 ) {
     let missing = |text: &str| options.missing.iter().any(|word| word == text);
     match (raw, cell) {
         (Raw::Numbers(values, precision), Cell::Number(number)) => {
-            let number = match (number, per_day) {
-                // Days, as those of dates in CSV files.
-                (Number::Whole(number), Some(per_day)) => Number::Real(number as f64 / per_day),
-                _ => number,
-            };
             precision.push(number.single(), || number);
             values.push(number.single());
         }

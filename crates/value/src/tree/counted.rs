@@ -1,6 +1,7 @@
 //! Gini for any number of classes: rows are visited by rank, and squares of counts kept up to date.
 
 use super::cut::{Criterion, Cut, Entry, Present};
+use crate::learn::Told;
 use crate::ranks::{MOST_RANKS, Ranked};
 use crate::score::ClassScore;
 
@@ -217,16 +218,18 @@ impl Criterion for ManyClasses {
         }
     }
 
-    fn answer(&self, asked: &[Entry], scores: &mut [f32]) {
+    fn answer(&self, asked: &[Entry], told: &mut Told<'_>) {
         // Of classes with equal weight, the first.
         let majority = self
             .classes
             .iter()
             .copied()
             .max_by_key(|&class| (self.whole[class], std::cmp::Reverse(class)));
+        let said = majority.map_or(f32::NAN, |class| class as f32);
         for &row in asked {
             let share = self.whole[row.class()] as f64 / self.weight as f64;
-            scores[row.place()] = self.score.of(majority == Some(row.class()), share);
+            told.scores[row.place()] = self.score.of(majority == Some(row.class()), share);
+            told.said[row.place()] = said;
         }
     }
 }

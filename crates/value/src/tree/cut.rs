@@ -1,5 +1,6 @@
 //! Rows as trees carry them, and cuts that part them.
 
+use crate::learn::Told;
 use crate::ranks::Ranked;
 
 /// One row in a tree: its place, its weight in the bag, and its class, in 64 bits.
@@ -64,8 +65,8 @@ pub(crate) trait Criterion {
     /// good cuts it is the first by rank.
     fn best_cut(&mut self, rows: &[Entry], column: &Ranked) -> Option<Cut>;
 
-    /// Scores the rows that arrived in a leaf beside those that made it; the node was entered.
-    fn answer(&self, asked: &[Entry], scores: &mut [f32]);
+    /// Answers for the rows that arrived in a leaf by those that made it; the node was entered.
+    fn answer(&self, asked: &[Entry], told: &mut Told<'_>);
 }
 
 /// The ranks that occur in a node, in ascending order: a set of bits in two levels.

@@ -2,6 +2,7 @@
 
 use super::cut::{Criterion, Cut, Entry};
 use crate::draw::Draws;
+use crate::learn::Told;
 use crate::ranks::Ranked;
 
 /// What bounds a tree.
@@ -40,7 +41,7 @@ impl<C: Criterion> Grower<C> {
         }
     }
 
-    /// Learns from `rows` and scores the rows `asked` at their places in `scores`. The order of
+    /// Learns from `rows` and answers for the rows `asked` at their places in `told`. The order of
     /// both is changed. `subset` names the columns that the tree may look at.
     pub fn grow(
         &mut self,
@@ -49,7 +50,7 @@ impl<C: Criterion> Grower<C> {
         limits: Limits,
         draws: &mut Draws,
         (rows, asked): (&mut [Entry], &mut [Entry]),
-        scores: &mut [f32],
+        told: &mut Told<'_>,
     ) {
         self.order.clear();
         self.order.extend_from_slice(subset);
@@ -73,7 +74,7 @@ impl<C: Criterion> Grower<C> {
                 None
             };
             let Some((column, cut)) = cut else {
-                self.criterion.answer(there, scores);
+                self.criterion.answer(there, told);
                 continue;
             };
             let ranks = columns[column].ranks.as_slice();

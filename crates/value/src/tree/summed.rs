@@ -1,6 +1,7 @@
 //! Criteria whose state is a sum over rows: two classes (gini) and numbers (variance).
 
 use super::cut::{Criterion, Cut, Entry, Present};
+use crate::learn::Told;
 use crate::ranks::{MOST_RANKS, Ranked};
 use crate::score::ClassScore;
 
@@ -16,6 +17,8 @@ pub(crate) trait Target {
     /// Whether rows can be parted into purer ones.
     fn mixed(&self, rows: &[Entry], whole: Self::Sum) -> bool;
     fn score(&self, asked: Entry, leaf: Self::Sum) -> f32;
+    /// What the leaf says: a class, or a number in standard deviations.
+    fn said(&self, leaf: Self::Sum) -> f32;
 }
 
 /// Two classes: weights of the second class in the upper half, of the first in the lower half.
@@ -71,6 +74,12 @@ impl Target for TwoClasses {
         let majority = usize::from(counts[1] > counts[0]);
         let share = counts[asked.class() & 1] as f64 / (counts[0] + counts[1]) as f64;
         self.score.of(majority == asked.class(), share)
+    }
+
+    #[inline]
+    fn said(&self, leaf: u64) -> f32 {
+        let counts = Self::counts(leaf);
+        f32::from(u8::from(counts[1] > counts[0]))
     }
 }
 
@@ -131,6 +140,10 @@ impl Target for Variance<'_> {
         let mean = leaf.sum as f64 / leaf.weight as f64;
         let error = (self.target[asked.place()] as f64 - mean) * self.unit;
         -(error * error) as f32
+    }
+
+    fn said(&self, leaf: Weighted) -> f32 {
+        (leaf.sum as f64 / leaf.weight as f64 * self.unit) as f32
     }
 }
 
@@ -261,9 +274,11 @@ impl<T: Target> Criterion for Summed<T> {
         }
     }
 
-    fn answer(&self, asked: &[Entry], scores: &mut [f32]) {
+    fn answer(&self, asked: &[Entry], told: &mut Told<'_>) {
+        let said = self.target.said(self.whole);
         for &row in asked {
-            scores[row.place()] = self.target.score(row, self.whole);
+            told.scores[row.place()] = self.target.score(row, self.whole);
+            told.said[row.place()] = said;
         }
     }
 }

@@ -14,11 +14,12 @@ use crate::settings::{Prefer, Settings};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MemorizationConfig {
-    /// LayerMem of each training sample, one finite number a row: npy, CSV or Parquet.
+    /// LayerMem of each training sample: one finite number a row (npy, CSV or Parquet), or the table
+    /// `layermem/points` of a run on the same images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layermem: Option<PathBuf>,
-    /// Units that each training sample owns, or another score of UnitMem, likewise; with both, the mean
-    /// of their ranks counts.
+    /// Units that each training sample owns, or another score of UnitMem, likewise, or the table
+    /// `unitmem/points` of such a run; with both, the mean of their ranks counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unitmem: Option<PathBuf>,
     /// Which samples are preferred: `memorized` (default) or `typical`.

@@ -1,0 +1,262 @@
+//! Runs that differ by their seed alone, and what tells such groups apart.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use afterimage_sweep::{Answer, Told};
+use toml::Value;
+
+use super::figures::{Figures, end};
+use super::one::One;
+use crate::flat_config::has_effect;
+
+/// Keys that name a group; of more its config's or its first run's name says less and reads better.
+const KEYS: usize = 2;
+/// Letters of such a name.
+const LETTERS: usize = 60;
+
+/// Runs whose configs differ by their seed alone, as far as numbers go.
+pub(super) struct Group<'a> {
+    pub(super) name: String,
+    /// In the order in which they were given.
+    pub(super) runs: Vec<&'a One>,
+}
+
+/// What is asked of a run's config, without its seed.
+fn identity(run: &One) -> BTreeMap<&str, &Value> {
+    let keys = run.settings.iter();
+    keys.filter(|(key, _)| *key != "seed" && has_effect(key))
+        .map(|(key, value)| (key.as_str(), value))
+        .collect()
+}
+
+/// The groups of `runs`, in the order of their first runs. A run without a config is one by itself.
+pub(super) fn groups(runs: &[One]) -> Vec<Group<'_>> {
+    let mut found: Vec<Group<'_>> = Vec::new();
+    for run in runs {
+        let known = !run.settings.is_empty();
+        let alike = |group: &&mut Group<'_>| {
+            let first = group.runs.first();
+            first.is_some_and(|first| identity(first) == identity(run))
+        };
+        match found.iter_mut().find(alike).filter(|_| known) {
+            Some(group) => group.runs.push(run),
+            None => found.push(Group {
+                name: String::new(),
+                runs: vec![run],
+            }),
+        }
+    }
+    let names = names(&found);
+    for (group, name) in found.iter_mut().zip(names) {
+        group.name = name;
+    }
+    found
+}
+
+/// What tells the groups apart, if that is short and tells all; else the names of configs, or of first runs.
+fn names(groups: &[Group<'_>]) -> Vec<String> {
+    let firsts = groups.iter().filter_map(|group| group.runs.first());
+    let all: Vec<BTreeMap<&str, &Value>> = firsts.map(|run| identity(run)).collect();
+    let keys: BTreeSet<&str> = all.iter().flat_map(|of| of.keys().copied()).collect();
+    let differ: Vec<&str> = keys
+        .into_iter()
+        .filter(|key| {
+            all.windows(2)
+                .any(|pair| pair[0].get(key) != pair[1].get(key))
+        })
+        .collect();
+    let by_keys = || -> Vec<String> {
+        let word = |of: &BTreeMap<&str, &Value>, key: &str| match of.get(key) {
+            Some(value) => format!("{key} = {value}"),
+            None => format!("no {key}"),
+        };
+        let name = |of: &BTreeMap<&str, &Value>| {
+            let words: Vec<String> = differ.iter().map(|key| word(of, key)).collect();
+            words.join(", ")
+        };
+        all.iter().map(name).collect()
+    };
+    let by_config = || -> Vec<String> {
+        let name = |group: &Group<'_>| {
+            let name = group.runs.first()?.settings.get("name")?.as_str()?;
+            Some(name.to_owned())
+        };
+        groups.iter().filter_map(name).collect()
+    };
+    let tells = |names: &Vec<String>| {
+        let apart: BTreeSet<&String> = names.iter().collect();
+        apart.len() == groups.len() && names.iter().all(|name| name.chars().count() <= LETTERS)
+    };
+    let mut ways: Vec<Vec<String>> = Vec::new();
+    if !differ.is_empty() && differ.len() <= KEYS {
+        ways.push(by_keys());
+    }
+    ways.push(by_config());
+    let found = ways.into_iter().find(tells);
+    found.unwrap_or_else(|| {
+        let name = |group: &Group<'_>| group.runs.first().map(|run| run.name.clone());
+        groups.iter().filter_map(name).collect()
+    })
+}
+
+impl Group<'_> {
+    /// The last value of `tag` by seed, of runs that are over; of two runs of a seed the first.
+    fn ends(&self, tag: &str) -> BTreeMap<i64, (f64, bool)> {
+        let mut values = BTreeMap::new();
+        for run in self.runs.iter().filter(|run| run.is_over()) {
+            if let (Some(seed), Some(end)) = (run.seed(), end(run, tag))
+                && end.value.is_finite()
+            {
+                let earlier = run.last().is_some_and(|(_, epoch)| end.epoch < epoch);
+                values.entry(seed).or_insert((end.value, earlier));
+            }
+        }
+        values
+    }
+
+    /// How many seeds its runs have that are over.
+    pub(super) fn seeds(&self) -> usize {
+        let over = self.runs.iter().filter(|run| run.is_over());
+        let seeds: BTreeSet<i64> = over.filter_map(|run| run.seed()).collect();
+        seeds.len()
+    }
+
+    /// The mean of `tag` over the seeds, its standard error, and how many there are.
+    pub(super) fn mean(&self, tag: &str) -> Option<(f64, Option<f64>, usize)> {
+        let ends = self.ends(tag);
+        let count = ends.len();
+        let n = count as f64;
+        let mean = ends.values().map(|end| end.0).sum::<f64>() / n;
+        let squares: f64 = ends.values().map(|end| (end.0 - mean).powi(2)).sum();
+        let error = (count > 1).then(|| (squares / (n - 1.0) / n).sqrt());
+        (count > 0).then_some((mean, error, count))
+    }
+}
+
+/// Every later group beside the first, by each figure that is not one of a layer: figures with a control,
+/// then the others. Groups of other data are left out.
+pub(super) fn answers(groups: &[Group<'_>], figures: &Figures) -> Vec<Answer> {
+    let Some((control, arms)) = groups.split_first() else {
+        return Vec::new();
+    };
+    let mut all = Vec::new();
+    for figure in &figures.single {
+        for arm in arms {
+            let firsts = control.runs.first().zip(arm.runs.first());
+            if firsts.is_some_and(|(a, b)| a.other_data(b).is_some()) {
+                continue;
+            }
+            let (of_arm, of_control) = (arm.ends(&figure.tag), control.ends(&figure.tag));
+            let both: Vec<_> = of_arm
+                .iter()
+                .filter_map(|(seed, a)| Some((a, of_control.get(seed)?)))
+                .collect();
+            if both.is_empty() {
+                continue;
+            }
+            let pairs: Vec<(f64, f64)> = both.iter().map(|(a, b)| (a.0, b.0)).collect();
+            let names = [&figure.tag, &arm.name, &control.name, &figure.tag].map(String::as_str);
+            let mut answer = Answer::paired(names, &pairs, of_arm.len());
+            answer.earlier = both.iter().filter(|(a, b)| a.1 || b.1).count();
+            all.push(answer);
+        }
+    }
+    all
+}
+
+/// A sentence for an answer whose interval leaves 0 out; none for others.
+pub(super) fn sentence(answer: &Answer) -> Option<String> {
+    let told = [Told::Above, Told::Below].map(Told::words);
+    let (low, high) = answer.interval()?;
+    told.contains(&answer.told).then(|| {
+        format!(
+            "`{}` of {} is {} that of {}: {:+.4}, between {low:+.4} and {high:+.4} (95 %, {} seeds).",
+            answer.metric,
+            answer.arm,
+            answer.told,
+            answer.control,
+            answer.difference.unwrap_or(f64::NAN),
+            answer.pairs
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::figures::figures;
+    use super::super::one::tests::run;
+    use super::*;
+
+    /// Four seeds of two learning rates: kNN is 0.1 higher with the larger one, the area is not.
+    fn runs() -> Vec<One> {
+        let mut runs = Vec::new();
+        for (peak, more) in [(0.1, 0.0), (0.2, 0.1)] {
+            for seed in 1..5 {
+                let noise = 0.01 * f64::from(seed);
+                let flip = if seed % 2 == 0 { more } else { -more };
+                let config = format!(
+                    "name = \"s{seed}\"\nseed = {seed}\n[schedule]\npeak = {peak}\n[loader]\nthreads = {seed}\n"
+                );
+                let name = format!("{peak}-{seed}");
+                runs.push(run(
+                    &name,
+                    &config,
+                    &[
+                        ("eval/knn", &[0.1, 0.5 + noise + more * (1.0 + noise)]),
+                        ("unitmem/area/all", &[0.5, 0.5 + noise + flip]),
+                    ],
+                ));
+            }
+        }
+        runs
+    }
+
+    #[test]
+    fn seeds_are_paired_and_only_what_leaves_zero_out_is_a_sentence() {
+        let runs = runs();
+        let groups = groups(&runs);
+        let names: Vec<&str> = groups.iter().map(|group| group.name.as_str()).collect();
+        assert_eq!(names, ["schedule.peak = 0.1", "schedule.peak = 0.2"]);
+        assert!(
+            groups
+                .iter()
+                .all(|group| group.runs.len() == 4 && group.seeds() == 4)
+        );
+        let (mean, error, seeds) = groups[0].mean("eval/knn").unwrap_or_default();
+        assert!((mean - 0.525).abs() < 1e-12 && seeds == 4);
+        assert!((error.unwrap_or_default() - 0.006_454_972).abs() < 1e-8);
+        let answers = answers(&groups, &figures(&runs));
+        assert_eq!(answers.len(), 2);
+        let told: Vec<&str> = answers.iter().map(|answer| answer.told).collect();
+        assert_eq!(told, ["above", "not told apart"]);
+        let sentences: Vec<String> = answers.iter().filter_map(sentence).collect();
+        assert_eq!(sentences.len(), 1);
+        let words = "`eval/knn` of schedule.peak = 0.2 is above that of schedule.peak = 0.1: +0.1025, between";
+        assert!(sentences[0].starts_with(words), "{sentences:?}");
+        assert!(sentences[0].ends_with("(95 %, 4 seeds)."), "{sentences:?}");
+    }
+
+    #[test]
+    fn runs_that_are_not_over_and_seeds_without_a_partner_are_in_no_pair() {
+        let mut runs = runs();
+        runs[1].outcome = Some("running".to_owned());
+        runs[7].outcome = Some("interrupted by signal 15".to_owned());
+        let groups = groups(&runs);
+        assert_eq!(groups[0].seeds(), 3);
+        let answers = answers(&groups, &figures(&runs));
+        assert_eq!((answers[0].pairs, answers[0].seeds), (2, 3));
+        assert!(answers.iter().filter_map(sentence).next().is_none());
+    }
+
+    #[test]
+    fn other_data_is_shown_and_not_paired() {
+        let mut runs = runs();
+        for run in runs.iter_mut().skip(4) {
+            run.settings
+                .insert("limits.train".to_owned(), Value::Integer(9));
+        }
+        let groups = groups(&runs);
+        assert_eq!(groups.len(), 2);
+        assert!(answers(&groups, &figures(&runs)).is_empty());
+    }
+}

@@ -1,0 +1,83 @@
+//! Several runs on one page: what differs in their configs, how they ended, their curves over each other,
+//! and differences between configs over seeds.
+
+mod curves;
+mod figures;
+mod groups;
+mod one;
+mod page;
+mod settings;
+
+use std::path::{Path, PathBuf};
+
+use afterimage_track::files;
+
+use crate::error::RunError;
+use crate::whole::check_file;
+use one::One;
+
+/// What is said of a comparison that was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compared {
+    /// Runs on the page.
+    pub runs: usize,
+    /// What a reader should know of them: runs that are not over, or of other data.
+    pub notes: Vec<String>,
+    /// What could not be read, run by run.
+    pub faults: Vec<String>,
+}
+
+/// Writes one page that compares `runs` to the file `out`; an earlier file is replaced as a whole. What a run
+/// lacks is told, and the others are shown; differences are of the later runs less the first ones.
+///
+/// # Errors
+/// No run that can be read, a folder for the page that is not there, a file that cannot be written.
+pub fn compare(runs: &[PathBuf], out: &Path) -> Result<Compared, RunError> {
+    check_file("--out", out)?;
+    let (mut found, mut faults): (Vec<One>, Vec<String>) = (Vec::new(), Vec::new());
+    let mut last = None;
+    for path in runs {
+        match One::read(path, &mut faults) {
+            Ok(run) => found.push(run),
+            Err(error) => {
+                faults.push(error.to_string());
+                last = Some(error);
+            }
+        }
+    }
+    if let (true, Some(error)) = (found.is_empty(), last) {
+        return Err(error);
+    }
+    one::tell_apart(&mut found);
+    let compared = Compared {
+        runs: found.len(),
+        notes: notes(&found),
+        faults,
+    };
+    files::write_beside(out, page::render(&found, &compared).as_bytes())?;
+    Ok(compared)
+}
+
+/// Runs that are not over, and runs of other data than the first.
+fn notes(runs: &[One]) -> Vec<String> {
+    let mut notes = Vec::new();
+    for run in runs.iter().filter(|run| !run.is_over()) {
+        notes.push(format!(
+            "{}: not over (it is running, or was cut off); its figures so far are shown, and it is in no mean",
+            run.name
+        ));
+    }
+    let Some((first, others)) = runs.split_first() else {
+        return notes;
+    };
+    for other in others {
+        notes.extend(first.other_data(other).map(|why| {
+            format!(
+                "{}: other data than {} ({why}); figures that are measured on images are of other images, and \
+                 no difference is computed",
+                other.name, first.name
+            )
+        }));
+    }
+    notes
+}

@@ -1,0 +1,114 @@
+//! The front of a sweep that is judged by several aims: which configurations no other dominates.
+
+use std::collections::BTreeMap;
+
+use afterimage_sweep::{Aim, Configuration, Direction, Results};
+use afterimage_track::TextTable;
+use afterimage_track::html;
+
+use super::page::{groups, number_axis, points, thinned};
+use super::scatter::{Point, Scatter};
+
+/// How the front is to be read.
+pub(super) const READING: &str = "Configurations that no other dominates: none is as good in every aim and better in \
+     one, by means over seeds. Dominated ones are drawn faintly; the dashed line joins the front, which with more than \
+     two aims need not look like one in a picture of two. In the table, intervals of 95 % over seeds (Student's t). \
+     Means near each other are not told apart by a front.";
+
+/// A picture of the first aim against each other one, and a table of the front.
+pub(super) fn html(results: &Results) -> String {
+    let pictures: String = match results.aims.as_slice() {
+        [first, others @ ..] => others
+            .iter()
+            .map(|other| picture(results, first, other))
+            .collect(),
+        [] => String::new(),
+    };
+    let header = header(results);
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
+    pictures + &html::table(&header, &rows(results))
+}
+
+fn mean(of: &Configuration, aim: &Aim) -> Option<f64> {
+    Some(of.aims.get(&aim.name)?.mean)
+}
+
+fn picture(results: &Results, first: &Aim, other: &Aim) -> String {
+    let groups = groups(results);
+    let by_name: BTreeMap<&str, &Configuration> = results
+        .configurations
+        .iter()
+        .map(|c| (c.name.as_str(), c))
+        .collect();
+    let mut all: Vec<Point> = points(results, &groups, |c| mean(c, other));
+    let mut front = Vec::new();
+    for (place, point) in all.iter_mut().enumerate() {
+        let of = by_name.get(point.label.as_str());
+        let is_front = of.is_some_and(|c| c.front == Some(true));
+        point.faded = !is_front;
+        front.extend(is_front.then_some(place));
+    }
+    let (points, front) = thinned(&all, &front);
+    Scatter {
+        title: &format!("{} against {}", first.name, other.name),
+        x_label: &other.name,
+        axis: number_axis(&points),
+        points: &points,
+        groups: &groups,
+        front: &front,
+    }
+    .html()
+}
+
+fn header(results: &Results) -> Vec<String> {
+    let mut header = vec!["configuration".to_owned()];
+    for aim in &results.aims {
+        let better = match aim.direction {
+            Direction::Maximize => "higher",
+            Direction::Minimize => "lower",
+        };
+        header.push(format!("{} ({better} is better)", aim.name));
+        header.push("95 %".to_owned());
+    }
+    header.push("seeds".to_owned());
+    header
+}
+
+fn rows(results: &Results) -> Vec<Vec<String>> {
+    let front = results
+        .configurations
+        .iter()
+        .filter(|c| c.front == Some(true));
+    let row = |c: &Configuration| {
+        let mut row = vec![c.name.clone()];
+        for aim in &results.aims {
+            let of = c.aims.get(&aim.name);
+            row.push(number(of.map_or(f64::NAN, |of| of.mean)));
+            let ends = of.and_then(|of| of.interval);
+            row.push(ends.map_or("–".to_owned(), |(low, high)| {
+                format!("{} … {}", number(low), number(high))
+            }));
+        }
+        row.push(c.done.to_string());
+        row
+    };
+    front.map(row).collect()
+}
+
+/// A number as a cell; counts of operations need no decimals.
+fn number(x: f64) -> String {
+    TextTable::number(x, if x.abs() < 1000.0 { 4 } else { 0 })
+}
+
+/// The front as Markdown; empty without several aims.
+pub(super) fn markdown(results: &Results) -> String {
+    if results.aims.is_empty() {
+        return String::new();
+    }
+    let header = header(results);
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
+    format!(
+        "\n{READING}\n\n{}",
+        super::tables::table(&header, &rows(results))
+    )
+}

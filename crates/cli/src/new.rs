@@ -1,0 +1,60 @@
+//! The command `new`.
+
+use std::path::PathBuf;
+
+use afterimage::{NewOptions, Recipe, Registry, RunError, new_config, recipes, write_new};
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+
+use crate::output::say;
+
+/// Arguments of `new`.
+#[derive(Debug, Args)]
+pub struct New {
+    /// The config file, as in mine.toml; the run is named after it. A file that is there is not written over.
+    pub config: PathBuf,
+    /// The images: a folder or a file, whose kind is found out; or embedded, idx:DIR, cifar10[:DIR],
+    /// cifar100[:DIR], folder:DIR, tar:PATH or parquet:PATH. By default those in the program.
+    #[arg(long, value_name = "DIR|KIND:PATH")]
+    pub data: Option<String>,
+    /// What the encoder is trained for; by default simclr.
+    #[arg(long, value_parser = words(|recipe| &recipe.objective))]
+    pub objective: Option<String>,
+    /// The encoder; by default the first that there is a recipe with.
+    #[arg(long, value_parser = words(|recipe| &recipe.encoder))]
+    pub encoder: Option<String>,
+    /// The quickstart: two encoders on 400 of the images in the program, which memorize some of them and
+    /// show it, in a minute or two.
+    #[arg(long, conflicts_with_all = ["data", "objective", "encoder"])]
+    pub quickstart: bool,
+}
+
+/// What the recipes have, each once.
+fn words(of: fn(&'static Recipe) -> &'static str) -> PossibleValuesParser {
+    let mut words: Vec<&'static str> = Vec::new();
+    for word in recipes().iter().map(of) {
+        if !words.contains(&word) {
+            words.push(word);
+        }
+    }
+    PossibleValuesParser::new(words)
+}
+
+/// Writes a config; its result is the exit code.
+pub fn new(registry: &Registry, arguments: &New) -> Result<u8, RunError> {
+    let options = NewOptions {
+        data: arguments.data.clone(),
+        objective: arguments.objective.clone(),
+        encoder: arguments.encoder.clone(),
+        quickstart: arguments.quickstart,
+    };
+    let path = &arguments.config;
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy());
+    let text = new_config(registry, &stem.unwrap_or_default(), &options)?;
+    write_new(path, &text)?;
+    let path = path.display();
+    say(&format!(
+        "{path}\nnext:  afterimage check {path}\n       afterimage run {path}\n"
+    ));
+    Ok(0)
+}

@@ -1,0 +1,53 @@
+//! The commands `completions` and `man`: what a shell and `man` know of the command.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use afterimage::RunError;
+use clap::Args;
+use clap_complete::Shell;
+
+use crate::help;
+use crate::output::say;
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell.
+    pub shell: Shell,
+    /// Name of the program, for one that is the command with plugins of its own.
+    #[arg(long, default_value = "afterimage")]
+    pub name: String,
+}
+
+/// Prints the script; its result is the exit code.
+pub fn completions(arguments: &Completions) -> u8 {
+    let mut script = Vec::new();
+    let name = arguments.name.as_str();
+    clap_complete::generate(arguments.shell, &mut help::command(), name, &mut script);
+    say(&String::from_utf8_lossy(&script));
+    0
+}
+
+/// Prints the page of the command, or writes those of all commands to `folder`; its result is the exit
+/// code.
+pub fn man(folder: Option<&Path>) -> Result<u8, RunError> {
+    let failed = |path: &Path, source: io::Error| RunError::Io {
+        path: path.to_owned(),
+        verb: "write",
+        source,
+    };
+    let Some(folder) = folder else {
+        let mut page = Vec::new();
+        clap_mangen::Man::new(help::command())
+            .render(&mut page)
+            .map_err(|source| failed(Path::new("standard output"), source))?;
+        say(&String::from_utf8_lossy(&page));
+        return Ok(0);
+    };
+    fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
+    clap_mangen::generate_to(help::command(), folder).map_err(|source| failed(folder, source))?;
+    say(&format!("{}\n", folder.join("afterimage.1").display()));
+    Ok(0)
+}

@@ -1,0 +1,48 @@
+//! What a choice at random would cost, as the control of another.
+
+use crate::error::CoresetError;
+use crate::facility::assign::owners;
+use crate::facility::cloud::Cloud;
+use crate::facility::team::Team;
+use crate::random::{Draws, Purpose};
+use crate::select::Selection;
+
+impl Selection<'_> {
+    /// The k-medoids cost of as many samples of each group, drawn at random, once for each of `draws` seeds
+    /// behind that of the settings. Infinite where a group has none.
+    ///
+    /// # Errors
+    /// Threads that the system refuses.
+    pub fn random_costs(&self, draws: u64) -> Result<Vec<f64>, CoresetError> {
+        let threads = self.settings.threads;
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .map_err(|error| CoresetError::Setting {
+                key: "threads",
+                reason: format!("{threads} cannot be started: {error}"),
+            })?;
+        Ok(pool.install(|| {
+            let seeds = (1..=draws).map(|draw| self.settings.seed.wrapping_add(draw));
+            seeds.map(|seed| self.random_cost(seed)).collect()
+        }))
+    }
+
+    fn random_cost(&self, seed: u64) -> f64 {
+        let points = self.evidence.points;
+        let groups = self.groups.iter().zip(&self.counts).enumerate();
+        let cost = |(group, (ids, count)): (usize, (&Vec<usize>, &usize))| {
+            if *count == 0 {
+                return f64::INFINITY;
+            }
+            let all: Vec<usize> = (0..ids.len()).collect();
+            let order = Draws::new(seed, Purpose::Subset, group as u64).choose(&all, *count);
+            let cloud = Cloud::new(points, ids, self.plan.groups[group].turned);
+            let owners = owners(&cloud, &order, Team::All);
+            let nearest =
+                |(id, owner): (&usize, &u32)| points.distance(*id, ids[order[*owner as usize]]);
+            ids.iter().zip(&owners).map(nearest).sum()
+        };
+        groups.map(cost).sum()
+    }
+}

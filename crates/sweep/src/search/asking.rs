@@ -1,0 +1,204 @@
+//! A search that another program drives: what it asks and what it is told, each a line of JSON.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Points;
+use super::point::Settings;
+use crate::aims::Judged;
+use crate::config::{Search, SearchKind, SweepConfig};
+use crate::plan::{Plan, Trial};
+use crate::results::{Results, Row};
+use crate::standing::State;
+
+/// The search of a sweep that another program drives.
+pub struct Asking<'a> {
+    search: &'a Search,
+    space: Points,
+    stage: Option<String>,
+    judged: Judged,
+}
+
+/// Points that are asked for in one line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Question {
+    /// What the other program calls it; given back with the answer.
+    id: Value,
+    points: Vec<Settings>,
+    /// Whether the points stood in a list.
+    listed: bool,
+}
+
+/// A line as it is read.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    #[serde(default)]
+    id: Value,
+    ask: OneOrSeveral,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrSeveral {
+    One(Settings),
+    Several(Vec<Settings>),
+}
+
+impl<'a> Asking<'a> {
+    /// The first search of `sweep` with `kind = "ask"`, if it has any.
+    pub fn of(sweep: &'a SweepConfig) -> Option<Self> {
+        sweep.parts().into_iter().find_map(|part| {
+            let search = part
+                .search
+                .filter(|search| search.kind == SearchKind::Ask)?;
+            Some(Self {
+                search,
+                space: Points::of(search, &part.at("search.space")),
+                stage: part.name(),
+                judged: sweep.judged_in(part.stage.map(|(_, stage)| stage)),
+            })
+        })
+    }
+
+    /// The stage of the search.
+    pub fn stage(&self) -> &Option<String> {
+        &self.stage
+    }
+
+    /// The first line, which says what there is to ask for and what is told.
+    pub fn hello(&self) -> Value {
+        json!({
+            "aims": self.judged.all(),
+            "space": self.space.ranges(),
+            "samples": self.search.samples,
+        })
+    }
+
+    /// What a line asks.
+    ///
+    /// # Errors
+    /// A line that is no question, and a point outside of the space; says what is right.
+    pub fn question(&self, line: &str) -> Result<Question, String> {
+        let Line { id, ask } = serde_json::from_str(line).map_err(|error| {
+            format!("no question, which is as {{\"ask\": {{\"KEY\": VALUE}}}}: {error}")
+        })?;
+        let (points, listed) = match ask {
+            OneOrSeveral::One(point) => (vec![point], false),
+            OneOrSeveral::Several(points) => (points, true),
+        };
+        let points: Result<Vec<Settings>, String> = points
+            .iter()
+            .map(|point| self.space.checked(point))
+            .collect();
+        Ok(Question {
+            id,
+            points: points?,
+            listed,
+        })
+    }
+
+    /// The points of a question that were not asked for before.
+    ///
+    /// # Errors
+    /// More points than the search may ask for.
+    pub fn new_points(
+        &self,
+        question: &Question,
+        plan: &Plan,
+    ) -> Result<Vec<BTreeMap<String, toml::Value>>, String> {
+        let mut new: Vec<Settings> = Vec::new();
+        for point in &question.points {
+            if self.place(point, plan).is_none() && !new.contains(point) {
+                new.push(point.clone());
+            }
+        }
+        let asked = plan.searches.iter().find(|own| own.stage == self.stage);
+        let all = asked.map_or(0, |own| own.asked()) + new.len();
+        if !new.is_empty() && all > self.search.samples as usize {
+            return Err(format!(
+                "{all} points, and search.samples allows {}",
+                self.search.samples
+            ));
+        }
+        Ok(new)
+    }
+
+    fn place(&self, point: &Settings, plan: &Plan) -> Option<(usize, usize)> {
+        let own = plan.searches.iter().find(|own| own.stage == self.stage)?;
+        own.generations
+            .iter()
+            .enumerate()
+            .find_map(|(generation, points)| {
+                let index = points.iter().position(|other| other == point)?;
+                Some((generation, index))
+            })
+    }
+
+    /// The answer to a question: for each point its trials and, if all of them are done, the means over seeds.
+    pub fn told(&self, question: &Question, plan: &Plan, results: &Results) -> Value {
+        let mut told: Vec<Value> = question
+            .points
+            .iter()
+            .map(|point| self.told_of(point, plan, results))
+            .collect();
+        let told = match (question.listed, told.len()) {
+            (false, 1) => told.remove(0),
+            _ => told.into(),
+        };
+        json!({ "id": question.id, "told": told })
+    }
+
+    fn told_of(&self, point: &Settings, plan: &Plan, results: &Results) -> Value {
+        let place = self.place(point, plan);
+        let own = |trial: &&Trial| trial.stage == self.stage && trial.asked == place;
+        let names: Vec<&str> = plan
+            .trials
+            .iter()
+            .filter(own)
+            .map(|trial| trial.name.as_str())
+            .collect();
+        let rows: Vec<&Row> = results
+            .rows
+            .iter()
+            .filter(|row| names.contains(&row.trial.as_str()))
+            .collect();
+        let is_open = |row: &&&Row| matches!(row.standing.state, State::Pending | State::Running);
+        let aims = self.judged.all();
+        let values: Option<Vec<f64>> = aims.iter().map(|aim| mean(&rows, &aim.name)).collect();
+        let done = !rows.is_empty() && rows.iter().all(|row| row.standing.state == State::Done);
+        let values = values.filter(|_| done);
+        let state = match &values {
+            Some(_) => "done",
+            None if rows.iter().any(|row| is_open(&row)) => "open",
+            None => "failed",
+        };
+        let scalars = rows.first().into_iter().flat_map(|row| row.metrics.keys());
+        let metrics: BTreeMap<&String, f64> = scalars
+            .filter_map(|name| Some((name, mean(&rows, name)?)))
+            .collect();
+        let why = rows.iter().find_map(|row| row.standing.reason.as_deref());
+        let refused = rows
+            .is_empty()
+            .then_some("its config is refused, or is that of another point");
+        json!({
+            "trials": names,
+            "state": state,
+            "values": values,
+            "metrics": metrics,
+            "reason": why.or(refused).filter(|_| state != "done"),
+        })
+    }
+}
+
+/// The mean of a scalar over trials that all have it.
+fn mean(rows: &[&Row], name: &str) -> Option<f64> {
+    let values: Option<Vec<f64>> = rows
+        .iter()
+        .map(|row| row.metrics.get(name).copied().flatten())
+        .collect();
+    let values = values.filter(|values| !values.is_empty())?;
+    Some(values.iter().sum::<f64>() / values.len() as f64)
+}

@@ -1,0 +1,305 @@
+//! The problem that the columns of a table make.
+
+use std::path::Path;
+
+use afterimage_table::{Signs, line_at, names_rows};
+
+use super::column::{Raw, RawTable, Role, Words};
+use super::label::{self, Labels};
+use super::{Format, LabelSource, ReadOptions, ReadTable, read_labels};
+use crate::error::ValueError;
+use crate::problem::{Cells, Column, NO_LEVEL, Problem};
+
+/// From this many rows on, a text column whose values nearly all differ is taken for an id.
+const FEW_ROWS: usize = 20;
+
+/// Where mistakes are: a file with the bytes that its rows begin at, or what a program holds.
+struct Place<'a> {
+    path: &'a Path,
+    format: Format,
+    starts: Vec<u64>,
+}
+
+impl Place<'_> {
+    fn error(&self, row: Option<usize>, column: Option<&str>, what: String) -> ValueError {
+        ValueError::Table {
+            path: self.path.to_owned(),
+            line: row.and_then(|row| line_at(self.path, *self.starts.get(row)?)),
+            column: column.map(str::to_owned),
+            what: match (row, self.starts.is_empty()) {
+                (Some(row), true) => format!("row {}: {what}", row + 1),
+                _ => what,
+            },
+        }
+    }
+}
+
+/// Labels with where they stand.
+struct Given<'a> {
+    words: Words,
+    /// What they are called: a column or a file.
+    name: String,
+    place: Place<'a>,
+    /// The column, where they are one of the table.
+    column: Option<String>,
+}
+
+/// Makes a problem of the columns.
+pub(crate) fn assemble(
+    path: &Path,
+    raw: RawTable,
+    options: &ReadOptions,
+) -> Result<ReadTable, ValueError> {
+    let rows = (raw.columns.iter().flatten())
+        .map(Raw::len)
+        .max()
+        .unwrap_or(0);
+    let place = Place {
+        path,
+        format: raw.format,
+        starts: raw.starts,
+    };
+    let mut notes = Vec::new();
+    let (mut features, mut position) = (Vec::new(), Vec::new());
+    let (mut labels, mut ids) = (None, None);
+    for (at, ((name, role), column)) in (raw.names.iter().zip(raw.roles))
+        .zip(raw.columns)
+        .enumerate()
+    {
+        if role == Role::Feature && raw.index.get(at) == Some(&true) {
+            let why = index_note(place.format);
+            notes.push(format!("column `{name}` is left out: {why}"));
+            continue;
+        }
+        let Some(column) = column else { continue };
+        match role {
+            Role::Ignored => {}
+            Role::Label => labels = Some((name.clone(), column.words())),
+            Role::Id => ids = Some((name.clone(), row_names(&place, name, column)?)),
+            Role::Feature | Role::Categorical => {
+                let feature = Feature { at, name, role };
+                if let Some(cells) = feature.cells(column, &place, options, &mut notes)? {
+                    position.push(at);
+                    features.push(Column {
+                        name: name.clone(),
+                        cells,
+                    });
+                }
+            }
+        }
+    }
+    if rows < 2 {
+        let what = format!("the table has {rows} rows; give it at least two, better some hundreds");
+        return Err(place.error(None, None, what));
+    }
+    let given = match (&options.label, labels) {
+        (LabelSource::File(file), _) => beside(&place, file, rows, options, &mut notes)?,
+        (LabelSource::Column(_), Some((name, words))) => Given {
+            words,
+            column: Some(name.clone()),
+            name,
+            place,
+        },
+        (LabelSource::Column(name), None) => {
+            return Err(place.error(None, Some(name), "the label has no values".to_owned()));
+        }
+    };
+    check_present(&given, options)?;
+    let Given {
+        words,
+        name: label,
+        place,
+        column,
+    } = given;
+    let Labels { target, note } = label::target(words, options.task)
+        .map_err(|(row, what)| place.error(row, column.as_deref(), what))?;
+    notes.push(note);
+    let (id, ids) = ids.unzip();
+    Ok(ReadTable {
+        problem: Problem::new(features, target, ids)?,
+        position,
+        header: raw.names,
+        label,
+        id,
+        notes,
+    })
+}
+
+/// The ids of a column, of which none may be missing.
+fn row_names(place: &Place<'_>, name: &str, column: Raw) -> Result<Vec<String>, ValueError> {
+    let words = column.words();
+    if let Some(row) = words.codes.iter().position(|&code| code == NO_LEVEL) {
+        let what = "the id is missing; every row needs one, or leave --id out";
+        return Err(place.error(Some(row), Some(name), what.to_owned()));
+    }
+    let text = |&code: &u32| words.names[code as usize].clone();
+    Ok(words.codes.iter().map(text).collect())
+}
+
+/// A column that may be a feature.
+struct Feature<'a> {
+    at: usize,
+    name: &'a str,
+    role: Role,
+}
+
+impl Feature<'_> {
+    /// Its cells; none where it is left out, which `notes` tells of.
+    fn cells(
+        &self,
+        column: Raw,
+        place: &Place<'_>,
+        options: &ReadOptions,
+        notes: &mut Vec<String>,
+    ) -> Result<Option<Cells>, ValueError> {
+        let &Self { at, name, role } = self;
+        if numbers_rows(name, &column, options.header) {
+            notes.push(format!(
+                "column `{name}` is left out: it numbers the rows; rename it if it says more than that"
+            ));
+            return Ok(None);
+        }
+        if let Raw::Numbers(values, precision) = &column
+            && let Some(beyond) = precision.beyond()
+        {
+            let row = beyond.row(values.iter().copied());
+            return Err(place.error(Some(row), Some(name), beyond.told("")));
+        }
+        if at == 0 && role == Role::Feature && seems_index(&column) {
+            notes.push(format!(
+                "column `{name}` is taken as a feature and looks like an index; say --ignore {name} if \
+                 it is one"
+            ));
+        }
+        if let Raw::Numbers(_, precision) = &column
+            && let Some(blur) = precision.blur()
+        {
+            notes.push(format!(
+                "column `{name}`: {blur}; subtract a common start before, or say --categorical {name} if \
+                 they are names"
+            ));
+        }
+        let cells = column.cells();
+        if let Some(why) = id_like(name, &cells, role) {
+            notes.push(format!("column `{name}` is left out: {why}"));
+            return Ok(None);
+        }
+        if cells.is_constant() {
+            notes.push(format!(
+                "column `{name}` is constant: its cells have no values"
+            ));
+        }
+        Ok(Some(cells))
+    }
+}
+
+/// The labels of a file of their own, beside a table of `rows` rows.
+fn beside<'a>(
+    table: &Place<'_>,
+    file: &'a Path,
+    rows: usize,
+    options: &ReadOptions,
+    notes: &mut Vec<String>,
+) -> Result<Given<'a>, ValueError> {
+    let (mut words, mut starts) = read_labels(file, options)?;
+    let format = Format::of(file);
+    if let Some(name) = words.header_over(rows).filter(|_| format == Format::Csv) {
+        notes.push(format!(
+            "{}: the first line, `{name}`, names the labels",
+            file.display()
+        ));
+        words = words.without_first();
+        starts.remove(0);
+    }
+    let place = Place {
+        path: file,
+        format,
+        starts,
+    };
+    if words.codes.len() != rows {
+        let what = format!(
+            "it has {} labels and {} has {rows} rows; give one label a row, without a header",
+            words.codes.len(),
+            table.path.display()
+        );
+        return Err(place.error(None, None, what));
+    }
+    Ok(Given {
+        words,
+        name: file.display().to_string(),
+        place,
+        column: None,
+    })
+}
+
+/// Refuses labels of which one is missing.
+fn check_present(given: &Given<'_>, options: &ReadOptions) -> Result<(), ValueError> {
+    let Given { words, place, .. } = given;
+    let Some(row) = words.codes.iter().position(|&code| code == NO_LEVEL) else {
+        return Ok(());
+    };
+    let what = match words.missing.as_deref() {
+        Some(text) if place.format != Format::Csv && text == "NaN" => {
+            "the label is not a number (NaN); correct it, or remove the row".to_owned()
+        }
+        Some(text) if !text.is_empty() => format!(
+            "`{text}` is read as a missing cell; say {} if it is a label, or remove the row",
+            if options.missing.iter().any(|word| word == text) {
+                "no --missing for it"
+            } else {
+                "--keep-missing-words"
+            }
+        ),
+        _ => "the label is missing; fill it in, or remove the row".to_owned(),
+    };
+    Err(place.error(Some(row), given.column.as_deref(), what))
+}
+
+/// Why an index is left out.
+fn index_note(format: Format) -> &'static str {
+    match format {
+        Format::Csv => "it numbers the rows; rename it if it says more than that",
+        _ => {
+            "it is the index of the pandas frame; make it a column with reset_index() if it is a \
+             feature"
+        }
+    }
+}
+
+/// Whether a column of numbers says by its name that it numbers the rows, and can do so.
+fn numbers_rows(name: &str, column: &Raw, header: bool) -> bool {
+    match column {
+        Raw::Numbers(values, precision) => {
+            header
+                && (name.is_empty() || names_rows(name))
+                && precision.numbers_rows(values.iter().copied())
+        }
+        Raw::Words(_) => false,
+    }
+}
+
+/// Whether the first column of a table counts the rows, as an index with a name of its own does.
+fn seems_index(column: &Raw) -> bool {
+    let Raw::Numbers(values, _) = column else {
+        return false;
+    };
+    let mut signs = Signs::default();
+    values.iter().for_each(|&value| signs.push(value.into()));
+    signs.counts_rows()
+}
+
+/// Says why a column of texts seems to name the rows rather than to describe them.
+fn id_like(name: &str, cells: &Cells, role: Role) -> Option<String> {
+    let Cells::Levels { codes, names } = cells else {
+        return None;
+    };
+    let present = codes.iter().filter(|&&code| code != NO_LEVEL).count();
+    let unique = role == Role::Feature && present >= FEW_ROWS && names.len() * 2 > present;
+    unique.then(|| {
+        format!(
+            "{} of its {present} texts are different, as in an id; say --categorical {name} if it is \
+             none",
+            names.len()
+        )
+    })
+}

@@ -1,0 +1,203 @@
+//! What learners answer of the rows that they have not seen, and which labels look wrong by it.
+
+use rayon::prelude::*;
+
+use crate::forest::Done;
+use crate::problem::{Problem, Target};
+
+/// Rows that a thread takes at a time.
+const ROWS: usize = 256;
+
+/// What the learners that have not seen a row say of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Prediction {
+    /// The class that most of them say, as a position in the names; the label itself of equally frequent
+    /// ones. None for numbers, and where no learner could tell.
+    pub class: Option<u32>,
+    /// The share of learners that say this class, in [0, 1]; NaN for numbers.
+    pub share: f64,
+    /// The mean of the numbers that they say; NaN for classes, and where no learner could tell.
+    pub number: f64,
+    /// Whether the label looks wrong, so that `class` is suggested: it is another class, and at least as
+    /// large a share says it as says it of the rows of that class on average (the threshold of confident
+    /// learning, Northcutt et al. 2021).
+    pub suspect: bool,
+}
+
+/// Answers by place.
+#[derive(Debug)]
+pub(crate) enum Votes {
+    /// How many learners say each class, `[rows, classes]`.
+    Classes { counts: Vec<u32>, width: usize },
+    /// Sums of what they say, in standard deviations from the mean, and how many do.
+    Numbers { sums: Vec<f64>, counts: Vec<u32> },
+}
+
+impl Votes {
+    pub fn new(problem: &Problem) -> Self {
+        let rows = problem.rows();
+        match problem.target() {
+            Target::Classes { names, .. } => Self::Classes {
+                counts: vec![0; rows * names.len()],
+                width: names.len(),
+            },
+            Target::Numbers(_) => Self::Numbers {
+                sums: vec![0.0; rows],
+                counts: vec![0; rows],
+            },
+        }
+    }
+
+    /// Bytes for `problem`.
+    pub fn bytes(problem: &Problem) -> usize {
+        problem.rows()
+            * match problem.target() {
+                Target::Classes { names, .. } => 4 * names.len(),
+                Target::Numbers(_) => 12,
+            }
+    }
+
+    /// Adds learners, in their order.
+    pub fn add(&mut self, learners: &[Done]) {
+        match self {
+            Self::Classes { counts, width } => counts
+                .par_chunks_mut(ROWS * *width)
+                .enumerate()
+                .for_each(|(chunk, counts)| {
+                    for done in learners {
+                        for (counts, said) in counts
+                            .chunks_exact_mut(*width)
+                            .zip(&done.said[chunk * ROWS..])
+                            .filter(|(_, said)| !said.is_nan())
+                        {
+                            counts[*said as usize] += 1;
+                        }
+                    }
+                }),
+            Self::Numbers { sums, counts } => sums
+                .par_chunks_mut(ROWS)
+                .zip(counts.par_chunks_mut(ROWS))
+                .enumerate()
+                .for_each(|(chunk, (sums, counts))| {
+                    for done in learners {
+                        let said = &done.said[chunk * ROWS..];
+                        for ((sum, count), said) in sums.iter_mut().zip(&mut *counts).zip(said) {
+                            if !said.is_nan() {
+                                *sum += f64::from(*said);
+                                *count += 1;
+                            }
+                        }
+                    }
+                }),
+        }
+    }
+
+    /// What is said of each of `groups`, places behind each other that share it, whose labels are `label` of
+    /// their first place.
+    pub fn of_groups(
+        &self,
+        groups: &[u32],
+        label: impl Fn(usize) -> usize,
+        scale: (f64, f64),
+    ) -> Vec<Prediction> {
+        let bounds = || (groups.windows(2)).map(|pair| (pair[0] as usize, pair[1] as usize));
+        match self {
+            Self::Classes { counts, width } => {
+                let mut sum = vec![0u32; *width];
+                let mut add = |(from, to): (usize, usize)| {
+                    sum.fill(0);
+                    for place in counts[from * width..to * width].chunks_exact(*width) {
+                        sum.iter_mut()
+                            .zip(place)
+                            .for_each(|(sum, count)| *sum += count);
+                    }
+                    sum.clone()
+                };
+                let least = thresholds(
+                    bounds().map(|group| {
+                        let size = (group.1 - group.0) as f64;
+                        (label(group.0), add(group), size)
+                    }),
+                    *width,
+                );
+                bounds()
+                    .map(|group| judge(label(group.0), &add(group), &least))
+                    .collect()
+            }
+            Self::Numbers { sums, counts } => bounds()
+                .map(|(from, to)| {
+                    let sum: f64 = sums[from..to].iter().sum();
+                    let count: u32 = counts[from..to].iter().sum();
+                    let (mean, deviation) = scale;
+                    Prediction {
+                        class: None,
+                        share: f64::NAN,
+                        number: match count {
+                            0 => f64::NAN,
+                            _ => mean + deviation * (sum / f64::from(count)),
+                        },
+                        suspect: false,
+                    }
+                })
+                .collect(),
+        }
+    }
+}
+
+/// For each class the mean share of learners that say it of the rows with this label; `rows` are labels,
+/// votes, and how many rows these are of.
+fn thresholds(rows: impl Iterator<Item = (usize, Vec<u32>, f64)>, classes: usize) -> Vec<f64> {
+    let mut means = vec![(0.0, 0.0); classes];
+    for (label, votes, size) in rows {
+        let all: u32 = votes.iter().sum();
+        if all > 0 {
+            let (sum, count) = &mut means[label];
+            *sum += size * f64::from(votes[label]) / f64::from(all);
+            *count += size;
+        }
+    }
+    means.into_iter().map(|(sum, count)| sum / count).collect()
+}
+
+/// What `votes` say of a row whose label is `label`.
+fn judge(label: usize, votes: &[u32], least: &[f64]) -> Prediction {
+    let all: u32 = votes.iter().sum();
+    let first = |best: usize, at: usize| if votes[at] > votes[best] { at } else { best };
+    let best = (0..votes.len()).fold(label, first);
+    let share = f64::from(votes[best]) / f64::from(all);
+    Prediction {
+        class: (all > 0).then_some(best as u32),
+        share,
+        number: f64::NAN,
+        suspect: all > 0 && best != label && share >= least[best],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_class_is_suggested_where_it_is_said_as_often_as_of_its_own_rows() {
+        let rows = [
+            (0, vec![9, 1, 0], 1.0),
+            (0, vec![7, 3, 0], 1.0),
+            (1, vec![2, 8, 0], 1.0),
+            (1, vec![8, 2, 0], 1.0),
+            (2, vec![0, 0, 0], 1.0),
+        ];
+        let least = thresholds(rows.iter().cloned(), 3);
+        assert_eq!(least[..2], [0.8, 0.5]);
+        let judged: Vec<Prediction> = rows
+            .iter()
+            .map(|(label, votes, _)| judge(*label, votes, &least))
+            .collect();
+        let suspects: Vec<bool> = judged.iter().map(|judged| judged.suspect).collect();
+        assert_eq!(suspects, [false, false, false, true, false]);
+        assert_eq!((judged[3].class, judged[3].share), (Some(0), 0.8));
+        assert_eq!(judged[4].class, None);
+        // Not as sure as of the first class's own rows; and of equals the label.
+        assert!(!judge(1, &[7, 3, 0], &least).suspect);
+        assert_eq!(judge(1, &[5, 5, 0], &least).class, Some(1));
+    }
+}
