@@ -319,7 +319,7 @@ mod tests {
             ("optimizer.lr", "`schedule.peak`"),
             ("lr", "`schedule.peak`"),
             ("optimizer.accumulation_steps", "`batch.shards`"),
-            ("batch.size", "`batch_size`"),
+            ("batch.batch_size", "`batch_size`"),
             ("optimizer.warmup_epochs", "`schedule.warmup_epochs`"),
             ("data.batch_size", "`batch_size`"),
             ("weight_decay", "`optimizer.weight_decay`"),

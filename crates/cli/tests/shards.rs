@@ -147,12 +147,12 @@ fn batches_that_cannot_be_cut_are_refused_at_their_line() {
         .replace("kind = \"simclr\"", "kind = \"supervised\"")
         .replace("[projection]\nhidden = 32\noutput = 16\n", "");
     for (text, words) in [
-        (shards(0), ["`batch.shards`", "at least 1"]),
-        (shards(3), ["`batch.shards`", "cannot be cut into 3 shards"]),
-        (shards(32), ["`batch.shards`", "at least two samples"]),
+        (shards(0), ["batch.shards", "at least 1"]),
+        (shards(3), ["batch.shards", "cannot be cut into 3 shards"]),
+        (shards(32), ["batch.shards", "at least two samples"]),
         (
             cut(&supervised, "negatives = \"all\"\n"),
-            ["`batch.negatives`", "compares no samples"],
+            ["batch.negatives", "compares no samples"],
         ),
         (
             TINY.replace("batch_size = 32", "batch = 32"),
