@@ -99,7 +99,11 @@ impl SweepConfig {
                 report,
             );
         }
-        let aims = self.judged_in(stage).all().len();
+        // What is not said is told once, where it is missing.
+        let aims = match self.judged_in(stage) {
+            Judged { metric, aims } if aims.is_empty() && metric.name.is_empty() => 0,
+            judged => judged.all().len(),
+        };
         report.check(aims < 2 || self.stopping.is_none(), "stopping", || {
             "trials are stopped early by one metric, and there are several `aims`; leave one of the two out".to_owned()
         });
@@ -128,10 +132,10 @@ impl SweepConfig {
             return;
         }
         let word = search.kind.word();
-        report.check(search.kind != SearchKind::Tpe || aims == 1, &kind, || {
+        report.check(search.kind != SearchKind::Tpe || aims < 2, &kind, || {
             "\"tpe\" searches for one aim; take \"nsga2\" for several".to_owned()
         });
-        report.check(search.kind != SearchKind::Nsga2 || aims > 1, &kind, || {
+        report.check(search.kind != SearchKind::Nsga2 || aims != 1, &kind, || {
             "\"nsga2\" searches for several `aims` at once; give them in place of `metric`, or take \"tpe\"".to_owned()
         });
         report.check(part.grid().is_empty(), &part.at("grid"), || {

@@ -8,11 +8,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::time::{Duration, Instant};
 
 use afterimage_config::{ConfigErrors, Report, Validate, load_file};
 use afterimage_sweep::{
-    Asked, Checked, End, Ending, Engine, Entry, Folder, Forks, Kept, Ledger, Local, Plan, Program,
-    Results, Rules, Share, Standing, State, SweepConfig, SweepError, SweepFile, replay,
+    Asked, Checked, End, Ending, Engine, Entry, Folder, Forks, Kept, Ledger, Local, Lock, Plan,
+    Program, Results, Rules, Share, Standing, State, SweepConfig, SweepError, SweepFile, replay,
 };
 use serde::{Deserialize, Serialize};
 
@@ -155,6 +156,20 @@ done
 finish 0
 "#;
 
+/// The lock of a folder. A child that another test's thread has just forked holds it for the moment until it is
+/// another program.
+fn lock(folder: &Folder) -> Result<Lock, SweepError> {
+    let patience = Instant::now() + Duration::from_secs(1);
+    loop {
+        match folder.lock() {
+            Err(SweepError::Locked { .. }) if Instant::now() < patience => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            locked => return locked,
+        }
+    }
+}
+
 /// A folder with a base config, a sweep file, and the script.
 pub struct Rig {
     place: PathBuf,
@@ -246,7 +261,7 @@ impl Rig {
     ) -> Result<Ending, SweepError> {
         let (config, plan) = self.plan().unwrap();
         let folder = self.folder();
-        let _lock = folder.lock()?;
+        let _lock = lock(&folder)?;
         let program = Program {
             path: self.program(),
             threads: 1,
@@ -274,7 +289,7 @@ impl Rig {
     /// Runs a search that learns, generation by generation, as the command does.
     pub fn search(&self, jobs: usize, signal: &Arc<AtomicUsize>) -> Result<Ending, SweepError> {
         let folder = self.folder();
-        let _lock = folder.lock()?;
+        let _lock = lock(&folder)?;
         let program = Program {
             path: self.program(),
             threads: 1,
