@@ -499,6 +499,7 @@ fn each_level_of_pruning_is_measured() {
     let place = Place::new();
     let levels = "\n[evaluation]\nevery = 9\nprobe_every_time = true\n\n[[plugins]]\nkind = \"magnitude\"\n\
                   [[plugins]]\nkind = \"prune\"\nscore = \"magnitude\"\nfraction = 0.6\ncompact = \"each_step\"\n\
+                  protect = [\"encoder.res2*\"]\n\
                   evaluate = true\n\
                   schedule = { kind = \"at_epochs\", epochs = [1, 2, 3], shares = [0.4, 0.7, 1.0] }\n";
     let text = format!("{TINY}{levels}");
@@ -522,6 +523,7 @@ fn each_level_of_pruning_is_measured() {
         let left: Vec<f64> = of(tag).into_values().collect();
         assert!(left.is_sorted_by(|a, b| a > b), "{tag}: {left:?}");
     }
+    // The embedding, whose width a smaller model keeps, was protected.
     let model = tensors(&checkpoint(&run, 3 * EPOCH).join("model.bpk"));
     let trained = model
         .iter()

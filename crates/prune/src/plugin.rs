@@ -28,7 +28,7 @@ const STATE: u32 = 1;
 /// | `prune/fraction` | what is gone of the units or operations |
 /// | `prune/units` | units that are gone |
 /// | `prune/macs` | multiply-accumulate operations of an image that are left, where the model tells |
-/// | `prune/parameters` | trained values of the encoder that are left, where the model tells |
+/// | `prune/parameters` | trained values of the encoder that are left, where the model tells; pruned units of the embedding count as gone, though a smaller model keeps its width |
 /// | `prune/unscored` | units that could not be chosen for want of a score |
 /// | `prune/chosen` | table with a row a pruned unit |
 #[derive(Debug)]
