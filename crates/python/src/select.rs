@@ -2,8 +2,8 @@
 
 use afterimage::coreset::gate::ranks;
 use afterimage::coreset::{
-    Budget, CoresetError, Evidence, Greedy, LentMatrix, Partition, Points, Prefer,
-    Selection, Settings, Storage, Strategy, Weighting,
+    Budget, CoresetError, Evidence, Greedy, LentMatrix, Partition, Points, Prefer, Selection,
+    Settings, Storage, Strategy, Weighting,
 };
 use numpy::{IntoPyArray as _, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods as _};
 use pyo3::exceptions::PyValueError;
