@@ -209,7 +209,7 @@ def test_other_threads_go_on_meanwhile() -> None:
     thread = threading.Thread(target=tick)
     thread.start()
     start = time.monotonic()
-    afterimage.value(x, y, learners=60)
+    afterimage.value(x, y, learners=600)
     end = time.monotonic()
     done.set()
     thread.join()
