@@ -90,6 +90,7 @@ impl Prepared {
         };
         let available = Available::new(data.train.len(), data.held_out.len(), pair.as_deref());
         notes.extend(available.notes(experiment));
+        notes.extend(experiment.note_of_shards());
         let doses = experiment.doses(data.train.len())?;
         let members = available.train;
         notes.extend(doses.iter().map(|doses| described(doses, members)));

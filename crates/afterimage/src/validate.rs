@@ -214,6 +214,20 @@ impl Experiment {
         });
     }
 
+    /// What shards make of a loss that compares samples, which has the name of the loss over whole batches.
+    pub(crate) fn note_of_shards(&self) -> Option<String> {
+        let shards = self.batch.shards;
+        let apart = self.batch.negatives == Negatives::Shard;
+        (shards > 1 && apart && self.objective.compares_samples()).then(|| {
+            format!(
+                "batch.shards = {shards}: each sample is compared with the {} samples of its shard, which is \
+                 another loss than that of batches of {}; batch.negatives = \"all\" keeps that one",
+                self.batch_size / shards,
+                self.batch_size
+            )
+        })
+    }
+
     /// Whether encoder and head can be built, for views of the size that is told.
     fn validate_encoder(&self, report: &mut Report<'_>) {
         // Without a size of its own, a view has that of the images, which are not read yet.

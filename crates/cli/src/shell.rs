@@ -49,6 +49,9 @@ pub fn man(folder: Option<&Path>) -> Result<u8, RunError> {
     };
     fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
     clap_mangen::generate_to(help::command(), folder).map_err(|source| failed(folder, source))?;
-    say(&format!("{}\n", folder.join("afterimage.1").display()));
+    say(&format!(
+        "{}, and a page for each command beside it\n",
+        folder.join("afterimage.1").display()
+    ));
     Ok(0)
 }

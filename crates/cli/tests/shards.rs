@@ -171,4 +171,12 @@ fn batches_that_cannot_be_cut_are_refused_at_their_line() {
     let told = finish(afterimage().arg("run").arg(&config).arg("--dry-run")).expect(0, &[]);
     let shown = "batches of 32 in 4 shards, all of it compared";
     assert!(told.out.contains(shown), "{}", told.out);
+    let config = place.write("config.toml", &cut(TINY, ""));
+    let mut command = afterimage();
+    command
+        .arg("run")
+        .arg(&config)
+        .arg("--out")
+        .arg(place.path("run"));
+    finish(&mut command).expect(0, &["the 8 samples of its shard", "another loss"]);
 }

@@ -8,7 +8,7 @@ use afterimage_hooks::Clock;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// A line is written at least this often, so that a log shows that a long epoch is alive.
-const HEARTBEAT: Duration = Duration::from_secs(60);
+const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -18,7 +18,7 @@ pub enum Mode {
     Auto,
     /// A bar on standard error.
     Bar,
-    /// A line an epoch, and one a minute in long epochs.
+    /// A line an epoch, and one every 15 seconds in long epochs.
     Lines,
     /// Nothing.
     Silent,

@@ -27,6 +27,8 @@ pub(super) struct Images {
     pub(super) about: String,
     /// Whether they are those in the program.
     pub(super) inside: bool,
+    /// How many pictures the folder to train on holds, where it is one of pictures.
+    pub(super) pictures: Option<usize>,
 }
 
 impl Images {
@@ -46,6 +48,7 @@ impl Images {
             keys: all,
             about,
             inside: kind == "embedded",
+            pictures: None,
         }
     }
 }
@@ -162,17 +165,37 @@ fn of_folder(folder: &Path) -> Option<Images> {
     if train.is_dir() {
         let held_out = HELD_OUT.into_iter().map(|name| folder.join(name));
         let held_out = held_out.into_iter().find(|path| path.is_dir());
-        return Some(kind_at(pictured(&train)?, Some(train), held_out));
+        return Some(counted(pictured(&train)?, &train, held_out));
     }
-    Some(kind_at(pictured(folder)?, Some(folder.to_owned()), None))
+    Some(counted(pictured(folder)?, folder, None))
+}
+
+/// `[data]` of a kind in a folder to train on, with the number of its pictures.
+fn counted(kind: &str, train: &Path, held_out: Option<PathBuf>) -> Images {
+    let mut images = kind_at(kind, Some(train.to_owned()), held_out);
+    if kind == "folder" {
+        let entries = inside(train);
+        let below = entries.iter().filter(|path| path.is_dir());
+        let below: usize = below.map(|path| pictures(&inside(path))).sum();
+        images.pictures = Some(pictures(&entries) + below);
+    }
+    images
+}
+
+/// The entries of a folder.
+fn inside(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).collect()
+}
+
+/// How many of `paths` are pictures by their names.
+fn pictures(paths: &[PathBuf]) -> usize {
+    let is_picture = |path: &&PathBuf| ending(path).is_some_and(|end| PICTURES.contains(&&*end));
+    paths.iter().filter(is_picture).count()
 }
 
 /// What a folder holds: shards, Parquet files, or pictures in it or in folders of it.
 fn pictured(folder: &Path) -> Option<&'static str> {
-    let inside = |folder: &Path| -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        entries.map(|entry| entry.path()).collect()
-    };
     let entries = inside(folder);
     let ends = |paths: &[PathBuf], ends: &[&str]| {
         paths

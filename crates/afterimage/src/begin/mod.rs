@@ -85,6 +85,13 @@ pub fn new_config(
              program; give others with --data for the whole of it",
         );
     }
+    if let Some(count) = images.pictures
+        && fill_batches(&mut document, count)
+    {
+        note.push_str(&format!(
+            ", with batches that your {count} pictures fill, and as much smaller a rate"
+        ));
+    }
     let head = head(name, recipe, &images, &note);
     Ok(head + &comments::commented(&document, &whole_schema(registry)))
 }
@@ -144,13 +151,7 @@ fn cut_down(document: &mut DocumentMut) -> bool {
         return false;
     }
     document["epochs"] = value(EPOCHS.min(epochs));
-    document["batch_size"] = value(BATCH.min(batch));
-    if let Some(peak) = document["schedule"]["peak"].as_float()
-        && batch > BATCH
-    {
-        // Digits of the quotient alone: 0.8 · 128 / 1024 is 0.1.
-        document["schedule"]["peak"] = value(peak * BATCH as f64 / batch as f64);
-    }
+    make_batches(document, BATCH.min(batch));
     document["schedule"]["warmup_epochs"] = value(1);
     document["evaluation"]["every"] = value(1);
     document["checkpoints"]["every"] = value(1);
@@ -164,6 +165,31 @@ fn cut_down(document: &mut DocumentMut) -> bool {
         plugin["points"] = value(250);
     }
     true
+}
+
+/// Makes batches small enough that `count` pictures, some of them held out, fill several; whether any was
+/// changed.
+fn fill_batches(document: &mut DocumentMut, count: usize) -> bool {
+    let batch = document["batch_size"].as_integer().unwrap_or(0);
+    let most = i64::try_from(count / 4).unwrap_or(i64::MAX);
+    if batch <= most {
+        return false;
+    }
+    // Powers of two, as batches most often are; fewer than two samples make none.
+    make_batches(document, 1 << most.max(2).ilog2());
+    true
+}
+
+/// Sets the size of batches, and the rate in proportion.
+fn make_batches(document: &mut DocumentMut, size: i64) {
+    let batch = document["batch_size"].as_integer().unwrap_or(size);
+    document["batch_size"] = value(size);
+    if let Some(peak) = document["schedule"]["peak"].as_float()
+        && batch != size
+    {
+        // Digits of the quotient alone: 0.8 · 128 / 1024 is 0.1.
+        document["schedule"]["peak"] = value(peak * size as f64 / batch as f64);
+    }
 }
 
 #[cfg(test)]
@@ -204,6 +230,33 @@ mod tests {
         assert!(
             whole.contains("\ndir = \"data/cifar-10-batches-bin\"\n"),
             "{whole}"
+        );
+    }
+
+    #[test]
+    fn few_pictures_fill_a_batch() {
+        let folder = tempfile::tempdir().unwrap();
+        for class in ["cat", "dog"] {
+            let class = folder.path().join(class);
+            std::fs::create_dir(&class).unwrap();
+            for number in 0..60 {
+                std::fs::write(class.join(format!("{number}.png")), "").unwrap();
+            }
+        }
+        let options = NewOptions {
+            data: Some(folder.path().to_string_lossy().into_owned()),
+            objective: Some("byol".to_owned()),
+            ..NewOptions::default()
+        };
+        let text = new_config(&Registry::standard(), "mine", &options).unwrap();
+        // The peak is 0.8 for batches of 1024.
+        assert!(
+            text.contains("\nbatch_size = 16\n") && text.contains("\npeak = 0.0125\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("batches that your 120 pictures fill"),
+            "{text}"
         );
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::one::One;
 
 /// Figures by the tag in front of a layer, what their control is called, and its tag.
-const BESIDE: [(&str, &str, &str); 13] = [
+const BESIDE: [(&str, &str, &str); 12] = [
     ("unitmem/mean/train/", "held-out", "unitmem/mean/held_out/"),
     ("unitmem/mean/train/", "untrained", "unitmem/mean/initial/"),
     ("unitmem/area/", "null", "unitmem/area_null/"),
@@ -19,7 +19,6 @@ const BESIDE: [(&str, &str, &str); 13] = [
         "held-out",
         "layermem/mean/external/",
     ),
-    ("layermem/calibrated/", "shared", "layermem/mean/shared/"),
     ("layermem/area/external/", "null", "layermem/area/null/"),
     ("layermem/area/independent/", "null", "layermem/area/null/"),
     ("alignment/area/", "null", "alignment/area_null/"),

@@ -98,7 +98,7 @@ fn owners(measured: &Measured<'_>, evidence: &Evidence) -> Option<TextTable> {
         .ok()
         .and_then(|step| measured.time(step));
     let title = format!(
-        "Training points that own most units, of {units} with an owner; {} points own one{}",
+        "Training points that own most units, of {units} with an owner; {} points own at least one{}",
         rows.len(),
         time.map(|time| format!("; {time}")).unwrap_or_default()
     );
@@ -190,7 +190,7 @@ mod tests {
         let text = owners(&records.measured(), &evidence).map(|table| table.to_string());
         let text = text.unwrap_or_default();
         assert!(
-            text.contains("of 7 with an owner; 2 points own one"),
+            text.contains("of 7 with an owner; 2 points own at least one"),
             "{text}"
         );
         let (first, second) = (text.find("x.bin[1] (dog)"), text.find("png (cat)"));

@@ -21,12 +21,12 @@ pub(super) fn of_labels(valued: &Valued) -> Vec<String> {
 
 fn suspects(valued: &Valued) -> String {
     let (all, count) = (valued.said.len(), valued.suspects());
-    let by = "most models that have not seen the row say another class, as many as say it of that class's own \
-              rows on average";
+    let votes = "models that have not seen the row vote for another class as often as they do, on average, for \
+                 rows labelled so";
     match count {
-        0 => format!("No label of {all} looks wrong by the models: of none {by}"),
-        1 => format!("1 label of {all} looks wrong: {by}"),
-        _ => format!("{count} labels of {all} look wrong: {by}"),
+        0 => format!("No label of {all} looks wrong, as it would if {votes}"),
+        1 => format!("1 label of {all} looks wrong: {votes}"),
+        _ => format!("{count} labels of {all} look wrong: {votes}"),
     }
 }
 

@@ -95,14 +95,20 @@ impl Prometheus {
                 family(name, help, &one(value));
             }
         }
-        let values = self.values.iter().map(|(tag, (_, value))| {
-            let labels = format!("{labels},tag=\"{}\"", escaped(tag));
-            (labels, number(*value))
-        });
-        let values: Vec<_> = values.collect();
+        let tagged = |tag: &str| format!("{labels},tag=\"{}\"", escaped(tag));
+        let (values, steps): (Vec<_>, Vec<_>) = self
+            .values
+            .iter()
+            .map(|(tag, (step, value))| {
+                let labels = tagged(tag);
+                ((labels.clone(), number(*value)), (labels, step.to_string()))
+            })
+            .unzip();
         if !values.is_empty() {
             let help = "Last value of each scalar of the run.";
             family("afterimage_value", help, &values);
+            let help = "Optimizer steps finished when that value was measured.";
+            family("afterimage_value_step", help, &steps);
         }
         text
     }
