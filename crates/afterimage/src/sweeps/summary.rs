@@ -24,10 +24,11 @@ fn one_table(results: &Results) -> String {
     } else {
         ""
     };
-    let title = format!(
-        "{}: {}{seeds}, best first",
-        results.name, results.metric.name
-    );
+    let order = match results.aims.is_empty() {
+        true => "best first",
+        false => "the front first, and the best of each part first",
+    };
+    let title = format!("{}: {}{seeds}, {order}", results.name, results.metric.name);
     let mut table = TextTable::new(title, &header);
     rows.into_iter().for_each(|row| table.row(row));
     table.to_string()
@@ -70,7 +71,12 @@ pub fn comparisons(results: &Results) -> String {
 
 /// What a sweep in `out` would run: its stages with the number of their trials, and all trials.
 pub fn overview(plan: &Plan, out: &Path) -> String {
-    let mut text = format!("{} trials in {}\n", plan.trials.len(), out.display());
+    let more = match plan.searches.iter().any(|one| one.asked() < one.samples) {
+        true => "; more follow, chosen from their results",
+        false => "",
+    };
+    let count = plan.trials.len();
+    let mut text = format!("{count} trials in {}{more}\n", out.display());
     for stage in &plan.stages {
         let own = |trial: &&Trial| trial.stage.as_ref() == Some(&stage.name);
         let needs = match stage.needs.as_slice() {
@@ -123,12 +129,17 @@ pub fn generations(plan: &Plan) -> Vec<String> {
             Some(_) if search.kind == SearchKind::Ask => {
                 format!("the search{of} was asked for {asked} of {all} points")
             }
-            Some(last) => format!(
-                "generation {} of the search{of} by {}: {asked} of {all} points; later ones depend on the results of \
-                 all before them",
-                last + 1,
-                search.kind.word()
-            ),
+            Some(last) => {
+                let later = match asked < all {
+                    true => "; later ones depend on the results of all before them",
+                    false => "",
+                };
+                format!(
+                    "generation {} of the search{of} by {}: {asked} of {all} points{later}",
+                    last + 1,
+                    search.kind.word()
+                )
+            }
         }
     };
     plan.searches.iter().map(line).collect()
