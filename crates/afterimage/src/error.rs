@@ -268,6 +268,14 @@ pub enum RunError {
         /// The file.
         path: PathBuf,
     },
+    /// A place for a page that holds something else.
+    #[error("{flag} {path}: this is there already and no page; choose another name")]
+    NoPage {
+        /// The flag that names it.
+        flag: &'static str,
+        /// What is there.
+        path: PathBuf,
+    },
     /// An encoder that another program has no network for.
     #[error("--layout {layout}: {reason}; `--layout safetensors` takes any encoder")]
     Layout {
@@ -402,6 +410,7 @@ impl RunError {
             | RunError::Layout { .. }
             | RunError::NoForeignWeights { .. }
             | RunError::NoFolder { .. }
+            | RunError::NoPage { .. }
             | RunError::DataFlag { .. }
             | RunError::ColourImages
             | RunError::FewImages { .. }

@@ -1,5 +1,7 @@
 //! Where a command's result goes: taken before the work, and there only when it is whole.
 
+use std::fs::{self, File};
+use std::io::Read as _;
 use std::path::Path;
 
 use afterimage_files::Partial;
@@ -20,6 +22,34 @@ pub(crate) fn check_file(flag: &'static str, file: &Path) -> Result<(), RunError
         flag,
         path: file.to_owned(),
     })
+}
+
+/// Refuses what [`check_file`] refuses, and a place that holds anything but a page, which alone may be
+/// replaced; `flag` is the one that names it.
+///
+/// # Errors
+/// [`RunError::NoFolder`], [`RunError::NoPage`].
+pub(crate) fn check_page(flag: &'static str, file: &Path) -> Result<(), RunError> {
+    check_file(flag, file)?;
+    // Not through a link: what it leads to is somebody else's.
+    let free = match fs::symlink_metadata(file) {
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+        Ok(about) => about.is_file() && is_page(file),
+    };
+    match free {
+        true => Ok(()),
+        false => Err(RunError::NoPage {
+            flag,
+            path: file.to_owned(),
+        }),
+    }
+}
+
+fn is_page(file: &Path) -> bool {
+    const BEGIN: &[u8] = b"<!doctype html>";
+    let mut found = [0; BEGIN.len()];
+    let read = File::open(file).and_then(|mut file| file.read_exact(&mut found));
+    read.is_ok() && found == *BEGIN
 }
 
 /// A folder; the one at work for a path without any.
@@ -47,8 +77,6 @@ pub(crate) fn publish<T>(
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::fs;
-
     use super::*;
 
     #[test]
@@ -58,6 +86,26 @@ mod tests {
         for wrong in [place.path().join("no/new.toml"), place.path().to_owned()] {
             let told = check_file("--write", &wrong).unwrap_err().to_string();
             assert!(told.starts_with("--write "), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_page_replaces_a_page_and_nothing_else() {
+        let place = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = place.path().join(name);
+            fs::write(&path, text).unwrap();
+            path
+        };
+        assert!(check_page("--out", &place.path().join("new.html")).is_ok());
+        assert!(check_page("--out", &file("old.html", "<!doctype html>\n<html>")).is_ok());
+        for wrong in [
+            file("metrics.jsonl", "{}\n"),
+            file("empty", ""),
+            "/dev/null".into(),
+        ] {
+            let told = check_page("--out", &wrong).unwrap_err().to_string();
+            assert!(told.contains("no page"), "{told}");
         }
     }
 

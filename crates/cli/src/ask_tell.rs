@@ -1,9 +1,9 @@
 //! `afterimage sweep --ask-tell`: another program asks for points of a search, and is told what came out.
 
-use std::io::BufRead as _;
+use std::io::{self, BufRead as _, Read as _};
 use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use afterimage::config::Loaded;
@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 use crate::output::{complain, say};
 use crate::sweep::Work;
 
+/// Bytes of a question, at most.
+const LONGEST: u64 = 16 << 20;
 /// How often a signal is looked for while nothing is asked.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -38,7 +40,12 @@ pub(crate) fn serve(
             break;
         }
         let line = match lines.recv_timeout(PAUSE) {
-            Ok(line) => line,
+            Ok(Ok(line)) => line,
+            Ok(Err(error)) => {
+                conclude(work, &ending, &results)?;
+                complain(&format!("error: standard input cannot be read: {error}"));
+                return Ok(1);
+            }
             Err(RecvTimeoutError::Timeout) => continue,
             Err(RecvTimeoutError::Disconnected) => break,
         };
@@ -103,15 +110,53 @@ fn answer(line: &Value) {
     say(&format!("{line}\n"));
 }
 
-/// The lines of standard input as they come; the channel closes at its end.
-fn lines() -> Receiver<String> {
-    let (send, lines) = channel();
+/// The lines of standard input as they come; the channel closes at its end, or behind what cannot be read.
+fn lines() -> Receiver<io::Result<String>> {
+    let (send, lines) = sync_channel(1);
     std::thread::spawn(move || {
-        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-            if send.send(line).is_err() {
+        let mut input = io::stdin().lock();
+        loop {
+            let line = next_line(&mut input);
+            let over = !matches!(line, Ok(Some(_)));
+            if let Some(line) = line.transpose()
+                && send.send(line).is_err()
+            {
+                break;
+            }
+            if over {
                 break;
             }
         }
     });
     lines
+}
+
+/// The next line; none at the end. What is no text is a question that is not understood.
+fn next_line(input: &mut impl io::BufRead) -> io::Result<Option<String>> {
+    let mut line = Vec::new();
+    let read = input.by_ref().take(LONGEST).read_until(b'\n', &mut line)?;
+    if read as u64 == LONGEST && line.last() != Some(&b'\n') {
+        let why = format!("a line has more than {} MB", LONGEST >> 20);
+        return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+    }
+    Ok((read > 0).then(|| String::from_utf8_lossy(&line).into_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn lines_end_and_are_not_endless() {
+        let mut input: &[u8] = b"{}\n\xff\nlast";
+        let mut next = || next_line(&mut input).unwrap();
+        assert_eq!(next().as_deref(), Some("{}\n"));
+        assert_eq!(next().as_deref(), Some("\u{fffd}\n"));
+        assert_eq!(next().as_deref(), Some("last"));
+        assert_eq!(next(), None);
+        let mut endless = io::BufReader::new(io::repeat(b' '));
+        assert!(next_line(&mut endless).is_err());
+    }
 }

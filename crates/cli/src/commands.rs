@@ -184,20 +184,34 @@ fn schema(registry: &Registry, sweep: bool, markdown: bool) -> Result<u8, RunErr
 }
 
 fn report(runs: &[PathBuf]) -> Result<u8, RunError> {
+    if let [run] = runs {
+        return one_report(run);
+    }
     let mut code = 0;
     for run in runs {
-        let directory = afterimage::RunDir::open(run)?;
-        let mut report = afterimage::track::Report::from_run(directory.path())?;
-        // A checkpoint that cannot be read costs the page nothing but what it knows.
-        report.lacks(afterimage::lost_since(run).unwrap_or_else(|error| vec![error.to_string()]));
-        report.write(&directory.report())?;
-        say(&format!("{}\n", directory.report().display()));
-        for part in report.damaged() {
-            complain(&format!("{}: the page lacks a part: {part}", run.display()));
-            code = 1;
+        match one_report(run) {
+            Ok(one) => code = code.max(one),
+            // The pages of the others are written all the same.
+            Err(error) => {
+                complain(&format!("error: {error}"));
+                code = code.max(error.exit_code());
+            }
         }
     }
     Ok(code)
+}
+
+fn one_report(run: &Path) -> Result<u8, RunError> {
+    let directory = afterimage::RunDir::open(run)?;
+    let mut report = afterimage::track::Report::from_run(directory.path())?;
+    // A checkpoint that cannot be read costs the page nothing but what it knows.
+    report.lacks(afterimage::lost_since(run).unwrap_or_else(|error| vec![error.to_string()]));
+    report.write(&directory.report())?;
+    say(&format!("{}\n", directory.report().display()));
+    for part in report.damaged() {
+        complain(&format!("{}: the page lacks a part: {part}", run.display()));
+    }
+    Ok(u8::from(!report.damaged().is_empty()))
 }
 
 fn compare(runs: &[PathBuf], out: &Path) -> Result<u8, RunError> {

@@ -81,7 +81,7 @@ impl Call {
                 parsed.map_err(|error| error.format(&mut help::command()))
             });
         match parsed {
-            Ok(arguments) => commands::execute(registry, arguments, self.program),
+            Ok(arguments) => output::ended(commands::execute(registry, arguments, self.program)),
             Err(error) => {
                 // Help and version are no mistakes; a wrong flag is one in what the user configured.
                 let code = if error.use_stderr() { 2 } else { 0 };
@@ -91,9 +91,9 @@ impl Call {
                 if self.words.iter().any(obeyed) {
                     complain(&error.render().to_string());
                 } else {
-                    let _ = error.print();
+                    output::note_output(error.print());
                 }
-                code
+                output::ended(code)
             }
         }
     }

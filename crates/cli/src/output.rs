@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::sync::RwLock;
+use std::sync::{OnceLock, RwLock};
 
 use afterimage::files::{plain, visible};
 
@@ -39,12 +39,37 @@ pub(crate) fn shown(text: &str) -> Cow<'_, str> {
     told(text)
 }
 
+/// Why standard output took no more, if it did not for another reason than that its reader closed it.
+static FULL: OnceLock<String> = OnceLock::new();
+
 /// Writes to standard output; a reader that has closed it has seen enough.
 pub fn say(text: &str) {
     let mut out = io::stdout().lock();
-    let _ = out
+    let written = out
         .write_all(told(text).as_bytes())
         .and_then(|()| out.flush());
+    note_output(written);
+}
+
+/// Keeps why standard output could not be written, for the exit code.
+pub(crate) fn note_output(written: io::Result<()>) {
+    if let Err(error) = written
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        // The first reason is the one that counts.
+        let _ = FULL.set(error.to_string());
+    }
+}
+
+/// The exit code of a command that would end with `code`: what it printed may have been cut off.
+pub(crate) fn ended(code: u8) -> u8 {
+    match FULL.get() {
+        None => code,
+        Some(why) => {
+            complain(&format!("error: standard output cannot be written: {why}"));
+            code.max(1)
+        }
+    }
 }
 
 /// Writes a line to standard error.

@@ -17,8 +17,17 @@ pub struct Completions {
     /// The shell.
     pub shell: Shell,
     /// Name of the program, for one that is the command with plugins of its own.
-    #[arg(long, default_value = "afterimage")]
+    #[arg(long, default_value = "afterimage", value_parser = program)]
     pub name: String,
+}
+
+/// A name that a script may hold as it is.
+fn program(name: &str) -> Result<String, String> {
+    let fine = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+    match !name.is_empty() && !name.starts_with('-') && name.chars().all(fine) {
+        true => Ok(name.to_owned()),
+        false => Err("letters, digits, '-', '_' and '.' make the name of a program".to_owned()),
+    }
 }
 
 /// Prints the script; its result is the exit code.

@@ -186,6 +186,25 @@ fn shells_understand_their_scripts() {
         String::from_utf8_lossy(&output.stderr)
     );
     call(["completions", "tcsh"]).expect(2, &["invalid value 'tcsh'"]);
+    for name in ["a b", "", "`touch x`", "a\"b", "-x"] {
+        let name = format!("--name={name}");
+        call(["completions", "bash", &name]).expect(2, &["--name"]);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_output_that_takes_no_more_is_told() {
+    for words in [&["schema"][..], &["completions", "bash"], &["--help"]] {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = afterimage().args(words).stdout(full).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{words:?}: {told}");
+        assert!(
+            told.contains("standard output cannot be written: No space left"),
+            "{told}"
+        );
+    }
 }
 
 #[test]

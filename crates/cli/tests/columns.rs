@@ -216,6 +216,18 @@ fn a_line_of_the_labels_file_is_named() {
 }
 
 #[test]
+fn a_quote_that_is_never_closed_swallows_no_rows() {
+    let place = Place::new();
+    let rows = "x,y,l\n1,2,a\n2,1,b\n3,2,a\n4,1,\"b\n5,2,a\n6,1,b\n7,2,a\n";
+    let table = write(&place, "table.csv", rows);
+    let told = "a quote is opened in line 5 and never closed";
+    value(&[&table, "--label", "l"]).expect(2, &["table.csv", told]);
+    select(&place, &[&table, "--id", "l", "--count", "2"]).expect(2, &["table.csv", told]);
+    let whole = write(&place, "whole.csv", "x,y,l\n1,2,\"a\nb\"\n2,1,\"5\"\"\"\n");
+    select(&place, &[&whole, "--id", "l", "--count", "1"]).expect(0, &[]);
+}
+
+#[test]
 fn formulas_are_told() {
     let place = Place::new();
     let text = counted("id", 1)

@@ -73,6 +73,22 @@ fn several_runs_are_compared_on_one_page() {
     fs::write(runs[2].join("manifest.json"), live).unwrap();
     compare(&[&runs[0], &runs[2]]).expect(0, &["low-3: not over"]);
     compare(&[&nothing]).expect(1, &["no run directory"]);
+    let records = runs[0].join("metrics.jsonl");
+    let before = fs::read(&records).unwrap();
+    for other in [&records, &place.path(".")] {
+        let mut command = afterimage();
+        command.arg("report").arg(&runs[0]).arg("--out").arg(other);
+        finish(&mut command).expect(2, &["--out"]);
+    }
+    assert_eq!(fs::read(&records).unwrap(), before);
+    fs::remove_file(runs[0].join("report.html")).unwrap();
+    let mut command = afterimage();
+    command.arg("report").args([&nothing, &runs[0]]);
+    finish(&mut command).expect(1, &["no run directory"]);
+    assert!(
+        runs[0].join("report.html").is_file(),
+        "the others are written"
+    );
     let folder = place.path("no/compared.html");
     let mut command = afterimage();
     command.arg("report").arg(&runs[0]).arg("--out").arg(folder);

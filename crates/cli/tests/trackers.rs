@@ -240,4 +240,11 @@ folder = \"x\"
         }
         assert_eq!(ended.err.lines().count(), 7, "{}", ended.err);
     }
+    for port in ["99999", "0", "abc", "-1"] {
+        let sink = format!(
+            "\n[[sinks]]\nkind = \"mlflow\"\nurl = \"http://127.0.0.1:{port}\"\nexperiment = \"e\"\n"
+        );
+        let config = place.write("port.toml", &(TINY.to_owned() + &sink));
+        call(["check", config.to_str().unwrap()]).expect(2, &["sinks[0].url: "]);
+    }
 }

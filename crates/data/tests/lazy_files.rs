@@ -328,6 +328,19 @@ fn a_list_has_paths_labels_and_splits() {
     said(&of("split = 'part'\n"), &["line 14", "\"dev\""]);
     with(("0/1.png", "", "train"));
     said(&of(""), &["line 14 has no label"]);
+    with(("./0/2.png", "ash", "train"));
+    said(
+        &of("split = 'part'\n"),
+        &["0/2.png is listed for training and as held out, as its images 3 and 13"],
+    );
+    let text = fs::read_to_string(&list).unwrap();
+    fs::write(&list, text.replacen("kind,path", "path,path", 1)).unwrap();
+    said(
+        &source(&format!("kind = 'csv'\nfile = {list:?}\n")),
+        &["two columns have the name \"path\""],
+    );
+    fs::write(&list, text.replacen("ash,", "\"ash,", 1)).unwrap();
+    said(&of(""), &["a quote is opened in line 2 and never closed"]);
     with(("", "ash", "train"));
     said(&of(""), &["line 14 has no path"]);
     // Lines are counted as an editor counts them, and delimiters are those of tables.

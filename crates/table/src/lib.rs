@@ -14,6 +14,7 @@ mod npy;
 mod pandas;
 mod parquet;
 mod precision;
+mod quotes;
 
 use std::io;
 

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use afterimage_files::open_input;
 
+use crate::quotes::Quotes;
 use crate::{FileError, foreign};
 
 /// Bytes of a line, at most: more than a million cells take.
@@ -17,6 +18,8 @@ pub struct TextFile {
     /// Bytes since the last end of a line.
     since: usize,
     longest: usize,
+    /// Of a table, which must not end within quotes.
+    quotes: Option<Quotes>,
 }
 
 impl TextFile {
@@ -32,6 +35,7 @@ impl TextFile {
             file,
             since,
             longest,
+            quotes: None,
         })
     }
 }
@@ -43,7 +47,7 @@ impl TextFile {
     ///
     /// # Errors
     /// As for [`open`](Self::open); a file that cannot be read; one of another kind by its first bytes, in
-    /// words.
+    /// words. Reading it to its end fails where a quote is opened and never closed, with its line.
     pub fn table(path: &Path) -> Result<(Self, u8), FileError> {
         let mut file = Self::open(path).map_err(FileError::io("open"))?;
         let mut line = Vec::new();
@@ -55,7 +59,9 @@ impl TextFile {
         read.and_then(|_| file.file.rewind())
             .map_err(FileError::io("read"))?;
         file.since = 0;
-        Ok((file, delimiter_of(&line)))
+        let delimiter = delimiter_of(&line);
+        file.quotes = Some(Quotes::new(delimiter));
+        Ok((file, delimiter))
     }
 }
 
@@ -73,6 +79,16 @@ impl Read for TextFile {
                 self.longest >> 20
             );
             return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        }
+        if let Some(quotes) = &mut self.quotes {
+            quotes.pass(&into[..read]);
+            if let (0, false, Some(line)) = (read, into.is_empty(), quotes.open()) {
+                let what = format!(
+                    "a quote is opened in line {line} and never closed; close it, or write \"\" for a quote \
+                     that belongs to a cell that begins with one"
+                );
+                return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+            }
         }
         Ok(read)
     }

@@ -115,7 +115,14 @@ pub fn write_new(path: &Path, text: &str) -> Result<(), RunError> {
         }
         opened => opened.map_err(failed)?,
     };
-    file.write_all(text.as_bytes()).map_err(failed)
+    let written = file
+        .write_all(text.as_bytes())
+        .and_then(|()| file.sync_all());
+    written.map_err(|source| {
+        // Half a config may be sound and mean something else.
+        let _ = std::fs::remove_file(path);
+        failed(source)
+    })
 }
 
 /// What stands above the first key.

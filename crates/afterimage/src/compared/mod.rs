@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use afterimage_track::files;
 
 use crate::error::RunError;
-use crate::whole::check_file;
+use crate::whole::check_page;
 use one::One;
 
 /// What is said of a comparison that was written.
@@ -27,13 +27,14 @@ pub struct Compared {
     pub faults: Vec<String>,
 }
 
-/// Writes one page that compares `runs` to the file `out`; an earlier file is replaced as a whole. What a run
+/// Writes one page that compares `runs` to the file `out`; an earlier page is replaced as a whole. What a run
 /// lacks is told, and the others are shown; differences are of the later runs less the first ones.
 ///
 /// # Errors
-/// No run that can be read, a folder for the page that is not there, a file that cannot be written.
+/// No run that can be read, a folder for the page that is not there, another file in its place, one that cannot be
+/// written.
 pub fn compare(runs: &[PathBuf], out: &Path) -> Result<Compared, RunError> {
-    check_file("--out", out)?;
+    check_page("--out", out)?;
     let (mut found, mut faults): (Vec<One>, Vec<String>) = (Vec::new(), Vec::new());
     let mut last = None;
     for path in runs {

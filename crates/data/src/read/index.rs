@@ -1,8 +1,8 @@
 //! A CSV list of image files.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
-use afterimage_files::below;
+use afterimage_files::{below, plain};
 use afterimage_table::{FileError, TextFile, line_at};
 use rayon::prelude::*;
 
@@ -32,6 +32,27 @@ struct Lines {
     names: NameList,
     labels: Option<NameList>,
     held_out: Option<Vec<u32>>,
+}
+
+impl Lines {
+    /// Two places of one file, one of them held out and the other not.
+    fn in_both(&self) -> Option<(usize, usize)> {
+        let held_out = self.held_out.as_ref()?;
+        let mut is_held = vec![false; self.names.len()];
+        held_out.iter().for_each(|&at| is_held[at as usize] = true);
+        let name = |at: usize| {
+            let name = self.names.get(at).unwrap_or_default();
+            Path::new(name)
+                .components()
+                .filter(|part| *part != Component::CurDir)
+        };
+        let mut order: Vec<usize> = (0..self.names.len()).collect();
+        order.sort_unstable_by(|&a, &b| name(a).cmp(name(b)).then(is_held[a].cmp(&is_held[b])));
+        order
+            .windows(2)
+            .map(|pair| (pair[0], pair[1]))
+            .find(|&(a, b)| is_held[a] != is_held[b] && name(a).eq(name(b)))
+    }
 }
 
 impl List<'_> {
@@ -75,16 +96,22 @@ impl List<'_> {
             .headers()
             .map_err(|error| wrong(error.to_string()))?
             .clone();
-        let column =
-            |key: &str, name: &str| {
-                header.iter().position(|word| word.trim() == name).ok_or_else(|| {
-                let columns: Vec<&str> = header.iter().collect();
-                wrong(format!(
-                    "there is no column {name:?}, which data.{key} names; the columns are {}",
-                    columns.join(", ")
-                ))
-            })
-            };
+        let column = |key: &str, name: &str| {
+            let mut found = (0..header.len()).filter(|&at| header[at].trim() == name);
+            match (found.next(), found.next()) {
+                (Some(at), None) => Ok(at),
+                (Some(_), Some(_)) => Err(wrong(format!(
+                    "two columns have the name {name:?}, which data.{key} names; rename one of them"
+                ))),
+                (None, _) => {
+                    let columns: Vec<&str> = header.iter().collect();
+                    Err(wrong(format!(
+                        "there is no column {name:?}, which data.{key} names; the columns are {}",
+                        columns.join(", ")
+                    )))
+                }
+            }
+        };
         let path = column("path", self.path)?;
         let label = self.label.map(|name| column("label", name)).transpose()?;
         let split = self.split.map(|name| column("split", name)).transpose()?;
@@ -129,6 +156,16 @@ impl List<'_> {
             return Err(wrong(format!(
                 "it lists {all} images{}; both training and held-out images are needed",
                 held.map_or(String::new(), |held| format!(", {held} of them held out"))
+            )));
+        }
+        if let Some((one, other)) = lines.in_both() {
+            let name = lines.names.get(one).unwrap_or_default();
+            return Err(wrong(format!(
+                "{} is listed for training and as held out, as its images {} and {}; what is held out must not be \
+                 trained on: remove one of them",
+                plain(name),
+                one.min(other) + 1,
+                one.max(other) + 1
             )));
         }
         Ok(lines)

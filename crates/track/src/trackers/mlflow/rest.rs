@@ -60,6 +60,14 @@ pub(in crate::trackers) fn address_problem(url: &str) -> Option<String> {
     let bare = uri.query().is_none()
         && !url.contains('#')
         && uri.host().is_some_and(|host| !host.is_empty());
+    let port = host.strip_prefix(uri.host().unwrap_or_default());
+    // A port that is none is passed over by the type of addresses, and another server would be asked.
+    let named = port.is_none_or(str::is_empty) || uri.port_u16().is_some_and(|port| port > 0);
+    if !named {
+        return Some(format!(
+            "{url:?}: a port is a number from 1 to 65535; {FORM}"
+        ));
+    }
     (!bare).then(|| format!("{url:?} is no address of a server; {FORM}"))
 }
 
