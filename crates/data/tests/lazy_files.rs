@@ -336,7 +336,7 @@ fn a_list_has_paths_labels_and_splits() {
     let text = fs::read_to_string(&list).unwrap();
     fs::write(&list, text.replacen("kind,path", "path,path", 1)).unwrap();
     said(
-        &source(&format!("kind = 'csv'\nfile = {list:?}\n")),
+        &source(&format!("kind = 'csv'\nfile = {list:?}\nsize = 8\n")),
         &["two columns have the name \"path\""],
     );
     fs::write(&list, text.replacen("ash,", "\"ash,", 1)).unwrap();

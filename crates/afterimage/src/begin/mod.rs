@@ -261,10 +261,7 @@ mod tests {
             text.contains("\nbatch_size = 16\n") && text.contains("\npeak = 0.0125\n"),
             "{text}"
         );
-        assert!(
-            text.contains("batches that your 120 pictures fill"),
-            "{text}"
-        );
+        assert!(text.contains("batches that your 120 pictures"), "{text}");
     }
 
     #[test]
