@@ -6,7 +6,7 @@
 mod own_training;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use afterimage::model::{EncoderConfig, ProjectionHeadConfig, parameters, seeded};
 use afterimage::prelude::*;
@@ -53,6 +53,13 @@ const fn rows_alone(objective: &'static str) -> Case {
         norm: false,
         frozen: false,
     }
+}
+
+/// The device's generator is one for the process: a step of another test would mix its draws with those of
+/// a model under way.
+fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn device() -> Device {
@@ -343,6 +350,7 @@ fn mean(shards: &[Vec<f32>]) -> Vec<f32> {
 
 #[test]
 fn the_gradient_and_the_norms_are_the_mean_of_those_of_batches_as_small_as_the_shards() {
+    let _turn = alone();
     let step = step(NORMED, 4, Negatives::Shard, false);
     assert_eq!(step.ids.len(), SAMPLES);
     let mut gradients: BTreeMap<String, Vec<Vec<f32>>> = BTreeMap::new();
@@ -399,6 +407,7 @@ fn the_gradient_and_the_norms_are_the_mean_of_those_of_batches_as_small_as_the_s
 
 #[test]
 fn where_no_sample_sees_another_shards_change_nothing_but_rounding() {
+    let _turn = alone();
     let case = rows_alone("supervised");
     let whole = step(case, 1, Negatives::Shard, false);
     for count in [2, 3, 4, 8] {
@@ -410,6 +419,7 @@ fn where_no_sample_sees_another_shards_change_nothing_but_rounding() {
 
 #[test]
 fn weights_and_terms_that_plugins_write_reach_every_shard() {
+    let _turn = alone();
     let case = rows_alone("supervised");
     let plain = step(case, 1, Negatives::Shard, false);
     let whole = step(case, 1, Negatives::Shard, true);
@@ -420,6 +430,7 @@ fn weights_and_terms_that_plugins_write_reach_every_shard() {
 
 #[test]
 fn with_all_negatives_a_shard_is_compared_with_the_whole_batch() {
+    let _turn = alone();
     for objective in ["simclr", "vicreg", "barlow_twins"] {
         let case = rows_alone(objective);
         let whole = step(case, 1, Negatives::Shard, false);
@@ -438,6 +449,7 @@ fn with_all_negatives_a_shard_is_compared_with_the_whole_batch() {
 
 #[test]
 fn a_second_pass_moves_norms_once() {
+    let _turn = alone();
     let once = step(NORMED, 4, Negatives::Shard, false);
     let twice = step(NORMED, 4, Negatives::All, false);
     assert_eq!(statistics(&once.after), statistics(&twice.after));
@@ -445,6 +457,7 @@ fn a_second_pass_moves_norms_once() {
 
 #[test]
 fn norms_that_are_frozen_stay_to_the_bit() {
+    let _turn = alone();
     // The mean of three equal numbers need not be that number.
     let frozen = Case {
         frozen: true,
@@ -462,6 +475,7 @@ fn norms_that_are_frozen_stay_to_the_bit() {
 
 #[test]
 fn shards_that_cannot_be_are_refused() {
+    let _turn = alone();
     let refused = |afterimage: Afterimage<SslModel>| {
         let place = TempDir::new().unwrap();
         let case = rows_alone("supervised");
@@ -519,6 +533,7 @@ impl Batches<Batch> for Whole {
 
 #[test]
 fn a_model_that_cuts_no_batches_is_told_what_it_lacks() {
+    let _turn = alone();
     let place = TempDir::new().unwrap();
     let net = seeded(&device(), 5, || Net::new(&device()));
     let afterimage = Afterimage::<Net>::open(SAMPLES).feed(Box::new(Whole), SAMPLES, 0);

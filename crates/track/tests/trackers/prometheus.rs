@@ -58,12 +58,15 @@ fn check(dir: &Path, run: &Path) {
         let name = format!("afterimage_value{{{labels},tag=\"{tag}\"}}");
         assert_eq!(lines.get(&name), Some(&value), "{name} in {lines:?}");
     }
+    let step = format!("afterimage_value_step{{{labels},tag=\"time/epoch\"}}");
+    assert_eq!(lines[&step], "12");
     let seconds = format!("afterimage_value{{{labels},tag=\"time/epoch\"}}");
     assert_eq!(lines[&seconds], "0.25");
     for (name, value) in [("running", "0"), ("epoch", "3"), ("step", "12")] {
         assert_eq!(lines[&format!("afterimage_{name}{{{labels}}}")], value);
     }
-    assert_eq!(lines.len(), last(run).len() + 5);
+    // Each scalar and the time of an epoch, with their steps, and four lines of the run.
+    assert_eq!(lines.len(), 2 * (last(run).len() + 1) + 4);
 }
 
 fn afterimage_id(run: &Path) -> String {
@@ -80,7 +83,7 @@ fn the_file_has_the_last_value_of_each_scalar() {
     let mut cut = go(&run, &sink(&dir), None, 9);
     cut.close(&Outcome::Interrupted("9".to_owned()));
     drop(cut);
-    assert_eq!(lines(&dir).len(), 8);
+    assert_eq!(lines(&dir).len(), 12);
     // A resume has what was measured before its checkpoint from the run's own records.
     fs::remove_dir_all(&dir).unwrap();
     fs::create_dir(&dir).unwrap();
