@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use toml::{Table, Value};
 
 /// Tables and keys that change no number.
-pub(crate) const WITHOUT_EFFECT: [&str; 6] = [
+const WITHOUT_EFFECT: [&str; 6] = [
     "checkpoints",
     "loader",
     "name",

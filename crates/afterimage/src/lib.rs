@@ -48,6 +48,7 @@ mod sensitivity;
 mod start;
 mod summary;
 pub mod sweeps;
+mod toml_comment;
 mod unit_points;
 mod validate;
 pub mod valuation;

@@ -8,7 +8,7 @@ use afterimage_hooks::{Decision, Outcome};
 use afterimage_model::Encoder as _;
 use afterimage_track::{catch_up, files, read_table};
 use afterimage_train::{
-    Checkpoints, LoopState, RunReport, TrainError, read_book, read_disabled, read_state_and_book,
+    Checkpoints, LoopState, RunReport, Stood, TrainError, read_book, read_stood,
 };
 use serde_json::Value;
 
@@ -124,7 +124,11 @@ fn go_on(
     };
     // Before anything is trained or removed: a list that names files elsewhere was not written here.
     afterimage_track::read_images(directory.path())?;
-    let (state, book) = read_state_and_book(&last)?;
+    let Stood {
+        state,
+        disabled,
+        book,
+    } = read_stood(&last)?;
     // A line that is no record ends the call here, so that it can be repaired before anything is lost.
     let scalars = lost_scalars(&directory, &state)?;
     let lost: Vec<String> = match book {
@@ -156,7 +160,6 @@ fn go_on(
     }
     checkpoints.remove_old(&state)?;
     (options.started)(&directory);
-    let disabled = read_disabled(&last)?;
     let ended = end(&loaded, directory, prepared, state, lost, disabled)?;
     Ok(Gone::ToItsEnd(Box::new(ended)))
 }

@@ -59,6 +59,12 @@ fn tell_ssl(report: &mut Report<'_>, table: &str, problems: Vec<SslError>) {
     }
 }
 
+/// Whether a run can be called so: its name is that of a folder.
+pub(crate) fn is_name(name: &str) -> bool {
+    let fine = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+    !name.is_empty() && !name.starts_with('.') && name.chars().all(fine)
+}
+
 /// Reports a device that cannot be opened.
 pub(crate) fn tell_device(report: &mut Report<'_>, device: &str) {
     if let Err(error) = open_device(device) {
@@ -163,13 +169,7 @@ impl EvaluationConfig {
 
 impl Experiment {
     fn validate_top(&self, report: &mut Report<'_>) {
-        let named = !self.name.is_empty()
-            && self
-                .name
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-            && !self.name.starts_with('.');
-        report.check(named, "name", || {
+        report.check(is_name(&self.name), "name", || {
             format!(
                 "{:?} must be letters, digits, '-', '_' and '.'; it names a folder",
                 self.name

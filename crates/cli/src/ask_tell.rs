@@ -7,12 +7,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use afterimage::config::Loaded;
-use afterimage::sweep::{Asked, Asking, Ending, Ledger, Plan, Results, State, SweepConfig};
+use afterimage::sweep::{Asked, Asking, Ending, Ledger, Plan, Results, SweepConfig};
 use afterimage::{RunError, sweeps};
 use serde_json::{Value, json};
 
 use crate::output::{complain, say};
-use crate::sweep::Work;
+use crate::sweep::{Work, code};
 
 /// Bytes of a question, at most.
 const LONGEST: u64 = 16 << 20;
@@ -86,24 +86,7 @@ fn conclude(work: &Work<'_>, ending: &Ending, results: &Results) -> Result<u8, R
         sweeps::write_results(results, work.folder)?;
     }
     complain(&sweeps::counts(results));
-    Ok(match ending {
-        Ending::Interrupted(signal) => {
-            complain(&format!(
-                "interrupted by signal {signal}; the same command goes on with this sweep"
-            ));
-            u8::try_from(128 + signal).unwrap_or(130)
-        }
-        Ending::Halted(why) => {
-            complain(&format!("trials are left: {why}"));
-            if results.count(State::Failed) > 0 {
-                5
-            } else {
-                0
-            }
-        }
-        Ending::Complete if results.count(State::Failed) > 0 => 5,
-        Ending::Complete => 0,
-    })
+    Ok(code(ending, results))
 }
 
 fn answer(line: &Value) {

@@ -1,10 +1,11 @@
 //! The command `new`.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use afterimage::{NewOptions, Recipe, Registry, RunError, new_config, recipes, write_new};
-use clap::Args;
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Arg, Args, Command};
 
 use crate::output::say;
 
@@ -18,10 +19,10 @@ pub struct New {
     #[arg(long, value_name = "DIR|KIND:PATH")]
     pub data: Option<String>,
     /// What the encoder is trained for; by default simclr.
-    #[arg(long, value_parser = words(|recipe| &recipe.objective))]
+    #[arg(long, value_parser = Words(|recipe| &recipe.objective))]
     pub objective: Option<String>,
     /// The encoder; by default the first that there is a recipe with.
-    #[arg(long, value_parser = words(|recipe| &recipe.encoder))]
+    #[arg(long, value_parser = Words(|recipe| &recipe.encoder))]
     pub encoder: Option<String>,
     /// The quickstart: two encoders on 400 of the images in the program, which memorize some of them and
     /// show it, in a minute or two.
@@ -29,15 +30,38 @@ pub struct New {
     pub quickstart: bool,
 }
 
-/// What the recipes have, each once.
-fn words(of: fn(&'static Recipe) -> &'static str) -> PossibleValuesParser {
-    let mut words: Vec<&'static str> = Vec::new();
-    for word in recipes().iter().map(of) {
-        if !words.contains(&word) {
-            words.push(word);
+/// One of what the recipes have; they are read when a value is given or listed, not by every command.
+#[derive(Clone)]
+struct Words(fn(&'static Recipe) -> &'static str);
+
+impl Words {
+    /// Each once.
+    fn all(&self) -> Vec<&'static str> {
+        let mut words: Vec<&'static str> = Vec::new();
+        for word in recipes().iter().map(self.0) {
+            if !words.contains(&word) {
+                words.push(word);
+            }
         }
+        words
     }
-    PossibleValuesParser::new(words)
+}
+
+impl TypedValueParser for Words {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        argument: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<String, clap::Error> {
+        PossibleValuesParser::new(self.all()).parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(self.all().into_iter().map(PossibleValue::new)))
+    }
 }
 
 /// Writes a config; its result is the exit code.

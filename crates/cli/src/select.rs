@@ -125,6 +125,7 @@ fn select(arguments: &Select) -> Result<(), SelectError> {
     drop(alive);
     let known = Known {
         labels: labels.as_ref(),
+        classes: labels.as_ref().map(|labels| classes(labels, &coreset)),
         ids: ids.as_deref(),
         at_random: at_random.as_ref(),
         control_seconds,
@@ -185,10 +186,12 @@ fn tell(arguments: &Select, samples: usize, known: &Known<'_>, coreset: &Coreset
         }
         say(&format!("{}\n", list(ids, known.labels, coreset)));
     }
-    let counts = known.labels.map(|labels| classes(labels, coreset));
     say(&format!(
         "{}{} of {} samples; {cost}; {:.2} s to build, {:.2} s to select\n{}\n",
-        counts.map_or(String::new(), |counts| classes_told(&counts)),
+        known
+            .classes
+            .as_deref()
+            .map_or_else(String::new, classes_told),
         coreset.indices.len(),
         samples,
         coreset.build_seconds,
@@ -207,6 +210,8 @@ fn repeated(coreset: &Coreset) -> usize {
 /// What is known of the samples and of the choice beside it.
 struct Known<'a> {
     labels: Option<&'a Labels>,
+    /// Chosen and all samples of each class.
+    classes: Option<Vec<(String, usize, usize)>>,
     ids: Option<&'a [String]>,
     at_random: Option<&'a AtRandom>,
     control_seconds: f64,
@@ -221,16 +226,17 @@ fn summary(
 ) -> serde_json::Value {
     let storages: Vec<&str> = coreset.plan.storages().iter().map(|s| s.name()).collect();
     let leans = arguments.strategy == Strategy::Memorization.name();
-    let by_class = known.labels.map(|labels| {
-        let counts = classes(labels, coreset).into_iter();
-        let counts = counts.map(|(name, chosen, all)| (name, json!({"chosen": chosen, "of": all})));
+    let by_class = known.classes.as_ref().map(|classes| {
+        let counts = classes
+            .iter()
+            .map(|(name, chosen, all)| (name.clone(), json!({"chosen": chosen, "of": all})));
         counts.collect::<serde_json::Map<_, _>>()
     });
     json!({
         "embeddings": arguments.embeddings.display().to_string(),
         "samples": points.len(),
         "id": arguments.id,
-        "classes": known.labels.map(|labels| labels.names.len()),
+        "classes": known.classes.as_ref().map(Vec::len),
         "by_class": by_class,
         "groups": coreset.plan.groups.len(),
         "count": coreset.indices.len(),

@@ -22,6 +22,7 @@ pub(crate) fn settings(arguments: &Select) -> Result<Settings<'static>, SelectEr
         .find(|(name, _)| *name == arguments.strategy);
     let strategy = strategy.map_or(Strategy::FacilityLocation, |(_, strategy)| *strategy);
     refuse_unused(arguments, strategy)?;
+    check_rows(arguments, strategy)?;
     let storages = [
         Storage::Dense,
         Storage::Half,
@@ -142,7 +143,7 @@ fn refuse_unused(arguments: &Select, strategy: Strategy) -> Result<(), SelectErr
             "cap",
             "cannot be set: `craig` weighs by whole cluster sizes, `grad-match` by its own fit",
         ),
-        _ => check_rows(arguments, strategy),
+        _ => Ok(()),
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
+use afterimage::config::Loaded;
 use afterimage::sweep::{
     Ending, Engine, Executor, Folder, Ledger, Local, Note, Plan, Program, Results, Rules,
     SearchKind, Slurm, State, Status, SweepConfig, SweepError, Trial, Verdict, replay, same_sweep,
@@ -145,7 +146,7 @@ fn sweep(registry: &Registry, arguments: &Sweep, program: Option<PathBuf>) -> Re
         false => Some(folder.lock()?),
     };
     if !plan.searches.is_empty() {
-        plan = sweeps::plan_so_far(registry, &loaded, &file, &folder)?;
+        plan = sweeps::plan_so_far(registry, &loaded, &file, plan, &folder)?;
     }
     let (ending, results) = if arguments.report {
         (Ending::Complete, standing_results(config, &plan, &folder)?)
@@ -167,32 +168,10 @@ fn sweep(registry: &Registry, arguments: &Sweep, program: Option<PathBuf>) -> Re
             signal,
             over: Rc::default(),
         };
-        let mut retry = arguments.retry_failed;
         if arguments.ask_tell {
             return ask_tell::serve(&work, &loaded, &file, plan);
         }
-        loop {
-            let (ending, results) = work.through(&plan, retry)?;
-            retry = false;
-            let next = match ending {
-                Ending::Complete => sweeps::next_plan(registry, &loaded, &file, &plan, &folder)?,
-                _ => None,
-            };
-            let Some(next) = next else {
-                if ending == Ending::Complete {
-                    sweeps::ended_early(&plan)
-                        .iter()
-                        .for_each(|line| complain(line));
-                }
-                break (ending, results);
-            };
-            // A page of what there is, while the next ones run.
-            sweeps::write_results(&results, &folder)?;
-            plan = next;
-            sweeps::generations(&plan)
-                .iter()
-                .for_each(|line| complain(line));
-        }
+        work.to_the_end(&loaded, &file, plan)?
     };
     sweeps::write_results(&results, &folder)?;
     Ok(conclude(arguments, &ending, &results, &folder))
@@ -237,6 +216,40 @@ impl Work<'_> {
         let standings = engine.standings();
         let results = Results::gather(&config.name, &config.judged(), plan, folder, standings);
         Ok((ending, results.asked(plan, engine.begun())))
+    }
+
+    /// Runs all trials of `plan` and those that its searches ask for from their results.
+    fn to_the_end(
+        &self,
+        loaded: &Loaded<SweepConfig>,
+        file: &Path,
+        mut plan: Plan,
+    ) -> Result<(Ending, Results), RunError> {
+        let mut retry = self.arguments.retry_failed;
+        loop {
+            let (ending, results) = self.through(&plan, retry)?;
+            retry = false;
+            let next = match ending {
+                Ending::Complete => {
+                    sweeps::next_plan(self.registry, loaded, file, &plan, self.folder)?
+                }
+                _ => None,
+            };
+            let Some(next) = next else {
+                if ending == Ending::Complete {
+                    sweeps::ended_early(&plan)
+                        .iter()
+                        .for_each(|line| complain(line));
+                }
+                return Ok((ending, results));
+            };
+            // A page of what there is, while the next ones run.
+            sweeps::write_results(&results, self.folder)?;
+            plan = next;
+            sweeps::generations(&plan)
+                .iter()
+                .for_each(|line| complain(line));
+        }
     }
 }
 
@@ -308,6 +321,11 @@ fn conclude(arguments: &Sweep, ending: &Ending, results: &Results, folder: &Fold
     if arguments.json {
         say(&format!("{}\n", results.json()));
     }
+    code(ending, results)
+}
+
+/// Tells why a sweep ended, if not because all is done; gives the exit code.
+pub(crate) fn code(ending: &Ending, results: &Results) -> u8 {
     match ending {
         Ending::Interrupted(signal) => {
             complain(&format!(
@@ -318,10 +336,10 @@ fn conclude(arguments: &Sweep, ending: &Ending, results: &Results, folder: &Fold
         Ending::Halted(why) => complain(&format!("trials are left: {why}")),
         Ending::Complete => {}
     }
-    if results.count(State::Failed) > 0 {
-        return 5;
+    match results.count(State::Failed) {
+        0 => 0,
+        _ => 5,
     }
-    0
 }
 
 /// What happens, one line each, on standard error.

@@ -3,6 +3,7 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod pruned;
 mod run;
 
 use std::collections::BTreeMap;
@@ -10,60 +11,12 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use burn::tensor::Bytes;
-use burn_pack::Reader;
+use pruned::{checkpoint, chosen, pruned, tensors};
 use run::kill::{draw, killed};
 use run::{
     EPOCH, Place, TINY, afterimage, assert_same, call, checkpoints, ends, finish, plugin, resume,
     tiny_pair, with_every_observer,
 };
-
-/// A pruner with these settings beside UnitMem.
-fn pruned(text: &str, settings: &str) -> String {
-    format!(
-        "{text}{}\n[[plugins]]\nkind = \"prune\"\n{settings}\n",
-        plugin("unitmem")
-    )
-}
-
-/// Values and shapes of a record by name.
-type Tensors = BTreeMap<String, (Vec<f32>, Vec<usize>)>;
-
-fn tensors(file: &Path) -> Tensors {
-    let bytes = Bytes::from_bytes_vec(fs::read(file).unwrap());
-    let tensors = Reader::from_bytes(bytes).unwrap().into_tensors().unwrap();
-    tensors
-        .into_iter()
-        .map(|tensor| {
-            let (name, _, shape, _, bytes) = tensor.into_parts().unwrap();
-            let values = bytes.chunks_exact(4);
-            let values = values.map(|v| f32::from_le_bytes(v.try_into().unwrap()));
-            (name, (values.collect(), shape.to_vec()))
-        })
-        .collect()
-}
-
-fn checkpoint(run: &Path, step: u64) -> std::path::PathBuf {
-    run.join(format!("checkpoints/step-{step:08}"))
-}
-
-/// Units that the pruner chose, by group.
-fn chosen(run: &Path) -> BTreeMap<String, Vec<usize>> {
-    let text = fs::read_to_string(run.join("decisions.jsonl")).unwrap();
-    let mut chosen: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for line in text
-        .lines()
-        .filter(|line| line.contains("\"kind\":\"mask\""))
-    {
-        assert!(line.contains("\"outcome\":\"applied\""), "{line}");
-        let (_, what) = line.split_once(" units of ").unwrap();
-        let (site, rest) = what.split_once(": [").unwrap();
-        let (units, _) = rest.split_once(']').unwrap();
-        let units = units.split(", ").map(|unit| unit.parse::<usize>().unwrap());
-        chosen.entry(site.to_owned()).or_default().extend(units);
-    }
-    chosen
-}
 
 #[test]
 fn pruned_units_get_no_update_and_others_do() {
@@ -366,92 +319,6 @@ fn a_pruned_run_is_compacted_and_probed() {
     assert!(!again.exists());
     finish(afterimage().arg("compact").arg(&run).arg("--out").arg(&out))
         .expect(2, &["this is there already"]);
-}
-
-#[test]
-fn steps_are_listed_before_the_run() {
-    let place = Place::new();
-    let settings = "fraction = 0.4\ncompact = \"at_end\"\n\
-                    schedule = { kind = \"linear\", begin = 0, end = 2 }";
-    let config = place.write("config.toml", &pruned(TINY, settings));
-    let listed = call(["check", config.to_str().unwrap()]).expect(0, &[]).out;
-    assert!(
-        listed.contains("after epoch 1: 20.0 % of the units are gone\n"),
-        "{listed}"
-    );
-    assert!(
-        listed
-            .contains("after epoch 2: 40.0 % of the units are gone, and the model is made smaller"),
-        "{listed}"
-    );
-}
-
-#[test]
-fn what_cannot_be_pruned_is_told() {
-    let place = Place::new();
-    let refused = |name: &str, text: &str, code: i32, words: &[&str]| {
-        let config = place.write(&format!("{name}.toml"), text);
-        let mut command = afterimage();
-        command
-            .arg("run")
-            .arg(config)
-            .arg("--out")
-            .arg(place.path(name));
-        finish(&mut command).expect(code, words);
-    };
-    let alone = |settings: &str| format!("{TINY}\n[[plugins]]\nkind = \"prune\"\n{settings}\n");
-    refused(
-        "alone",
-        &alone(""),
-        2,
-        &["prune", "unitmem.scores", "alone.toml:"],
-    );
-    refused(
-        "all",
-        &pruned(TINY, "fraction = 1.0"),
-        2,
-        &["all.toml:", "fraction", "below 1"],
-    );
-    refused("typo", &pruned(TINY, "fracton = 0.1"), 2, &["fracton"]);
-    let late = "schedule = { kind = \"one_shot\", epoch = 9 }";
-    refused(
-        "late",
-        &pruned(TINY, late),
-        2,
-        &["late.toml:", "schedule", "prunes after epoch 9", "3 epochs"],
-    );
-    let protected = "protect = [\"encoder.*\"]";
-    refused(
-        "protected",
-        &pruned(TINY, protected),
-        1,
-        &["no unit may be pruned"],
-    );
-    let nothing = "groups = \"decoder.*\"";
-    refused(
-        "nothing",
-        &pruned(TINY, nothing),
-        1,
-        &["matches nothing", "encoder.res1"],
-    );
-    let stale = pruned(TINY, "schedule = { kind = \"one_shot\", epoch = 3 }")
-        .replace("points = 40", "every = \"2 epochs\"\npoints = 40");
-    refused(
-        "stale",
-        &stale,
-        1,
-        &["of epoch 2", "after epoch 3", "every"],
-    );
-    let missing = pruned(TINY, "score = \"taylor\"")
-        + "\n[[plugins]]\nkind = \"taylor\"\nevery = \"200 steps\"\n";
-    refused(
-        "missing",
-        &missing,
-        1,
-        &["no score `taylor`", "end of epoch 1"],
-    );
-    let macs = pruned(TINY, "of = \"macs\"\ncouple = false");
-    refused("macs", &macs, 2, &["couple"]);
 }
 
 #[test]

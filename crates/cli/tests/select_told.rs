@@ -39,15 +39,21 @@ fn ids_of_a_column_stand_in_the_results_and_are_no_feature() {
         assert_eq!(table.columns[2], column);
         // The table of the results names its samples again.
         let again = place.path("out").join("coreset.parquet");
-        let out = place.path("again");
-        let mut command = afterimage();
-        command
-            .arg("select")
-            .arg(again)
-            .args(["--count", "1", "--id", "id", "--ignore", "index"]);
-        let ended = finish(command.arg("--out").arg(&out)).expect(0, &[]);
-        assert!(ended.out.contains("First of the chosen samples"));
-        fs::remove_dir_all(out).unwrap();
+        // So does a folder of tables by epoch, of which the last is read.
+        let tables = place.path("tables");
+        fs::create_dir_all(&tables).unwrap();
+        fs::copy(&again, tables.join("epoch-0002.parquet")).unwrap();
+        for input in [again, tables] {
+            let out = place.path("again");
+            let mut command = afterimage();
+            command
+                .arg("select")
+                .arg(input)
+                .args(["--count", "1", "--id", "id", "--ignore", "index"]);
+            let ended = finish(command.arg("--out").arg(&out)).expect(0, &[]);
+            assert!(ended.out.contains("First of the chosen samples"));
+            fs::remove_dir_all(out).unwrap();
+        }
         fs::remove_dir_all(place.path("out")).unwrap();
     }
     let all = ["--count", "5", "--id", "name", "--ignore", "kind"];

@@ -14,22 +14,13 @@ impl Selection<'_> {
     /// # Errors
     /// Threads that the system refuses.
     pub fn random_costs(&self, draws: u64) -> Result<Vec<f64>, CoresetError> {
-        let threads = self.settings.threads;
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .map_err(|error| CoresetError::Setting {
-                key: "threads",
-                reason: format!("{threads} cannot be started: {error}"),
-            })?;
-        Ok(pool.install(|| {
+        Ok(self.pool()?.install(|| {
             let seeds = (1..=draws).map(|draw| self.settings.seed.wrapping_add(draw));
             seeds.map(|seed| self.random_cost(seed)).collect()
         }))
     }
 
     fn random_cost(&self, seed: u64) -> f64 {
-        let points = self.evidence.points;
         let groups = self.groups.iter().zip(&self.counts).enumerate();
         let cost = |(group, (ids, count)): (usize, (&Vec<usize>, &usize))| {
             if *count == 0 {
@@ -37,11 +28,9 @@ impl Selection<'_> {
             }
             let all: Vec<usize> = (0..ids.len()).collect();
             let order = Draws::new(seed, Purpose::Subset, group as u64).choose(&all, *count);
-            let cloud = Cloud::new(points, ids, self.plan.groups[group].turned);
+            let cloud = Cloud::new(self.evidence.points, ids, self.plan.groups[group].turned);
             let owners = owners(&cloud, &order, Team::All);
-            let nearest =
-                |(id, owner): (&usize, &u32)| points.distance(*id, ids[order[*owner as usize]]);
-            ids.iter().zip(&owners).map(nearest).sum()
+            self.cost(ids, &order, &owners)
         };
         groups.map(cost).sum()
     }

@@ -180,13 +180,7 @@ impl<'a> Selection<'a> {
         if self.settings.threads == 1 {
             return alone(Team::Alone);
         }
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(self.settings.threads)
-            .build()
-            .map_err(|error| CoresetError::Setting {
-                key: "threads",
-                reason: format!("{} cannot be started: {error}", self.settings.threads),
-            })?;
+        let pool = self.pool()?;
         if at_a_time == 1 {
             return pool.install(|| alone(Team::All));
         }
@@ -213,6 +207,25 @@ impl<'a> Selection<'a> {
         let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
         done.sort_by_key(|(group, _)| *group);
         done.into_iter().map(|(_, part)| part).collect()
+    }
+
+    /// The threads of the settings.
+    pub(crate) fn pool(&self) -> Result<rayon::ThreadPool, CoresetError> {
+        let threads = self.settings.threads;
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        pool.build().map_err(|error| CoresetError::Setting {
+            key: "threads",
+            reason: format!("{threads} cannot be started: {error}"),
+        })
+    }
+
+    /// The distances of the samples `ids` of a group to those of `order` that own them, added up.
+    pub(crate) fn cost(&self, ids: &[usize], order: &[usize], owners: &[u32]) -> f64 {
+        let nearest = |(id, owner): (&usize, &u32)| {
+            let owner = ids[order[*owner as usize]];
+            self.evidence.points.distance(*id, owner)
+        };
+        ids.iter().zip(owners).map(nearest).sum()
     }
 
     fn part(
@@ -268,12 +281,7 @@ impl<'a> Selection<'a> {
             Some(weights) => weights,
             None => self.weights(&cloud, &chosen.order, &owners, team),
         };
-        let nearest = |(id, owner): (&usize, &u32)| {
-            self.evidence
-                .points
-                .distance(*id, ids[chosen.order[*owner as usize]])
-        };
-        let cost: f64 = ids.iter().zip(&owners).map(nearest).sum();
+        let cost = self.cost(ids, &chosen.order, &owners);
         Ok(Part {
             order: chosen.order.iter().map(|position| ids[*position]).collect(),
             weights,

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use afterimage_hooks::{
-    Column, Declare, EpochEnd, EpochEndCx, Every, Fault, ModelView, Plugin, PluginState, RunStart,
-    RunStartCx, SampleId, Samples, Scope, SiteKind, Split, Table,
+    Column, Declare, EpochEnd, Every, Fault, ModelView, Plugin, PluginState, RunStart, SampleId,
+    Samples, Scope, SiteKind, Split, Table,
 };
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,7 @@ use crate::area::Area;
 use crate::distance::{Distance, Pairs};
 use crate::dose_report::{DoseMeasure, DosePoints, DoseScores, publish_doses};
 use crate::layermem::{alignment_gap, standard_error};
+use crate::looking::Looking;
 use crate::probe_points::{chosen_of, too_few, too_large, too_many};
 
 /// Views of a point; every one is compared with every other.
@@ -131,31 +132,22 @@ impl AlignmentGap {
             initial: BTreeMap::new(),
         }
     }
+}
 
-    fn start(&mut self, cx: &mut RunStartCx<'_>) -> Result<(), Fault> {
-        if let Some((key, problem)) = self.config.problems().into_iter().next() {
-            return Err(Fault::new(format!("`{key}`: {problem}")));
-        }
-        let (model, samples) = (cx.model, cx.samples);
-        self.look(&mut cx.scope, model, samples)
-    }
+impl Looking for AlignmentGap {
+    const WITHOUT_SAMPLES: &'static str =
+        "alignment-gap needs samples to look at, which this model's host does not show";
 
-    fn epoch(&mut self, cx: &mut EpochEndCx<'_>) -> Result<(), Fault> {
-        let (model, samples) = (cx.model, cx.samples);
-        self.look(&mut cx.scope, model, samples)
+    fn problems(&self) -> Vec<(&'static str, String)> {
+        self.config.problems()
     }
 
     fn look(
         &mut self,
         scope: &mut Scope<'_>,
         model: &dyn ModelView,
-        samples: Option<&dyn Samples>,
+        samples: &dyn Samples,
     ) -> Result<(), Fault> {
-        let samples = samples.ok_or_else(|| {
-            Fault::new(
-                "alignment-gap needs samples to look at, which this model's host does not show",
-            )
-        })?;
         let seed = scope.run().seed;
         let all =
             |split| -> Vec<SampleId> { (0..samples.len(split) as u32).map(SampleId).collect() };
@@ -212,7 +204,9 @@ impl AlignmentGap {
         }
         Ok(())
     }
+}
 
+impl AlignmentGap {
     /// The scalars of one layer.
     fn figures(
         &mut self,

@@ -89,12 +89,7 @@ impl ClassMeans {
     /// # Errors
     /// Another number of units.
     pub fn merge(&mut self, other: &Self) -> Result<(), MemoryError> {
-        if self.units != other.units {
-            return Err(MemoryError::Units {
-                left: self.units,
-                right: other.units,
-            });
-        }
+        MemoryError::same_units(self.units, other.units)?;
         for (label, theirs) in &other.classes {
             let class = self.class(*label);
             class.points += theirs.points;

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use afterimage_hooks::{
-    Declare, EpochEnd, EpochEndCx, Every, Fault, LabelAccess, ModelView, Plugin, PluginState,
-    RunInfo, RunStart, RunStartCx, SampleId, Samples, Scope, SiteKind, Split,
+    Declare, EpochEnd, Every, Fault, LabelAccess, ModelView, Plugin, PluginState, RunInfo,
+    RunStart, SampleId, Samples, Scope, SiteKind, Split,
 };
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,7 @@ use crate::class_means::ClassMeans;
 use crate::class_scores::ClassScores;
 use crate::classmem_report::{ClassReport, publish};
 use crate::cross_fit::CrossFit;
+use crate::looking::Looking;
 use crate::measure::{Measured, Probe};
 use crate::probe_points::{points_to_probe, too_few, too_large};
 use crate::unitmem::Form;
@@ -113,29 +114,22 @@ impl ClassMemProbe {
     pub fn new(config: ClassMemConfig) -> Self {
         Self { config }
     }
+}
 
-    fn start(&mut self, cx: &mut RunStartCx<'_>) -> Result<(), Fault> {
-        if let Some((key, problem)) = self.config.problems().into_iter().next() {
-            return Err(Fault::new(format!("`{key}`: {problem}")));
-        }
-        let (model, samples) = (cx.model, cx.samples);
-        self.look(&mut cx.scope, model, samples)
-    }
+impl Looking for ClassMemProbe {
+    const WITHOUT_SAMPLES: &'static str =
+        "classmem needs samples to look at, which this model's host does not show";
 
-    fn epoch(&mut self, cx: &mut EpochEndCx<'_>) -> Result<(), Fault> {
-        let (model, samples) = (cx.model, cx.samples);
-        self.look(&mut cx.scope, model, samples)
+    fn problems(&self) -> Vec<(&'static str, String)> {
+        self.config.problems()
     }
 
     fn look(
-        &self,
+        &mut self,
         scope: &mut Scope<'_>,
         model: &dyn ModelView,
-        samples: Option<&dyn Samples>,
+        samples: &dyn Samples,
     ) -> Result<(), Fault> {
-        let samples = samples.ok_or_else(|| {
-            Fault::new("classmem needs samples to look at, which this model's host does not show")
-        })?;
         let config = &self.config;
         let probe = Probe {
             tap: config.map.tap(&config.sites, &config.kinds),
@@ -184,7 +178,9 @@ impl ClassMemProbe {
         })?;
         Ok(())
     }
+}
 
+impl ClassMemProbe {
     /// The points of `split` with their classes, at least two of them.
     fn labels(
         &self,

@@ -63,3 +63,13 @@ pub enum MemoryError {
         right: Form,
     },
 }
+
+impl MemoryError {
+    /// Checks that two states or scores have the same number of units.
+    pub(crate) fn same_units(left: usize, right: usize) -> Result<(), Self> {
+        match left == right {
+            true => Ok(()),
+            false => Err(Self::Units { left, right }),
+        }
+    }
+}

@@ -1,8 +1,8 @@
 //! The plugin `layermem`: LayerMem of a pair of encoders, with its controls.
 
 use afterimage_hooks::{
-    Declare, EpochEnd, EpochEndCx, Every, Fault, ModelView, PairSets, Plugin, PluginState,
-    RunStart, RunStartCx, SampleId, Samples, Scope, SiteKind, Split,
+    Declare, EpochEnd, Every, Fault, ModelView, PairSets, Plugin, PluginState, RunStart, SampleId,
+    Samples, Scope, SiteKind, Split,
 };
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +11,7 @@ use crate::distance::{Distance, Pairs};
 use crate::dose_report::{DoseMeasure, DosePoints, DoseScores, publish_doses};
 use crate::layer_scores::{LayerScore, LayerScores};
 use crate::layermem::{LayerForm, LayerMem};
+use crate::looking::Looking;
 use crate::probe_points::{chosen_of, too_few, too_large, too_many};
 use crate::publish_layers::publish;
 use crate::remembered;
@@ -160,29 +161,22 @@ impl LayerMemProbe {
     pub fn new(config: LayerMemConfig) -> Self {
         Self { config }
     }
+}
 
-    fn start(&mut self, cx: &mut RunStartCx<'_>) -> Result<(), Fault> {
-        if let Some((key, problem)) = self.config.problems().into_iter().next() {
-            return Err(Fault::new(format!("`{key}`: {problem}")));
-        }
-        let (model, samples) = (cx.model, cx.samples);
-        self.look(&mut cx.scope, model, samples)
-    }
+impl Looking for LayerMemProbe {
+    const WITHOUT_SAMPLES: &'static str =
+        "layermem needs samples to look at, which this model's host does not show";
 
-    fn epoch(&mut self, cx: &mut EpochEndCx<'_>) -> Result<(), Fault> {
-        let (model, samples) = (cx.model, cx.samples);
-        self.look(&mut cx.scope, model, samples)
+    fn problems(&self) -> Vec<(&'static str, String)> {
+        self.config.problems()
     }
 
     fn look(
-        &self,
+        &mut self,
         scope: &mut Scope<'_>,
         model: &dyn ModelView,
-        samples: Option<&dyn Samples>,
+        samples: &dyn Samples,
     ) -> Result<(), Fault> {
-        let samples = samples.ok_or_else(|| {
-            Fault::new("layermem needs samples to look at, which this model's host does not show")
-        })?;
         let (Some(sets), Some(reference)) = (&scope.run().pair, model.reference()) else {
             return Err(Fault::new(
                 "layermem compares with a reference encoder, which this host does not show; use \
@@ -242,7 +236,9 @@ impl LayerMemProbe {
         }
         scope.provide(scores)
     }
+}
 
+impl LayerMemProbe {
     /// LayerMem of the points of each dose and of their partners, layer by layer.
     fn doses(
         &self,

@@ -41,6 +41,7 @@ mod exact_sum;
 mod layer_scores;
 mod layermem;
 mod layermem_probe;
+mod looking;
 mod measure;
 mod memory_left;
 mod owned_area;

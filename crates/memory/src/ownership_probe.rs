@@ -1,13 +1,14 @@
 //! The plugin `ownership`: the test of ownership in both encoders of a pair.
 
 use afterimage_hooks::{
-    Column, Declare, EpochEnd, EpochEndCx, Every, Fault, ModelView, Plugin, PluginState, RunStart,
-    RunStartCx, SampleId, Samples, Scope, SiteKind, Split, Table,
+    Column, Declare, EpochEnd, Every, Fault, ModelView, Plugin, PluginState, RunStart, SampleId,
+    Samples, Scope, SiteKind, Split, Table,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::activation_map::ActMap;
 use crate::error::MemoryError;
+use crate::looking::Looking;
 use crate::measure::{Measured, Probe};
 use crate::ownership_test::OwnershipTest;
 use crate::probe_points::{chosen_of, too_few, too_large, too_many};
@@ -108,29 +109,22 @@ impl OwnershipProbe {
     pub fn new(config: OwnershipConfig) -> Self {
         Self { config }
     }
+}
 
-    fn start(&mut self, cx: &mut RunStartCx<'_>) -> Result<(), Fault> {
-        if let Some((key, problem)) = self.config.problems().into_iter().next() {
-            return Err(Fault::new(format!("`{key}`: {problem}")));
-        }
-        let (model, samples) = (cx.model, cx.samples);
-        self.look(&mut cx.scope, model, samples)
-    }
+impl Looking for OwnershipProbe {
+    const WITHOUT_SAMPLES: &'static str =
+        "ownership needs samples to look at, which this model's host does not show";
 
-    fn epoch(&mut self, cx: &mut EpochEndCx<'_>) -> Result<(), Fault> {
-        let (model, samples) = (cx.model, cx.samples);
-        self.look(&mut cx.scope, model, samples)
+    fn problems(&self) -> Vec<(&'static str, String)> {
+        self.config.problems()
     }
 
     fn look(
-        &self,
+        &mut self,
         scope: &mut Scope<'_>,
         model: &dyn ModelView,
-        samples: Option<&dyn Samples>,
+        samples: &dyn Samples,
     ) -> Result<(), Fault> {
-        let samples = samples.ok_or_else(|| {
-            Fault::new("ownership needs samples to look at, which this model's host does not show")
-        })?;
         let run = scope.run();
         let (Some(sets), Some(reference)) = (&run.pair, model.reference()) else {
             return Err(Fault::new(
@@ -146,7 +140,9 @@ impl OwnershipProbe {
         self.publish(scope, &tests);
         Ok(())
     }
+}
 
+impl OwnershipProbe {
     /// The tests of one encoder: site by site, then all sites together.
     fn tests(
         &self,

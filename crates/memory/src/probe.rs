@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use afterimage_hooks::{
-    Declare, EpochEnd, EpochEndCx, Every, Fault, ModelView, Plugin, PluginState, RunStart,
-    RunStartCx, SampleId, Samples, Scope, SiteKind, Split, TapSpec,
+    Declare, EpochEnd, Every, Fault, ModelView, Plugin, PluginState, RunStart, SampleId, Samples,
+    Scope, SiteKind, Split, TapSpec,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::activation_map::ActMap;
 use crate::dose_report::{DoseMeasure, DosePoints, DoseScores, publish_doses};
+use crate::looking::Looking;
 use crate::measure::{Measured, Probe};
 use crate::owned_area::owned_areas;
 use crate::owner_report::{Detail, Side, point_table};
@@ -169,29 +170,21 @@ impl UnitMemProbe {
             memory: Memory::default(),
         }
     }
+}
 
-    fn start(&mut self, cx: &mut RunStartCx<'_>) -> Result<(), Fault> {
-        if let Some((key, problem)) = self.config.problems().into_iter().next() {
-            return Err(Fault::new(format!("`{key}`: {problem}")));
-        }
-        let (model, samples) = (cx.model, cx.samples);
-        self.look(&mut cx.scope, model, samples)
-    }
+impl Looking for UnitMemProbe {
+    const WITHOUT_SAMPLES: &'static str = "unitmem needs samples to look at, which this model's host does not show; use `unitmem-streaming`";
 
-    fn epoch(&mut self, cx: &mut EpochEndCx<'_>) -> Result<(), Fault> {
-        let (model, samples) = (cx.model, cx.samples);
-        self.look(&mut cx.scope, model, samples)
+    fn problems(&self) -> Vec<(&'static str, String)> {
+        self.config.problems()
     }
 
     fn look(
         &mut self,
         scope: &mut Scope<'_>,
         model: &dyn ModelView,
-        samples: Option<&dyn Samples>,
+        samples: &dyn Samples,
     ) -> Result<(), Fault> {
-        let samples = samples.ok_or_else(|| {
-            Fault::new("unitmem needs samples to look at, which this model's host does not show; use `unitmem-streaming`")
-        })?;
         let probe = Probe {
             tap: self.config.tap(),
             form: self.config.form,
@@ -243,7 +236,9 @@ impl UnitMemProbe {
             sites: scores,
         })
     }
+}
 
+impl UnitMemProbe {
     fn publish(
         &self,
         scope: &mut Scope<'_>,

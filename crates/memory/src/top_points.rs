@@ -57,11 +57,8 @@ impl TopPoints {
     /// # Errors
     /// Another number of units.
     pub fn merge(&mut self, other: &Self) -> Result<(), MemoryError> {
-        let (left, right) = (self.values.len(), other.values.len());
-        if left != right {
-            return Err(MemoryError::Units { left, right });
-        }
-        for unit in 0..left {
+        MemoryError::same_units(self.values.len(), other.values.len())?;
+        for unit in 0..self.values.len() {
             for (id, value) in other.of(unit) {
                 self.take(unit, id, value);
             }

@@ -65,12 +65,7 @@ impl UnitBuffer {
     /// # Errors
     /// Another number of units; a point that is in both.
     pub fn merge(&mut self, other: &Self) -> Result<(), MemoryError> {
-        if self.units != other.units {
-            return Err(MemoryError::Units {
-                left: self.units,
-                right: other.units,
-            });
-        }
+        MemoryError::same_units(self.units, other.units)?;
         for (id, row) in &other.rows {
             self.insert(*id, row.clone())?;
         }

@@ -119,12 +119,7 @@ impl UnitState {
     /// # Errors
     /// Another number of units.
     pub fn merge(&mut self, other: &Self) -> Result<(), MemoryError> {
-        if self.units() != other.units() {
-            return Err(MemoryError::Units {
-                left: self.units(),
-                right: other.units(),
-            });
-        }
+        MemoryError::same_units(self.units(), other.units())?;
         for unit in 0..self.units() {
             let column = Column {
                 highest: other.highest[unit],

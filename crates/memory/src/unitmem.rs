@@ -125,12 +125,7 @@ impl UnitMem {
 
     /// Checks that `self` and `other` have the same number of units.
     pub(crate) fn same_units(&self, other: &Self) -> Result<(), MemoryError> {
-        let (left, right) = (self.scores.len(), other.scores.len());
-        if left == right {
-            Ok(())
-        } else {
-            Err(MemoryError::Units { left, right })
-        }
+        MemoryError::same_units(self.scores.len(), other.scores.len())
     }
 }
 

@@ -161,6 +161,21 @@ impl ResNet9 {
         let branch = self.res2b.forward(branch, taps);
         pooled(taps.visit4(RES2, add(branch, skip, false)))
     }
+
+    /// All blocks, in the order in which they are passed.
+    fn blocks(&self) -> [&ConvBlock; 8] {
+        let Self {
+            prep,
+            layer1,
+            res1a,
+            res1b,
+            layer2,
+            layer3,
+            res2a,
+            res2b,
+        } = self;
+        [prep, layer1, res1a, res1b, layer2, layer3, res2a, res2b]
+    }
 }
 
 /// The maximum over a map, `[B, C]`.
@@ -235,19 +250,8 @@ impl Encoder for ResNet9 {
     }
 
     fn positions(&self, sides: [usize; 2]) -> Vec<(String, u64)> {
-        let Self {
-            prep,
-            layer1,
-            res1a,
-            res1b,
-            layer2,
-            layer3,
-            res2a,
-            res2b,
-        } = self;
         let mut sides = sides;
-        let blocks = [prep, layer1, res1a, res1b, layer2, layer3, res2a, res2b];
-        let positions = blocks.map(|block| {
+        let positions = self.blocks().map(|block| {
             let [conv, out] = block.sides(sides);
             sides = out;
             (block.reader(), (conv[0] * conv[1]) as u64)
@@ -263,19 +267,7 @@ impl Encoder for ResNet9 {
         self.forward(images, taps)
     }
     fn stages(&self) -> Vec<Vec<String>> {
-        let Self {
-            prep,
-            layer1,
-            res1a,
-            res1b,
-            layer2,
-            layer3,
-            res2a,
-            res2b,
-        } = self;
-        let mut stages = [prep, layer1, res1a, res1b, layer2, layer3, res2a, res2b]
-            .map(ConvBlock::site_names)
-            .to_vec();
+        let mut stages = self.blocks().map(ConvBlock::site_names).to_vec();
         stages[3].push(RES1.to_owned());
         stages[7].push(RES2.to_owned());
         stages

@@ -1,7 +1,7 @@
 //! What the training loop needs of an objective.
 
 use afterimage_hooks::SampleId;
-use afterimage_model::{AnyEncoder, Taps};
+use afterimage_model::{AnyEncoder, Encoder as _, ProjectionHead, Taps};
 use burn::module::Module;
 use burn::tensor::{Int, Tensor};
 
@@ -109,6 +109,27 @@ pub struct ObjectiveOutput {
 }
 
 impl ObjectiveOutput {
+    /// The output of an objective whose `losses`, of each sample and of all, are those of the projections of the
+    /// views, by which samples are compared.
+    pub(crate) fn of_projections(
+        encoder: &AnyEncoder,
+        projection: &ProjectionHead,
+        batch: ObjectiveBatch,
+        taps: &mut Taps,
+        losses: impl FnOnce(Tensor<2>) -> (Tensor<1>, Tensor<1>),
+    ) -> Self {
+        let embeddings = encoder.encode(batch.images, taps);
+        let projected = projection.forward(embeddings.clone());
+        let (per_sample, loss) = losses(projected.clone());
+        Self {
+            embeddings,
+            per_sample,
+            loss,
+            logits: None,
+            compared: Some(projected),
+        }
+    }
+
     /// The output of an objective whose loss is the mean of `per_sample` `[B]`.
     pub(crate) fn mean_of(embeddings: Tensor<2>, per_sample: Tensor<1>) -> Self {
         Self {

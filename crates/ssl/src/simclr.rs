@@ -57,6 +57,14 @@ impl SimClrConfig {
     }
 }
 
+impl SimClr {
+    /// The loss of each sample and its mean.
+    fn losses(&self, projected: Tensor<2>) -> (Tensor<1>, Tensor<1>) {
+        let per_sample = self.loss.per_sample(projected);
+        (per_sample.clone(), per_sample.mean())
+    }
+}
+
 impl Objective for SimClr {
     fn views(&self) -> usize {
         NtXent::VIEWS
@@ -68,17 +76,11 @@ impl Objective for SimClr {
         batch: ObjectiveBatch,
         taps: &mut Taps,
     ) -> ObjectiveOutput {
-        let embeddings = encoder.encode(batch.images, taps);
-        let projected = self.projection.forward(embeddings.clone());
-        let per_sample = self.loss.per_sample(projected.clone());
-        ObjectiveOutput {
-            compared: Some(projected),
-            ..ObjectiveOutput::mean_of(embeddings, per_sample)
-        }
+        let losses = |projected| self.losses(projected);
+        ObjectiveOutput::of_projections(encoder, &self.projection, batch, taps, losses)
     }
 
     fn compare(&self, compared: Tensor<2>) -> Option<(Tensor<1>, Tensor<1>)> {
-        let per_sample = self.loss.per_sample(compared);
-        Some((per_sample.clone(), per_sample.mean()))
+        Some(self.losses(compared))
     }
 }

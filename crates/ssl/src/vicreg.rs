@@ -182,16 +182,8 @@ impl Objective for VicReg {
         batch: ObjectiveBatch,
         taps: &mut Taps,
     ) -> ObjectiveOutput {
-        let embeddings = encoder.encode(batch.images, taps);
-        let projected = self.projection.forward(embeddings.clone());
-        let (per_sample, loss) = self.weights.loss(projected.clone());
-        ObjectiveOutput {
-            embeddings,
-            per_sample,
-            loss,
-            logits: None,
-            compared: Some(projected),
-        }
+        let losses = |projected| self.weights.loss(projected);
+        ObjectiveOutput::of_projections(encoder, &self.projection, batch, taps, losses)
     }
 
     fn compare(&self, compared: Tensor<2>) -> Option<(Tensor<1>, Tensor<1>)> {

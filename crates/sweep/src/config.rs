@@ -134,6 +134,14 @@ impl Direction {
             },
         }
     }
+
+    /// `value` as a number of which less is better.
+    pub(crate) fn loss(self, value: f64) -> f64 {
+        match self {
+            Self::Minimize => value,
+            Self::Maximize => -value,
+        }
+    }
 }
 
 /// A search: samples from ranges of keys.

@@ -7,7 +7,8 @@ use serde::Serialize;
 use crate::aims::Aim;
 use crate::compare::interval;
 use crate::config::Direction;
-use crate::results::{Configuration, Row};
+use crate::name::shown;
+use crate::results::Row;
 use crate::search::front::front;
 use crate::standing::State;
 
@@ -20,6 +21,48 @@ pub struct Mean {
     pub standard_error: Option<f64>,
     /// Its 95 % interval by Student's t; likewise.
     pub interval: Option<(f64, f64)>,
+}
+
+/// The trials that differ in their seed alone.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Configuration {
+    /// Its name.
+    pub name: String,
+    /// Its stage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage: Option<String>,
+    /// Its arm.
+    pub arm: Option<String>,
+    /// What it sets, by label, as text.
+    pub values: BTreeMap<String, String>,
+    /// Mean of the metric over the trials that are done; `None` without any.
+    pub mean: Option<f64>,
+    /// Standard error of that mean; `None` for fewer than two trials.
+    pub standard_error: Option<f64>,
+    /// Means of the scalars that the metric is drawn against.
+    pub against: BTreeMap<String, f64>,
+    /// Each of several aims over the trials that are done.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub aims: BTreeMap<String, Mean>,
+    /// Whether no other configuration of its stage dominates it, where there are several aims. Of one with a trial that
+    /// failed, was stopped or skipped, that is not so; `None` while one is not over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub front: Option<bool>,
+    /// Trials that are done.
+    pub done: usize,
+    /// Trials that were stopped early.
+    pub stopped: usize,
+    /// Trials that failed.
+    pub failed: usize,
+    /// Trials that were not started, because a run that they use is not there.
+    #[serde(skip_serializing_if = "is_none")]
+    pub skipped: usize,
+    /// Trials that are not over.
+    pub open: usize,
+}
+
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 /// Each aim over the trials of a configuration that are done.
@@ -44,6 +87,99 @@ pub(crate) fn aims(aims: &[Aim], members: &[&Row]) -> BTreeMap<String, Mean> {
     aims.iter().filter_map(of).collect()
 }
 
+/// The trials of each configuration, in the order in which configurations come first.
+pub(crate) fn by_configuration(rows: &[Row]) -> Vec<(&str, Vec<&Row>)> {
+    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut found: Vec<(&str, Vec<&Row>)> = Vec::new();
+    for row in rows {
+        let name = row.configuration.as_str();
+        let place = *places.entry(name).or_insert_with(|| {
+            found.push((name, Vec::new()));
+            found.len() - 1
+        });
+        if let Some((_, members)) = found.get_mut(place) {
+            members.push(row);
+        }
+    }
+    found
+}
+
+/// Means over seeds, best first, stage by stage.
+pub(crate) fn configurations(rows: &[Row]) -> Vec<Configuration> {
+    let mut stages: Vec<&Option<String>> = Vec::new();
+    for row in rows {
+        if !stages.contains(&&row.stage) {
+            stages.push(&row.stage);
+        }
+    }
+    let mut found: Vec<(Configuration, Direction)> = by_configuration(rows)
+        .into_iter()
+        .filter_map(|(name, members)| {
+            let first = members.first()?;
+            let count = |state| {
+                members
+                    .iter()
+                    .filter(|row| row.standing.state == state)
+                    .count()
+            };
+            let done = || {
+                members
+                    .iter()
+                    .filter(|row| row.standing.state == State::Done)
+            };
+            let values: Vec<f64> = done().filter_map(|row| row.standing.value).collect();
+            let (found, standard_error) = mean(&values);
+            let against = first.metric.against.iter().filter_map(|scalar| {
+                let values: Vec<f64> = done()
+                    .filter_map(|row| row.metrics.get(scalar).copied().flatten())
+                    .collect();
+                Some((scalar.clone(), mean(&values).0?))
+            });
+            let configuration = Configuration {
+                name: name.to_owned(),
+                stage: first.stage.clone(),
+                arm: first.arm.clone(),
+                values: first
+                    .values
+                    .iter()
+                    .map(|(k, v)| (k.clone(), shown(v)))
+                    .collect(),
+                mean: found,
+                standard_error,
+                against: against.collect(),
+                aims: aims(&first.aims, &members),
+                front: None,
+                done: count(State::Done),
+                stopped: count(State::Stopped),
+                failed: count(State::Failed),
+                skipped: count(State::Skipped),
+                open: members
+                    .iter()
+                    .filter(|row| row.standing.state.is_open())
+                    .count(),
+            };
+            Some((configuration, first.metric.direction))
+        })
+        .collect();
+    let judged: BTreeMap<&Option<String>, &[Aim]> = rows
+        .iter()
+        .map(|row| (&row.stage, row.aims.as_slice()))
+        .collect();
+    mark_fronts(&mut found, &judged);
+    let place = |c: &Configuration| stages.iter().position(|stage| **stage == c.stage);
+    found.sort_by(|(a, direction), (b, _)| {
+        let stage = place(a).cmp(&place(b));
+        let front = (b.front == Some(true)).cmp(&(a.front == Some(true)));
+        stage
+            .then(front)
+            .then_with(|| best_first(*direction, a.mean, b.mean))
+    });
+    found
+        .into_iter()
+        .map(|(configuration, _)| configuration)
+        .collect()
+}
+
 /// Says of each configuration with several aims whether it is on the front of its stage.
 pub(crate) fn mark_fronts(
     all: &mut [(Configuration, Direction)],
@@ -61,13 +197,7 @@ pub(crate) fn mark_fronts(
                 continue;
             }
             of.front = Some(false);
-            let loss = |aim: &Aim| {
-                let mean = of.aims.get(&aim.name)?.mean;
-                Some(match aim.direction {
-                    Direction::Minimize => mean,
-                    Direction::Maximize => -mean,
-                })
-            };
+            let loss = |aim: &Aim| Some(aim.direction.loss(of.aims.get(&aim.name)?.mean));
             let own: Option<Vec<f64>> = aims.iter().map(loss).collect();
             if let Some(own) = own.filter(|_| of.failed + of.stopped + of.skipped == 0) {
                 places.push(place);
@@ -92,8 +222,9 @@ pub(crate) fn best_first(
     direction.is_better(b, a).cmp(&direction.is_better(a, b))
 }
 
-/// Mean and its standard error, s/√n with the sample's standard deviation s.
-pub(crate) fn mean(values: &[f64]) -> (Option<f64>, Option<f64>) {
+/// The mean of values, `None` without any, and its standard error s/√n with the sample's standard deviation s, `None`
+/// for fewer than two.
+pub fn mean(values: &[f64]) -> (Option<f64>, Option<f64>) {
     let n = values.len() as f64;
     if values.is_empty() {
         return (None, None);

@@ -79,6 +79,13 @@ pub struct Trial {
     pub epochs: Option<u32>,
 }
 
+impl Trial {
+    /// Whether the sweep was begun with it: it is none that a search asked for later.
+    pub(crate) fn is_first(&self) -> bool {
+        self.asked.is_none_or(|(generation, _)| generation == 0)
+    }
+}
+
 /// All trials, in the order in which they are started: every configuration with the first seed, then
 /// with the next.
 #[derive(Debug, Clone, PartialEq)]
@@ -213,9 +220,7 @@ impl Plan {
 
     /// The trials that the sweep was begun with: all but those that a search asked for later.
     pub(crate) fn first(&self) -> impl Iterator<Item = &Trial> {
-        self.trials
-            .iter()
-            .filter(|trial| trial.asked.is_none_or(|(generation, _)| generation == 0))
+        self.trials.iter().filter(|trial| trial.is_first())
     }
 
     /// What is wrong with the experiments of `loaded` by themselves, where its trials cannot be told yet; what a
@@ -441,8 +446,7 @@ fn digest(sweep: &SweepConfig, trials: &[Trial]) -> String {
             hash.update(format!("{:?}", search.space));
         }
     }
-    let first = |trial: &&Trial| trial.asked.is_none_or(|(generation, _)| generation == 0);
-    for trial in trials.iter().filter(first) {
+    for trial in trials.iter().filter(|trial| trial.is_first()) {
         if !trial.aims.is_empty() {
             hash.update(format!("\n{:?}", trial.aims));
         }

@@ -2,20 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
 use toml::Value;
 
 use crate::aims::{Aim, Judged};
-use crate::compare::{Answer, Comparison, answers};
-use crate::config::{Direction, Metric};
+use crate::compare::{Answer, answers};
+use crate::config::Metric;
 use crate::error::SweepError;
 use crate::folder::{Folder, write_beside};
-use crate::judge::TrialResult;
 use crate::ledger::{Entry, Line};
-use crate::means::{Mean, aims, best_first, mark_fronts, mean};
+use crate::means::{Configuration, configurations};
 use crate::name::shown;
-use crate::plan::{Plan, Trial};
-use crate::reports::read_reports;
+use crate::plan::Plan;
+use crate::rows::{add_tails, row};
 use crate::standing::{Standing, State};
 
 /// What came out of a sweep.
@@ -73,48 +71,6 @@ pub struct Row {
     pub curve: BTreeMap<u32, f64>,
     /// What it wrote last, if it failed.
     pub last_lines: Vec<String>,
-}
-
-/// The trials that differ in their seed alone.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Configuration {
-    /// Its name.
-    pub name: String,
-    /// Its stage.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub stage: Option<String>,
-    /// Its arm.
-    pub arm: Option<String>,
-    /// What it sets, by label, as text.
-    pub values: BTreeMap<String, String>,
-    /// Mean of the metric over the trials that are done; `None` without any.
-    pub mean: Option<f64>,
-    /// Standard error of that mean; `None` for fewer than two trials.
-    pub standard_error: Option<f64>,
-    /// Means of the scalars that the metric is drawn against.
-    pub against: BTreeMap<String, f64>,
-    /// Each of several aims over the trials that are done.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub aims: BTreeMap<String, Mean>,
-    /// Whether no other configuration of its stage dominates it, where there are several aims. Of one with a trial that
-    /// failed, was stopped or skipped, that is not so; `None` while one is not over.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub front: Option<bool>,
-    /// Trials that are done.
-    pub done: usize,
-    /// Trials that were stopped early.
-    pub stopped: usize,
-    /// Trials that failed.
-    pub failed: usize,
-    /// Trials that were not started, because a run that they use is not there.
-    #[serde(skip_serializing_if = "is_none")]
-    pub skipped: usize,
-    /// Trials that are not over.
-    pub open: usize,
-}
-
-fn is_none(count: &usize) -> bool {
-    *count == 0
 }
 
 impl Results {
@@ -364,142 +320,4 @@ impl Results {
         }
         json
     }
-}
-
-/// Gives the runs that `comparison` is about their means over the last epochs.
-fn add_tails(comparison: &Comparison, rows: &mut [Row], folder: &Folder) {
-    let pairs = comparison.pairs.iter();
-    let meant: BTreeSet<&str> = pairs
-        .flat_map(|(arm, control)| [arm.as_str(), control.as_str()])
-        .collect();
-    let key = (comparison.metric.clone(), comparison.last);
-    let last = comparison.last as usize;
-    for row in rows {
-        if !meant.contains(row.configuration.as_str()) || row.tails.contains_key(&key) {
-            continue;
-        }
-        let values = read_reports(&folder.run(&row.trial), &comparison.metric);
-        if values.len() >= last {
-            let sum: f64 = values.values().rev().take(last).sum();
-            row.tails.insert(key.clone(), sum / last as f64);
-        }
-    }
-}
-
-fn row(trial: &Trial, folder: &Folder, standing: Standing) -> Row {
-    let run = folder.run(&trial.name);
-    let last_lines = match standing.state {
-        State::Failed => folder.last_lines(&trial.name, standing.attempts, 8),
-        _ => Vec::new(),
-    };
-    let (metrics, earlier) = TrialResult::read(&run)
-        .map(|result| (result.metrics, result.earlier))
-        .unwrap_or_default();
-    Row {
-        trial: trial.name.clone(),
-        configuration: trial.configuration.clone(),
-        stage: trial.stage.clone(),
-        metric: trial.metric.clone(),
-        aims: trial.aims.clone(),
-        front: None,
-        arm: trial.arm.clone(),
-        seed: trial.seed,
-        values: trial.values.clone(),
-        metrics,
-        earlier: earlier.into_keys().collect(),
-        tails: BTreeMap::new(),
-        curve: read_reports(&run, &trial.metric.name),
-        last_lines,
-        standing,
-    }
-}
-
-/// The trials of each configuration, in the order in which configurations come first.
-pub(crate) fn by_configuration(rows: &[Row]) -> Vec<(&str, Vec<&Row>)> {
-    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut found: Vec<(&str, Vec<&Row>)> = Vec::new();
-    for row in rows {
-        let name = row.configuration.as_str();
-        let place = *places.entry(name).or_insert_with(|| {
-            found.push((name, Vec::new()));
-            found.len() - 1
-        });
-        if let Some((_, members)) = found.get_mut(place) {
-            members.push(row);
-        }
-    }
-    found
-}
-
-/// Means over seeds, best first, stage by stage.
-fn configurations(rows: &[Row]) -> Vec<Configuration> {
-    let mut stages: Vec<&Option<String>> = Vec::new();
-    for row in rows {
-        if !stages.contains(&&row.stage) {
-            stages.push(&row.stage);
-        }
-    }
-    let mut found: Vec<(Configuration, Direction)> = by_configuration(rows)
-        .into_iter()
-        .filter_map(|(name, members)| {
-            let first = members.first()?;
-            let count = |state| {
-                members
-                    .iter()
-                    .filter(|row| row.standing.state == state)
-                    .count()
-            };
-            let done = || {
-                members
-                    .iter()
-                    .filter(|row| row.standing.state == State::Done)
-            };
-            let values: Vec<f64> = done().filter_map(|row| row.standing.value).collect();
-            let (mean, standard_error) = mean(&values);
-            let against = first.metric.against.iter().filter_map(|scalar| {
-                let values: Vec<f64> = done()
-                    .filter_map(|row| row.metrics.get(scalar).copied().flatten())
-                    .collect();
-                Some((scalar.clone(), crate::means::mean(&values).0?))
-            });
-            let configuration = Configuration {
-                name: name.to_owned(),
-                stage: first.stage.clone(),
-                arm: first.arm.clone(),
-                values: first
-                    .values
-                    .iter()
-                    .map(|(k, v)| (k.clone(), shown(v)))
-                    .collect(),
-                mean,
-                standard_error,
-                against: against.collect(),
-                aims: aims(&first.aims, &members),
-                front: None,
-                done: count(State::Done),
-                stopped: count(State::Stopped),
-                failed: count(State::Failed),
-                skipped: count(State::Skipped),
-                open: count(State::Pending) + count(State::Running),
-            };
-            Some((configuration, first.metric.direction))
-        })
-        .collect();
-    let judged: BTreeMap<&Option<String>, &[Aim]> = rows
-        .iter()
-        .map(|row| (&row.stage, row.aims.as_slice()))
-        .collect();
-    mark_fronts(&mut found, &judged);
-    let place = |c: &Configuration| stages.iter().position(|stage| **stage == c.stage);
-    found.sort_by(|(a, direction), (b, _)| {
-        let stage = place(a).cmp(&place(b));
-        let front = (b.front == Some(true)).cmp(&(a.front == Some(true)));
-        stage
-            .then(front)
-            .then_with(|| best_first(*direction, a.mean, b.mean))
-    });
-    found
-        .into_iter()
-        .map(|(configuration, _)| configuration)
-        .collect()
 }

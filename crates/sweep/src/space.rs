@@ -135,9 +135,7 @@ impl Range {
             Value::Float(rounded(x).clamp(low, high))
         }
     }
-}
 
-impl Range {
     fn ends(&self) -> (f64, f64) {
         (self.low.unwrap_or(0.0), self.high.unwrap_or(1.0))
     }
@@ -226,14 +224,19 @@ pub(crate) fn samples(search: &Search, at: &str) -> Vec<Vec<Override>> {
         .collect()
 }
 
-/// A number from 0 up to 1 for a seed, a sample and a key: the first 53 bits of a SHA-256.
+/// A number from 0 up to 1 for a seed, a sample and a key.
 fn uniform(seed: u64, sample: u32, key: &str) -> f64 {
     let mut hash = Sha256::new();
     hash.update(seed.to_le_bytes());
     hash.update(sample.to_le_bytes());
     hash.update(key.as_bytes());
-    let bytes = hash.finalize();
-    let head = bytes
+    fraction(hash)
+}
+
+/// A number from 0 up to 1: the first 53 bits of a hash.
+pub(crate) fn fraction(hash: Sha256) -> f64 {
+    let head = hash
+        .finalize()
         .iter()
         .take(8)
         .fold(0u64, |bits, byte| bits << 8 | u64::from(*byte));

@@ -35,6 +35,11 @@ impl State {
             Self::Skipped => "skipped",
         }
     }
+
+    /// Whether the trial is not over.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Pending | Self::Running)
+    }
 }
 
 /// How the present attempt was started.

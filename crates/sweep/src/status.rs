@@ -56,6 +56,14 @@ pub struct StageStatus {
     pub seconds: Option<f64>,
 }
 
+impl StageStatus {
+    /// Whether trials are left to run.
+    pub fn is_open(&self) -> bool {
+        let mut counts = self.counts.iter();
+        counts.any(|(state, count)| state.is_open() && *count > 0)
+    }
+}
+
 /// A trial under way.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Running {
@@ -258,7 +266,7 @@ fn left(
     let mut unknown = Vec::new();
     for stage in stages {
         let count = |state| stage.counts.get(&state).copied().unwrap_or(0);
-        if count(State::Pending) + count(State::Running) == 0 {
+        if !stage.is_open() {
             continue;
         }
         let Some(mean) = stage.seconds else {

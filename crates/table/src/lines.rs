@@ -38,9 +38,7 @@ impl TextFile {
             quotes: None,
         })
     }
-}
 
-impl TextFile {
     /// Opens a table of text, which is read from its beginning on, and tells its delimiter: of tabs,
     /// semicolons and commas the most frequent one in its first line, where quoted cells and decimal commas
     /// between tabs or semicolons do not count; the comma of equally frequent ones.

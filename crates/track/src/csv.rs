@@ -38,7 +38,8 @@ fn text(table: &Table) -> String {
     text
 }
 
-fn quoted(word: &str) -> String {
+/// A word as a cell.
+pub(crate) fn quoted(word: &str) -> String {
     match word.contains([',', '"', '\n', '\r']) {
         true => format!("\"{}\"", word.replace('"', "\"\"")),
         false => word.to_owned(),

@@ -57,8 +57,8 @@ pub struct Stood {
     pub state: LoopState,
     /// Names of the plugins that were switched off.
     pub disabled: Vec<String>,
-    /// What it had on record; nothing is known of a checkpoint of before there were books.
-    pub book: Book,
+    /// What it had on record; none in a checkpoint of before there were books.
+    pub book: Option<Book>,
 }
 
 /// How the run of the checkpoint at `path` stood.
@@ -69,16 +69,8 @@ pub fn read_stood(path: &Path) -> Result<Stood, TrainError> {
     read(path, None).map(|checkpoint| Stood {
         state: checkpoint.state,
         disabled: checkpoint.hooks.disabled(),
-        book: checkpoint.book.unwrap_or_default(),
+        book: checkpoint.book,
     })
-}
-
-/// Both in one reading: where the run stood, and what it had on record.
-///
-/// # Errors
-/// A checkpoint that is incomplete or damaged.
-pub fn read_state_and_book(path: &Path) -> Result<(LoopState, Option<Book>), TrainError> {
-    read(path, None).map(|checkpoint| (checkpoint.state, checkpoint.book))
 }
 
 /// The units that the model of the checkpoint at `path` keeps of those that its config describes.

@@ -43,8 +43,7 @@ mod view_feed;
 pub use attach::{Afterimage, RunReport};
 pub use checkpoint::{Checkpoints, LoopState, give_config};
 pub use checkpoint_parts::{
-    Stood, read_book, read_disabled, read_kept, read_model, read_plugins, read_state,
-    read_state_and_book, read_stood,
+    Stood, read_book, read_disabled, read_kept, read_model, read_plugins, read_state, read_stood,
 };
 pub use embed::embed;
 pub use error::TrainError;

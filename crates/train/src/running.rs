@@ -1,8 +1,8 @@
 //! Running statistics of norms over the shards of a batch.
 
-use afterimage_model::is_statistic;
+use afterimage_model::{is_statistic, values};
 use afterimage_ssl::mean_of;
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
 
 /// The running statistics of all norms of a model, in visit order, each flattened.
@@ -15,9 +15,8 @@ pub(crate) struct Running(Vec<Tensor<1>>);
 impl Running {
     /// Those of `model`; updates that wait to be merged are merged.
     pub(crate) fn of<M: Module>(model: &M) -> Self {
-        let mut found = Found::default();
-        model.valid().visit(&mut found);
-        Self(found.values)
+        let found = values(&model.valid(), |path, _| is_statistic(path));
+        Self(found.into_iter().map(|(_, value)| value).collect())
     }
 
     /// Puts them into `model` and all of its clones, which share theirs.
@@ -36,30 +35,6 @@ impl Running {
             start.clone() + mean_of(steps.collect())
         };
         Self(self.0.iter().enumerate().map(of_norm).collect())
-    }
-}
-
-#[derive(Default)]
-struct Found {
-    path: Vec<String>,
-    values: Vec<Tensor<1>>,
-}
-
-impl ModuleVisitor for Found {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if is_statistic(&self.path) {
-            let value = param.val();
-            let elements = value.shape().num_elements();
-            self.values.push(value.reshape([elements]));
-        }
     }
 }
 

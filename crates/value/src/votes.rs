@@ -103,15 +103,14 @@ impl Votes {
         let bounds = || (groups.windows(2)).map(|pair| (pair[0] as usize, pair[1] as usize));
         match self {
             Self::Classes { counts, width } => {
-                let mut sum = vec![0u32; *width];
-                let mut add = |(from, to): (usize, usize)| {
-                    sum.fill(0);
+                let add = |(from, to): (usize, usize)| {
+                    let mut sum = vec![0u32; *width];
                     for place in counts[from * width..to * width].chunks_exact(*width) {
                         sum.iter_mut()
                             .zip(place)
                             .for_each(|(sum, count)| *sum += count);
                     }
-                    sum.clone()
+                    sum
                 };
                 let least = thresholds(
                     bounds().map(|group| {

@@ -15,6 +15,7 @@
 )]
 
 mod mutate;
+mod readers;
 mod targets;
 
 use std::fs;
@@ -24,7 +25,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use mutate::{Draws, mutate};
-use targets::{TARGETS, Target, seeds};
+use readers::seeds;
+use targets::{TARGETS, Target};
 
 /// An input that takes longer is a failure: files of 64 KiB hold no work for seconds.
 const SLOW: Duration = Duration::from_secs(10);

@@ -4,24 +4,14 @@ use serde_json::{Map, Value};
 use toml_edit::{DocumentMut, Item, Table};
 
 use crate::config::schema;
+use crate::toml_comment::wrapped;
 
 /// Letters of a line of comments.
 const WIDTH: usize = 100;
 
-/// Adds `about` as lines of comments.
-pub(super) fn comment(text: &mut String, about: &str) {
-    let mut line = String::from("#");
-    for word in about.split_whitespace() {
-        if line.len() > 1 && line.chars().count() + 1 + word.chars().count() > WIDTH {
-            text.push_str(&line);
-            text.push('\n');
-            line.truncate(1);
-        }
-        line.push(' ');
-        line.push_str(word);
-    }
-    text.push_str(&line);
-    text.push('\n');
+/// `about` as lines of a comment.
+pub(super) fn comment(about: &str) -> String {
+    wrapped(about, WIDTH)
 }
 
 /// `document` with a comment above each key and table, from `schema`, keys that it does not have behind
@@ -37,7 +27,7 @@ pub(super) fn commented(document: &DocumentMut, schema: &Value) -> String {
             Item::Table(table) => {
                 text.push('\n');
                 if let Some(about) = about.get("description").and_then(Value::as_str) {
-                    comment(&mut text, about);
+                    text += &comment(about);
                 }
                 text.push_str(&format!("[{name}]\n"));
                 body(&mut text, table, about);
@@ -60,10 +50,7 @@ pub(super) fn commented(document: &DocumentMut, schema: &Value) -> String {
     }
     for (name, about) in others {
         let about = about.get("description").and_then(Value::as_str);
-        comment(
-            &mut text,
-            &format!("[{name}] {}", about.unwrap_or_default()),
-        );
+        text += &comment(&format!("[{name}] {}", about.unwrap_or_default()));
     }
     text
 }
@@ -102,12 +89,12 @@ fn plain_keys(text: &mut String, table: &Table, schema: &Value, kinds: &[String]
             "kind" => {
                 let about = schema["description"].as_str().unwrap_or_default();
                 let about = about.trim_end_matches('.');
-                match kinds.is_empty() {
-                    true => comment(text, about),
-                    false => comment(text, &format!("{about}. Other kinds: {}", kinds.join(", "))),
-                }
+                *text += &match kinds.is_empty() {
+                    true => comment(about),
+                    false => comment(&format!("{about}. Other kinds: {}", kinds.join(", "))),
+                };
             }
-            _ => comment(text, &known.get(key).map_or_else(String::new, about)),
+            _ => *text += &comment(&known.get(key).map_or_else(String::new, about)),
         }
         if let Some((key, _)) = table.get_key_value(key) {
             own_comments(text, key);
@@ -121,7 +108,7 @@ fn plain_keys(text: &mut String, table: &Table, schema: &Value, kinds: &[String]
             && !is_table(property)
             && !matches!(default.as_str(), "{}" | "[]")
         {
-            comment(text, &about(property));
+            *text += &comment(&about(property));
             text.push_str(&format!("#{key} = {default}\n"));
         }
     }
@@ -161,20 +148,4 @@ fn is_table(property: &Value) -> bool {
     let variants = inner.get("anyOf").and_then(Value::as_array);
     let has_keys = |one: &Value| one.get("properties").is_some();
     has_keys(inner) || variants.is_some_and(|all| all.iter().any(has_keys))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn long_words_are_on_lines_of_their_own() {
-        let mut text = String::new();
-        comment(&mut text, &"word ".repeat(30));
-        assert_eq!(text.lines().count(), 2);
-        assert!(
-            text.lines()
-                .all(|line| line.starts_with("# word") && line.len() <= WIDTH)
-        );
-    }
 }

@@ -40,17 +40,6 @@ impl Images {
         }
         table
     }
-
-    fn of_kind(kind: &str, about: String, keys: Vec<(&'static str, Value)>) -> Self {
-        let mut all = vec![("kind", Value::from(kind))];
-        all.extend(keys);
-        Self {
-            keys: all,
-            about,
-            inside: kind == "embedded",
-            pictures: None,
-        }
-    }
 }
 
 /// The images that `--data` names.
@@ -120,7 +109,7 @@ fn kind_at(kind: &str, place: Option<PathBuf>, held_out: Option<PathBuf>) -> Ima
             .map(move |path| (key, text(path)))
             .collect::<Vec<_>>()
     };
-    let (about, keys) = match kind {
+    let (about, place_keys) = match kind {
         "embedded" => (
             "the pictures of clothes in the program".to_owned(),
             Vec::new(),
@@ -132,12 +121,18 @@ fn kind_at(kind: &str, place: Option<PathBuf>, held_out: Option<PathBuf>) -> Ima
         "csv" => (format!("a CSV list{shown}"), at("file")),
         _ => (format!("your pictures{shown}"), at("train")),
     };
-    let mut keys = keys;
+    let mut keys = vec![("kind", Value::from(kind))];
+    keys.extend(place_keys);
     keys.extend(held_out.iter().map(|path| ("held_out", text(path))));
     if matches!(kind, "folder" | "tar" | "parquet" | "csv") {
         keys.push(("size", Value::from(SIDE)));
     }
-    Images::of_kind(kind, about, keys)
+    Images {
+        keys,
+        about,
+        inside: kind == "embedded",
+        pictures: None,
+    }
 }
 
 fn of_file(path: &Path) -> Option<Images> {

@@ -13,6 +13,7 @@ use toml_edit::{DocumentMut, Item, value};
 use crate::error::RunError;
 use crate::registry::Registry;
 use crate::schema::whole_schema;
+use crate::validate::is_name;
 
 use images::{Images, images};
 pub use recipes::{Recipe, recipes};
@@ -46,8 +47,7 @@ pub fn new_config(
     name: &str,
     options: &NewOptions,
 ) -> Result<String, RunError> {
-    let fine = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
-    if name.is_empty() || name.starts_with('.') || !name.chars().all(fine) {
+    if !is_name(name) {
         return Err(RunError::New {
             what: "the name of the file".to_owned(),
             reason: format!(
@@ -127,22 +127,18 @@ pub fn write_new(path: &Path, text: &str) -> Result<(), RunError> {
 
 /// What stands above the first key.
 fn head(name: &str, recipe: &Recipe, images: &Images, note: &str) -> String {
-    let mut text = String::new();
     let (objective, encoder) = (&recipe.objective, &recipe.encoder);
-    comments::comment(
-        &mut text,
-        &format!("{name}: {objective} with {encoder} on {}.", images.about),
-    );
+    let mut text = comments::comment(&format!(
+        "{name}: {objective} with {encoder} on {}.",
+        images.about
+    ));
     text.push_str(&format!(
         "#   afterimage check {name}.toml\n#   afterimage run {name}.toml\n#\n"
     ));
-    comments::comment(
-        &mut text,
-        &format!(
-            "{note}. A key right behind a # is at its default: take the # away to change it. All keys are in \
-             docs/keys.md and in `afterimage schema --markdown`; plugins are listed by `afterimage plugins`."
-        ),
-    );
+    text += &comments::comment(&format!(
+        "{note}. A key right behind a # is at its default: take the # away to change it. All keys are in \
+         docs/keys.md and in `afterimage schema --markdown`; plugins are listed by `afterimage plugins`."
+    ));
     text.push('\n');
     text
 }

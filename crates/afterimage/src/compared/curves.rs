@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use afterimage_sweep::mean;
 use afterimage_track::Scalar;
 use afterimage_track::html::{
     Axis, Dated, Series, error_chart, folded, line_chart, over_time, section,
@@ -110,10 +111,7 @@ fn means(groups: &[Group<'_>], tag: &str) -> String {
             .collect();
         let mut by_epoch: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
         for scalar in &scalars {
-            // Of an epoch with several values the last.
-            let values = scalar.points.iter().map(|point| point.1);
-            let last: BTreeMap<u32, f64> = scalar.epochs.iter().copied().zip(values).collect();
-            for (epoch, value) in last {
+            for (epoch, value) in scalar.by_epoch() {
                 by_epoch.entry(epoch).or_default().push(value);
             }
         }
@@ -123,10 +121,8 @@ fn means(groups: &[Group<'_>], tag: &str) -> String {
             continue;
         }
         let moments = |values: &Vec<f64>| {
-            let n = values.len() as f64;
-            let mean = values.iter().sum::<f64>() / n;
-            let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-            (mean, (squares / (n - 1.0) / n).sqrt())
+            let (mean, error) = mean(values);
+            (mean.unwrap_or(f64::NAN), error.unwrap_or(f64::NAN))
         };
         lines.push(Series {
             label: format!("{} (mean of {})", group.name, scalars.len()),

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use afterimage_sweep::{Answer, Told};
+use afterimage_sweep::{Answer, Told, mean};
 use toml::Value;
 
-use super::figures::{Figures, end};
+use super::figures::Figures;
 use super::one::One;
 use crate::flat_config::has_effect;
 
@@ -104,11 +104,13 @@ impl Group<'_> {
     fn ends(&self, tag: &str) -> BTreeMap<i64, (f64, bool)> {
         let mut values = BTreeMap::new();
         for run in self.runs.iter().filter(|run| run.is_over()) {
-            if let (Some(seed), Some(end)) = (run.seed(), end(run, tag))
-                && end.value.is_finite()
-            {
-                let earlier = run.last().is_some_and(|(_, epoch)| end.epoch < epoch);
-                values.entry(seed).or_insert((end.value, earlier));
+            let Some((seed, scalar)) = run.seed().zip(run.scalar(tag)) else {
+                continue;
+            };
+            let (value, epoch) = (scalar.last(), scalar.epochs.last());
+            if value.is_finite() {
+                let earlier = run.last().is_some_and(|(_, last)| epoch < Some(&last));
+                values.entry(seed).or_insert((value, earlier));
             }
         }
         values
@@ -123,13 +125,9 @@ impl Group<'_> {
 
     /// The mean of `tag` over the seeds, its standard error, and how many there are.
     pub(super) fn mean(&self, tag: &str) -> Option<(f64, Option<f64>, usize)> {
-        let ends = self.ends(tag);
-        let count = ends.len();
-        let n = count as f64;
-        let mean = ends.values().map(|end| end.0).sum::<f64>() / n;
-        let squares: f64 = ends.values().map(|end| (end.0 - mean).powi(2)).sum();
-        let error = (count > 1).then(|| (squares / (n - 1.0) / n).sqrt());
-        (count > 0).then_some((mean, error, count))
+        let ends: Vec<f64> = self.ends(tag).values().map(|end| end.0).collect();
+        let (mean, error) = mean(&ends);
+        Some((mean?, error, ends.len()))
     }
 }
 
@@ -141,12 +139,13 @@ pub(super) fn answers(groups: &[Group<'_>], figures: &Figures) -> Vec<Answer> {
     };
     let mut all = Vec::new();
     for figure in &figures.single {
+        let of_control = control.ends(&figure.tag);
         for arm in arms {
             let firsts = control.runs.first().zip(arm.runs.first());
             if firsts.is_some_and(|(a, b)| a.other_data(b).is_some()) {
                 continue;
             }
-            let (of_arm, of_control) = (arm.ends(&figure.tag), control.ends(&figure.tag));
+            let of_arm = arm.ends(&figure.tag);
             let both: Vec<_> = of_arm
                 .iter()
                 .filter_map(|(seed, a)| Some((a, of_control.get(seed)?)))

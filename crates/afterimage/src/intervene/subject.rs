@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use afterimage_data::ViewSource;
-use afterimage_hooks::{Clock, Split};
+use afterimage_hooks::Split;
 use afterimage_model::{
     AnyEncoder, Encoder as _, EncoderConfig, EncoderView, Layer, Masks, layers, parameters,
 };
@@ -14,17 +14,8 @@ use burn::tensor::Device;
 use super::arms::Arm;
 use super::left::Memory;
 use crate::error::RunError;
-use crate::probe::{Prepared, ProbeConfig, ProbeOptions, Subject, load_for};
+use crate::probe::{ONCE, Prepared, ProbeConfig, ProbeOptions, Subject, load_for};
 use crate::pulse::Pulse;
-
-/// When an arm is judged: an encoder that is there has no clock.
-const ONCE: Clock = Clock {
-    epoch: 1,
-    step: 1,
-    epochs: 1,
-    steps: 1,
-    epoch_began: None,
-};
 
 /// An encoder with the images that it is judged on.
 pub(crate) struct Operated {

@@ -42,7 +42,7 @@ pub use deja_vu::DejaVuConfig;
 pub(crate) use features::{embeddings, write_npy};
 use pass::Pass;
 pub(crate) use prepared::Prepared;
-pub(crate) use subject::{ARCHITECTURE, CONFIG, SETTINGS, Subject, WEIGHTS};
+pub(crate) use subject::{ARCHITECTURE, CONFIG, ONCE, SETTINGS, Subject, WEIGHTS};
 
 /// What is probed, on what, and where the result goes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -36,8 +36,8 @@ const REFERENCE: &str = "reference.encoder";
 const SMALL: usize = 32;
 /// Pixels a side under which the stem for large images leaves maps of one position.
 const LARGE: usize = 64;
-/// When an encoder without a history is probed: after one step of one epoch.
-const ONCE: Clock = Clock {
+/// When an encoder without a history is probed or judged: after one step of one epoch.
+pub(crate) const ONCE: Clock = Clock {
     epoch: 1,
     step: 1,
     epochs: 1,

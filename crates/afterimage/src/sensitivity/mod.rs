@@ -137,18 +137,7 @@ pub fn sensitivity(
     let images = study.judge.images();
     let mut prefix = Prefix::new(&encoder, masks, &images, &prepared.device);
     prefix.advance(0)?;
-    let whole = study.judge.whole(&prefix.embeddings(masks)?)?;
-    let none = BTreeMap::new();
-    let whole = Arm {
-        site: String::new(),
-        fraction: 0.0,
-        chosen: Chosen::Nothing,
-        gone: 0,
-        figures: whole,
-        macs: study.macs(&none),
-        layermem: study.layermem(masks, &afterimage_model::Masks::none())?,
-        milliseconds: study.latency(&[])?,
-    };
+    let whole = study.whole(&prefix)?;
     let arms = study.arms(&mut prefix, say)?;
     let clock = subject.checkpoint().map(|_| prepared.clock);
     let mut found = Sensitivity {
@@ -158,7 +147,7 @@ pub fn sensitivity(
         seed: config.seed,
         images: study.judge.counts(),
         whole,
-        units: study.groups.units(&none),
+        units: study.groups.units(&BTreeMap::new()),
         sites: study.groups.tied.iter().map(StudiedSite::of).collect(),
         fractions: options.fractions.clone(),
         ways: study

@@ -7,6 +7,7 @@ use super::Sensitivity;
 use super::arm::word;
 use super::proposal::Proposal;
 use super::table::spread;
+use crate::toml_comment::wrapped;
 
 /// The columns that comments are broken at.
 const COLUMNS: usize = 96;
@@ -59,38 +60,6 @@ pub(super) fn text(found: &Sensitivity, proposal: &Proposal, unitmem: &UnitMemCo
     text
 }
 
-/// Words as lines of a comment.
 fn comment(words: &str) -> String {
-    let mut text = String::new();
-    let mut line = String::from("#");
-    for word in words.split_whitespace() {
-        if line.chars().count() + 1 + word.chars().count() > COLUMNS {
-            text += &line;
-            text.push('\n');
-            line = String::from("#");
-        }
-        line.push(' ');
-        line += word;
-    }
-    text + &line + "\n"
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn comments_keep_their_words_and_width() {
-        let words = "a word or two ".repeat(30);
-        let text = comment(&words);
-        assert!(
-            text.lines()
-                .all(|line| line.starts_with("# ") && line.chars().count() <= COLUMNS)
-        );
-        let back: Vec<&str> = text
-            .lines()
-            .flat_map(|line| line.trim_start_matches('#').split_whitespace())
-            .collect();
-        assert_eq!(back, words.split_whitespace().collect::<Vec<_>>());
-    }
+    wrapped(words, COLUMNS)
 }

@@ -179,6 +179,20 @@ impl Study<'_> {
         Ok(arms)
     }
 
+    /// The encoder as it is.
+    pub(super) fn whole(&mut self, prefix: &Prefix<'_>) -> Result<Arm, RunError> {
+        Ok(Arm {
+            site: String::new(),
+            fraction: 0.0,
+            chosen: Chosen::Nothing,
+            gone: 0,
+            figures: self.judge.whole(&prefix.embeddings(self.masks)?)?,
+            macs: self.macs(&BTreeMap::new()),
+            layermem: self.layermem(self.masks, &Masks::none())?,
+            milliseconds: self.latency(&[])?,
+        })
+    }
+
     /// Operations of an image that are left, where the encoder tells.
     pub(super) fn macs(&self, gone: &BTreeMap<String, usize>) -> Option<u64> {
         Some(self.groups.macs(gone)).filter(|macs| *macs > 0)

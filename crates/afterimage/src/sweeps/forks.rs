@@ -268,7 +268,11 @@ fn unsound(
     if !missing.map_err(|error| error.to_string())?.is_empty() {
         return Ok(Some("its metrics.jsonl lacks records".to_owned()));
     }
-    if let Some(what) = stood.book.lost(kept).into_iter().next() {
+    if let Some(what) = stood
+        .book
+        .iter()
+        .find_map(|book| book.lost(kept).into_iter().next())
+    {
         return Ok(Some(format!("its records are lost: {what}")));
     }
     // The checkpoint of the best evaluation stays in a run until there is a better one: the other run has

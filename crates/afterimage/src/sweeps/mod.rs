@@ -81,8 +81,8 @@ pub fn load_sweep(
     }
 }
 
-/// The trials of `loaded` as far as the ledger in `folder` goes: with those that a search asked for later. Without a
-/// ledger, those that it begins with.
+/// The trials of `loaded` as far as the ledger in `folder` goes: with those that a search asked for later. Without any,
+/// those of `first`, which it begins with.
 ///
 /// # Errors
 /// As [`load_sweep`], and a ledger that cannot be read.
@@ -90,10 +90,14 @@ pub fn plan_so_far(
     registry: &Registry,
     loaded: &Loaded<SweepConfig>,
     file: &Path,
+    first: Plan,
     folder: &Folder,
 ) -> Result<Plan, SweepError> {
-    let lines = lines(folder)?;
-    Ok(plan_with(registry, loaded, file, &Asked::of(&lines))?)
+    let asked = Asked::of(&lines(folder)?);
+    if asked == Asked::default() {
+        return Ok(first);
+    }
+    Ok(plan_with(registry, loaded, file, &asked)?)
 }
 
 /// The trials of `loaded` with those that its searches ask for next, now that all of `plan` are over in `folder`; `None`

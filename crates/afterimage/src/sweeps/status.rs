@@ -1,6 +1,6 @@
 //! How a sweep stands, for a terminal.
 
-use afterimage_sweep::{State, Status};
+use afterimage_sweep::{StageStatus, State, Status};
 use afterimage_track::TextTable;
 
 /// Columns of the table of stages.
@@ -91,11 +91,7 @@ pub fn status(status: &Status) -> String {
 
 /// Whether trials are left to run.
 fn is_open(status: &Status) -> bool {
-    status.stages.iter().any(|stage| {
-        [State::Pending, State::Running]
-            .iter()
-            .any(|state| stage.counts.contains_key(state))
-    })
+    status.stages.iter().any(StageStatus::is_open)
 }
 
 /// How long the rest of a sweep may take, in words.
@@ -127,8 +123,6 @@ pub fn left(status: &Status) -> String {
 
 #[cfg(test)]
 mod tests {
-    use afterimage_sweep::StageStatus;
-
     use super::*;
 
     fn of(open: usize, at_a_time: usize) -> Status {

@@ -131,16 +131,12 @@ fn rows(valued: &Valued) -> String {
         .iter()
         .take(LIST)
         .map(|&row| {
-            let (value, said) = (&valued.rows[row], &valued.said[row]);
-            let third = match valued.table.problem.target() {
-                Target::Classes { .. } => said.share,
-                Target::Numbers(labels) => labels[row] - said.number,
-            };
+            let value = &valued.rows[row];
             vec![
                 name(valued, row),
                 shortened(&label(&valued.table.problem, row)),
                 shortened(&words::predicted(valued, row)),
-                number(third),
+                number(words::third(valued, row)),
                 number(value.data_oob.value),
                 number(value.data_oob.error),
                 value.data_oob.count.to_string(),

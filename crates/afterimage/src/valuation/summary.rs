@@ -98,38 +98,26 @@ pub(super) fn after(valued: &Valued) -> String {
 
 fn lowest_rows(valued: &Valued) -> TextTable {
     let is_class = matches!(valued.table.problem.target(), Target::Classes { .. });
-    let (title, header) = match is_class {
-        true => (
-            "Lowest rows by Data-OOB",
-            [
-                "row",
-                "label",
-                "predicted",
-                "share",
-                "wrong?",
-                "data_oob",
-                "se",
-                "learners",
-                "marginal",
-                "cells",
-            ],
-        ),
+    let (title, third, decimals) = match is_class {
+        true => ("Lowest rows by Data-OOB", "share", 2),
         false => (
             "Rows whose labels lie farthest from what is predicted, by Data-OOB",
-            [
-                "row",
-                "label",
-                "predicted",
-                "off by",
-                "",
-                "data_oob",
-                "se",
-                "learners",
-                "marginal",
-                "cells",
-            ],
+            "off by",
+            4,
         ),
     };
+    let header = [
+        "row",
+        "label",
+        "predicted",
+        third,
+        "wrong?",
+        "data_oob",
+        "se",
+        "learners",
+        "marginal",
+        "cells",
+    ];
     // The answer to a question that numbers do not have has no column.
     let kept = |cells: [String; 10]| {
         let all = cells.into_iter().enumerate();
@@ -141,15 +129,11 @@ fn lowest_rows(valued: &Valued) -> TextTable {
     let mut table = TextTable::new(title, &header);
     for &row in valued.lowest_rows.iter().take(valued.job.top) {
         let (value, said) = (&valued.rows[row], &valued.said[row]);
-        let third = match valued.table.problem.target() {
-            Target::Classes { .. } => TextTable::number(said.share, 2),
-            Target::Numbers(labels) => TextTable::number(labels[row] - said.number, 4),
-        };
         table.row(kept([
             name(valued, row),
             shortened(&label(&valued.table.problem, row)),
             shortened(&words::predicted(valued, row)),
-            third,
+            TextTable::number(words::third(valued, row), decimals),
             if said.suspect { "yes" } else { "–" }.to_owned(),
             TextTable::number(value.data_oob.value, 3),
             TextTable::number(value.data_oob.error, 3),

@@ -19,6 +19,15 @@ pub(super) fn of_labels(valued: &Valued) -> Vec<String> {
     }
 }
 
+/// How sure learners are of the class that they predict for a row, as a share; or how far its number is off.
+pub(super) fn third(valued: &Valued, row: usize) -> f64 {
+    let said = &valued.said[row];
+    match valued.table.problem.target() {
+        Target::Classes { .. } => said.share,
+        Target::Numbers(labels) => labels[row] - said.number,
+    }
+}
+
 fn suspects(valued: &Valued) -> String {
     let (all, count) = (valued.said.len(), valued.suspects());
     let votes = "models that have not seen the row vote for another class as often as they do, on average, for \

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use afterimage_table::{Cell, Parquet};
 
-use super::{EMBEDDINGS, Kind, Manner, csv, header, kind};
+use super::{EMBEDDINGS, Kind, Manner, csv, header, kind, latest};
 use crate::error::CoresetError;
 
 /// The ids of the samples of the file of embeddings `path`, in their order: the column that
@@ -17,6 +17,8 @@ pub fn ids_in(path: &Path, manner: &Manner) -> Result<Option<Vec<String>>, Cores
     let Some(id) = &manner.id else {
         return Ok(None);
     };
+    let path = latest(path);
+    let path = path.as_path();
     let ids = match kind(path)? {
         Kind::Csv => of_csv(path, manner)?,
         Kind::Parquet => of_parquet(path, manner)?,

@@ -44,15 +44,12 @@ impl Columns<'_> {
             .held_out
             .map(|place| self.open_all(place))
             .transpose()?;
-        let places: Vec<&Place> = [Some(&train), held_out.as_ref()]
-            .into_iter()
-            .flatten()
-            .collect();
         if self.cache.is_none() {
-            let sizes = places
-                .iter()
-                .map(|place| (place.path.as_path(), place.size));
-            check_size(&sizes.collect::<Vec<_>>(), budget())?;
+            let places = [Some(&train), held_out.as_ref()].into_iter().flatten();
+            let sizes: Vec<(&Path, u64)> = places
+                .map(|place| (place.path.as_path(), place.size))
+                .collect();
+            check_size(&sizes, budget())?;
         }
         let train = self.list(train)?;
         let held_out = held_out.map(|place| self.list(place)).transpose()?;

@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::statistics::{Difference, difference};
 use super::{Comparison, Expects};
-use crate::results::{Results, Row, by_configuration};
+use crate::means::by_configuration;
+use crate::results::{Results, Row};
 use crate::standing::State;
 
 /// An arm beside its control.

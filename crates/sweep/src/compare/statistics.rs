@@ -2,6 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::means::mean;
+
 /// Pairs that are needed before two arms can be told apart at all.
 const FEWEST: usize = 3;
 /// Bootstrap samples.
@@ -71,11 +73,11 @@ pub fn difference(differences: &[f64], key: &str) -> Option<Difference> {
     if n == 0 {
         return None;
     }
-    let mean = mean(differences);
+    let (mean, _) = mean(differences);
     let several = n > 1;
     Some(Difference {
         pairs: n,
-        mean,
+        mean: mean?,
         t: interval(differences),
         bootstrap: several.then(|| bootstrap(differences, key)),
     })
@@ -83,18 +85,10 @@ pub fn difference(differences: &[f64], key: &str) -> Option<Difference> {
 
 /// The interval of the mean by Student's t; none for fewer than two values.
 pub(crate) fn interval(values: &[f64]) -> Option<(f64, f64)> {
-    let n = values.len();
-    (n > 1).then(|| {
-        let mean = mean(values);
-        let squares: f64 = values.iter().map(|x| (x - mean).powi(2)).sum();
-        let error = (squares / (n as f64 - 1.0) / n as f64).sqrt();
-        let half = t_quantile(n as u32 - 1) * error;
-        (mean - half, mean + half)
-    })
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
+    let (mean, error) = mean(values);
+    let (mean, error) = (mean?, error?);
+    let half = t_quantile(values.len() as u32 - 1) * error;
+    Some((mean - half, mean + half))
 }
 
 /// The percentile interval of the mean over resampled pairs (Efron 1979).

@@ -144,7 +144,7 @@ impl<'a> Engine<'a> {
         let forks = self.folder.forks();
         fs::create_dir_all(&forks).map_err(SweepError::io("make this folder", &forks))?;
         let found = by.keep(&self.folder.run(trial), *epoch, &beside);
-        let open = matches!(self.state_of(trial), State::Pending | State::Running);
+        let open = self.state_of(trial).is_open();
         let why = match found {
             Ok(Kept::Now) => {
                 put(&beside, &kept)?;

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::point::Settings;
 use super::{Known, Points, Told, generation};
 use crate::aims::{Aim, Judged};
-use crate::config::{Direction, Search, SearchKind};
+use crate::config::{Search, SearchKind};
 use crate::ledger::{Entry, Line};
+use crate::means::mean;
 use crate::plan::Trial;
 use crate::standing::{Standing, State};
 
@@ -116,7 +117,7 @@ impl Searching {
             let (Some(place), Some(standing)) = (trial.asked, standings.get(&trial.name)) else {
                 continue;
             };
-            if matches!(standing.state, State::Pending | State::Running) {
+            if standing.state.is_open() {
                 return Vec::new();
             }
             own.entry(place).or_default().push(standing);
@@ -163,11 +164,7 @@ fn losses(standings: &[&Standing], judged: &Judged) -> Option<Vec<f64>> {
             })
             .collect();
         let values = values?;
-        let mean = values.iter().sum::<f64>() / values.len() as f64;
-        Some(match aim.direction {
-            Direction::Minimize => mean,
-            Direction::Maximize => -mean,
-        })
+        Some(aim.direction.loss(mean(&values).0?))
     };
     let aims = judged.all();
     aims.iter().map(of).collect()

@@ -9,6 +9,7 @@ use super::Points;
 use super::point::Settings;
 use crate::aims::Judged;
 use crate::config::{Search, SearchKind, SweepConfig};
+use crate::means;
 use crate::plan::{Plan, Trial};
 use crate::results::{Results, Row};
 use crate::standing::State;
@@ -165,14 +166,13 @@ impl<'a> Asking<'a> {
             .iter()
             .filter(|row| names.contains(&row.trial.as_str()))
             .collect();
-        let is_open = |row: &&&Row| matches!(row.standing.state, State::Pending | State::Running);
         let aims = self.judged.all();
         let values: Option<Vec<f64>> = aims.iter().map(|aim| mean(&rows, &aim.name)).collect();
         let done = !rows.is_empty() && rows.iter().all(|row| row.standing.state == State::Done);
         let values = values.filter(|_| done);
         let state = match &values {
             Some(_) => "done",
-            None if rows.iter().any(|row| is_open(&row)) => "open",
+            None if rows.iter().any(|row| row.standing.state.is_open()) => "open",
             None => "failed",
         };
         let scalars = rows.first().into_iter().flat_map(|row| row.metrics.keys());
@@ -199,6 +199,5 @@ fn mean(rows: &[&Row], name: &str) -> Option<f64> {
         .iter()
         .map(|row| row.metrics.get(name).copied().flatten())
         .collect();
-    let values = values.filter(|values| !values.is_empty())?;
-    Some(values.iter().sum::<f64>() / values.len() as f64)
+    means::mean(&values?).0
 }

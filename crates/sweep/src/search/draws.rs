@@ -3,6 +3,8 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::space::fraction;
+
 /// The random numbers for one point.
 #[derive(Debug)]
 pub(super) struct Draws {
@@ -29,12 +31,7 @@ impl Draws {
             hash.update(word.to_le_bytes());
         }
         self.count += 1;
-        let bytes = hash.finalize();
-        let head = bytes
-            .iter()
-            .take(8)
-            .fold(0u64, |bits, byte| bits << 8 | u64::from(*byte));
-        (head >> 11) as f64 / (1u64 << 53) as f64
+        fraction(hash)
     }
 
     /// A whole number from 0 up to `below`, which is at least 1.

@@ -61,22 +61,21 @@ pub(crate) fn generation(
     is_new: &mut dyn FnMut(&[f64]) -> bool,
 ) -> Vec<Vec<f64>> {
     let first: usize = known.told.iter().map(Vec::len).sum();
-    let population = nsga2::Population::of(known.told, known.size);
+    let population = (known.kind == SearchKind::Nsga2)
+        .then(|| nsga2::Population::of(known.told, known.size))
+        .filter(|population| !population.is_empty());
+    let splits = known.kind == SearchKind::Tpe && first >= tpe::EVEN;
     let mut points: Vec<Vec<f64>> = Vec::new();
     for number in first..first + count {
         let mut draws = Draws::new(known.seed, number);
         let even = |draws: &mut Draws| known.genes.iter().map(|_| draws.uniform()).collect();
+        let split = splits.then(|| tpe::Split::of(known.told.iter().flatten(), &points));
         let mut found = None;
         for attempt in 0..2 * TRIES {
-            let learns = attempt < TRIES && first > 0;
-            let point: Vec<f64> = match known.kind {
-                SearchKind::Nsga2 if learns && !population.is_empty() => {
-                    population.child(known.genes, &mut draws)
-                }
-                SearchKind::Tpe if learns && first >= tpe::EVEN => {
-                    let told = known.told.iter().flatten();
-                    tpe::Split::of(told, &points).point(known.genes, &mut draws)
-                }
+            let learns = attempt < TRIES;
+            let point: Vec<f64> = match (&population, &split) {
+                (Some(population), _) if learns => population.child(known.genes, &mut draws),
+                (_, Some(split)) if learns => split.point(known.genes, &mut draws),
                 _ => even(&mut draws),
             };
             if is_new(&point) {

@@ -1,7 +1,5 @@
 //! Heat maps of layers over epochs: a score beside its nulls, on one scale.
 
-use std::collections::BTreeMap;
-
 use super::heat::{HeatCell, HeatMap, Scale};
 use super::load::{Run, Scalar, evenly};
 use super::sections::number;
@@ -97,11 +95,8 @@ fn layers<'r>(run: &'r Run, tag: &str) -> Vec<(String, &'r Scalar)> {
 
 /// The cells of a layer at `epochs`; of an epoch with several values the last.
 fn cells(layer: &str, scalar: &Scalar, error: Option<&Scalar>, epochs: &[u32]) -> Vec<HeatCell> {
-    let by_epoch = |scalar: &Scalar| -> BTreeMap<u32, f64> {
-        let values = scalar.points.iter().map(|point| point.1);
-        scalar.epochs.iter().copied().zip(values).collect()
-    };
-    let (values, errors) = (by_epoch(scalar), error.map(by_epoch).unwrap_or_default());
+    let values = scalar.by_epoch();
+    let errors = error.map(Scalar::by_epoch).unwrap_or_default();
     let cell = |epoch: &u32| {
         let value = values.get(epoch).copied().unwrap_or(f64::NAN);
         let error = errors.get(epoch).copied().unwrap_or(f64::NAN);

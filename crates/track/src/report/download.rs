@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::chart::{Axis, Series};
 use super::page::{anchor, escape};
+use crate::csv::quoted;
 
 /// Rows that a file on the page may have; of longer series what is drawn.
 pub(super) const ROWS: usize = 2_000;
@@ -28,10 +29,7 @@ pub fn csv_link(title: &str, csv: &str) -> String {
 
 /// A cell of a CSV file.
 pub fn cell(text: &str) -> String {
-    match text.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text.to_owned(),
-    }
+    quoted(text)
 }
 
 /// A number in seven significant digits; nothing where there is none.

@@ -146,7 +146,6 @@ pub fn layers(run: &Run) -> String {
     if layers.is_empty() {
         return gap;
     }
-    let last = |prefix: &str, layer: &str| run.last_of(SETS[0].0, prefix, layer);
     let at = run.at(SETS[0].0);
     let mut charts = profile(run, &format!("LayerMem by layer{at}"), &layers, &SETS);
     charts += &profile(
@@ -187,6 +186,20 @@ pub fn layers(run: &Run) -> String {
          higher score than a held-out image: 0.5 says nothing. Bars are one standard error over images.",
         &charts,
     );
+    let title = format!("LayerMem at the last probe{at}");
+    overview
+        + &section(
+            "LayerMem: layers over epochs",
+            "The first layer is on top. All maps have one scale; what lies within two standard errors of 0 is drawn \
+             as not told apart from it. Independent, shared and held-out points are the controls.",
+            &over_epochs,
+        )
+        + &section(&title, "", &layer_table(run, &layers))
+        + &gap
+}
+
+/// The figures of each layer.
+fn layer_table(run: &Run, layers: &[&str]) -> String {
     let header = [
         "#",
         "layer",
@@ -223,21 +236,13 @@ pub fn layers(run: &Run) -> String {
         .iter()
         .enumerate()
         .map(|(at, layer)| {
-            let figures = prefixes.iter().map(|prefix| number(last(prefix, layer)));
+            let last = |prefix: &&str| number(run.last_of(SETS[0].0, prefix, layer));
+            let figures = prefixes.iter().map(last);
             [(at + 1).to_string(), (*layer).to_owned()]
                 .into_iter()
                 .chain(figures)
                 .collect()
         })
         .collect();
-    let title = format!("LayerMem at the last probe{at}");
-    overview
-        + &section(
-            "LayerMem: layers over epochs",
-            "The first layer is on top. All maps have one scale; what lies within two standard errors of 0 is drawn \
-             as not told apart from it. Independent, shared and held-out points are the controls.",
-            &over_epochs,
-        )
-        + &section(&title, "", &sorted_table("layermem", &header, &rows))
-        + &gap
+    sorted_table("layermem", &header, &rows)
 }

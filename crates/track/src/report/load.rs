@@ -239,6 +239,12 @@ impl Scalar {
         before.then(|| self.points[0].1)
     }
 
+    /// Values by epoch; of an epoch with several the last.
+    pub fn by_epoch(&self) -> BTreeMap<u32, f64> {
+        let values = self.points.iter().map(|point| point.1);
+        self.epochs.iter().copied().zip(values).collect()
+    }
+
     /// The last value; NaN without values.
     pub fn last(&self) -> f64 {
         self.points.last().map_or(f64::NAN, |point| point.1)

@@ -14,6 +14,7 @@ mod trackio;
 use std::path::Path;
 
 use afterimage_hooks::Outcome;
+use serde_json::{Value, json};
 
 pub use config::SinkConfig;
 pub use identity::{IDENTITY, Subject};
@@ -125,6 +126,15 @@ pub fn catch_up(
     let lost = sinks.disabled().into_iter();
     lost.map(|lost| format!("{}: {}", lost.sink, lost.reason))
         .collect()
+}
+
+/// A value as Trackio and protobuf's JSON write it.
+fn number(value: f64) -> Value {
+    match value {
+        _ if value.is_nan() => json!("NaN"),
+        _ if value.is_infinite() => json!(if value > 0.0 { "Infinity" } else { "-Infinity" }),
+        _ => json!(value),
+    }
 }
 
 /// A folder as messages name it.

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::identity::Known;
 use super::point::{Point, now};
-use super::{Delivered, Tracker, failed, shown};
+use super::{Delivered, Tracker, failed, number, shown};
 use crate::{HParam, TrackError};
 
 /// How long a transaction waits for another process's.
@@ -300,15 +300,6 @@ fn rows(points: &[Point], there: &BTreeSet<(u64, String)>) -> Vec<(u64, u64, Map
         }
     }
     rows
-}
-
-/// A value as Trackio writes it.
-fn number(value: f64) -> Value {
-    match value {
-        _ if value.is_nan() => json!("NaN"),
-        _ if value.is_infinite() => json!(if value > 0.0 { "Infinity" } else { "-Infinity" }),
-        _ => json!(value),
-    }
 }
 
 /// What was set, as Trackio keeps it: keys that begin with `_` are its own.

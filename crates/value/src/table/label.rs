@@ -93,41 +93,44 @@ pub(crate) fn target(words: Words, task: Option<Task>) -> Result<Labels, (Option
                 format!("`{text}` is no finite number; --task regression needs numbers"),
             ))
         }
-        (Task::Classification, numbers) => {
-            if classes * 2 > rows && rows >= 20 {
-                let advice = if numbers.is_some() {
-                    "; for numbers use --task regression"
-                } else {
-                    ""
-                };
-                return Err((
-                    None,
-                    format!(
-                        "{classes} of {rows} labels are different; is it an id rather than a \
-                         label?{advice}"
-                    ),
-                ));
-            }
-            let (codes, names) = words.sorted();
-            let numeric = numbers.is_some();
-            let shown: Vec<&str> = names.iter().take(8).map(String::as_str).collect();
-            let more = if names.len() > shown.len() {
-                ", …"
-            } else {
-                ""
-            };
-            let other = if numeric {
-                " (--task regression for numbers)"
-            } else {
-                ""
-            };
-            Ok(Labels {
-                note: format!(
-                    "the labels are {classes} classes: {}{more}{other}",
-                    shown.join(", ")
-                ),
-                target: Target::Classes { codes, names },
-            })
-        }
+        (Task::Classification, numbers) => as_classes(words, numbers.is_some()),
     }
+}
+
+/// Labels as classes; `numeric` says whether all of them are numbers.
+fn as_classes(words: Words, numeric: bool) -> Result<Labels, (Option<usize>, String)> {
+    let (rows, classes) = (words.codes.len(), words.names.len());
+    if classes * 2 > rows && rows >= 20 {
+        let advice = if numeric {
+            "; for numbers use --task regression"
+        } else {
+            ""
+        };
+        return Err((
+            None,
+            format!(
+                "{classes} of {rows} labels are different; is it an id rather than a \
+                 label?{advice}"
+            ),
+        ));
+    }
+    let (codes, names) = words.sorted();
+    let shown: Vec<&str> = names.iter().take(8).map(String::as_str).collect();
+    let more = if names.len() > shown.len() {
+        ", …"
+    } else {
+        ""
+    };
+    let other = if numeric {
+        " (--task regression for numbers)"
+    } else {
+        ""
+    };
+    Ok(Labels {
+        note: format!(
+            "the labels are {classes} classes: {}{more}{other}",
+            shown.join(", ")
+        ),
+        target: Target::Classes { codes, names },
+    })
 }

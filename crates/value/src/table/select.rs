@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use afterimage_table::{ignored, is_unnamed};
+use afterimage_table::{ignored, is_unnamed, place};
 
 use super::column::Role;
 use super::{Format, LabelSource, ReadOptions};
@@ -29,20 +29,17 @@ pub(crate) fn roles(
         };
         return Err(at_header(path, pair[0], what));
     }
-    let left_out = ignored(
-        &options.ignore,
-        if options.header { names } else { &[] },
-        names.len(),
-    )
-    .map_err(|what| ValueError::Table {
+    let refused = |what| ValueError::Table {
         path: path.to_owned(),
         line: None,
         column: None,
         what,
-    })?;
+    };
+    let header = if options.header { names } else { &[] };
+    let left_out = ignored(&options.ignore, header, names.len()).map_err(refused)?;
     let mut roles = vec![Role::Feature; names.len()];
     let mut assign = |flag: &str, wanted: &str, role: Role| {
-        let at = find(path, names, flag, wanted, options.header)?;
+        let at = place(wanted, flag, header, names.len()).map_err(refused)?;
         if roles[at] != Role::Feature {
             let what = format!("{flag} names a column that another argument names, too");
             return Err(at_header(path, &names[at], &what));
@@ -72,39 +69,4 @@ fn at_header(path: &Path, column: &str, what: &str) -> ValueError {
         column: Some(column.to_owned()),
         what: what.to_owned(),
     }
-}
-
-fn find(
-    path: &Path,
-    names: &[String],
-    flag: &str,
-    wanted: &str,
-    header: bool,
-) -> Result<usize, ValueError> {
-    if let Some(at) = names.iter().position(|name| name == wanted) {
-        return Ok(at);
-    }
-    let number = wanted.parse::<usize>().ok();
-    if let Some(at) = number.and_then(|n| n.checked_sub(1))
-        && at < names.len()
-    {
-        return Ok(at);
-    }
-    let some: Vec<&str> = names.iter().take(12).map(String::as_str).collect();
-    let more = if names.len() > some.len() {
-        ", …"
-    } else {
-        ""
-    };
-    let there_are = if header {
-        format!("its columns are {}{more}", some.join(", "))
-    } else {
-        format!("its columns are numbered 1 to {}", names.len())
-    };
-    Err(ValueError::Table {
-        path: path.to_owned(),
-        line: None,
-        column: None,
-        what: format!("there is no column `{wanted}` ({flag}); {there_are}"),
-    })
 }

@@ -16,7 +16,7 @@ pub(super) use self::rest::address_problem;
 use self::rest::{Answer, Rest};
 use super::identity::Known;
 use super::point::{Point, now};
-use super::{Delivered, Tracker, failed};
+use super::{Delivered, Tracker, failed, number};
 use crate::{HParam, TrackError};
 
 /// The tag by which a run is found again.
@@ -251,15 +251,6 @@ fn plain(name: &str) -> String {
         part => part,
     });
     parts.collect::<Vec<_>>().join("/")
-}
-
-/// A value as protobuf's JSON writes it.
-fn number(value: f64) -> Value {
-    match value {
-        _ if value.is_nan() => json!("NaN"),
-        _ if value.is_infinite() => json!(if value > 0.0 { "Infinity" } else { "-Infinity" }),
-        _ => json!(value),
-    }
 }
 
 fn shown(value: &HParam) -> String {
