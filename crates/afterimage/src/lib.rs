@@ -40,6 +40,7 @@ mod quiet;
 mod registry;
 mod resume;
 mod room;
+mod ruled_out;
 mod run;
 mod run_dir;
 mod samples;
