@@ -34,6 +34,7 @@ mod shell;
 mod source;
 mod sweep;
 mod value;
+mod value_learner;
 
 use std::borrow::Cow;
 use std::ffi::OsString;
