@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
+use afterimage::files::word;
 use afterimage::sweep::{
     Ending, Engine, Executor, Folder, Ledger, Local, Note, Plan, Program, Results, Rules,
     SearchKind, Slurm, State, Status, SweepConfig, SweepError, Trial, Verdict, replay, same_sweep,
@@ -297,13 +298,14 @@ fn executor(
 }
 
 fn conclude(arguments: &Sweep, ending: &Ending, results: &Results, folder: &Folder) -> u8 {
-    let path = folder.path().display();
+    let path = folder.path();
     say(&format!("{}\n", sweeps::table(results)));
     say(&sweeps::comparisons(results));
     say(&format!(
-        "{}\nreport:       {path}/{}\ntensorboard:  tensorboard --logdir '{path}/tensorboard'\n",
+        "{}\nreport:       {}\ntensorboard:  tensorboard --logdir {}\n",
         sweeps::counts(results),
-        sweeps::PAGE
+        path.join(sweeps::PAGE).display(),
+        word(&path.join("tensorboard"))
     ));
     if arguments.json {
         say(&format!("{}\n", results.json()));
