@@ -62,7 +62,8 @@ pub struct Row {
     pub values: BTreeMap<String, Value>,
     /// Where it stands.
     pub standing: Standing,
-    /// The last value of every scalar; empty for one that has not ended in order.
+    /// The last value of every scalar; of one that is done and whose result is gone, those that the ledger
+    /// knows; empty for one that has not ended in order.
     pub metrics: BTreeMap<String, Option<f64>>,
     /// Scalars that were last measured before its end.
     pub earlier: BTreeSet<String>,
@@ -394,7 +395,7 @@ fn row(trial: &Trial, folder: &Folder, standing: Standing) -> Row {
     };
     let (metrics, earlier) = TrialResult::read(&run)
         .map(|result| (result.metrics, result.earlier))
-        .unwrap_or_default();
+        .unwrap_or_else(|| (standing.scalars(&trial.metric.name), BTreeMap::new()));
     Row {
         trial: trial.name.clone(),
         configuration: trial.configuration.clone(),
