@@ -46,6 +46,7 @@ mod run_dir;
 mod samples;
 mod schema;
 mod sensitivity;
+mod signs;
 mod start;
 mod summary;
 pub mod sweeps;

@@ -33,6 +33,7 @@ mod sensitivity;
 mod shell;
 mod source;
 mod sweep;
+mod sweep_left;
 mod value;
 mod value_learner;
 

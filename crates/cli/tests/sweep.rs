@@ -25,6 +25,18 @@ fn a_sweep_ends_with_a_table_and_all_its_files() {
     let (place, file) = place(SWEEP);
     let ended = sweep(&place, &file, &["--json", "--jobs", "2"])
         .expect(0, &["done         temperature=0.1"]);
+    // Behind the last one nothing is left.
+    let ends: Vec<&str> = ended
+        .err
+        .lines()
+        .filter(|line| line.starts_with("done "))
+        .collect();
+    assert!(
+        ends[0].contains("(1 of 2 in this call; about ")
+            && ends[0].ends_with(" left, an estimate)"),
+        "{ends:?}"
+    );
+    assert!(ends[1].ends_with("(2 of 2 in this call)"), "{ends:?}");
     assert!(
         ended.out.contains("t: eval/knn, best first"),
         "{}",
