@@ -6,8 +6,8 @@ use std::io;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use afterimage_files::{word, word_of};
 use afterimage_hooks::{Outcome, Sink as _};
-use afterimage_sweep::quoted_text;
 use afterimage_track::{
     HParam, Session, SessionStatus, TensorBoard, TrackError, files, name_of, replay,
 };
@@ -19,20 +19,15 @@ use crate::run_dir::RunDir;
 /// The words that open TensorBoard on a run, beside others of its folder, so that each has its folder's
 /// name. A run right in the folder at work is opened alone: TensorBoard would search all that lies there.
 pub(crate) fn board_of(run: &Path) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "/._-+=,:@%".contains(c);
-    let quoted = |text: String| match text.chars().all(plain) {
-        true => text,
-        false => quoted_text(&text),
-    };
     let above = run.parent().filter(|above| above.file_name().is_some());
     match (above, run.file_name()) {
-        (Some(above), _) => format!("--logdir {}", quoted(above.display().to_string())),
+        (Some(above), _) => format!("--logdir {}", word(above)),
         (None, Some(name)) => {
             let board = run.join(files::TENSORBOARD);
             let spec = format!("{}:{}", name.to_string_lossy(), board.display());
-            format!("--logdir_spec {}", quoted(spec))
+            format!("--logdir_spec {}", word_of(spec.into()))
         }
-        (None, None) => format!("--logdir {}", quoted(run.display().to_string())),
+        (None, None) => format!("--logdir {}", word(run)),
     }
 }
 

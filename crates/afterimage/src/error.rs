@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use afterimage_data::DataError;
+use afterimage_files::word;
 use afterimage_model::ModelError;
 use afterimage_ssl::SslError;
 use afterimage_track::TrackError;
@@ -182,7 +183,8 @@ pub enum RunError {
     /// A run directory that already holds something.
     #[error(
         "{path}: this run directory is not empty; choose another with --out, or, if the run in it did \
-         not end, go on with `afterimage resume {path}`"
+         not end, go on with `afterimage resume {}`",
+        word(path)
     )]
     NotEmpty {
         /// The directory.
@@ -202,7 +204,8 @@ pub enum RunError {
     /// A directory whose run was cut off before it stood there.
     #[error(
         "{path}: the start of this run was cut off before its config was written, so that there is \
-         nothing to go on from; start it again with `afterimage run CONFIG --out {path}`"
+         nothing to go on from; start it again with `afterimage run CONFIG --out {}`",
+        word(path)
     )]
     Unbegun {
         /// The directory.
@@ -268,6 +271,9 @@ pub enum RunError {
         /// The file.
         path: PathBuf,
     },
+    /// No run that could be compared: why not, run by run.
+    #[error("{}", .0.join("\n"))]
+    NoneToCompare(Vec<String>),
     /// A place for a page that holds something else.
     #[error("{flag} {path}: this is there already and no page; choose another name")]
     NoPage {
@@ -341,7 +347,8 @@ pub enum RunError {
     /// A directory whose run has another config than the one that is to go on in it.
     #[error(
         "{path}: the run in this directory has another config; go on with it by `afterimage resume \
-         {path}`, or choose another directory with --out"
+         {}`, or choose another directory with --out",
+        word(path)
     )]
     OtherConfig {
         /// The directory.

@@ -32,6 +32,7 @@ use crate::config::{
 };
 use crate::experiment::{Experiment, PluginEntry};
 use crate::plugin_set;
+use crate::ruled_out;
 
 type Make = Box<dyn Fn(&str, &toml::Table, &mut Report<'_>, &str) -> Option<Attached>>;
 
@@ -412,6 +413,7 @@ impl Registry {
         let origin = |index| origin(locations, index);
         let attached = self.attach_each(&experiment.plugins, report, origin);
         plugin_set::check(self, experiment, &attached, report);
+        ruled_out::check(experiment, report);
         experiment.tell_missing_folders(report);
     }
 

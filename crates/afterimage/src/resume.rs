@@ -19,9 +19,10 @@ use crate::error::RunError;
 use crate::experiment::Experiment;
 use crate::prepared::Prepared;
 use crate::registry::Registry;
-use crate::run::{Begin, Finished, Options, finish, outcome_word, run, subject};
+use crate::run::{Begin, Finished, Options, SETTING_UP, finish, outcome_word, run, subject};
 use crate::run_dir::{Manifest, Owner, RunDir};
 use crate::samples;
+use crate::signs::signs;
 use crate::summary::Untrained;
 
 /// Names of scalars that a message lists.
@@ -116,7 +117,9 @@ fn go_on(
                 let decisions = directory.decisions();
                 fs::remove_file(&decisions).map_err(RunError::io(&decisions, "remove"))?;
             }
+            let beat = signs(&loaded.value, options.quiet, &options.progress, SETTING_UP);
             let prepared = Prepared::new(registry, &loaded, None)?;
+            drop(beat);
             let launched = prepared.launch(&loaded, directory, owner, options, Begin::New);
             return launched.map(on);
         }
@@ -151,7 +154,9 @@ fn go_on(
              put a copy of the file back, and resume"
         );
     }
+    let beat = signs(&loaded.value, options.quiet, &options.progress, SETTING_UP);
     let prepared = Prepared::new(registry, &loaded, Some(directory.path()))?;
+    drop(beat);
     if !finished {
         let begin = Begin::Checkpoint(lost);
         return prepared

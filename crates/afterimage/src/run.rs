@@ -35,6 +35,7 @@ use crate::pruned::before_and_after;
 use crate::registry::Registry;
 use crate::run_dir::{Manifest, Owner, RunDir};
 use crate::samples;
+use crate::signs::signs;
 use crate::start::keep_layers;
 use crate::summary::{Measured, Summary, Untrained, summary};
 
@@ -133,7 +134,9 @@ pub fn run(
         .out
         .clone()
         .unwrap_or_else(|| default_directory(loaded));
+    let beat = signs(&loaded.value, options.quiet, &options.progress, SETTING_UP);
     let prepared = Prepared::new(registry, loaded, None)?;
+    drop(beat);
     for note in &prepared.notes {
         tracing::warn!("{note}");
     }
@@ -144,6 +147,9 @@ pub fn run(
     directory.write_config(&loaded.resolved)?;
     prepared.launch(loaded, directory, owner, options, Begin::New)
 }
+
+/// What a run is at before its loop.
+pub(crate) const SETTING_UP: &str = "reading the images and building the network";
 
 /// Where a run begins.
 pub(crate) enum Begin {
@@ -323,6 +329,8 @@ impl Prepared {
         );
         drop(afterimage.attach(training).launch(learner));
         let report = report.take();
+        let ending = "the last tables and the report";
+        let _beat = signs(experiment, options.quiet, &options.progress, ending);
         if !owner.stands() {
             return Err(RunError::Removed {
                 path: directory.path().to_owned(),
@@ -335,7 +343,13 @@ impl Prepared {
         // Before the HTML report, which shows it.
         manifest(&outcome_word(&outcome))?;
         let start = Untrained::of(experiment);
-        let finished = finish(directory.clone(), outcome, report, lost, &site_list, start);
+        let mut finished = finish(directory.clone(), outcome, report, lost, &site_list, start);
+        for sink in &experiment.sinks {
+            let (_, place) = sink.place();
+            finished
+                .summary
+                .push_str(&format!("told, too:      {} {place}\n", sink.kind()));
+        }
         directory.write_result(&finished.result())?;
         Ok(finished)
     }

@@ -98,9 +98,12 @@ pub(crate) fn summary(measured: &Measured<'_>, sites: &[Site], evidence: &Eviden
         text.push_str(&format!("{accuracy}\n"));
     }
     let names: Vec<&str> = sites.iter().map(|site| site.name.as_str()).collect();
+    let of = evidence.unitmem().map_or(String::new(), |(points, views)| {
+        format!(" of {points} training points and as many held-out ones, {views} views each")
+    });
     let unitmem = by_layer(
         measured,
-        "Mean UnitMem by layer: 0 = all points alike, 1 = one point only",
+        &format!("Mean UnitMem by layer{of}: 0 = all points alike, 1 = one point only"),
         &[
             ("train", "unitmem/mean/train"),
             ("held-out", "unitmem/mean/held_out"),

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use afterimage::files::word;
 use afterimage::hooks::Outcome;
 use afterimage::{Finished, Options, Registry, RunError};
 
@@ -110,22 +111,25 @@ fn options(out: Option<PathBuf>, log: logging::LogFile, run: PathBuf) -> Result<
 
 fn conclude(finished: &Finished, json: bool) -> u8 {
     let code = finished.exit_code();
-    let run = finished.run.path().display().to_string();
+    let run = finished.run.path();
+    // Tables are long, and what is to be done about the run is to be seen behind them.
+    say(&finished.summary);
+    if json {
+        say(&format!("{}\n", finished.result()));
+    }
     match &finished.outcome {
         Outcome::Completed => {}
         Outcome::Stopped(reason) => complain(&format!("stopped: {reason}")),
         Outcome::Failed(error) => complain(error),
         Outcome::Diverged => complain(&format!(
             "the loss became infinite or not a number; the last good step is kept in \
-             {run}/checkpoints. Lower `schedule.peak`, or lengthen `schedule.warmup_epochs`"
+             {}/checkpoints. Lower `schedule.peak`, or lengthen `schedule.warmup_epochs`",
+            run.display()
         )),
         Outcome::Interrupted(signal) => complain(&format!(
-            "interrupted by signal {signal} after a checkpoint; go on with: afterimage resume {run}"
+            "interrupted by signal {signal} after a checkpoint; go on with: afterimage resume {}",
+            word(run)
         )),
-    }
-    say(&finished.summary);
-    if json {
-        say(&format!("{}\n", finished.result()));
     }
     code
 }

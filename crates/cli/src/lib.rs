@@ -33,7 +33,9 @@ mod sensitivity;
 mod shell;
 mod source;
 mod sweep;
+mod sweep_left;
 mod value;
+mod value_learner;
 
 use std::borrow::Cow;
 use std::ffi::OsString;

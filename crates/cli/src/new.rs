@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
+use afterimage::files::word;
 use afterimage::{NewOptions, Recipe, Registry, RunError, new_config, recipes, write_new};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Arg, Args, Command};
@@ -76,9 +77,10 @@ pub fn new(registry: &Registry, arguments: &New) -> Result<u8, RunError> {
     let stem = path.file_stem().map(|stem| stem.to_string_lossy());
     let text = new_config(registry, &stem.unwrap_or_default(), &options)?;
     write_new(path, &text)?;
-    let path = path.display();
+    let named = word(path);
     say(&format!(
-        "{path}\nnext:  afterimage check {path}\n       afterimage run {path}\n"
+        "{}\nnext:  afterimage check {named}\n       afterimage run {named}\n",
+        path.display()
     ));
     Ok(0)
 }

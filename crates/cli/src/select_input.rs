@@ -54,7 +54,7 @@ impl Input {
         ];
         for (role, path, count) in counts {
             if let (Some(path), Some(count)) = (path, count) {
-                check_lines(arguments, samples, role, path, count)?;
+                check_count(arguments, samples, role, path, count)?;
             }
         }
         let files = [
@@ -138,20 +138,22 @@ fn manner(arguments: &Select) -> Result<Manner, SelectError> {
     })
 }
 
-/// Refuses counts that differ by one where the first line of a CSV file may be why.
-fn check_lines(
+/// Refuses a file of more or fewer entries than there are samples; where they differ by one, the first line of
+/// a CSV file may be why.
+fn check_count(
     arguments: &Select,
     samples: usize,
     role: &str,
     path: &Path,
     count: usize,
 ) -> Result<(), SelectError> {
-    if count.abs_diff(samples) != 1 {
+    if count == samples {
         return Ok(());
     }
     let files = [("embeddings", arguments.embeddings.as_path()), (role, path)];
     let lines: Vec<String> = files
         .into_iter()
+        .filter(|_| count.abs_diff(samples) == 1)
         .filter_map(|(role, path)| {
             let line: String = read::first_line(path)?.chars().take(60).collect();
             Some(format!(
@@ -160,14 +162,15 @@ fn check_lines(
             ))
         })
         .collect();
-    if lines.is_empty() {
-        return Ok(());
-    }
+    let advice = match lines.is_empty() {
+        true => "give one of each a sample, in the same order".to_owned(),
+        false => lines.join("; "),
+    };
     Err(SelectError::Counts {
         path: path.to_owned(),
         reason: format!(
-            "{role} has {count} entries and embeddings has {samples}; {}",
-            lines.join("; ")
+            "{role} has {count} entries and embeddings has {samples} ({}); {advice}",
+            arguments.embeddings.display()
         ),
     })
 }

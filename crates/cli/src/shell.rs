@@ -5,7 +5,8 @@ use std::io;
 use std::path::Path;
 
 use afterimage::RunError;
-use clap::Args;
+use afterimage::files::write_whole;
+use clap::{Args, Command};
 use clap_complete::Shell;
 
 use crate::help;
@@ -57,10 +58,31 @@ pub fn man(folder: Option<&Path>) -> Result<u8, RunError> {
         return Ok(0);
     };
     fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
-    clap_mangen::generate_to(help::command(), folder).map_err(|source| failed(folder, source))?;
+    let mut all = help::command().disable_help_subcommand(true);
+    all.build();
+    for (name, page) in pages(all).map_err(|source| failed(folder, source))? {
+        let path = folder.join(name);
+        write_whole(&path, &page, false).map_err(|source| failed(&path, source))?;
+    }
     say(&format!(
         "{}, and a page for each command beside it\n",
         folder.join("afterimage.1").display()
     ));
     Ok(0)
+}
+
+/// The pages of `command` and of all commands below it, by file name.
+fn pages(command: Command) -> io::Result<Vec<(String, Vec<u8>)>> {
+    let below = command
+        .get_subcommands()
+        .filter(|below| !below.is_hide_set());
+    let mut all = Vec::new();
+    for below in below.cloned() {
+        all.extend(pages(below)?);
+    }
+    let man = clap_mangen::Man::new(command);
+    let mut page = Vec::new();
+    man.render(&mut page)?;
+    all.push((man.get_filename(), page));
+    Ok(all)
 }

@@ -1,6 +1,6 @@
 //! `afterimage sweep`: many trials of an experiment, and which did best.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -8,15 +8,18 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use afterimage::config::Loaded;
+use afterimage::files::word;
 use afterimage::sweep::{
     Ending, Engine, Executor, Folder, Ledger, Local, Note, Plan, Program, Results, Rules,
-    SearchKind, Slurm, State, Status, SweepConfig, SweepError, Trial, Verdict, replay, same_sweep,
+    SearchKind, Slurm, Standing, State, Status, SweepConfig, SweepError, Trial, Verdict, replay,
+    same_sweep,
 };
-use afterimage::{Registry, RunError, sweeps};
+use afterimage::{Registry, RunError, in_words, sweeps};
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::ask_tell;
 use crate::output::{complain, say};
+use crate::sweep_left::Left;
 
 /// Arguments of `sweep`.
 #[derive(Debug, Args)]
@@ -198,7 +201,8 @@ impl Work<'_> {
     ) -> Result<(Ending, Results), SweepError> {
         let Self { config, folder, .. } = self;
         let executor = executor(self.arguments, config, plan, folder, self.program.clone())?;
-        let mut lines = Lines::new(plan, Rc::clone(&self.over));
+        let left = Rc::new(RefCell::new(Left::default()));
+        let mut lines = Lines::new(plan, Rc::clone(&self.over), Rc::clone(&left));
         let mut engine = Engine::open(
             folder,
             plan,
@@ -212,6 +216,9 @@ impl Work<'_> {
         if retry {
             engine.retry_failed()?;
         }
+        let open = |standing: &&Standing| matches!(standing.state, State::Pending | State::Running);
+        left.borrow_mut()
+            .open(engine.standings().values().filter(open).count());
         let ending = engine.run()?;
         let standings = engine.standings();
         let results = Results::gather(&config.name, &config.judged(), plan, folder, standings);
@@ -310,13 +317,14 @@ fn executor(
 }
 
 fn conclude(arguments: &Sweep, ending: &Ending, results: &Results, folder: &Folder) -> u8 {
-    let path = folder.path().display();
+    let path = folder.path();
     say(&format!("{}\n", sweeps::table(results)));
     say(&sweeps::comparisons(results));
     say(&format!(
-        "{}\nreport:       {path}/{}\ntensorboard:  tensorboard --logdir '{path}/tensorboard'\n",
+        "{}\nreport:       {}\ntensorboard:  tensorboard --logdir {}\n",
         sweeps::counts(results),
-        sweeps::PAGE
+        path.join(sweeps::PAGE).display(),
+        word(&path.join("tensorboard"))
     ));
     if arguments.json {
         say(&format!("{}\n", results.json()));
@@ -345,22 +353,25 @@ pub(crate) fn code(ending: &Ending, results: &Results) -> u8 {
 /// What happens, one line each, on standard error.
 struct Lines {
     over: Rc<Cell<usize>>,
+    left: Rc<RefCell<Left>>,
     all: usize,
     /// What each trial is judged by.
     metrics: BTreeMap<String, String>,
 }
 
 impl Lines {
-    fn new(plan: &Plan, over: Rc<Cell<usize>>) -> Self {
+    fn new(plan: &Plan, over: Rc<Cell<usize>>, left: Rc<RefCell<Left>>) -> Self {
         let metric = |trial: &Trial| (trial.name.clone(), trial.metric.name.clone());
         Self {
             over,
+            left,
             all: plan.trials.len(),
             metrics: plan.trials.iter().map(metric).collect(),
         }
     }
 
     fn show(&mut self, note: &Note<'_>) {
+        self.count(note);
         match note {
             Note::Started { trial, attempt: 1 } => complain(&format!("started      {trial}")),
             Note::Started { trial, attempt } => {
@@ -411,8 +422,12 @@ impl Lines {
                 let metric = self.metrics.get(*trial).map_or("", String::as_str);
                 let value = value.map_or(String::new(), |x| format!("  {metric} {x:.4}"));
                 let why = why.map_or(String::new(), |why| format!(": {why}"));
+                let left = self.left.borrow().seconds().filter(|_| over);
+                let left = left.map_or(String::new(), |seconds| {
+                    format!("; about {} left, an estimate", in_words(seconds))
+                });
                 complain(&format!(
-                    "{word:12} {trial}{why}{value}  {seconds:.1} s  ({} of {} in this call)",
+                    "{word:12} {trial}{why}{value}  {seconds:.1} s  ({} of {} in this call{left})",
                     self.over.get(),
                     self.all
                 ));
@@ -420,6 +435,26 @@ impl Lines {
                     .iter()
                     .for_each(|line| complain(&format!("             | {line}")));
             }
+        }
+    }
+
+    /// Counts what the time that is left is estimated from.
+    fn count(&mut self, note: &Note<'_>) {
+        let mut left = self.left.borrow_mut();
+        match note {
+            Note::Started { .. } | Note::Found { .. } => left.began(),
+            Note::Skipped { .. } => left.over(None),
+            Note::Ended {
+                verdict, seconds, ..
+            } => {
+                left.ended();
+                match verdict {
+                    Verdict::Done => left.over(Some(*seconds)),
+                    Verdict::Failed(_) | Verdict::Stopped(_) => left.over(None),
+                    Verdict::Crashed(_) | Verdict::Interrupted(_) => {}
+                }
+            }
+            _ => {}
         }
     }
 }

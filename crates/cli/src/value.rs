@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use afterimage::Pulse;
 use afterimage::valuation::{Fix, FixBy, ValueJob, Valued};
 use afterimage::value::{
-    Candidates, LabelSource, Learner, ReadOptions, Repair, Score, Settings, Target, Task,
-    ValueError, label, parse_bytes,
+    Candidates, LabelSource, ReadOptions, Repair, Score, Settings, Target, Task, ValueError, label,
+    parse_bytes,
 };
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use crate::alive::Alive;
 use crate::output::{complain_line, say};
+use crate::value_learner::learner;
 
 /// Arguments of `value`.
 #[derive(Debug, Args)]
@@ -49,7 +50,7 @@ pub struct Value {
     task: Option<TaskName>,
     /// What is fitted to each bag of rows.
     #[arg(long, value_enum, default_value = "tree")]
-    learner: LearnerName,
+    pub(crate) learner: LearnerName,
     /// Number of learners; errors of the values fall with its root.
     #[arg(long, value_name = "N", default_value_t = 1000)]
     learners: u32,
@@ -66,25 +67,25 @@ pub struct Value {
     /// Number of threads, all cores by default; it changes no value.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
-    /// Columns that a tree tries at each cut: sqrt, all, or a number.
-    #[arg(long, value_name = "N", default_value = "sqrt", value_parser = candidates)]
-    max_features: Candidates,
+    /// Columns that a tree tries at each cut: sqrt (the default), all, or a number.
+    #[arg(long, value_name = "N", value_parser = candidates)]
+    pub(crate) max_features: Option<Candidates>,
     /// Cuts between a tree's root and its leaves; without, leaves are pure.
     #[arg(long, value_name = "N")]
-    max_depth: Option<u32>,
-    /// Most bins of a numeric column; fewer make trees on long tables faster. Columns of no more
-    /// different numbers are cut exactly.
-    #[arg(long, value_name = "N", default_value_t = 65_536)]
-    bins: usize,
-    /// Weight of the squared coefficients of a linear learner.
-    #[arg(long, default_value_t = 1.0, allow_hyphen_values = true)]
-    penalty: f64,
-    /// Hidden units of an mlp learner.
-    #[arg(long, value_name = "N", default_value_t = 16)]
-    hidden: usize,
-    /// Passes of an mlp learner over its bag.
-    #[arg(long, value_name = "N", default_value_t = 30)]
-    epochs: usize,
+    pub(crate) max_depth: Option<u32>,
+    /// Most bins of a numeric column of trees, 65536 by default; fewer make trees on long tables
+    /// faster. Columns of no more different numbers are cut exactly.
+    #[arg(long, value_name = "N")]
+    pub(crate) bins: Option<usize>,
+    /// Weight of the squared coefficients of a linear learner, 1 by default.
+    #[arg(long, allow_hyphen_values = true)]
+    pub(crate) penalty: Option<f64>,
+    /// Hidden units of an mlp learner, 16 by default.
+    #[arg(long, value_name = "N")]
+    pub(crate) hidden: Option<usize>,
+    /// Passes of an mlp learner over its bag, 30 by default.
+    #[arg(long, value_name = "N")]
+    pub(crate) epochs: Option<usize>,
     /// Most memory, as in 4GB; a table that needs more is refused before the work starts.
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     memory: Option<usize>,
@@ -134,14 +135,25 @@ enum TaskName {
     Regression,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum LearnerName {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LearnerName {
     /// Decision trees: gini for classes, variance for numbers.
     Tree,
     /// Logistic regression for classes, ridge regression for numbers.
     Linear,
     /// Networks with one hidden layer.
     Mlp,
+}
+
+impl LearnerName {
+    /// The word for it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            LearnerName::Tree => "tree",
+            LearnerName::Linear => "linear",
+            LearnerName::Mlp => "mlp",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -177,7 +189,7 @@ fn bytes(text: &str) -> Result<usize, String> {
 /// Values a table; the result is the exit code.
 pub fn execute(arguments: Value) -> u8 {
     let json = arguments.json;
-    match run(arguments.job()) {
+    match arguments.job().and_then(run) {
         Ok(valued) => {
             say(&valued.summary());
             if json {
@@ -268,23 +280,11 @@ fn result(valued: &Valued) -> serde_json::Value {
 }
 
 impl Value {
-    fn job(self) -> ValueJob {
+    fn job(self) -> Result<ValueJob, ValueError> {
+        let learner = learner(&self)?;
         let label = match (self.label, self.label_file) {
             (_, Some(file)) => LabelSource::File(file),
             (label, None) => LabelSource::Column(label.unwrap_or_default()),
-        };
-        let learner = match self.learner {
-            LearnerName::Tree => Learner::Tree {
-                candidates: self.max_features,
-                depth: self.max_depth,
-            },
-            LearnerName::Linear => Learner::Linear {
-                penalty: self.penalty,
-            },
-            LearnerName::Mlp => Learner::Mlp {
-                hidden: self.hidden,
-                epochs: self.epochs,
-            },
         };
         let fix = self.fix.map(|repair| Fix {
             repair: match repair {
@@ -296,7 +296,8 @@ impl Value {
                 None => FixBy::Distance(self.fix_z),
             },
         });
-        ValueJob {
+        let defaults = Settings::default();
+        Ok(ValueJob {
             table: self.table,
             read: ReadOptions {
                 header: !self.no_header,
@@ -322,12 +323,12 @@ impl Value {
                     ScoreName::Soft => Score::Soft,
                     ScoreName::Distance => Score::Distance,
                 },
-                bins: self.bins,
+                bins: self.bins.unwrap_or(defaults.bins),
             },
             out: self.out,
             fix,
             top: self.top,
             memory: self.memory,
-        }
+        })
     }
 }

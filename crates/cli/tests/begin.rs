@@ -195,7 +195,13 @@ fn shells_understand_their_scripts() {
 #[cfg(target_os = "linux")]
 #[test]
 fn an_output_that_takes_no_more_is_told() {
-    for words in [&["schema"][..], &["completions", "bash"], &["--help"]] {
+    for words in [
+        &["schema"][..],
+        &["completions", "bash"],
+        &["man"],
+        &["plugins"],
+        &["--help"],
+    ] {
         let full = fs::File::options().write(true).open("/dev/full").unwrap();
         let output = afterimage().args(words).stdout(full).output().unwrap();
         let told = String::from_utf8_lossy(&output.stderr);
@@ -234,6 +240,14 @@ fn every_command_has_a_page() {
         printed,
         fs::read_to_string(folder.join("afterimage.1")).unwrap()
     );
+    // A page that cannot be written is named, and the one that was there is left as it is.
+    let page = folder.join("afterimage-run.1");
+    fs::remove_file(&page).unwrap();
+    fs::create_dir(&page).unwrap();
+    fs::write(page.join("mine"), "").unwrap();
+    finish(afterimage().arg("man").arg(&folder)).expect(1, &["afterimage-run.1: cannot write"]);
+    assert!(!folder.join(".afterimage-run.1.tmp").exists());
+    fs::remove_dir_all(&page).unwrap();
     // Pages are written anew, over those that are there.
     finish(afterimage().arg("man").arg(&folder)).expect(0, &[]);
 }

@@ -73,6 +73,14 @@ fn several_runs_are_compared_on_one_page() {
     fs::write(runs[2].join("manifest.json"), live).unwrap();
     compare(&[&runs[0], &runs[2]]).expect(0, &["low-3: not over"]);
     compare(&[&nothing]).expect(1, &["no run directory"]);
+    let nowhere = place.path("nowhere");
+    let none = compare(&[&nothing, &nowhere]).expect(1, &[]);
+    let told: Vec<&str> = none.err.lines().collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    for (told, run) in told.iter().zip([&nothing, &nowhere]) {
+        let words = format!("{}: this is no run directory", run.display());
+        assert!(told.contains(&words), "{told}");
+    }
     let records = runs[0].join("metrics.jsonl");
     let before = fs::read(&records).unwrap();
     for other in [&records, &place.path(".")] {

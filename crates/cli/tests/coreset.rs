@@ -455,7 +455,7 @@ fn a_control_arm_is_named_where_plugins_are_listed() {
 }
 
 #[test]
-fn a_coreset_that_fills_no_batch_and_a_pair_stop_the_run() {
+fn a_coreset_that_fills_no_batch_stops_the_run() {
     let place = Place::new();
     let run = |name: &str, text: &str, words: &[&str]| {
         let config = place.write(&format!("{name}.toml"), text);
@@ -468,8 +468,6 @@ fn a_coreset_that_fills_no_batch_and_a_pair_stop_the_run() {
         &with(&small),
         &["does not fill a batch of 32", "repeat = true"],
     );
-    let pair = with(&coreset("")) + "[pair]\ncandidates = 10\n";
-    run("pair", &pair, &["remove the table `[pair]`"]);
     let gate = coreset("[plugins.gate]\nthreshold = 1.0\nat_least = 0.0\nneighbours = 0");
     run("closed", &with(&gate), &["threshold", "admits none"]);
 }

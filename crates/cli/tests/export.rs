@@ -152,6 +152,28 @@ fn an_encoder_that_no_library_has_is_refused_or_keeps_its_names() {
     export(&place, &run, "parquet", &arguments).expect(0, &[]);
     let table = fs::read(place.path("parquet").join("embeddings.parquet")).unwrap();
     assert!(table.starts_with(b"PAR1") && table.ends_with(b"PAR1"));
+    // Both hold training and held-out images: nothing is chosen out of both without a word.
+    let select = |file: PathBuf, name: &str, more: &[&str]| {
+        let mut command = afterimage();
+        command
+            .arg("select")
+            .arg(file)
+            .args(["--count", "4"])
+            .args(more);
+        finish(command.arg("--out").arg(place.path(name)))
+    };
+    let held_out = "of 52 rows are held out (`held_out`)";
+    let parquet = place.path("parquet/embeddings.parquet");
+    let words = [
+        "embeddings.parquet: column `split`: ",
+        held_out,
+        "--ignore split",
+    ];
+    select(parquet.clone(), "coreset", &[]).expect(2, &words);
+    assert_nothing(&place, "coreset");
+    select(parquet, "of-all", &["--ignore", "split"]).expect(0, &[]);
+    let words = ["samples.parquet says that ", held_out];
+    select(out.join("embeddings.npy"), "of-array", &[]).expect(0, &words);
     let data = ["--layout", "safetensors", "--data", "embedded"];
     export(&place, &run, "refused", &data).expect(2, &["--embeddings"]);
     assert_nothing(&place, "refused");

@@ -373,6 +373,108 @@ search.space.\"batch_size\" = { low = 64, high = 8, intger = true }
 }
 
 #[test]
+fn what_the_objective_rules_out_is_told_before_the_run_at_its_key() {
+    let simclr = TINY.to_owned()
+        + "
+[[plugins]] # residuals
+kind = \"coreset\"
+
+[[plugins]] # labels
+kind = \"coreset\"
+id = \"b\"
+strategy = \"small-loss\"
+partition = \"prediction\"
+mixup = \"label\"
+
+[[plugins]] # gated
+kind = \"coreset\"
+id = \"c\"
+[plugins.gate]
+neighbours = 3
+
+[[plugins]] # features
+kind = \"coreset\"
+id = \"d\"
+proxy = \"features\"
+
+[[plugins]] # dynamics
+kind = \"dynamics\"
+validation = 20
+";
+    // What provides a coreset stands there once, which is told, too.
+    let place = Place::new();
+    let config = place.write("config.toml", &simclr);
+    let told: Vec<(&str, &str, &str)> = vec![
+        (
+            "[[plugins]] # residuals",
+            "plugins[0].proxy",
+            "set \"features\" or \"embeddings\"",
+        ),
+        (
+            "strategy",
+            "plugins[1].strategy",
+            "choose \"facility-location\"",
+        ),
+        (
+            "partition",
+            "plugins[1].partition",
+            "set \"label\", \"cluster\" or \"none\"",
+        ),
+        ("mixup", "plugins[1].mixup", "this one has 2; set \"none\""),
+        (
+            "[plugins.gate]",
+            "plugins[2].gate.losses",
+            "set `gate.losses = false`",
+        ),
+        (
+            "validation",
+            "plugins[4].validation",
+            "set 0, or `objective.kind = \"supervised\"`",
+        ),
+    ];
+    let config = config.to_str().unwrap();
+    for words in [&["check", config][..], &["run", config, "--dry-run"]] {
+        let ended = call(words.iter().copied()).expect(2, &[]);
+        let own: String = ended
+            .err
+            .lines()
+            .filter(|line| !line.contains("both provide"))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        assert_lines(&own, config, &simclr, &told);
+    }
+    // With scores of classes all of it is possible; mixing within clusters needs them.
+    let labelled = run::supervised();
+    for (keys, code) in [
+        ("mixup = \"label\"", 0),
+        ("partition = \"prediction\"", 0),
+        ("strategy = \"small-loss\"", 0),
+        ("[plugins.gate]\nneighbours = 3", 0),
+        ("mixup = \"cluster\"", 0),
+    ] {
+        let text = format!("{labelled}\n[[plugins]]\nkind = \"coreset\"\n{keys}\n");
+        let config = place.write("labelled.toml", &text);
+        call(["check", config.to_str().unwrap()]).expect(code, &[]);
+    }
+    let painted = TINY
+        .replace(
+            "kind = \"resnet9\"\nwidth = 0.125",
+            "kind = \"vit\"\nsize = \"tiny\"\npatch = 4",
+        )
+        .replace("[projection]\nhidden = 32\noutput = 16\n", "")
+        .replace("kind = \"simclr\"", "kind = \"mae\"")
+        + "\n[[plugins]]\nkind = \"coreset\"\nproxy = \"features\"\nmixup = \"cluster\"\n";
+    let words = "mixing within clusters mixes labels, by scores of classes";
+    assert_told(&painted, &[("mixup", "plugins[0].mixup", words)]);
+    // A coreset is that of one encoder.
+    let pair = run::supervised() + "\n[[plugins]]\nkind = \"coreset\"\n\n[pair]\ncandidates = 10\n";
+    assert_told(
+        &pair,
+        &[("[[plugins]]", "plugins[0]", "remove the table `[pair]`")],
+    );
+}
+
+#[test]
 fn a_large_encoder_is_checked_at_once() {
     // 86 million parameters, of which none is drawn.
     let text = TINY.replace(

@@ -108,12 +108,15 @@ fn a_signal_leaves_a_checkpoint_from_which_the_run_ends_the_same() {
     let place = Place::new();
     let (config, expected) = straight(&place);
     for (signal, number) in [("INT", 2), ("TERM", 15)] {
-        let out = place.path(signal);
+        let out = place.path(&format!("{signal} it's"));
+        let told = place.path(&format!("{signal}.txt"));
+        // As on a terminal, both outputs go to one place.
+        let both = fs::File::create(&told).unwrap();
         let mut command = afterimage();
         command.arg("run").arg(&config).arg("--out").arg(&out);
         let mut child = command
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
+            .stdout(both.try_clone().unwrap())
+            .stderr(both)
             .spawn()
             .unwrap();
         assert!(wait(&mut child, || !checkpoints(&out).is_empty()));
@@ -122,15 +125,23 @@ fn a_signal_leaves_a_checkpoint_from_which_the_run_ends_the_same() {
             .args(["-s", signal, &child.id().to_string()])
             .status();
         assert!(sent.unwrap().success());
-        let ended = child.wait_with_output().unwrap();
-        let message = String::from_utf8(ended.stderr).unwrap();
-        assert_eq!(ended.status.code(), Some(128 + number), "{message}");
-        assert!(message.contains(&format!(
-            "interrupted by signal {number} after a checkpoint"
-        )));
-        assert!(
-            message.contains(&format!("afterimage resume {}", out.display())),
-            "{message}"
+        let ended = child.wait().unwrap();
+        let message = fs::read_to_string(&told).unwrap();
+        assert_eq!(ended.code(), Some(128 + number), "{message}");
+        // What to do stands behind the tables, as a shell reads it.
+        let line = message.lines().last().unwrap();
+        let begin = format!(
+            "interrupted by signal {number} after a checkpoint; go on with: afterimage resume "
+        );
+        let word = line.strip_prefix(&begin);
+        let word = word.unwrap_or_else(|| panic!("{message}"));
+        let read = Command::new("sh")
+            .args(["-c", &format!("printf %s {word}")])
+            .output()
+            .unwrap();
+        assert_eq!(
+            String::from_utf8(read.stdout).unwrap(),
+            out.to_str().unwrap()
         );
         let last = *checkpoints(&out).last().unwrap();
         assert!((EPOCH..END).contains(&last), "{last}");
@@ -179,6 +190,14 @@ fn what_cannot_be_resumed_is_told_and_left_as_it_is() {
             &format!("afterimage resume {out}"),
         ],
     );
+    let spaced = place.path("a run");
+    fs::rename(&run, &spaced).unwrap();
+    let spaced = spaced.to_str().unwrap();
+    let word = format!("afterimage resume '{spaced}'`");
+    call(["run", again.to_str().unwrap(), "--out", spaced]).expect(1, &[&word]);
+    let other = place.write("other.toml", &TINY.replace("seed = 7", "seed = 8"));
+    let other = other.to_str().unwrap();
+    call(["run", other, "--out", spaced, "--resume"]).expect(1, &[&word]);
 }
 
 /// A run that stopped after its second epoch.

@@ -139,6 +139,11 @@ fn another_program_asks_and_is_told() {
         "{\"id\": \"x\", \"ask\": {\"objective.temperature\": 5.0}}",
         "{\"ask\": {\"objective.temprature\": 0.5}}",
         "what",
+        "{\"id\": 1, \"ask\": {\"objective.temperature\": 0.3, \"objective.temperature\": 0.4}}",
+        "{\"ask\": [{\"objective.temperature\": 0.3, \"objective.temperature\": 0.3}]}",
+        "{\"ask\": [], \"ask\": {\"objective.temperature\": 0.3}}",
+        "{\"ask\": [[{\"objective.temperature\": 0.3}]]}",
+        "{\"ask\": 3}",
     ]);
     assert_eq!(answers[0]["aims"][1]["direction"], "minimize");
     assert_eq!(answers[0]["space"]["objective.temperature"]["high"], 1.0);
@@ -163,6 +168,20 @@ fn another_program_asks_and_is_told() {
         error(4)
     );
     assert!(error(5).contains("no question"), "{}", error(5));
+    for index in [6, 7] {
+        let words = "the key `objective.temperature` stands twice in a point; name it once";
+        assert!(error(index).contains(words), "{}", error(index));
+    }
+    for (index, words) in [
+        (8, "duplicate field `ask`"),
+        (9, "a list of points is in a list"),
+        (
+            10,
+            "expected a point, as {\"KEY\": VALUE}, or a list of points",
+        ),
+    ] {
+        assert!(error(index).contains(words), "{}", error(index));
+    }
     // What was asked before is told at once, and more points than samples are refused.
     let five = (1..=5).map(|i| format!("{{\"objective.temperature\": 0.3{i}}}"));
     let many = format!("{{\"ask\": [{}]}}", five.collect::<Vec<String>>().join(","));

@@ -390,7 +390,11 @@ fn mistakes_are_told_once_and_leave_nothing() {
             &["--count", "1", "--threads", "0"],
             "--threads: 0 is not in",
         ),
-        (&line, &["--count", "1", "--labels", three], "labels has 3"),
+        (
+            &line,
+            &["--count", "1", "--labels", three],
+            "three.csv: labels has 3 entries and embeddings has",
+        ),
         (
             &line,
             &["--count", "1", "--strategy", "small-loss"],

@@ -25,6 +25,18 @@ fn a_sweep_ends_with_a_table_and_all_its_files() {
     let (place, file) = place(SWEEP);
     let ended = sweep(&place, &file, &["--json", "--jobs", "2"])
         .expect(0, &["done         temperature=0.1"]);
+    // Behind the last one nothing is left.
+    let ends: Vec<&str> = ended
+        .err
+        .lines()
+        .filter(|line| line.starts_with("done "))
+        .collect();
+    assert!(
+        ends[0].contains("(1 of 2 in this call; about ")
+            && ends[0].ends_with(" left, an estimate)"),
+        "{ends:?}"
+    );
+    assert!(ends[1].ends_with("(2 of 2 in this call)"), "{ends:?}");
     assert!(
         ended.out.contains("t: eval/knn, best first"),
         "{}",
@@ -220,10 +232,49 @@ fn a_report_is_of_the_same_sweep_and_makes_nothing() {
 }
 
 #[test]
+fn what_trials_are_judged_by_is_in_the_ledger_when_their_results_are_gone() {
+    let metric = "metric = { name = \"eval/knn\", against = [\"loss/train\"] }";
+    let aims =
+        "aims = [{ name = \"eval/knn\" }, { name = \"loss/train\", direction = \"minimize\" }]";
+    let (place, file) = place(&SWEEP.replace(metric, aims));
+    sweep(&place, &file, &["--jobs", "2"]).expect(0, &[]);
+    let table = || {
+        let ended = sweep(&place, &file, &["--report", "--json"]).expect(0, &[]);
+        let json = ended.out.lines().last().unwrap().to_owned();
+        let shown = ended
+            .out
+            .strip_suffix(&format!("{json}\n"))
+            .unwrap()
+            .to_owned();
+        (
+            shown,
+            serde_json::from_str::<serde_json::Value>(&json).unwrap(),
+        )
+    };
+    let csv = || fs::read_to_string(place.path("a sweep/results.csv")).unwrap();
+    let (shown, json) = table();
+    let before = csv();
+    for trial in ["temperature=0.1", "temperature=0.5"] {
+        fs::remove_file(place.path("a sweep/trials").join(trial).join("result.json")).unwrap();
+    }
+    let (after, without) = table();
+    assert_eq!(after, shown);
+    assert_eq!(csv(), before);
+    assert_eq!(without["configurations"], json["configurations"]);
+    for (trial, before) in [0, 1].map(|at| (&without["trials"][at], &json["trials"][at])) {
+        for aim in ["eval/knn", "loss/train"] {
+            assert!(before["metrics"][aim].is_number(), "{before}");
+            assert_eq!(trial["metrics"][aim], before["metrics"][aim]);
+        }
+    }
+}
+
+#[test]
 fn a_ledger_without_entries_is_told() {
     let (place, file) = place(&SWEEP.replace("[0.1, 0.5]", "[0.1]"));
     sweep(&place, &file, &["--jobs", "2"]).expect(0, &[]);
     let folder = place.path("a sweep");
+    let ledger = fs::read_to_string(folder.join("ledger.jsonl")).unwrap();
     fs::write(folder.join("ledger.jsonl"), "").unwrap();
     let status = |code, words: &[&str]| {
         let words: Vec<&str> = words.to_vec();
@@ -238,6 +289,19 @@ fn a_ledger_without_entries_is_told() {
         1,
         &["its ledger.jsonl is empty", "put a copy of the file back"],
     );
+    sweep(&place, &file, &["--report"]).expect(1, &["its ledger.jsonl is empty"]);
+    // Entries without the first one are not nothing.
+    let (_, rest) = ledger.split_once('\n').unwrap();
+    fs::write(folder.join("ledger.jsonl"), rest).unwrap();
+    let first = [
+        "ledger.jsonl:1: ",
+        "the first line, which says what sweep this is, is gone",
+    ];
+    status(1, &first);
+    for more in [&["--report"][..], &["--jobs", "2"]] {
+        sweep(&place, &file, more).expect(1, &first);
+    }
+    fs::write(folder.join("ledger.jsonl"), "").unwrap();
     let ended = sweep(&place, &file, &["--jobs", "2"]);
     assert!(
         ended.err.contains("though there are 1 runs in trials/"),

@@ -191,7 +191,13 @@ fn ids_name_the_rows_and_are_not_learned_from() {
     );
     value(&[&file, "--label", "y", "--ignore", "name"]).expect(0, &["3 columns"]);
     value(&[&file, "--label", "y"]).expect(0, &["column `name` is left out", "--categorical name"]);
-    value(&[&file, "--label", "y", "--id", "kind"]).expect(2, &["names more than one row"]);
+    value(&[&file, "--label", "y", "--id", "kind"]).expect(
+        2,
+        &[
+            "t.csv, line 5, column `kind`",
+            "the id `red` names more than one row, line 2 too",
+        ],
+    );
 }
 
 #[test]

@@ -49,17 +49,17 @@ fn every_mistake_in_a_table_says_what_and_where() {
         (
             "one",
             table().replace("yes", "no"),
-            &["all labels are `no`"],
+            &["one.csv, column `y`: all labels are `no`"],
         ),
         (
             "constant",
             "a,y\n".to_owned() + &"1,u\n1,v\n".repeat(9),
-            &["every column beside the label is constant"],
+            &["constant.csv: every column beside the label is constant"],
         ),
         (
             "alone",
             "y\n".to_owned() + &"u\nv\n".repeat(9),
-            &["no column beside the label"],
+            &["alone.csv: there is no column beside the label"],
         ),
     ];
     for (name, text, words) in cases {
@@ -85,6 +85,8 @@ fn every_mistake_in_a_table_says_what_and_where() {
     fs::write(&file, liar).unwrap();
     value(&[file.to_str().unwrap(), "--label", "1"]).expect(2, &["9999999999999 rows", "cut off"]);
     let file = write(&place, "good.csv", &table());
+    let same = write(&place, "same.csv", &"no\n".repeat(40));
+    value(&[&file, "--label-file", &same]).expect(2, &["same.csv: all labels are `no`"]);
     let two = write(&place, "two.csv", &"1,2\n0,3\n".repeat(20));
     value(&[&file, "--label-file", &two]).expect(2, &["one column", "this has 2"]);
     let huge = "a,y\n".to_owned()
@@ -182,4 +184,37 @@ fn decimal_commas_and_infinite_labels_are_called_what_they_are() {
     }
     let file = write(&place, "t.csv", &text);
     value(&[&file, "--label", "y"]).expect(2, &["line 9", "`inf`", "not finite"]);
+}
+
+#[test]
+fn a_flag_of_another_learner_is_refused_and_a_score_without_effect_is_told() {
+    let place = Place::new();
+    let file = write(&place, "t.csv", &table());
+    let flags = [
+        ("--max-features", "2", "tree"),
+        ("--max-depth", "3", "tree"),
+        ("--bins", "100", "tree"),
+        ("--penalty", "2", "linear"),
+        ("--hidden", "4", "mlp"),
+        ("--epochs", "2", "mlp"),
+    ];
+    for learner in ["tree", "linear", "mlp"] {
+        for (flag, number, of) in flags {
+            let flags = ["value", &file, "--label", "y", "--learner", learner];
+            let more = ["--learners", "2", flag, number];
+            let ended = call([&flags[..], &more].concat());
+            if learner == of {
+                ended.expect(0, &[]);
+                continue;
+            }
+            let told = format!(
+                "error: {flag} is for `--learner {of}` alone, and the learner is `{learner}`; leave it out\n"
+            );
+            assert_eq!(ended.expect(2, &[]).err, told);
+        }
+    }
+    let soft = ["value", &file, "--label", "b", "--learners", "2"];
+    let soft = [&soft[..], &["--score", "soft", "--task", "regression"]].concat();
+    call(soft).expect(0, &["--score soft changes nothing", "numbers"]);
+    value(&[&file, "--label", "y", "--score", "soft"]).expect(0, &[]);
 }

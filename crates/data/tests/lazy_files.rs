@@ -358,4 +358,15 @@ fn a_list_has_paths_labels_and_splits() {
     std::os::unix::fs::symlink("/etc/hosts", dir.path().join("0/out.png")).unwrap();
     with(("0/out.png", "ash", "train"));
     said(&of(""), &["0/out.png", "a link that leads out of it"]);
+    // Lines of other lengths than the first, and other encodings.
+    fs::write(&list, text.clone() + "a.png,ash,train,4\n").unwrap();
+    said(
+        &of(""),
+        &["list.csv: line 14: 4 cells, where the first line has 3; is a cell with the delimiter"],
+    );
+    fs::write(&list, [text.as_bytes(), b"a.png,\xe9,train\n"].concat()).unwrap();
+    said(
+        &of(""),
+        &["list.csv: line 14: not UTF-8; save the file in this encoding"],
+    );
 }

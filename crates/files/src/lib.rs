@@ -8,7 +8,9 @@ mod lock;
 mod machine;
 mod partial;
 mod quiet;
+mod shell;
 mod visible;
+mod whole;
 
 pub use below::{FileError, below, open, open_below, read, read_below, read_text};
 pub use input::{open_input, read_input, read_input_text};
@@ -16,7 +18,9 @@ pub use lock::{Lock, LockError};
 pub use machine::machine_memory;
 pub use partial::{Partial, PartialError};
 pub use quiet::catch;
+pub use shell::{word, word_of};
 pub use visible::{plain, visible};
+pub use whole::write_whole;
 
 /// Bytes of a file of settings, of a result or of a list of files, at most.
 pub const SMALL: u64 = 64 << 20;

@@ -78,14 +78,15 @@ impl Lock {
     }
 }
 
+/// Whether both are one file.
 #[cfg(unix)]
-fn same(held: &fs::Metadata, there: &fs::Metadata) -> bool {
+pub(crate) fn same(held: &fs::Metadata, there: &fs::Metadata) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     (held.dev(), held.ino()) == (there.dev(), there.ino())
 }
 
 #[cfg(not(unix))]
-fn same(_: &fs::Metadata, _: &fs::Metadata) -> bool {
+pub(crate) fn same(_: &fs::Metadata, _: &fs::Metadata) -> bool {
     true
 }
 

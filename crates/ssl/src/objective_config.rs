@@ -94,6 +94,11 @@ impl ObjectiveConfig {
         matches!(self, Self::Supervised(_))
     }
 
+    /// Whether the objective has a linear classifier on the embedding, and so scores of classes.
+    pub fn has_classifier(&self) -> bool {
+        matches!(self, Self::Supervised(_))
+    }
+
     /// Whether the objective hides tokens, so that the encoder must be a transformer.
     pub fn needs_transformer(&self) -> bool {
         matches!(self, Self::Mae(_))

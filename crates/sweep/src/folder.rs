@@ -1,11 +1,10 @@
 //! The folder of a sweep and what lies where in it.
 
-use std::fs::{self, File};
-use std::io::Write as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use afterimage_files::{LARGE, Lock, LockError, SMALL, read, read_text};
+use afterimage_files::{LARGE, Lock, LockError, SMALL, read, read_text, write_whole};
 
 use crate::error::SweepError;
 use crate::plan::Plan;
@@ -224,16 +223,5 @@ pub(crate) fn write_beside(path: &Path, bytes: &[u8]) -> Result<(), SweepError> 
 /// As [`write_beside`]; without `synced` a power cut may leave an empty file, as is fit for what is compared
 /// with what it should be, and there may be ten thousand of it.
 fn write(path: &Path, bytes: &[u8], synced: bool) -> Result<(), SweepError> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = path.with_file_name(format!(".{name}.tmp"));
-    let written = File::create(&beside)
-        .and_then(|mut file| {
-            file.write_all(bytes)?;
-            if synced { file.sync_all() } else { Ok(()) }
-        })
-        .and_then(|()| fs::rename(&beside, path));
-    written.map_err(|source| {
-        let _ = fs::remove_file(&beside);
-        SweepError::io("write", path)(source)
-    })
+    write_whole(path, bytes, synced).map_err(SweepError::io("write", path))
 }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::SweepError;
 use crate::executor::Handle;
+use crate::folder::Folder;
 
 /// Version of the format.
 pub(crate) const VERSION: u32 = 1;
@@ -278,6 +279,19 @@ fn parsed(bytes: &[u8], path: &Path) -> Result<(Vec<Line>, usize), SweepError> {
         );
     }
     Ok((lines, whole))
+}
+
+/// Why the ledger of `folder`, which holds `lines`, does not say what sweep it is of: it has no entry, or its
+/// first one is gone.
+pub(crate) fn nameless(folder: &Folder, lines: &[Line]) -> SweepError {
+    match lines {
+        [] => SweepError::EmptyLedger(folder.path().to_owned()),
+        _ => SweepError::Ledger {
+            path: folder.ledger(),
+            line: 1,
+            why: "the first line, which says what sweep this is, is gone".to_owned(),
+        },
+    }
 }
 
 /// Seconds since 1970.

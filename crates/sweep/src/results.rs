@@ -60,7 +60,8 @@ pub struct Row {
     pub values: BTreeMap<String, Value>,
     /// Where it stands.
     pub standing: Standing,
-    /// The last value of every scalar; empty for one that has not ended in order.
+    /// The last value of every scalar; of one that is done and whose result is gone, those that the ledger
+    /// knows; empty for one that has not ended in order.
     pub metrics: BTreeMap<String, Option<f64>>,
     /// Scalars that were last measured before its end.
     pub earlier: BTreeSet<String>,

@@ -39,7 +39,7 @@ pub(crate) fn row(trial: &Trial, folder: &Folder, standing: Standing) -> Row {
     };
     let (metrics, earlier) = TrialResult::read(&run)
         .map(|result| (result.metrics, result.earlier))
-        .unwrap_or_default();
+        .unwrap_or_else(|| (standing.scalars(&trial.metric.name), BTreeMap::new()));
     Row {
         trial: trial.name.clone(),
         configuration: trial.configuration.clone(),

@@ -119,6 +119,20 @@ impl Default for Standing {
     }
 }
 
+impl Standing {
+    /// What the ledger knows of the last scalars of a trial that is done: its `metric` and its aims.
+    pub(crate) fn scalars(&self, metric: &str) -> BTreeMap<String, Option<f64>> {
+        if self.state != State::Done {
+            return BTreeMap::new();
+        }
+        let aims = self.aims.iter().map(|(name, value)| (name.clone(), *value));
+        let judged = self.value.map(|value| (metric.to_owned(), value));
+        aims.chain(judged)
+            .map(|(name, value)| (name, Some(value)))
+            .collect()
+    }
+}
+
 /// Where each of `trials` stands after `lines`, and what was reported at rungs. Entries of other
 /// trials are passed over.
 pub fn replay<'a>(

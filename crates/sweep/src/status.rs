@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::error::SweepError;
 use crate::executor::Handle;
 use crate::folder::{Folder, LOCK};
-use crate::ledger::{Entry, Ledger, Line, now};
+use crate::ledger::{Entry, Ledger, Line, nameless, now};
 use crate::name::is_of_stage;
 use crate::process;
 use crate::standing::{Standing, State, replay};
@@ -105,7 +105,7 @@ impl Status {
             ..
         }) = lines.first().map(|line| &line.entry)
         else {
-            return Err(SweepError::EmptyLedger(folder.path().to_owned()));
+            return Err(nameless(&folder, &lines));
         };
         let mut names: Vec<&str> = trials.iter().map(|(name, _)| name.as_str()).collect();
         let searches = searches(&lines);

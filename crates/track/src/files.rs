@@ -1,9 +1,11 @@
 //! Names of what the sinks write in a run directory, and writing that is never seen half done.
 
 use std::cmp::Ordering;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::Path;
+
+use afterimage_files::write_whole;
 
 use crate::TrackError;
 use crate::trackers::IDENTITY;
@@ -66,27 +68,7 @@ pub fn discard(run: &Path) -> Result<(), TrackError> {
 /// # Errors
 /// A full disk or an unwritable folder; nothing is left behind then.
 pub fn write_beside(path: &Path, bytes: &[u8]) -> Result<(), TrackError> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = path.with_file_name(format!(".{name}.tmp"));
-    // What a killed write left, or somebody put there, is never written through.
-    if fs::symlink_metadata(&beside).is_ok() {
-        fs::remove_file(&beside).map_err(TrackError::io("remove", &beside))?;
-    }
-    let written = File::create_new(&beside)
-        .and_then(|mut file| {
-            file.write_all(bytes)?;
-            // Without this, a power cut after the rename can leave an empty file under the name.
-            file.sync_all()
-        })
-        .and_then(|()| fs::rename(&beside, path));
-    written.map_err(|source| {
-        let _ = fs::remove_file(&beside);
-        TrackError::Io {
-            action: "write",
-            path: path.to_owned(),
-            source,
-        }
-    })
+    write_whole(path, bytes, true).map_err(TrackError::io("write", path))
 }
 
 /// Makes a folder in one that is there: a run whose directory was removed is not begun again in bits.

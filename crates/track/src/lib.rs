@@ -4,6 +4,7 @@
 //! The loop hands its records to one [`Sinks`]. A sink that cannot write (full disk, unwritable
 //! folder) never ends a run: what it could not write waits, and it tries again.
 
+mod beat;
 mod bins;
 mod book;
 mod csv;
@@ -26,6 +27,7 @@ mod tensorboard;
 mod trackers;
 mod watch;
 
+pub use beat::Beat;
 pub use bins::Bins;
 pub use book::Book;
 pub use csv::write_csv;

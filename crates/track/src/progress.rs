@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use afterimage_hooks::Clock;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// A line is written at least this often, so that a log shows that a long epoch is alive.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+use crate::beat::Beat;
+
+/// How often the time in the bar is drawn anew.
+const TICK: Duration = Duration::from_secs(1);
 
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -18,7 +20,7 @@ pub enum Mode {
     Auto,
     /// A bar on standard error.
     Bar,
-    /// A line an epoch, and one every 15 seconds in long epochs.
+    /// A line an epoch, and one whenever nothing was said for five seconds.
     Lines,
     /// Nothing.
     Silent,
@@ -66,7 +68,8 @@ pub struct Progress {
     began: Option<(Instant, u64)>,
     /// When the epoch under way began, and its images so far.
     epoch: (Instant, u64),
-    spoke: Instant,
+    /// Lines in long epochs and beside them; none with a bar.
+    beat: Option<Beat>,
     loss: Option<f64>,
 }
 
@@ -92,7 +95,7 @@ impl Progress {
             face,
             began: None,
             epoch: (now, 0),
-            spoke: now,
+            beat: None,
             loss: None,
         }
     }
@@ -102,16 +105,21 @@ impl Progress {
         let now = Instant::now();
         self.began = None;
         self.epoch = (now, 0);
-        self.spoke = now;
+        if let Face::Lines(_) = &self.face {
+            let face = self.face.clone();
+            let place = format!("before step {} of {}", clock.step + 1, clock.steps);
+            self.beat = Some(Beat::watch(&place, move |line| face.say(line)));
+        }
         if let Face::Bar(bar) = &self.face {
-            if let Ok(style) = ProgressStyle::with_template("{prefix} [{bar:30}] {pos}/{len} {msg}")
-            {
+            let template = "{prefix} [{bar:30}] {pos}/{len} {elapsed} {msg}";
+            if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style.progress_chars("=> "));
             }
             bar.set_length(clock.steps);
             bar.set_position(clock.step);
             bar.set_prefix(format!("epoch {}/{}", clock.epoch, clock.epochs));
             bar.set_draw_target(ProgressDrawTarget::stderr());
+            bar.enable_steady_tick(TICK);
         }
     }
 
@@ -121,23 +129,22 @@ impl Progress {
         self.loss = loss.or(self.loss);
         let now = Instant::now();
         self.began.get_or_insert((now, clock.step));
-        match &self.face {
-            Face::Bar(bar) => {
+        match (&self.face, &self.beat) {
+            (Face::Bar(bar), _) => {
                 bar.set_prefix(format!("epoch {}/{}", clock.epoch, clock.epochs));
                 bar.set_length(clock.steps);
                 bar.set_position(clock.step);
                 bar.set_message(self.pace(clock, now));
             }
-            Face::Lines(_) if now - self.spoke >= HEARTBEAT => {
-                let place = format!(
-                    "epoch {}/{}  step {}/{}",
-                    clock.epoch, clock.epochs, clock.step, clock.steps
-                );
-                self.face
-                    .say(&format!("{place}  {}", self.pace(clock, now)));
-                self.spoke = now;
-            }
-            Face::Lines(_) | Face::Silent => {}
+            (_, Some(beat)) => beat.at(format!(
+                "epoch {}/{}  step {}/{}  {}",
+                clock.epoch,
+                clock.epochs,
+                clock.step,
+                clock.steps,
+                self.pace(clock, now)
+            )),
+            _ => {}
         }
     }
 
@@ -160,18 +167,24 @@ impl Progress {
         for (name, value) in line.headline {
             text.push_str(&format!("  {name} {}", digits(*value)));
         }
-        self.face.say(&text);
+        self.say(&text);
         self.epoch = (now, 0);
-        self.spoke = now;
+        if let Some(beat) = &self.beat {
+            beat.at(format!("behind epoch {}/{}", clock.epoch, clock.epochs));
+        }
     }
 
     /// Writes a line, above the bar where there is one.
     pub fn say(&self, line: &str) {
         self.face.say(line);
+        if let Some(beat) = &self.beat {
+            beat.spoke();
+        }
     }
 
-    /// Removes the bar.
-    pub fn finish(&self) {
+    /// Removes the bar, and says no more by itself.
+    pub fn finish(&mut self) {
+        self.beat = None;
         if let Face::Bar(bar) = &self.face {
             bar.finish_and_clear();
         }

@@ -390,7 +390,7 @@ impl<M: LearnerModel> Training<M> {
         let records = self.desk.recorder.drain();
         self.sinks.write_all(&records);
         self.sinks.close(outcome);
-        if let Some(progress) = &self.parts.progress {
+        if let Some(progress) = &mut self.parts.progress {
             progress.finish();
         }
         let mut report = self.parts.report.borrow_mut();

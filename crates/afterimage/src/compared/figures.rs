@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::one::One;
+use crate::numbers::share_error;
 
 /// Figures by the tag in front of a layer, what their control is called, and its tag.
 const BESIDE: [(&str, &str, &str); 12] = [
@@ -43,6 +44,8 @@ const ERRORS: [(&str, &str); 5] = [
     ("alignment/gap/", "alignment/se/"),
     ("alignment/area/", "alignment/area_se/"),
 ];
+/// Shares of the held-out images.
+const SHARES: [&str; 3] = ["eval/accuracy", "eval/knn", "eval/linear_probe"];
 /// What stands in place of a layer for the encoder as a whole.
 const WHOLE: [&str; 2] = ["all", "embedding"];
 
@@ -100,6 +103,8 @@ pub(super) fn end(run: &One, tag: &str) -> Option<End> {
     let error = ERRORS
         .iter()
         .find_map(|(base, error)| at_its_time(instead(tag, base, error)?));
+    let of_images = run.held_out.filter(|_| SHARES.contains(&tag));
+    let error = error.or(of_images.map(|count| share_error(value, count)));
     let mut controls: Vec<(&str, f64)> = BESIDE
         .iter()
         .filter_map(|&(base, name, other)| Some((name, at_its_time(instead(tag, base, other)?)?)))
@@ -223,6 +228,10 @@ mod tests {
             controls: vec![("before training", 0.1)],
         };
         assert_eq!(of("eval/knn"), Some(knn));
+        let mut counted = run.clone();
+        counted.held_out = Some(4);
+        let error = end(&counted, "eval/knn").and_then(|end| end.error);
+        assert!(error.is_some_and(|error| (error - 0.05_f64.sqrt()).abs() < 1e-15));
         // The untrained encoder's is of an earlier epoch alone.
         let controls = of("unitmem/mean/train/all").map(|end| end.controls);
         assert_eq!(controls, Some(vec![("held-out", 0.3)]));

@@ -36,18 +36,14 @@ pub struct Compared {
 pub fn compare(runs: &[PathBuf], out: &Path) -> Result<Compared, RunError> {
     check_page("--out", out)?;
     let (mut found, mut faults): (Vec<One>, Vec<String>) = (Vec::new(), Vec::new());
-    let mut last = None;
     for path in runs {
         match One::read(path, &mut faults) {
             Ok(run) => found.push(run),
-            Err(error) => {
-                faults.push(error.to_string());
-                last = Some(error);
-            }
+            Err(error) => faults.push(error.to_string()),
         }
     }
-    if let (true, Some(error)) = (found.is_empty(), last) {
-        return Err(error);
+    if found.is_empty() {
+        return Err(RunError::NoneToCompare(faults));
     }
     one::tell_apart(&mut found);
     let compared = Compared {

@@ -9,6 +9,7 @@ use toml::Value;
 
 use crate::error::RunError;
 use crate::flat_config::flat;
+use crate::found::Evidence;
 use crate::resume::lost_since;
 use crate::run_dir::RunDir;
 
@@ -27,6 +28,8 @@ pub(super) struct One {
     pub(super) outcome: Option<String>,
     /// The digest of its images.
     data: Option<String>,
+    /// Its held-out images, where they are known.
+    pub(super) held_out: Option<usize>,
 }
 
 impl One {
@@ -39,6 +42,7 @@ impl One {
         let mut fault = |what: String| faults.push(format!("{}: {what}", dir.display()));
         let mut run = Self {
             long: name_of(dir),
+            held_out: Evidence::of(dir).held_out(),
             ..Self::default()
         };
         match read_below(dir, files::CONFIG, SMALL) {

@@ -3,9 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use afterimage_files::{below, plain};
+use afterimage_files::{SMALL, below, plain, read_below};
 use afterimage_hooks::{Column, Table};
+use afterimage_memory::{UnitMemConfig, points_of_both};
 use afterimage_track::{files, read_table};
+use serde::Deserialize;
+
+use crate::experiment::PluginEntry;
+use crate::numbers::share_error;
+use crate::points::settings;
 
 /// The directory of a run, and its samples.
 #[derive(Debug, Default)]
@@ -15,6 +21,16 @@ pub(crate) struct Evidence {
     train: Vec<String>,
     /// Labels of the held-out images.
     held_out: Vec<i64>,
+    /// What the config says of the points of the plugin `unitmem`.
+    unitmem: Option<UnitMemConfig>,
+}
+
+/// What is read of a config.
+#[derive(Deserialize)]
+struct Told {
+    pair: Option<toml::Value>,
+    #[serde(default)]
+    plugins: Vec<PluginEntry>,
 }
 
 impl Evidence {
@@ -28,7 +44,29 @@ impl Evidence {
         if let Ok(Ok(table)) = table {
             evidence.take(&table);
         }
+        let config = read_below(run, files::CONFIG, SMALL).ok();
+        let told =
+            config.and_then(|bytes| toml::from_str::<Told>(&String::from_utf8_lossy(&bytes)).ok());
+        // The encoders of a pair choose their points from parts of the images.
+        if let Some(told) = told.filter(|told| told.pair.is_none()) {
+            let mut plugins = told.plugins.iter();
+            let unitmem = plugins.find(|plugin| plugin.kind == "unitmem");
+            evidence.unitmem = unitmem.and_then(settings);
+        }
         evidence
+    }
+
+    /// Training points that the plugin `unitmem` looks at, as many as held-out ones, and views of each; none where
+    /// that is not known.
+    pub(crate) fn unitmem(&self) -> Option<(usize, usize)> {
+        let config = self.unitmem.as_ref()?;
+        let points = points_of_both(config.points, self.train()?, self.held_out.len());
+        Some((points, config.views))
+    }
+
+    /// Held-out images; none where they are not known.
+    pub(crate) fn held_out(&self) -> Option<usize> {
+        Some(self.held_out.len()).filter(|count| *count > 0)
     }
 
     fn take(&mut self, table: &Table) {
@@ -82,10 +120,7 @@ impl Evidence {
 
     /// The standard error of a share `p` of the held-out images; NaN where they are not known.
     pub(crate) fn error_of(&self, p: f64) -> f64 {
-        match self.held_out.len() {
-            0 => f64::NAN,
-            count => (p * (1.0 - p) / count as f64).sqrt(),
-        }
+        share_error(p, self.held_out.len())
     }
 
     /// The share of held-out images that are of the most frequent class: what an answer without looking
@@ -198,7 +233,8 @@ pub(crate) mod tests {
         assert_eq!(evidence.name(3), "#3");
         assert_eq!(evidence.train(), Some(3));
         assert_eq!(evidence.largest_class(), 0.75);
-        assert_eq!(evidence.error_of(0.5), 0.25);
+        // Wilson's interval of two in four at one standard error: 0.276 to 0.724.
+        assert!((evidence.error_of(0.5) - 0.05_f64.sqrt()).abs() < 1e-15);
         let nothing = Evidence::of(&run.path().join("none"));
         assert!(nothing.largest_class().is_nan() && nothing.error_of(0.5).is_nan());
         assert_eq!((nothing.name(7), nothing.train()), ("#7".to_owned(), None));

@@ -326,7 +326,7 @@ impl std::fmt::Display for Ablation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut table = ArmTable::new();
         table.row("as it is".to_owned(), &[&self.original]);
-        let of = |units: usize| format!("{units} of {} units", self.units);
+        let of = |units: usize| format!("{units} of {} units that can be held at zero", self.units);
         for (place, random) in self.random.iter().enumerate() {
             for cut in self.cuts.iter().filter(|cut| cut.random == place) {
                 table.row(

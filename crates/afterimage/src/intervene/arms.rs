@@ -6,7 +6,7 @@ use afterimage_memory::{Area, LayerMemory};
 use afterimage_track::TextTable;
 use serde::Serialize;
 
-use crate::numbers::moments;
+use crate::numbers::{moments, share_error};
 
 /// One encoder, its accuracy on held-out images, and what it remembers of training points.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -19,17 +19,21 @@ pub struct Arm {
     pub knn: f64,
     /// Accuracy of a linear probe that was fitted on this arm's embeddings, 0 to 1.
     pub linear_probe: f64,
+    /// Held-out images that both are shares of.
+    pub held_out: usize,
     /// Memory left, layer by layer in forward order, the embedding last.
     pub memory: Vec<LayerMemory>,
 }
 
-/// A figure of an arm with its standard error over points, where there is one.
+/// A figure of an arm with its standard error over images or points, where there is one.
 type Figure = fn(&Arm) -> (f64, Option<f64>);
 
 /// What tables say of an arm; memory is that of the embedding.
 const FIGURES: [(&str, Figure); 6] = [
-    ("kNN", |arm| (arm.knn, None)),
-    ("linear probe", |arm| (arm.linear_probe, None)),
+    ("kNN", |arm| (arm.knn, arm.error(arm.knn))),
+    ("linear probe", |arm| {
+        (arm.linear_probe, arm.error(arm.linear_probe))
+    }),
     ("calibrated", |arm| {
         let calibrated = arm.left().and_then(|left| left.calibrated);
         calibrated.map_or((f64::NAN, None), |c| (c.mean, Some(c.standard_error)))
@@ -49,6 +53,11 @@ const FIGURES: [(&str, Figure); 6] = [
 ];
 
 impl Arm {
+    /// The standard error of a share of the held-out images.
+    fn error(&self, share: f64) -> Option<f64> {
+        Some(share_error(share, self.held_out)).filter(|error| error.is_finite())
+    }
+
     /// Memory left at the embedding.
     pub fn left(&self) -> Option<&LayerMemory> {
         self.memory.last()
@@ -61,7 +70,7 @@ pub(super) struct ArmTable(TextTable);
 impl ArmTable {
     pub(super) fn new() -> Self {
         let title = "Held-out accuracy, and memory left at the embedding (± of one arm: standard error \
-                     over points; of several draws: standard deviation over draws)";
+                     over held-out images, of memory over points; of several draws: standard deviation over draws)";
         let header: Vec<&str> = ["encoder"]
             .into_iter()
             .chain(FIGURES.iter().map(|(name, _)| *name))
@@ -154,6 +163,7 @@ mod tests {
             what: Vec::new(),
             knn: 0.5,
             linear_probe: probe,
+            held_out: 100,
             memory: Vec::new(),
         };
         let text = Arms {
@@ -164,6 +174,8 @@ mod tests {
         .to_string();
         assert!(text.contains("random (2 draws)"), "{text}");
         assert!(text.contains("0.550 ± 0.071"), "{text}");
+        // √(0.7 · 0.3 / 100 + 1 / 40000) / 1.01.
+        assert!(text.contains("0.700 ± 0.046"), "{text}");
         // What was not measured is no number.
         assert!(text.contains('–') && !text.contains("NaN"), "{text}");
     }

@@ -287,6 +287,7 @@ mod tests {
             what: Vec::new(),
             knn,
             linear_probe: knn + 0.1,
+            held_out: 100,
             memory: vec![LayerMemory {
                 layer: "embedding".to_owned(),
                 calibrated: None,

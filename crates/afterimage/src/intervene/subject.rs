@@ -145,6 +145,7 @@ impl Operated {
             what,
             knn: figure("knn"),
             linear_probe: figure("linear_probe"),
+            held_out: self.prepared.data.held_out.len(),
             memory,
         })
     }

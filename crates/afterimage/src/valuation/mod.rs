@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use afterimage_files::{Partial, PartialError, machine_memory};
 use afterimage_value::{
     By, CellFiles, FirstCells, Formulas, LabelCheck, Prediction, Ranked, ReadOptions, ReadTable,
-    Repair, RowValue, Settings, Valuation, ValueError, Visit, ZScores, check_labels,
+    Repair, RowValue, Score, Settings, Target, Valuation, ValueError, Visit, ZScores, check_labels,
     check_learners, memory_bound, oddities, read_table, readable_bytes, value, visit_cells,
     write_fixes, write_rows,
 };
@@ -136,6 +136,14 @@ impl ValueJob {
             Some(ids) => ids[row].clone(),
             None => format!("row {}", row + 1),
         };
+        if self.settings.score == Score::Soft
+            && matches!(table.problem.target(), Target::Numbers(_))
+        {
+            table.notes.push(
+                "--score soft changes nothing: the labels are numbers, and have no probabilities"
+                    .to_owned(),
+            );
+        }
         let odd = oddities(&table.problem, &name);
         table.notes.extend(odd);
         Ok(PreparedValue {

@@ -1,6 +1,7 @@
 //! Settings of the plugin `coreset`, and the two rules of CRUST as presets.
 
 mod memorization;
+mod objective;
 mod problems;
 
 use std::path::PathBuf;

@@ -8,7 +8,7 @@ use afterimage_table::{
 use csv::{ReaderBuilder, StringRecord, Trim};
 
 use super::header::{is_named, is_number};
-use super::{Column, Grid, IS_CLOCK, Manner, left_out};
+use super::{Column, Grid, IS_CLOCK, Manner, left_out, split};
 use crate::error::CoresetError;
 
 /// The records of a file, the first line among them.
@@ -230,6 +230,10 @@ fn no_number(
         Some(meant) => {
             format!("{text:?} looks like {meant}; save plain numbers with decimal points")
         }
+        None if ignore == split::SPLIT => format!(
+            "column `{ignore}` says which rows are held out; keep those to train on alone in a file, or say \
+             --ignore {ignore} to choose out of all"
+        ),
         None => format!("{text:?} is no number; leave the column out with --ignore {ignore}"),
     };
     CoresetError::Format {

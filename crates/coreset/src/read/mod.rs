@@ -8,6 +8,7 @@ mod memorization;
 mod npy;
 mod parquet;
 mod points;
+mod split;
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -199,6 +200,9 @@ pub fn matrix_in(
     let mut grid = match kind(path)? {
         Kind::Npy => {
             let mut grid = npy::grid(path)?;
+            if what == EMBEDDINGS {
+                manner.notes.extend(split::beside(path, grid.rows));
+            }
             let ignored = manner.ignored(path, what, &[], grid.columns)?;
             if !ignored.is_empty() {
                 grid.retain(|at| !ignored.contains(&at));

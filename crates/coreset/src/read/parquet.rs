@@ -5,7 +5,7 @@ use std::path::Path;
 use afterimage_table::{Cell, FileError, Kind, Number, Parquet, names_clock};
 
 use super::csv::Purpose;
-use super::{Column, Grid, IS_CLOCK, Manner, left_out};
+use super::{Column, Grid, IS_CLOCK, Manner, left_out, split};
 use crate::error::CoresetError;
 
 fn broken(path: &Path, error: FileError) -> CoresetError {
@@ -65,6 +65,9 @@ pub(super) fn grid(
     manner: &mut Manner,
 ) -> Result<Grid, CoresetError> {
     let (file, mut places) = open(path, purpose, manner)?;
+    if let Some(why) = split::mixed(&file, &places).map_err(|error| broken(path, error))? {
+        return Err(CoresetError::format(path, why));
+    }
     lists_alone(&file, &mut places, path, manner);
     let mut parts: Vec<(usize, Vec<f32>)> = Vec::new();
     let mut grid = Grid::new(Vec::new());

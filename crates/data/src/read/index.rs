@@ -94,7 +94,7 @@ impl List<'_> {
             .from_reader(file);
         let header = reader
             .headers()
-            .map_err(|error| wrong(error.to_string()))?
+            .map_err(|error| self.unread(&error))?
             .clone();
         let column = |key: &str, name: &str| {
             let mut found = (0..header.len()).filter(|&at| header[at].trim() == name);
@@ -121,7 +121,7 @@ impl List<'_> {
             held_out: split.map(|_| Vec::new()),
         };
         for (at, record) in (0u32..).zip(reader.records()) {
-            let record = record.map_err(|error| wrong(error.to_string()))?;
+            let record = record.map_err(|error| self.unread(&error))?;
             let line = || {
                 let start = record.position().map_or(0, csv::Position::byte);
                 line_at(self.file, start).unwrap_or(0)
@@ -169,6 +169,27 @@ impl List<'_> {
             )));
         }
         Ok(lines)
+    }
+
+    /// Why a line of the list cannot be read.
+    fn unread(&self, error: &csv::Error) -> DataError {
+        let line = error
+            .position()
+            .and_then(|at| line_at(self.file, at.byte()));
+        let at = line.map_or(String::new(), |line| format!("line {line}: "));
+        let reason = match error.kind() {
+            csv::ErrorKind::UnequalLengths {
+                expected_len, len, ..
+            } => format!(
+                "{at}{len} cells, where the first line has {expected_len}; is a cell with the delimiter in \
+                 it not quoted?"
+            ),
+            csv::ErrorKind::Utf8 { .. } => {
+                format!("{at}not UTF-8; save the file in this encoding")
+            }
+            _ => format!("{at}{error}"),
+        };
+        DataError::format(self.file, reason)
     }
 
     /// Bytes of each file; all that cannot be had are told at once.

@@ -14,7 +14,7 @@ use crate::error::SweepError;
 use crate::executor::Executor;
 use crate::folder::Folder;
 use crate::judge::Verdict;
-use crate::ledger::{Entry, Ledger, Line, VERSION};
+use crate::ledger::{Entry, Ledger, Line, VERSION, nameless};
 use crate::plan::{Plan, Trial};
 use crate::reports::Reports;
 use crate::standing::{Standing, State, apply, replay};
@@ -381,11 +381,7 @@ pub fn same_sweep(
         ..
     }) = lines.first().map(|line| &line.entry)
     else {
-        return Err(SweepError::Ledger {
-            path: folder.ledger(),
-            line: 1,
-            why: "the first entry does not say what sweep this is".to_owned(),
-        });
+        return Err(nameless(folder, lines));
     };
     if *version != VERSION {
         return Err(changed(format!(

@@ -1,8 +1,10 @@
 //! A search that another program drives: what it asks and what it is told, each a line of JSON.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Deserialize;
+use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Value, json};
 
 use super::Points;
@@ -41,11 +43,54 @@ struct Line {
     ask: OneOrSeveral,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
+/// A point, or a list of points. A key that stands twice in a point is a mistake: one of both would be lost.
 enum OneOrSeveral {
     One(Settings),
     Several(Vec<Settings>),
+}
+
+impl<'de> Deserialize<'de> for OneOrSeveral {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = OneOrSeveral;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a point, as {\"KEY\": VALUE}, or a list of points")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                point(map).map(OneOrSeveral::One)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+                let mut points = Vec::new();
+                while let Some(next) = list.next_element()? {
+                    match next {
+                        OneOrSeveral::One(point) => points.push(point),
+                        OneOrSeveral::Several(_) => {
+                            return Err(de::Error::custom("a list of points is in a list"));
+                        }
+                    }
+                }
+                Ok(OneOrSeveral::Several(points))
+            }
+        }
+        from.deserialize_any(Read)
+    }
+}
+
+/// The values of a point by key.
+fn point<'de, A: MapAccess<'de>>(mut map: A) -> Result<Settings, A::Error> {
+    let mut point = Settings::new();
+    while let Some((key, value)) = map.next_entry::<String, toml::Value>()? {
+        if point.insert(key.clone(), value).is_some() {
+            return Err(de::Error::custom(format!(
+                "the key `{key}` stands twice in a point; name it once"
+            )));
+        }
+    }
+    Ok(point)
 }
 
 impl<'a> Asking<'a> {

@@ -56,6 +56,17 @@ impl DynamicsConfig {
         }
         problems
     }
+
+    /// Settings that an objective without scores of classes (`classes` is false) rules out, each with a
+    /// sentence.
+    pub fn ruled_out(&self, classes: bool) -> Vec<(&'static str, String)> {
+        if classes || self.validation == 0 {
+            return Vec::new();
+        }
+        let told = "in-run values need a linear classifier on the embedding, which this objective does \
+                    not have; set 0, or `objective.kind = \"supervised\"`";
+        vec![("validation", told.to_owned())]
+    }
 }
 
 /// What was seen of a sample in the epoch under way.

@@ -1,5 +1,6 @@
 //! The problem that the columns of a table make.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use afterimage_table::{Signs, line_at, names_rows};
@@ -21,10 +22,15 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
+    /// The line, from 1, at which a row begins, where there are lines.
+    fn line(&self, row: usize) -> Option<u64> {
+        line_at(self.path, *self.starts.get(row)?)
+    }
+
     fn error(&self, row: Option<usize>, column: Option<&str>, what: String) -> ValueError {
         ValueError::Table {
             path: self.path.to_owned(),
-            line: row.and_then(|row| line_at(self.path, *self.starts.get(row)?)),
+            line: row.and_then(|row| self.line(row)),
             column: column.map(str::to_owned),
             what: match (row, self.starts.is_empty()) {
                 (Some(row), true) => format!("row {}: {what}", row + 1),
@@ -88,6 +94,9 @@ pub(crate) fn assemble(
             }
         }
     }
+    if features.is_empty() && rows > 1 {
+        return Err(place.error(None, None, ValueError::NoColumns.to_string()));
+    }
     if rows < 2 {
         let what = format!("the table has {rows} rows; give it at least two, better some hundreds");
         return Err(place.error(None, None, what));
@@ -118,8 +127,15 @@ pub(crate) fn assemble(
     }
     notes.push(note);
     let (id, ids) = ids.unzip();
+    // What is wrong with labels by themselves: they are all the same, or too many.
+    let problem = Problem::new(features, target, ids)
+        .map_err(|error| place.error(None, column.as_deref(), error.to_string()))?;
+    if problem.usable().is_empty() {
+        let what = ValueError::AllConstant.to_string();
+        return Err(Place { path, ..place }.error(None, None, what));
+    }
     Ok(ReadTable {
-        problem: Problem::new(features, target, ids)?,
+        problem,
         position,
         header: raw.names,
         label,
@@ -128,12 +144,27 @@ pub(crate) fn assemble(
     })
 }
 
-/// The ids of a column, of which none may be missing.
+/// The ids of a column, of which none may be missing and each stands once.
 fn row_names(place: &Place<'_>, name: &str, column: Raw) -> Result<Vec<String>, ValueError> {
     let words = column.words();
     if let Some(row) = words.codes.iter().position(|&code| code == NO_LEVEL) {
         let what = "the id is missing; every row needs one, or leave --id out";
         return Err(place.error(Some(row), Some(name), what.to_owned()));
+    }
+    let mut first: BTreeMap<u32, usize> = BTreeMap::new();
+    for (row, &code) in words.codes.iter().enumerate() {
+        let Some(before) = first.insert(code, row) else {
+            continue;
+        };
+        let before = match place.line(before) {
+            Some(line) => format!("line {line}"),
+            None => format!("row {}", before + 1),
+        };
+        let what = format!(
+            "the id `{}` names more than one row, {before} too; ids must be different",
+            words.names[code as usize]
+        );
+        return Err(place.error(Some(row), Some(name), what));
     }
     let text = |&code: &u32| words.names[code as usize].clone();
     Ok(words.codes.iter().map(text).collect())

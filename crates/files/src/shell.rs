@@ -1,0 +1,25 @@
+//! Words for a shell, in advice that a user copies.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+/// `path` as one word of a POSIX shell, in quotes where it needs them.
+///
+/// # Examples
+/// ```
+/// use afterimage_files::word;
+/// assert_eq!(word("runs/one".as_ref()), "runs/one");
+/// assert_eq!(word("my runs/it's".as_ref()), r"'my runs/it'\''s'");
+/// ```
+pub fn word(path: &Path) -> Cow<'_, str> {
+    word_of(path.to_string_lossy())
+}
+
+/// `text` as one word of a POSIX shell, in quotes where it needs them.
+pub fn word_of(text: Cow<'_, str>) -> Cow<'_, str> {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=,:@%".contains(c);
+    match !text.is_empty() && text.chars().all(plain) {
+        true => text,
+        false => Cow::Owned(format!("'{}'", text.replace('\'', "'\\''"))),
+    }
+}
