@@ -1,6 +1,6 @@
 //! Signs of life of a run beside its loop, which has its own.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 
 use afterimage_track::Beat;
@@ -12,7 +12,7 @@ use crate::experiment::{Experiment, Renderer};
 pub(crate) fn signs(
     experiment: &Experiment,
     quiet: bool,
-    progress: &dyn Fn() -> Box<dyn io::Write + Send>,
+    progress: &dyn Fn() -> Box<dyn Write + Send>,
     part: &str,
 ) -> Option<Beat> {
     let shown = !quiet && experiment.renderer != Renderer::Silent;
