@@ -100,6 +100,12 @@ impl Conformance {
         self
     }
 
+    /// The kinds under test.
+    pub fn kinds(&self) -> Vec<String> {
+        let kinds = self.under_test.iter();
+        kinds.map(|entry| entry.kind.clone()).collect()
+    }
+
     /// The names of the plugins under test, for messages.
     pub(crate) fn names(&self) -> String {
         let names: Vec<&str> = self.under_test.iter().map(|e| e.kind.as_str()).collect();

@@ -111,7 +111,7 @@ pub enum Broken {
     #[error(transparent)]
     Train(#[from] TrainError),
     /// A file that is missing or holds something else.
-    #[error("{}: {what}", path.display())]
+    #[error("{}: {what}", .path.display())]
     File {
         /// The file.
         path: PathBuf,
@@ -119,7 +119,7 @@ pub enum Broken {
         what: String,
     },
     /// A file or process that the system refused.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", .path.display())]
     Io {
         /// The file.
         path: PathBuf,

@@ -19,8 +19,7 @@
 //! use afterimage::track::{Watch, WatchConfig};
 //!
 //! fn kind() -> PluginKind {
-//!     let check = |_: &WatchConfig, _: &mut afterimage::config::Report<'_>| {};
-//!     PluginKind::new("my-watch", "norms of all parameters", check, Watch::new)
+//!     PluginKind::new("my-watch", "norms of all parameters", |_: &WatchConfig, _| {}, Watch::new)
 //! }
 //!
 //! #[cfg(test)]

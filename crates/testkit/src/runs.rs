@@ -151,10 +151,10 @@ impl Runs {
 
     fn words(&self, name: &str, more: &[&str]) -> Vec<OsString> {
         let config = self.path(&format!("{name}.toml"));
-        let words = ["run".into(), config.into(), "--out".into()];
-        let more = more.iter().map(OsString::from);
-        let out = [self.path(name).into()];
-        words.into_iter().chain(out).chain(more).collect()
+        let mut words: Vec<OsString> = vec!["run".into(), config.into(), "--out".into()];
+        words.push(self.path(name).into());
+        words.extend(more.iter().map(OsString::from));
+        words
     }
 }
 

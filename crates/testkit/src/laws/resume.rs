@@ -8,7 +8,7 @@ use afterimage::train::read_plugins;
 use crate::conformance::Conformance;
 use crate::error::Broken;
 use crate::experiment::failing;
-use crate::files::{Difference, difference, ends, last_checkpoint, learned, records};
+use crate::files::{Difference, checkpoints, difference, ends, last_checkpoint, learned, records};
 use crate::laws::state::saved;
 use crate::runs::{Moment, draw};
 
@@ -86,10 +86,10 @@ impl Conformance {
     /// The straight run of `epochs` epochs, and its last step.
     fn long(&self, epochs: u32) -> Result<(PathBuf, u64), Broken> {
         let name = format!("straight-{epochs}");
-        let (_, epoch) = self.steps()?;
         let text = self.longer(epochs)?;
         let run = self.runs.run(&name, &text, self.code())?;
-        Ok((run, epoch * u64::from(epochs)))
+        let end = checkpoints(&run).last().copied().unwrap_or_default();
+        Ok((run, end))
     }
 
     fn longer(&self, epochs: u32) -> Result<String, Broken> {
