@@ -1,12 +1,15 @@
 //! Mistakes in a plugin's settings are told at their line.
 
 use afterimage::PluginKind;
+use afterimage::config::ConfigError;
 use toml::Table;
 
 use crate::conformance::Conformance;
 use crate::error::Broken;
 use crate::experiment::wrong_for;
 
+/// The file with the mistake.
+const FILE: &str = "mistaken.toml";
 /// A key that no plugin has.
 const UNKNOWN: &str = "no_key_of_this_plugin";
 
@@ -48,20 +51,21 @@ impl Conformance {
         let text = self.config(&format!("\n[[plugins]]\nkind = {:?}\n", kind.name()));
         let line = text.lines().count() + 1;
         let text = format!("{text}{key} = {value}\n");
-        let path = self.runs.write("mistaken.toml", &text)?;
+        let path = self.runs.write(FILE, &text)?;
         let Err(errors) = self.registry.load(&path, &[]) else {
             return mistake(format!(
                 "`{key} = {value}` is taken; the settings must be `#[serde(deny_unknown_fields)]` \
                  and of a type each"
             ));
         };
-        let told = errors.to_string();
-        let place = format!("mistaken.toml:{line}");
-        let named = |one: &str| one.contains(&place) && one.contains(key);
-        match told.lines().any(named) {
+        let named = |error: &ConfigError| {
+            let there = error.line.and_then(|line| usize::try_from(line).ok()) == Some(line);
+            there && error.file.ends_with(FILE) && error.to_string().contains(key)
+        };
+        match errors.errors().iter().any(named) {
             true => Ok(()),
             false => mistake(format!(
-                "`{key} = {value}` in line {line} is not told with its key and line:\n{told}"
+                "`{key} = {value}` in line {line} is not told with its key and line:\n{errors}"
             )),
         }
     }
