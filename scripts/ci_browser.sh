@@ -30,7 +30,7 @@ small=(--set limits.held_out=64 --set encoder.width=0.125 --set batch_size=16 --
     --set plugins.unitmem.every="1 epoch" --set plugins.unitmem.points=16 --set plugins.unitmem.views=2 \
     --set plugins.ownership.points=16 >"$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
 
-cp crates/cli/tests/configs/tiny.toml "$work"
+cp crates/testkit/src/tiny.toml "$work"
 cat >"$work/sweep.toml" <<'SWEEP'
 name = "browser"
 config = "tiny.toml"

@@ -17,7 +17,7 @@ trap finish EXIT
 INSTALL=yes scripts/slurm_cluster.sh start "$cluster" >"$work/env"
 # shellcheck disable=SC1091
 . "$work/env"
-cp crates/cli/tests/configs/tiny.toml "$work"
+cp crates/testkit/src/tiny.toml "$work"
 cat >"$work/sweep.toml" <<'SWEEP'
 name = "ci"
 config = "tiny.toml"

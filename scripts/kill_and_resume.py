@@ -53,7 +53,8 @@ def small_configs(binary, folder):
     acts on the training has a run of its own.
     """
     configs = ROOT / "crates/cli/tests/configs"
-    tiny, noisy = ((configs / name).read_text() for name in ["tiny.toml", "noisy.toml"])
+    tiny = (ROOT / "crates/testkit/src/tiny.toml").read_text()
+    noisy = (configs / "noisy.toml").read_text()
     settings = {
         "chaos": "step = 15", "unitmem": "points = 40\nviews = 2", "classmem": "points = 40\nviews = 2",
         "ownership": "points = 30\nviews = 2\ndraws = 50", "layermem": "points = 10\nviews = 3",

@@ -103,7 +103,7 @@ class Drill:
         self.place = options.keep or Path(tempfile.mkdtemp(prefix="sweep drill "))
         self.place.mkdir(parents=True, exist_ok=True)
         self.out = self.place / "out"
-        shutil.copy(ROOT / "crates/cli/tests/configs/tiny.toml", self.place / "tiny.toml")
+        shutil.copy(ROOT / "crates/testkit/src/tiny.toml", self.place / "tiny.toml")
         self.file = self.place / "sweep.toml"
         self.file.write_text((STAGES if options.stages else SWEEP).format(epochs=options.epochs))
         self.began = time.monotonic()

@@ -6,44 +6,121 @@ mod run;
 
 use std::path::Path;
 
+use afterimage::Registry;
+use afterimage_testkit::{Conformance, Program, held};
 use run::{
-    Files, Place, TINY, afterimage, assert_same, ends, files_under, finish, last_checkpoint,
-    observers, plugin, records, supervised, tiny_pair, tiny_valued, with_every_observer,
+    Files, Place, TINY, afterimage, assert_same, ends, files_under, finish, observers, of, plugin,
+    records, settings, supervised, tiny_pair, tiny_valued, with_every_observer,
 };
+
+const NOISY: &str = include_str!("configs/noisy.toml");
 
 /// What training made, apart from the plugins' own state.
 fn learned(run: &Path) -> Files {
-    let mut files = files_under(&last_checkpoint(run));
-    files.retain(|name, _| ["model.bpk", "optimizer.bpk", "schedule.bpk"].contains(&name.as_str()));
-    assert_eq!(files.len(), 3, "the checkpoint is whole");
-    files
+    of(afterimage_testkit::learned(run))
 }
 
-/// The loop's own measurements.
-fn loop_lines(run: &Path) -> String {
-    let text = String::from_utf8(records(run).remove("metrics.jsonl").unwrap()).unwrap();
-    text.lines()
-        .filter(|line| line.contains("\"author\":\"loop\""))
-        .collect::<Vec<_>>()
-        .join("\n")
+/// No plugin yet, tested by the command of this project.
+fn kit() -> Conformance {
+    let program = Program::Command(env!("CARGO_BIN_EXE_afterimage").into());
+    of(Conformance::new(Registry::standard(), program))
+}
+
+/// Every plugin of the registry that observes any encoder, one of which fails midway.
+fn all_observers() -> Conformance {
+    observers().into_iter().fold(kit(), |kit, kind| match kind {
+        "chaos" => kit.failing(kind, settings(kind)),
+        _ => kit.plugin(kind, settings(kind)),
+    })
+}
+
+/// Those that compare two encoders.
+fn on_a_pair() -> Conformance {
+    ["layermem", "ownership"]
+        .into_iter()
+        .fold(kit().on(&tiny_pair()), |kit, kind| {
+            kit.plugin(kind, settings(kind))
+        })
+}
+
+/// Values of cells of the encoder's output, and of samples by held-out images.
+fn on_classes() -> Conformance {
+    let bank = "cells = \"encoder\"\naverage = 0.5\nshare = \"cells\"";
+    kit()
+        .on(&supervised())
+        .plugin("oob-value", bank)
+        .plugin("dynamics", "validation = 20\nvalidation_every = 3")
+}
+
+/// Those that act on the training, and those that go with them.
+fn acting() -> [Conformance; 3] {
+    let pruned = "fraction = 0.5\nschedule = { kind = \"one_shot\", epoch = 2 }";
+    [
+        kit()
+            .plugin("unitmem", settings("unitmem"))
+            .plugin("prune", pruned),
+        kit()
+            .on(NOISY)
+            .plugin("coreset", "warmup = 1\nrepeat = true")
+            .plugin("coreset-quality", ""),
+        kit()
+            .on(NOISY)
+            .plugin("coreset-oracle", "")
+            .plugin("coreset-quality", ""),
+    ]
+}
+
+fn others() -> [Conformance; 5] {
+    let [prune, coreset, oracle] = acting();
+    [on_a_pair(), on_classes(), prune, coreset, oracle]
+}
+
+#[test]
+fn every_kind_is_tested() {
+    let mut tested = all_observers().kinds();
+    tested.extend(others().iter().flat_map(Conformance::kinds));
+    for kind in Registry::standard().names() {
+        assert!(tested.contains(&kind), "{kind} is in none of the tests");
+    }
 }
 
 #[test]
 fn observers_do_not_change_a_bit_of_the_training() {
-    let place = Place::new();
-    let bare = place.run("bare", TINY, 0);
-    // Exit code 3: the one that fails on purpose was switched off midway.
-    let watched = place.run("watched", &with_every_observer(), 3);
-    assert_same(&learned(&bare), &learned(&watched), "all observers at once");
-    assert_eq!(loop_lines(&bare), loop_lines(&watched));
-    assert!(!loop_lines(&bare).is_empty());
+    held(all_observers().changes_nothing());
+    held(on_a_pair().changes_nothing());
+    held(on_classes().changes_nothing());
+}
 
-    for (kind, alone) in observers() {
-        if alone {
-            let code = if kind == "chaos" { 3 } else { 0 };
-            let watched = place.run(&kind, &(TINY.to_owned() + &plugin(&kind)), code);
-            assert_same(&learned(&bare), &learned(&watched), &kind);
-        }
+#[test]
+fn killed_runs_end_as_straight_ones() {
+    held(all_observers().kills(3).resumes_exactly());
+}
+
+#[test]
+fn killed_runs_of_a_pair_and_with_classes_end_as_straight_ones() {
+    held(on_a_pair().resumes_exactly());
+    held(on_classes().resumes_exactly());
+}
+
+#[test]
+fn states_come_back_and_orders_hold() {
+    let kit = all_observers();
+    held(kit.state_comes_back());
+    held(kit.order_holds());
+    held(kit.bears_faults_of_others());
+    held(kit.cost_is_known());
+    for kit in others() {
+        held(kit.state_comes_back());
+        held(kit.bears_faults_of_others());
+        held(kit.cost_is_known());
+    }
+}
+
+#[test]
+fn mistakes_in_settings_of_every_kind_are_told_at_their_line() {
+    held(all_observers().refuses_mistakes());
+    for kit in others() {
+        held(kit.refuses_mistakes());
     }
 }
 
@@ -120,20 +197,6 @@ fn the_same_config_gives_the_same_bytes_on_any_number_of_threads() {
 }
 
 #[test]
-fn probing_a_pair_does_not_change_a_bit_of_either_encoder() {
-    let place = Place::new();
-    let bare = place.run("bare", &tiny_pair(), 0);
-    let plugins = plugin("layermem") + &plugin("ownership");
-    let watched = place.run("watched", &(tiny_pair() + &plugins), 0);
-    assert_same(
-        &learned(&bare),
-        &learned(&watched),
-        "layermem and ownership",
-    );
-    assert_eq!(loop_lines(&bare), loop_lines(&watched));
-}
-
-#[test]
 fn a_plugin_that_compares_encoders_is_refused_without_a_pair() {
     let place = Place::new();
     let config = place.write("config.toml", &(TINY.to_owned() + &plugin("layermem")));
@@ -144,12 +207,9 @@ fn a_plugin_that_compares_encoders_is_refused_without_a_pair() {
 }
 
 #[test]
-fn values_on_the_encoder_change_nothing_and_are_the_same_on_any_number_of_threads() {
+fn values_on_the_encoder_are_the_same_on_any_number_of_threads() {
     let place = Place::new();
-    let bare = place.run("bare", &supervised(), 0);
     let valued = place.run("valued", &tiny_valued(), 0);
-    assert_same(&learned(&bare), &learned(&valued), "values on the encoder");
-    assert_eq!(loop_lines(&bare), loop_lines(&valued));
     let config = place.write("again.toml", &tiny_valued());
     for threads in ["1", "3"] {
         let out = place.path(threads);

@@ -1,4 +1,5 @@
-//! A run that is killed or interrupted, and goes on as if nothing had been.
+//! A run that is interrupted, or killed before its first checkpoint, and goes on as if nothing had been; runs
+//! that are killed later are in `conformance.rs`.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -10,10 +11,10 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use run::kill::{draw, killed, start, wait};
+use run::kill::{start, wait};
 use run::{
     EPOCH, Files, Place, TINY, afterimage, assert_same, call, checkpoints, ends, last_checkpoint,
-    plugin, resume, tiny_pair, tiny_valued, with_every_observer,
+    resume, with_every_observer,
 };
 
 /// Six epochs with every observer: long enough to be hit in the middle.
@@ -27,55 +28,6 @@ fn straight(place: &Place) -> (PathBuf, Files) {
     let run = place.run("straight", &long(), 3);
     assert_eq!(checkpoints(&run).last(), Some(&END));
     (place.path("straight.toml"), ends(&run))
-}
-
-#[test]
-fn a_killed_run_ends_as_a_straight_one() {
-    let place = Place::new();
-    let (config, expected) = straight(&place);
-    let mut hits = 0;
-    // Moments that come too late on a fast machine are made up for by others.
-    for seed in 0..12 {
-        let out = place.path(&format!("killed-{seed}"));
-        let (step, delay) = (EPOCH * (1 + draw(seed, 4)), draw(seed + 100, 200));
-        if !killed(&config, &out, step, Duration::from_millis(delay)) {
-            continue;
-        }
-        assert!(checkpoints(&out).last().is_some_and(|&last| last < END));
-        resume(&out).expect(3, &[]);
-        assert_same(
-            &expected,
-            &ends(&out),
-            &format!("killed {delay} ms after step {step}"),
-        );
-        hits += 1;
-        if hits == 3 {
-            return;
-        }
-    }
-    panic!("only {hits} of 12 runs were alive when they were to be killed");
-}
-
-#[test]
-fn a_run_killed_twice_ends_as_a_straight_one() {
-    let place = Place::new();
-    let (config, expected) = straight(&place);
-    let out = place.path("killed");
-    assert!(killed(&config, &out, EPOCH, Duration::from_millis(20)));
-    let mut second = afterimage();
-    second
-        .arg("resume")
-        .arg(&out)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    let mut second = second.spawn().unwrap();
-    assert!(wait(&mut second, || checkpoints(&out)
-        .last()
-        .is_some_and(|&last| last >= 3 * EPOCH)));
-    second.kill().unwrap();
-    second.wait().unwrap();
-    resume(&out).expect(3, &[]);
-    assert_same(&expected, &ends(&out), "killed twice");
 }
 
 #[test]
@@ -257,34 +209,4 @@ fn a_damaged_checkpoint_is_set_aside_for_the_one_before_it() {
     let text = fs::read(&contents).unwrap();
     fs::write(&contents, &text[..text.len() / 2]).unwrap();
     again(&[contents.to_str().unwrap()]);
-}
-
-#[test]
-fn a_killed_pair_ends_as_a_straight_one() {
-    let place = Place::new();
-    let plugins = plugin("layermem") + &plugin("ownership");
-    let text = (tiny_pair() + &plugins).replace("epochs = 3", "epochs = 4");
-    let straight = place.run("straight", &text, 0);
-    let config = place.path("straight.toml");
-    let steps = EPOCH - 1;
-    for delay in [5, 40] {
-        let out = place.path(&format!("killed-{delay}"));
-        assert!(killed(&config, &out, steps, Duration::from_millis(delay)));
-        resume(&out).expect(0, &[]);
-        assert_same(&ends(&straight), &ends(&out), "a pair");
-    }
-}
-
-#[test]
-fn a_killed_run_with_values_on_the_encoder_ends_as_a_straight_one() {
-    let place = Place::new();
-    let text = tiny_valued().replace("epochs = 3", "epochs = 4");
-    let straight = place.run("straight", &text, 0);
-    let config = place.path("straight.toml");
-    for delay in [5, 40] {
-        let out = place.path(&format!("killed-{delay}"));
-        assert!(killed(&config, &out, EPOCH, Duration::from_millis(delay)));
-        resume(&out).expect(0, &[]);
-        assert_same(&ends(&straight), &ends(&out), "values on the encoder");
-    }
 }

@@ -121,3 +121,8 @@ mod tests {
         assert!((spread.deviation().unwrap_or(f64::NAN) - (38.0_f64 / 3.0).sqrt()).abs() < 1e-12);
     }
 }
+
+#[cfg(test)]
+mod conformance {
+    afterimage_testkit::plugin_conformance!(super::kind(), "every = \"2 steps\"");
+}

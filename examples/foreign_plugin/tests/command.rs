@@ -1,28 +1,20 @@
-//! The command of this crate: every part of it knows the plugin.
+//! The command of this crate: every part of it knows the plugin, which `src/loss_spread.rs` tests itself.
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
 const CONFIG: &str = "loss-spread.toml";
 
-fn call(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_foreign-plugin"))
+/// Calls the command, which must succeed; what it wrote to standard output.
+fn done(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_foreign-plugin"))
         .args(arguments)
         .env_remove("AFTERIMAGE_LOG")
         .output()
-        .expect("the command starts")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// Calls the command, which must succeed; what it wrote to standard output.
-fn done(arguments: &[&str]) -> String {
-    let output = call(arguments);
+        .expect("the command starts");
     assert!(output.status.success(), "{arguments:?}: {output:?}");
-    text(&output.stdout)
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// Values of `loss/spread` by epoch, as the run has them on record.
@@ -43,45 +35,14 @@ fn check_and_plugins_know_it() {
 }
 
 #[test]
-fn its_mistakes_are_told_at_their_line() {
-    let output = call(&["check", CONFIG, "--set", "plugins.loss-spread.evry=1"]);
-    assert_eq!(output.status.code(), Some(2));
-    let message = text(&output.stderr);
-    assert!(
-        message.contains("evry") && message.contains("every"),
-        "{message}"
-    );
-}
-
-#[test]
-fn a_run_that_stops_and_goes_on_ends_as_a_straight_one() {
+fn a_run_has_it_on_record_every_epoch() {
     let folder = tempfile::tempdir().expect("a folder");
-    let (straight, stopped) = (folder.path().join("a"), folder.path().join("b"));
-    done(&["run", CONFIG, "--out", &straight.display().to_string()]);
-    let expected = spreads(&straight);
-    assert_eq!(expected.len(), 3, "{expected:?}");
-
-    let mut child = Command::new(env!("CARGO_BIN_EXE_foreign-plugin"))
-        .args(["run", CONFIG, "--out", &stopped.display().to_string()])
-        .spawn()
-        .expect("the command starts");
-    let first = stopped.join("checkpoints/step-00000010");
-    while !first.exists() && child.try_wait().expect("its state").is_none() {
-        std::thread::sleep(std::time::Duration::from_millis(2));
-    }
-    child.kill().expect("it is killed");
-    child.wait().expect("it ends");
-    done(&[
-        "run",
-        CONFIG,
-        "--resume",
-        "--out",
-        &stopped.display().to_string(),
-    ]);
-    assert_eq!(spreads(&stopped), expected);
-    let [first, second] = [&straight, &stopped].map(|run| fs::read(run.join("metrics.jsonl")));
-    assert_eq!(first.expect("metrics"), second.expect("metrics"));
-    assert!(done(&["report", &stopped.display().to_string()]).contains("report.html"));
+    let run = folder.path().join("run");
+    let out = run.display().to_string();
+    done(&["run", CONFIG, "--out", &out]);
+    let spreads = spreads(&run);
+    assert_eq!(spreads.len(), 3, "{spreads:?}");
+    assert!(done(&["report", &out]).contains("report.html"));
 }
 
 #[test]

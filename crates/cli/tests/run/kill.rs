@@ -4,6 +4,8 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+pub use afterimage_testkit::draw;
+
 use super::{afterimage, checkpoints};
 
 pub fn start(config: &Path, out: &Path) -> Child {
@@ -27,15 +29,6 @@ pub fn wait(child: &mut Child, reached: impl Fn() -> bool) -> bool {
         std::thread::sleep(Duration::from_millis(1));
     }
     true
-}
-
-/// A number below `bound` that depends on `seed` alone.
-pub fn draw(seed: u64, bound: u64) -> u64 {
-    // The finaliser of SplitMix64.
-    let mut x = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (x ^ (x >> 31)) % bound
 }
 
 /// Starts a run and kills it `delay` after its checkpoint of `step` appears. Whether it was alive.

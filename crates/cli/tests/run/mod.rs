@@ -6,15 +6,16 @@ pub mod kill;
 pub mod probed;
 pub mod swept;
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use afterimage::Registry;
+use afterimage_testkit::Broken;
 use tempfile::TempDir;
 
-pub const TINY: &str = include_str!("../configs/tiny.toml");
+pub use afterimage_testkit::{Files, TINY, checkpoints};
 /// Steps of an epoch of [`TINY`]: 320 samples in batches of 32.
 pub const EPOCH: u64 = 10;
 /// [`TINY`] with a reference encoder, on 300 of its samples: nine steps an epoch.
@@ -118,150 +119,58 @@ pub fn resume(run: &Path) -> Ended {
     finish(afterimage().arg("resume").arg(run))
 }
 
-/// Steps of the checkpoints of a run, ascending.
-pub fn checkpoints(run: &Path) -> Vec<u64> {
-    let Ok(entries) = fs::read_dir(run.join("checkpoints")) else {
-        return Vec::new();
-    };
-    let mut steps: Vec<u64> = entries
-        .filter_map(|entry| {
-            entry
-                .ok()?
-                .file_name()
-                .to_str()?
-                .strip_prefix("step-")?
-                .parse()
-                .ok()
-        })
-        .collect();
-    steps.sort_unstable();
-    steps
+/// What the testkit found, or the failure of the test.
+#[track_caller]
+pub fn of<T>(found: Result<T, Broken>) -> T {
+    found.unwrap_or_else(|broken| panic!("{broken}"))
 }
 
 /// Folder of the last checkpoint.
 pub fn last_checkpoint(run: &Path) -> PathBuf {
-    let step = *checkpoints(run).last().expect("a checkpoint");
-    run.join(format!("checkpoints/step-{step:08}"))
+    of(afterimage_testkit::last_checkpoint(run))
 }
-
-/// Files by name.
-pub type Files = BTreeMap<String, Vec<u8>>;
 
 /// All files under `folder`; none if it is missing.
 pub fn files_under(folder: &Path) -> Files {
-    fn walk(folder: &Path, name: &str, files: &mut Files) {
-        let Ok(entries) = fs::read_dir(folder) else {
-            return;
-        };
-        for entry in entries {
-            let entry = entry.expect("a folder entry");
-            let name = format!("{name}{}", entry.file_name().to_str().expect("UTF-8"));
-            if entry.path().is_dir() {
-                walk(&entry.path(), &format!("{name}/"), files);
-            } else {
-                files.insert(name, fs::read(entry.path()).expect("a file"));
-            }
-        }
-    }
-    let mut files = Files::new();
-    walk(folder, "", &mut files);
-    files
+    of(afterimage_testkit::files_under(folder))
 }
 
-/// What a run leaves behind that no clock is in: measurements, decisions and tables, with an absent
-/// file as an empty one.
+/// What a run leaves behind that no clock is in.
 pub fn records(run: &Path) -> Files {
-    let mut files = Files::new();
-    for name in [
-        "config.toml",
-        "metrics.jsonl",
-        "histograms.jsonl",
-        "decisions.jsonl",
-        "samples.parquet",
-    ] {
-        files.insert(
-            name.to_owned(),
-            fs::read(run.join(name)).unwrap_or_default(),
-        );
-    }
-    for folder in ["tables", "images"] {
-        for (name, bytes) in files_under(&run.join(folder)) {
-            files.insert(format!("{folder}/{name}"), bytes);
-        }
-    }
-    files
+    of(afterimage_testkit::records(run))
 }
 
-/// [`records`] and the last checkpoint, which is all that a killed and a straight run must share:
-/// a signal's own checkpoint is one more among the earlier ones.
+/// [`records`] and the last checkpoint.
 pub fn ends(run: &Path) -> Files {
-    let mut files = records(run);
-    let last = last_checkpoint(run);
-    for (name, bytes) in files_under(&last) {
-        files.insert(
-            format!("{}/{name}", last.file_name().unwrap().to_str().unwrap()),
-            bytes,
-        );
-    }
-    files
+    of(afterimage_testkit::ends(run))
 }
 
 /// Fails the test unless both runs left the same bytes, and says where they part.
+#[track_caller]
 pub fn assert_same(straight: &Files, other: &Files, what: &str) {
-    let names: Vec<&String> = straight.keys().chain(other.keys()).collect();
-    for name in names {
-        let (Some(a), Some(b)) = (straight.get(name), other.get(name)) else {
-            panic!("{what}: only one of the runs has {name}");
-        };
-        if a != b {
-            let (a, b) = (String::from_utf8_lossy(a), String::from_utf8_lossy(b));
-            let lines = a
-                .lines()
-                .zip(b.lines())
-                .enumerate()
-                .find(|(_, (a, b))| a != b);
-            let show = |text: &str| text.chars().take(300).collect::<String>();
-            match lines {
-                Some((at, (a, b))) if name.ends_with(".jsonl") || name.ends_with(".json") => {
-                    panic!("{what}: {name}:{}:\n{}\n{}", at + 1, show(a), show(b))
-                }
-                _ => panic!("{what}: {name} differs ({} and {} bytes)", a.len(), b.len()),
-            }
-        }
+    if let Some(difference) = afterimage_testkit::difference(straight, other) {
+        panic!("{what}: {difference}");
     }
 }
 
-/// Kinds of plugins in the registry that only observe any encoder, as the command lists them, and
-/// whether each can run alone.
-pub fn observers() -> Vec<(String, bool)> {
-    let listed = call(["plugins"]).expect(0, &[]);
-    let kinds: Vec<&str> = listed
-        .out
-        .lines()
-        .filter_map(|line| line.split_whitespace().next())
-        .collect();
-    assert!(!kinds.is_empty(), "no plugins listed:\n{}", listed.out);
-    kinds
-        .into_iter()
-        .filter_map(|kind| {
-            let shown = call(["plugins", kind]).expect(0, &[]).out;
-            let of = |key: &str| {
-                let line = shown.lines().find_map(|line| line.strip_prefix(key));
-                line.expect("the plugin's description has this line")
-                    .trim()
-                    .to_owned()
-            };
-            let observes = of("effects:") == "none" && of("needs:") == "none";
-            // What reads a choice of samples goes with a plugin that acts on it.
-            let observes = observes && !of("reads:").contains("coreset.");
-            observes.then(|| (kind.to_owned(), of("reads:") == "none"))
-        })
-        .collect()
+/// Kinds of plugins in the registry that only observe any encoder.
+pub fn observers() -> Vec<&'static str> {
+    let registry = Registry::standard();
+    let observes = registry.kinds().filter(|kind| {
+        let manifest = kind.manifest();
+        // What reads a choice of samples goes with a plugin that acts on it.
+        let chosen = manifest
+            .reads
+            .iter()
+            .any(|name| name.starts_with("coreset."));
+        !(manifest.intervenes() || manifest.exact || manifest.reference || chosen)
+    });
+    observes.map(|kind| kind.name()).collect()
 }
 
-/// A `[[plugins]]` table for `kind`, with settings that suit [`TINY`].
-pub fn plugin(kind: &str) -> String {
-    let settings = match kind {
+/// Settings of `kind` that suit [`TINY`].
+pub fn settings(kind: &str) -> &'static str {
+    match kind {
         // In the middle of the second epoch.
         "chaos" => "step = 15",
         "unitmem" | "classmem" => "points = 40\nviews = 2",
@@ -271,15 +180,19 @@ pub fn plugin(kind: &str) -> String {
         "alignment-gap" => "points = 20\nviews = 2",
         "watch" => "every = \"4 steps\"",
         _ => "",
-    };
-    format!("\n[[plugins]]\nkind = \"{kind}\"\n{settings}\n")
+    }
+}
+
+/// A `[[plugins]]` table for `kind`, with settings that suit [`TINY`].
+pub fn plugin(kind: &str) -> String {
+    format!("\n[[plugins]]\nkind = \"{kind}\"\n{}\n", settings(kind))
 }
 
 /// [`TINY`] with every observer of the registry, one of which fails midway.
 pub fn with_every_observer() -> String {
     observers()
         .iter()
-        .fold(TINY.to_owned(), |text, (kind, _)| text + &plugin(kind))
+        .fold(TINY.to_owned(), |text, kind| text + &plugin(kind))
 }
 
 /// Fails the test if a refused command left anything at `out`.
