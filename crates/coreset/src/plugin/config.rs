@@ -75,7 +75,7 @@ pub struct CoresetConfig {
     pub memory: Memory,
     /// Whether every choice is put on record in the table `coreset/chosen`.
     pub table: bool,
-    /// What `strategy = "memorization"` leans towards; goes with it.
+    /// What `strategy = "memorization"` leans towards, and `"memorization-alone"` chooses; goes with them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memorization: Option<MemorizationConfig>,
     /// Keeps probably mislabelled samples out.
@@ -293,8 +293,17 @@ impl CoresetConfig {
     pub(crate) fn ranks_points(&self) -> bool {
         !matches!(
             self.strategy,
-            Strategy::Random | Strategy::Uniform | Strategy::SmallLoss
+            Strategy::Random
+                | Strategy::Uniform
+                | Strategy::SmallLoss
+                | Strategy::MemorizationAlone
         )
+    }
+
+    /// Whether the choice is the same whatever encoder is trained, and reads no label.
+    pub(crate) fn asks_no_encoder(&self) -> bool {
+        let looks = self.ranks_points() || self.knows_classes() || self.knows_features();
+        !looks && !self.knows_labels() && self.partition == Grouping::None
     }
 
     pub(crate) fn weighting(&self) -> Weighting {
