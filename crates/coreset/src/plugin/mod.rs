@@ -20,8 +20,8 @@ use std::time::Instant;
 
 use afterimage_hooks::{
     BatchReady, Declare, EpochEnd, EpochEndCx, EpochStart, EpochStartCx, Every, Fault, ForwardDone,
-    ForwardDoneCx, LossReady, ModelView, Plugin, PluginState, RequestKind, RunStart, RunStartCx,
-    SampleValues, Samples, Scope, Split, StepDone, StepDoneCx, Write,
+    ForwardDoneCx, LossReady, ModelView, PairSets, Plugin, PluginState, RequestKind, RunStart,
+    RunStartCx, SampleValues, Samples, Scope, Split, StepDone, StepDoneCx, Write,
 };
 use serde::{Deserialize, Serialize};
 
@@ -115,7 +115,10 @@ impl Coreset {
         }
         // What is wrong with a file is told before epochs are spent on the warm-up.
         let broken = |error: CoresetError| Fault::new(error.to_string());
-        let samples = cx.run().train_samples;
+        // A pair's scores are of all images, also of those that the reference encoder alone sees.
+        let of_pair = |pair: &PairSets| pair.members().len() + pair.independent.len();
+        let pair = cx.run().pair.as_ref();
+        let samples = pair.map_or(cx.run().train_samples, of_pair);
         let scores = || self.config.scores_of_memorization(samples);
         self.frozen.memorization(scores).map_err(broken)?;
         if let Some(path) = &self.config.embeddings {
