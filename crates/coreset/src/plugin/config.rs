@@ -356,6 +356,23 @@ mod tests {
         assert!(config.is_some_and(|config| !config.knows_labels()));
         assert_eq!(wrong(&of("")), ["memorization"]);
         assert_eq!(wrong(&of(r#", "memorization": {}"#)), ["memorization"]);
+        let alone = |rest: &str| {
+            let keys = r#""strategy": "memorization-alone", "partition": "none""#;
+            let config = format!(r#"{{{keys}{rest}}}"#);
+            let blind: Option<CoresetConfig> = serde_json::from_str(&config).ok();
+            (
+                wrong(&config),
+                blind.is_some_and(|config| config.asks_no_encoder()),
+            )
+        };
+        let scores = r#", "memorization": {"layermem": "l.npy", "prefer": "typical"}"#;
+        assert_eq!(alone(scores), (vec![], true));
+        assert_eq!(alone("").0, ["memorization"]);
+        let bonus = r#", "memorization": {"layermem": "l.npy", "bonus": 0.5}"#;
+        assert_eq!(alone(bonus).0, ["memorization.bonus"]);
+        let weighed = format!(r#"{scores}, "weights": "cluster-size""#);
+        assert_eq!(alone(&weighed).0, ["weights"]);
+        assert!(!alone(&format!(r#"{scores}, "mixup": "label""#)).1);
         let negative = of(r#", "memorization": {"layermem": "l.npy", "bonus": -1.0}"#);
         assert_eq!(wrong(&negative), ["memorization.bonus"]);
         let unheard = of(r#", "memorization": {"unitmem": "u.csv", "prefer": "loud"}"#);

@@ -187,3 +187,30 @@ impl Plugin for CoresetOracle {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use afterimage_hooks::DoseGroup;
+
+    use super::*;
+
+    #[test]
+    fn a_repeat_is_a_copy_that_is_not_the_picture_itself() {
+        let ids = |numbers: &[u32]| numbers.iter().copied().map(SampleId).collect::<Vec<_>>();
+        let group = |dose, samples: &[&[u32]]| DoseGroup {
+            dose,
+            samples: samples.iter().map(|numbers| ids(numbers)).collect(),
+            partners: ids(&[90, 91]),
+        };
+        let doses = Doses {
+            groups: vec![
+                group(Dose::Copies(3), &[&[7, 2, 9], &[1, 8, 4]]),
+                group(Dose::Repeats(4), &[&[5], &[6]]),
+                group(Dose::Noise, &[&[3]]),
+            ],
+            plain: ids(&[0]),
+        };
+        let expected: BTreeSet<SampleId> = ids(&[2, 4, 8, 9]).into_iter().collect();
+        assert_eq!(repeats(&doses), expected);
+    }
+}
