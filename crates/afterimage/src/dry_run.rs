@@ -167,7 +167,11 @@ fn describe(manifest: &afterimage_hooks::Manifest) -> String {
         text.push_str("; reads labels");
     }
     if manifest.oracle {
-        text.push_str("; ORACLE: acts on the true labels");
+        let truth = match manifest.reads_labels {
+            true => "the true labels",
+            false => "what was planted",
+        };
+        text.push_str(&format!("; ORACLE: acts on {truth}"));
     } else if manifest.reads_truth {
         text.push_str("; measures by the true labels");
     }

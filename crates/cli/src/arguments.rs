@@ -146,7 +146,8 @@ pub struct Select {
     /// One loss a sample, for `--strategy small-loss`; npy, CSV or Parquet.
     #[arg(long)]
     pub losses: Option<PathBuf>,
-    /// LayerMem of each sample, one number a row, for `--strategy memorization`; npy, CSV or Parquet.
+    /// LayerMem of each sample, one number a row, for `--strategy memorization` and `memorization-alone`;
+    /// npy, CSV or Parquet.
     #[arg(long)]
     pub layermem: Option<PathBuf>,
     /// Units that each sample owns, or another score of UnitMem, likewise; with both, the mean of their
@@ -186,7 +187,8 @@ pub struct Select {
     /// proxies, and are refused on embeddings, whose lengths say nothing of it.
     #[arg(long, default_value = "embeddings", value_parser = ["embeddings", "gradients"])]
     pub rows: String,
-    /// Which samples `--strategy memorization` leans towards; by default `memorized`.
+    /// Which samples `--strategy memorization` leans towards, and `memorization-alone` chooses; by default
+    /// `memorized`.
     #[arg(long, value_parser = ["memorized", "typical"])]
     pub prefer: Option<String>,
     /// What the most preferred sample of `--strategy memorization` is worth beside what it covers, in
@@ -200,8 +202,8 @@ pub struct Select {
     #[arg(long)]
     pub count: Option<usize>,
     /// What to choose by: facility-location, centrality, k-centre, herding, prototypes, prototypes-easy,
-    /// small-loss, el2n, grand, craig, grad-match, graph-cut, sas, sas-released, memorization, random or
-    /// uniform.
+    /// small-loss, el2n, grand, craig, grad-match, graph-cut, sas, sas-released, memorization,
+    /// memorization-alone, random or uniform.
     #[arg(long, value_name = "NAME", default_value = "facility-location", value_parser = strategy)]
     pub strategy: String,
     /// How facility location finds the next sample; all but `stochastic` choose the same. By default

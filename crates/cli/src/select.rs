@@ -226,6 +226,7 @@ fn summary(
 ) -> serde_json::Value {
     let storages: Vec<&str> = coreset.plan.storages().iter().map(|s| s.name()).collect();
     let leans = arguments.strategy == Strategy::Memorization.name();
+    let remembers = leans || arguments.strategy == Strategy::MemorizationAlone.name();
     let by_class = known.classes.as_ref().map(|classes| {
         let counts = classes
             .iter()
@@ -244,7 +245,7 @@ fn summary(
         "greedy": arguments.greedy.as_deref().unwrap_or("event-driven"),
         "repeated": repeated(coreset),
         "weights": arguments.weights.as_deref().unwrap_or("cluster-size"),
-        "prefer": leans.then(|| arguments.prefer.as_deref().unwrap_or("memorized")),
+        "prefer": remembers.then(|| arguments.prefer.as_deref().unwrap_or("memorized")),
         "bonus": leans.then(|| arguments.bonus.unwrap_or(Settings::new(Budget::Count(1)).bonus)),
         "seed": arguments.seed,
         // A cost is infinite, and then null, if a group has no chosen sample.

@@ -87,7 +87,7 @@ pub(crate) fn settings(arguments: &Select) -> Result<Settings<'static>, SelectEr
 /// Refuses flags that the strategy would not look at.
 fn refuse_unused(arguments: &Select, strategy: Strategy) -> Result<(), SelectError> {
     let locates = matches!(strategy, Strategy::FacilityLocation | Strategy::Craig);
-    let leans = strategy == Strategy::Memorization;
+    let (leans, remembers) = (strategy == Strategy::Memorization, strategy.remembers());
     let holds = locates || leans;
     let weighs = matches!(strategy, Strategy::Craig | Strategy::GradMatch);
     let unused = |flag, reason: &str| {
@@ -97,24 +97,28 @@ fn refuse_unused(arguments: &Select, strategy: Strategy) -> Result<(), SelectErr
     let distances = "is about the distances of `--strategy facility-location`, `craig` and \
                      `memorization`; others hold none";
     let leaning = "is for `--strategy memorization` alone";
+    let remembering = "is for `--strategy memorization` and `memorization-alone`";
     match arguments {
         Select {
             layermem: None,
             unitmem: None,
             ..
-        } if leans => unused(
+        } if remembers => unused(
             "strategy",
-            "`memorization` needs a score of each sample: --layermem, --unitmem or both",
+            &format!(
+                "`{}` needs a score of each sample: --layermem, --unitmem or both",
+                strategy.name()
+            ),
         ),
         Select {
             layermem: Some(_), ..
-        } if !leans => unused("layermem", leaning),
+        } if !remembers => unused("layermem", remembering),
         Select {
             unitmem: Some(_), ..
-        } if !leans => unused("unitmem", leaning),
+        } if !remembers => unused("unitmem", remembering),
         Select {
             prefer: Some(_), ..
-        } if !leans => unused("prefer", leaning),
+        } if !remembers => unused("prefer", remembering),
         Select { bonus: Some(_), .. } if !leans => unused("bonus", leaning),
         Select {
             greedy: Some(_), ..

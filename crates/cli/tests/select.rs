@@ -240,7 +240,22 @@ fn mistakes_in_scores_of_memorization_are_told_with_their_place() {
         ),
         (
             &["--unitmem", five],
-            "--unitmem: is for `--strategy memorization` alone",
+            "--unitmem: is for `--strategy memorization` and `memorization-alone`",
+        ),
+        (
+            &["--strategy", "memorization-alone"],
+            "`memorization-alone` needs a score of each sample",
+        ),
+        (
+            &[
+                "--strategy",
+                "memorization-alone",
+                "--unitmem",
+                five,
+                "--bonus",
+                "1",
+            ],
+            "--bonus: is for",
         ),
         (&["--layermem", five], "--layermem: is for"),
         (&["--prefer", "typical"], "--prefer: is for"),

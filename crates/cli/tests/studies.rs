@@ -131,6 +131,18 @@ fn the_runs_of_the_parity_study_run_in_a_tiny_size() {
 }
 
 #[test]
+fn the_study_of_coresets_by_memory_runs_in_its_tiny_size() {
+    let parts = [
+        "eval/knn; expected below 0",
+        "| subset,without-memorized | subset,random |",
+        "| subset,oracle | subset,random |",
+        "## Stage whole",
+    ];
+    let lines = runs("memory-coresets", "15 trials: 15 done", &parts);
+    assert_eq!(lines, 1 + 1 + 1 + 1 + 3 + 1);
+}
+
+#[test]
 fn the_study_of_online_values_runs_in_its_tiny_size() {
     let parts = [
         "value_quality/found_now; expected below -0.2",

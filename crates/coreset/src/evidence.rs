@@ -14,7 +14,8 @@ pub struct Evidence<'a> {
     pub losses: Option<&'a [f32]>,
     /// Forgetting events of each sample, for `forgetting`.
     pub forgetting: Option<&'a [f64]>,
-    /// How much each sample was memorized, for `memorization`: LayerMem, UnitMem, any score.
+    /// How much each sample was memorized, for `memorization` and `memorization-alone`: LayerMem, UnitMem,
+    /// any score.
     pub memorization: Option<&'a [f64]>,
     /// A validation set, for `glister`.
     pub validation: Option<&'a Validation>,
@@ -94,7 +95,7 @@ pub(crate) fn check(evidence: &Evidence<'_>, strategy: Strategy) -> Result<(), C
         }
     }
     match (evidence.memorization, strategy) {
-        (None, Strategy::Memorization) => {
+        (None, strategy) if strategy.remembers() => {
             return Err(missing("scores of memorization", true));
         }
         (None, _) => {}

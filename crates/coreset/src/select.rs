@@ -15,7 +15,7 @@ use crate::partition::{equal_shares, shares};
 use crate::plan::{GroupPlan, MOST_PAIRED, Plan, Storage};
 use crate::points::Points;
 use crate::random::{Draws, Purpose};
-use crate::settings::{Settings, Strategy};
+use crate::settings::{Prefer, Settings, Strategy};
 use crate::strategy::{self, el2n, grand};
 use crate::weights::{Weighting, cut};
 
@@ -375,6 +375,14 @@ impl<'a> Selection<'a> {
                 strategy::highest(&here(events), count)
             }
             Strategy::Grand => strategy::highest(&here(&grand(points)), count),
+            Strategy::MemorizationAlone => {
+                let scores = self.evidence.memorization;
+                let scores = here(scores.ok_or_else(|| missing("scores of memorization", true))?);
+                match self.settings.prefer {
+                    Prefer::Memorized => strategy::highest(&scores, count),
+                    Prefer::Typical => strategy::lowest(&scores, count),
+                }
+            }
             Strategy::GradMatch => {
                 let (order, found) = strategy::grad_match(points, ids, count, seed);
                 weights = Some(found);

@@ -48,6 +48,8 @@ pub enum Strategy {
     SasReleased,
     /// Facility location that leans towards what an encoder memorized, or away from it; sees no label.
     Memorization,
+    /// The highest scores of memorization, or the lowest, whatever they cover; sees no label.
+    MemorizationAlone,
     /// At random, the same part of every group.
     Random,
     /// At random, the same number of every group.
@@ -56,7 +58,7 @@ pub enum Strategy {
 
 impl Strategy {
     /// All strategies with their names in settings.
-    pub const ALL: [(&'static str, Self); 19] = [
+    pub const ALL: [(&'static str, Self); 20] = [
         ("facility-location", Self::FacilityLocation),
         ("centrality", Self::Centrality),
         ("k-centre", Self::KCentre),
@@ -74,6 +76,7 @@ impl Strategy {
         ("sas", Self::Sas),
         ("sas-released", Self::SasReleased),
         ("memorization", Self::Memorization),
+        ("memorization-alone", Self::MemorizationAlone),
         ("random", Self::Random),
         ("uniform", Self::Uniform),
     ];
@@ -82,6 +85,11 @@ impl Strategy {
     pub fn name(self) -> &'static str {
         let named = Self::ALL.iter().find(|(_, strategy)| *strategy == self);
         named.map_or("", |(name, _)| name)
+    }
+
+    /// Whether scores of memorization are looked at.
+    pub fn remembers(self) -> bool {
+        matches!(self, Self::Memorization | Self::MemorizationAlone)
     }
 
     /// Whether all pairs of a group may have to be held.
@@ -93,7 +101,7 @@ impl Strategy {
     }
 }
 
-/// Which samples `memorization` leans towards.
+/// Which samples `memorization` leans towards, and `memorization-alone` chooses.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
 )]
@@ -125,7 +133,7 @@ pub struct Settings<'a> {
     pub storage: Option<Storage>,
     /// Clusters of `prototypes` in each group.
     pub clusters: usize,
-    /// What `memorization` leans towards.
+    /// What `memorization` leans towards, and `memorization-alone` chooses.
     pub prefer: Prefer,
     /// λ of `memorization`: what the most preferred sample is worth beside what it covers, at least 0,
     /// in units of what covering one sample whole is worth.

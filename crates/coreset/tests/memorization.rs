@@ -120,6 +120,66 @@ fn the_ends_are_coverage_alone_and_scores_alone() {
 }
 
 #[test]
+fn scores_alone_are_a_sort_in_which_equal_ones_go_by_id() {
+    let (points, _) = scattered(90, 4);
+    // Ten values, nine samples each.
+    let scores: Vec<f64> = (0..90).map(|id| f64::from(id * 7 % 10)).collect();
+    let labels: Vec<u32> = (0..90).map(|id| id % 3).collect();
+    for (prefer, partition) in [
+        (Prefer::Memorized, Partition::None),
+        (Prefer::Typical, Partition::None),
+        (Prefer::Typical, Partition::Classes(&labels)),
+    ] {
+        let mut expected = Vec::new();
+        let classes = match partition {
+            Partition::None => vec![(0..90).collect::<Vec<usize>>()],
+            _ => (0..3)
+                .map(|class| (class..90).step_by(3).collect())
+                .collect(),
+        };
+        let share = 45 / classes.len();
+        for ids in classes {
+            let mut left = ids;
+            for _ in 0..share {
+                let mut best = 0;
+                for place in 0..left.len() {
+                    let (new, old) = (scores[left[place]], scores[left[best]]);
+                    let better = if prefer == Prefer::Memorized {
+                        new > old
+                    } else {
+                        new < old
+                    };
+                    if better {
+                        best = place;
+                    }
+                }
+                expected.push(left.remove(best));
+            }
+        }
+        for threads in [1, 3] {
+            let settings = Settings {
+                strategy: Strategy::MemorizationAlone,
+                prefer,
+                partition,
+                threads,
+                ..Settings::new(Budget::Count(45))
+            };
+            let found = choose(&points, &scores, settings).unwrap();
+            assert_eq!(found.indices, expected, "{prefer:?} {threads}");
+        }
+    }
+    let plan = Selection::plan(
+        Evidence::of(&points),
+        Settings {
+            strategy: Strategy::MemorizationAlone,
+            ..Settings::new(Budget::Count(45))
+        },
+    );
+    let told = plan.unwrap_err().to_string();
+    assert!(told.contains("scores of memorization"), "{told}");
+}
+
+#[test]
 fn a_larger_bonus_leans_further_and_the_scale_of_the_scores_does_not_matter() {
     let (points, scores) = scattered(400, 5);
     let ranks = ranks(&scores);

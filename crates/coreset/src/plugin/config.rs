@@ -76,7 +76,7 @@ pub struct CoresetConfig {
     pub memory: Memory,
     /// Whether every choice is put on record in the table `coreset/chosen`.
     pub table: bool,
-    /// What `strategy = "memorization"` leans towards; goes with it.
+    /// What `strategy = "memorization"` leans towards, and `"memorization-alone"` chooses; goes with them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memorization: Option<MemorizationConfig>,
     /// Keeps probably mislabelled samples out.
@@ -294,8 +294,17 @@ impl CoresetConfig {
     pub(crate) fn ranks_points(&self) -> bool {
         !matches!(
             self.strategy,
-            Strategy::Random | Strategy::Uniform | Strategy::SmallLoss
+            Strategy::Random
+                | Strategy::Uniform
+                | Strategy::SmallLoss
+                | Strategy::MemorizationAlone
         )
+    }
+
+    /// Whether the choice is the same whatever encoder is trained, and reads no label.
+    pub(crate) fn asks_no_encoder(&self) -> bool {
+        let looks = self.ranks_points() || self.knows_classes() || self.knows_features();
+        !looks && !self.knows_labels() && self.partition == Grouping::None
     }
 
     pub(crate) fn weighting(&self) -> Weighting {
@@ -348,6 +357,23 @@ mod tests {
         assert!(config.is_some_and(|config| !config.knows_labels()));
         assert_eq!(wrong(&of("")), ["memorization"]);
         assert_eq!(wrong(&of(r#", "memorization": {}"#)), ["memorization"]);
+        let alone = |rest: &str| {
+            let keys = r#""strategy": "memorization-alone", "partition": "none""#;
+            let config = format!(r#"{{{keys}{rest}}}"#);
+            let blind: Option<CoresetConfig> = serde_json::from_str(&config).ok();
+            (
+                wrong(&config),
+                blind.is_some_and(|config| config.asks_no_encoder()),
+            )
+        };
+        let scores = r#", "memorization": {"layermem": "l.npy", "prefer": "typical"}"#;
+        assert_eq!(alone(scores), (vec![], true));
+        assert_eq!(alone("").0, ["memorization"]);
+        let bonus = r#", "memorization": {"layermem": "l.npy", "bonus": 0.5}"#;
+        assert_eq!(alone(bonus).0, ["memorization.bonus"]);
+        let weighed = format!(r#"{scores}, "weights": "cluster-size""#);
+        assert_eq!(alone(&weighed).0, ["weights"]);
+        assert!(!alone(&format!(r#"{scores}, "mixup": "label""#)).1);
         let negative = of(r#", "memorization": {"layermem": "l.npy", "bonus": -1.0}"#);
         assert_eq!(wrong(&negative), ["memorization.bonus"]);
         let unheard = of(r#", "memorization": {"unitmem": "u.csv", "prefer": "loud"}"#);

@@ -1,5 +1,6 @@
 //! One selection, from a snapshot of what is known: runs on a thread of its own.
 
+mod among;
 mod frozen;
 mod gated;
 
@@ -36,6 +37,8 @@ pub(super) struct Job {
     pub(super) weight: Option<(Vec<f32>, usize)>,
     /// Values out of bag, NaN where not known.
     pub(super) values: Option<Vec<f32>>,
+    /// The samples that are chosen from, in ascending order, where these are not all.
+    pub(super) members: Option<Vec<usize>>,
     /// What earlier selections of the run have worked out for good.
     pub(super) frozen: Frozen,
 }
@@ -49,7 +52,10 @@ impl Job {
             .map_err(|error| CoresetError::setting("threads", error.to_string()))?;
         pool.install(|| match &self.config.gate {
             Some(gate) => self.gated(gate),
-            None => self.selected(),
+            None => match &self.members {
+                Some(members) => self.among(members),
+                None => self.selected(),
+            },
         })
     }
 
@@ -65,20 +71,8 @@ impl Job {
             )?)
         };
         let groups = self.groups()?;
-        let leaning = self.config.memorization.clone().unwrap_or_default();
         let scores = self.memorization()?;
-        let settings = Settings {
-            strategy: self.config.strategy,
-            partition: groups.partition(self.config.clusters),
-            weighting: self.config.weighting(),
-            memory: self.config.memory.bytes,
-            clusters: self.config.clusters,
-            threads: self.config.threads,
-            seed: self.seed,
-            prefer: leaning.prefer,
-            bonus: leaning.bonus,
-            ..Settings::new(Budget::Fraction(self.config.fraction))
-        };
+        let settings = self.settings(groups.partition(self.config.clusters));
         let evidence = Evidence {
             losses: (self.config.strategy == Strategy::SmallLoss)
                 .then_some(self.store.losses.as_slice()),
@@ -120,6 +114,22 @@ impl Job {
             separation: f64::NAN,
             empty_groups: empty as u32,
         })
+    }
+
+    fn settings<'p>(&self, partition: Partition<'p>) -> Settings<'p> {
+        let leaning = self.config.memorization.clone().unwrap_or_default();
+        Settings {
+            strategy: self.config.strategy,
+            partition,
+            weighting: self.config.weighting(),
+            memory: self.config.memory.bytes,
+            clusters: self.config.clusters,
+            threads: self.config.threads,
+            seed: self.seed,
+            prefer: leaning.prefer,
+            bonus: leaning.bonus,
+            ..Settings::new(Budget::Fraction(self.config.fraction))
+        }
     }
 
     fn points(&self) -> Result<Points<'static>, CoresetError> {
@@ -288,6 +298,7 @@ mod tests {
             labels: Some(labels),
             weight: Some((vec![1.0, 0.5, -0.25, 2.0], 2)),
             values: None,
+            members: None,
             frozen: Frozen::default(),
         }
     }

@@ -20,8 +20,8 @@ use std::time::Instant;
 
 use afterimage_hooks::{
     BatchReady, Declare, EpochEnd, EpochEndCx, EpochStart, EpochStartCx, Every, Fault, ForwardDone,
-    ForwardDoneCx, LossReady, ModelView, Plugin, PluginState, RequestKind, RunStart, RunStartCx,
-    SampleValues, Samples, Scope, Split, StepDone, StepDoneCx, Write,
+    ForwardDoneCx, LossReady, ModelView, PairSets, Plugin, PluginState, RequestKind, RunStart,
+    RunStartCx, SampleValues, Samples, Scope, Split, StepDone, StepDoneCx, Write,
 };
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +31,7 @@ pub use embeddings::{EmbeddingTable, EmbeddingTableConfig};
 use job::{Frozen, Job};
 use look::Look;
 use mixing::Mixed;
-pub use oracle::{CoresetOracle, CoresetOracleConfig};
+pub use oracle::{CoresetOracle, CoresetOracleConfig, LeavesOut};
 pub use quality::{CoresetQuality, CoresetQualityConfig};
 pub use selection::CoresetSelection;
 use store::{Row, Store};
@@ -106,15 +106,19 @@ impl Coreset {
         if let Some((key, problem)) = self.config.problems().into_iter().next() {
             return Err(Fault::new(format!("`{key}`: {problem}")));
         }
-        if cx.run().pair.is_some() {
+        if cx.run().pair.is_some() && !self.config.asks_no_encoder() {
             return Err(Fault::new(
-                "a coreset is chosen by one encoder, and would not be the other's; remove the table \
-                 `[pair]`",
+                "a coreset that is chosen by one encoder would not be the other's; remove the table \
+                 `[pair]`, or set `partition = \"none\"` and `strategy` to \"random\" or \
+                 \"memorization-alone\", without `gate` and `mixup`",
             ));
         }
         // What is wrong with a file is told before epochs are spent on the warm-up.
         let broken = |error: CoresetError| Fault::new(error.to_string());
-        let samples = cx.run().train_samples;
+        // A pair's scores are of all images, also of those that the reference encoder alone sees.
+        let of_pair = |pair: &PairSets| pair.members().len() + pair.independent.len();
+        let pair = cx.run().pair.as_ref();
+        let samples = pair.map_or(cx.run().train_samples, of_pair);
         let scores = || self.config.scores_of_memorization(samples);
         self.frozen.memorization(scores).map_err(broken)?;
         if let Some(path) = &self.config.embeddings {
@@ -212,6 +216,10 @@ impl Coreset {
             labels,
             weight,
             values,
+            members: scope.run().pair.as_ref().map(|pair| {
+                let members = pair.members();
+                members.iter().map(|id| id.0 as usize).collect()
+            }),
             frozen: self.frozen.clone(),
         };
         self.waiting.push_back(Waiting::start(due, job)?);

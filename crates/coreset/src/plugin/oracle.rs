@@ -1,8 +1,11 @@
-//! The plugin `coreset-oracle`: a control arm that knows which labels are right.
+//! The plugin `coreset-oracle`: a control arm that knows which labels are right, or which images repeat
+//! others.
+
+use std::collections::BTreeSet;
 
 use afterimage_hooks::{
-    Declare, EpochStart, EpochStartCx, Every, Fault, Plugin, PluginState, RequestKind, RunStart,
-    RunStartCx, Split,
+    Declare, Dose, Doses, EpochStart, EpochStartCx, Every, Fault, PairSets, Plugin, PluginState,
+    RequestKind, RunStart, RunStartCx, SampleId, Split,
 };
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +23,22 @@ pub struct CoresetOracleConfig {
     /// Whether the samples are read again until the epoch has as many steps as one over all; default
     /// false.
     pub repeat: bool,
+    /// What it knows of the samples and leaves out: `wrong-labels` (default), or `planted-repeats`, the near
+    /// duplicates that `[doses] kind = "copies"` planted beside the picture that they show.
+    pub leaves_out: LeavesOut,
+}
+
+/// What the oracle leaves out.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum LeavesOut {
+    /// Samples whose labels are wrong.
+    #[default]
+    WrongLabels,
+    /// Near duplicates, but for the picture that was copied.
+    PlantedRepeats,
 }
 
 impl Default for CoresetOracleConfig {
@@ -28,6 +47,7 @@ impl Default for CoresetOracleConfig {
             warmup: 5,
             fraction: 0.5,
             repeat: false,
+            leaves_out: LeavesOut::WrongLabels,
         }
     }
 }
@@ -41,8 +61,8 @@ impl CoresetOracleConfig {
     }
 }
 
-/// Trains on random samples whose labels are right: what no method can do, and what all are compared
-/// with. It provides [`CoresetSelection`].
+/// Trains on random samples whose labels are right, or that repeat no other: what no method can do, and
+/// what all are compared with. It provides [`CoresetSelection`].
 #[derive(Debug)]
 pub struct CoresetOracle {
     config: CoresetOracleConfig,
@@ -51,6 +71,7 @@ pub struct CoresetOracle {
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Kept {
+    /// Samples that may be read.
     right: Vec<u32>,
     samples: u32,
 }
@@ -65,21 +86,37 @@ impl CoresetOracle {
     }
 
     fn start(&mut self, cx: &mut RunStartCx<'_>) -> Result<(), Fault> {
-        let samples = cx
-            .samples
-            .ok_or_else(|| Fault::new("this model's host shows no samples"))?;
-        let truth = samples
-            .true_labels(Split::Train, &cx.truth_access()?)?
-            .of_samples;
-        let given = samples
-            .labels(Split::Train, &cx.label_access()?)?
-            .of_samples;
-        let each = (0u32..).zip(given.iter().zip(truth));
-        self.kept.right = each
-            .filter(|(_, (a, b))| a == b)
-            .map(|(id, _)| id)
-            .collect();
-        self.kept.samples = given.len() as u32;
+        let all = || (0..cx.run().train_samples as u32).map(SampleId).collect();
+        let pair = cx.run().pair.as_ref();
+        let members: Vec<SampleId> = pair.map_or_else(all, PairSets::members);
+        self.kept.samples = members.len() as u32;
+        let right: Vec<SampleId> = match self.config.leaves_out {
+            LeavesOut::WrongLabels => {
+                let samples = cx
+                    .samples
+                    .ok_or_else(|| Fault::new("this model's host shows no samples"))?;
+                let truth = samples
+                    .true_labels(Split::Train, &cx.truth_access()?)?
+                    .of_samples;
+                let given = samples
+                    .labels(Split::Train, &cx.label_access()?)?
+                    .of_samples;
+                let is_right = |id: &SampleId| given.get(id.0 as usize) == truth.get(id.0 as usize);
+                members.into_iter().filter(is_right).collect()
+            }
+            LeavesOut::PlantedRepeats => {
+                let repeats = cx.run().doses.as_ref().map(repeats).unwrap_or_default();
+                if repeats.is_empty() {
+                    return Err(Fault::new(
+                        "`leaves_out = \"planted-repeats\"` finds no near duplicate; plant some with \
+                         `[doses] kind = \"copies\"`",
+                    ));
+                }
+                let stays = |id: &SampleId| !repeats.contains(id);
+                members.into_iter().filter(stays).collect()
+            }
+        };
+        self.kept.right = right.iter().map(|id| id.0).collect();
         Ok(())
     }
 
@@ -108,7 +145,7 @@ impl CoresetOracle {
         let plan = order::plan(&selection.ids, &selection.weights, key.step(1), length)?;
         if plan.ids().len() < batch {
             return Err(Fault::new(format!(
-                "{} samples with right labels do not fill a batch of {batch}; set `repeat = true`",
+                "the {} samples that are left do not fill a batch of {batch}; set `repeat = true`",
                 plan.ids().len()
             )));
         }
@@ -118,14 +155,27 @@ impl CoresetOracle {
     }
 }
 
+/// Near duplicates, but for the first of each picture.
+fn repeats(doses: &Doses) -> BTreeSet<SampleId> {
+    let copied = |dose| matches!(dose, Dose::Copies(_));
+    let groups = doses.groups.iter().filter(|group| copied(group.dose));
+    let pictures = groups.flat_map(|group| &group.samples);
+    pictures
+        .flat_map(|ids| ids.iter().skip(1))
+        .copied()
+        .collect()
+}
+
 impl Plugin for CoresetOracle {
     fn declare(&self, d: &mut Declare<'_, Self>) {
         d.on::<RunStart>(Every::Always, Self::start)
             .on::<EpochStart>(Every::Always, Self::epoch)
-            .reads_labels()
             .oracle()
             .requests(RequestKind::SetPlan)
             .provides::<CoresetSelection>();
+        if self.config.leaves_out == LeavesOut::WrongLabels {
+            d.reads_labels();
+        }
     }
 
     fn state(&self) -> Result<PluginState, Fault> {
@@ -135,5 +185,32 @@ impl Plugin for CoresetOracle {
     fn restore(&mut self, state: PluginState) -> Result<(), Fault> {
         self.kept = state.decode(1)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use afterimage_hooks::DoseGroup;
+
+    use super::*;
+
+    #[test]
+    fn a_repeat_is_a_copy_that_is_not_the_picture_itself() {
+        let ids = |numbers: &[u32]| numbers.iter().copied().map(SampleId).collect::<Vec<_>>();
+        let group = |dose, samples: &[&[u32]]| DoseGroup {
+            dose,
+            samples: samples.iter().map(|numbers| ids(numbers)).collect(),
+            partners: ids(&[90, 91]),
+        };
+        let doses = Doses {
+            groups: vec![
+                group(Dose::Copies(3), &[&[7, 2, 9], &[1, 8, 4]]),
+                group(Dose::Repeats(4), &[&[5], &[6]]),
+                group(Dose::Noise, &[&[3]]),
+            ],
+            plain: ids(&[0]),
+        };
+        let expected: BTreeSet<SampleId> = ids(&[2, 4, 8, 9]).into_iter().collect();
+        assert_eq!(repeats(&doses), expected);
     }
 }

@@ -226,12 +226,14 @@ def _scores(name: str, scores: ArrayLike, samples: int, dtype: type) -> NDArray[
 def _refuse_unused(strategy: str, greedy: str | None, given: dict[str, object]) -> None:
     """Refuses arguments that the strategy would not look at."""
     leans = strategy == "memorization"
+    remembers = leans or strategy == "memorization-alone"
+    remembering = "is for the strategies 'memorization' and 'memorization-alone' alone"
     locates = strategy in ("facility-location", "craig")
     weighs = strategy in ("craig", "grad-match")
     rules = [
-        ("layermem", leans, "is for strategy='memorization' alone"),
-        ("unitmem", leans, "is for strategy='memorization' alone"),
-        ("prefer", leans, "is for strategy='memorization' alone"),
+        ("layermem", remembers, remembering),
+        ("unitmem", remembers, remembering),
+        ("prefer", remembers, remembering),
         ("bonus", leans, "is for strategy='memorization' alone"),
         ("losses", strategy == "small-loss", "is for strategy='small-loss' alone"),
         ("greedy", locates, "is for the strategies 'facility-location' and 'craig' alone"),
@@ -247,8 +249,8 @@ def _refuse_unused(strategy: str, greedy: str | None, given: dict[str, object]) 
     for name, looked_at, why in rules:
         if given[name] is not None and not looked_at:
             raise ValueError(f"{name}: {why}")
-    if leans and given["layermem"] is None and given["unitmem"] is None:
-        raise ValueError("strategy: 'memorization' needs layermem, unitmem or both")
+    if remembers and given["layermem"] is None and given["unitmem"] is None:
+        raise ValueError(f"strategy: {strategy!r} needs layermem, unitmem or both")
     if strategy == "small-loss" and given["losses"] is None:
         raise ValueError("strategy: 'small-loss' needs losses")
     if given["weights"] == "radius" and given["radius"] is None:
@@ -304,9 +306,10 @@ def select(
     losses : array [n], optional
         For 'small-loss'.
     layermem, unitmem : array [n], optional
-        How much each sample was memorized, for 'memorization'; with both, the mean of their ranks counts.
+        How much each sample was memorized, for 'memorization' and 'memorization-alone'; with both, the mean
+        of their ranks counts.
     prefer : 'memorized' or 'typical', optional
-        What 'memorization' leans towards; by default 'memorized'.
+        What 'memorization' leans towards, and 'memorization-alone' chooses; by default 'memorized'.
     bonus : float, optional
         What the most preferred sample is worth beside what it covers; by default 0.2.
     greedy : 'event-driven', 'naive', 'lazy' or 'stochastic', optional

@@ -1,4 +1,4 @@
-//! Settings of the strategy `memorization`, and the scores that it and the gate read.
+//! Settings of the strategies `memorization` and `memorization-alone`, and the scores that it and the gate read.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::partition::Budget;
 use crate::read::memorization;
 use crate::settings::{Prefer, Settings};
 
-/// What the strategy `memorization` leans towards, and by which scores.
+/// What the strategy `memorization` leans towards or `memorization-alone` chooses, and by which scores.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MemorizationConfig {
@@ -25,7 +25,7 @@ pub struct MemorizationConfig {
     /// Which samples are preferred: `memorized` (default) or `typical`.
     pub prefer: Prefer,
     /// λ: what the most preferred sample is worth beside what it covers, at least 0, in units of what
-    /// covering one sample whole is worth; default 0.2.
+    /// covering one sample whole is worth; default 0.2. For `memorization` alone.
     pub bonus: f64,
 }
 

@@ -6,7 +6,7 @@ use crate::strategy::MOST_BONUS as MOST;
 
 use super::super::choices::{Grouping, Mixup, Proxy, Weights};
 use super::super::look::MOST_BATCH;
-use super::{CoresetConfig, Fill, GateConfig};
+use super::{CoresetConfig, Fill, GateConfig, MemorizationConfig};
 
 impl CoresetConfig {
     /// What is wrong with the settings: keys, each with a sentence.
@@ -152,18 +152,22 @@ impl CoresetConfig {
             "needs what a run does not have: a validation set, or the history of predictions"
                 .to_owned(),
         );
-        let leans = gate.is_none() && self.strategy == Strategy::Memorization;
+        let leans = gate.is_none() && self.strategy.remembers();
         let memorization = self.memorization.as_ref();
         check(
             leans == memorization.is_some(),
             "memorization",
             match (leans, gate) {
-                (true, _) => "name the files of scores that `strategy = \"memorization\"` is about"
-                    .to_owned(),
+                (true, _) => {
+                    format!("name the files of scores that `strategy = \"{strategy}\"` is about")
+                }
                 (false, Some(_)) => {
                     "a gate has no place for it; name the files under `gate`".to_owned()
                 }
-                (false, None) => "is for `strategy = \"memorization\"` alone".to_owned(),
+                (false, None) => {
+                    "is for `strategy = \"memorization\"` and \"memorization-alone\" alone"
+                        .to_owned()
+                }
             },
         );
         check(
@@ -175,6 +179,14 @@ impl CoresetConfig {
             memorization.is_none_or(|m| (0.0..=MOST).contains(&m.bonus)),
             "memorization.bonus",
             format!("must be between 0 and {MOST}"),
+        );
+        check(
+            self.strategy != Strategy::MemorizationAlone
+                || memorization.is_none_or(|m| m.bonus == MemorizationConfig::default().bonus),
+            "memorization.bonus",
+            "stands beside what samples cover, at which `memorization-alone` does not look; leave it \
+             out, or choose \"memorization\""
+                .to_owned(),
         );
         check(
             gate.is_none() || self.weights == Weights::None,
