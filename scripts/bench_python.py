@@ -2,7 +2,8 @@
 """The Python package beside apricot, pyDVL and cleanlab: the same job by each, and its seconds.
 
 Both of a job run in this process one after the other, round after round; the table shows the medians of wall and
-CPU seconds, without imports and without making the data, and what says that the work was the same. The
+CPU seconds, without imports and without making the data, and what says that the work was the same. A ratio is the
+peer's seconds over ours in the same round: the median of the rounds, with the least and the largest. The
 wheel and its peers are installed by hand:
 
     pip install afterimage-*.whl 'setuptools<81' apricot-select pydvl cleanlab scikit-learn pandas
@@ -103,6 +104,11 @@ def cost(x, chosen):
     return best.sum()
 
 
+def spread(ratios):
+    found = sorted(ratios)
+    return f"{statistics.median(found):.1f} ({found[0]:.1f} to {found[-1]:.1f})"
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     arguments.add_argument("--rounds", type=int, default=3)
@@ -119,8 +125,9 @@ def main():
         ("cleanlab", cleanlab, ours_cleanlab, (x, y), lambda r: f"area {area(np.asarray(r), turned):.3f}"),
     ]
     print(f"{os.cpu_count()} cores, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}\n")
-    print("| beside | its wall s | its CPU s | our wall s | our CPU s | its result | ours |")
-    print("|---|---|---|---|---|---|---|")
+    print("| beside | its wall s | its CPU s | our wall s | our CPU s | wall, its / ours | CPU, its / ours "
+          "| its result | ours |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for name, theirs, ours, given, told in jobs:
         seconds, results = ([], []), [None, None]
         # The first round compiles what the peer compiles at its first call, and is left out.
@@ -130,6 +137,7 @@ def main():
                 if turn:
                     seconds[at].append(taken)
         shown = [f"{statistics.median(s[of] for s in who):.2f}" for who in seconds for of in (0, 1)]
+        shown += [spread(a[of] / b[of] for a, b in zip(*seconds)) for of in (0, 1)]
         version = importlib.metadata.version(name)
         print(f"| {name} {version} | {' | '.join(shown)} | {' | '.join(map(told, results))} |", flush=True)
 
