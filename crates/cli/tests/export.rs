@@ -7,7 +7,7 @@ mod run;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use afterimage::hooks::Column;
 use afterimage::track::read_table;

@@ -179,6 +179,7 @@ pub(super) mod tests {
             scalars: scalars.iter().map(scalar).collect(),
             outcome: Some("completed".to_owned()),
             data: None,
+            held_out: None,
         }
     }
 
