@@ -10,9 +10,10 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use afterimage_testkit::draw;
 use burn::tensor::Bytes;
 use burn_pack::Reader;
-use run::kill::{draw, killed};
+use run::kill::killed;
 use run::{
     EPOCH, Place, TINY, afterimage, assert_same, call, checkpoints, ends, finish, plugin, resume,
     tiny_pair, with_every_observer,
