@@ -11,8 +11,9 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use afterimage_testkit::draw;
 use pruned::{checkpoint, chosen, pruned, tensors};
-use run::kill::{draw, killed};
+use run::kill::killed;
 use run::{
     EPOCH, Place, TINY, afterimage, assert_same, call, checkpoints, ends, finish, plugin, resume,
     tiny_pair, with_every_observer,

@@ -8,7 +8,8 @@ mod run;
 use std::path::Path;
 use std::time::Duration;
 
-use run::kill::{draw, killed};
+use afterimage_testkit::draw;
+use run::kill::killed;
 use run::{
     EPOCH, Files, Place, TINY, afterimage, assert_nothing, assert_same, checkpoints, ends,
     files_under, finish, last_checkpoint, plugin, records, resume, tiny_pair, with_every_observer,

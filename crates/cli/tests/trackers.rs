@@ -12,7 +12,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use afterimage::track::read_scalars;
-use run::kill::{draw, killed};
+use afterimage_testkit::draw;
+use run::kill::killed;
 use run::{
     EPOCH, Place, TINY, afterimage, assert_same, call, checkpoints, files_under, finish,
     last_checkpoint, plugin, records, resume,

@@ -4,8 +4,6 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-pub use afterimage_testkit::draw;
-
 use super::{afterimage, checkpoints};
 
 pub fn start(config: &Path, out: &Path) -> Child {

@@ -7,7 +7,6 @@ use afterimage::train::read_plugins;
 
 use crate::conformance::Conformance;
 use crate::error::Broken;
-use crate::experiment::failing;
 use crate::files::{Difference, checkpoints, difference, ends, last_checkpoint, learned, records};
 use crate::laws::state::saved;
 use crate::runs::{Moment, draw};
