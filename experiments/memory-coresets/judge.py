@@ -70,6 +70,8 @@ def line(name, values, better=None):
 def main():
     folder = Path(sys.argv[1])
     done = [s for s in range(1, 6) if (folder / "trials" / f"subset,oracle,seed={s}" / "report.html").exists()]
+    if not done:
+        sys.exit(f"{folder}: no seed of which all arms are done")
     seeds = [read(folder, seed) for seed in done]
     print(f"seeds {done}\n\n| arm | kept | rest: calibrated | rest: area | left out: calibrated |\n|---|---|---|---|---|")
     for arm in ["whole", "random", *ARMS]:

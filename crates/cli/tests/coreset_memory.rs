@@ -29,10 +29,10 @@ fn pair() -> String {
 }
 
 /// A coreset of half of the images, chosen once and before the first epoch, by the scores in `table`.
-fn coreset(table: &Path, rest: &str) -> String {
+fn coreset(table: &Path) -> String {
     format!(
         "\n[[plugins]]\nkind = \"coreset\"\nstrategy = \"memorization-alone\"\npartition = \"none\"\n\
-         warmup = 0\nevery = 1000\ntable = true\n{rest}\n[plugins.memorization]\n\
+         warmup = 0\nevery = 1000\ntable = true\n[plugins.memorization]\n\
          layermem = {:?}\nprefer = \"typical\"\n",
         table.display().to_string()
     )
@@ -110,12 +110,12 @@ fn scores_of_one_pair_choose_what_another_pair_trains_on() {
     let expected: Vec<i64> = ranked[..130].iter().map(|(id, _)| *id).collect();
 
     // Without a number of its own, the folder stands for the last epoch.
-    let text = pair() + &coreset(&folder, "");
+    let text = pair().replace("epochs = 3", "epochs = 8") + &coreset(&folder);
     let run = place.run("chosen", &text, 0);
     let table = read_table(&run.join("tables/coreset.chosen/epoch-0001.parquet")).unwrap();
     assert_eq!(whole(&table, "sample"), expected);
     let decisions = fs::read_to_string(run.join("decisions.jsonl")).unwrap();
-    assert_eq!(decisions.matches("train on 130 samples").count(), 3);
+    assert_eq!(decisions.matches("train on 130 samples").count(), 8);
     assert!(!decisions.contains("refused"), "{decisions}");
 
     // A probe beside it changes nothing, and threads do not either.
