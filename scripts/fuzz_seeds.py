@@ -124,6 +124,13 @@ def images():
     plain = struct.pack(">IIII", 0x803, 2, 4, 4) + pixels
     (FOLDER / "images.idx").write_bytes(plain)
     (FOLDER / "images.idx.gz").write_bytes(gzip.compress(plain, mtime=0))
+    numbers = np.arange(8 * 4 * 4, dtype=np.uint8).reshape(8, 4, 4)
+    arrays = {"x_train": numbers[:6], "y_train": np.arange(6) % 2, "x_test": numbers[6:], "y_test": np.arange(2)}
+    np.savez(FOLDER / "stored.npz", **arrays)
+    np.savez_compressed(FOLDER / "deflated.npz", **arrays)
+    (FOLDER / "ids.txt").write_text("1.png\n4\n")
+    (FOLDER / "ids.csv").write_text("id,why\n1.png,dark\n4,\n")
+    pq.write_table(pa.table({"id": ["1.png", "4"]}), FOLDER / "ids.parquet")
     (FOLDER / "labels.idx").write_bytes(struct.pack(">II", 0x801, 2) + b"\0\1")
 
 

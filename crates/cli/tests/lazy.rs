@@ -283,3 +283,116 @@ fn images_without_labels_train_and_what_needs_labels_is_refused() {
     let noise = "\n[label_noise]\nkind = \"symmetric\"\nfraction = 0.2\n";
     refused(lazy(TINY) + noise, &["label_noise", "needs labels"]);
 }
+
+/// The names of the file of ids that holds out every fifth picture of a class.
+fn fifths() -> String {
+    let names = (0..4).flat_map(|class| (4..100).step_by(5).map(move |at| (class, at)));
+    names
+        .map(|(class, at)| format!("{class}/{at:03}.pgm\n"))
+        .collect()
+}
+
+#[test]
+fn what_is_held_out_by_ids_or_a_column_runs_as_what_is_held_out_by_a_rule() {
+    let place = Place::new();
+    let (folder, tar, list) = (
+        place.path("photos"),
+        place.path("shards"),
+        place.path("list.csv"),
+    );
+    write(&folder, &pictures());
+    shards(&tar, &pictures());
+    let rows = pictures().into_iter().enumerate().map(|(at, (name, _))| {
+        let (class, fold) = (&name[..1], at % 5);
+        format!("photos/{name},{class},{fold}\n")
+    });
+    fs::write(
+        &list,
+        rows.fold("path,class,fold\n".to_owned(), |all, row| all + &row),
+    )
+    .unwrap();
+    let names = place.write("names.txt", &fifths());
+    let numbers: String = (4..400).step_by(5).map(|at| format!("{at}\n")).collect();
+    let numbers = place.write("numbers.txt", &numbers);
+    let with = |kind: &str, keys: &str| {
+        let data = format!("kind = \"{kind}\"\nsize = 28\nchannels = 1\n{keys}");
+        let text = TINY.replace("kind = \"embedded\"\n", &data);
+        text.replace(
+            "train = 320\nheld_out = 100\n",
+            "train = 280\nheld_out = 60\n",
+        ) + "\n[label_noise]\nkind = \"symmetric\"\nfraction = 0.2\n\
+               \n[doses]\ntimes = [2]\nshare = 0.1\nnoise = 0.1\n"
+            + &plugin("unitmem")
+    };
+    let at = |path: &Path| format!("train = {path:?}\n");
+    let rule = with(
+        "folder",
+        &(at(&folder) + "lazy = true\nhold_out_every = 5\n"),
+    );
+    let rule = place.run("rule", &rule, 0);
+    let expected = records(&rule);
+    assert!(!expected["metrics.jsonl"].is_empty());
+    let same_names = |mut files: Files| {
+        files.remove("config.toml");
+        files
+    };
+    for (name, lazy) in [("lazy", "lazy = true\n"), ("memory", "")] {
+        let ids = format!("{}held_out_ids = {names:?}\n{lazy}", at(&folder));
+        let run = place.run(name, &with("folder", &ids), 0);
+        assert_same(
+            &same_names(expected.clone()),
+            &same_names(records(&run)),
+            name,
+        );
+        let samples = format!(
+            "{}held_out_ids = {:?}\n{lazy}",
+            at(&folder),
+            run.join("samples.parquet")
+        );
+        let config = place.write("again.toml", &with("folder", &samples));
+        let limits = "limits.held_out=80";
+        let listed = call([
+            "data",
+            "list",
+            config.to_str().unwrap(),
+            "--split",
+            "held_out",
+            "--set",
+            limits,
+        ])
+        .expect(0, &[]);
+        // That run used 60 of them, and so does its list.
+        assert_eq!(listed.out.lines().count(), 61, "{}", listed.out);
+        assert!(listed.out.contains("\t0/004.pgm\t"), "{}", listed.out);
+    }
+    let other_names = |files: Files| {
+        let mut files = without_places(files);
+        files.retain(|name, _| !name.starts_with("images/"));
+        files
+    };
+    let ids = format!("{}held_out_ids = {numbers:?}\n", at(&tar));
+    let column =
+        format!("file = {list:?}\nlabel = \"class\"\nsplit = \"fold\"\nheld_out_value = \"4\"\n");
+    for (kind, keys) in [("tar", ids), ("csv", column)] {
+        let run = place.run(kind, &with(kind, &keys), 0);
+        assert_same(
+            &other_names(expected.clone()),
+            &other_names(records(&run)),
+            kind,
+        );
+        let config = place.path(&format!("{kind}.toml"));
+        let checked = call(["data", "check", config.to_str().unwrap()]).expect(0, &[]);
+        assert!(
+            checked
+                .out
+                .contains("280 training and 60 held-out images; 0 of them"),
+            "{}",
+            checked.out
+        );
+    }
+    fs::write(&names, "0/000.pgm\n0/100.pgm\n").unwrap();
+    let mut command = afterimage();
+    let config = place.path("lazy.toml");
+    command.arg("run").arg(config).arg("--dry-run");
+    finish(&mut command).expect(1, &["names.txt: line 2: there is no image 0/100.pgm"]);
+}

@@ -31,6 +31,7 @@ mod dataset;
 mod error;
 mod image_set;
 mod indexed;
+mod load;
 mod names;
 mod order;
 mod picture;

@@ -12,8 +12,11 @@ const EVERY: usize = 6;
 /// What sources of pictures share: what is held out, and what becomes of a picture.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Pictured<'a> {
-    /// The key that says what is held out, where it is given.
+    /// The key of a place with what is held out, where it is given, as the beginning of a sentence.
     pub(crate) held_out: Option<&'static str>,
+    pub(crate) held_out_ids: Option<&'a Path>,
+    /// Whether a column says what is held out.
+    pub(crate) split: bool,
     pub(crate) hold_out_every: Option<usize>,
     pub(crate) size: Option<usize>,
     pub(crate) channels: Option<usize>,
@@ -34,19 +37,55 @@ impl<'a> Pictured<'a> {
         shards::Lazy {
             train: self.train.unwrap_or(Path::new("")),
             held_out: self.held_out_place,
-            hold_out_every: self.hold_out_every.unwrap_or(EVERY),
+            choice: match self.held_out_ids {
+                Some(path) => shards::Choice::Ids(path),
+                None => shards::Choice::Every(self.hold_out_every.unwrap_or(EVERY)),
+            },
             on_bad: self.on_bad.unwrap_or_default(),
         }
+    }
+
+    /// Keys that say differently what is held out, each with a sentence.
+    pub(crate) fn in_conflict(&self) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
+        let column = self.split.then_some("a column of splits is");
+        if let (Some(told), Some(_)) = (self.held_out, column) {
+            problems.push((
+                "split",
+                format!("{told} given, so that no training image is held out; remove one of both"),
+            ));
+        }
+        let told = self.held_out.or(column);
+        if let (Some(told), Some(_)) = (told, self.held_out_ids) {
+            problems.push((
+                "held_out_ids",
+                format!("{told} given, which says already what is held out; remove one of both"),
+            ));
+        }
+        let told = told.or(self.held_out_ids.map(|_| "held_out_ids is"));
+        match (self.hold_out_every, told) {
+            (Some(_), Some(told)) => problems.push((
+                "hold_out_every",
+                format!("{told} given, so that no training image is held out; remove one of both"),
+            )),
+            (Some(every @ 0..2), None) => problems.push((
+                "hold_out_every",
+                format!("{every} would leave nothing to train on; write at least 2"),
+            )),
+            _ => {}
+        }
+        problems
     }
 }
 
 impl DataSource {
     /// What it shares with other sources of pictures and arrays; none for those that are read as they are.
     pub(crate) fn pictured(&self) -> Option<Pictured<'_>> {
-        let (train, held_out, every, size, channels, on_bad) = match self {
+        let (train, held_out, ids, every, size, channels, on_bad) = match self {
             Self::Folder {
                 train,
                 held_out,
+                held_out_ids,
                 hold_out_every,
                 size,
                 channels,
@@ -56,6 +95,7 @@ impl DataSource {
             | Self::Tar {
                 train,
                 held_out,
+                held_out_ids,
                 hold_out_every,
                 size,
                 channels,
@@ -64,25 +104,50 @@ impl DataSource {
             | Self::Parquet {
                 train,
                 held_out,
+                held_out_ids,
                 hold_out_every,
                 size,
                 channels,
                 on_bad,
                 ..
-            } => (train, held_out, hold_out_every, size, channels, on_bad),
+            } => (
+                train,
+                held_out,
+                held_out_ids,
+                hold_out_every,
+                size,
+                channels,
+                on_bad,
+            ),
             Self::Npy {
                 held_out_images,
+                held_out_ids,
                 hold_out_every,
                 ..
             } => {
                 return Some(Pictured {
                     held_out: held_out_images.as_ref().map(|_| "held_out_images is"),
+                    held_out_ids: held_out_ids.as_deref(),
+                    hold_out_every: *hold_out_every,
+                    ..Pictured::default()
+                });
+            }
+            Self::Npz {
+                held_out_images,
+                held_out_ids,
+                hold_out_every,
+                ..
+            } => {
+                return Some(Pictured {
+                    held_out: held_out_images.as_ref().map(|_| "held_out_images is"),
+                    held_out_ids: held_out_ids.as_deref(),
                     hold_out_every: *hold_out_every,
                     ..Pictured::default()
                 });
             }
             Self::Csv {
                 split,
+                held_out_ids,
                 hold_out_every,
                 size,
                 channels,
@@ -90,7 +155,8 @@ impl DataSource {
                 ..
             } => {
                 return Some(Pictured {
-                    held_out: split.as_ref().map(|_| "a column of splits is"),
+                    split: split.is_some(),
+                    held_out_ids: held_out_ids.as_deref(),
                     hold_out_every: *hold_out_every,
                     size: Some(*size),
                     channels: *channels,
@@ -106,6 +172,8 @@ impl DataSource {
         };
         Some(Pictured {
             held_out: held_out.as_ref().map(|_| told),
+            held_out_ids: ids.as_deref(),
+            split: matches!(self, Self::Parquet { split: Some(_), .. }),
             hold_out_every: *every,
             size: Some(*size),
             channels: *channels,

@@ -5,10 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::check::OnBad;
-use crate::dataset::{DataSet, Limits};
-use crate::error::DataError;
-use crate::pictured::Pictured;
-use crate::read::{cifar, embedded, folder, idx, index, npy, parquet, tar};
+use crate::read::{idx, npy, npz};
 
 /// Where a data set comes from: the `kind` key of the config's data section and its settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -57,7 +54,13 @@ pub enum DataSource {
         /// every `hold_out_every`-th file of each class, in path order, is held out.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         held_out: Option<PathBuf>,
-        /// At least 2; 6 unless told. Not used where `held_out` is given.
+        /// A file with the ids of the images that are held out; all others are trained on. An id is the
+        /// name of an image as `afterimage data list` shows it, or its number in the order of the files, from
+        /// 0; one a line, or the column `id` of a `.csv`, `.tsv` or `.parquet` file. A table of samples, as
+        /// a run's `samples.parquet`, holds out what it calls `held_out`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        held_out_ids: Option<PathBuf>,
+        /// At least 2; 6 unless told. Not used where another key says what is held out.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(range(min = 2))]
         hold_out_every: Option<usize>,
@@ -86,7 +89,13 @@ pub enum DataSource {
         /// order of the shards, is held out.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         held_out: Option<PathBuf>,
-        /// At least 2; 6 unless told. Not used where `held_out` is given.
+        /// A file with the ids of the images that are held out; all others are trained on. An id is the
+        /// name of an image as `afterimage data list` shows it, or its number in the order of the files, from
+        /// 0; one a line, or the column `id` of a `.csv`, `.tsv` or `.parquet` file. A table of samples, as
+        /// a run's `samples.parquet`, holds out what it calls `held_out`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        held_out_ids: Option<PathBuf>,
+        /// At least 2; 6 unless told. Not used where another key says what is held out.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(range(min = 2))]
         hold_out_every: Option<usize>,
@@ -112,7 +121,13 @@ pub enum DataSource {
         /// order of the files, is held out.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         held_out: Option<PathBuf>,
-        /// At least 2; 6 unless told. Not used where `held_out` is given.
+        /// A file with the ids of the images that are held out; all others are trained on. An id is the
+        /// name of an image as `afterimage data list` shows it, or its number in the order of the files, from
+        /// 0; one a line, or the column `id` of a `.csv`, `.tsv` or `.parquet` file. A table of samples, as
+        /// a run's `samples.parquet`, holds out what it calls `held_out`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        held_out_ids: Option<PathBuf>,
+        /// At least 2; 6 unless told. Not used where another key says what is held out.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(range(min = 2))]
         hold_out_every: Option<usize>,
@@ -123,6 +138,14 @@ pub enum DataSource {
         /// such a column.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         label: Option<String>,
+        /// The column of splits: `train`, or `held_out`, `test`, `val`, `valid` or `validation`; with
+        /// `held_out_value` any values.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        split: Option<String>,
+        /// The value in the column `split` of what is held out; images of all other values are trained on.
+        /// Numbers are told as text, as in `"3"`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        held_out_value: Option<String>,
         /// Folder in which the encoded images are written once, whole or not at all, so that each can be
         /// read alone; in memory without it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -152,7 +175,45 @@ pub enum DataSource {
         /// Their labels.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         held_out_labels: Option<PathBuf>,
-        /// At least 2; 6 unless told. Not used where `held_out_images` is given.
+        /// A file with the ids of the images that are held out; all others are trained on. An id is the
+        /// name of an image as `afterimage data list` shows it, or its number in the order of the files, from
+        /// 0; one a line, or the column `id` of a `.csv`, `.tsv` or `.parquet` file. A table of samples, as
+        /// a run's `samples.parquet`, holds out what it calls `held_out`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        held_out_ids: Option<PathBuf>,
+        /// At least 2; 6 unless told. Not used where another key says what is held out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(range(min = 2))]
+        hold_out_every: Option<usize>,
+    },
+    /// Arrays of bytes in one npz file, shaped as those of `npy`. Images of an array that is not compressed
+    /// stay in the file; those of a compressed one are held in memory.
+    Npz {
+        /// The file.
+        file: PathBuf,
+        /// Name of the array of images to train on. Unless told `x_train` or `train_images`, with the
+        /// arrays that go with it in public sets: `y_train`, `x_test` and `y_test`, or `train_labels`,
+        /// `test_images` and `test_labels`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        train_images: Option<String>,
+        /// The array of their labels, `[N]` or `[N, 1]` whole numbers from 0 on; without it the images are
+        /// unlabelled.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        train_labels: Option<String>,
+        /// The array of held-out images.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        held_out_images: Option<String>,
+        /// The array of their labels.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        held_out_labels: Option<String>,
+        /// A file with the ids of the images that are held out; all others are trained on. An id is the
+        /// name of an image as `afterimage data list` shows it, or its number in the order of the files, from
+        /// 0; one a line, or the column `id` of a `.csv`, `.tsv` or `.parquet` file. A table of samples, as
+        /// a run's `samples.parquet`, holds out what it calls `held_out`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        held_out_ids: Option<PathBuf>,
+        /// At least 2; every so many images of each class are held out, 6 unless told, where no other key and
+        /// no array of a public set says what is.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(range(min = 2))]
         hold_out_every: Option<usize>,
@@ -171,11 +232,21 @@ pub enum DataSource {
         /// The column of labels: names, or whole numbers from 0 on; without it the images are unlabelled.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         label: Option<String>,
-        /// The column of splits: `train`, or `held_out`, `test`, `val`, `valid` or `validation`. Without
-        /// it, every `hold_out_every`-th image of each class is held out.
+        /// The column of splits: `train`, or `held_out`, `test`, `val`, `valid` or `validation`; with
+        /// `held_out_value` any values.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         split: Option<String>,
-        /// At least 2; 6 unless told. Not used where `split` is given.
+        /// The value in the column `split` of what is held out; images of all other values are trained on.
+        /// Numbers are told as text, as in `"3"`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        held_out_value: Option<String>,
+        /// A file with the ids of the images that are held out; all others are trained on. An id is the
+        /// name of an image as `afterimage data list` shows it, or its number in the order of the files, from
+        /// 0; one a line, or the column `id` of a `.csv`, `.tsv` or `.parquet` file. A table of samples, as
+        /// a run's `samples.parquet`, holds out what it calls `held_out`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        held_out_ids: Option<PathBuf>,
+        /// At least 2; 6 unless told. Not used where another key says what is held out.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(range(min = 2))]
         hold_out_every: Option<usize>,
@@ -199,22 +270,7 @@ impl DataSource {
         let Some(common) = self.pictured() else {
             return Vec::new();
         };
-        let mut problems = Vec::new();
-        if let Some(every) = common.hold_out_every {
-            if let Some(told) = common.held_out {
-                problems.push((
-                    "hold_out_every",
-                    format!(
-                        "{told} given, so that no training image is held out; remove one of both"
-                    ),
-                ));
-            } else if every < 2 {
-                problems.push((
-                    "hold_out_every",
-                    format!("{every} would leave nothing to train on; write at least 2"),
-                ));
-            }
-        }
+        let mut problems = common.in_conflict();
         if let Some(size) = common.size.filter(|size| !(1..=4096).contains(size)) {
             problems.push(("size", format!("{size} is not in 1 to 4096")));
         }
@@ -238,13 +294,44 @@ impl DataSource {
                  lazy = true, or remove this key"
                     .to_owned(),
             )),
+            Self::Parquet {
+                split: None,
+                held_out_value: Some(_),
+                ..
+            }
+            | Self::Csv {
+                split: None,
+                held_out_value: Some(_),
+                ..
+            } => problems.push((
+                "held_out_value",
+                "there is no column that it is a value of; name the column in split, or remove this key"
+                    .to_owned(),
+            )),
             Self::Npy {
+                held_out_images: None,
+                held_out_labels: Some(_),
+                ..
+            }
+            | Self::Npz {
                 held_out_images: None,
                 held_out_labels: Some(_),
                 ..
             } => problems.push((
                 "held_out_labels",
                 "there are no held_out_images; give them, or remove this key".to_owned(),
+            )),
+            Self::Npz {
+                train_images: None,
+                train_labels: None,
+                held_out_images: None,
+                ..
+            } => {}
+            Self::Npz {
+                train_images: None, ..
+            } => problems.push((
+                "train_images",
+                "other arrays are named and this one is not; name all that are used".to_owned(),
             )),
             _ => {}
         }
@@ -279,132 +366,9 @@ impl DataSource {
             | Self::Parquet { size, .. }
             | Self::Csv { size, .. } => Some(*size),
             Self::Npy { train_images, .. } => npy::side(train_images),
-        }
-    }
-
-    /// Reads everything into memory, or an index of what stays in its files, checks it, and keeps what
-    /// `limits` allow.
-    ///
-    /// # Errors
-    /// A file that is missing, truncated, corrupt, empty or of another kind; sizes or counts that
-    /// do not fit together; a limit that cannot be met. The error names file and reason.
-    pub fn load(&self, limits: Limits) -> Result<DataSet, DataError> {
-        self.load_telling(limits, &mut Vec::new())
-    }
-
-    /// As [`load`](Self::load); what was passed over, what a limit cut and what it could not cut goes to
-    /// `notes`, a sentence each.
-    ///
-    /// # Errors
-    /// As [`load`](Self::load).
-    pub fn load_telling(
-        &self,
-        limits: Limits,
-        notes: &mut Vec<String>,
-    ) -> Result<DataSet, DataError> {
-        if let Some((key, reason)) = self.problems().into_iter().next() {
-            return Err(DataError::config(format!("data.{key}"), reason));
-        }
-        let data = match self.pictured() {
-            Some(common) => self.load_pictures(common, notes)?,
-            None => self.load_bytes()?,
-        };
-        let data = limits.apply(data, notes)?;
-        if !data.train.has_labels() {
-            notes.push(
-                "the images have no labels; what needs labels, as kNN and the linear probe, is off"
-                    .to_owned(),
-            );
-        }
-        Ok(data)
-    }
-
-    /// Sources whose images are in memory as they are in their files.
-    fn load_bytes(&self) -> Result<DataSet, DataError> {
-        match self {
-            Self::Embedded {} => embedded::load(),
-            Self::Idx { dir } => idx::load(&idx::find(dir)?),
-            Self::IdxFiles {
-                train_images,
-                train_labels,
-                held_out_images,
-                held_out_labels,
-            } => idx::load(&idx::IdxPaths {
-                train_images: train_images.clone(),
-                train_labels: train_labels.clone(),
-                held_out_images: held_out_images.clone(),
-                held_out_labels: held_out_labels.clone(),
-            }),
-            Self::Cifar10 { dir } => cifar::load_cifar10(dir),
-            Self::Cifar100 { dir, coarse } => cifar::load_cifar100(dir, *coarse),
-            // What has pictures or arrays to scale or to leave in their files is read above.
-            _ => Err(DataError::config("data.kind", "it cannot be read")),
-        }
-    }
-
-    /// Sources of pictures, and of what stays in its files.
-    fn load_pictures(
-        &self,
-        common: Pictured<'_>,
-        notes: &mut Vec<String>,
-    ) -> Result<DataSet, DataError> {
-        let (lazily, scale) = (common.lazy(), common.scale());
-        match self {
-            Self::Folder { lazy: true, .. } => lazily.folder(scale, notes),
-            Self::Folder { .. } => folder::Folder {
-                train: lazily.train,
-                held_out: lazily.held_out,
-                hold_out_every: lazily.hold_out_every,
-                size: scale.size,
-                channels: scale.channels,
-            }
-            .load(notes),
-            Self::Tar { .. } => tar::load(&lazily, scale, notes),
-            Self::Parquet {
-                image,
-                label,
-                cache,
-                ..
-            } => parquet::Columns {
-                image: image.as_deref().unwrap_or("image"),
-                label: label.as_deref(),
-                cache: cache.as_deref(),
-                scale,
-            }
-            .load(&lazily, notes),
-            Self::Npy {
-                train_images,
-                train_labels,
-                held_out_images,
-                held_out_labels,
-                ..
-            } => npy::Arrays {
-                train_images,
-                train_labels: train_labels.as_deref(),
-                held_out_images: held_out_images.as_deref(),
-                held_out_labels: held_out_labels.as_deref(),
-                hold_out_every: lazily.hold_out_every,
-            }
-            .load(notes),
-            Self::Csv {
-                file,
-                dir,
-                path,
-                label,
-                split,
-                ..
-            } => index::List {
-                file,
-                dir: dir.as_deref(),
-                path: path.as_deref().unwrap_or("path"),
-                label: label.as_deref(),
-                split: split.as_deref(),
-                hold_out_every: lazily.hold_out_every,
-                scale,
-                on_bad: lazily.on_bad,
-            }
-            .load(notes),
-            _ => self.load_bytes(),
+            Self::Npz {
+                file, train_images, ..
+            } => npz::side(file, train_images.as_deref()),
         }
     }
 }

@@ -21,6 +21,7 @@ fn folder(train: &Path, size: usize, channels: usize) -> DataSource {
     DataSource::Folder {
         train: train.to_owned(),
         held_out: None,
+        held_out_ids: None,
         hold_out_every: Some(3),
         size,
         channels: Some(channels),
@@ -122,6 +123,7 @@ fn all_damaged_files_are_named_at_once() {
     let error = DataSource::Folder {
         train: dir.path().to_owned(),
         held_out: Some(dir.path().to_owned()),
+        held_out_ids: None,
         hold_out_every: None,
         size: 8,
         channels: None,
@@ -168,6 +170,7 @@ fn damaged_files_of_both_splits_are_named_at_once() {
     let source = DataSource::Folder {
         train: dir.path().to_owned(),
         held_out: Some(other.path().to_owned()),
+        held_out_ids: None,
         hold_out_every: None,
         size: 8,
         channels: None,
@@ -310,6 +313,7 @@ fn empty_and_misplaced_folders_are_named() {
     let stranger = DataSource::Folder {
         train: dir.path().to_owned(),
         held_out: Some(other.path().to_owned()),
+        held_out_ids: None,
         hold_out_every: None,
         size: 8,
         channels: None,

@@ -223,6 +223,7 @@ fn images_that_cannot_be_decoded_stop_or_are_left_out() {
     let eager = DataSource::Folder {
         train: dir.path().to_owned(),
         held_out: None,
+        held_out_ids: None,
         hold_out_every: None,
         size: 8,
         channels: None,

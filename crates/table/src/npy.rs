@@ -26,9 +26,9 @@ pub enum Order {
     Fortran,
 }
 
-/// An npy file with its header read.
+/// An npy file, or an array in another file, with its header read.
 #[derive(Debug)]
-pub struct Npy {
+pub struct Npy<R = BufReader<File>> {
     /// The sides of the array; the file is long enough for them.
     pub shape: Vec<usize>,
     /// How values follow each other.
@@ -37,7 +37,7 @@ pub struct Npy {
     pub kind: String,
     /// Where the first value begins, in bytes.
     pub start: u64,
-    reader: BufReader<File>,
+    reader: R,
 }
 
 /// What the header tells.
@@ -57,7 +57,16 @@ impl Npy {
     pub fn open(path: &Path) -> Result<Self, FileError> {
         let file = open_input(path).map_err(FileError::io("open"))?;
         let held = file.metadata().map_err(FileError::io("read"))?.len();
-        let mut reader = BufReader::new(file);
+        Self::of(BufReader::new(file), held)
+    }
+}
+
+impl<R: Read> Npy<R> {
+    /// The array that `reader` begins with, which is to have `held` bytes.
+    ///
+    /// # Errors
+    /// As [`Npy::open`].
+    pub fn of(mut reader: R, held: u64) -> Result<Self, FileError> {
         let mut start = [0; 8];
         reader
             .read_exact(&mut start)
@@ -124,6 +133,11 @@ impl Npy {
             start: (head + length) as u64,
             reader,
         })
+    }
+
+    /// What follows the header: the values.
+    pub fn into_values(self) -> R {
+        self.reader
     }
 
     /// Whether the values are whole numbers or truths.

@@ -153,6 +153,7 @@ pub fn picture(folder: &Path, name: &str, bytes: &[u8]) -> bool {
     let folder = DataSource::Folder {
         train: folder.join(&root),
         held_out: None,
+        held_out_ids: None,
         hold_out_every: Some(2),
         size: 8,
         channels: None,

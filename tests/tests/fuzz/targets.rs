@@ -26,7 +26,7 @@ pub struct Target {
     pub read: fn(&Path, &[u8]) -> bool,
 }
 
-pub const TARGETS: [Target; 29] = [
+pub const TARGETS: [Target; 31] = [
     Target {
         name: "toml",
         seeds: &["run/config.toml", "probe.toml"],
@@ -196,6 +196,7 @@ pub const TARGETS: [Target; 29] = [
             let source = DataSource::Tar {
                 train: put(folder, "x.tar", bytes),
                 held_out: None,
+                held_out_ids: None,
                 hold_out_every: Some(2),
                 size: 8,
                 channels: None,
@@ -212,9 +213,12 @@ pub const TARGETS: [Target; 29] = [
             let source = DataSource::Parquet {
                 train: put(folder, "x.parquet", bytes),
                 held_out: None,
+                held_out_ids: None,
                 hold_out_every: Some(2),
                 image: None,
                 label: None,
+                split: None,
+                held_out_value: None,
                 cache: None,
                 size: 8,
                 channels: None,
@@ -233,10 +237,54 @@ pub const TARGETS: [Target; 29] = [
                 train_labels: None,
                 held_out_images: None,
                 held_out_labels: None,
+                held_out_ids: None,
                 hold_out_every: Some(2),
             };
             let _ = source.side();
             images(&source)
+        },
+    },
+    Target {
+        name: "npz of images",
+        seeds: &["stored.npz", "deflated.npz"],
+        short: 1000,
+        read: |folder, bytes| {
+            let source = DataSource::Npz {
+                file: put(folder, "x.npz", bytes),
+                train_images: None,
+                train_labels: None,
+                held_out_images: None,
+                held_out_labels: None,
+                held_out_ids: None,
+                hold_out_every: None,
+            };
+            let _ = source.side();
+            images(&source)
+        },
+    },
+    Target {
+        name: "ids of images",
+        seeds: &["ids.txt", "ids.csv", "ids.parquet"],
+        short: 1000,
+        read: |folder, bytes| {
+            for at in 0..6 {
+                keep(folder, &format!("photos/{at}.png"), || seed("colour.png"));
+            }
+            let name = match bytes.first() {
+                Some(b'P') => "ids.parquet",
+                Some(b'i') => "ids.csv",
+                _ => "ids.txt",
+            };
+            images(&DataSource::Folder {
+                train: folder.join("photos"),
+                held_out: None,
+                held_out_ids: Some(put(folder, name, bytes)),
+                hold_out_every: None,
+                size: 8,
+                channels: None,
+                lazy: true,
+                on_bad: None,
+            })
         },
     },
     Target {
@@ -255,6 +303,8 @@ pub const TARGETS: [Target; 29] = [
                 path: None,
                 label: label.map(str::to_owned),
                 split: split.map(str::to_owned),
+                held_out_value: None,
+                held_out_ids: None,
                 hold_out_every: None,
                 size: 8,
                 channels: None,

@@ -80,7 +80,10 @@ pub(super) fn images(flag: Option<&str>) -> Result<Images, RunError> {
     let path = Path::new(flag);
     if path.is_file() {
         return of_file(path).ok_or_else(|| {
-            refuse("the kind of this file is not known; give a .tar, .parquet, .npy or .csv file, or a folder")
+            refuse(
+                "the kind of this file is not known; give a .tar, .parquet, .npy, .npz or .csv file, or a \
+                 folder",
+            )
         });
     }
     if !path.is_dir() {
@@ -118,6 +121,7 @@ fn kind_at(kind: &str, place: Option<PathBuf>, held_out: Option<PathBuf>) -> Ima
         "cifar10" => (format!("CIFAR-10{shown}"), at("dir")),
         "cifar100" => (format!("CIFAR-100{shown}"), at("dir")),
         "npy" => (format!("an npy file{shown}"), at("train_images")),
+        "npz" => (format!("an npz file{shown}"), at("file")),
         "csv" => (format!("a CSV list{shown}"), at("file")),
         _ => (format!("your pictures{shown}"), at("train")),
     };
@@ -137,7 +141,7 @@ fn kind_at(kind: &str, place: Option<PathBuf>, held_out: Option<PathBuf>) -> Ima
 
 fn of_file(path: &Path) -> Option<Images> {
     let end = ending(path)?;
-    let kind = ["tar", "parquet", "npy", "csv"]
+    let kind = ["tar", "parquet", "npy", "npz", "csv"]
         .into_iter()
         .find(|kind| *kind == end)?;
     Some(kind_at(kind, Some(path.to_owned()), None))

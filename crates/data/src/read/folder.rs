@@ -10,12 +10,14 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
 use rayon::prelude::*;
 
 use super::bytes::budget;
+use super::ids;
 use super::lazy::NO_CLASS;
 use super::listing::{Listing, UNLABELLED, list};
+use super::shards::Choice;
 use crate::dataset::DataSet;
 use crate::error::{DataError, Problems};
 use crate::image_set::ImageSet;
-use crate::names::SampleNames;
+use crate::names::{SampleName, SampleNames};
 use crate::picture::Shape;
 
 /// An image with more pixels than this is an error: decoded it would take a quarter of a gigabyte.
@@ -25,7 +27,7 @@ const MAX_PIXELS: u64 = 1 << 26;
 pub(crate) struct Folder<'a> {
     pub(crate) train: &'a Path,
     pub(crate) held_out: Option<&'a Path>,
-    pub(crate) hold_out_every: usize,
+    pub(crate) choice: Choice<'a>,
     pub(crate) size: usize,
     pub(crate) channels: usize,
 }
@@ -89,9 +91,38 @@ impl Folder<'_> {
         Err(DataError::format(self.train, reason))
     }
 
-    /// Takes every `hold_out_every`-th file of each class, in path order, out of `train`.
+    /// Takes what is held out of `train`.
     fn split_off(&self, train: &mut Listing) -> Result<Listing, DataError> {
-        let every = self.hold_out_every;
+        match self.choice {
+            Choice::Every(every) => self.every(train, every),
+            Choice::Ids(path) => self.named(train, path),
+        }
+    }
+
+    /// Takes the images that the file `path` names out of `train`.
+    fn named(&self, train: &mut Listing, path: &Path) -> Result<Listing, DataError> {
+        let files = train.iter().flat_map(|(_, files)| files);
+        let names: Vec<String> = files.map(|file| below(self.train, file)).collect();
+        let name = |at: usize| {
+            let file = names.get(at)?;
+            Some(SampleName { file, member: None })
+        };
+        let mut held = ids::numbers(path, names.len(), name)?
+            .into_iter()
+            .peekable();
+        let mut number = 0..;
+        let listing = train.iter_mut().map(|(class, files)| {
+            let taken = files.extract_if(.., |_| {
+                let at = number.next();
+                held.next_if(|held| Some(*held) == at).is_some()
+            });
+            (class.clone(), taken.collect())
+        });
+        Ok(listing.collect())
+    }
+
+    /// Takes every `every`-th file of each class, in path order, out of `train`.
+    fn every(&self, train: &mut Listing, every: usize) -> Result<Listing, DataError> {
         let held_out: Listing = train
             .iter_mut()
             .map(|(class, files)| {

@@ -7,12 +7,15 @@ use afterimage_table::{FileError, TextFile, line_at};
 use rayon::prelude::*;
 
 use super::folder::Scale;
+use super::ids;
 use super::lazy::{HeldOut, Labels, Listed, assemble};
+use super::shards::Choice;
+use super::split::SplitColumn;
 use crate::catalogue::{Bytes, Catalogue, Form, Names};
 use crate::check::OnBad;
 use crate::dataset::DataSet;
 use crate::error::{DataError, Problems};
-use crate::names::NameList;
+use crate::names::{NameList, SampleName};
 
 /// How a list is read.
 pub(crate) struct List<'a> {
@@ -22,7 +25,8 @@ pub(crate) struct List<'a> {
     pub(crate) path: &'a str,
     pub(crate) label: Option<&'a str>,
     pub(crate) split: Option<&'a str>,
-    pub(crate) hold_out_every: usize,
+    pub(crate) held_out_value: Option<&'a str>,
+    pub(crate) choice: Choice<'a>,
     pub(crate) scale: Scale,
     pub(crate) on_bad: OnBad,
 }
@@ -58,7 +62,7 @@ impl Lines {
 impl List<'_> {
     /// Reads the list and looks for its files; none is decoded.
     pub(crate) fn load(&self, notes: &mut Vec<String>) -> Result<DataSet, DataError> {
-        let lines = self.lines()?;
+        let lines = self.lines(notes)?;
         let root = match self.dir {
             Some(dir) => dir.to_owned(),
             None => self.file.parent().map_or_else(PathBuf::new, Path::to_owned),
@@ -78,12 +82,12 @@ impl List<'_> {
         };
         let held_out = match lines.held_out {
             Some(items) => HeldOut::Items(items),
-            None => HeldOut::Every(self.hold_out_every),
+            None => self.choice.into(),
         };
         assemble(self.file, listed, held_out, self.on_bad, notes)
     }
 
-    fn lines(&self) -> Result<Lines, DataError> {
+    fn lines(&self, notes: &mut Vec<String>) -> Result<Lines, DataError> {
         let wrong = |reason: String| DataError::format(self.file, reason);
         let (file, delimiter) = TextFile::table(self.file).map_err(|error| match error {
             FileError::Io { source, .. } => DataError::read(self.file, source),
@@ -118,9 +122,12 @@ impl List<'_> {
         let mut lines = Lines {
             names: NameList::default(),
             labels: label.map(|_| NameList::default()),
-            held_out: split.map(|_| Vec::new()),
+            held_out: None,
         };
-        for (at, record) in (0u32..).zip(reader.records()) {
+        let mut splits = self
+            .split
+            .map(|name| SplitColumn::new(name, self.held_out_value));
+        for record in reader.records() {
             let record = record.map_err(|error| self.unread(&error))?;
             let line = || {
                 let start = record.position().map_or(0, csv::Position::byte);
@@ -137,27 +144,23 @@ impl List<'_> {
                 }
                 labels.push(cell(label));
             }
-            if let (Some(held_out), Some(split)) = (&mut lines.held_out, split) {
-                match cell(split) {
-                    "train" => {}
-                    "held_out" | "test" | "val" | "valid" | "validation" => held_out.push(at),
-                    other => {
-                        return Err(wrong(format!(
-                            "line {}: the split is {other:?}; it is \"train\", or \"held_out\", \
-                             \"test\", \"val\", \"valid\" or \"validation\" for what is held out",
-                            line()
-                        )));
-                    }
-                }
+            if let (Some(splits), Some(split)) = (&mut splits, split) {
+                let pushed = splits.push(cell(split));
+                pushed.map_err(|why| wrong(format!("line {}: {why}", line())))?;
             }
         }
-        let (all, held) = (lines.names.len(), lines.held_out.as_ref().map(Vec::len));
-        if all == 0 || held == Some(0) || held == Some(all) {
-            return Err(wrong(format!(
-                "it lists {all} images{}; both training and held-out images are needed",
-                held.map_or(String::new(), |held| format!(", {held} of them held out"))
-            )));
+        if lines.names.len() == 0 {
+            return Err(wrong("it lists no images".to_owned()));
         }
+        lines.held_out = match (splits, self.choice) {
+            (Some(splits), _) => Some(splits.finish(notes).map_err(wrong)?),
+            (None, Choice::Ids(path)) => {
+                let names = &lines.names;
+                let name = |at| names.get(at).map(|file| SampleName { file, member: None });
+                Some(ids::numbers(path, names.len(), name)?)
+            }
+            (None, Choice::Every(_)) => None,
+        };
         if let Some((one, other)) = lines.in_both() {
             let name = lines.names.get(one).unwrap_or_default();
             return Err(wrong(format!(

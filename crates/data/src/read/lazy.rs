@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::ids;
 use super::listing::{UNLABELLED, list};
 use crate::catalogue::{Bytes, Catalogue, Form, Names};
 use crate::check::OnBad;
@@ -63,11 +64,13 @@ impl Labels {
 }
 
 /// What is held out.
-pub(super) enum HeldOut {
+pub(super) enum HeldOut<'a> {
     /// The images of another place.
     Listed(Box<Listed>),
     /// Every so many of each class.
     Every(usize),
+    /// Those that a file names.
+    Ids(&'a Path),
     /// The images of these numbers.
     Items(Vec<u32>),
 }
@@ -76,7 +79,7 @@ pub(super) enum HeldOut {
 pub(super) fn assemble(
     place: &Path,
     train: Listed,
-    held_out: HeldOut,
+    held_out: HeldOut<'_>,
     on_bad: OnBad,
     notes: &mut Vec<String>,
 ) -> Result<DataSet, DataError> {
@@ -85,6 +88,7 @@ pub(super) fn assemble(
     let unlabelled = matches!(train.labels, Labels::None);
     let count = u32::try_from(train.catalogue.len())
         .map_err(|_| wrong("there are more images than ids can count".to_owned()))?;
+    let chosen = chosen(place, &train, &held_out, classes.len())?;
     let mut memory = train.catalogue.memory();
     let mut total = train.catalogue.len();
     let all = Arc::new(train.catalogue);
@@ -124,27 +128,14 @@ pub(super) fn assemble(
                 held_out: of(&catalogue, &other_labels, theirs)?,
             }
         }
-        HeldOut::Every(every) => {
-            let (train, held) = split(count, &labels, classes.len(), every);
-            if held.is_empty() {
-                return Err(wrong(format!(
-                    "no class has {every} images, so that none is held out; lower hold_out_every or name \
-                     what is held out"
-                )));
-            }
-            DataSet {
-                train: of(&all, &labels, train)?,
-                held_out: of(&all, &labels, held)?,
-            }
-        }
-        HeldOut::Items(held) => {
-            let mut rest = held.iter().copied().peekable();
+        _ => {
+            let mut rest = chosen.iter().copied().peekable();
             let train = (0..count)
                 .filter(|at| rest.next_if_eq(at).is_none())
                 .collect();
             DataSet {
                 train: of(&all, &labels, train)?,
-                held_out: of(&all, &labels, held)?,
+                held_out: of(&all, &labels, chosen)?,
             }
         }
     };
@@ -162,7 +153,7 @@ pub(super) fn assemble(
 }
 
 /// Names of all classes, or what does not go together.
-fn classes(train: &Listed, held_out: &HeldOut) -> Result<Vec<String>, String> {
+fn classes(train: &Listed, held_out: &HeldOut<'_>) -> Result<Vec<String>, String> {
     let highest = |labels: &[u32]| labels.iter().max().copied().unwrap_or(0);
     let numbered = |last: u32| (0..=last).map(|label| label.to_string()).collect();
     let theirs = match held_out {
@@ -196,14 +187,39 @@ fn classes(train: &Listed, held_out: &HeldOut) -> Result<Vec<String>, String> {
     }
 }
 
-/// Training images, and every `every`-th of each class, in order.
-fn split(count: u32, labels: &Labels, classes: usize, every: usize) -> (Vec<u32>, Vec<u32>) {
-    let mut seen = vec![0usize; classes];
-    (0..count).partition(|&at| {
-        let seen = &mut seen[labels.number(at as usize) as usize];
-        *seen += 1;
-        !seen.is_multiple_of(every)
-    })
+/// The images of `train` that are held out, by number in order; none where they lie elsewhere.
+fn chosen(
+    place: &Path,
+    train: &Listed,
+    held_out: &HeldOut<'_>,
+    classes: usize,
+) -> Result<Vec<u32>, DataError> {
+    let catalogue = &train.catalogue;
+    match held_out {
+        HeldOut::Listed(_) => Ok(Vec::new()),
+        HeldOut::Items(held) => Ok(held.clone()),
+        HeldOut::Ids(path) => ids::numbers(path, catalogue.len(), |at| catalogue.name(at)),
+        HeldOut::Every(every) => {
+            let mut seen = vec![0usize; classes];
+            let held: Vec<u32> = (0..catalogue.len() as u32)
+                .filter(|&at| {
+                    let seen = &mut seen[train.labels.number(at as usize) as usize];
+                    *seen += 1;
+                    seen.is_multiple_of(*every)
+                })
+                .collect();
+            match held.is_empty() {
+                false => Ok(held),
+                true => {
+                    let reason = format!(
+                        "no class has {every} images, so that none is held out; lower hold_out_every or \
+                         name what is held out"
+                    );
+                    Err(DataError::format(place, reason))
+                }
+            }
+        }
+    }
 }
 
 /// The class that `number` is, or why it is none, as the end of a sentence about the label.

@@ -1,11 +1,13 @@
 //! Arrays of images as NumPy's npy files, read image by image.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use afterimage_table::{FileError, Npy, Number, Order};
 
 use super::bytes::file_name;
 use super::lazy::{HeldOut, Labels, Listed, assemble, class};
+use super::shards::Choice;
 use crate::catalogue::{Bytes, Catalogue, Container, Form, Names};
 use crate::check::OnBad;
 use crate::dataset::DataSet;
@@ -18,7 +20,7 @@ pub(crate) struct Arrays<'a> {
     pub(crate) train_labels: Option<&'a Path>,
     pub(crate) held_out_images: Option<&'a Path>,
     pub(crate) held_out_labels: Option<&'a Path>,
-    pub(crate) hold_out_every: usize,
+    pub(crate) choice: Choice<'a>,
 }
 
 impl Arrays<'_> {
@@ -37,7 +39,7 @@ impl Arrays<'_> {
                 }
                 HeldOut::Listed(Box::new(listed))
             }
-            None => HeldOut::Every(self.hold_out_every),
+            None => self.choice.into(),
         };
         assemble(self.train_images, train, held_out, OnBad::Stop, notes)
     }
@@ -67,14 +69,10 @@ fn layout(shape: &[usize]) -> Result<(usize, Form), String> {
     }
 }
 
-fn list(images: &Path, labels: Option<&Path>) -> Result<Listed, DataError> {
-    let wrong = |reason: String| DataError::format(images, reason);
-    let unread = |path: &Path, error: &FileError| {
-        DataError::format(path, format!("this npy file cannot be read: {error}"))
-    };
-    let array = Npy::open(images).map_err(|error| unread(images, &error))?;
+/// Number of images in `array`, and how they lie in it, or why they cannot be used.
+pub(super) fn images<R: Read>(array: &Npy<R>) -> Result<(usize, Form), String> {
     if array.kind != "|u1" || array.order != Order::C {
-        return Err(wrong(format!(
+        return Err(format!(
             "it holds {}{}; images are bytes in C order, as in numpy.save(path, \
              numpy.ascontiguousarray(x.astype('uint8')))",
             array.kind,
@@ -82,54 +80,68 @@ fn list(images: &Path, labels: Option<&Path>) -> Result<Listed, DataError> {
                 Order::C => "",
                 Order::Fortran => " in Fortran order",
             }
-        )));
+        ));
     }
-    let (count, form) = layout(&array.shape).map_err(wrong)?;
-    if count == 0 || form.shape().is_empty() {
-        return Err(wrong("there are no images".to_owned()));
+    let (count, form) = layout(&array.shape)?;
+    match count == 0 || form.shape().is_empty() {
+        true => Err("there are no images".to_owned()),
+        false => Ok((count, form)),
     }
-    let length = std::fs::metadata(images)
-        .map_err(|error| DataError::read(images, error))?
+}
+
+/// The classes of `count` images that `array` holds, `[N]` or `[N, 1]`, or why they cannot be used.
+pub(super) fn labels<R: Read>(array: Npy<R>, count: usize) -> Result<Vec<u32>, String> {
+    let fits = matches!(*array.shape, [n] | [n, 1] if n == count);
+    if !fits || !array.is_whole() {
+        return Err(format!(
+            "it holds {} of shape {:?}; labels of {count} images are as many whole numbers",
+            array.kind, array.shape
+        ));
+    }
+    let (mut labels, mut bad) = (Vec::new(), None);
+    let read = array.for_each(|number| {
+        let label = match number {
+            Number::Whole(number) => class(number),
+            Number::Real(number) => Err(format!("is {number}, no whole number")),
+        };
+        match label {
+            Ok(label) => labels.push(label),
+            Err(why) if bad.is_none() => bad = Some((labels.len(), why)),
+            Err(_) => {}
+        }
+    });
+    read.map_err(|error| error.to_string())?;
+    match bad {
+        Some((at, why)) => Err(format!("the label of image {at} {why}")),
+        None => Ok(labels),
+    }
+}
+
+fn list(path: &Path, labels_path: Option<&Path>) -> Result<Listed, DataError> {
+    let unread = |path: &Path, error: &FileError| {
+        DataError::format(path, format!("this npy file cannot be read: {error}"))
+    };
+    let array = Npy::open(path).map_err(|error| unread(path, &error))?;
+    let (count, form) = images(&array).map_err(|reason| DataError::format(path, reason))?;
+    let length = std::fs::metadata(path)
+        .map_err(|error| DataError::read(path, error))?
         .len();
     let size = form.shape().len() as u64;
     let start = array.start;
-    let labels = match labels {
+    let labels = match labels_path {
         None => Labels::None,
         Some(path) => {
             let array = Npy::open(path).map_err(|error| unread(path, &error))?;
-            if array.shape != [count] || !array.is_whole() {
-                let reason = format!(
-                    "it holds {} of shape {:?}; labels of {count} images are as many whole numbers",
-                    array.kind, array.shape
-                );
-                return Err(DataError::format(path, reason));
-            }
-            let (mut labels, mut bad) = (Vec::with_capacity(count), None);
-            let read = array.for_each(|number| {
-                let label = match number {
-                    Number::Whole(number) => class(number),
-                    Number::Real(number) => Err(format!("is {number}, no whole number")),
-                };
-                match label {
-                    Ok(label) => labels.push(label),
-                    Err(why) if bad.is_none() => bad = Some((labels.len(), why)),
-                    Err(_) => {}
-                }
-            });
-            read.map_err(|error| unread(path, &error))?;
-            if let Some((at, why)) = bad {
-                let reason = format!("the label of image {at} {why}");
-                return Err(DataError::format(path, reason));
-            }
-            Labels::Numbers(labels)
+            let labels = labels(array, count);
+            Labels::Numbers(labels.map_err(|reason| DataError::format(path, reason))?)
         }
     };
-    let root = images.parent().map_or_else(PathBuf::new, Path::to_owned);
+    let root = path.parent().map_or_else(PathBuf::new, Path::to_owned);
     let file = Container {
-        path: images.to_owned(),
+        path: path.to_owned(),
         length,
     };
-    let names = Names::Members(vec![(file_name(images), count)], None);
+    let names = Names::Members(vec![(file_name(path), count)], None);
     let bytes = Bytes::Rows { file, start, size };
     Ok(Listed {
         catalogue: Catalogue::new(&root, names, bytes, form)?,

@@ -11,8 +11,9 @@ use sha2::{Digest, Sha256};
 use super::bytes::{budget, file_name};
 use super::cache::{self, Cache};
 use super::folder::Scale;
-use super::lazy::{Labels, Listed, class};
+use super::lazy::{HeldOut, Labels, Listed, assemble, class};
 use super::shards::{Lazy, files};
+use super::split::SplitColumn;
 use crate::catalogue::{Bytes, Catalogue, Container, Form, MOST_BYTES, Names};
 use crate::dataset::DataSet;
 use crate::error::{DataError, shown};
@@ -21,6 +22,8 @@ use crate::error::{DataError, shown};
 pub(crate) struct Columns<'a> {
     pub(crate) image: &'a str,
     pub(crate) label: Option<&'a str>,
+    pub(crate) split: Option<&'a str>,
+    pub(crate) held_out_value: Option<&'a str>,
     /// Where encoded images are kept; in memory unless told.
     pub(crate) cache: Option<&'a Path>,
     pub(crate) scale: Scale,
@@ -51,9 +54,49 @@ impl Columns<'_> {
                 .collect();
             check_size(&sizes, budget())?;
         }
+        let items = self.split_of(&train, notes)?;
         let train = self.list(train)?;
         let held_out = held_out.map(|place| self.list(place)).transpose()?;
-        lazy.assemble(train, held_out, notes)
+        match items {
+            Some(items) => assemble(lazy.train, train, HeldOut::Items(items), lazy.on_bad, notes),
+            None => lazy.assemble(train, held_out, notes),
+        }
+    }
+
+    /// The rows that the column of splits holds out, by number; none where no column is named.
+    fn split_of(
+        &self,
+        place: &Place,
+        notes: &mut Vec<String>,
+    ) -> Result<Option<Vec<u32>>, DataError> {
+        let Some(name) = self.split else {
+            return Ok(None);
+        };
+        let mut splits = SplitColumn::new(name, self.held_out_value);
+        for shard in &place.shards {
+            let Some(at) = shard.split else {
+                return Err(shard.lacks("split", name));
+            };
+            let (mut row, mut bad) = (0, None);
+            let read = shard.parquet.read(at, |cell| {
+                let pushed = match cell {
+                    Cell::Number(number) => splits.push(&number.text(false)),
+                    Cell::Text(text) => splits.push(text),
+                    _ => splits.push(""),
+                };
+                if let (Err(why), None) = (pushed, &bad) {
+                    bad = Some((row, why));
+                }
+                row += 1;
+            });
+            read.map_err(|error| unread(&shard.path, &error))?;
+            if let Some((row, why)) = bad {
+                return Err(shard.fault(row, &why));
+            }
+        }
+        let held = splits.finish(notes);
+        held.map(Some)
+            .map_err(|reason| DataError::format(&place.path, reason))
     }
 
     /// The files of a place, with what their footers tell.
@@ -120,25 +163,22 @@ impl Columns<'_> {
                 ),
             )
         })?;
-        let label = match (self.label, column(self.label.unwrap_or(LABEL))) {
-            (Some(name), None) => {
-                return Err(DataError::format(
-                    path,
-                    format!(
-                        "there is no column {name:?}, which data.label names; the columns are {}",
-                        names(&parquet)
-                    ),
-                ));
-            }
-            (_, label) => label,
-        };
-        Ok(Shard {
+        let label = column(self.label.unwrap_or(LABEL));
+        let split = self.split.and_then(column);
+        let shard = Shard {
             path: file.path,
             length: file.length,
             parquet,
             image,
             label,
-        })
+            split,
+        };
+        for (key, name, found) in [("label", self.label, label), ("split", self.split, split)] {
+            if let (Some(name), None) = (name, found) {
+                return Err(shard.lacks(key, name));
+            }
+        }
+        Ok(shard)
     }
 
     /// The encoded images of the cache in `dir`, which is written where it is missing.
@@ -226,6 +266,7 @@ struct Shard {
     parquet: Parquet,
     image: usize,
     label: Option<usize>,
+    split: Option<usize>,
 }
 
 impl Shard {
@@ -256,6 +297,17 @@ impl Shard {
             (Some(error), _) => Err(error),
             (None, read) => read.map_err(|error| unread(&self.path, &error)),
         }
+    }
+
+    /// Says that there is no column `name`, which `key` names.
+    fn lacks(&self, key: &str, name: &str) -> DataError {
+        DataError::format(
+            &self.path,
+            format!(
+                "there is no column {name:?}, which data.{key} names; the columns are {}",
+                names(&self.parquet)
+            ),
+        )
     }
 
     fn fault(&self, row: usize, what: &str) -> DataError {

@@ -16,8 +16,26 @@ use crate::error::DataError;
 pub(crate) struct Lazy<'a> {
     pub(crate) train: &'a Path,
     pub(crate) held_out: Option<&'a Path>,
-    pub(crate) hold_out_every: usize,
+    pub(crate) choice: Choice<'a>,
     pub(crate) on_bad: OnBad,
+}
+
+/// What is held out of the images of one place.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Choice<'a> {
+    /// Every so many of each class.
+    Every(usize),
+    /// Those that a file names.
+    Ids(&'a Path),
+}
+
+impl<'a> From<Choice<'a>> for HeldOut<'a> {
+    fn from(choice: Choice<'a>) -> Self {
+        match choice {
+            Choice::Every(every) => Self::Every(every),
+            Choice::Ids(path) => Self::Ids(path),
+        }
+    }
 }
 
 impl Lazy<'_> {
@@ -41,7 +59,7 @@ impl Lazy<'_> {
     ) -> Result<DataSet, DataError> {
         let held_out = match held_out {
             Some(listed) => HeldOut::Listed(Box::new(listed)),
-            None => HeldOut::Every(self.hold_out_every),
+            None => self.choice.into(),
         };
         assemble(self.train, train, held_out, self.on_bad, notes)
     }
