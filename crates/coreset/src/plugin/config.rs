@@ -302,7 +302,7 @@ impl CoresetConfig {
     }
 
     /// Whether the choice is the same whatever encoder is trained, and reads no label.
-    pub(crate) fn asks_no_encoder(&self) -> bool {
+    pub fn asks_no_encoder(&self) -> bool {
         let looks = self.ranks_points() || self.knows_classes() || self.knows_features();
         !looks && !self.knows_labels() && self.partition == Grouping::None
     }
