@@ -16,13 +16,16 @@ pub(crate) fn check(experiment: &Experiment, report: &mut Report<'_>) {
         let plugin = format!("plugins[{index}]");
         let problems = match entry.kind.as_str() {
             "coreset" => {
+                let config: Option<CoresetConfig> = settings(entry);
+                let asks = config.as_ref().is_some_and(|c| !c.asks_no_encoder());
                 let paired = experiment.pair.is_some() && report.knows("pair");
-                report.check(!paired, &plugin, || {
-                    "a coreset is chosen by one encoder, and would not be the other's; remove the table \
-                     `[pair]`"
+                report.check(!(paired && asks), &plugin, || {
+                    "in a run with `[pair]` a coreset is chosen without asking an encoder, by \
+                     `memorization-alone` or `random` with `partition = \"none\"`: what one encoder tells \
+                     would not be the other's; choose so, or remove the table `[pair]`"
                         .to_owned()
                 });
-                settings(entry).map(|config: CoresetConfig| config.ruled_out(classes, views))
+                config.map(|config| config.ruled_out(classes, views))
             }
             "dynamics" => settings(entry).map(|config: DynamicsConfig| config.ruled_out(classes)),
             _ => None,

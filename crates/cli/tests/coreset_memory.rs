@@ -81,10 +81,10 @@ fn learned(run: &Path) -> Files {
     files
 }
 
-fn refused(place: &Place, name: &str, text: &str, words: &[&str]) -> Ended {
+fn refused(place: &Place, code: i32, name: &str, text: &str, words: &[&str]) -> Ended {
     let config = place.write(&format!("{name}.toml"), text);
     let out = place.path(name);
-    finish(afterimage().arg("run").arg(config).arg("--out").arg(out)).expect(1, words)
+    finish(afterimage().arg("run").arg(config).arg("--out").arg(out)).expect(code, words)
 }
 
 #[test]
@@ -142,6 +142,7 @@ fn scores_of_one_pair_choose_what_another_pair_trains_on() {
     let labels = text.replace("partition = \"none\"\n", "");
     refused(
         &place,
+        2,
         "labels",
         &labels,
         &["`[pair]`", "`partition = \"none\"`"],
@@ -150,6 +151,7 @@ fn scores_of_one_pair_choose_what_another_pair_trains_on() {
     let few = few.replace("train = 320", "train = 300");
     refused(
         &place,
+        1,
         "few",
         &few,
         &["layermem.points", "none of the 300 samples"],
@@ -187,6 +189,7 @@ fn the_oracle_leaves_out_the_copies_that_were_planted_and_no_other() {
     assert!(!shown.contains("reads labels"), "{shown}");
     refused(
         &place,
+        1,
         "nothing",
         &(pair() + oracle),
         &["`[doses] kind = \"copies\"`"],
@@ -194,6 +197,7 @@ fn the_oracle_leaves_out_the_copies_that_were_planted_and_no_other() {
     let repeated = DOSES.replace("copies", "repeats");
     refused(
         &place,
+        1,
         "repeats",
         &(pair() + &repeated + oracle),
         &["planted-repeats"],
