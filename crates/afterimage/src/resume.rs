@@ -23,6 +23,7 @@ use crate::run::{Begin, Finished, Options, finish, outcome_word, run, subject};
 use crate::run_dir::{Manifest, Owner, RunDir};
 use crate::samples;
 use crate::summary::Untrained;
+use crate::together::{First, agree, announce, check};
 
 /// Names of scalars that a message lists.
 const NAMED: usize = 4;
@@ -75,8 +76,10 @@ pub fn run_or_resume(
         return Err(RunError::OtherConfig { path });
     }
     let owner = directory.own()?;
+    let group = options.processes.clone();
     match go_on(registry, directory.clone(), owner, options) {
         Err(error @ (RunError::Complete { .. } | RunError::Lost { .. })) => {
+            announce(&group, First::IsDone)?;
             let mut result = result_of(&directory);
             if let RunError::Lost { lost } = &error {
                 tracing::warn!("{error}");
@@ -102,6 +105,8 @@ fn go_on(
 ) -> Result<Gone, RunError> {
     let on = |finished: Finished| Gone::On(Box::new(finished));
     let loaded = registry.load_kept(&directory.config(), &[])?;
+    let group = options.processes.clone();
+    check(&group, &loaded.value)?;
     files::remove_half_written(directory.path())?;
     let checkpoints = Checkpoints::new(
         directory.checkpoints(),
@@ -116,7 +121,9 @@ fn go_on(
                 let decisions = directory.decisions();
                 fs::remove_file(&decisions).map_err(RunError::io(&decisions, "remove"))?;
             }
+            announce(&group, First::Begins)?;
             let prepared = Prepared::new(registry, &loaded, None)?;
+            agree(&group, &loaded, &prepared.data)?;
             let launched = prepared.launch(&loaded, directory, owner, options, Begin::New);
             return launched.map(on);
         }
@@ -147,8 +154,17 @@ fn go_on(
              put a copy of the file back, and resume"
         );
     }
+    announce(
+        &group,
+        if finished {
+            First::IsDone
+        } else {
+            First::GoesOn
+        },
+    )?;
     let prepared = Prepared::new(registry, &loaded, Some(directory.path()))?;
     if !finished {
+        agree(&group, &loaded, &prepared.data)?;
         let begin = Begin::Checkpoint(lost);
         return prepared
             .launch(&loaded, directory, owner, options, begin)

@@ -13,7 +13,9 @@ mod driver;
 mod embed;
 mod error;
 mod evaluate;
+mod exchange;
 mod feed;
+mod gathering;
 mod gradients;
 mod hooked;
 mod host;
@@ -27,6 +29,7 @@ mod lock_step;
 mod loss;
 mod pace;
 mod pretrain;
+mod processes;
 mod pull;
 mod records;
 mod recover;
@@ -46,6 +49,7 @@ pub use checkpoint_parts::{
     Stood, read_book, read_disabled, read_kept, read_model, read_plugins, read_state,
     read_state_and_book, read_stood,
 };
+pub use config_difference::difference as config_difference;
 pub use embed::embed;
 pub use error::TrainError;
 pub use evaluate::Evaluator;
@@ -57,6 +61,7 @@ pub use knn::{Embeddings, accuracy, named};
 pub use linear_probe::LinearProbe;
 pub use lock_step::LockStep;
 pub use pretrain::{SslBatch, SslModel, SslOutput};
+pub use processes::{Group, Processes};
 pub use recover::Good;
 pub use signals::listen;
 pub use view_feed::{Ahead, ViewFeed};
