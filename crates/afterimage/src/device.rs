@@ -19,7 +19,8 @@ pub fn available_devices() -> Vec<&'static str> {
     names
 }
 
-/// Opens a device by name: `cpu`, `cuda:N` or `wgpu`.
+/// Opens a device by name: `cpu`, `cuda:N`, `cuda:local` (by the number of this process among those on
+/// its machine) or `wgpu`.
 ///
 /// # Errors
 /// A name that is none, or a device that this program was not compiled for.
@@ -28,11 +29,12 @@ pub fn open_device(name: &str) -> Result<Device, RunError> {
         Some((kind, index)) => (kind, Some(index)),
         None => (name, None),
     };
-    let number = |index: Option<&str>| {
-        index
+    let number = |index: Option<&str>| match index {
+        Some("local") => Ok(local_rank(|name| std::env::var(name).ok())),
+        index => index
             .unwrap_or("0")
             .parse::<usize>()
-            .map_err(|_| unknown(name))
+            .map_err(|_| unknown(name)),
     };
     match kind {
         "cpu" if index.is_none() => cpu(name),
@@ -40,6 +42,19 @@ pub fn open_device(name: &str) -> Result<Device, RunError> {
         "wgpu" if index.is_none() => wgpu(name),
         _ => Err(unknown(name)),
     }
+}
+
+/// The number of this process among those that were started with it on this machine; 0 where it was
+/// started alone.
+fn local_rank(variable: impl Fn(&str) -> Option<String>) -> usize {
+    [
+        "OMPI_COMM_WORLD_LOCAL_RANK",
+        "MPI_LOCALRANKID",
+        "SLURM_LOCALID",
+    ]
+    .iter()
+    .find_map(|name| variable(name)?.parse().ok())
+    .unwrap_or(0)
 }
 
 fn unknown(name: &str) -> RunError {
@@ -98,7 +113,11 @@ mod tests {
             let text = open_device(name).map(|_| ()).unwrap_err().to_string();
             assert!(text.contains("is no device"), "{text}");
         }
+        let slurm = |name: &str| (name == "SLURM_LOCALID").then(|| "3".to_owned());
+        assert_eq!((local_rank(slurm), local_rank(|_| None)), (3, 0));
         if !cfg!(feature = "cuda") {
+            let local = open_device("cuda:local").map(|_| ()).unwrap_err();
+            assert!(local.to_string().contains("--features cuda"), "{local}");
             let text = open_device("cuda:0").map(|_| ()).unwrap_err().to_string();
             assert!(text.contains("--features cuda"), "{text}");
         }

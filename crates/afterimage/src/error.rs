@@ -354,6 +354,9 @@ pub enum RunError {
         /// The directory.
         path: PathBuf,
     },
+    /// Processes that cannot compute this run together.
+    #[error("{0}")]
+    Processes(String),
     /// A run that is already over.
     #[error("{path}: this run is complete; there is nothing to resume")]
     Complete {
@@ -424,6 +427,7 @@ impl RunError {
             | RunError::OtherArchitecture { .. }
             | RunError::Model(ModelError::Config { .. } | ModelError::Patch { .. })
             | RunError::LocalViews(_)
+            | RunError::Processes(_)
             | RunError::Train(
                 TrainError::Plugins(_)
                 | TrainError::TooFewSamples { .. }

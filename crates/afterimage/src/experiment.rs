@@ -22,7 +22,7 @@ pub struct Experiment {
     /// Seed of every random choice; default 0.
     #[serde(default)]
     pub seed: u64,
-    /// `cpu`, `cuda:N` or `wgpu`; default `cpu`.
+    /// `cpu`, `cuda:N`, `cuda:local` (the number of the process on its machine) or `wgpu`; default `cpu`.
     #[serde(default = "default_device")]
     pub device: String,
     /// Passes over the training images.

@@ -50,6 +50,7 @@ mod signs;
 mod start;
 mod summary;
 pub mod sweeps;
+mod together;
 mod toml_comment;
 mod unit_points;
 mod validate;
@@ -88,6 +89,7 @@ pub use sensitivity::{
     Arm as SensitivityArm, Budget, Chosen, Control, Figures, Proposal, ProposedSite, Sensitivity,
     SensitivityError, SensitivityOptions, StudiedSite, Uniform, Way, sensitivity,
 };
+pub use together::{ending, follow, follow_resumed};
 
 /// What a plugin is written with, and what a program needs to attach it to its own burn training.
 pub mod prelude {

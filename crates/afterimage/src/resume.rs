@@ -24,6 +24,7 @@ use crate::run_dir::{Manifest, Owner, RunDir};
 use crate::samples;
 use crate::signs::signs;
 use crate::summary::Untrained;
+use crate::together::{First, agree, announce, check};
 
 /// Names of scalars that a message lists.
 const NAMED: usize = 4;
@@ -76,8 +77,10 @@ pub fn run_or_resume(
         return Err(RunError::OtherConfig { path });
     }
     let owner = directory.own()?;
+    let group = options.processes.clone();
     match go_on(registry, directory.clone(), owner, options) {
         Err(error @ (RunError::Complete { .. } | RunError::Lost { .. })) => {
+            announce(&group, First::IsDone)?;
             let mut result = result_of(&directory);
             if let RunError::Lost { lost } = &error {
                 tracing::warn!("{error}");
@@ -103,6 +106,8 @@ fn go_on(
 ) -> Result<Gone, RunError> {
     let on = |finished: Finished| Gone::On(Box::new(finished));
     let loaded = registry.load_kept(&directory.config(), &[])?;
+    let group = options.processes.clone();
+    check(&group, &loaded.value)?;
     files::remove_half_written(directory.path())?;
     let checkpoints = Checkpoints::new(
         directory.checkpoints(),
@@ -117,9 +122,11 @@ fn go_on(
                 let decisions = directory.decisions();
                 fs::remove_file(&decisions).map_err(RunError::io(&decisions, "remove"))?;
             }
+            announce(&group, First::Begins)?;
             let beat = signs(&loaded.value, options.quiet, &options.progress, SETTING_UP);
             let prepared = Prepared::new(registry, &loaded, None)?;
             drop(beat);
+            agree(&group, &loaded, &prepared.data)?;
             let launched = prepared.launch(&loaded, directory, owner, options, Begin::New);
             return launched.map(on);
         }
@@ -154,10 +161,19 @@ fn go_on(
              put a copy of the file back, and resume"
         );
     }
+    announce(
+        &group,
+        if finished {
+            First::IsDone
+        } else {
+            First::GoesOn
+        },
+    )?;
     let beat = signs(&loaded.value, options.quiet, &options.progress, SETTING_UP);
     let prepared = Prepared::new(registry, &loaded, Some(directory.path()))?;
     drop(beat);
     if !finished {
+        agree(&group, &loaded, &prepared.data)?;
         let begin = Begin::Checkpoint(lost);
         return prepared
             .launch(&loaded, directory, owner, options, begin)

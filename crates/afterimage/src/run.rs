@@ -14,8 +14,8 @@ use afterimage_track::{
     Mode, PluginCost, Progress, Report as HtmlReport, Sinks, Subject, TextTable, unitmem_layout,
 };
 use afterimage_train::{
-    Afterimage, Ahead, Checkpoints, Judge, LockStep, NoLoader, RunReport, SslModel, TrainError,
-    ViewFeed,
+    Afterimage, Ahead, Checkpoints, Group, Judge, LockStep, NoLoader, RunReport, SslModel,
+    TrainError, ViewFeed,
 };
 use burn::train::metric::LossMetric;
 use burn::train::renderer::MetricsRenderer;
@@ -38,6 +38,7 @@ use crate::samples;
 use crate::signs::signs;
 use crate::start::keep_layers;
 use crate::summary::{Measured, Summary, Untrained, summary};
+use crate::together::{First, agree, announce, check};
 
 /// How a run is started, apart from its config.
 pub struct Options {
@@ -49,6 +50,8 @@ pub struct Options {
     pub signal: Arc<AtomicUsize>,
     /// Show no progress, whatever the config says.
     pub quiet: bool,
+    /// The processes that compute the run together; one alone unless told.
+    pub processes: Group,
     /// Called once the run directory stands.
     pub started: Box<dyn FnOnce(&RunDir)>,
 }
@@ -84,6 +87,24 @@ pub struct Finished {
 }
 
 impl Finished {
+    /// The end of a run for a process that neither writes nor speaks.
+    fn silent(run: RunDir, outcome: Outcome, report: RunReport) -> Self {
+        Self {
+            outcome,
+            run,
+            summary: String::new(),
+            found: Vec::new(),
+            costs: Vec::new(),
+            earlier: BTreeMap::new(),
+            scalars: report.scalars,
+            disabled_plugins: report.disabled_plugins,
+            lost_records: Vec::new(),
+            error: report.error,
+            steps: report.steps,
+            seconds: report.seconds,
+        }
+    }
+
     /// The exit code of the command line: 0 done, 1 failed, 2 config, 3 done with a plugin
     /// disabled, 4 diverged, 5 done with records lost, 128 + signal after a checkpoint on a signal.
     pub fn exit_code(&self) -> u8 {
@@ -134,12 +155,16 @@ pub fn run(
         .out
         .clone()
         .unwrap_or_else(|| default_directory(loaded));
+    let group = &options.processes;
+    check(group, &loaded.value)?;
+    announce(group, First::Begins)?;
     let beat = signs(&loaded.value, options.quiet, &options.progress, SETTING_UP);
     let prepared = Prepared::new(registry, loaded, None)?;
     drop(beat);
     for note in &prepared.notes {
         tracing::warn!("{note}");
     }
+    agree(group, loaded, &prepared.data)?;
     let (directory, owner) = RunDir::create(path)?;
     if let Some(layers) = &prepared.trained {
         keep_layers(directory.path(), layers)?;
@@ -191,7 +216,12 @@ impl Prepared {
             Begin::Checkpoint(lost) => (true, lost),
         };
         let experiment = &loaded.value;
-        let data_digest = data.digest();
+        let group = options.processes;
+        let writes = group.is_first();
+        let data_digest = match writes {
+            true => data.digest(),
+            false => String::new(),
+        };
         let manifest = |outcome: &str| {
             directory.write_manifest(&Manifest {
                 config_digest: &loaded.digest,
@@ -203,13 +233,17 @@ impl Prepared {
                 probe: None,
             })
         };
-        directory.remove_result()?;
-        manifest("running")?;
-        samples::keep(directory.path(), &data)?;
-        (options.started)(&directory);
-        if !resume {
-            begin_session(&directory, &loaded.resolved);
+        if writes {
+            directory.remove_result()?;
+            manifest("running")?;
+            samples::keep(directory.path(), &data)?;
+            (options.started)(&directory);
+            if !resume {
+                begin_session(&directory, &loaded.resolved);
+            }
         }
+        // Nobody goes on before the directory stands.
+        group.exchange("the start of training", &[])?;
 
         let training_device = device.clone().autodiff();
         let ahead = Ahead {
@@ -256,12 +290,7 @@ impl Prepared {
             .image_sides(sides)
             .without_units(kept, masks)
             .rebuild(move |model| Learner::new(model, optimizer.init(), StepScheduler::from(again)))
-            .sinks(move |resume_step| {
-                let mut sinks = open_sinks(&run_path, resume_step, &sites);
-                sinks.add_trackers(&trackers, &subject, resume_step);
-                sinks
-            })
-            .decisions(directory.decisions())
+            .processes(group.clone())
             .checkpoints(
                 Checkpoints::new(
                     directory.checkpoints(),
@@ -273,6 +302,15 @@ impl Prepared {
             )
             .signal(options.signal)
             .warn_above(experiment.overhead.warn);
+        if writes {
+            afterimage = afterimage
+                .sinks(move |resume_step| {
+                    let mut sinks = open_sinks(&run_path, resume_step, &sites);
+                    sinks.add_trackers(&trackers, &subject, resume_step);
+                    sinks
+                })
+                .decisions(directory.decisions());
+        }
         if experiment.evaluation.every > 0 {
             let of = |split| Arc::new(ViewSource::new(Arc::clone(&data), split, plain.clone()));
             let judge = Judge::new(
@@ -281,14 +319,17 @@ impl Prepared {
                 of(Split::HeldOut),
                 experiment.seed,
                 device.clone(),
-            );
+            )
+            .processes(group.clone());
             afterimage = afterimage.evaluation(experiment.evaluation.every, Box::new(judge), "knn");
         }
         if let Some(sets) = pair {
             afterimage = afterimage.pair(Arc::unwrap_or_clone(sets));
         }
         if let Some(doses) = doses {
-            write_doses(&directory, &doses)?;
+            if writes {
+                write_doses(&directory, &doses)?;
+            }
             afterimage = afterimage.doses(doses);
         }
         for plugin in plugins {
@@ -340,6 +381,9 @@ impl Prepared {
             .outcome
             .clone()
             .unwrap_or_else(|| Outcome::Failed("burn-train did not start the loop".to_owned()));
+        if !writes {
+            return Ok(Finished::silent(directory.clone(), outcome, report));
+        }
         // Before the HTML report, which shows it.
         manifest(&outcome_word(&outcome))?;
         let start = Untrained::of(experiment);

@@ -30,6 +30,11 @@ impl Owner {
         self.0.as_ref().is_none_or(Lock::stands)
     }
 
+    /// Of a process that writes nothing.
+    pub(crate) fn none() -> Self {
+        Self(None)
+    }
+
     /// Gives the directory back for good and leaves no file: nothing will go on in it.
     pub(crate) fn withdraw(self, run: &RunDir) {
         drop(self);
@@ -129,6 +134,11 @@ impl RunDir {
             path: run.path,
             what,
         })
+    }
+
+    /// The directory in which another process of the same run writes.
+    pub(crate) fn of_another(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
     }
 
     /// The directory itself.

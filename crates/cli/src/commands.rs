@@ -11,17 +11,39 @@ use crate::arguments::{Arguments, Command, Run};
 use crate::logging;
 use crate::output::{complain, say};
 use crate::probe::probe;
+use crate::together::Together;
 use crate::value;
 
 /// Runs a command with the plugins of `registry`; its result is the exit code. `program` runs further
 /// commands, where that is not the program of this process.
-pub fn execute(registry: &Registry, arguments: Arguments, program: Option<PathBuf>) -> u8 {
+pub(crate) fn execute(
+    registry: &Registry,
+    arguments: Arguments,
+    program: Option<PathBuf>,
+    together: &Together,
+) -> u8 {
+    if let Some(why) = together.refuses(&arguments.command) {
+        if together.speaks() {
+            complain(&why);
+        }
+        return together.conclude(Err(why), 2);
+    }
     let result = match arguments.command {
         Command::New(arguments) => crate::new::new(registry, &arguments),
         Command::Completions(arguments) => Ok(crate::shell::completions(&arguments)),
         Command::Man { folder } => crate::shell::man(folder.as_deref()),
-        Command::Run(run) => start(registry, &run),
-        Command::Resume { run, json } => go_on(registry, &run, json),
+        Command::Run(run) if !together.group.is_first() => {
+            return follow(together, |options| follow_run(registry, &run, options));
+        }
+        Command::Resume { run, .. } if !together.group.is_first() => {
+            return follow(together, |options| {
+                afterimage::follow_resumed(registry, &run, options)
+            });
+        }
+        Command::Run(run) => return first(together, start(registry, &run, together)),
+        Command::Resume { run, json } => {
+            return first(together, go_on(registry, &run, json, together));
+        }
         Command::Check { configs, sets } => check(registry, &configs, &sets),
         Command::Plugins { name } => plugins(registry, name.as_deref()),
         Command::Schema { sweep, markdown } => schema(registry, sweep, markdown),
@@ -48,19 +70,63 @@ pub fn execute(registry: &Registry, arguments: Arguments, program: Option<PathBu
     })
 }
 
-fn start(registry: &Registry, run: &Run) -> Result<u8, RunError> {
+/// The exit code of the first process of a run, or of the only one.
+fn first(together: &Together, result: Result<Ended, RunError>) -> u8 {
+    let (code, own) = result.unwrap_or_else(|error| {
+        complain(&error.to_string());
+        (error.exit_code(), Err(error.to_string()))
+    });
+    together.conclude(own, code)
+}
+
+/// The exit code of another process of a run.
+fn follow(
+    together: &Together,
+    run: impl FnOnce(Options) -> Result<Option<Finished>, RunError>,
+) -> u8 {
+    let options = afterimage::train::listen().map(|signal| Options {
+        out: None,
+        progress: Box::new(|| Box::new(io::sink())),
+        signal,
+        quiet: true,
+        processes: together.group.clone(),
+        started: Box::new(|_| ()),
+    });
+    let own = match options {
+        Ok(options) => afterimage::ending(&run(options)),
+        Err(error) => Err(error.to_string()),
+    };
+    let code = u8::from(own.is_err());
+    together.conclude(own, code)
+}
+
+fn follow_run(
+    registry: &Registry,
+    run: &Run,
+    options: Options,
+) -> Result<Option<Finished>, RunError> {
+    let loaded = registry.load(&run.config, &run.sets)?;
+    let out = run.out.clone();
+    let out = out.unwrap_or_else(|| afterimage::default_directory(&loaded));
+    afterimage::follow(registry, &loaded, &out, options)
+}
+
+/// The exit code of the first process, and how it tells the others that it ended.
+type Ended = (u8, Result<(), String>);
+
+fn start(registry: &Registry, run: &Run, together: &Together) -> Result<Ended, RunError> {
     let loaded = registry.load(&run.config, &run.sets)?;
     loaded.notes.iter().for_each(|note| complain(note));
     if run.dry_run {
         say(&afterimage::dry_run(registry, &loaded, true)?);
-        return Ok(0);
+        return Ok((0, Ok(())));
     }
     let log = logging::start();
     let out = run
         .out
         .clone()
         .unwrap_or_else(|| afterimage::default_directory(&loaded));
-    let options = options(Some(out.clone()), log, out)?;
+    let options = options(Some(out.clone()), log, out, together)?;
     if !run.resume {
         return Ok(conclude(
             &afterimage::run(registry, &loaded, options)?,
@@ -75,21 +141,32 @@ fn start(registry: &Registry, run: &Run) -> Result<u8, RunError> {
                 say(&format!("{result}\n"));
             }
             let code = result["exit_code"].as_u64();
-            Ok(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(0))
+            let code = code.and_then(|code| u8::try_from(code).ok()).unwrap_or(0);
+            Ok((code, Ok(())))
         }
     }
 }
 
-fn go_on(registry: &Registry, path: &Path, json: bool) -> Result<u8, RunError> {
+fn go_on(
+    registry: &Registry,
+    path: &Path,
+    json: bool,
+    together: &Together,
+) -> Result<Ended, RunError> {
     let log = logging::start();
-    let options = options(None, log, path.to_owned())?;
+    let options = options(None, log, path.to_owned(), together)?;
     Ok(conclude(
         &afterimage::resume(registry, path, options)?,
         json,
     ))
 }
 
-fn options(out: Option<PathBuf>, log: logging::LogFile, run: PathBuf) -> Result<Options, RunError> {
+fn options(
+    out: Option<PathBuf>,
+    log: logging::LogFile,
+    run: PathBuf,
+    together: &Together,
+) -> Result<Options, RunError> {
     let signal = afterimage::train::listen().map_err(|source| RunError::Io {
         path: run,
         verb: "listen for signals in",
@@ -100,6 +177,7 @@ fn options(out: Option<PathBuf>, log: logging::LogFile, run: PathBuf) -> Result<
         progress: Box::new(|| Box::new(io::stderr())),
         signal,
         quiet: false,
+        processes: together.group.clone(),
         started: Box::new(move |directory| {
             // A run without its log is better than no run.
             if let Err(error) = log.open(&directory.log()) {
@@ -109,7 +187,7 @@ fn options(out: Option<PathBuf>, log: logging::LogFile, run: PathBuf) -> Result<
     })
 }
 
-fn conclude(finished: &Finished, json: bool) -> u8 {
+fn conclude(finished: &Finished, json: bool) -> Ended {
     let code = finished.exit_code();
     let run = finished.run.path();
     // Tables are long, and what is to be done about the run is to be seen behind them.
@@ -131,7 +209,11 @@ fn conclude(finished: &Finished, json: bool) -> u8 {
             word(run)
         )),
     }
-    code
+    let failed = match &finished.outcome {
+        Outcome::Failed(error) => Err(error.clone()),
+        _ => Ok(()),
+    };
+    (code, failed)
 }
 
 fn check(registry: &Registry, configs: &[PathBuf], sets: &[String]) -> Result<u8, RunError> {

@@ -34,6 +34,7 @@ mod shell;
 mod source;
 mod sweep;
 mod sweep_left;
+mod together;
 mod value;
 mod value_learner;
 
@@ -48,6 +49,7 @@ use clap::FromArgMatches as _;
 
 use crate::arguments::Arguments;
 use crate::output::complain;
+use crate::together::Together;
 
 /// Runs the command line of this process with the plugins of `registry`.
 ///
@@ -58,7 +60,7 @@ pub fn main(registry: &Registry) -> ExitCode {
         words: std::env::args_os().collect(),
         program: None,
     };
-    ExitCode::from(call.run(registry))
+    ExitCode::from(together::run(call, registry))
 }
 
 /// A call of the command by a program that is not the command alone, as an interpreter that has it as a
@@ -75,6 +77,10 @@ pub struct Call {
 impl Call {
     /// Runs the command with the plugins of `registry`; the result is the exit code.
     pub fn run(self, registry: &Registry) -> u8 {
+        self.run_in(registry, &Together::default())
+    }
+
+    fn run_in(self, registry: &Registry, together: &Together) -> u8 {
         output::remember(&self.words);
         let parsed = help::command()
             .try_get_matches_from(&self.words)
@@ -83,10 +89,16 @@ impl Call {
                 parsed.map_err(|error| error.format(&mut help::command()))
             });
         match parsed {
-            Ok(arguments) => output::ended(commands::execute(registry, arguments, self.program)),
+            Ok(arguments) => {
+                let code = commands::execute(registry, arguments, self.program, together);
+                output::ended(code)
+            }
             Err(error) => {
                 // Help and version are no mistakes; a wrong flag is one in what the user configured.
                 let code = if error.use_stderr() { 2 } else { 0 };
+                if !together.group.is_first() {
+                    return code;
+                }
                 // The message shows what was typed, and a terminal would obey some of it.
                 let obeyed =
                     |word: &OsString| matches!(visible(&word.to_string_lossy()), Cow::Owned(_));

@@ -11,6 +11,7 @@ use crate::byol::Byol;
 use crate::dino::Dino;
 use crate::mae::Mae;
 use crate::objective::{Objective, ObjectiveBatch, ObjectiveOutput};
+use crate::shards::Shard;
 use crate::sim_siam::SimSiam;
 use crate::simclr::SimClr;
 use crate::supervised::Supervised;
@@ -96,6 +97,14 @@ impl Objective for AnyObjective {
 
     fn compare(&self, compared: Tensor<2>) -> Option<(Tensor<1>, Tensor<1>)> {
         within!(self, objective => objective.compare(compared))
+    }
+
+    fn gathered(&self, shard: Shard) -> Option<Tensor<2>> {
+        within!(self, objective => objective.gathered(shard))
+    }
+
+    fn gather(&self, shard: Shard, value: Tensor<2>) {
+        within!(self, objective => objective.gather(shard, value));
     }
 
     fn after_step(self, encoder: &AnyEncoder) -> Self {

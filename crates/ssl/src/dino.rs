@@ -12,7 +12,7 @@ use crate::dino_head::DinoHead;
 use crate::error::{Rules, SslError};
 use crate::objective::{LocalViews, Objective, ObjectiveBatch, ObjectiveOutput, RunFacts};
 use crate::ramp;
-use crate::shards::mean_of;
+use crate::shards::{Shard, mean_of};
 use crate::state::{Gathered, Steps, untrained};
 
 /// Global views of a sample: G.
@@ -234,6 +234,14 @@ impl Objective for Dino {
         let scores = self.head.forward(seen, self.frozen(step));
         let scores = log_softmax(scores.div_scalar(self.config.student_temperature), 1);
         ObjectiveOutput::mean_of(embeddings, cross_entropy(told, scores))
+    }
+
+    fn gathered(&self, shard: Shard) -> Option<Tensor<2>> {
+        self.told.of(shard)
+    }
+
+    fn gather(&self, shard: Shard, value: Tensor<2>) {
+        self.told.put_of(shard, value);
     }
 
     fn after_step(self, encoder: &AnyEncoder) -> Self {

@@ -43,6 +43,17 @@ pub trait Objective: Module {
         None
     }
 
+    /// What the forward pass over `shard` gathered for the update after the step, where it gathers any.
+    fn gathered(&self, shard: Shard) -> Option<Tensor<2>> {
+        let _ = shard;
+        None
+    }
+
+    /// Keeps what the forward pass over `shard` [`gathered`](Self::gathered) in another process.
+    fn gather(&self, shard: Shard, value: Tensor<2>) {
+        let _ = (shard, value);
+    }
+
     /// The objective after an optimizer step that left the encoder as `encoder`.
     fn after_step(self, encoder: &AnyEncoder) -> Self {
         let _ = encoder;

@@ -89,6 +89,15 @@ impl<T> Gathered<T> {
         held.get_or_insert_default().insert(shard.index, value);
     }
 
+    /// The value of a shard, if it had a forward pass.
+    pub(crate) fn of(&self, shard: Shard) -> Option<T>
+    where
+        T: Clone,
+    {
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.as_ref()?.get(&shard.index).cloned()
+    }
+
     /// The values in the order of the shards; none if there was no forward pass.
     pub(crate) fn take_all(&self) -> Option<Vec<T>> {
         Some(self.take()?.into_values().collect())

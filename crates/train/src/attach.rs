@@ -18,6 +18,7 @@ use crate::driver::{Driver, Opaque, Open};
 use crate::evaluate::Evaluator;
 use crate::feed::Feed;
 use crate::hooked::HookedModel;
+use crate::processes::Group;
 use crate::records::{Always, Records};
 use crate::strategy::HookedStrategy;
 use crate::surgery::Rebuild;
@@ -82,6 +83,7 @@ pub(crate) struct Parts<M: LearnerModel> {
     pub(crate) sides: Option<[usize; 2]>,
     pub(crate) batch_size: usize,
     pub(crate) shards: Shards,
+    pub(crate) group: Group,
     pub(crate) seed: u64,
     pub(crate) config: String,
     pub(crate) plugins: Vec<Attached>,
@@ -152,6 +154,7 @@ impl<M: LearnerModel> Afterimage<M> {
                 sides: None,
                 batch_size: batch_size.max(1),
                 shards: Shards::default(),
+                group: Group::default(),
                 seed: 0,
                 config: String::new(),
                 plugins: Vec::new(),
@@ -265,6 +268,14 @@ impl<M: LearnerModel> Afterimage<M> {
     /// their size and leave two samples to each.
     pub fn shards(mut self, shards: Shards) -> Self {
         self.parts.shards = shards;
+        self
+    }
+
+    /// The processes that share out the shards of each batch; all of them run the same training on the
+    /// same samples. The number of shards is to be a multiple of theirs. Give sinks, decisions and progress
+    /// to the first alone; checkpoints are written by it, and to be given to all.
+    pub fn processes(mut self, group: Group) -> Self {
+        self.parts.group = group;
         self
     }
 

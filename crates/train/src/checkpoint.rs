@@ -287,9 +287,9 @@ impl Checkpoints {
         read(path, Some(&self.config)).map(|checkpoint| checkpoint.state)
     }
 
-    /// Reads the last checkpoint that is whole; later ones that are damaged are set aside.
-    pub(crate) fn read_last(&self) -> Result<Checkpoint, TrainError> {
-        read(&self.recover()?, Some(&self.config))
+    /// Reads the checkpoint at `path`.
+    pub(crate) fn read(&self, path: &Path) -> Result<Checkpoint, TrainError> {
+        read(path, Some(&self.config))
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 ///
 /// Both texts are resolved configs: one `key = value` a line, below `[table]` and `[[array]]`
 /// headers.
-pub(crate) fn difference(was: &str, is: &str) -> String {
+pub fn difference(was: &str, is: &str) -> String {
     let (was, is) = (values(was), values(is));
     let mut words: Vec<String> = Vec::new();
     for (key, value) in &is {

@@ -113,6 +113,9 @@ pub enum TrainError {
         /// Batch size.
         batch: usize,
     },
+    /// Another process of the run failed, or is elsewhere in the program.
+    #[error("{0}")]
+    Processes(String),
     /// The loop was attached in a way that cannot work.
     #[error("{0}")]
     Attach(String),

@@ -125,6 +125,25 @@ pub trait HookedModel: LearnerModel {
         None
     }
 
+    /// burn-train's output for a shard with this mean loss `[1]` that another process computed; none for
+    /// a model whose runs are not shared out among processes.
+    fn output_of(&self, loss: Tensor<1>) -> Option<<Self as TrainStep>::Output> {
+        let _ = loss;
+        None
+    }
+
+    /// What the forward pass over a shard left in the model for the update after the step, beside
+    /// gradients and running statistics of norms.
+    fn left(&self, shard: Shard) -> Vec<Tensor<2>> {
+        let _ = shard;
+        Vec::new()
+    }
+
+    /// Leaves in the model what the forward pass over a shard [`left`](Self::left) in another process.
+    fn leave(&self, shard: Shard, left: Vec<Tensor<2>>) {
+        let _ = (shard, left);
+    }
+
     /// Loss of each sample `[B]` and mean loss `[1]` of what a forward pass showed as
     /// [`Forward::compared`], for shards that compare their samples with all of the batch; none for a
     /// loss that compares nothing.

@@ -8,12 +8,14 @@ use afterimage_hooks::{
     TapPlan, WantedOutputs,
 };
 use afterimage_model::Masks;
+use afterimage_ssl::Shard;
 use burn::module::{Module, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 
 use crate::error::TrainError;
 use crate::gradients::PathGradients;
+use crate::processes::Group;
 
 /// What a step hands to the loop before the update.
 pub(crate) struct Gradiented<O> {
@@ -43,6 +45,8 @@ pub(crate) struct Inside<'s> {
     /// Whether a loss that compares samples compares all of the batch, and not those of a shard.
     pub(crate) all_negatives: bool,
     pub(crate) device: &'s Device,
+    /// The processes that share out the shards.
+    pub(crate) group: &'s Group,
 }
 
 /// What a forward pass over the batch shows.
@@ -69,6 +73,12 @@ impl Inside<'_> {
     /// The taps that are on in this step.
     pub(crate) fn taps(&self) -> TapPlan {
         self.hooks.taps(&self.clock, &self.run.sites)
+    }
+
+    /// The shards that this process computes.
+    pub(crate) fn own_shards(&self) -> impl ExactSizeIterator<Item = Shard> + use<> {
+        let of = self.shards;
+        self.group.share(of).map(move |index| Shard { index, of })
     }
 
     pub(crate) fn forward_done(&mut self, shown: &Shown) -> Result<Wanted, TrainError> {

@@ -9,10 +9,11 @@ use afterimage_hooks::{Clock, Fault, ModelView, SampleId};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-use crate::embed::{embed, embed_with_scores};
+use crate::embed::embed_with_scores;
 use crate::evaluate::Evaluator;
 use crate::knn::{Embeddings, accuracy};
 use crate::linear_probe::LinearProbe;
+use crate::processes::Group;
 
 /// Settings of the evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -52,6 +53,7 @@ pub struct Judge {
     held_out: Arc<ViewSource>,
     seed: u64,
     device: Device,
+    group: Group,
 }
 
 impl Judge {
@@ -76,7 +78,13 @@ impl Judge {
             held_out,
             seed,
             device,
+            group: Group::default(),
         }
+    }
+
+    /// The processes that share out its forward passes.
+    pub fn processes(self, group: Group) -> Self {
+        Self { group, ..self }
     }
 
     fn embed(
@@ -87,7 +95,8 @@ impl Judge {
     ) -> Result<(Embeddings, Vec<u32>), Fault> {
         let labels = source.images().labels();
         let ids = balanced(labels, source.images().classes().len(), limit);
-        let embeddings = embed(model, source, &ids, self.config.batch_size, &self.device)?;
+        let (size, device) = (self.config.batch_size, &self.device);
+        let (embeddings, _) = embed_with_scores(model, source, &ids, size, device, &self.group)?;
         let labels = ids.iter().map(|id| labels[id.0 as usize]).collect();
         Ok((embeddings, labels))
     }
@@ -136,7 +145,9 @@ impl Judge {
         let labels = self.held_out.images().labels();
         let ids: Vec<SampleId> = (0..labels.len() as u32).map(SampleId).collect();
         let size = self.config.batch_size;
-        let (queries, scores) = embed_with_scores(model, &self.held_out, &ids, size, &self.device)?;
+        let (held_out, device) = (&self.held_out, &self.device);
+        let (queries, scores) =
+            embed_with_scores(model, held_out, &ids, size, device, &self.group)?;
         let mut figures = BTreeMap::new();
         if let Some(scores) = scores {
             figures.insert("accuracy".to_owned(), named_rightly(&scores, labels));

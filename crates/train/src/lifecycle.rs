@@ -14,7 +14,7 @@ use burn::store::ModuleRecord;
 use burn::tensor::{Bytes, Device};
 use burn::train::{EventProcessorTraining, Learner, LearnerEvent, LearnerModel};
 
-use crate::attach::Parts;
+use crate::attach::{Parts, Saving};
 use crate::canonical::{self, parameter_ids};
 use crate::checkpoint::{Checkpoint, LoopState, MODEL, Shape};
 use crate::driver::parameters;
@@ -151,7 +151,9 @@ impl<M: LearnerModel> Training<M> {
         self.hooks = Hooks::new(plugins, &self.host(), &mut self.desk.resources)
             .map_err(TrainError::Plugins)?;
         self.warn_of_cadences();
-        if let Some(saving) = &self.parts.saving {
+        if let Some(saving) = &self.parts.saving
+            && self.parts.group.is_first()
+        {
             saving.checkpoints.prepare()?;
         }
         let resume = self.resume()?;
@@ -195,9 +197,9 @@ impl<M: LearnerModel> Training<M> {
         let Some(saving) = self.parts.saving.as_ref().filter(|saving| saving.resume) else {
             return Ok(None);
         };
-        let checkpoint = saving.checkpoints.read_last()?;
+        let (folder, checkpoint) = self.chosen(saving)?;
         // Training goes on from numbers alone; what diverged stays so.
-        let record = saving.checkpoints.last()?.join(MODEL);
+        let record = folder.join(MODEL);
         check_record(checkpoint.learner.model.clone(), &record)?;
         self.reshape(checkpoint.shape)?;
         load_learner(&mut self.learner, checkpoint.learner)?;
@@ -213,6 +215,23 @@ impl<M: LearnerModel> Training<M> {
         Ok(Some(self.state.clock.step))
     }
 
+    /// The last checkpoint that is whole, as the first process finds it, with its folder.
+    fn chosen(&self, saving: &Saving) -> Result<(PathBuf, Checkpoint), TrainError> {
+        let group = &self.parts.group;
+        let chosen = match group.is_first() {
+            true => Some(saving.checkpoints.recover()?),
+            false => None,
+        };
+        let name = chosen.as_ref().and_then(|folder| folder.file_name());
+        let name = name.unwrap_or_default().as_encoded_bytes();
+        let told = group.exchange("the checkpoint to go on from", name)?;
+        let name = told.first().map_or(&[][..], Vec::as_slice);
+        let name = String::from_utf8_lossy(name).into_owned();
+        let folder = chosen.unwrap_or_else(|| saving.checkpoints.folder.join(name));
+        let checkpoint = saving.checkpoints.read(&folder)?;
+        Ok((folder, checkpoint))
+    }
+
     /// The folder that holds the checkpoints and the records, if checkpoints are on.
     fn run_folder(&self) -> Option<PathBuf> {
         let saving = self.parts.saving.as_ref()?;
@@ -221,6 +240,11 @@ impl<M: LearnerModel> Training<M> {
 
     /// Writes a checkpoint, if checkpoints are on.
     pub(crate) fn save(&mut self) -> Result<(), TrainError> {
+        if !self.parts.group.is_first() {
+            // As the one that writes: it merges the running statistics of norms.
+            drop(self.learner.model().valid());
+            return Ok(());
+        }
         self.sinks.flush();
         let Clock { epoch, step, .. } = self.state.clock;
         // A book that cannot be kept tells of losses later, and is none itself.

@@ -150,6 +150,11 @@ impl SslModel {
         }
     }
 
+    fn objectives(&self) -> impl Iterator<Item = &AnyObjective> {
+        let reference = self.reference.iter();
+        std::iter::once(&self.objective).chain(reference.map(|reference| &reference.objective))
+    }
+
     /// The model after an optimizer step: the objective moves what no gradient moves.
     fn after_step(self) -> Self {
         let Self {
@@ -250,6 +255,24 @@ impl HookedModel for SslModel {
         Some(SslOutput {
             loss: mean_of(losses.collect()),
         })
+    }
+
+    fn output_of(&self, loss: Tensor<1>) -> Option<SslOutput> {
+        Some(SslOutput { loss })
+    }
+
+    fn left(&self, shard: Shard) -> Vec<Tensor<2>> {
+        let objectives = self.objectives();
+        objectives
+            .filter_map(|objective| objective.gathered(shard))
+            .collect()
+    }
+
+    fn leave(&self, shard: Shard, left: Vec<Tensor<2>>) {
+        // An encoder and its reference have the same objective: both leave something, or none does.
+        for (objective, value) in self.objectives().zip(left) {
+            objective.gather(shard, value);
+        }
     }
 
     fn compare(&self, compared: Tensor<2>) -> Option<(Tensor<1>, Tensor<1>)> {

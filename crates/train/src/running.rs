@@ -10,7 +10,7 @@ use burn::tensor::Tensor;
 /// Each shard of a batch updates them from where they stood before the step; after the step they have
 /// moved by the mean of what the shards moved them by. So they hang on the shards alone, and not on who
 /// computed which of them, and where no norm moves them they stay as they are, to the bit.
-pub(crate) struct Running(Vec<Tensor<1>>);
+pub(crate) struct Running(pub(crate) Vec<Tensor<1>>);
 
 impl Running {
     /// Those of `model`; updates that wait to be merged are merged.

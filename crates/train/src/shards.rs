@@ -4,15 +4,15 @@
 use afterimage_hooks::random::{RandomKey, Stream};
 use afterimage_hooks::{LossWrites, Readings};
 use afterimage_model::Taps;
-use afterimage_ssl::{Shard, Tree, joined, mean_of};
-use burn::module::{Module, ModuleVisitor, Param};
+use afterimage_ssl::Shard;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn::train::{LearnerModel, TrainStep};
 
 use crate::attach::Parts;
 use crate::error::TrainError;
-use crate::hooked::{Forward, HookedModel, ReferenceLoss};
+use crate::gathering::{Gathering, sum};
+use crate::hooked::{HookedModel, ReferenceLoss};
 use crate::inside::{Gradiented, Inside, Losses, Shown, Wanted};
 use crate::loss::weigh;
 use crate::pull::{Pull, Seen};
@@ -24,7 +24,7 @@ type Output<M> = <M as TrainStep>::Output;
 
 /// What a pass over the shards is for.
 #[derive(Clone, Copy)]
-enum Aim<'p> {
+pub(crate) enum Aim<'p> {
     /// To show the batch.
     Look,
     /// The gradient of the mean over the shards of their losses.
@@ -70,14 +70,14 @@ pub(crate) fn step<M: HookedModel>(
 }
 
 /// What a pass over all shards gave, as of one batch and off every graph.
-struct Pass<O> {
-    shown: Shown,
+pub(crate) struct Pass<O> {
+    pub(crate) shown: Shown,
     /// What the encoder under study and its reference compare across the batch, where it is asked for.
-    compared: [Option<Tensor<2>>; 2],
-    losses: Losses,
-    gradients: GradientsParams,
-    saliency: Readings,
-    outputs: Vec<O>,
+    pub(crate) compared: [Option<Tensor<2>>; 2],
+    pub(crate) losses: Losses,
+    pub(crate) gradients: GradientsParams,
+    pub(crate) saliency: Readings,
+    pub(crate) outputs: Vec<O>,
 }
 
 impl<O> Pass<O> {
@@ -107,7 +107,9 @@ fn over_shards<M: HookedModel>(
 ) -> Result<Pass<Output<M>>, TrainError> {
     let plan = inside.taps();
     let mut parts = Gathering::default();
-    for shard in Shard::all(inside.shards) {
+    let shards = inside.own_shards();
+    let own = shards.len();
+    for shard in shards {
         let key = RandomKey::new(inside.run.seed, Stream::Device).step(inside.clock.step);
         inside.device.seed(key.view(shard.index as u32).bits());
         let mut taps = Taps::new(&plan).with_masks(inside.masks);
@@ -115,7 +117,7 @@ fn over_shards<M: HookedModel>(
         let forward = model.forward(part, &mut taps);
         parts.running.push(Running::of(model));
         start.put_into(model);
-        let own = weigh(
+        let studied = weigh(
             forward.loss.clone(),
             forward.per_sample.as_ref(),
             inside.weights.map(|weights| shard.of_samples(weights)),
@@ -128,20 +130,20 @@ fn over_shards<M: HookedModel>(
             Aim::Look => None,
             Aim::Learn => {
                 let joint = match &reference {
-                    Some(theirs) => own.clone() + theirs.clone(),
-                    None => own.clone(),
+                    Some(theirs) => studied.clone() + theirs.clone(),
+                    None => studied.clone(),
                 };
                 Some(joint.div_scalar(shard.of as f64))
             }
             Aim::Follow(pull) => Some(pull.through(shard, &forward, inside)?),
         };
-        parts.show(forward, own, reference, &taps);
+        parts.show(forward, studied, reference, &taps);
         match root {
             Some(root) => {
                 let mut raw = root.backward();
                 parts.saliency.push(taps.saliency(&raw));
                 let gradients = GradientsParams::from_module(&mut raw, model);
-                parts.gradients.push(gradients, |a, b| sum(model, a, b));
+                parts.learn(model, gradients, inside, own);
             }
             None => {
                 drop(taps);
@@ -149,96 +151,15 @@ fn over_shards<M: HookedModel>(
             }
         }
     }
+    if !inside.group.is_alone() {
+        parts = parts.of_all(model, inside, &aim)?;
+    }
     // A look leaves no trace: the pass behind it starts where it did.
     if !matches!(aim, Aim::Look) {
         let running = std::mem::take(&mut parts.running);
         start.moved(running).put_into(model);
     }
     Ok(parts.joined(model, inside))
-}
-
-/// What was gathered of the shards so far.
-struct Gathering<O> {
-    embeddings: Vec<Tensor<2>>,
-    per_sample: Vec<Tensor<1>>,
-    logits: Vec<Tensor<2>>,
-    compared: [Vec<Tensor<2>>; 2],
-    readings: Vec<Readings>,
-    saliency: Vec<Readings>,
-    own: Vec<Tensor<1>>,
-    reference: Vec<Tensor<1>>,
-    outputs: Vec<O>,
-    gradients: Tree<GradientsParams>,
-    running: Vec<Running>,
-}
-
-impl<O> Default for Gathering<O> {
-    fn default() -> Self {
-        Self {
-            embeddings: Vec::new(),
-            per_sample: Vec::new(),
-            logits: Vec::new(),
-            compared: [Vec::new(), Vec::new()],
-            readings: Vec::new(),
-            saliency: Vec::new(),
-            own: Vec::new(),
-            reference: Vec::new(),
-            outputs: Vec::new(),
-            gradients: Tree::default(),
-            running: Vec::new(),
-        }
-    }
-}
-
-impl<O> Gathering<O> {
-    /// Takes what a forward pass showed off its graph.
-    fn show(
-        &mut self,
-        forward: Forward<O>,
-        own: Tensor<1>,
-        reference: Option<Tensor<1>>,
-        taps: &Taps,
-    ) {
-        let rows = |rows: Option<Tensor<2>>| rows.map(Tensor::without_autodiff);
-        self.embeddings.extend(rows(forward.embeddings));
-        self.logits.extend(rows(forward.logits));
-        let losses = forward.per_sample.map(Tensor::without_autodiff);
-        self.per_sample.extend(losses);
-        self.compared[0].extend(rows(forward.compared));
-        let theirs = forward.reference.and_then(|theirs| theirs.compared);
-        self.compared[1].extend(rows(theirs));
-        self.readings.push(taps.readings());
-        self.own.push(own.without_autodiff());
-        let reference = reference.map(Tensor::without_autodiff);
-        self.reference.extend(reference);
-        self.outputs.push(forward.output);
-    }
-
-    fn joined<M: HookedModel>(self, model: &M, inside: &Inside<'_>) -> Pass<O> {
-        let views = inside.run.views;
-        let rows = |shards: Vec<Tensor<2>>| (!shards.is_empty()).then(|| joined(shards, views));
-        let on_device = |rows: Option<Tensor<2>>| rows.map(Tensor::from_inner);
-        let losses = (!self.per_sample.is_empty()).then(|| joined(self.per_sample, 1));
-        Pass {
-            shown: Shown {
-                embeddings: on_device(rows(self.embeddings)),
-                per_sample: losses.map(Tensor::from_inner),
-                logits: on_device(rows(self.logits)),
-                readings: Readings::joined(self.readings, |shards| joined(shards, views)),
-            },
-            compared: self.compared.map(rows),
-            losses: Losses {
-                own: mean_of(self.own),
-                reference: (!self.reference.is_empty()).then(|| mean_of(self.reference)),
-            },
-            gradients: self
-                .gradients
-                .sum(|a, b| sum(model, a, b))
-                .unwrap_or_default(),
-            saliency: Readings::joined(self.saliency, |shards| joined(shards, views)),
-            outputs: self.outputs,
-        }
-    }
 }
 
 impl ReferenceLoss {
@@ -263,6 +184,9 @@ impl<M: LearnerModel> Parts<M> {
     /// Whether the batches can be cut as they are to be.
     pub(crate) fn check_shards(&self) -> Result<(), TrainError> {
         let (count, batch) = (self.shards.count, self.batch_size);
+        self.group
+            .check_shards(count, batch)
+            .map_err(TrainError::Attach)?;
         let problem = if count == 1 {
             return Ok(());
         } else if count == 0 || batch % count != 0 || batch / count < 2 {
@@ -284,33 +208,10 @@ impl<M: LearnerModel> Parts<M> {
     }
 }
 
-fn cuts_nothing() -> TrainError {
+pub(crate) fn cuts_nothing() -> TrainError {
     TrainError::Attach(
         "this model does not cut its batches into shards; give it `HookedModel::shard` and \
          `HookedModel::join`, or train on batches in one piece"
             .to_owned(),
     )
-}
-
-/// The sum of two gradients of `model`.
-fn sum<M: Module>(model: &M, into: GradientsParams, from: GradientsParams) -> GradientsParams {
-    struct Sum {
-        into: GradientsParams,
-        from: GradientsParams,
-    }
-    impl ModuleVisitor for Sum {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let Some(more) = self.from.remove::<D>(param.id) else {
-                return;
-            };
-            let sum = match self.into.remove::<D>(param.id) {
-                Some(gradient) => gradient + more,
-                None => more,
-            };
-            self.into.register(param.id, sum);
-        }
-    }
-    let mut both = Sum { into, from };
-    model.visit(&mut both);
-    both.into
 }

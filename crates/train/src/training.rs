@@ -271,6 +271,7 @@ impl<M: LearnerModel> Training<M> {
                 shards: self.parts.shards.count,
                 all_negatives: self.parts.shards.negatives == Negatives::All,
                 device: &self.device,
+                group: &self.parts.group,
             },
         )?;
         drop(model);
@@ -419,7 +420,7 @@ impl<M: LearnerModel> Training<M> {
 
     /// Looks for signals and burn-train's interrupter after a step.
     fn watch(&mut self) -> Result<(), TrainError> {
-        let signal = self.parts.signal.load(Ordering::Relaxed);
+        let signal = self.agreed_signal()?;
         if signal != 0 && self.stop.is_none() {
             self.stop = Some(Outcome::Interrupted(signal.to_string()));
         }
@@ -439,6 +440,19 @@ impl<M: LearnerModel> Training<M> {
             self.save()?;
         }
         Ok(())
+    }
+
+    /// The number of a signal that any process received, 0 for none.
+    fn agreed_signal(&self) -> Result<usize, TrainError> {
+        let own = self.parts.signal.load(Ordering::Relaxed);
+        let group = &self.parts.group;
+        if group.is_alone() {
+            return Ok(own);
+        }
+        let purpose = format!("the end of step {}", self.state.clock.step);
+        let told = [u8::try_from(own).unwrap_or(u8::MAX)];
+        let all = group.exchange(&purpose, &told)?;
+        Ok(all.into_iter().flatten().max().map_or(0, usize::from))
     }
 
     fn diverge(&mut self) -> Result<(), TrainError> {

@@ -1,0 +1,101 @@
+//! The command in several processes at once, as `mpirun` and `srun` start it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use afterimage::Registry;
+use afterimage::train::Group;
+
+use crate::Call;
+use crate::arguments::Command;
+use crate::output::complain;
+
+/// The processes that a command was started in.
+#[derive(Default)]
+pub(crate) struct Together {
+    pub(crate) group: Group,
+    /// Why they cannot work together, where they cannot; and whether this process is to say so.
+    refusal: Option<(String, bool)>,
+}
+
+/// Runs the command in this process and with those that were started with it.
+pub(crate) fn run(call: Call, registry: &Registry) -> u8 {
+    let joined = match afterimage_mpi::join() {
+        Ok(None) => return call.run(registry),
+        Ok(Some(joined)) => joined,
+        Err(error) => {
+            let first = afterimage_mpi::launched().is_none_or(|launch| launch.rank == 0);
+            let together = Together {
+                group: Group::default(),
+                refusal: Some((error.to_string(), first)),
+            };
+            return call.run_in(registry, &together);
+        }
+    };
+    let together = Together {
+        group: joined.group.clone(),
+        refusal: None,
+    };
+    let ended = catch_unwind(AssertUnwindSafe(|| {
+        let code = call.run_in(registry, &together);
+        // One that never came to its command, as with a wrong flag, has not told the others.
+        let own = match code {
+            0 => Ok(()),
+            _ => Err(format!("it ended with exit code {code}")),
+        };
+        together.conclude(own, code)
+    }));
+    let (rank, size) = (together.group.rank(), together.group.size());
+    drop(together);
+    match ended {
+        Ok(code) => {
+            joined.leave();
+            // The first process's code is that of the job.
+            if rank == 0 { code } else { 0 }
+        }
+        Err(_) => {
+            complain(&format!(
+                "process {rank} of {size} cannot go on and ends all others; the last checkpoint is good, and \
+                 any number of processes can go on from it"
+            ));
+            joined.abort(101)
+        }
+    }
+}
+
+impl Together {
+    /// Why `command` does not start in these processes, if it does not.
+    pub(crate) fn refuses(&self, command: &Command) -> Option<String> {
+        let shared = match command {
+            Command::Run(run) => !run.dry_run,
+            Command::Resume { .. } => true,
+            _ => false,
+        };
+        if shared {
+            return self.refusal.as_ref().map(|(why, _)| why.clone());
+        }
+        (!self.group.is_alone()).then(|| {
+            format!(
+                "{} processes can share out `run` and `resume` alone; start this command in one",
+                self.group.size()
+            )
+        })
+    }
+
+    /// Whether this process speaks for all.
+    pub(crate) fn speaks(&self) -> bool {
+        let says = self.refusal.as_ref().is_none_or(|(_, first)| *first);
+        self.group.is_first() && says
+    }
+
+    /// The exit code of this process, which ended as `own` says with `code`; says how others failed.
+    pub(crate) fn conclude(&self, own: Result<(), String>, code: u8) -> u8 {
+        let news = self.group.conclude(own);
+        if self.speaks() {
+            news.iter().for_each(|text| complain(text));
+        }
+        match news.is_empty() {
+            true => code,
+            false => code.max(1),
+        }
+    }
+}

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Runs that several processes of Open MPI compute together, killed and gone on with: ci_mpi.sh
+#
+# Builds the program with the feature `mpi`. Installs Open MPI and libclang from Debian's packages if they
+# are missing, which needs root and a reachable mirror; where they cannot be had, this fails and says so.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+packages=(libopenmpi-dev openmpi-bin libclang-dev)
+if ! dpkg -s "${packages[@]}" >/dev/null 2>&1; then
+    log=$(mktemp)
+    export DEBIAN_FRONTEND=noninteractive
+    if ! { apt-get update -qq && apt-get install -y -qq --no-install-recommends "${packages[@]}"; } >"$log" 2>&1; then
+        cat "$log" >&2
+        echo "Open MPI could not be installed; no processes, no test of them" >&2
+        exit 1
+    fi
+    rm -f "$log"
+fi
+
+target=${CARGO_TARGET_DIR:-target}
+cargo clippy -p afterimage-mpi -p afterimage-cli --features afterimage-cli/mpi -- -D warnings
+cargo build --release -p afterimage-cli --features mpi
+scripts/processes.py --binary "$target/release/afterimage"
