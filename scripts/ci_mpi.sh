@@ -19,6 +19,7 @@ if ! dpkg -s "${packages[@]}" >/dev/null 2>&1; then
 fi
 
 target=${CARGO_TARGET_DIR:-target}
-cargo clippy -p afterimage-mpi -p afterimage-cli --features afterimage-cli/mpi -- -D warnings
-cargo build --release -p afterimage-cli --features mpi
+# As the other checks build: another choice of packages would build burn once more.
+cargo clippy --workspace --all-targets --features afterimage-cli/mpi -- -D warnings
+cargo test --workspace --release --features afterimage-cli/mpi --test processes
 scripts/processes.py --binary "$target/release/afterimage"
