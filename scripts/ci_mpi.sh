@@ -19,6 +19,7 @@ if ! dpkg -s "${packages[@]}" >/dev/null 2>&1; then
 fi
 
 target=${CARGO_TARGET_DIR:-target}
-cargo clippy -p afterimage-mpi -p afterimage-cli --features afterimage-cli/mpi -- -D warnings
+# The whole workspace, so that what was checked without the feature is not checked again.
+cargo clippy --workspace --all-targets --features afterimage-cli/mpi -- -D warnings
 cargo build --release -p afterimage-cli --features mpi
 scripts/processes.py --binary "$target/release/afterimage"
