@@ -8,7 +8,7 @@ mod run;
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use run::kill::{start, wait};

@@ -134,7 +134,7 @@ impl Group {
         Ok(all)
     }
 
-    /// Tells the others how this process ended; gives how others failed, where that is news to it.
+    /// Tells the others how this process ended; gives how others failed, if it did not fail itself.
     ///
     /// Every process calls it once at its end, unless it stops all of them.
     pub fn conclude(&self, own: Result<(), String>) -> Vec<String> {
@@ -144,12 +144,17 @@ impl Group {
         if shared.over.replace(true) {
             return Vec::new();
         }
+        let well = own.is_ok();
         let message = match own {
             Ok(()) => vec![ENDED],
             Err(text) => [&[FAILED][..], text.as_bytes()].concat(),
         };
         let all = shared.processes.gather(&message);
-        self.problems(&all, None)
+        // Most often the others failed of the same, and one error is told.
+        match well {
+            true => self.problems(&all, None),
+            false => Vec::new(),
+        }
     }
 
     /// What the others say, where it is not what a process says at `purpose`, or at its end.
@@ -253,6 +258,8 @@ mod tests {
         assert!(beside(b"\x02").conclude(Ok(())).is_empty());
         let told = beside(b"\x01out of memory").conclude(Ok(()));
         assert_eq!(told, ["process 0 of 2 failed: out of memory"]);
+        let told = beside(b"\x01no such file").conclude(Err("no such file".to_owned()));
+        assert!(told.is_empty(), "one error is told");
     }
 
     #[test]
