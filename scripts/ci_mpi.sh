@@ -19,13 +19,7 @@ if ! dpkg -s "${packages[@]}" >/dev/null 2>&1; then
 fi
 
 target=${CARGO_TARGET_DIR:-target}
-<<<<<<< HEAD
 # As the other checks build: another choice of packages would build burn once more.
 cargo clippy --workspace --all-targets --features afterimage-cli/mpi -- -D warnings
 cargo test --workspace --release --features afterimage-cli/mpi --test processes
-=======
-# The whole workspace, so that what was checked without the feature is not checked again.
-cargo clippy --workspace --all-targets --features afterimage-cli/mpi -- -D warnings
-cargo build --release -p afterimage-cli --features mpi
->>>>>>> 5c7b257
 scripts/processes.py --binary "$target/release/afterimage"
