@@ -219,12 +219,3 @@ fn values_on_the_encoder_are_the_same_on_any_number_of_threads() {
         assert_same(&ends(&valued), &ends(&out), threads);
     }
 }
-
-#[test]
-fn in_run_values_without_a_classifier_switch_the_plugin_off() {
-    let place = Place::new();
-    let text = TINY.to_owned() + "\n[[plugins]]\nkind = \"dynamics\"\nvalidation = 8\n";
-    let run = place.run("run", &text, 3);
-    let log = std::fs::read_to_string(run.join("decisions.jsonl")).unwrap();
-    assert!(log.contains("validation = 0"), "{log}");
-}
