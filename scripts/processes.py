@@ -78,7 +78,7 @@ def arguments():
 
 
 def configs(folder):
-    tiny = (ROOT / "crates/cli/tests/configs/tiny.toml").read_text().replace("epochs = 3", "epochs = 4")
+    tiny = (ROOT / "crates/testkit/src/tiny.toml").read_text().replace("epochs = 3", "epochs = 4")
     texts = {
         "acting": tiny + CUT + ACTS,
         "pair": tiny + CUT + PAIR,
@@ -126,8 +126,11 @@ def kill_one(command, run, beyond):
             break
         time.sleep(0.01)
     victims = members(launcher.pid) if launcher.poll() is None else []
-    if victims:
-        os.kill(victims[-1], signal.SIGKILL)
+    try:
+        if victims:
+            os.kill(victims[-1], signal.SIGKILL)
+    except ProcessLookupError:
+        victims = []
     said = launcher.communicate(timeout=120)[1]
     return said if victims and launcher.returncode != 0 else None
 

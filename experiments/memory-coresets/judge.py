@@ -69,7 +69,11 @@ def line(name, values, better=None):
 
 def main():
     folder = Path(sys.argv[1])
-    done = [s for s in range(1, 6) if (folder / "trials" / f"subset,oracle,seed={s}" / "report.html").exists()]
+    parts = ["whole", *(f"subset,{arm}" for arm in ("random", *ARMS))]
+    done = [
+        seed for seed in range(1, 6)
+        if all((folder / "trials" / f"{part},seed={seed}" / "report.html").exists() for part in parts)
+    ]
     if not done:
         sys.exit(f"{folder}: no seed of which all arms are done")
     seeds = [read(folder, seed) for seed in done]

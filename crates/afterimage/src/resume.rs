@@ -117,16 +117,17 @@ fn go_on(
     let last = match checkpoints.recover() {
         Ok(last) => last,
         Err(TrainError::NoCheckpoint { .. }) => {
-            files::discard(directory.path())?;
-            if directory.decisions().exists() {
-                let decisions = directory.decisions();
-                fs::remove_file(&decisions).map_err(RunError::io(&decisions, "remove"))?;
-            }
             announce(&group, First::Begins)?;
             let beat = signs(&loaded.value, options.quiet, &options.progress, SETTING_UP);
             let prepared = Prepared::new(registry, &loaded, None)?;
             drop(beat);
             agree(&group, &loaded, &prepared.data)?;
+            // Behind the agreement: a start that the others refuse removes nothing.
+            files::discard(directory.path())?;
+            if directory.decisions().exists() {
+                let decisions = directory.decisions();
+                fs::remove_file(&decisions).map_err(RunError::io(&decisions, "remove"))?;
+            }
             let launched = prepared.launch(&loaded, directory, owner, options, Begin::New);
             return launched.map(on);
         }

@@ -77,7 +77,7 @@ pub struct Call {
 impl Call {
     /// Runs the command with the plugins of `registry`; the result is the exit code.
     pub fn run(self, registry: &Registry) -> u8 {
-        self.run_in(registry, &Together::default())
+        self.run_in(registry, &Together::unjoined())
     }
 
     fn run_in(self, registry: &Registry, together: &Together) -> u8 {

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use afterimage::Registry;
 use afterimage::train::Group;
+use afterimage_mpi::MpiError;
 
 use crate::Call;
 use crate::arguments::Command;
@@ -22,14 +23,7 @@ pub(crate) fn run(call: Call, registry: &Registry) -> u8 {
     let joined = match afterimage_mpi::join() {
         Ok(None) => return call.run(registry),
         Ok(Some(joined)) => joined,
-        Err(error) => {
-            let first = afterimage_mpi::launched().is_none_or(|launch| launch.rank == 0);
-            let together = Together {
-                group: Group::default(),
-                refusal: Some((error.to_string(), first)),
-            };
-            return call.run_in(registry, &together);
-        }
+        Err(error) => return call.run_in(registry, &Together::refused(&error)),
     };
     let together = Together {
         group: joined.group.clone(),
@@ -54,8 +48,8 @@ pub(crate) fn run(call: Call, registry: &Registry) -> u8 {
         }
         Err(_) => {
             complain(&format!(
-                "process {rank} of {size} cannot go on and ends all others; the last checkpoint is good, and \
-                 any number of processes can go on from it"
+                "process {rank} of {size} cannot go on and ends all others; where the run has a checkpoint it is \
+                 good, and any number of processes can go on from it"
             ));
             joined.abort(101)
         }
@@ -63,6 +57,25 @@ pub(crate) fn run(call: Call, registry: &Registry) -> u8 {
 }
 
 impl Together {
+    /// A program that does not join others: copies of a run that were started together are refused.
+    pub(crate) fn unjoined() -> Self {
+        match afterimage_mpi::launched() {
+            None => Self::default(),
+            Some(launch) => Self::refused(&MpiError::NotBuilt {
+                by: launch.by,
+                count: launch.count,
+            }),
+        }
+    }
+
+    fn refused(error: &MpiError) -> Self {
+        let first = afterimage_mpi::launched().is_none_or(|launch| launch.rank == 0);
+        Self {
+            group: Group::default(),
+            refusal: Some((error.to_string(), first)),
+        }
+    }
+
     /// Why `command` does not start in these processes, if it does not.
     pub(crate) fn refuses(&self, command: &Command) -> Option<String> {
         let shared = match command {

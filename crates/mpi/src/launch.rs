@@ -30,6 +30,10 @@ fn from(variable: impl Fn(&str) -> Option<String>) -> Option<Launch> {
             return (count > 1).then_some(Launch { by, count, rank });
         }
     }
+    // A step with a terminal is somebody's shell: what is started in it is started once.
+    if variable("SLURM_PTY_PORT").is_some() {
+        return None;
+    }
     let count = number("SLURM_STEP_NUM_TASKS")?;
     let rank = number("SLURM_PROCID")?;
     let by = "srun";
@@ -80,6 +84,12 @@ mod tests {
             ("SLURM_JOB_ID", "7"),
         ];
         assert_eq!(of(&batch), None);
+        let shell = [
+            ("SLURM_STEP_NUM_TASKS", "4"),
+            ("SLURM_PROCID", "0"),
+            ("SLURM_PTY_PORT", "40123"),
+        ];
+        assert_eq!(of(&shell), None);
         // A process that one of several starts for itself has their variables and `mpirun -n 1`'s size.
         let within = [
             ("OMPI_COMM_WORLD_SIZE", "1"),

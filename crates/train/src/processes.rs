@@ -144,36 +144,46 @@ impl Group {
         if shared.over.replace(true) {
             return Vec::new();
         }
-        let well = own.is_ok();
         let message = match own {
             Ok(()) => vec![ENDED],
             Err(text) => [&[FAILED][..], text.as_bytes()].concat(),
         };
-        let all = shared.processes.gather(&message);
-        // Most often the others failed of the same, and one error is told.
-        match well {
-            true => self.problems(&all, None),
-            false => Vec::new(),
+        let mut all = shared.processes.gather(&message);
+        if message.first() == Some(&FAILED) {
+            // Most often the others failed of the same, and one error is told.
+            for other in all.iter_mut().filter(|other| **other == message) {
+                *other = vec![ENDED];
+            }
+            return self.failures(&all);
         }
+        self.problems(&all, None)
     }
 
-    /// What the others say, where it is not what a process says at `purpose`, or at its end.
-    fn problems(&self, all: &[Vec<u8>], purpose: Option<&str>) -> Vec<String> {
+    /// How others failed.
+    fn failures(&self, all: &[Vec<u8>]) -> Vec<String> {
         let size = self.size();
-        let others = all.iter().enumerate();
-        let others = others.filter(|(rank, _)| *rank != self.rank());
-        let failed: Vec<String> = others
-            .clone()
+        self.others(all)
             .filter_map(|(rank, message)| {
                 let text = message.strip_prefix(&[FAILED])?;
                 let text = String::from_utf8_lossy(text);
                 Some(format!("process {rank} of {size} failed: {text}"))
             })
-            .collect();
+            .collect()
+    }
+
+    /// What the others say, with their ranks.
+    fn others<'a>(&self, all: &'a [Vec<u8>]) -> impl Iterator<Item = (usize, &'a Vec<u8>)> {
+        let own = self.rank();
+        all.iter().enumerate().filter(move |(rank, _)| *rank != own)
+    }
+
+    /// What the others say, where it is not what a process says at `purpose`, or at its end.
+    fn problems(&self, all: &[Vec<u8>], purpose: Option<&str>) -> Vec<String> {
+        let failed = self.failures(all);
         if !failed.is_empty() {
             return failed;
         }
-        let apart = others.filter_map(|(rank, message)| {
+        let apart = self.others(all).filter_map(|(rank, message)| {
             let theirs = at(message);
             (theirs.as_deref() != purpose).then(|| {
                 let own = purpose.unwrap_or("its end");
@@ -260,6 +270,10 @@ mod tests {
         assert_eq!(told, ["process 0 of 2 failed: out of memory"]);
         let told = beside(b"\x01no such file").conclude(Err("no such file".to_owned()));
         assert!(told.is_empty(), "one error is told");
+        let told = beside(b"\x01no such file").conclude(Err("out of memory".to_owned()));
+        assert_eq!(told, ["process 0 of 2 failed: no such file"]);
+        let told = beside(b"\x00\x06step 2").conclude(Err("out of memory".to_owned()));
+        assert!(told.is_empty(), "its own error says why");
     }
 
     #[test]

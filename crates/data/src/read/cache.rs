@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use afterimage_files::{Partial, read_below};
+use afterimage_files::{Partial, PartialError, read_below};
 use sha2::{Digest, Sha256};
 
 use crate::catalogue::{Container, Parts};
@@ -26,18 +26,21 @@ pub(super) struct Cache {
 }
 
 impl Cache {
-    /// Begins the cache `place`.
-    pub(super) fn create(place: &Path) -> Result<Self, DataError> {
-        let partial = Partial::beside(place)
-            .map_err(|error| DataError::config("data.cache", error.to_string()))?;
+    /// Begins the cache `place`; none where another process writes it just now, or just did.
+    pub(super) fn create(place: &Path) -> Result<Option<Self>, DataError> {
+        let partial = match Partial::beside(place) {
+            Ok(partial) => partial,
+            Err(PartialError::Held { .. } | PartialError::Full { .. }) => return Ok(None),
+            Err(error) => return Err(DataError::config("data.cache", error.to_string())),
+        };
         let path = partial.path().join(IMAGES);
         let file = File::create(&path).map_err(|error| DataError::read(&path, error))?;
-        Ok(Self {
+        Ok(Some(Self {
             partial,
             images: BufWriter::with_capacity(1 << 20, file),
             ends: Vec::new(),
             end: 0,
-        })
+        }))
     }
 
     /// Adds an image.
@@ -132,14 +135,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_that_is_taken_is_told_under_the_key_and_without_a_flag() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("x"), "taken").unwrap();
-        let told = Cache::create(folder.path()).err().unwrap().to_string();
+    fn a_place_without_a_name_is_told_under_the_key_and_without_a_flag() {
+        let told = Cache::create(Path::new("..")).err().unwrap().to_string();
         assert!(told.starts_with("data.cache: "), "{told}");
         assert!(
-            told.contains("choose another place") && !told.contains("--"),
+            told.contains("name a folder inside") && !told.contains("--"),
             "{told}"
         );
+    }
+
+    #[test]
+    fn what_another_writes_or_wrote_is_left_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("cache");
+        let first = Cache::create(&place).unwrap();
+        assert!(first.is_some());
+        assert!(Cache::create(&place).unwrap().is_none());
+        first.unwrap().finish().unwrap();
+        assert!(Cache::create(&place).unwrap().is_none());
     }
 }

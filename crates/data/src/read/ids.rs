@@ -18,6 +18,8 @@ struct Ids {
     /// Where each stands.
     places: Vec<u64>,
     unit: Unit,
+    /// Whether all of them are names, as in a table of samples: a file may be called `12`.
+    names: bool,
 }
 
 /// What tells where an id stands.
@@ -58,7 +60,7 @@ pub(super) fn numbers<'a>(
     let mut names: BTreeMap<&str, usize> = BTreeMap::new();
     for at in 0..ids.places.len() {
         let id = ids.texts.get(at).unwrap_or_default();
-        let number = number(id);
+        let number = number(id).filter(|_| !ids.names);
         if number.is_none()
             && let Some(before) = names.insert(id, at)
         {
@@ -199,6 +201,7 @@ impl Ids {
         let header = reader.headers().map_err(|error| wrong(error.to_string()))?;
         let columns = Columns::find(header.iter()).map_err(wrong)?;
         let mut ids = Self::new(Unit::Byte);
+        ids.names = columns.are_names();
         for record in reader.records() {
             let record = record.map_err(|error| wrong(error.to_string()))?;
             let start = record.position().map_or(0, csv::Position::byte);
@@ -233,6 +236,7 @@ impl Ids {
             taken.map_err(unread)?;
         }
         let mut ids = Self::new(Unit::Row);
+        ids.names = columns.are_names();
         for row in 0..parquet.rows {
             let cell = |at: usize| read.get(&at).and_then(|cells| cells.get(row));
             match columns.id(|at| cell(at).unwrap_or_default()) {
@@ -288,6 +292,10 @@ impl Columns {
             Self::Id(id) => vec![*id],
             Self::Samples(columns) => columns.to_vec(),
         }
+    }
+
+    fn are_names(&self) -> bool {
+        matches!(self, Self::Samples(_))
     }
 
     /// The id of a row; none for a row that means nothing.

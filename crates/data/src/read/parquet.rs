@@ -3,6 +3,7 @@
 
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use afterimage_files::open_input;
 use afterimage_table::{Cell, FileError, Number, Parquet};
@@ -34,6 +35,9 @@ const LABEL: &str = "label";
 
 /// Bytes at the end of a shard that tell it from others: what it holds where.
 const FOOTER: u64 = 1 << 16;
+
+/// Between two looks whether another process has written a cache.
+const WAIT: Duration = Duration::from_millis(200);
 
 impl Columns<'_> {
     /// Reads labels and encoded images, or those of the cache.
@@ -204,7 +208,12 @@ impl Columns<'_> {
             .collect();
         let place = dir.join(name);
         let rows = shards.iter().map(|shard| shard.parquet.rows).sum();
-        if !place.exists() {
+        while !place.exists() {
+            let Some(mut cache) = Cache::create(&place)? else {
+                // A run beside this one, or another process of it, writes the same.
+                std::thread::sleep(WAIT);
+                continue;
+            };
             tracing::warn!(
                 "writing the encoded images of {} Parquet files, about {} MiB, to {}; later runs find them \
                  there",
@@ -212,7 +221,6 @@ impl Columns<'_> {
                 size.div_ceil(1 << 20),
                 place.display()
             );
-            let mut cache = Cache::create(&place)?;
             for shard in shards {
                 shard.images(|image| cache.push(image))?;
             }
