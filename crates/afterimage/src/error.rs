@@ -33,6 +33,12 @@ pub enum RunError {
          put them back, or begin a new run"
     )]
     OtherImages,
+    /// Images whose pixels or labels are no longer those that a run began with.
+    #[error(
+        "data: pixels or labels of some images are not those that the run began with (`data_sha256` in its \
+         manifest.json); put them back, or begin a new run"
+    )]
+    OtherPixels,
     /// A first config that cannot be written.
     #[error("{what}: {reason}")]
     New {

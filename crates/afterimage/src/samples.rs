@@ -106,18 +106,23 @@ fn skipped(data: &DataSet) -> String {
     text
 }
 
-/// Refuses to go on with the run `run` where its images stay in their files and its ids would mean
-/// other samples now. Images of the same names that are others are told.
+/// Refuses to go on with the run `run` where its ids would mean other samples now. Images that stay in their
+/// files and have the same names, but other sizes or first bytes, are told.
 pub(crate) fn unchanged(run: &Path, data: &DataSet) -> Result<(), RunError> {
+    let differs = data_digest(run).is_some_and(|kept| kept != data.digest());
     if data.digest_covers().is_none() {
-        return Ok(());
+        // The digest is of every pixel and label, in their order.
+        return match differs {
+            true => Err(RunError::OtherPixels),
+            false => Ok(()),
+        };
     }
     match below(run, files::SAMPLES) {
         Ok(path) if read_table(&path)? != table(data) => return Err(RunError::OtherImages),
         Err(error) if !error.is_missing() => return Err(error.into()),
         _ => {}
     }
-    if data_digest(run).is_some_and(|kept| kept != data.digest()) {
+    if differs {
         tracing::warn!(
             "data: sizes or first bytes of some images are others than when the run began; what was done \
              before saw them as they were"

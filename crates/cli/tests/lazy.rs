@@ -208,6 +208,34 @@ fn a_run_whose_images_change_says_which_and_goes_on_when_they_are_back() {
 }
 
 #[test]
+fn a_run_in_memory_does_not_go_on_with_other_images() {
+    let place = Place::new();
+    let folder = place.path("photos");
+    write(&folder, &pictures());
+    let text = TINY.replace("epochs = 3", "epochs = 6");
+    let text = with_data(&text, "folder", &folder, "");
+    let straight = place.run("straight", &text, 0);
+    let config = place.path("straight.toml");
+    let out = place.path("stopped");
+    let hit = (0..12u64).any(|_| {
+        let _ = fs::remove_dir_all(&out);
+        killed(&config, &out, EPOCH, Duration::from_millis(5))
+    });
+    assert!(hit, "no run was alive when it was to be killed");
+    let other = folder.join("2/041.pgm");
+    fs::write(&other, picture(1)).unwrap();
+    let manifest = fs::read(out.join("manifest.json")).unwrap();
+    resume(&out).expect(
+        1,
+        &["pixels or labels", "not those that the run began with"],
+    );
+    assert_eq!(fs::read(out.join("manifest.json")).unwrap(), manifest);
+    fs::write(&other, picture(2041)).unwrap();
+    resume(&out).expect(0, &[]);
+    assert_same(&ends(&straight), &ends(&out), "the images are back");
+}
+
+#[test]
 fn skipped_images_are_told_and_named_in_a_file() {
     let place = Place::new();
     let folder = place.path("photos");

@@ -145,6 +145,15 @@ fn ids_that_cannot_be_are_told_with_their_line() {
     );
     fs::write(&table, "id,x\n3,4\n,5\n").unwrap();
     said(&folder(&photos, &table, ""), &["line 3 has no id"]);
+    fs::write(&table, "id,id\n1,2\n").unwrap();
+    said(
+        &folder(&photos, &table, ""),
+        &["two columns have the name \"id\""],
+    );
+    // In a table of samples all are names.
+    let samples = dir.path().join("samples.tsv");
+    fs::write(&samples, "id\tsplit\tfile\tmember\n0\theld_out\t3\t\n").unwrap();
+    said(&folder(&photos, &samples, ""), &["there is no image 3"]);
     fs::write(&table, "id\n3\n\n\n3\n").unwrap();
     said(
         &folder(&photos, &table, ""),

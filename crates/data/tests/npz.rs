@@ -70,6 +70,29 @@ fn told(source: &DataSource) -> (DataSet, Vec<String>) {
 }
 
 #[test]
+fn what_is_no_array_and_classes_that_training_lacks_are_told() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("x.npz");
+    let mut arrays = public(KERAS);
+    arrays[3].1 = npy("|u1", "(3, 1)", &[2, 5, 5]);
+    let mut zip = zip::ZipWriter::new(fs::File::create(&path).unwrap());
+    let options = SimpleFileOptions::default().compression_method(Stored);
+    for (name, content) in &arrays {
+        zip.start_file(format!("{name}.npy"), options).unwrap();
+        zip.write_all(content).unwrap();
+    }
+    zip.start_file("x_train", options).unwrap();
+    zip.finish().unwrap();
+    let (_, notes) = told(&of(&path, ""));
+    for words in [
+        "that are not used: x_train",
+        "2 of the held-out images are of classes",
+    ] {
+        assert!(notes.iter().any(|note| note.contains(words)), "{notes:?}");
+    }
+}
+
+#[test]
 fn stored_and_compressed_arrays_of_public_sets_are_those_that_were_written() {
     let dir = TempDir::new().unwrap();
     let [stored, packed] = ["stored.npz", "packed.npz"].map(|name| dir.path().join(name));

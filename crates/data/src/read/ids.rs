@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use afterimage_files::plain;
-use afterimage_table::{Cell, FileError, Parquet, TextFile, foreign, line_at};
+use afterimage_table::{Cell, FileError, Kind, Parquet, TextFile, foreign, line_at};
 
 use crate::dataset::grouped;
 use crate::error::DataError;
@@ -227,6 +227,18 @@ impl Ids {
         parquet.check_size(columns.all().len()).map_err(unread)?;
         let mut read: BTreeMap<usize, NameList> = BTreeMap::new();
         for at in columns.all() {
+            let column = &parquet.columns[at];
+            let what = match column.kind {
+                Kind::Date(_) => "dates",
+                Kind::Number if column.truth => "truths",
+                _ => "",
+            };
+            if !what.is_empty() {
+                return Err(wrong(format!(
+                    "column {:?} holds {what}; an id is a name or a number of an image",
+                    column.name
+                )));
+            }
             let cells = read.entry(at).or_default();
             let taken = parquet.read(at, |cell| match cell {
                 Cell::Number(number) => cells.push(&number.text(false)),
@@ -274,6 +286,13 @@ impl Columns {
     fn find<'a>(names: impl Iterator<Item = &'a str>) -> Result<Self, String> {
         let names: Vec<&str> = names.map(str::trim).collect();
         let place = |wanted: &str| names.iter().position(|name| *name == wanted);
+        for wanted in ["id", "split", "file", "member"] {
+            if names.iter().filter(|name| **name == wanted).count() > 1 {
+                return Err(format!(
+                    "two columns have the name \"{wanted}\"; remove or rename one of them"
+                ));
+            }
+        }
         if let (Some(split), Some(file), Some(member)) =
             (place("split"), place("file"), place("member"))
         {

@@ -1,6 +1,6 @@
 //! A data set of images that stay in their files: splits, classes, and what there is to tell.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -139,6 +139,7 @@ pub(super) fn assemble(
             }
         }
     };
+    notes.extend(strangers(&data));
     // Number, id and label of each.
     memory += 12 * total as u64;
     notes.push(format!(
@@ -150,6 +151,30 @@ pub(super) fn assemble(
         OnBad::Stop => Ok(data),
         OnBad::Skip => data.decodable(notes),
     }
+}
+
+/// What is to be said where held-out images have classes that no training image has.
+fn strangers(data: &DataSet) -> Option<String> {
+    let known: BTreeSet<u32> = data.train.labels().iter().copied().collect();
+    let labels = data.held_out.labels().iter();
+    let strange: Vec<u32> = labels
+        .filter(|label| !known.contains(label))
+        .copied()
+        .collect();
+    let classes: BTreeSet<u32> = strange.iter().copied().collect();
+    let first: Vec<&str> = classes
+        .iter()
+        .take(3)
+        .filter_map(|&class| Some(data.held_out.classes().get(class as usize)?.as_str()))
+        .collect();
+    (!strange.is_empty()).then(|| {
+        format!(
+            "{} of the held-out images are of classes that no training image has, such as {}: accuracies count \
+             them as wrong",
+            grouped(strange.len()),
+            first.join(", ")
+        )
+    })
 }
 
 /// Names of all classes, or what does not go together.

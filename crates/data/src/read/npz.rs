@@ -54,15 +54,14 @@ impl Archive<'_> {
         if let Some((images, labels)) = chosen.held_out {
             arrays.extend([Some(images), labels]);
         }
-        let unused: Vec<&str> = zip
-            .names
-            .iter()
-            .map(String::as_str)
+        let unused = zip.names.iter().map(String::as_str);
+        let unused: Vec<&str> = unused
             .filter(|name| !arrays.contains(&Some(*name)))
+            .chain(zip.others.iter().map(String::as_str))
             .collect();
         if !unused.is_empty() {
             notes.push(format!(
-                "arrays of {} that are not used: {}",
+                "arrays and files of {} that are not used: {}",
                 shown(self.file),
                 unused.join(", ")
             ));
@@ -145,6 +144,8 @@ struct Zip<'a> {
     archive: ZipArchive<BufReader<File>>,
     /// Names of the arrays.
     names: Vec<String>,
+    /// Names of what is no array.
+    others: Vec<String>,
 }
 
 /// The images of an array.
@@ -180,15 +181,19 @@ impl<'a> Zip<'a> {
         let archive = catch(|| ZipArchive::new(BufReader::new(file)))
             .ok_or_else(|| damaged("its list of arrays cannot be read"))?
             .map_err(|error| damaged(&error.to_string()))?;
-        let names = archive
-            .file_names()
-            .filter_map(|name| Some(name.ok()?.strip_suffix(NPY)?.to_owned()))
-            .collect();
+        let (mut names, mut others) = (Vec::new(), Vec::new());
+        for name in archive.file_names().flatten() {
+            match name.strip_suffix(NPY) {
+                Some(array) => names.push(array.to_owned()),
+                None => others.push(name.to_string()),
+            }
+        }
         Ok(Self {
             path,
             length,
             archive,
             names,
+            others,
         })
     }
 
