@@ -199,9 +199,12 @@ fn a_setting_that_the_data_refuse_is_told_with_its_line() {
 /// Every config that the project ships.
 fn shipped() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let mut found: Vec<PathBuf> = fs::read_dir(root.join("configs"))
-        .unwrap()
+    let of = |folder: &str| fs::read_dir(root.join(folder)).unwrap();
+    let mut found: Vec<PathBuf> = of("configs")
+        .chain(of("configs/imagenet"))
         .map(|entry| entry.unwrap().path())
+        // What others extend names no encoder.
+        .filter(|path| !path.ends_with("base.toml"))
         .filter(|path| {
             path.extension()
                 .is_some_and(|extension| extension == "toml")

@@ -67,6 +67,11 @@ fn learns_and_resumes(text: &str) {
 }
 
 #[test]
+fn simclr() {
+    learns_and_resumes(&tiny("kind = \"simclr\"", false, true));
+}
+
+#[test]
 fn simsiam() {
     learns_and_resumes(&tiny(
         "kind = \"simsiam\"\npredictor_hidden = 8",

@@ -6,6 +6,7 @@ use afterimage_train::Processes;
 use mpi::Threading;
 use mpi::datatype::PartitionMut;
 use mpi::environment::{Universe, initialize_with_threading, processor_name};
+use mpi::point_to_point::send_receive_into;
 use mpi::topology::SimpleCommunicator;
 use mpi::traits::{Communicator as _, CommunicatorCollectives as _};
 
@@ -85,6 +86,19 @@ impl Processes for World {
             }
         }
         all
+    }
+
+    fn swap(&self, with: usize, own: &[u8]) -> Vec<u8> {
+        let other = self.0.process_at_rank(with as i32);
+        let mut theirs = 0_u64;
+        send_receive_into(&(own.len() as u64), &other, &mut theirs, &other);
+        let mut received = vec![0_u8; theirs as usize];
+        for from in (0..own.len().max(received.len())).step_by(AT_ONCE) {
+            let within = |len: usize| from.min(len)..(from + AT_ONCE).min(len);
+            let (sent, into) = (&own[within(own.len())], within(received.len()));
+            send_receive_into(sent, &other, &mut received[into], &other);
+        }
+        received
     }
 }
 

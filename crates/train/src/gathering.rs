@@ -117,7 +117,13 @@ impl<O> Gathering<O> {
             }
         }
         let tree = std::mem::take(&mut self.gradients);
-        self.apart.extend(tree.sum(|a, b| sum(model, a, b)));
+        let subtree = tree.sum(|a, b| sum(model, a, b));
+        let by_halves = inside.group.size().is_power_of_two();
+        let (halved, whole) = match by_halves {
+            true => (subtree, None),
+            false => (None, subtree),
+        };
+        self.apart.extend(whole);
         let learns = !matches!(aim, Aim::Look);
         let left: Vec<Vec<Tensor<2>>> = match learns {
             true => inside.own_shards().map(|shard| model.left(shard)).collect(),
@@ -145,6 +151,10 @@ impl<O> Gathering<O> {
         }
         for gradients in std::mem::take(&mut all.apart) {
             all.gradients.push(gradients, |a, b| sum(model, a, b));
+        }
+        if let Some(own) = halved {
+            let of_all = added_by_halves(model, own, inside)?;
+            all.gradients.push(of_all, |a, b| sum(model, a, b));
         }
         let outputs = all.plain.iter().map(|loss| model.output_of(loss.clone()));
         all.outputs = outputs.collect::<Option<_>>().ok_or_else(shares_nothing)?;
@@ -234,6 +244,46 @@ impl<O> Gathering<O> {
             outputs: self.outputs,
         }
     }
+}
+
+/// The sum over all processes of their sums over subtrees of the same size: neighbours add theirs, then
+/// pairs of neighbours, as the tree over all shards does.
+///
+/// Each process receives `log₂ P` sums where a gathering of all would bring `P − 1`.
+///
+/// # Errors
+/// A process that could not tell its sum.
+fn added_by_halves<M: Module>(
+    model: &M,
+    own: GradientsParams,
+    inside: &Inside<'_>,
+) -> Result<GradientsParams, TrainError> {
+    let group = inside.group;
+    let mut sum_so_far = Ok(own);
+    for level in 0..group.size().ilog2() {
+        let told = sum_so_far.and_then(|own| {
+            let mut outbox = Outbox::default();
+            outbox.put_gradients(model, &own)?;
+            Ok((own, outbox))
+        });
+        let bytes = told.as_ref().ok().map(|(_, outbox)| &outbox.0[..]);
+        let theirs = group.swap(level, bytes);
+        sum_so_far = told.and_then(|(own, _)| {
+            let theirs = theirs.ok_or_else(no_sum)?;
+            let mut inbox = Inbox::new(&theirs, inside.device);
+            let theirs = inbox.take_gradients(model, &own)?;
+            inbox.end()?;
+            Ok(match group.rank() >> level & 1 {
+                0 => sum(model, own, theirs),
+                _ => sum(model, theirs, own),
+            })
+        });
+    }
+    sum_so_far
+}
+
+fn no_sum() -> TrainError {
+    TrainError::Processes("another process could not add up its gradients".to_owned())
 }
 
 /// The readings of the taps that are on, in an order that all processes know.

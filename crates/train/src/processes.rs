@@ -19,6 +19,9 @@ pub trait Processes {
 
     /// The bytes of all processes, in the order of their ranks; waits until all have called it.
     fn gather(&self, own: &[u8]) -> Vec<Vec<u8>>;
+
+    /// The bytes of process `with`, which calls it with the rank of this one; waits until it has.
+    fn swap(&self, with: usize, own: &[u8]) -> Vec<u8>;
 }
 
 /// The processes of a run; one alone unless told.
@@ -134,6 +137,25 @@ impl Group {
         Ok(all)
     }
 
+    /// What the process across `level` tells: that whose rank differs in this bit alone, of a number of
+    /// processes that is a power of two. Nothing where it has nothing, as this one where `own` is none.
+    ///
+    /// Processes that fail between swaps go through the rest of them with nothing, so that none waits,
+    /// and say why in the next [`exchange`](Self::exchange).
+    pub(crate) fn swap(&self, level: u32, own: Option<&[u8]>) -> Option<Vec<u8>> {
+        let shared = self.0.as_ref().filter(|shared| !shared.over.get())?;
+        let with = self.rank() ^ (1 << level);
+        let message = match own {
+            Some(own) => [&[DATA][..], own].concat(),
+            None => vec![FAILED],
+        };
+        let mut theirs = shared.processes.swap(with, &message);
+        match theirs.first() {
+            Some(&DATA) => Some(theirs.split_off(1)),
+            _ => None,
+        }
+    }
+
     /// Tells the others how this process ended; gives how others failed, if it did not fail itself.
     ///
     /// Every process calls it once at its end, unless it stops all of them.
@@ -228,6 +250,11 @@ mod tests {
         fn gather(&self, own: &[u8]) -> Vec<Vec<u8>> {
             vec![self.0.clone(), own.to_vec()]
         }
+
+        fn swap(&self, with: usize, _own: &[u8]) -> Vec<u8> {
+            assert_eq!(with, 0);
+            self.0.clone()
+        }
     }
 
     fn beside(other: &[u8]) -> Group {
@@ -247,6 +274,14 @@ mod tests {
         assert_eq!(heard, [b"theirs".to_vec(), b"own".to_vec()]);
         let alone = Group::default().exchange("step 1", b"own").unwrap();
         assert_eq!(alone, [b"own".to_vec()]);
+    }
+
+    #[test]
+    fn neighbours_tell_each_other_bytes_or_nothing() {
+        let heard = beside(b"\x00theirs").swap(0, Some(b"own"));
+        assert_eq!(heard, Some(b"theirs".to_vec()));
+        assert_eq!(beside(b"\x01").swap(0, Some(b"own")), None);
+        assert_eq!(Group::default().swap(0, Some(b"own")), None);
     }
 
     #[test]

@@ -28,7 +28,7 @@ macro_rules! files {
 }
 
 /// In the order in which they are told; of an objective the first is its default.
-const FILES: [(&str, &str); 14] = files![
+const FILES: [(&str, &str); 18] = files![
     "simclr-resnet9-clothes",
     "simclr-resnet9-cifar10",
     "simclr-resnet18-cifar10",
@@ -39,9 +39,13 @@ const FILES: [(&str, &str); 14] = files![
     "barlow-twins-resnet18-cifar10",
     "byol-resnet18-cifar10",
     "dino-resnet18-cifar10",
+    "dino-resnet9-cifar10",
+    "dino-resnet34-cifar10",
     "dino-resnet50-cifar10",
     "dino-vit-tiny-cifar10",
+    "dino-vit-base-cifar10",
     "mae-vit-tiny-cifar10",
+    "mae-vit-base-cifar10",
     "supervised-resnet9-cifar10",
 ];
 
