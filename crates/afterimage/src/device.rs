@@ -19,8 +19,8 @@ pub fn available_devices() -> Vec<&'static str> {
     names
 }
 
-/// Opens a device by name: `cpu`, `cuda:N`, `cuda:local` (by the number of this process among those on
-/// its machine) or `wgpu`.
+/// Opens a device by name: `cpu`, `cuda:N`, `cuda:local` (by the place of this trial among those of its sweep
+/// that run at a time, or the number of this process among those on its machine) or `wgpu`.
 ///
 /// # Errors
 /// A name that is none, or a device that this program was not compiled for.
@@ -44,10 +44,11 @@ pub fn open_device(name: &str) -> Result<Device, RunError> {
     }
 }
 
-/// The number of this process among those that were started with it on this machine; 0 where it was
-/// started alone.
+/// The number of this process among those that were started with it on this machine, as trials of a sweep or
+/// for one run; 0 where it was started alone.
 fn local_rank(variable: impl Fn(&str) -> Option<String>) -> usize {
     [
+        "AFTERIMAGE_PLACE",
         "OMPI_COMM_WORLD_LOCAL_RANK",
         "MPI_LOCALRANKID",
         "SLURM_LOCALID",
@@ -115,6 +116,16 @@ mod tests {
         }
         let slurm = |name: &str| (name == "SLURM_LOCALID").then(|| "3".to_owned());
         assert_eq!((local_rank(slurm), local_rank(|_| None)), (3, 0));
+        // A sweep in a job of Slurm: its trials inherit the job's variables.
+        let trial = |name: &str| {
+            let value = match name {
+                "AFTERIMAGE_PLACE" => "1",
+                "SLURM_LOCALID" => "0",
+                _ => return None,
+            };
+            Some(value.to_owned())
+        };
+        assert_eq!(local_rank(trial), 1);
         if !cfg!(feature = "cuda") {
             let local = open_device("cuda:local").map(|_| ()).unwrap_err();
             assert!(local.to_string().contains("--features cuda"), "{local}");

@@ -22,7 +22,8 @@ pub struct Experiment {
     /// Seed of every random choice; default 0.
     #[serde(default)]
     pub seed: u64,
-    /// `cpu`, `cuda:N`, `cuda:local` (the number of the process on its machine) or `wgpu`; default `cpu`.
+    /// `cpu`, `cuda:N`, `cuda:local` (the number of the process on its machine, or the place of the trial in its
+    /// sweep) or `wgpu`; default `cpu`.
     #[serde(default = "default_device")]
     pub device: String,
     /// Passes over the training images.

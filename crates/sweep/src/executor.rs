@@ -38,6 +38,9 @@ pub enum Handle {
         pid: u32,
         /// When it was started, in ticks since the machine was, where the system tells.
         started: Option<u64>,
+        /// Its place among those that run at a time, from 0, and so the GPU that `cuda:local` gives it.
+        #[serde(default)]
+        place: usize,
     },
     /// A task of a job array.
     Slurm {

@@ -21,8 +21,11 @@ pub struct Local {
     folder: Folder,
     program: Program,
     jobs: usize,
-    running: BTreeMap<String, Running>,
+    running: BTreeMap<String, (usize, Running)>,
 }
+
+/// The variable that tells a trial its place among those that run at a time.
+const PLACE: &str = "AFTERIMAGE_PLACE";
 
 #[derive(Debug)]
 enum Running {
@@ -43,7 +46,14 @@ impl Local {
         }
     }
 
-    fn spawn(&self, task: &Task) -> Result<Child, SweepError> {
+    /// The first place that no trial has.
+    fn free(&self) -> usize {
+        let mut places = 0..;
+        let taken = |place: &usize| self.running.values().any(|(other, _)| other == place);
+        places.find(|place| !taken(place)).unwrap_or_default()
+    }
+
+    fn spawn(&self, task: &Task, place: usize) -> Result<Child, SweepError> {
         let create = |kind: &str| {
             let path = self.folder.log(&task.trial, task.attempt, kind);
             let open = OpenOptions::new().create(true).append(true).open(&path);
@@ -69,6 +79,7 @@ impl Local {
             .stdin(Stdio::null())
             .stdout(out)
             .stderr(err)
+            .env(PLACE, place.to_string())
             // Not the terminal's: Ctrl-C is for the sweep, which then tells its trials once.
             .process_group(0);
         if std::env::var_os("RAYON_NUM_THREADS").is_none() {
@@ -113,13 +124,16 @@ impl Executor for Local {
     fn start(&mut self, _: &str, tasks: &[Task]) -> Result<Vec<Handle>, SweepError> {
         let mut handles = Vec::new();
         for task in tasks {
-            let child = self.spawn(task)?;
+            let place = self.free();
+            let child = self.spawn(task, place)?;
             let pid = child.id();
             handles.push(Handle::Local {
                 pid,
                 started: process::started(pid),
+                place,
             });
-            self.running.insert(task.trial.clone(), Running::Own(child));
+            let running = (place, Running::Own(child));
+            self.running.insert(task.trial.clone(), running);
         }
         Ok(handles)
     }
@@ -135,15 +149,21 @@ impl Executor for Local {
             None => Found::Never,
             Some((_, false)) => Found::Over(Ended::with(None)),
             Some((file, true)) => {
-                let known = match handle {
+                let (known, place) = match handle {
                     // The number may be another process's by now.
-                    Some(Handle::Local { pid, started }) if process::started(*pid) == *started => {
-                        Some(*pid)
-                    }
-                    _ => process::with_argument(&self.folder.run(&task.trial)),
+                    Some(Handle::Local {
+                        pid,
+                        started,
+                        place,
+                    }) if process::started(*pid) == *started => (Some(*pid), *place),
+                    // A sweep that was killed before it wrote the handle: where it is, is not known.
+                    _ => (
+                        process::with_argument(&self.folder.run(&task.trial)),
+                        self.free(),
+                    ),
                 };
-                self.running
-                    .insert(task.trial.clone(), Running::Orphan(file, known));
+                let running = (place, Running::Orphan(file, known));
+                self.running.insert(task.trial.clone(), running);
                 Found::Running
             }
         })
@@ -151,7 +171,7 @@ impl Executor for Local {
 
     fn over(&mut self) -> Result<Vec<(String, Ended)>, SweepError> {
         let mut over = Vec::new();
-        for (trial, running) in &mut self.running {
+        for (trial, (_, running)) in &mut self.running {
             let ended = match running {
                 Running::Own(child) => match child.try_wait() {
                     Ok(Some(status)) => {
@@ -175,7 +195,7 @@ impl Executor for Local {
     }
 
     fn stop(&mut self, trial: &str) -> Result<(), SweepError> {
-        match self.running.get(trial) {
+        match self.running.get(trial).map(|(_, running)| running) {
             Some(Running::Own(child)) => process::ask_to_end(child.id()),
             Some(Running::Orphan(_, Some(pid))) => process::ask_to_end(*pid),
             // Its process is not known: it is let run to its end.

@@ -219,7 +219,7 @@ fn running(trial: &str, standing: &Standing, folder: &Folder) -> Option<Running>
     }
     let launch = standing.launch.as_ref()?;
     let gone = match &launch.handle {
-        Some(Handle::Local { pid, started }) => process::started(*pid) != *started,
+        Some(Handle::Local { pid, started, .. }) => process::started(*pid) != *started,
         Some(Handle::Slurm { .. }) | None => false,
     };
     let epochs = read_text(&folder.config(trial), SMALL)

@@ -303,6 +303,34 @@ fn successive_halving_stops_those_that_fall_behind() {
 }
 
 #[test]
+fn trials_of_one_time_have_places_of_their_own() {
+    let rig = Rig::new(BASE, &grid("seeds = [1, 2]\n"));
+    assert_eq!(rig.run(2).unwrap(), Ending::Complete);
+    let mut at = std::collections::BTreeMap::new();
+    for entry in rig.entries() {
+        match entry {
+            Entry::Running {
+                trial,
+                handle: Handle::Local { place, .. },
+                ..
+            } => {
+                assert!(place < 2, "{trial} has place {place} of two");
+                assert!(
+                    !at.values().any(|other| *other == place),
+                    "{trial} shares its place"
+                );
+                assert_eq!(rig.text(&trial, "place").trim(), place.to_string());
+                at.insert(trial, place);
+            }
+            Entry::End { trial, .. } => {
+                at.remove(&trial);
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
 fn a_program_that_is_not_there_is_named() {
     let rig = Rig::new(BASE, &grid(""));
     fs::remove_file(rig.program()).unwrap();

@@ -118,6 +118,7 @@ get() { sed -n "s/^$1 = //p" "$config"; }
 mkdir -p "$out"
 mkdir "$out/busy" 2>/dev/null || echo clash >>"$out/clashes"
 cp "$config" "$out/config.toml"
+echo "$AFTERIMAGE_PLACE" >"$out/place"
 echo $$ >>"$out/starts"
 rm -f "$out/result.json"
 from=$(get from | tr -d '"') gate=$(get gate | tr -d '"')
