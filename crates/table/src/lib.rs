@@ -83,6 +83,14 @@ impl Number {
         }
     }
 
+    /// The nearest double-precision number.
+    pub fn double(self) -> f64 {
+        match self {
+            Number::Real(number) => number,
+            Number::Whole(number) => number as f64,
+        }
+    }
+
     /// The nearest single-precision number.
     pub fn single(self) -> f32 {
         match self {

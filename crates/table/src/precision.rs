@@ -90,10 +90,7 @@ impl Precision {
         }
         let exact = exact();
         if sampled {
-            let number = match exact {
-                Number::Real(number) => number,
-                Number::Whole(number) => number as f64,
-            };
+            let number = exact.double();
             self.sample.push(number);
             if number.fract() != 0.0 {
                 self.whole = Whole::No;

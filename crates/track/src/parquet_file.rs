@@ -1,17 +1,15 @@
 //! Tables as Parquet files, without arrow.
 
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
 use afterimage_files::LARGE;
 use afterimage_hooks::{Column, Table};
+use afterimage_table::{Cell, FileError, Kind, Number, Parquet, ParquetColumn};
 use parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
-use parquet::column::reader::ColumnReader;
 use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, FloatType, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
-use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::Type;
 
@@ -171,83 +169,53 @@ fn list_of_floats(name: &str) -> Result<Type, ParquetError> {
 /// Reads a Parquet file of required columns: numbers, integers and UTF-8 text.
 ///
 /// # Errors
-/// A missing or damaged file, or a column with nulls, nesting or another type.
+/// A missing or damaged file, more than half of the machine's memory holds, or a column with nulls, lists or
+/// another type.
 pub fn read_table(path: &Path) -> Result<Table, TrackError> {
-    let file = afterimage_files::open(path, LARGE)?;
-    decode(file).map_err(|error| TrackError::Table {
+    afterimage_files::open(path, LARGE)?;
+    decode(path).map_err(|error| TrackError::Table {
         path: path.to_owned(),
         why: error.to_string(),
     })
 }
 
-fn decode(file: File) -> Result<Table, ParquetError> {
-    let reader = SerializedFileReader::new(file)?;
-    let mut table = Table::default();
-    for group in 0..reader.num_row_groups() {
-        let rows = reader.get_row_group(group)?;
-        for index in 0..rows.num_columns() {
-            let descriptor = rows.metadata().column(index).column_descr_ptr();
-            let name = descriptor.path().string();
-            if descriptor.max_def_level() > 0 || descriptor.max_rep_level() > 0 {
-                return Err(ParquetError::General(format!(
-                    "column `{name}` has nulls or lists"
-                )));
-            }
-            let read = read_column(rows.as_ref(), index, &name)?;
-            match table.columns.get_mut(index) {
-                None => table.columns.push((name, read)),
-                Some((_, column)) => {
-                    append(column, read)
-                        .map_err(|why| ParquetError::General(format!("column `{name}`: {why}")))?;
-                }
-            }
-        }
-    }
-    Ok(table)
+fn decode(path: &Path) -> Result<Table, FileError> {
+    let file = Parquet::open(path)?;
+    file.check_size(file.columns.len())?;
+    let columns = file.columns.iter().enumerate();
+    let columns = columns.map(|(at, column)| Ok((column.name.clone(), read_column(&file, at)?)));
+    Ok(Table {
+        columns: columns.collect::<Result<_, FileError>>()?,
+    })
 }
 
-fn read_column(
-    rows: &dyn RowGroupReader,
-    index: usize,
-    name: &str,
-) -> Result<Column, ParquetError> {
-    let count = usize::try_from(rows.metadata().num_rows()).unwrap_or(0);
-    Ok(match rows.get_column_reader(index)? {
-        ColumnReader::DoubleColumnReader(mut reader) => {
-            let mut values = Vec::with_capacity(count);
-            reader.read_records(count, None, None, &mut values)?;
-            Column::F64(values)
+fn read_column(file: &Parquet, at: usize) -> Result<Column, FileError> {
+    let ParquetColumn {
+        name, kind, whole, ..
+    } = &file.columns[at];
+    let mut column = match kind {
+        Kind::Text => Column::Text(Vec::new()),
+        Kind::Number if *whole => Column::I64(Vec::new()),
+        Kind::Number | Kind::Date(_) => Column::F64(Vec::new()),
+        Kind::List => return Err(FileError::column(name, "it holds lists")),
+        Kind::Unread(kind) => {
+            return Err(FileError::column(name, format!("{kind} are not read")));
         }
-        ColumnReader::FloatColumnReader(mut reader) => {
-            let mut values = Vec::with_capacity(count);
-            reader.read_records(count, None, None, &mut values)?;
-            Column::F64(values.into_iter().map(f64::from).collect())
-        }
-        ColumnReader::Int64ColumnReader(mut reader) => {
-            let mut values = Vec::with_capacity(count);
-            reader.read_records(count, None, None, &mut values)?;
-            Column::I64(values)
-        }
-        ColumnReader::Int32ColumnReader(mut reader) => {
-            let mut values = Vec::with_capacity(count);
-            reader.read_records(count, None, None, &mut values)?;
-            Column::I64(values.into_iter().map(i64::from).collect())
-        }
-        ColumnReader::ByteArrayColumnReader(mut reader) => {
-            let mut values = Vec::with_capacity(count);
-            reader.read_records(count, None, None, &mut values)?;
-            let words: Result<Vec<String>, ParquetError> = values
-                .iter()
-                .map(|bytes| bytes.as_utf8().map(str::to_owned))
-                .collect();
-            Column::Text(words?)
-        }
-        _ => {
-            return Err(ParquetError::General(format!(
-                "column `{name}` is no number and no text"
-            )));
-        }
-    })
+    };
+    let mut other = None;
+    file.read(at, |cell| match (&mut column, cell) {
+        (Column::Text(column), Cell::Text(text)) => column.push(text.to_owned()),
+        (Column::F64(column), Cell::Number(number)) => column.push(number.double()),
+        (Column::I64(column), Cell::Number(Number::Whole(number))) => match number.try_into() {
+            Ok(number) => column.push(number),
+            Err(_) => other = Some(format!("{number} is more than 64 bits with a sign hold")),
+        },
+        _ => other = Some("it holds nulls".to_owned()),
+    })?;
+    match other {
+        None => Ok(column),
+        Some(what) => Err(FileError::column(name, what)),
+    }
 }
 
 /// Puts `more` behind `column`.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use afterimage_table::{Cell, FileError, Number, Parquet};
+use afterimage_table::{Cell, FileError, Parquet};
 
 use crate::error::CoresetError;
 
@@ -22,8 +22,7 @@ pub(super) fn points(path: &Path, samples: usize) -> Result<Option<Vec<f64>>, Co
         let mut values = Vec::new();
         let read = file.read(at, |cell| {
             values.push(match cell {
-                Cell::Number(Number::Real(number)) => number,
-                Cell::Number(Number::Whole(number)) => number as f64,
+                Cell::Number(number) => number.double(),
                 Cell::Null | Cell::Text(_) => f64::NAN,
             });
         });

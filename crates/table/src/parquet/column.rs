@@ -33,6 +33,8 @@ pub struct ParquetColumn {
     pub single: bool,
     /// Whether its cells are truths.
     pub truth: bool,
+    /// Whether its numbers are of a type of whole numbers.
+    pub whole: bool,
     pub(super) unsigned: bool,
     /// Places behind the point of decimals, which are stored as whole numbers.
     pub(super) places: Option<i32>,
@@ -82,6 +84,11 @@ impl ParquetColumn {
             single: column.physical_type() == Physical::FLOAT
                 || column.logical_type_ref() == Some(&LogicalType::Float16),
             truth: column.physical_type() == Physical::BOOLEAN,
+            whole: !decimal
+                && matches!(
+                    column.physical_type(),
+                    Physical::BOOLEAN | Physical::INT32 | Physical::INT64
+                ),
             unsigned,
             places: decimal.then(|| column.type_scale()),
         }
