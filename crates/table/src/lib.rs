@@ -136,7 +136,8 @@ impl FileError {
         }
     }
 
-    fn column(name: &str, what: impl Into<String>) -> Self {
+    /// What is wrong with a column, and what to do.
+    pub fn column(name: &str, what: impl Into<String>) -> Self {
         Self::Content {
             column: Some(name.to_owned()),
             what: what.into(),
