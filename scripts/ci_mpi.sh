@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Runs that several processes of Open MPI compute together, killed and gone on with: ci_mpi.sh
+# Runs that several processes of Open MPI compute together, killed and gone on with, on this machine and on a
+# real Slurm cluster of two nodes: ci_mpi.sh
 #
-# Builds the program with the feature `mpi`. Installs Open MPI and libclang from Debian's packages if they
-# are missing, which needs root and a reachable mirror; where they cannot be had, this fails and says so.
+# Builds the program with the feature `mpi`. Installs Open MPI, libclang and Slurm from Debian's packages if
+# they are missing, which needs root and a reachable mirror; where they cannot be had, this fails and says so.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,3 +24,13 @@ target=${CARGO_TARGET_DIR:-target}
 cargo clippy --workspace --all-targets --features afterimage-cli/mpi -- -D warnings
 cargo test --workspace --release --features afterimage-cli/mpi --test processes
 scripts/processes.py --binary "$target/release/afterimage"
+
+cluster=$(mktemp -d)
+finish() {
+    scripts/slurm_cluster.sh stop "$cluster" || true
+    rm -rf "$cluster"
+}
+trap finish EXIT
+found=$(INSTALL=yes CPUS=2 scripts/slurm_cluster.sh start "$cluster")
+eval "$found"
+scripts/processes_on_slurm.py --binary "$target/release/afterimage"

@@ -78,6 +78,8 @@ SlurmctldLogFile=$dir/log/slurmctld.log
 SlurmdLogFile=$dir/log/slurmd.%n.log
 StateSaveLocation=$dir/state
 SlurmdSpoolDir=$dir/spool.%n
+# As if each node had a disk of its own: PMIx makes a folder of one name on each node of a step.
+TmpFS=$dir/tmp.%n
 SchedulerType=sched/backfill
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
@@ -149,7 +151,7 @@ processes() {
 
 case $command in
 start)
-    mkdir -p "$dir"/{state,log}
+    mkdir -p "$dir"/{state,log,tmp.n1,tmp.n2}
     install
     PATH=$PATH:/usr/sbin
     configure

@@ -20,6 +20,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use crate::ask_tell;
 use crate::output::{complain, say};
 use crate::sweep_left::Left;
+use crate::together;
 
 /// Arguments of `sweep`.
 #[derive(Debug, Args)]
@@ -112,8 +113,17 @@ fn sweep(registry: &Registry, arguments: &Sweep, program: Option<PathBuf>) -> Re
         Some(out) => out.clone(),
         None => PathBuf::from("sweeps").join(&config.name),
     };
+    if !arguments.report {
+        together::check_trials(&loaded)?;
+    }
     if arguments.dry_run {
         say(&sweeps::overview(&plan, &out));
+        if config.slurm.processes > 1 {
+            let each = config.slurm.processes;
+            say(&format!(
+                "each trial in {each} processes, with --executor slurm alone\n"
+            ));
+        }
         match Status::read(&out) {
             Ok(status) => say(&format!("begun before: {}\n", sweeps::left(&status))),
             Err(error @ SweepError::EmptyLedger(_)) => say(&format!("begun before: {error}\n")),
@@ -132,6 +142,9 @@ fn sweep(registry: &Registry, arguments: &Sweep, program: Option<PathBuf>) -> Re
             false => "--ask-tell needs a search that another program drives: search.kind = \"ask\"",
         })
         .into());
+    }
+    if arguments.executor == Where::Local && !arguments.report && config.slurm.processes > 1 {
+        return Err(SweepError::Processes(config.slurm.processes).into());
     }
     let signal = afterimage::train::listen().map_err(|source| RunError::Io {
         path: out.clone(),

@@ -1,14 +1,21 @@
 //! The command in several processes at once, as `mpirun` and `srun` start it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use afterimage::Registry;
+use afterimage::config::{ConfigErrors, Loaded};
+use afterimage::sweep::SweepConfig;
 use afterimage::train::Group;
 use afterimage_mpi::MpiError;
 
 use crate::Call;
 use crate::arguments::Command;
 use crate::output::complain;
+
+/// How long the process whose exit code is the job's outlives the others where the code is not 0: `srun` can
+/// take it for a death, upon which it kills who is left and gives the code of that.
+const OUTLIVES: Duration = Duration::from_secs(1);
 
 /// The processes that a command was started in.
 #[derive(Default)]
@@ -44,7 +51,13 @@ pub(crate) fn run(call: Call, registry: &Registry) -> u8 {
         Ok(code) => {
             joined.leave();
             // The first process's code is that of the job.
-            if rank == 0 { code } else { 0 }
+            match (rank, code) {
+                (0, 0) | (1.., _) => 0,
+                (0, code) => {
+                    std::thread::sleep(OUTLIVES);
+                    code
+                }
+            }
         }
         Err(_) => {
             complain(&format!(
@@ -54,6 +67,22 @@ pub(crate) fn run(call: Call, registry: &Registry) -> u8 {
             joined.abort(101)
         }
     }
+}
+
+/// Whether this program can compute the trials of a sweep in as many processes as it asks for.
+///
+/// # Errors
+/// Several processes, and a program without MPI.
+pub(crate) fn check_trials(loaded: &Loaded<SweepConfig>) -> Result<(), ConfigErrors> {
+    let mut report = loaded.locations.report();
+    let alone = loaded.value.slurm.processes == 1 || afterimage_mpi::BUILT;
+    report.check(alone, "slurm.processes", || {
+        format!(
+            "this program was built without MPI, so that a trial cannot have several processes; {}, or set 1",
+            afterimage_mpi::BUILD
+        )
+    });
+    report.finish()
 }
 
 impl Together {

@@ -314,6 +314,7 @@ nmae = \"eval/knn\"
 \"objective.temperature\" = [0.1, -0.5]
 [slurm]
 grace = 3
+processes = 0
 ";
     let place = Place::new();
     place.write("tiny.toml", &TINY.replace("peak = 2e-3", "peak = -2.0"));
@@ -341,6 +342,7 @@ grace = 3
                 "is -0.5",
             ),
             ("grace", "slurm.grace", "must be from 10"),
+            ("processes", "slurm.processes", "must be from 1 to 1024"),
         ],
     );
     // Where the trials cannot be told, the experiment is checked by itself.

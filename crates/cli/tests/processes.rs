@@ -5,7 +5,7 @@
 
 mod run;
 
-use run::{Place, TINY, afterimage, finish};
+use run::{Place, TINY, afterimage, finish, swept};
 
 /// The command as the process `rank` of two that `mpirun` started.
 fn one_of_two(rank: &str) -> std::process::Command {
@@ -32,4 +32,26 @@ fn copies_of_a_run_are_refused_and_told_once() {
     assert!(!out.exists());
     // What is no run is as many calls as processes, as ever.
     finish(one_of_two("1").args(["plugins", "unitmem"])).expect(0, &[]);
+}
+
+#[test]
+fn trials_of_several_processes_are_refused_before_anything_is_made() {
+    let sweep = "name = \"t\"\nconfig = \"tiny.toml\"\nmetric = { name = \"eval/knn\" }\nseeds = [1, 2]\n\
+                 [set]\n\"batch.shards\" = 2\n[slurm]\nprocesses = 2\n";
+    let (place, file) = swept::place(TINY, sweep);
+    let said = [
+        "sweep.toml:9: slurm.processes: ",
+        "built without MPI",
+        "--features mpi",
+    ];
+    for flags in [&["--dry-run"][..], &["--executor", "slurm"], &[]] {
+        swept::sweep(&place, &file, flags).expect(2, &said);
+    }
+    assert!(!place.path("a sweep").exists());
+    swept::sweep(&place, &file, &["--dry-run", "--set", "slurm.processes=1"]).expect(0, &[]);
+    // Whatever the program: a number that fits no trial.
+    swept::sweep(&place, &file, &["--dry-run", "--set", "slurm.processes=4"]).expect(
+        2,
+        &["slurm.processes: 4 processes cannot share out the 2 shards"],
+    );
 }

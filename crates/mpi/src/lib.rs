@@ -14,14 +14,20 @@ use thiserror::Error;
 
 pub use launch::{Launch, launched};
 
+/// Whether the program has MPI.
+pub const BUILT: bool = cfg!(feature = "mpi");
+
+/// How a program with MPI is built, as a part of a sentence.
+pub const BUILD: &str = "build it with `cargo build --release -p afterimage-cli --features mpi`";
+
 /// What keeps processes from working together.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MpiError {
     /// The program has no MPI.
     #[error(
-        "{by} started {count} processes of a program that was built without MPI; build it with \
-         `cargo build --release -p afterimage-cli --features mpi`, or start it alone"
+        "{by} started {count} processes of a program that was built without MPI; {build}, or start it alone",
+        build = BUILD
     )]
     NotBuilt {
         /// `mpirun` or `srun`.

@@ -12,6 +12,7 @@ use crate::compare::{self, Compare};
 use crate::name::{MOST, check_plain};
 use crate::overrides::{Override, leaves};
 use crate::reference::Selector;
+use crate::slurm::SlurmConfig;
 use crate::space::ranges;
 use crate::stage::{Part, Stage, check_references};
 
@@ -264,33 +265,6 @@ pub struct Budget {
     pub hours: Option<f64>,
 }
 
-/// How trials are submitted to Slurm.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct SlurmConfig {
-    /// Processor cores of a trial, which are its threads; default 1.
-    #[schemars(range(min = 1))]
-    pub cpus: u32,
-    /// Seconds between the warning that the time limit is near and the end; default 120.
-    #[schemars(range(min = 10, max = 65_535))]
-    pub grace: u32,
-    /// Options of `sbatch`, such as `["--partition=gpu", "--time=4:00:00", "--gres=gpu:1"]`.
-    pub options: Vec<String>,
-    /// Shell commands before the trial, each of which must succeed, such as `["module load cuda"]`.
-    pub setup: Vec<String>,
-}
-
-impl Default for SlurmConfig {
-    fn default() -> Self {
-        Self {
-            cpus: 1,
-            grace: 120,
-            options: Vec::new(),
-            setup: Vec::new(),
-        }
-    }
-}
-
 impl Validate for SweepConfig {
     fn validate(&self, report: &mut Report<'_>) {
         check_plain(&self.name, "name", "it names a folder", report);
@@ -331,38 +305,7 @@ impl Validate for SweepConfig {
             "budget.hours",
             || "must be above 0".to_owned(),
         );
-        report.check(self.slurm.cpus > 0, "slurm.cpus", at_least_one);
-        report.check(
-            (10..=65_535).contains(&self.slurm.grace),
-            "slurm.grace",
-            || "must be from 10 to 65535".to_owned(),
-        );
-        for (index, option) in self.slurm.options.iter().enumerate() {
-            let at = format!("slurm.options[{index}]");
-            report.check(option.starts_with('-'), &at, || {
-                format!("{option:?} is no option; write it as \"--name=value\"")
-            });
-            let name = option.split('=').next().unwrap_or_default();
-            let ours = [
-                "--array",
-                "-a",
-                "--output",
-                "-o",
-                "--error",
-                "-e",
-                "--job-name",
-                "-J",
-                "--signal",
-                "--parsable",
-                "--no-requeue",
-                "--wrap",
-                "--cpus-per-task",
-                "-c",
-            ];
-            report.check(!ours.contains(&name), &at, || {
-                format!("{name} is set by the sweep")
-            });
-        }
+        self.slurm.validate(report);
     }
 }
 

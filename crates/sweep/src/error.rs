@@ -93,6 +93,12 @@ pub enum SweepError {
         /// The executor that they were started by.
         executor: String,
     },
+    /// Trials of several processes, which only a cluster starts.
+    #[error(
+        "slurm.processes = {0}: only --executor slurm starts trials of several processes; give it, or \
+         --set slurm.processes=1, with which each trial is one process and leaves the same bytes"
+    )]
+    Processes(u32),
     /// A program that cannot be started.
     #[error("cannot start {}: {source}{advice}", program.display())]
     Program {
@@ -117,7 +123,7 @@ impl SweepError {
     /// The exit code of the command line: 2 for mistakes in configs, else 1.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::AskTell(_) => 2,
+            Self::Config(_) | Self::AskTell(_) | Self::Processes(_) => 2,
             _ => 1,
         }
     }

@@ -57,8 +57,7 @@ pub use compare::{
     Answer, Choice, Compare, Comparison, Difference, Expects, Outcome, Told, answers, difference,
 };
 pub use config::{
-    Arm, Budget, Direction, Metric, Search, SearchKind, SlurmConfig, StoppingConfig, SweepConfig,
-    SweepFile,
+    Arm, Budget, Direction, Metric, Search, SearchKind, StoppingConfig, SweepConfig, SweepFile,
 };
 pub use engine::{Ending, Engine, Note, Rules, same_sweep};
 pub use error::SweepError;
@@ -78,7 +77,7 @@ pub use results::{Results, Row};
 pub use search::{Asked, Asking, Question, Searching};
 pub use settle::settled;
 pub use shell::quoted_text;
-pub use slurm::Slurm;
+pub use slurm::{Slurm, SlurmConfig};
 pub use space::Range;
 pub use stage::Stage;
 pub use standing::{Forked, Standing, State, replay};

@@ -90,7 +90,41 @@ pub(super) fn check(
             }
         }
     }
+    if loaded.value.slurm.processes > 1 {
+        check_processes(loaded.value.slurm.processes, plan, &mut told, &mut report);
+    }
     report.finish()
+}
+
+/// Whether so many processes can compute each trial together.
+fn check_processes(processes: u32, plan: &Plan, told: &mut Told, report: &mut Report<'_>) {
+    for trial in &plan.trials {
+        let Ok(config) = toml::from_str::<Table>(&trial.config) else {
+            continue;
+        };
+        if let Some(why) = apart(&config, processes) {
+            told.once(report, "slurm.processes", why);
+        }
+    }
+}
+
+/// Why `processes` processes cannot compute the run of `config` together, if they cannot.
+fn apart(config: &Table, processes: u32) -> Option<String> {
+    let batch = config.get("batch").and_then(Value::as_table);
+    let shards = batch.and_then(|batch| batch.get("shards"));
+    let shards = shards.and_then(Value::as_integer).unwrap_or(1);
+    if shards % i64::from(processes) != 0 {
+        let them = if shards == 1 { "shard" } else { "shards" };
+        return Some(format!(
+            "{processes} processes cannot share out the {shards} {them} of a trial's batches; set \
+             `batch.shards` of the trials to a multiple of {processes}"
+        ));
+    }
+    (config.get("renderer").and_then(Value::as_str) == Some("tui")).then(|| {
+        "several processes know nothing of a screen (`renderer = \"tui\"`); set `renderer` of the trials to \
+         `auto`"
+            .to_owned()
+    })
 }
 
 /// Mistakes that many trials share are told once.
@@ -255,5 +289,24 @@ mod tests {
                 .contains("epochs 1 to 25")
         );
         assert!(not_kept(&config(25, 10, 9), 0).is_some());
+    }
+
+    #[test]
+    fn processes_must_divide_the_shards_of_a_trial() {
+        let told = |text: &str, processes| apart(&toml::from_str(text).unwrap(), processes);
+        assert_eq!(told("[batch]\nshards = 4", 2), None);
+        assert_eq!(told("[batch]\nshards = 4", 4), None);
+        let why = told("seed = 1", 2).unwrap();
+        assert!(
+            why.contains("the 1 shard of") && why.contains("a multiple of 2"),
+            "{why}"
+        );
+        let why = told("[batch]\nshards = 4", 3).unwrap();
+        assert!(
+            why.contains("3 processes cannot share out the 4 shards"),
+            "{why}"
+        );
+        let why = told("renderer = \"tui\"\n[batch]\nshards = 2", 2).unwrap();
+        assert!(why.contains("renderer"), "{why}");
     }
 }

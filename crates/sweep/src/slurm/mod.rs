@@ -6,6 +6,7 @@
 
 mod queue;
 mod script;
+mod settings;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,11 +15,12 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
-use crate::config::SlurmConfig;
 use crate::error::SweepError;
 use crate::executor::{Ended, Executor, Found, Handle, Program, Task};
 use crate::folder::{Folder, write_beside};
 use crate::name::hex;
+
+pub use settings::SlurmConfig;
 
 /// Tasks of one job array; Slurm's own bound is 1001 unless an administrator changed it.
 const ARRAY: usize = 1000;
@@ -190,6 +192,10 @@ impl Executor for Slurm {
                     "--array=0-{}{throttle}",
                     tasks.len().saturating_sub(1)
                 ))
+                .args(match self.settings.processes {
+                    0 | 1 => None,
+                    processes => Some(format!("--ntasks={processes}")),
+                })
                 .arg(format!("--cpus-per-task={}", self.settings.cpus))
                 .arg(format!("--signal=B:USR1@{}", self.settings.grace))
                 .args(["--requeue", "--open-mode=append", "--output=/dev/null"])

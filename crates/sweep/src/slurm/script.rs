@@ -1,6 +1,6 @@
 //! The batch script of a job array.
 
-use crate::config::SlurmConfig;
+use super::SlurmConfig;
 use crate::executor::Program;
 use crate::folder::Folder;
 use crate::shell::{quoted, quoted_text};
@@ -12,7 +12,8 @@ use crate::shell::{quoted, quoted_text};
 /// again (by itself, after preemption, after a node's failure) it goes on from the checkpoint. A lock
 /// keeps a node that Slurm has given up, and that is not dead, from running the trial beside the
 /// new one. The exit code and the seconds since the start are left in a file, unless the task goes back
-/// into the queue. Each command of `setup` must succeed.
+/// into the queue. Each command of `setup` must succeed. A trial of several processes is a step of the job,
+/// which ends when one of them dies.
 pub(super) fn script(
     folder: &Folder,
     program: &Program,
@@ -32,6 +33,7 @@ pub(super) fn script(
         .map(|command| quoted_text(command))
         .map(|command| format!("eval {command} || unprepared {command}\n"))
         .collect();
+    let (launch, tell) = way(settings);
     format!(
         r#"#!/bin/bash
 set -u
@@ -48,9 +50,12 @@ exec 9>>"$logs/$name.lock"
 flock --wait 600 9 || {{ echo "the trial is still running elsewhere"; finish 75; }}
 rm -f "$log.exit"
 child= again= asked=
+tell() {{
+    {tell}
+}}
 ask() {{
     asked=yes
-    [ -z "$child" ] || kill -TERM "$child" 2>/dev/null
+    [ -z "$child" ] || tell
 }}
 trap ask TERM
 trap 'again=yes; ask' USR1
@@ -76,7 +81,7 @@ export RAYON_NUM_THREADS="${{RAYON_NUM_THREADS:-{threads}}}"
 set +u
 {setup}set -u
 [ -z "$asked" ] || leave 143
-"$program" run "$configs/$name.toml" --out "$trials/$name" --resume --json >>"$log.out" &
+{launch}"$program" run "$configs/$name.toml" --out "$trials/$name" --resume --json >>"$log.out" &
 child=$!
 [ -z "$asked" ] || ask
 wait "$child"
@@ -96,6 +101,28 @@ leave "$code"
     )
 }
 
+/// What stands before the program to start it, and the shell's command that tells it to write a checkpoint
+/// and end.
+fn way(settings: &SlurmConfig) -> (String, &'static str) {
+    let SlurmConfig {
+        cpus, processes, ..
+    } = settings;
+    if *processes < 2 {
+        return (String::new(), r#"kill -TERM "$child" 2>/dev/null"#);
+    }
+    let launch = format!(
+        "srun --ntasks={processes} --cpus-per-task={cpus} --kill-on-bad-exit=1 \\\n    \
+         --mpi=\"${{SLURM_MPI_TYPE:-pmix}}\" "
+    );
+    // A signal to `srun` itself would kill the step. The step may not have begun, so it is told again; the
+    // lock is not for who tells it.
+    let tell = r#"while kill -0 "$child" 2>/dev/null; do
+        scancel --signal=TERM "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"
+        sleep 5
+    done 9>&- &"#;
+    (launch, tell)
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -108,6 +135,11 @@ mod tests {
 
     /// Runs the script as Slurm would, with `setup`, and with stand-ins for the program and `scontrol`.
     fn run(place: &Path, setup: &[&str], program: &str) -> (Output, Folder) {
+        run_in(place, 1, setup, program)
+    }
+
+    /// As [`run`], with `processes` of each trial, of which the stand-in for `srun` starts one.
+    fn run_in(place: &Path, processes: u32, setup: &[&str], program: &str) -> (Output, Folder) {
         let folder = Folder::open(&place.join("out")).unwrap();
         for path in [folder.slurm(), folder.logs(), folder.trials()] {
             fs::create_dir_all(path).unwrap();
@@ -121,11 +153,19 @@ mod tests {
         };
         stand_in("scontrol", "exit 0");
         stand_in("sleep", "exit 0");
+        let here = "here=$(dirname \"$0\")\n";
+        let srun = "echo \"$@\" >\"$here/srun.words\"\nwhile [ \"${1#--}\" != \"$1\" ]; do shift; done\n\
+                    \"$@\" &\necho $! >\"$here/step\"\nwait $!";
+        stand_in("srun", &format!("{here}{srun}"));
+        let scancel = "echo \"$@\" >\"$here/scancel.words\"\nkill -TERM \"$(cat \"$here/step\")\"";
+        stand_in("scancel", &format!("{here}{scancel}"));
         let program = Program {
             path: stand_in("program", program),
             threads: 1,
         };
         let settings = SlurmConfig {
+            processes,
+            cpus: 3,
             setup: setup.iter().map(|&line| line.to_owned()).collect(),
             ..SlurmConfig::default()
         };
@@ -188,5 +228,37 @@ mod tests {
         let (output, folder) = run(place.path(), &[], program);
         assert_eq!(output.status.code(), Some(143));
         assert_eq!(code_left(&folder), None);
+    }
+
+    #[test]
+    fn a_trial_of_several_processes_is_a_step_that_is_told_to_end_by_slurm() {
+        let place = tempfile::tempdir().unwrap();
+        let (output, folder) = run_in(place.path(), 2, &[], "exit 3");
+        assert_eq!(output.status.code(), Some(3));
+        assert_eq!(code_left(&folder).as_deref(), Some("3"));
+        let words = |name: &str| fs::read_to_string(place.path().join(name)).ok();
+        let own = format!(
+            "--ntasks=2 --cpus-per-task=3 --kill-on-bad-exit=1 --mpi=pmix {} run ",
+            place.path().join("program").display()
+        );
+        assert!(words("srun.words").unwrap().starts_with(&own), "{own}");
+        assert_eq!(words("scancel.words"), None);
+        // Told by its time limit, and the way of MPI that a site has.
+        let place = tempfile::tempdir().unwrap();
+        let program = "trap 'exit 143' TERM\nkill -USR1 $(ps -o ppid= $PPID)\nwhile :; do /bin/sleep 0.05; done";
+        let setup = ["export SLURM_MPI_TYPE=pmi2"];
+        let (output, folder) = run_in(place.path(), 2, &setup, program);
+        assert_eq!(output.status.code(), Some(143));
+        assert_eq!(code_left(&folder), None);
+        let words = |name: &str| fs::read_to_string(place.path().join(name)).unwrap();
+        assert_eq!(words("scancel.words"), "--signal=TERM 7_0\n");
+        assert!(words("srun.words").contains(" --mpi=pmi2 "));
+    }
+
+    #[test]
+    fn a_trial_of_one_process_is_started_without_slurm() {
+        let place = tempfile::tempdir().unwrap();
+        run(place.path(), &[], "exit 0");
+        assert!(!place.path().join("srun.words").exists());
     }
 }

@@ -1,0 +1,86 @@
+//! What a sweep file says of Slurm.
+
+use afterimage_config::Report;
+use serde::{Deserialize, Serialize};
+
+/// Processes that a trial may have.
+const MOST_PROCESSES: u32 = 1024;
+
+/// Options of `sbatch` that the sweep gives itself.
+const OURS: [&str; 14] = [
+    "--array",
+    "-a",
+    "--output",
+    "-o",
+    "--error",
+    "-e",
+    "--job-name",
+    "-J",
+    "--signal",
+    "--parsable",
+    "--no-requeue",
+    "--wrap",
+    "--cpus-per-task",
+    "-c",
+];
+
+/// How trials are submitted to Slurm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SlurmConfig {
+    /// Processor cores of each process of a trial, which are its threads; default 1.
+    #[schemars(range(min = 1))]
+    pub cpus: u32,
+    /// Processes that compute a trial together, as tasks of its job; they must divide the `batch.shards` of each trial,
+    /// and the program must be built with MPI; default 1.
+    #[schemars(range(min = 1, max = MOST_PROCESSES))]
+    pub processes: u32,
+    /// Seconds between the warning that the time limit is near and the end; default 120.
+    #[schemars(range(min = 10, max = 65_535))]
+    pub grace: u32,
+    /// Options of `sbatch`, such as `["--partition=gpu", "--time=4:00:00", "--gres=gpu:1"]`.
+    pub options: Vec<String>,
+    /// Shell commands before the trial, each of which must succeed, such as `["module load cuda"]`.
+    pub setup: Vec<String>,
+}
+
+impl Default for SlurmConfig {
+    fn default() -> Self {
+        Self {
+            cpus: 1,
+            processes: 1,
+            grace: 120,
+            options: Vec::new(),
+            setup: Vec::new(),
+        }
+    }
+}
+
+impl SlurmConfig {
+    /// Checks the part `[slurm]` of a sweep file.
+    pub(crate) fn validate(&self, report: &mut Report<'_>) {
+        report.check(self.cpus > 0, "slurm.cpus", || {
+            "must be at least 1".to_owned()
+        });
+        report.check(
+            (1..=MOST_PROCESSES).contains(&self.processes),
+            "slurm.processes",
+            || format!("must be from 1 to {MOST_PROCESSES}"),
+        );
+        report.check((10..=65_535).contains(&self.grace), "slurm.grace", || {
+            "must be from 10 to 65535".to_owned()
+        });
+        for (index, option) in self.options.iter().enumerate() {
+            let at = format!("slurm.options[{index}]");
+            report.check(option.starts_with('-'), &at, || {
+                format!("{option:?} is no option; write it as \"--name=value\"")
+            });
+            let name = option.split('=').next().unwrap_or_default();
+            let tasks = self.processes > 1 && ["--ntasks", "-n"].contains(&name);
+            report.check(!tasks, &at, || format!("{name} is set by slurm.processes"));
+            report.check(!OURS.contains(&name), &at, || {
+                format!("{name} is set by the sweep")
+            });
+        }
+    }
+}
