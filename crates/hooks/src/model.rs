@@ -3,6 +3,7 @@
 use burn::tensor::Tensor;
 
 use crate::fault::Fault;
+use crate::peers::Peers;
 use crate::site::Site;
 use crate::structure::{Structure, UnitParameters};
 use crate::tap::{Readings, TapPlan};
@@ -91,6 +92,12 @@ pub trait ModelView {
     /// order and view seeds, with independent points in the places of the candidates
     /// ([`PairSets`](crate::PairSets)).
     fn reference(&self) -> Option<&dyn ModelView> {
+        None
+    }
+
+    /// The processes that compute the run together, among which a plugin can [share out](crate::share_out) the
+    /// passes that it asks for; `None` where there is one. All of them run the plugin on the same data.
+    fn peers(&self) -> Option<&dyn Peers> {
         None
     }
 

@@ -2,7 +2,7 @@
 
 use afterimage_hooks::{
     Fault, ModelView, Observation, Reduce, SampleId, Samples, SiteKind, Split, TapMode, TapPlan,
-    TapSpec, glob,
+    TapSpec, glob, share_out,
 };
 use burn::tensor::{Tensor, Transaction};
 
@@ -62,7 +62,7 @@ impl AlignmentProbe {
     }
 
     /// Distances of the samples `ids` of `split` in each of `models`: for each model the layers in
-    /// forward order. All models see the same pixels.
+    /// forward order. All models see the same pixels. Several processes of a run share the forward passes out.
     ///
     /// # Errors
     /// Samples that cannot be rendered, a model without tapped forward, a device that fails.
@@ -84,13 +84,33 @@ impl AlignmentProbe {
                 layers.map(empty).collect()
             })
             .collect();
-        for ids in ids.chunks(self.batch.max(1)) {
-            let images = self.images(samples, split, ids)?;
-            for (model, measured) in models.iter().zip(&mut measured) {
-                let seen = model.observe(images.clone(), &plan(measured))?;
-                self.take(seen, measured)?;
-            }
-        }
+        let nothing = measured.clone();
+        let passes: Vec<&[SampleId]> = ids.chunks(self.batch.max(1)).collect();
+        let of = |pass: usize| passes.get(pass).copied().unwrap_or_default();
+        share_out(
+            models.first().and_then(|model| model.peers()),
+            "distances between views",
+            passes.len(),
+            |pass| {
+                let images = self.images(samples, split, of(pass))?;
+                let mut own = nothing.clone();
+                for (model, own) in models.iter().zip(&mut own) {
+                    let seen = model.observe(images.clone(), &plan(own))?;
+                    self.take(seen, own)?;
+                }
+                let values = own.iter().flatten().flat_map(|layer| &layer.distances);
+                Ok(values.flat_map(|value| value.to_le_bytes()).collect())
+            },
+            |pass, bytes| {
+                let (values, _) = bytes.as_chunks::<8>();
+                let mut values = values.iter().map(|bytes| f64::from_le_bytes(*bytes));
+                for layer in measured.iter_mut().flatten() {
+                    let own = values.by_ref().take(of(pass).len());
+                    layer.distances.extend(own);
+                }
+                Ok(())
+            },
+        )?;
         Ok(measured)
     }
 

@@ -6,9 +6,10 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use afterimage_hooks::{
-    Fault, ModelView, Readings, SampleId, Samples, Site, Split, TapPlan, TapSpec,
+    Fault, ModelView, Readings, SampleId, Samples, Site, Split, TapPlan, TapSpec, own_passes,
+    share_out,
 };
-use burn::tensor::Transaction;
+use burn::tensor::{Tensor, Transaction};
 
 use crate::cross_fit::CrossFit;
 use crate::error::MemoryError;
@@ -16,6 +17,9 @@ use crate::site_points::SitePoints;
 use crate::top_points::TopPoints;
 use crate::unitmem::Form;
 use crate::views::{RowOrder, fold_means, point_means};
+
+/// Takes the readings of a site for some samples.
+type Take<'t> = dyn FnMut(usize, &[SampleId], &[f32]) -> Result<(), MemoryError> + 't;
 
 /// How a probe looks at a network.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,7 +113,8 @@ impl Probe {
     /// readings `[ids · views, units]`, all views of the first sample first.
     ///
     /// The views of the next points are rendered on another thread while the network works, and
-    /// readings are awaited only after the next forward pass is under way.
+    /// readings are awaited only after the next forward pass is under way. Several processes of a run share
+    /// the passes out, and each hands on the readings of all.
     ///
     /// # Errors
     /// Samples that cannot be rendered, a model without tapped forward, readings of another shape
@@ -124,11 +129,15 @@ impl Probe {
     ) -> Result<(), Fault> {
         let sites = self.sites(model);
         let plan = TapPlan::new([&self.tap], model.sites());
-        let batch = self.batch.max(1);
+        let passes: Vec<&[SampleId]> = ids.chunks(self.batch.max(1)).collect();
+        let peers = model.peers();
+        let own: Vec<&[SampleId]> = own_passes(peers, passes.len())
+            .filter_map(|pass| passes.get(pass).copied())
+            .collect();
         thread::scope(|scope| {
             let (sender, rendered) = sync_channel(1);
             let renderer = scope.spawn(move || {
-                for ids in ids.chunks(batch) {
+                for ids in own {
                     let views = samples.probe_views(split, ids, self.views);
                     let last = views.is_err();
                     if sender.send(views).is_err() || last {
@@ -136,33 +145,95 @@ impl Probe {
                     }
                 }
             });
-            let mut waiting: Option<(&[SampleId], Readings)> = None;
-            let mut chunks = ids.chunks(batch);
-            while let (Some(ids), Ok(views)) = (chunks.next(), rendered.recv()) {
-                let seen = model.observe(views?, &plan)?;
-                if let Some((ids, readings)) = waiting.replace((ids, seen.readings)) {
-                    self.arrive(&sites, ids, &readings, &mut take)?;
-                }
-            }
-            // The renderer ends early only by an error, which was met above, or by a panic.
-            if let Err(panic) = renderer.join() {
-                resume_unwind(panic);
-            }
-            match waiting {
-                Some((ids, readings)) => self.arrive(&sites, ids, &readings, &mut take),
-                None => Ok(()),
+            // The renderer ends early only by an error, which is met first, or by a panic.
+            let next = || rendered.recv().ok();
+            let looked = match peers {
+                None => self.look(model, &plan, &sites, &passes, next, &mut take),
+                Some(_) => self.look_with_others(model, &plan, &sites, &passes, next, &mut take),
+            };
+            drop(rendered);
+            match renderer.join() {
+                Ok(()) => looked,
+                Err(panic) => resume_unwind(panic),
             }
         })
     }
 
-    /// Waits for the readings of one forward pass and hands them on.
-    fn arrive(
+    /// Looks at one pass after the other; readings are awaited behind the next pass.
+    fn look(
+        &self,
+        model: &dyn ModelView,
+        plan: &TapPlan,
+        sites: &[&Site],
+        passes: &[&[SampleId]],
+        mut views: impl FnMut() -> Option<Result<Tensor<4>, Fault>>,
+        take: &mut Take<'_>,
+    ) -> Result<(), Fault> {
+        let mut waiting: Option<(&[SampleId], Readings)> = None;
+        for ids in passes {
+            let Some(views) = views() else {
+                return Ok(());
+            };
+            let seen = model.observe(views?, plan)?;
+            if let Some((ids, readings)) = waiting.replace((ids, seen.readings)) {
+                Self::hand_on(sites, ids, &self.arrived(sites, ids, &readings)?, take)?;
+            }
+        }
+        match waiting {
+            Some((ids, readings)) => {
+                Self::hand_on(sites, ids, &self.arrived(sites, ids, &readings)?, take)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// As [`look`](Self::look), in a run of several processes, each of which looks at its own passes.
+    fn look_with_others(
+        &self,
+        model: &dyn ModelView,
+        plan: &TapPlan,
+        sites: &[&Site],
+        passes: &[&[SampleId]],
+        mut views: impl FnMut() -> Option<Result<Tensor<4>, Fault>>,
+        take: &mut Take<'_>,
+    ) -> Result<(), Fault> {
+        let of = |pass: usize| passes.get(pass).copied().unwrap_or_default();
+        share_out(
+            model.peers(),
+            "a probe",
+            passes.len(),
+            |pass| {
+                let views = views().ok_or_else(|| Fault::new("views were not rendered"))?;
+                let seen = model.observe(views?, plan)?;
+                let rows = self.arrived(sites, of(pass), &seen.readings)?;
+                let values = rows.iter().flatten();
+                Ok(values.flat_map(|value| value.to_le_bytes()).collect())
+            },
+            |pass, bytes| {
+                let ids = of(pass);
+                let (values, _) = bytes.as_chunks::<4>();
+                let mut values = values.iter().map(|bytes| f32::from_le_bytes(*bytes));
+                let rows: Vec<Vec<f32>> = sites
+                    .iter()
+                    .map(|site| values.by_ref().take(self.rows(ids) * site.units).collect())
+                    .collect();
+                Self::hand_on(sites, ids, &rows, take)
+            },
+        )
+    }
+
+    /// Rows of a reading of the samples `ids`.
+    fn rows(&self, ids: &[SampleId]) -> usize {
+        ids.len() * self.views
+    }
+
+    /// Waits for the readings of one forward pass; those of each site, row-major.
+    fn arrived(
         &self,
         sites: &[&Site],
         ids: &[SampleId],
         readings: &Readings,
-        take: &mut impl FnMut(usize, &[SampleId], &[f32]) -> Result<(), MemoryError>,
-    ) -> Result<(), Fault> {
+    ) -> Result<Vec<Vec<f32>>, Fault> {
         let mut transaction = Transaction::default();
         for site in sites {
             let reading = readings.get(&site.name, self.tap.mode).ok_or_else(|| {
@@ -171,7 +242,7 @@ impl Probe {
                     site.name
                 ))
             })?;
-            let expected = [ids.len() * self.views, site.units];
+            let expected = [self.rows(ids), site.units];
             if reading.dims() != expected {
                 return Err(Fault::new(format!(
                     "the reading at site {:?} is {:?}; {expected:?} was expected",
@@ -185,12 +256,22 @@ impl Probe {
         let values = transaction
             .try_execute()
             .map_err(|e| failed(e.to_string()))?;
-        for (at, (values, site)) in values.into_iter().zip(sites).enumerate() {
-            let rows = values
-                .convert::<f32>()
-                .try_into_vec::<f32>()
-                .map_err(|e| failed(e.to_string()))?;
-            take(at, ids, &rows)
+        let on_host = values.into_iter().map(|values| {
+            let values = values.convert::<f32>().try_into_vec::<f32>();
+            values.map_err(|e| failed(e.to_string()))
+        });
+        on_host.collect()
+    }
+
+    /// Hands on what was read of the samples `ids`, site by site.
+    fn hand_on(
+        sites: &[&Site],
+        ids: &[SampleId],
+        rows: &[Vec<f32>],
+        take: &mut Take<'_>,
+    ) -> Result<(), Fault> {
+        for (at, (site, rows)) in sites.iter().zip(rows).enumerate() {
+            take(at, ids, rows)
                 .map_err(|e| Fault::caused_by(format!("site {:?}", site.name), e))?;
         }
         Ok(())

@@ -3,12 +3,13 @@
 use std::cell::OnceCell;
 
 use afterimage_hooks::{
-    Classifier, Fault, ModelView, Observation, Site, Structure, TapPlan, UnitParameters,
+    Classifier, Fault, ModelView, Observation, Peers, Site, Structure, TapPlan, UnitParameters,
 };
 use afterimage_model::{Masks, unit_parameters, values};
 use burn::tensor::Tensor;
 
 use crate::driver::{Driver, Who};
+use crate::processes::Group;
 
 /// A view of the training model in evaluation mode.
 pub(crate) struct LiveModel<'a, M> {
@@ -18,6 +19,7 @@ pub(crate) struct LiveModel<'a, M> {
     pub(crate) model: M,
     /// Height and width of the images, where they are known.
     sides: Option<[usize; 2]>,
+    group: &'a Group,
     who: Who,
     evaluation: OnceCell<M>,
     reference: OnceCell<Box<LiveModel<'a, M>>>,
@@ -30,6 +32,7 @@ impl<'a, M> LiveModel<'a, M> {
         masks: &'a Masks,
         model: M,
         sides: Option<[usize; 2]>,
+        group: &'a Group,
     ) -> Self {
         Self {
             driver,
@@ -37,6 +40,7 @@ impl<'a, M> LiveModel<'a, M> {
             masks,
             model,
             sides,
+            group,
             who: Who::Studied,
             evaluation: OnceCell::new(),
             reference: OnceCell::new(),
@@ -83,15 +87,20 @@ impl<M: burn::module::Module> ModelView for LiveModel<'_, M> {
         Some(kept.iter().map(|kept| !kept).collect())
     }
 
+    fn peers(&self) -> Option<&dyn Peers> {
+        (!self.group.is_alone()).then_some(self.group)
+    }
+
     fn reference(&self) -> Option<&dyn ModelView> {
         if self.who == Who::Reference || !self.driver.has_reference(&self.model) {
             return None;
         }
         let reference = self.reference.get_or_init(|| {
             let model = self.model.clone();
+            let (sides, group) = (self.sides, self.group);
             Box::new(Self {
                 who: Who::Reference,
-                ..Self::new(self.driver, self.sites, self.masks, model, self.sides)
+                ..Self::new(self.driver, self.sites, self.masks, model, sides, group)
             })
         });
         Some(reference.as_ref())

@@ -7,6 +7,8 @@ use std::cell::Cell;
 use std::ops::Range;
 use std::rc::Rc;
 
+use afterimage_hooks::{Fault, Peers};
+
 use crate::error::TrainError;
 
 /// Processes that were started together, seen from one of them.
@@ -32,6 +34,20 @@ struct Shared {
     processes: Box<dyn Processes>,
     /// Whether all know that the job ends, so that nothing is exchanged any more.
     over: Cell<bool>,
+}
+
+impl Peers for Group {
+    fn rank(&self) -> usize {
+        Self::rank(self)
+    }
+
+    fn size(&self) -> usize {
+        Self::size(self)
+    }
+
+    fn exchange(&self, purpose: &str, own: &[u8]) -> Result<Vec<Vec<u8>>, Fault> {
+        Self::exchange(self, purpose, own).map_err(|error| Fault::new(error.to_string()))
+    }
 }
 
 /// What a message begins with.

@@ -77,6 +77,7 @@ macro_rules! live {
             &$self.state.masks,
             $self.learner.model(),
             $self.parts.sides,
+            &$self.parts.group,
         )
     };
 }
