@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use afterimage::Pulse;
 use afterimage::valuation::{Fix, FixBy, ValueJob, Valued};
 use afterimage::value::{
-    Candidates, LabelSource, ReadOptions, Repair, Score, Settings, Target, Task, ValueError, label,
-    parse_bytes,
+    Candidates, LabelSource, NearDuplicates, ReadOptions, Repair, Score, Settings, Target, Task,
+    ValueError, label, parse_bytes,
 };
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -208,9 +208,11 @@ fn run(job: ValueJob) -> Result<Valued, ValueError> {
     let pulse = Pulse::default();
     let alive = Alive::watch(pulse.clone());
     alive.begin("reading the table");
-    let prepared = job.prepare()?;
+    let mut prepared = job.prepare()?;
     let learners = u64::from(prepared.learners());
     alive.tell(&prepared.describe());
+    alive.begin("comparing rows");
+    prepared.compare_rows()?;
     alive.begin("valuing");
     pulse.expect(learners, "learners");
     prepared.run(&|done| {
@@ -272,10 +274,30 @@ fn result(valued: &Valued) -> serde_json::Value {
         "columns": valued.table.problem.columns().len(),
         "suspect_labels": matches!(problem.target(), Target::Classes { .. }).then(|| valued.suspects()),
         "check": check,
+        "near_duplicates": near(&valued.near),
         "lowest_rows": rows,
         "lowest_cells": cells,
         "fixes": valued.fixes,
         "out": valued.job().out.as_ref().map(|out| out.display().to_string()),
+    })
+}
+
+/// Near duplicates: each set with its rows, from 1.
+fn near(near: &NearDuplicates) -> serde_json::Value {
+    let sets = near.sets.iter().map(|set| {
+        let rows: Vec<u32> = set.rows.iter().map(|row| row + 1).collect();
+        json!({"rows": rows, "labels": set.labels, "distance": set.distance})
+    });
+    let reaches = near.reaches.iter().map(|reach| {
+        let dimension = Some(reach.dimension).filter(|dimension| dimension.is_finite());
+        json!({"neighbour": reach.neighbour, "part": reach.part, "dimension": dimension})
+    });
+    json!({
+        "rows": near.duplicates(),
+        "sets": sets.collect::<Vec<_>>(),
+        "within": reaches.collect::<Vec<_>>(),
+        "compared_with": near.compared,
+        "different_rows": near.different,
     })
 }
 

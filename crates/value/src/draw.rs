@@ -19,6 +19,8 @@ pub enum Purpose {
     Learner = 0x102,
     /// Which labels are made wrong on purpose, and what they become.
     Planted = 0x103,
+    /// Directions along which rows are cut into parts of neighbours; by pass.
+    NearParts = 0x104,
     /// How often the heads of an online bank see a sample; by sample.
     OnlineBag = 0x110,
     /// Which cells a head of an online bank sees in a step; by step and head.

@@ -84,7 +84,7 @@ pub fn value_until(
     let pool = start(problem, settings)?;
     let forest = Forest::new(problem, settings, &pool);
     let mut tally = Tally::new(problem, settings, forest.columns.len());
-    let mut votes = Votes::new(problem);
+    let mut votes = Votes::new(&forest.answers);
     let mut add = |first: u32, done: &[Done]| {
         tally.add(first, done);
         votes.add(done);

@@ -15,6 +15,7 @@
 mod answers;
 mod bag;
 mod canonical;
+mod cut;
 mod dense;
 mod design;
 mod distance;
@@ -29,6 +30,7 @@ mod linear;
 mod lowest;
 mod memory;
 mod mlp;
+mod near;
 mod oddities;
 mod online;
 mod output;
@@ -57,6 +59,7 @@ pub use forest::{OneLearner, one_learner, value, value_until};
 pub use formula::{Formulas, is_formula};
 pub use lowest::{By, FirstCells, Ranked};
 pub use memory::{memory_bound, parse_bytes, readable_bytes};
+pub use near::{NearDuplicates, NearRow, NearSet, Reach, near_duplicates};
 pub use oddities::oddities;
 pub use online::{
     Batch, CellTally, HeadBank, Judged, Moments, OnlinePasses, OnlineSettings, OnlineValuer,

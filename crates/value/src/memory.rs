@@ -37,7 +37,7 @@ pub fn memory_bound(problem: &Problem, settings: &Settings) -> usize {
     // order.
     let by_row = rows * (8 + 24 + 48 + 10 + 40);
     // What learners say is counted once more while labels are checked, among others in the same order.
-    let votes = 2 * Votes::bytes(problem) + rows * (16 + 40);
+    let votes = 2 * Votes::bytes(problem) + rows * (16 + 40 + 24);
     let words = (settings.learners as usize).div_ceil(64);
     let tally = if are_hits(problem, settings) {
         2 * 8 * words * rows
@@ -55,8 +55,11 @@ pub fn memory_bound(problem: &Problem, settings: &Settings) -> usize {
     let threads = threads * (rows * 26 + (2 << 20) + fitting(problem, settings, usable));
     let ranks = 2 * rows * usable;
     let block = BLOCK_CELL * BLOCK.min(rows * columns).max(columns);
-    let fixed = PROGRAM + table + labels + ids + by_row + votes;
-    fixed + tally + dense + waiting.max(block) + threads + ranks
+    let fixed = PROGRAM + table + labels + ids + by_row;
+    let valuing = votes + tally + dense + waiting.max(block) + threads + ranks;
+    // Near duplicates are looked for before; what is told of them stays.
+    let near = crate::near::bytes(problem, settings.threads);
+    fixed + 32 * rows + valuing.max(near)
 }
 
 /// What a thread takes to fit a learner that reads numbers: its bag, whose vectors grow by doubling,

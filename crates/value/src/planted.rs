@@ -83,7 +83,7 @@ pub fn check_labels(
     };
     let before = of.clone();
     let places = plant(of, *count, settings.seed);
-    let mut votes = Votes::new(problem);
+    let mut votes = Votes::new(&forest.answers);
     let mut add = |_: u32, done: &[_]| votes.add(done);
     forest.run(&pool, &mut add, progress, &AtomicBool::new(false))?;
     let Answers::Classes { of, .. } = &forest.answers else {

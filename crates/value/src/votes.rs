@@ -2,11 +2,15 @@
 
 use rayon::prelude::*;
 
+use crate::answers::Answers;
+use crate::cut::{Ballot, Count, largest};
 use crate::forest::Done;
 use crate::problem::{Problem, Target};
 
 /// Rows that a thread takes at a time.
 const ROWS: usize = 256;
+/// The weight of a learner that is always right, beside which labels are never right by chance.
+const FULL: f64 = 1000.0;
 
 /// What the learners that have not seen a row say of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,34 +20,46 @@ pub struct Prediction {
     pub class: Option<u32>,
     /// The share of learners that say this class, in [0, 1]; NaN for numbers.
     pub share: f64,
+    /// The share of learners that say the label itself, in [0, 1]; NaN for numbers.
+    pub given: f64,
     /// The mean of the numbers that they say; NaN for classes, and where no learner could tell.
     pub number: f64,
-    /// Whether the label looks wrong, so that `class` is suggested: it is another class, and at least as
-    /// large a share says it as says it of the rows of that class on average (the threshold of confident
-    /// learning, Northcutt et al. 2021).
+    /// Whether the label looks wrong, so that `class` is suggested: it is another class, and either at least
+    /// as large a share says it as says it of the rows of that class on average (the threshold of confident
+    /// learning, Northcutt et al. 2021), or the row is among those of which another class is said most
+    /// clearly, up to seven eighths of the number of wrong labels that confident learning counts. For the
+    /// second, learners weigh what they are more often right than by chance.
     pub suspect: bool,
 }
 
 /// Answers by place.
 #[derive(Debug)]
 pub(crate) enum Votes {
-    /// How many learners say each class, `[rows, classes]`.
-    Classes { counts: Vec<u32>, width: usize },
+    /// How many learners say each class, and how much these weigh, `[rows, classes]`.
+    Classes {
+        counts: Vec<u32>,
+        weights: Vec<u32>,
+        width: usize,
+        /// The labels by place, and how often two of them are equal.
+        labels: (Vec<u16>, f64),
+    },
     /// Sums of what they say, in standard deviations from the mean, and how many do.
     Numbers { sums: Vec<f64>, counts: Vec<u32> },
 }
 
 impl Votes {
-    pub fn new(problem: &Problem) -> Self {
-        let rows = problem.rows();
-        match problem.target() {
-            Target::Classes { names, .. } => Self::Classes {
-                counts: vec![0; rows * names.len()],
-                width: names.len(),
+    /// No votes, on the labels `answers`.
+    pub fn new(answers: &Answers) -> Self {
+        match answers {
+            Answers::Classes { of, count } => Self::Classes {
+                counts: vec![0; of.len() * count],
+                weights: vec![0; of.len() * count],
+                width: *count,
+                labels: (of.clone(), chance(of, *count)),
             },
-            Target::Numbers(_) => Self::Numbers {
-                sums: vec![0.0; rows],
-                counts: vec![0; rows],
+            Answers::Numbers { scaled, .. } => Self::Numbers {
+                sums: vec![0.0; scaled.len()],
+                counts: vec![0; scaled.len()],
             },
         }
     }
@@ -52,7 +68,7 @@ impl Votes {
     pub fn bytes(problem: &Problem) -> usize {
         problem.rows()
             * match problem.target() {
-                Target::Classes { names, .. } => 4 * names.len(),
+                Target::Classes { names, .. } => 8 * names.len() + 2,
                 Target::Numbers(_) => 12,
             }
     }
@@ -60,20 +76,33 @@ impl Votes {
     /// Adds learners, in their order.
     pub fn add(&mut self, learners: &[Done]) {
         match self {
-            Self::Classes { counts, width } => counts
-                .par_chunks_mut(ROWS * *width)
-                .enumerate()
-                .for_each(|(chunk, counts)| {
-                    for done in learners {
-                        for (counts, said) in counts
-                            .chunks_exact_mut(*width)
-                            .zip(&done.said[chunk * ROWS..])
-                            .filter(|(_, said)| !said.is_nan())
-                        {
-                            counts[*said as usize] += 1;
+            Self::Classes {
+                counts,
+                weights,
+                width,
+                labels,
+            } => {
+                let skills: Vec<u32> = (learners.par_iter())
+                    .map(|done| skill(&done.said, labels))
+                    .collect();
+                counts
+                    .par_chunks_mut(ROWS * *width)
+                    .zip(weights.par_chunks_mut(ROWS * *width))
+                    .enumerate()
+                    .for_each(|(chunk, (counts, weights))| {
+                        for (done, skill) in learners.iter().zip(&skills) {
+                            for ((counts, weights), said) in counts
+                                .chunks_exact_mut(*width)
+                                .zip(weights.chunks_exact_mut(*width))
+                                .zip(&done.said[chunk * ROWS..])
+                                .filter(|(_, said)| !said.is_nan())
+                            {
+                                counts[*said as usize] += 1;
+                                weights[*said as usize] += skill;
+                            }
                         }
-                    }
-                }),
+                    });
+            }
             Self::Numbers { sums, counts } => sums
                 .par_chunks_mut(ROWS)
                 .zip(counts.par_chunks_mut(ROWS))
@@ -102,26 +131,29 @@ impl Votes {
     ) -> Vec<Prediction> {
         let bounds = || (groups.windows(2)).map(|pair| (pair[0] as usize, pair[1] as usize));
         match self {
-            Self::Classes { counts, width } => {
-                let add = |(from, to): (usize, usize)| {
-                    let mut sum = vec![0u32; *width];
-                    for place in counts[from * width..to * width].chunks_exact(*width) {
-                        sum.iter_mut()
-                            .zip(place)
-                            .for_each(|(sum, count)| *sum += count);
-                    }
-                    sum
+            Self::Classes {
+                counts,
+                weights,
+                width,
+                ..
+            } => {
+                let rows = |of| {
+                    let label = &label;
+                    bounds().map(move |(from, to)| {
+                        let votes = sum(of, *width, from, to);
+                        (label(from), votes, (to - from) as f64)
+                    })
                 };
-                let least = thresholds(
-                    bounds().map(|group| {
-                        let size = (group.1 - group.0) as f64;
-                        (label(group.0), add(group), size)
-                    }),
-                    *width,
-                );
-                bounds()
-                    .map(|group| judge(label(group.0), &add(group), &least))
-                    .collect()
+                let least = thresholds(rows(counts), *width);
+                let mut said: Vec<Prediction> = rows(counts)
+                    .map(|(label, votes, _)| judge(label, &votes, &least))
+                    .collect();
+                // Where no learner is better than chance, all weigh the same.
+                match weights.iter().any(|weight| *weight > 0) {
+                    true => add_counted(&mut said, || rows(weights), *width),
+                    false => add_counted(&mut said, || rows(counts), *width),
+                }
+                said
             }
             Self::Numbers { sums, counts } => bounds()
                 .map(|(from, to)| {
@@ -131,6 +163,7 @@ impl Votes {
                     Prediction {
                         class: None,
                         share: f64::NAN,
+                        given: f64::NAN,
                         number: match count {
                             0 => f64::NAN,
                             _ => mean + deviation * (sum / f64::from(count)),
@@ -140,6 +173,60 @@ impl Votes {
                 })
                 .collect(),
         }
+    }
+}
+
+/// How often two labels are equal.
+fn chance(labels: &[u16], classes: usize) -> f64 {
+    let mut counts = vec![0.0f64; classes];
+    labels
+        .iter()
+        .for_each(|label| counts[usize::from(*label)] += 1.0);
+    let all = labels.len() as f64;
+    counts.iter().map(|count| (count / all).powi(2)).sum()
+}
+
+/// How much more often than by chance a learner says the label, in thousandths, 0 at least.
+fn skill(said: &[f32], (labels, chance): &(Vec<u16>, f64)) -> u32 {
+    let told = || said.iter().zip(labels).filter(|(said, _)| !said.is_nan());
+    let right = told().filter(|(said, label)| **said == f32::from(**label));
+    let share = right.count() as f64 / told().count().max(1) as f64;
+    (FULL * (share - chance)).round().max(0.0) as u32
+}
+
+/// The votes on the places from `from` to `to`.
+fn sum(votes: &[u32], width: usize, from: usize, to: usize) -> Vec<u32> {
+    let mut sum = vec![0u32; width];
+    for place in votes[from * width..to * width].chunks_exact(width) {
+        sum.iter_mut()
+            .zip(place)
+            .for_each(|(sum, count)| *sum += count);
+    }
+    sum
+}
+
+/// Marks those that look wrong by their number; `rows` are labels, weights of votes, and how many rows these
+/// are of.
+fn add_counted<R>(said: &mut [Prediction], rows: impl Fn() -> R, classes: usize)
+where
+    R: Iterator<Item = (usize, Vec<u32>, f64)>,
+{
+    let mut count = Count::new(thresholds(rows(), classes));
+    let mut margins = Vec::with_capacity(said.len());
+    for (said, (label, votes, rows)) in said.iter().zip(rows()) {
+        count.add(&Ballot {
+            label,
+            votes: &votes,
+            rows,
+        });
+        let all: u32 = votes.iter().sum();
+        let of = |class: usize| f64::from(votes[class]) / f64::from(all);
+        let other = said.class.map(|class| class as usize);
+        let other = other.filter(|other| *other != label && all > 0);
+        margins.push((other.map_or(0.0, |other| of(other) - of(label)), rows));
+    }
+    for at in largest(&margins, count.wrong()) {
+        said[at].suspect = true;
     }
 }
 
@@ -167,6 +254,7 @@ fn judge(label: usize, votes: &[u32], least: &[f64]) -> Prediction {
     Prediction {
         class: (all > 0).then_some(best as u32),
         share,
+        given: f64::from(votes[label]) / f64::from(all),
         number: f64::NAN,
         suspect: all > 0 && best != label && share >= least[best],
     }

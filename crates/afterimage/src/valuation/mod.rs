@@ -2,6 +2,7 @@
 
 mod heat;
 mod histogram;
+mod near;
 mod page;
 mod summary;
 mod words;
@@ -11,10 +12,10 @@ use std::path::{Path, PathBuf};
 
 use afterimage_files::{Partial, PartialError, machine_memory};
 use afterimage_value::{
-    By, CellFiles, FirstCells, Formulas, LabelCheck, Prediction, Ranked, ReadOptions, ReadTable,
-    Repair, RowValue, Score, Settings, Target, Valuation, ValueError, Visit, ZScores, check_labels,
-    check_learners, memory_bound, oddities, read_table, readable_bytes, value, visit_cells,
-    write_fixes, write_rows,
+    By, CellFiles, FirstCells, Formulas, LabelCheck, NearDuplicates, Prediction, Ranked,
+    ReadOptions, ReadTable, Repair, RowValue, Score, Settings, Target, Valuation, ValueError,
+    Visit, ZScores, check_labels, check_learners, memory_bound, near_duplicates, oddities,
+    read_table, readable_bytes, value, visit_cells, write_fixes, write_rows,
 };
 
 /// The HTML page of a valuation.
@@ -62,6 +63,7 @@ pub struct PreparedValue {
     job: ValueJob,
     table: ReadTable,
     memory: usize,
+    near: Option<NearDuplicates>,
 }
 
 /// A finished valuation.
@@ -76,6 +78,8 @@ pub struct Valued {
     pub said: Vec<Prediction>,
     /// How well wrong labels are found; none for numbers as labels and for few rows.
     pub check: Option<LabelCheck>,
+    /// Rows that are equal to another, or nearly.
+    pub near: NearDuplicates,
     /// The distances of the cells.
     pub z: ZScores,
     /// The rows of the lowest Data-OOB, lowest first.
@@ -150,6 +154,7 @@ impl ValueJob {
             job: self,
             table,
             memory,
+            near: None,
         })
     }
 }
@@ -166,17 +171,32 @@ impl PreparedValue {
         settings.learners + check_learners(&self.table.problem, settings)
     }
 
+    /// Looks for near duplicates; otherwise [`run`](Self::run) does.
+    ///
+    /// # Errors
+    /// Threads that do not start.
+    pub fn compare_rows(&mut self) -> Result<(), ValueError> {
+        self.near = Some(near_duplicates(&self.table.problem, &self.job.settings)?);
+        Ok(())
+    }
+
     /// Values the table and writes the results. `progress` is told the number of learners done, of
     /// [`learners`](Self::learners).
     ///
     /// # Errors
     /// Threads that do not start, a full disk. A folder of results appears whole or not at all.
     pub fn run(self, progress: &dyn Fn(u32)) -> Result<Valued, ValueError> {
-        let Self { job, table, .. } = self;
+        let Self {
+            job, table, near, ..
+        } = self;
         let problem = &table.problem;
         // Before the work: nobody waits an hour for a place that another process has taken.
         let beside = |out| Partial::beside(out).map_err(partial);
         let folder = job.out.as_deref().map(beside).transpose()?;
+        let near = match near {
+            Some(near) => near,
+            None => near_duplicates(problem, &job.settings)?,
+        };
         let values = value(problem, &job.settings, progress)?;
         let rows = values.rows();
         let said = values.predictions(problem);
@@ -214,6 +234,7 @@ impl PreparedValue {
             rows,
             said,
             check,
+            near,
             z,
             job,
         };
@@ -247,7 +268,7 @@ impl Valued {
     }
 
     fn write(&self, folder: &Path, suspicious: Option<&[Ranked]>) -> Result<Formulas, ValueError> {
-        let mut formulas = write_rows(folder, &self.table, &self.rows, &self.said)?;
+        let mut formulas = write_rows(folder, &self.table, &self.rows, &self.said, &self.near)?;
         if let (Some(fix), Some(cells)) = (self.job.fix, suspicious) {
             formulas = formulas.and(write_fixes(
                 folder,

@@ -4,7 +4,7 @@ use afterimage_track::html::{document, escape, section, short, table};
 use afterimage_value::{Ranked, Score, Target, label, text};
 
 use super::summary::{name, shortened};
-use super::{Valued, heat, histogram, words};
+use super::{Valued, heat, histogram, near, words};
 
 /// Rows and cells in the lists.
 const LIST: usize = 40;
@@ -58,6 +58,12 @@ pub(super) fn render(valued: &Valued) -> String {
             &suggested,
         );
     }
+    body += &section(
+        "Near duplicates",
+        "Rows that are nearer to another than chance brings them, those of several labels first, then the \
+         closest. All of them are in the column <code>duplicates</code> of rows.csv.",
+        &near_duplicates(valued),
+    );
     body += &section(
         "Cells of the lowest rows",
         "2D-OOB values, the lowest row on top; on the left row and label, on the right the row's \
@@ -169,6 +175,25 @@ fn suggestions(valued: &Valued) -> String {
     match lines.is_empty() {
         true => String::new(),
         false => table(&header, &lines),
+    }
+}
+
+/// What is said of near duplicates, and the first sets.
+fn near_duplicates(valued: &Valued) -> String {
+    let told: String = near::of_rows(valued)
+        .iter()
+        .map(|told| format!("<p>{}.</p>", escape(told)))
+        .collect();
+    let sets = valued.near.sets.iter().take(LIST);
+    let lines: Vec<Vec<String>> = sets
+        .map(|set| {
+            let [rows, labels, cells] = near::set(valued, set);
+            vec![rows, labels, number(set.distance), cells]
+        })
+        .collect();
+    match lines.is_empty() {
+        true => told,
+        false => told + &table(&near::HEADER, &lines),
     }
 }
 

@@ -7,10 +7,12 @@ use afterimage_value::{
     readable_bytes, text,
 };
 
-use super::{PAGE, ValueJob, Valued, words};
+use super::{PAGE, ValueJob, Valued, near, words};
 
 /// Notes that are shown of a table.
 const NOTES: usize = 50;
+/// Sets of near duplicates in the list.
+const SETS: usize = 5;
 
 /// The table, what was decided about it, and what is to come.
 pub(super) fn before(job: &ValueJob, table: &ReadTable, memory: usize) -> String {
@@ -64,8 +66,8 @@ pub(super) fn before(job: &ValueJob, table: &ReadTable, memory: usize) -> String
 
 /// The lists of the lowest, and where the results are.
 pub(super) fn after(valued: &Valued) -> String {
-    let sentences: Vec<String> = words::of_labels(valued)
-        .iter()
+    let labels = words::of_labels(valued);
+    let sentences: Vec<String> = (labels.iter().chain(&near::of_rows(valued)))
         .map(|told| format!("{told}.\n"))
         .collect();
     let mut parts = vec![
@@ -76,6 +78,9 @@ pub(super) fn after(valued: &Valued) -> String {
     if !valued.farthest_cells.is_empty() {
         let title = "Cells farthest from the mean of their class, in standard deviations (z)";
         parts.push(cells(valued, title, &valued.farthest_cells).to_string());
+    }
+    if !valued.near.sets.is_empty() {
+        parts.push(near_duplicates(valued).to_string());
     }
     if let Some(out) = &valued.job.out {
         let mut lines = vec![
@@ -159,6 +164,16 @@ fn cells(valued: &Valued, title: &str, cells: &[Ranked]) -> TextTable {
             cell.count.to_string(),
             TextTable::number(cell.z, 2),
         ]);
+    }
+    table
+}
+
+fn near_duplicates(valued: &Valued) -> TextTable {
+    let title = "Near duplicates, those of several labels first, then the closest";
+    let mut table = TextTable::new(title, &near::HEADER);
+    for set in valued.near.sets.iter().take(SETS.min(valued.job.top)) {
+        let [rows, labels, cells] = near::set(valued, set);
+        table.row([rows, labels, TextTable::number(set.distance, 3), cells]);
     }
     table
 }

@@ -30,8 +30,8 @@ pub(super) fn third(valued: &Valued, row: usize) -> f64 {
 
 fn suspects(valued: &Valued) -> String {
     let (all, count) = (valued.said.len(), valued.suspects());
-    let votes = "models that have not seen the row vote for another class as often as they do, on average, for \
-                 rows labelled so";
+    let votes = "models that have not seen the row vote for another class, as often as they do, on average, for \
+                 rows labelled so, or most clearly among as many as are likely wrong";
     match count {
         0 => format!("No label of {all} looks wrong, as it would if {votes}"),
         1 => format!("1 label of {all} looks wrong: {votes}"),

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use crate::near::{NearDuplicates, NearRow};
 use crate::pass::Block;
 use crate::problem::Target;
 use crate::table::ReadTable;
@@ -24,7 +25,12 @@ pub(super) struct Sheet {
 }
 
 impl Sheet {
-    pub fn of_rows(table: &ReadTable, rows: &[RowValue], said: &[Prediction]) -> Self {
+    pub fn of_rows(
+        table: &ReadTable,
+        rows: &[RowValue],
+        said: &[Prediction],
+        near: &NearDuplicates,
+    ) -> Self {
         let mut sheet = Self::keys(table, 0..rows.len());
         let labels = match table.problem.target() {
             Target::Classes { codes, names } => {
@@ -56,10 +62,42 @@ impl Sheet {
                 sheet.push("predicted", Data::Text(predicted.collect()));
                 sheet.push("predicted:share", answer(|said| said.share));
                 sheet.push("suggested", Data::Text(suggested.collect()));
+                sheet.push("label:share", answer(|said| said.given));
             }
             Target::Numbers(_) => sheet.push("predicted", answer(|said| said.number)),
         }
+        sheet.add_near(table.problem.ids(), near);
         sheet
+    }
+
+    /// The sets of near duplicates, and the nearest rows.
+    fn add_near(&mut self, ids: Option<&[String]>, near: &NearDuplicates) {
+        let each = || near.rows.iter();
+        self.push(
+            "duplicates",
+            Data::Whole(each().map(|row| i64::from(row.set)).collect()),
+        );
+        let labels = |row: &NearRow| match row.set {
+            0 => 0,
+            set => near.sets[set as usize - 1].labels as i64,
+        };
+        self.push(
+            "duplicates:labels",
+            Data::Whole(each().map(labels).collect()),
+        );
+        let nearest = match ids {
+            Some(ids) => {
+                let id = |row: &NearRow| row.nearest.map(|row| ids[row as usize].clone());
+                Data::Text(each().map(|row| id(row).unwrap_or_default()).collect())
+            }
+            None => {
+                let number = |row: &NearRow| row.nearest.map_or(0, |row| i64::from(row) + 1);
+                Data::Whole(each().map(number).collect())
+            }
+        };
+        self.push("nearest", nearest);
+        let distances = each().map(|row| row.distance).collect();
+        self.push("nearest:distance", Data::Double(distances));
     }
 
     pub fn of_cells(table: &ReadTable, block: &Block<'_>) -> Self {

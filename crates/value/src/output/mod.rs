@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::ValueError;
 use crate::formula::Formulas;
+use crate::near::NearDuplicates;
 use crate::pass::{Block, Visit};
 use crate::table::ReadTable;
 use crate::valuation::RowValue;
@@ -35,8 +36,9 @@ pub fn write_rows(
     table: &ReadTable,
     rows: &[RowValue],
     said: &[Prediction],
+    near: &NearDuplicates,
 ) -> Result<Formulas, ValueError> {
-    let sheet = Sheet::of_rows(table, rows, said);
+    let sheet = Sheet::of_rows(table, rows, said, near);
     let mut text = csv::CsvFile::create(folder.join(ROWS_CSV), &sheet)?;
     let mut columns = parquet::ParquetFile::create(folder.join(ROWS_PARQUET), &sheet)?;
     text.write(&sheet)?;
