@@ -57,7 +57,12 @@ fn wrong_labels_come_first_and_the_files_are_in_the_order_of_the_table() {
             "marginal",
             "predicted",
             "predicted:share",
-            "suggested"
+            "suggested",
+            "label:share",
+            "duplicates",
+            "duplicates:labels",
+            "nearest",
+            "nearest:distance"
         ]
     );
     assert_eq!(rows.len(), 41);
@@ -378,7 +383,7 @@ fn labels_that_look_wrong_are_suggested_and_the_rule_is_checked() {
     let found = wrong.iter().filter(|row| suspects.contains(row)).count();
     assert!(found >= 5 && suspects.len() <= found + 3, "{suspects:?}");
     for row in &rows[1..] {
-        assert_eq!(row.len(), 10);
+        assert_eq!(row.len(), 15);
         // What is suggested is what is predicted, and never the label.
         assert!(
             row[9].is_empty() || (row[9] == row[7] && row[9] != row[2]),
@@ -484,8 +489,8 @@ fn numbers_as_labels_have_words_of_their_own() {
         ended.out
     );
     let rows = lines(&out.join("rows.csv"));
-    assert_eq!(rows[0].last().unwrap(), "predicted");
-    let predicted: f64 = rows[51].last().unwrap().parse().unwrap();
+    assert_eq!(rows[0][6..8], ["predicted", "duplicates"]);
+    let predicted: f64 = rows[51][6].parse().unwrap();
     assert!((predicted - 103.0).abs() < 12.0, "{predicted}");
     let result: serde_json::Value =
         serde_json::from_str(ended.out.lines().last().unwrap()).unwrap();

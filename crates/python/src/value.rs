@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use afterimage::files::machine_memory;
 use afterimage::value::{
-    Candidates, HeldColumn, LabelSource, Learner, ReadOptions, ReadTable, Score, Settings, Target,
-    Task, Valuation, ValueError, hold_table, memory_bound, parse_bytes, readable_bytes,
-    value_until,
+    Candidates, HeldColumn, LabelSource, Learner, Prediction, ReadOptions, ReadTable, Score, Settings,
+    Target,
+    Task, Valuation, ValueError, hold_table, memory_bound, near_duplicates, parse_bytes,
+    readable_bytes, value_until,
 };
 use numpy::{Element, IntoPyArray as _, PyArray1, PyArray2, PyArrayMethods as _};
 use pyo3::exceptions::PyValueError;
@@ -51,6 +52,7 @@ pub struct Arguments {
 #[pyclass(frozen, module = "afterimage._native")]
 pub struct Valued {
     table: ReadTable,
+    settings: Settings,
     values: Valuation,
 }
 
@@ -79,7 +81,11 @@ pub fn value(
                     let table = hold_table(&what, &held, labels.as_ref(), &options)?;
                     check_memory(&table, &settings, memory)?;
                     let values = value_until(&table.problem, &settings, &|_| (), &stop)?;
-                    Ok(Valued { table, values })
+                    Ok(Valued {
+                        table,
+                        settings,
+                        values,
+                    })
                 };
                 // The receiver outlives the work.
                 let _ = sender.send(work());
@@ -197,6 +203,26 @@ type Rows<'py> = (
     Bound<'py, PyArray1<f64>>,
 );
 
+/// What is said of rows: the class that is predicted `[n]` (−1 without), the share of learners that say it
+/// `[n]`, the share that says the label `[n]`, the number that is predicted `[n]`, and whether the label looks
+/// wrong `[n]`.
+type Said<'py> = (
+    Bound<'py, PyArray1<i64>>,
+    Bound<'py, PyArray1<f64>>,
+    Bound<'py, PyArray1<f64>>,
+    Bound<'py, PyArray1<f64>>,
+    Bound<'py, PyArray1<bool>>,
+);
+
+/// Near duplicates: the number of a row's set `[n]` (0 without) and of its labels `[n]`, the nearest row `[n]`
+/// (−1 without) and its distance `[n]`.
+type Near<'py> = (
+    Bound<'py, PyArray1<u32>>,
+    Bound<'py, PyArray1<u32>>,
+    Bound<'py, PyArray1<i64>>,
+    Bound<'py, PyArray1<f64>>,
+);
+
 /// Matrices `[n, d]` of cells: value, standard error, count, contrast, its standard error, and z.
 type Cells<'py> = (
     Bound<'py, PyArray2<f64>>,
@@ -248,6 +274,44 @@ impl Valued {
             counts.into_pyarray(py),
             of(|row| row.marginal),
         )
+    }
+
+    /// What the learners say that have not seen a row.
+    fn said<'py>(&self, py: Python<'py>) -> Said<'py> {
+        let said = py.detach(|| self.values.predictions(&self.table.problem));
+        let of = |value: fn(&Prediction) -> f64| {
+            said.iter().map(value).collect::<Vec<_>>().into_pyarray(py)
+        };
+        let class = |said: &Prediction| said.class.map_or(-1, i64::from);
+        let classes: Vec<i64> = said.iter().map(class).collect();
+        let suspects: Vec<bool> = said.iter().map(|said| said.suspect).collect();
+        (
+            classes.into_pyarray(py),
+            of(|said| said.share),
+            of(|said| said.given),
+            of(|said| said.number),
+            suspects.into_pyarray(py),
+        )
+    }
+
+    /// Rows that are near duplicates of others.
+    fn near<'py>(&self, py: Python<'py>) -> PyResult<Near<'py>> {
+        let found = py.detach(|| near_duplicates(&self.table.problem, &self.settings));
+        let found = found.map_err(|error| value_error(&error))?;
+        let labels = |set: u32| match set {
+            0 => 0,
+            set => found.sets[set as usize - 1].labels as u32,
+        };
+        let sets: Vec<u32> = found.rows.iter().map(|row| row.set).collect();
+        let labels: Vec<u32> = sets.iter().map(|set| labels(*set)).collect();
+        let nearest = found.rows.iter().map(|row| row.nearest.map_or(-1, i64::from));
+        let distances = found.rows.iter().map(|row| row.distance);
+        Ok((
+            sets.into_pyarray(py),
+            labels.into_pyarray(py),
+            nearest.collect::<Vec<_>>().into_pyarray(py),
+            distances.collect::<Vec<_>>().into_pyarray(py),
+        ))
     }
 
     /// Values of all cells.

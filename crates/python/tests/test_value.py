@@ -27,6 +27,24 @@ def written(table: Path, out: Path, *flags: object) -> tuple[pd.DataFrame, pd.Da
     return tuple(pandas_of(out / f"{name}.parquet") for name in ("rows", "cells"))
 
 
+def assert_same_rows(values: afterimage.Values, rows: pd.DataFrame) -> None:
+    """Labels that look wrong, shares and near duplicates are the command's."""
+    if "suggested" in rows:
+        assert values.predicted.tolist() == rows["predicted"].tolist()
+        suggested = np.where(values.suspect, values.predicted, "")
+        assert suggested.tolist() == rows["suggested"].tolist()
+        np.testing.assert_array_equal(values.predicted_share, rows["predicted:share"])
+        np.testing.assert_array_equal(values.label_share, rows["label:share"])
+    else:
+        np.testing.assert_array_equal(values.predicted, rows["predicted"])
+        assert not values.suspect.any() and np.isnan(values.label_share).all()
+    assert (values.duplicates == rows["duplicates"]).all()
+    assert (values.duplicates_labels == rows["duplicates:labels"]).all()
+    np.testing.assert_array_equal(values.nearest_distance, rows["nearest:distance"])
+    if rows["nearest"].dtype.kind == "i":
+        assert (values.nearest + 1 == rows["nearest"]).all()
+
+
 def assert_same(values: afterimage.Values, rows: pd.DataFrame, cells: pd.DataFrame) -> None:
     for name, ours in {
         "data_oob": values.data_oob,
@@ -35,6 +53,7 @@ def assert_same(values: afterimage.Values, rows: pd.DataFrame, cells: pd.DataFra
     }.items():
         assert ours.tobytes() == rows[name].to_numpy().tobytes(), name
     assert (values.data_oob_count == rows["data_oob:count"]).all()
+    assert_same_rows(values, rows)
     for end, matrix in {
         "": values.cells,
         ":se": values.cells_se,
@@ -92,7 +111,22 @@ def test_frames_keep_index_ids_and_labels(table: pd.DataFrame) -> None:
     values = afterimage.value(table, label="label", id="key", learners=20)
     rows = values.rows()
     assert rows.index.equals(table.index)
-    assert list(rows) == ["id", "label", "data_oob", "data_oob:count", "data_oob:se", "marginal"]
+    assert list(rows) == [
+        "id",
+        "label",
+        "data_oob",
+        "data_oob:count",
+        "data_oob:se",
+        "marginal",
+        "predicted",
+        "predicted:share",
+        "suggested",
+        "label:share",
+        "duplicates",
+        "duplicates:labels",
+        "nearest",
+        "nearest:distance",
+    ]
     assert (rows["id"] == table["key"]).all() and (rows["label"] == table["label"]).all()
     cells = values.cells_frame("z")
     assert cells.index.equals(table.index) and list(cells) == ["id", *values.columns]

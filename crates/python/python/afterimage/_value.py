@@ -19,6 +19,8 @@ Cell = Literal["value", "count", "se", "contrast", "contrast_se", "z"]
 class Values:
     """Values of a table of `n` rows and `d` columns, in the order of the table.
 
+    Near duplicates are looked for when `duplicates`, `nearest` or `rows` is first asked for.
+
     Attributes
     ----------
     data_oob : float64 [n]
@@ -53,6 +55,60 @@ class Values:
         self.columns = valued.columns()
         self.notes = valued.notes()
         self.data_oob, self.data_oob_se, self.data_oob_count, self.marginal = valued.rows()
+
+    @cached_property
+    def _said(self) -> tuple[NDArray[Any], ...]:
+        return self._valued.said()
+
+    @cached_property
+    def _near(self) -> tuple[NDArray[Any], ...]:
+        return self._valued.near()
+
+    @property
+    def suspect(self) -> NDArray[np.bool_]:
+        """Whether the label looks wrong `[n]`; `predicted` is then the suggestion. False for numbers."""
+        return self._said[4]
+
+    @cached_property
+    def predicted(self) -> NDArray[Any]:
+        """What learners say that have not seen the row `[n]`: the text of a class (None without one), or a
+        number.
+        """
+        classes = self._valued.classes()
+        if classes is None:
+            return self._said[3]
+        names = np.array([*classes[1], None], dtype=object)
+        return names[self._said[0]]
+
+    @property
+    def predicted_share(self) -> NDArray[np.float64]:
+        """The share of these learners that say the predicted class `[n]`, in [0, 1]; NaN for numbers."""
+        return self._said[1]
+
+    @property
+    def label_share(self) -> NDArray[np.float64]:
+        """The share of these learners that say the label `[n]`, in [0, 1]; NaN for numbers."""
+        return self._said[2]
+
+    @property
+    def duplicates(self) -> NDArray[np.uint32]:
+        """The number of the row's set of near duplicates `[n]`, from 1; 0 for a row without any."""
+        return self._near[0]
+
+    @property
+    def duplicates_labels(self) -> NDArray[np.uint32]:
+        """How many different labels the row's set has `[n]`; 0 for a row without one."""
+        return self._near[1]
+
+    @property
+    def nearest(self) -> NDArray[np.int64]:
+        """The place of the nearest other row `[n]`, from 0; -1 where none was looked for."""
+        return self._near[2]
+
+    @property
+    def nearest_distance(self) -> NDArray[np.float64]:
+        """How far the nearest other row is `[n]`, in standard deviations of a column; NaN without one."""
+        return self._near[3]
 
     @cached_property
     def _cells(self) -> tuple[NDArray[Any], ...]:
@@ -103,23 +159,36 @@ class Values:
         """A frame with a row for each of the table, with its index and ids.
 
         Its columns are those of the command's `rows.parquet`: `label`, `data_oob`, `data_oob:count`,
-        `data_oob:se` and `marginal`.
+        `data_oob:se`, `marginal`, `predicted`, for classes `predicted:share`, `suggested` (None where the
+        label does not look wrong) and `label:share`, then `duplicates`, `duplicates:labels`, `nearest` and
+        `nearest:distance`. `nearest` is a place from 0 here.
 
         Parameters
         ----------
         library : 'pandas' or 'polars', optional
             Whose frame; by default the table's, or the one that is installed.
         """
-        return self._keyed(
-            {
-                "label": self.labels,
-                "data_oob": self.data_oob,
-                "data_oob:count": self.data_oob_count,
-                "data_oob:se": self.data_oob_se,
-                "marginal": self.marginal,
-            },
-            library,
-        )
+        columns = {
+            "label": self.labels,
+            "data_oob": self.data_oob,
+            "data_oob:count": self.data_oob_count,
+            "data_oob:se": self.data_oob_se,
+            "marginal": self.marginal,
+            "predicted": self.predicted,
+        }
+        if self._valued.classes() is not None:
+            columns |= {
+                "predicted:share": self.predicted_share,
+                "suggested": np.where(self.suspect, self.predicted, None),
+                "label:share": self.label_share,
+            }
+        columns |= {
+            "duplicates": self.duplicates,
+            "duplicates:labels": self.duplicates_labels,
+            "nearest": self.nearest,
+            "nearest:distance": self.nearest_distance,
+        }
+        return self._keyed(columns, library)
 
     def cells_frame(self, what: Cell = "value", library: Library | None = None) -> Any:
         """A frame with the columns of the table, of one number for each cell.

@@ -1,6 +1,7 @@
 //! Near duplicates: rows so much nearer to another than to their further neighbours that chance does not
 //! bring them there.
 
+mod columns;
 mod parts;
 mod points;
 mod rule;

@@ -1,0 +1,97 @@
+//! What columns say of the rows as a whole.
+
+use crate::problem::Cells;
+
+/// Columns below which no scale is called common.
+const FEW_COLUMNS: usize = 8;
+/// Columns have a common scale if their variances are worth at least this share of as many equal ones.
+const EVEN: f64 = 1.0 / 3.0;
+
+/// Whether a number is missing, or infinite.
+pub(super) fn has_gaps(values: &[f32]) -> bool {
+    values.iter().any(|value| !value.is_finite())
+}
+
+/// Rows with equal ones behind each other, and where each group of them begins. The order hangs on what the
+/// rows hold, not on where they stand.
+pub(super) fn groups(cells: &[&Cells], rows: usize) -> (Vec<u32>, Vec<u32>) {
+    let mut keys = vec![0u64; rows];
+    for cells in cells {
+        match cells {
+            Cells::Numbers(values) => {
+                for (key, &value) in keys.iter_mut().zip(values) {
+                    let value = if value.is_nan() {
+                        f32::NAN
+                    } else {
+                        value + 0.0
+                    };
+                    *key = mix(*key, u64::from(value.to_bits()));
+                }
+            }
+            Cells::Levels { codes, .. } => {
+                for (key, &code) in keys.iter_mut().zip(codes) {
+                    *key = mix(*key, u64::from(code));
+                }
+            }
+        }
+    }
+    let mut order: Vec<u32> = (0..rows as u32).collect();
+    order.sort_unstable_by_key(|&row| (keys[row as usize], row));
+    let key = |at: usize| keys[order[at] as usize];
+    let starts = (0..rows).filter(|&at| at == 0 || key(at) != key(at - 1));
+    let starts = starts.map(|at| at as u32).collect();
+    (order, starts)
+}
+
+/// Mean and variance of a column's finite numbers, added up in `order`; of categories nothing.
+pub(super) fn moments(cells: &Cells, order: &[u32]) -> (f64, f64) {
+    let Cells::Numbers(values) = cells else {
+        return (0.0, 0.0);
+    };
+    let finite = || {
+        let values = order.iter().map(|&row| f64::from(values[row as usize]));
+        values.filter(|value| value.is_finite())
+    };
+    let count = finite().count() as f64;
+    let mean = finite().sum::<f64>() / count;
+    let variance = finite().map(|v| (v - mean).powi(2)).sum::<f64>() / count;
+    (mean, variance)
+}
+
+/// The mean variance of the columns where they have a common scale: numbers without gaps, of which no few
+/// have most of the variance.
+pub(super) fn common(cells: &[&Cells], moments: &[(f64, f64)]) -> Option<f64> {
+    let plain = |cells: &&Cells| matches!(cells, Cells::Numbers(values) if !has_gaps(values));
+    if cells.len() < FEW_COLUMNS || !cells.iter().all(plain) {
+        return None;
+    }
+    let count = cells.len() as f64;
+    let sum: f64 = moments.iter().map(|(_, variance)| variance).sum();
+    let squares: f64 = moments
+        .iter()
+        .map(|(_, variance)| variance * variance)
+        .sum();
+    (sum * sum / squares >= EVEN * count).then_some(sum / count)
+}
+
+/// The probability that two rows have different categories.
+pub(super) fn different(codes: &[u32]) -> f64 {
+    let mut sorted = codes.to_vec();
+    sorted.sort_unstable();
+    let all = codes.len() as f64;
+    let equal = sorted.chunk_by(|a, b| a == b);
+    1.0 - equal
+        .map(|group| (group.len() as f64 / all).powi(2))
+        .sum::<f64>()
+}
+
+/// SplitMix64's output function over a running state (Steele, Lea and Flood, OOPSLA 2014).
+pub(super) fn mix(state: u64, word: u64) -> u64 {
+    let mut z = state
+        .wrapping_add(0x9e37_79b9_7f4a_7c15)
+        .wrapping_mul(0xd134_2543_de82_ef95)
+        ^ word;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
