@@ -9,7 +9,7 @@ pub(crate) struct Ballot<'a> {
     /// Their label.
     pub label: usize,
     /// The weight of the learners that say each class.
-    pub votes: &'a [u32],
+    pub votes: &'a [u64],
     /// How many rows they are.
     pub rows: f64,
 }
@@ -35,14 +35,14 @@ impl Count {
 
     /// Counts rows.
     pub fn add(&mut self, ballot: &Ballot<'_>) {
-        let all: u32 = ballot.votes.iter().sum();
+        let all: u64 = ballot.votes.iter().sum();
         let of = &mut self.of[ballot.label];
         of[0] += ballot.rows;
         if all == 0 {
             return;
         }
         let reaches =
-            |class: &usize| f64::from(ballot.votes[*class]) / f64::from(all) >= self.least[*class];
+            |class: &usize| ballot.votes[*class] as f64 / all as f64 >= self.least[*class];
         // The label itself, of equally frequent ones.
         let first = (0..self.least.len())
             .filter(reaches)
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn rows_are_counted_by_the_classes_that_reach_their_thresholds() {
         let mut count = Count::new(vec![0.7, 0.5]);
-        let rows: [(usize, [u32; 2], f64); 5] = [
+        let rows: [(usize, [u64; 2], f64); 5] = [
             (0, [9, 1], 3.0),
             // Most votes for the first class, and not enough.
             (0, [6, 4], 1.0),

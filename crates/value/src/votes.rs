@@ -195,12 +195,12 @@ fn skill(said: &[f32], (labels, chance): &(Vec<u16>, f64)) -> u32 {
 }
 
 /// The votes on the places from `from` to `to`.
-fn sum(votes: &[u32], width: usize, from: usize, to: usize) -> Vec<u32> {
-    let mut sum = vec![0u32; width];
+fn sum(votes: &[u32], width: usize, from: usize, to: usize) -> Vec<u64> {
+    let mut sum = vec![0u64; width];
     for place in votes[from * width..to * width].chunks_exact(width) {
         sum.iter_mut()
             .zip(place)
-            .for_each(|(sum, count)| *sum += count);
+            .for_each(|(sum, count)| *sum += u64::from(*count));
     }
     sum
 }
@@ -209,7 +209,7 @@ fn sum(votes: &[u32], width: usize, from: usize, to: usize) -> Vec<u32> {
 /// are of.
 fn add_counted<R>(said: &mut [Prediction], rows: impl Fn() -> R, classes: usize)
 where
-    R: Iterator<Item = (usize, Vec<u32>, f64)>,
+    R: Iterator<Item = (usize, Vec<u64>, f64)>,
 {
     let mut count = Count::new(thresholds(rows(), classes));
     let mut margins = Vec::with_capacity(said.len());
@@ -219,8 +219,8 @@ where
             votes: &votes,
             rows,
         });
-        let all: u32 = votes.iter().sum();
-        let of = |class: usize| f64::from(votes[class]) / f64::from(all);
+        let all: u64 = votes.iter().sum();
+        let of = |class: usize| votes[class] as f64 / all as f64;
         let other = said.class.map(|class| class as usize);
         let other = other.filter(|other| *other != label && all > 0);
         margins.push((other.map_or(0.0, |other| of(other) - of(label)), rows));
@@ -232,13 +232,13 @@ where
 
 /// For each class the mean share of learners that say it of the rows with this label; `rows` are labels,
 /// votes, and how many rows these are of.
-fn thresholds(rows: impl Iterator<Item = (usize, Vec<u32>, f64)>, classes: usize) -> Vec<f64> {
+fn thresholds(rows: impl Iterator<Item = (usize, Vec<u64>, f64)>, classes: usize) -> Vec<f64> {
     let mut means = vec![(0.0, 0.0); classes];
     for (label, votes, size) in rows {
-        let all: u32 = votes.iter().sum();
+        let all: u64 = votes.iter().sum();
         if all > 0 {
             let (sum, count) = &mut means[label];
-            *sum += size * f64::from(votes[label]) / f64::from(all);
+            *sum += size * votes[label] as f64 / all as f64;
             *count += size;
         }
     }
@@ -246,15 +246,15 @@ fn thresholds(rows: impl Iterator<Item = (usize, Vec<u32>, f64)>, classes: usize
 }
 
 /// What `votes` say of a row whose label is `label`.
-fn judge(label: usize, votes: &[u32], least: &[f64]) -> Prediction {
-    let all: u32 = votes.iter().sum();
+fn judge(label: usize, votes: &[u64], least: &[f64]) -> Prediction {
+    let all: u64 = votes.iter().sum();
     let first = |best: usize, at: usize| if votes[at] > votes[best] { at } else { best };
     let best = (0..votes.len()).fold(label, first);
-    let share = f64::from(votes[best]) / f64::from(all);
+    let share = votes[best] as f64 / all as f64;
     Prediction {
         class: (all > 0).then_some(best as u32),
         share,
-        given: f64::from(votes[label]) / f64::from(all),
+        given: votes[label] as f64 / all as f64,
         number: f64::NAN,
         suspect: all > 0 && best != label && share >= least[best],
     }

@@ -114,7 +114,7 @@ fn find(problem: &Problem, seed: u64, size: Option<usize>) -> NearDuplicates {
     let size = size.unwrap_or_else(|| parts::part_size(count, points.cost()));
     let mut joined = Joined::new(count);
     let mut about = About::new(count);
-    let neighbours = rule::neighbours(count.min(size / 2));
+    let neighbours = rule::neighbours(if size < count { size / 2 } else { count });
     let mut reaches: Vec<Reach> = Vec::new();
     let mut pairs = Vec::new();
     let passes = if size >= count { 1 } else { parts::PASSES };
