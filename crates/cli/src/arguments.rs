@@ -183,6 +183,9 @@ pub struct Select {
     /// results, and nothing is chosen by it.
     #[arg(long, value_name = "COL")]
     pub id: Option<String>,
+    /// In a CSV file of labels, NA, None, null and the like are labels. In Parquet files they always are.
+    #[arg(long, requires = "labels")]
+    pub keep_missing_words: bool,
     /// What the rows are. `el2n`, `grand` and `grad-match` rank by gradients of a network's loss, or their
     /// proxies, and are refused on embeddings, whose lengths say nothing of it.
     #[arg(long, default_value = "embeddings", value_parser = ["embeddings", "gradients"])]
@@ -196,10 +199,15 @@ pub struct Select {
     #[arg(long, allow_negative_numbers = true)]
     pub bonus: Option<f64>,
     /// The part of the samples to choose, in (0, 1].
-    #[arg(long, required_unless_present = "count", conflicts_with = "count")]
+    #[arg(
+        long,
+        required_unless_present = "count",
+        conflicts_with = "count",
+        allow_negative_numbers = true
+    )]
     pub fraction: Option<f64>,
     /// The number of samples to choose.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub count: Option<usize>,
     /// What to choose by: facility-location, centrality, k-centre, herding, prototypes, prototypes-easy,
     /// small-loss, el2n, grand, craig, grad-match, graph-cut, sas, sas-released, memorization,

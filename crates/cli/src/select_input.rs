@@ -134,6 +134,7 @@ fn manner(arguments: &Select) -> Result<Manner, SelectError> {
         headers: [of(&arguments.header, true), of(&arguments.no_header, false)].concat(),
         ignore: arguments.ignore.clone(),
         id: arguments.id.clone(),
+        keep_missing_words: arguments.keep_missing_words,
         notes: Vec::new(),
     })
 }

@@ -26,6 +26,9 @@ pub struct Value {
     /// A file with one label a row, without header, instead of a column.
     #[arg(long, value_name = "FILE", conflicts_with = "label")]
     label_file: Option<PathBuf>,
+    /// The first line of the CSV file names the columns, although it looks like a row.
+    #[arg(long, conflicts_with = "no_header")]
+    header: bool,
     /// The first line of the CSV file is a row; columns go by their numbers from 1.
     #[arg(long)]
     no_header: bool,
@@ -55,7 +58,7 @@ pub struct Value {
     #[arg(long, value_name = "N", default_value_t = 1000)]
     learners: u32,
     /// Share of the columns that each learner sees.
-    #[arg(long, default_value_t = 0.5)]
+    #[arg(long, default_value_t = 0.5, allow_negative_numbers = true)]
     ratio: f64,
     /// What is averaged: hits (plain), probabilities of the label (soft), or hits plus the paper's
     /// distance term, which finds cells that lie far out and hides label errors.
@@ -323,6 +326,7 @@ impl Value {
             table: self.table,
             read: ReadOptions {
                 header: !self.no_header,
+                header_told: self.header || self.no_header,
                 label,
                 id: self.id,
                 ignore: self.ignore,

@@ -45,6 +45,17 @@ pub enum PartialError {
         /// The place of the result.
         place: PathBuf,
     },
+    /// Another file system begins at the place.
+    #[error(
+        "{}: a file system is mounted here, and the result is a new folder that cannot take its place: name a \
+         folder inside, as in {}",
+        place.display(),
+        place.join("out").display()
+    )]
+    Mounted {
+        /// The place of the result.
+        place: PathBuf,
+    },
     /// The place holds something.
     #[error("{}: this is there already; choose another place", place.display())]
     Full {
@@ -80,17 +91,21 @@ impl Partial {
     /// The file in a folder under way that says whose it is.
     pub const LOCK: &str = ".lock";
 
-    /// An empty folder beside `place`, which holds nothing yet; the folders above are made.
+    /// An empty folder beside `place`, which holds nothing yet; the folders above are made. Where `place` is a
+    /// link to an empty folder, the result takes the place of that folder.
     ///
     /// # Errors
     /// A place without a name or that holds something, another process that makes the same, something else of
     /// that name, a folder that cannot be written.
     pub fn beside(place: &Path) -> Result<Self, PartialError> {
-        let unnamed = || PartialError::Unnamed {
-            place: place.to_owned(),
-        };
+        let place = &named(place)?;
+        if is_mounted(place) {
+            return Err(PartialError::Mounted {
+                place: place.to_owned(),
+            });
+        }
         let mut name = OsString::from(".");
-        name.push(place.file_name().ok_or_else(unnamed)?);
+        name.push(place.file_name().unwrap_or_default());
         name.push(".partial");
         let path = place.with_file_name(name);
         refuse_full(place)?;
@@ -200,6 +215,39 @@ impl Drop for Partial {
     }
 }
 
+/// The place with its name at the end, behind links.
+fn named(place: &Path) -> Result<PathBuf, PartialError> {
+    let unnamed = || PartialError::Unnamed {
+        place: place.to_owned(),
+    };
+    let named = place.with_file_name(place.file_name().ok_or_else(unnamed)?);
+    if !(named.is_symlink() && named.is_dir()) {
+        return Ok(named);
+    }
+    let folder = fs::canonicalize(&named).map_err(PartialError::io(&named, "follow"))?;
+    match folder.file_name() {
+        Some(_) => Ok(folder),
+        None => Err(unnamed()),
+    }
+}
+
+/// Whether another file system begins at a folder.
+#[cfg(unix)]
+fn is_mounted(place: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let device = |path: &Path| fs::metadata(path).ok().map(|found| found.dev());
+    match (device(place), device(&place.join(".."))) {
+        (Some(here), Some(above)) => here != above,
+        _ => false,
+    }
+}
+
+/// Whether another file system begins at a folder.
+#[cfg(not(unix))]
+fn is_mounted(_: &Path) -> bool {
+    false
+}
+
 /// Refuses a place that holds something.
 fn refuse_full(place: &Path) -> Result<(), PartialError> {
     let full = match fs::read_dir(place) {
@@ -233,6 +281,25 @@ mod tests {
             let words = "takes a name of its own: name a folder inside";
             assert!(told.is_err_and(|told| told.contains(words)), "{place}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_an_empty_folder_is_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (real, link) = (folder.path().join("real"), folder.path().join("link"));
+        fs::create_dir(&real).unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        let partial = Partial::beside(&link.join(".")).unwrap();
+        fs::write(partial.path().join("x"), "1").unwrap();
+        partial.finish().unwrap();
+        assert!(link.is_symlink() && real.join("x").exists());
+        let told = Partial::beside(&link);
+        assert!(matches!(told, Err(PartialError::Full { .. })));
+        // Nothing can take the place of a file system.
+        let told = Partial::beside(Path::new("/proc"));
+        let full = matches!(told, Err(PartialError::Full { .. }));
+        assert!(full || matches!(told, Err(PartialError::Mounted { .. })));
     }
 
     #[test]

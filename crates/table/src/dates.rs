@@ -1,7 +1,7 @@
 //! ISO dates.
 
 /// Days from 1970 on to an ISO date, with or without a time: `2020-09-18`, `2020-09-18 12:30`,
-/// `2020-09-18T12:30:00.5Z`, `2020-09-18 12:30:00+02:00`. `None` for anything else.
+/// `2020-09-18T12:30:00.5Z`, `2020-09-18 12:30:00+02:00`, `2020-09-18 12:30:00 UTC`. `None` for anything else.
 pub fn days(text: &str) -> Option<f64> {
     let bytes = text.as_bytes();
     if bytes.len() < 10 || bytes[4] != b'-' || bytes[7] != b'-' {
@@ -37,7 +37,7 @@ pub fn days(text: &str) -> Option<f64> {
 
 /// The ISO date that so many days from 1970 on are, without the time of the day.
 pub fn date(days: f64) -> String {
-    let since = days.floor() as i64 + 719_468;
+    let since = (days.floor() as i64).saturating_add(719_468);
     let (era, of_era) = (since.div_euclid(146_097), since.rem_euclid(146_097));
     let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
     let of_year = of_era - (365 * year + year / 4 - year / 100);
@@ -48,8 +48,36 @@ pub fn date(days: f64) -> String {
     format!("{year:04}-{month:02}-{day:02}")
 }
 
+/// The ISO date that so many days from 1970 on are, with the time of the day where there is one, to the
+/// microsecond: `2020-09-18`, `2020-09-18 12:30:00`, `2020-09-18 12:30:00.250000`.
+pub fn moment(days: f64) -> String {
+    const DAY: i64 = 86_400_000_000;
+    // What 64 bits hold of microseconds ends a little behind.
+    if days.is_nan() || days.abs() > 1e8 {
+        return date(days);
+    }
+    let micros = (days * DAY as f64).round() as i64;
+    let (day, rest) = (micros.div_euclid(DAY), micros.rem_euclid(DAY));
+    let day = date(day as f64);
+    if rest == 0 {
+        return day;
+    }
+    let (seconds, micros) = (rest / 1_000_000, rest % 1_000_000);
+    let time = format!(
+        "{day} {:02}:{:02}:{:02}",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    );
+    match micros {
+        0 => time,
+        micros => format!("{time}.{micros:06}"),
+    }
+}
+
 /// The seconds since midnight, in universal time where a zone is told.
 fn seconds(text: &[u8]) -> Option<f64> {
+    let text = text.strip_suffix(b" UTC").unwrap_or(text);
     let zone = text
         .iter()
         .position(|byte| matches!(byte, b'Z' | b'+' | b'-'))
@@ -109,7 +137,7 @@ fn digits(text: &[u8]) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::{date, days};
+    use super::{date, days, moment};
 
     #[test]
     fn dates_come_back() {
@@ -125,6 +153,20 @@ mod tests {
     }
 
     #[test]
+    fn moments_come_back() {
+        for text in [
+            "1970-01-01",
+            "2020-02-29 12:30:05",
+            "1969-12-31 23:59:59.999999",
+            "2262-04-11 23:47:16.854775",
+            "1600-01-01 00:00:00.000001",
+        ] {
+            assert_eq!(days(text).map(moment).as_deref(), Some(text));
+        }
+        assert_eq!(moment(1e300), date(1e300));
+    }
+
+    #[test]
     fn iso_dates_are_days() {
         for (text, wanted) in [
             ("1970-01-01", Some(0.0)),
@@ -136,6 +178,7 @@ mod tests {
             ("1970-01-02T12:00:00.000Z", Some(1.5)),
             ("1970-01-01 02:00:00+02:00", Some(0.0)),
             ("1970-01-01 00:00:00-1200", Some(0.5)),
+            ("1970-01-02 12:00:00 UTC", Some(1.5)),
             ("2020-13-01", None),
             ("2020-1-1", None),
             ("12-34-5678", None),

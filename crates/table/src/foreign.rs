@@ -9,7 +9,7 @@ use crate::FileError;
 
 /// What a file is that begins so, where it holds no table of text, and what to do.
 pub fn foreign(start: &[u8]) -> Option<&'static str> {
-    const KINDS: [(&[u8], &str); 13] = [
+    const KINDS: [(&[u8], &str); 14] = [
         (b"\x1f\x8b", "compressed by gzip; unpack it first"),
         (b"\x28\xb5\x2f\xfd", "compressed by zstd; unpack it first"),
         (b"\xfd7zXZ\0", "compressed by xz; unpack it first"),
@@ -34,13 +34,21 @@ pub fn foreign(start: &[u8]) -> Option<&'static str> {
             b"SQLite format 3",
             "an SQLite database; save its table as .csv",
         ),
+        (b"\xff\xfe\0\0", "text in UTF-32; save it in UTF-8"),
         (b"\xff\xfe", "text in UTF-16; save it in UTF-8"),
         (b"\xfe\xff", "text in UTF-16; save it in UTF-8"),
     ];
-    KINDS
+    let known = KINDS
         .into_iter()
-        .find(|(magic, _)| start.starts_with(magic))
-        .map(|(_, what)| what)
+        .find(|(magic, _)| start.starts_with(magic));
+    match known {
+        Some((_, what)) => Some(what),
+        // No text in UTF-8 has them.
+        None if start.contains(&0) => {
+            Some("no text, as it has zero bytes, or text in UTF-16; save it in UTF-8")
+        }
+        None => None,
+    }
 }
 
 /// Refuses a file of text that is something else by its first bytes.

@@ -26,6 +26,32 @@ const NAMES: [&str; 19] = [
 /// The columns that every table of a run begins with, which are no values of a sample.
 const CLOCK: [&str; 2] = ["epoch", "step"];
 
+/// Names that a file gives to labels, in small letters.
+const LABELS: [&str; 11] = [
+    "annotation",
+    "category",
+    "class",
+    "class_label",
+    "classes",
+    "label",
+    "label_id",
+    "labels",
+    "species",
+    "target",
+    "targets",
+];
+
+/// Whether a text at the beginning of labels is likely their name rather than one of them.
+///
+/// # Examples
+/// ```
+/// use afterimage_table::names_labels;
+/// assert!(names_labels("Label") && !names_labels("cat"));
+/// ```
+pub fn names_labels(text: &str) -> bool {
+    LABELS.contains(&text.trim().to_lowercase().as_str())
+}
+
 /// Whether a column of this name says when a run wrote the row, rather than what was measured.
 pub fn names_clock(name: &str) -> bool {
     CLOCK.contains(&name)
@@ -46,11 +72,18 @@ pub struct Signs {
     rows: usize,
     last: Option<f64>,
     broken: bool,
+    /// All cells, as long as they are whole.
+    whole: Option<Vec<f64>>,
 }
 
 impl Signs {
     /// Takes the next cell as a number, in days of a date.
     pub fn push(&mut self, value: f64) {
+        match &mut self.whole {
+            Some(whole) if value.fract() == 0.0 => whole.push(value),
+            None if self.rows == 0 && value.fract() == 0.0 => self.whole = Some(vec![value]),
+            whole => *whole = None,
+        }
         let follows = self.last.is_none_or(|last| value == last + 1.0);
         self.broken |= !follows || value.fract() != 0.0;
         self.last = Some(value);
@@ -58,9 +91,21 @@ impl Signs {
     }
 
     /// Whether the cells are whole numbers, or dates, of which each is one more than that before it, and
-    /// there are enough of them that this is no chance.
+    /// there are enough of them that this is no chance; or, as where rows of such a table were shuffled or
+    /// left out, all differ and are at least half of those between the lowest and the highest.
     pub fn counts_rows(&self) -> bool {
-        !self.broken && self.rows >= 8
+        (!self.broken && self.rows >= 8) || self.are_shuffled()
+    }
+
+    fn are_shuffled(&self) -> bool {
+        let Some(whole) = self.whole.as_ref().filter(|whole| whole.len() >= 20) else {
+            return false;
+        };
+        let mut sorted = whole.clone();
+        sorted.sort_by(f64::total_cmp);
+        let differ = sorted.windows(2).all(|pair| pair[0] < pair[1]);
+        let span = sorted[sorted.len() - 1] - sorted[0] + 1.0;
+        differ && span <= 2.0 * sorted.len() as f64
     }
 }
 
@@ -100,6 +145,9 @@ mod tests {
         };
         let count: Vec<f64> = (5..25).map(f64::from).collect();
         assert!(of(&count) && !of(&count[..7]));
+        let shuffled: Vec<f64> = (0..30).map(|row| f64::from(row * 7 % 30)).collect();
+        let far: Vec<f64> = shuffled.iter().map(|n| n * 3.0).collect();
+        assert!(of(&shuffled) && !of(&shuffled[..19]) && !of(&far) && !of(&[3.0; 30]));
         let halves: Vec<f64> = count.iter().map(|n| n + 0.5).collect();
         assert!(!of(&halves) && !of(&[1.0; 20]));
         assert!(is_unnamed("Unnamed: 0.1.2") && !is_unnamed("Unnamed: x") && !is_unnamed("a"));

@@ -35,7 +35,7 @@ pub fn ignored(wanted: &[String], names: &[String], width: usize) -> Result<Vec<
 /// The place of the column that `wanted`, the word of `flag`, names: by its name, or by its number from 1.
 ///
 /// # Errors
-/// A column that is not there, with those that are.
+/// A column that is not there, with those that are; a name of several columns.
 ///
 /// # Examples
 /// ```
@@ -44,9 +44,19 @@ pub fn ignored(wanted: &[String], names: &[String], width: usize) -> Result<Vec<
 /// assert_eq!(place("a", "--id", &names, 2), Ok(1));
 /// assert_eq!(place("1", "--id", &names, 2), Ok(0));
 /// assert!(place("3", "--id", &[], 2).is_err_and(|told| told.contains("(--id)")));
+/// let twice = ["key".to_owned(), "key".to_owned()];
+/// assert!(place("key", "--id", &twice, 2).is_err_and(|told| told.contains("columns 1 and 2")));
 /// ```
 pub fn place(wanted: &str, flag: &str, names: &[String], width: usize) -> Result<usize, String> {
-    let named = names.iter().position(|name| name == wanted);
+    let mut all = (0..names.len()).filter(|&at| names[at] == wanted);
+    let (named, other) = (all.next(), all.next());
+    if let (Some(first), Some(second)) = (named, other) {
+        return Err(format!(
+            "columns {} and {} are called `{wanted}` ({flag}); say which by its number",
+            first + 1,
+            second + 1
+        ));
+    }
     let number = || wanted.parse::<usize>().ok()?.checked_sub(1);
     let found = named.or_else(|| number().filter(|&at| at < width));
     found.ok_or_else(|| {

@@ -20,16 +20,16 @@ use std::io;
 
 use thiserror::Error;
 
-pub use cells::{meant, says_missing};
-pub use dates::{date, days};
+pub use cells::{meant, other_date, says_missing};
+pub use dates::{date, days, moment};
 pub use foreign::{foreign, sniff};
-pub use ids::{Signs, is_unnamed, names_clock, names_rows};
+pub use ids::{Signs, is_unnamed, names_clock, names_labels, names_rows};
 pub use ignored::{ignored, place};
 pub use lines::{TextFile, blank_line, line_at};
-pub use npy::{Npy, Order};
+pub use npy::{Npy, Order, npy_texts};
 pub use pandas::numbers_columns;
 pub use parquet::{Cell, Kind, Parquet, ParquetColumn};
-pub use precision::{Beyond, Blur, Precision};
+pub use precision::{Beyond, Blur, Counts, Precision};
 
 /// A number as its file has it: whole ones beyond 2⁵³ are no f64.
 #[derive(Debug, Clone, Copy, PartialEq)]

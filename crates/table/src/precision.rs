@@ -134,18 +134,22 @@ impl Precision {
         self.beyond.as_ref()
     }
 
-    /// Whether all numbers of the column, which is held as `values`, are whole and differ, and none is
-    /// missing.
-    pub fn numbers_rows(&self, values: impl Iterator<Item = f32> + Clone) -> bool {
+    /// The whole numbers of the column, which is held as `values`; none where some have fractions.
+    pub fn counts(&self, values: impl Iterator<Item = f32> + Clone) -> Option<Counts> {
         let Whole::All(large) = &self.whole else {
-            return false;
+            return None;
         };
         let mut numbers = large.clone();
         let small = values.clone().filter(|number| number.abs() < EXACT);
         numbers.extend(small.map(|number| number as i128));
+        let present = numbers.len();
         numbers.sort_unstable();
-        let differ = numbers.windows(2).all(|pair| pair[0] < pair[1]);
-        differ && numbers.len() == values.count()
+        numbers.dedup();
+        Some(Counts {
+            rows: values.count(),
+            present,
+            different: numbers.len(),
+        })
     }
 
     /// Numbers of the column that fall together: some whole ones, or more than a tenth of the different
@@ -166,6 +170,34 @@ impl Precision {
                     .filter(|blur| blur.left * 10 < blur.different * 9)
             }
         }
+    }
+}
+
+/// The whole numbers of a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// Cells, those without a number among them.
+    pub rows: usize,
+    /// Numbers.
+    pub present: usize,
+    /// Numbers that differ.
+    pub different: usize,
+}
+
+impl Counts {
+    /// Whether a column of the name of an id is one: all its numbers differ, and half of the rows have one.
+    pub fn are_ids(self) -> bool {
+        self.present > 0 && self.present * 2 >= self.rows && self.different == self.present
+    }
+
+    /// The sentence about the column `name`, whose name is that of an id, where it is taken as a value, called
+    /// `what`.
+    pub fn told(self, name: &str, what: &str) -> String {
+        format!(
+            "column `{name}` is taken as a {what}, as {} of its {} numbers differ, and its name is that of an \
+             id; say --ignore {name} if it is one",
+            self.different, self.present
+        )
     }
 }
 
@@ -229,10 +261,35 @@ mod tests {
             .collect::<Vec<_>>())
     }
 
+    fn are_ids(precision: &Precision, values: &[f32]) -> bool {
+        let counts = precision.counts(values.iter().copied());
+        counts.is_some_and(Counts::are_ids)
+    }
+
+    #[test]
+    fn ids_with_gaps_and_repeats() {
+        let of = |present: usize, different: usize| Counts {
+            rows: 100,
+            present,
+            different,
+        };
+        for (present, different) in [(100, 100), (99, 99), (50, 50)] {
+            assert!(of(present, different).are_ids(), "{present} {different}");
+        }
+        for (present, different) in [(0, 0), (49, 49), (100, 99), (100, 2)] {
+            assert!(!of(present, different).are_ids(), "{present} {different}");
+        }
+        let told = of(100, 98).told("userId", "feature");
+        assert!(told.contains("as 98 of its 100 numbers differ"), "{told}");
+        let (precision, mut values) = whole(&(0..30).collect::<Vec<_>>());
+        values[4] = f32::NAN;
+        assert!(are_ids(&precision, &values));
+    }
+
     #[test]
     fn large_whole_numbers() {
         let (precision, values) = whole(&[3, 1_700_000_001, 1_700_000_002, 1_700_000_256]);
-        assert!(precision.numbers_rows(values.iter().copied()));
+        assert!(are_ids(&precision, &values));
         let blur = precision.blur();
         assert_eq!(
             blur.map(|blur| blur.to_string()),
@@ -243,11 +300,11 @@ mod tests {
             )
         );
         let (precision, values) = whole(&[1_700_000_001, 3, 1_700_000_001]);
-        assert!(!precision.numbers_rows(values.iter().copied()) && precision.blur().is_none());
+        assert!(!are_ids(&precision, &values) && precision.blur().is_none());
         let (precision, values) = whole(&[i128::from(u64::MAX), i128::from(u64::MAX) - 1]);
-        assert!(precision.numbers_rows(values.iter().copied()) && precision.blur().is_some());
+        assert!(are_ids(&precision, &values) && precision.blur().is_some());
         let (precision, values) = whole(&[2, 1, 3]);
-        assert!(precision.numbers_rows(values.iter().copied()) && precision.blur().is_none());
+        assert!(are_ids(&precision, &values) && precision.blur().is_none());
     }
 
     #[test]
@@ -285,10 +342,10 @@ mod tests {
         assert!(real(&near).0.blur().is_some_and(|blur| blur.left == 1));
         let even: Vec<f64> = (0..600).map(|n| f64::from(n) / 7.0).collect();
         assert_eq!(real(&even).0.blur(), None);
-        // Whole texts with a point are whole, and a missing number is no number.
+        // Whole texts with a point are whole.
         let (precision, values) = real(&[1e9, f64::NAN, 1e9 + 1.0]);
-        assert!(precision.blur().is_some() && !precision.numbers_rows(values.iter().copied()));
+        assert!(precision.blur().is_some() && are_ids(&precision, &values));
         let (precision, values) = real(&[1.0, 2.5]);
-        assert!(!precision.numbers_rows(values.iter().copied()));
+        assert!(!are_ids(&precision, &values));
     }
 }

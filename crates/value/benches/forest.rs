@@ -58,6 +58,7 @@ fn main() {
 fn read(file: &str, label: &str) -> Problem {
     let options = ReadOptions {
         header: true,
+        header_told: true,
         label: LabelSource::Column(label.to_owned()),
         id: None,
         ignore: Vec::new(),

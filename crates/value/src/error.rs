@@ -54,6 +54,12 @@ pub enum ValueError {
         /// The row, from 1.
         row: usize,
     },
+    /// A place of results that is no folder.
+    #[error("{}: this is no folder; choose another with --out", path.display())]
+    NoFolder {
+        /// The place.
+        path: PathBuf,
+    },
     /// An id that names two rows.
     #[error("the id `{id}` names more than one row; ids must be different")]
     RepeatedId {

@@ -54,7 +54,7 @@ mod zscore;
 
 pub use dynamics::{Dynamics, LastLayer, Observation, in_run_shapley};
 pub use error::ValueError;
-pub use fix::{FIXED_CSV, FIXES_CSV, Repair, label, text, write_fixes};
+pub use fix::{FIXED_CSV, FIXES_CSV, Repair, copy_bound, label, text, write_fixes};
 pub use forest::{OneLearner, one_learner, value, value_until};
 pub use formula::{Formulas, is_formula};
 pub use lowest::{By, FirstCells, Ranked};

@@ -36,13 +36,8 @@ pub fn keep(folder: &Path, name: &str, bytes: impl FnOnce() -> Vec<u8>) -> PathB
 pub fn options(label: LabelSource, header: bool) -> ReadOptions {
     ReadOptions {
         header,
-        label,
-        id: None,
-        ignore: Vec::new(),
-        categorical: Vec::new(),
-        missing: Vec::new(),
-        keep_missing_words: false,
-        task: None,
+        header_told: true,
+        ..ReadOptions::of(label)
     }
 }
 

@@ -14,7 +14,7 @@ use afterimage_files::{Partial, PartialError, machine_memory};
 use afterimage_value::{
     By, CellFiles, FirstCells, Formulas, LabelCheck, NearDuplicates, Prediction, Ranked,
     ReadOptions, ReadTable, Repair, RowValue, Score, Settings, Target, Valuation, ValueError,
-    Visit, ZScores, check_labels, check_learners, memory_bound, near_duplicates, oddities,
+    Visit, ZScores, check_labels, check_learners, copy_bound, memory_bound, near_duplicates, oddities,
     read_table, readable_bytes, value, visit_cells, write_fixes, write_rows,
 };
 
@@ -125,7 +125,10 @@ impl ValueJob {
             _ => {}
         }
         let mut table = read_table(&self.table, &self.read)?;
-        let memory = memory_bound(&table.problem, &self.settings);
+        let copy = self
+            .fix
+            .map_or(0, |_| copy_bound(&self.table, &table.problem));
+        let memory = memory_bound(&table.problem, &self.settings) + copy;
         // What no machine like this one has is refused before it is tried.
         let machine = || machine_memory().and_then(|bytes| usize::try_from(bytes).ok());
         if let Some(limit) = self.memory.or_else(machine)
@@ -298,10 +301,22 @@ fn lowest_rows(rows: &[RowValue]) -> Vec<usize> {
 }
 
 fn check_empty(out: &Path) -> Result<(), ValueError> {
+    // A folder cannot be made below a file.
+    let above = out.ancestors().skip(1).find(|above| above.exists());
+    if let Some(above) = above.filter(|above| !above.is_dir()) {
+        return Err(ValueError::NoFolder {
+            path: above.to_owned(),
+        });
+    }
     if !out.exists() {
         return Ok(());
     }
-    let mut entries = fs::read_dir(out).map_err(ValueError::io("open", out))?;
+    let mut entries = fs::read_dir(out).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotADirectory => ValueError::NoFolder {
+            path: out.to_owned(),
+        },
+        _ => ValueError::io("open", out)(error),
+    })?;
     if entries.next().is_some() {
         return Err(ValueError::NotEmpty {
             path: out.to_owned(),

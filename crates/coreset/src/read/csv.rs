@@ -227,6 +227,9 @@ fn no_number(
     let ignore = name.unwrap_or(&column);
     let reason = match meant(text) {
         _ if text.is_empty() => "the cell is empty; a coreset needs every number".to_owned(),
+        _ if says_missing(text) => {
+            format!("`{text}` stands for a missing cell; a coreset needs every number")
+        }
         Some(meant) => {
             format!("{text:?} looks like {meant}; save plain numbers with decimal points")
         }
@@ -304,10 +307,21 @@ fn cells(
     }
 }
 
+/// Whether a whole number among the cells begins with a zero, as codes do.
+fn keep_texts(cells: &[String]) -> bool {
+    cells.iter().any(|cell| {
+        let digits = cell.bytes().all(|byte| byte.is_ascii_digit());
+        digits && cell.len() > 1 && cell.starts_with('0')
+    })
+}
+
 fn missing_value(purpose: &Purpose<'_>, text: &str) -> String {
     let role = purpose.role.trim_end_matches('s');
     let told = match text {
         "" => "the cell is empty".to_owned(),
+        text if role == "label" => {
+            format!("`{text}` stands for a missing one; say --keep-missing-words if it is a label")
+        }
         text => format!("`{text}` stands for a missing one; rename it if it is none"),
     };
     format!("there is no {role}: {told}; fill it in, or leave the sample out of all files")
@@ -320,9 +334,15 @@ pub(super) fn column(
     manner: &mut Manner,
 ) -> Result<Column, CoresetError> {
     let (places, cells) = cells(path, purpose, manner)?;
-    if let Some(at) = cells.iter().position(|cell| says_missing(cell)) {
+    let keep = manner.keep_missing_words;
+    let missing = |cell: &String| cell.is_empty() || (!keep && says_missing(cell));
+    if let Some(at) = cells.iter().position(missing) {
         let line = line(path, places[at]);
         return Err(at_line(path, line, missing_value(purpose, &cells[at])));
+    }
+    // `01` and `1` are two labels.
+    if keep_texts(&cells) {
+        return Ok(Column::Text(cells));
     }
     if let Ok(whole) = cells.iter().map(|cell| cell.parse()).collect() {
         return Ok(Column::Whole(whole));

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use afterimage_table::{Number, Precision, Signs, line_at, names_rows};
+use afterimage_table::{Counts, Number, Precision, Signs, line_at, names_rows};
 
 use super::{Manner, left_out};
 use crate::error::CoresetError;
@@ -71,7 +71,12 @@ impl Grid {
                 return Err(CoresetError::format(path, reason));
             }
             if name(at).as_deref().is_some_and(names_rows) {
-                ids[at] = precision.numbers_rows(column());
+                let counts = precision.counts(column());
+                ids[at] = counts.is_some_and(Counts::are_ids);
+                if let Some(counts) = counts.filter(|_| !ids[at] && width > 1) {
+                    let told = counts.told(&shown(at), "value");
+                    manner.notes.push(format!("{}: {told}", path.display()));
+                }
             }
             if let Some(blur) = precision.blur().filter(|_| !ids[at]) {
                 manner.notes.push(format!(
@@ -106,6 +111,17 @@ impl Grid {
         }
         self.retain(|at| !ids[at]);
         Ok(())
+    }
+
+    /// The first value that is not finite, with its place, in words.
+    pub(crate) fn not_finite(&self, path: &Path) -> Option<String> {
+        let at = self.values.iter().position(|value| !value.is_finite())?;
+        let (row, column) = (at / self.columns, at % self.columns);
+        let name = self.names.get(column).cloned();
+        let name = name.unwrap_or_else(|| (column + 1).to_string());
+        let line = self.starts.get(row).and_then(|start| line_at(path, *start));
+        let place = line.map_or(String::new(), |line| format!(", line {line}"));
+        Some(format!("{} in column `{name}`{place}", self.values[at]))
     }
 
     /// Leaves out the columns for which `keep` does not hold.

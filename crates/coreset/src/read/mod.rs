@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use afterimage_table::names_labels;
+
 use crate::error::CoresetError;
 use crate::matrix::Matrix;
 use csv::Purpose;
@@ -33,6 +35,8 @@ pub struct Manner {
     /// The column of the embeddings that names the samples, by its name or its number from 1; nothing is
     /// chosen by it.
     pub id: Option<String>,
+    /// Whether words such as `NA` and `None` among the labels of a CSV file are labels.
+    pub keep_missing_words: bool,
     /// What was left out, and why.
     pub notes: Vec<String>,
 }
@@ -114,7 +118,7 @@ pub fn first_line(path: &Path) -> Option<String> {
 
 /// One column as its file has it.
 pub(crate) enum Column {
-    Whole(Vec<i64>),
+    Whole(Vec<i128>),
     Real(Vec<f64>),
     Text(Vec<String>),
 }
@@ -222,8 +226,12 @@ pub fn matrix_in(
             ),
         ));
     }
+    let place = grid.not_finite(path);
     Matrix::new(what, grid.rows, grid.columns, grid.values).map_err(|error| match error {
-        CoresetError::NotFinite { .. } => CoresetError::format(path, error.to_string()),
+        CoresetError::NotFinite { .. } => {
+            let place = place.map_or(String::new(), |place| format!("; the first is {place}"));
+            CoresetError::format(path, format!("{error}{place}"))
+        }
         other => other,
     })
 }
@@ -240,8 +248,8 @@ pub struct Labels {
 /// Labels of `samples` samples from an npy array `[n]` or `[n, 1]`, or a CSV or Parquet table of one
 /// column: whole numbers or, in tables, text.
 ///
-/// Where a CSV file of text has one line more than there are samples, the first is the name of the column: among
-/// words nothing else tells it from a label.
+/// Where a CSV file of text has one line more than there are samples, and the first is there once, it is the name of
+/// the column: among words nothing else tells it from a label.
 ///
 /// # Errors
 /// A missing or damaged file, more than one column, or labels with a fraction.
@@ -261,23 +269,20 @@ pub fn labels_in(path: &Path, samples: usize, manner: &mut Manner) -> Result<Lab
     match column(path, &purpose, manner)? {
         Column::Whole(values) => Ok(rank(values, |value| value.to_string())),
         Column::Text(mut values) => {
-            if kind(path)? == Kind::Csv
-                && values.len() == samples + 1
-                && manner.header("labels").is_none()
-            {
-                values.remove(0);
+            if kind(path)? == Kind::Csv && manner.header("labels").is_none() {
+                take_name(path, &mut values, samples, manner)?;
             }
             Ok(rank(values, String::clone))
         }
         Column::Real(values) => {
             let whole = |(row, value): (usize, f64)| {
                 if value.fract() == 0.0 && value.abs() < 9e15 {
-                    return Ok(value as i64);
+                    return Ok(value as i128);
                 }
                 let reason = format!("the label {value} of sample {row} is no whole number");
                 Err(CoresetError::format(path, reason))
             };
-            let values: Vec<i64> = values
+            let values: Vec<i128> = values
                 .into_iter()
                 .enumerate()
                 .map(whole)
@@ -285,6 +290,39 @@ pub fn labels_in(path: &Path, samples: usize, manner: &mut Manner) -> Result<Lab
             Ok(rank(values, |value| value.to_string()))
         }
     }
+}
+
+/// Takes the name of the column off labels that are texts: the first of one more than there are samples, where
+/// it stands there once.
+///
+/// # Errors
+/// A name of labels over one label too few.
+fn take_name(
+    path: &Path,
+    values: &mut Vec<String>,
+    samples: usize,
+    manner: &mut Manner,
+) -> Result<(), CoresetError> {
+    let Some((first, rest)) = values.split_first() else {
+        return Ok(());
+    };
+    if rest.contains(first) {
+        return Ok(());
+    }
+    let named = format!("the first line, `{first}`, names the labels");
+    if values.len() == samples && names_labels(first) {
+        let reason = format!(
+            "{named}, and {} follow for {samples} samples; give one label a sample, or say \
+             --no-header=labels if it is one",
+            rest.len()
+        );
+        return Err(CoresetError::format(path, reason));
+    }
+    if values.len() == samples + 1 {
+        manner.notes.push(format!("{}: {named}", path.display()));
+        values.remove(0);
+    }
+    Ok(())
 }
 
 /// Numbers, one a sample, as losses.

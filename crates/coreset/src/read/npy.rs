@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use afterimage_table::{FileError, Npy, Number, Order};
+use afterimage_table::{FileError, Npy, Number, Order, npy_texts};
 
 use super::{Column, Grid};
 use crate::error::CoresetError;
@@ -59,6 +59,13 @@ pub(super) fn grid(path: &Path) -> Result<Grid, CoresetError> {
 
 /// An array of one axis, or of two with one column.
 pub(super) fn column(path: &Path) -> Result<Column, CoresetError> {
+    if let Some(texts) = npy_texts(path).map_err(|error| broken(path, error))? {
+        if let Some(sample) = texts.iter().position(String::is_empty) {
+            let reason = format!("the text of sample {sample} is empty; every sample needs one");
+            return Err(CoresetError::format(path, reason));
+        }
+        return Ok(Column::Text(texts));
+    }
     let npy = open(path)?;
     if !matches!(npy.shape[..], [_] | [_, 1]) {
         let reason = format!(
@@ -70,7 +77,7 @@ pub(super) fn column(path: &Path) -> Result<Column, CoresetError> {
     let (mut whole, mut real) = (Vec::new(), Vec::new());
     let is_whole = npy.is_whole();
     let sink = |number| match number {
-        Number::Whole(number) => whole.push(number as i64),
+        Number::Whole(number) => whole.push(number),
         Number::Real(number) => real.push(number),
     };
     npy.for_each(sink).map_err(|error| broken(path, error))?;

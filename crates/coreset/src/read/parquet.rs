@@ -195,10 +195,15 @@ pub(super) fn column(
         return Err(CoresetError::format(path, reason));
     }
     let (mut whole, mut real, mut texts) = (Vec::new(), Vec::new(), Vec::new());
+    // Truths and dates as labels are what a CSV file of the same frame has.
+    let column = &file.columns[at];
+    let spelt = column.truth || matches!(column.kind, Kind::Date(_));
+    let spelt = spelt && purpose.role == "labels";
     let (mut row, mut gap) = (0, None);
     file.read(at, |cell| {
         match cell {
-            Cell::Number(Number::Whole(number)) => whole.push(number as i64),
+            Cell::Number(number) if spelt => texts.push(column.text(number)),
+            Cell::Number(Number::Whole(number)) => whole.push(number),
             Cell::Number(Number::Real(number)) => real.push(number),
             Cell::Text(text) if !text.is_empty() => texts.push(text.to_owned()),
             Cell::Text(_) if purpose.role != "labels" => texts.push(String::new()),
@@ -210,7 +215,7 @@ pub(super) fn column(
     })
     .map_err(|error| broken(path, error))?;
     check_gap(path, name, gap)?;
-    Ok(if file.columns[at].kind == Kind::Text {
+    Ok(if spelt || column.kind == Kind::Text {
         Column::Text(texts)
     } else if real.is_empty() {
         Column::Whole(whole)

@@ -48,15 +48,14 @@ impl Kind {
     /// ```
     /// use afterimage_table::{Kind, Number};
     /// assert_eq!(Kind::Date(86_400e3).text(Number::Real(18_523.0), false, false), "2020-09-18");
+    /// assert_eq!(Kind::Date(1.0).text(Number::Real(18_523.25), false, false), "2020-09-18 06:00:00");
     /// assert_eq!(Kind::Number.text(Number::Whole(1), false, true), "True");
     /// assert_eq!(Kind::Number.text(Number::Real(f64::from(0.1f32)), true, false), "0.1");
     /// ```
     pub fn text(&self, number: Number, single: bool, truth: bool) -> String {
         match number {
             Number::Whole(yes) if truth => if yes == 0 { "False" } else { "True" }.to_owned(),
-            Number::Real(days) if matches!(self, Kind::Date(_)) && days.fract() == 0.0 => {
-                crate::date(days)
-            }
+            Number::Real(days) if matches!(self, Kind::Date(_)) => crate::moment(days),
             number => number.text(single),
         }
     }

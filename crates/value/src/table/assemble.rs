@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use afterimage_table::{Signs, line_at, names_rows};
+use afterimage_table::{Counts, Signs, line_at, names_rows, other_date};
 
 use super::column::{Raw, RawTable, Role, Words};
 use super::label::{self, Labels};
@@ -65,7 +65,7 @@ pub(crate) fn assemble(
         format: raw.format,
         starts: raw.starts,
     };
-    let mut notes = Vec::new();
+    let mut notes = raw.notes;
     let (mut features, mut position) = (Vec::new(), Vec::new());
     let (mut labels, mut ids) = (None, None);
     for (at, ((name, role), column)) in (raw.names.iter().zip(raw.roles))
@@ -187,11 +187,18 @@ impl Feature<'_> {
         notes: &mut Vec<String>,
     ) -> Result<Option<Cells>, ValueError> {
         let &Self { at, name, role } = self;
-        if numbers_rows(name, &column, options.header) {
-            notes.push(format!(
-                "column `{name}` is left out: it numbers the rows; rename it if it says more than that"
-            ));
-            return Ok(None);
+        if let Some(counts) =
+            named_ids(name, &column, options.header || place.format != Format::Csv)
+        {
+            if counts.are_ids() {
+                notes.push(format!(
+                    "column `{name}` is left out: it numbers the rows; rename it if it says more than that"
+                ));
+                return Ok(None);
+            }
+            if counts.present > 0 {
+                notes.push(counts.told(name, "feature"));
+            }
         }
         if let Raw::Numbers(values, precision) = &column
             && let Some(beyond) = precision.beyond()
@@ -213,7 +220,20 @@ impl Feature<'_> {
                  they are names"
             ));
         }
-        let cells = column.cells();
+        let cells = match column.cells() {
+            // Nothing tells whether they would be texts.
+            Cells::Levels { codes, names } if names.is_empty() => {
+                Cells::Numbers(vec![f32::NAN; codes.len()])
+            }
+            cells => cells,
+        };
+        let dates = dates_of(&cells).filter(|_| role == Role::Feature).map(|text| {
+            format!(
+                "column `{name}` has dates or times such as `{text}`, which are texts here; write them as \
+                 2020-09-18 12:30, or as numbers, to have them in their order"
+            )
+        });
+        notes.extend(dates);
         if let Some(why) = id_like(name, &cells, role) {
             notes.push(format!("column `{name}` is left out: {why}"));
             return Ok(None);
@@ -237,19 +257,34 @@ fn beside<'a>(
 ) -> Result<Given<'a>, ValueError> {
     let (mut words, mut starts) = read_labels(file, options)?;
     let format = Format::of(file);
-    if let Some(name) = words.header_over(rows).filter(|_| format == Format::Csv) {
+    let is_csv = format == Format::Csv;
+    let mut short = None;
+    if let Some(name) = words.header_over(rows).filter(|_| is_csv) {
         notes.push(format!(
             "{}: the first line, `{name}`, names the labels",
             file.display()
         ));
         words = words.without_first();
         starts.remove(0);
+    } else if let Some(name) = words.named_by_first().filter(|_| is_csv) {
+        // With as many lines as rows, a label is missing.
+        short = (words.codes.len() == rows).then(|| {
+            format!(
+                "the first line, `{name}`, names the labels, and {} follow for {rows} rows; give one \
+                 label a row",
+                rows.saturating_sub(1)
+            )
+        });
     }
     let place = Place {
         path: file,
         format,
         starts,
     };
+    if let Some(what) = short {
+        check_blank(file)?;
+        return Err(place.error(None, None, what));
+    }
     if words.codes.len() != rows {
         // A label that is missing so changes their number.
         check_blank(file)?;
@@ -310,16 +345,23 @@ fn index_note(format: Format) -> &'static str {
     }
 }
 
-/// Whether a column of numbers says by its name that it numbers the rows, and can do so.
-fn numbers_rows(name: &str, column: &Raw, header: bool) -> bool {
+/// The whole numbers of a column that says by its name that it numbers the rows.
+fn named_ids(name: &str, column: &Raw, header: bool) -> Option<Counts> {
     match column {
-        Raw::Numbers(values, precision) => {
-            header
-                && (name.is_empty() || names_rows(name))
-                && precision.numbers_rows(values.iter().copied())
+        Raw::Numbers(values, precision) if header && (name.is_empty() || names_rows(name)) => {
+            precision.counts(values.iter().copied())
         }
-        Raw::Words(_) => false,
+        Raw::Numbers(..) | Raw::Words(_) => None,
     }
+}
+
+/// The first of categories that are mostly dates or times which are not read.
+fn dates_of(cells: &Cells) -> Option<&String> {
+    let Cells::Levels { names, .. } = cells else {
+        return None;
+    };
+    let dates = || names.iter().filter(|text| other_date(text));
+    dates().next().filter(|_| dates().count() * 2 > names.len())
 }
 
 /// Whether the first column of a table counts the rows, as an index with a name of its own does.

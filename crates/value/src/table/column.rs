@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use afterimage_table::{Number, Precision, says_missing};
+use afterimage_table::{Number, Precision, names_labels, says_missing};
 
 use super::{Format, ReadOptions};
 use crate::problem::{Cells, NO_LEVEL};
@@ -57,6 +57,16 @@ impl Words {
         self.codes.push(NO_LEVEL);
     }
 
+    /// Whether there are texts, and all of them are numbers.
+    pub fn are_numbers(&self) -> bool {
+        !self.names.is_empty() && self.names.iter().all(|name| name.parse::<f64>().is_ok())
+    }
+
+    /// Whether `text` is one of the texts.
+    pub fn has(&self, text: &str) -> bool {
+        self.index.contains_key(text)
+    }
+
     /// The first text, where there is one more than `rows` and it names the rest: `0`, as pandas names
     /// a series, or a text over numbers or over other texts.
     pub fn header_over(&self, rows: usize) -> Option<&str> {
@@ -65,6 +75,18 @@ impl Words {
         let once = self.codes.iter().filter(|&&other| other == code).count() == 1;
         let names = first == "0" || (once && first.parse::<f64>().is_err());
         (self.codes.len() == rows + 1 && names).then_some(first.as_str())
+    }
+
+    /// The first text, where it is their name rather than one of them, as a word over numbers and the word
+    /// `label` are.
+    pub fn named_by_first(&self) -> Option<&str> {
+        let &code = self.codes.first()?;
+        let first = self.names.get(code as usize)?;
+        let once = self.codes.iter().filter(|&&other| other == code).count() == 1;
+        let number = |name: &String| name.parse::<f64>().is_ok();
+        let rest = || self.names.iter().filter(|name| *name != first);
+        let over_numbers = !number(first) && rest().next().is_some() && rest().all(number);
+        (once && (over_numbers || names_labels(first))).then_some(first.as_str())
     }
 
     /// The same without the first text.
@@ -181,4 +203,6 @@ pub(crate) struct RawTable {
     pub format: Format,
     /// Where each row begins, in bytes; empty for files without lines.
     pub starts: Vec<u64>,
+    /// What the user may want to know.
+    pub notes: Vec<String>,
 }

@@ -6,6 +6,7 @@ use afterimage_table::{Number, Precision, TextFile, blank_line, days, is_unnamed
 use csv::{ByteRecord, ReaderBuilder};
 
 use super::column::{Raw, RawTable, Role, Words, is_missing};
+use super::header::{Below, seems_row};
 use super::select::roles;
 use super::{Format, ReadOptions};
 use crate::error::ValueError;
@@ -99,7 +100,7 @@ impl Records {
             let what = "not UTF-8; save the file in this encoding".to_owned();
             self.error(start(record), Some(&(at + 1).to_string()), what)
         })?;
-        Ok(text.trim_ascii())
+        Ok(text.trim())
     }
 }
 
@@ -109,6 +110,9 @@ fn start(record: &ByteRecord) -> Option<u64> {
 }
 
 /// The number of columns without names before the labels, as pandas writes the index of a series.
+///
+/// # Errors
+/// A file that cannot be read; other columns beside the labels.
 pub(super) fn unnamed(path: &Path) -> Result<usize, ValueError> {
     let mut records = Records::open(path)?;
     let mut record = ByteRecord::new();
@@ -118,7 +122,8 @@ pub(super) fn unnamed(path: &Path) -> Result<usize, ValueError> {
     let first = record.len().saturating_sub(1);
     for at in 0..first {
         if !is_unnamed(records.text(&record, at)?) {
-            return Ok(0);
+            let what = format!("a file of labels has one column; this has {}", first + 1);
+            return Err(records.error(None, None, what));
         }
     }
     Ok(first)
@@ -132,6 +137,10 @@ struct Tally {
     first: Option<(Option<u64>, String)>,
     /// How many of the texts are no dates.
     no_dates: usize,
+    /// Whether one of the texts is another than the first.
+    several: bool,
+    /// The first number that begins with a zero, as codes do.
+    padded: Option<String>,
 }
 
 impl Tally {
@@ -140,10 +149,17 @@ impl Tally {
         if days(text).is_none() {
             self.no_dates += 1;
         }
-        if self.first.is_none() {
-            self.first = Some((start, text.to_owned()));
+        match &self.first {
+            Some((_, first)) => self.several |= first != text,
+            None => self.first = Some((start, text.to_owned())),
         }
     }
+}
+
+/// Whether a number begins with a zero that it does not need, as `02134`.
+fn is_padded(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    bytes.next() == Some(b'0') && bytes.next().is_some_and(|byte| byte.is_ascii_digit())
 }
 
 /// Whether `text` is of signs alone, as `.` and `--` for a missing cell.
@@ -184,6 +200,9 @@ impl Reading {
                     values.push(f32::NAN);
                 } else if let Ok(number) = text.parse::<f32>() {
                     tally.numbers += 1;
+                    if tally.padded.is_none() && is_padded(text) {
+                        tally.padded = Some(text.to_owned());
+                    }
                     precision.push(number, || Number::of_text(text));
                     values.push(number);
                 } else {
@@ -225,16 +244,20 @@ impl Reading {
         }
         let few = (tally.texts as f64) < STRAY_SHARE * present as f64;
         match tally.numbers > 0 && (few || is_signs(text)) {
-            true => {
-                let what = format!(
-                    "`{text}` is no number, but {} of the column's {present} cells are; correct \
-                     it, or say --missing {text} if it stands for a missing cell, or --categorical \
-                     {name} if the numbers are names",
-                    tally.numbers
-                );
-                Err(records.error(*start, Some(name), what))
-            }
+            true => Err(records.error(*start, Some(name), tally.stray(name, text))),
             false => Ok(()),
+        }
+    }
+
+    /// What stands below the cell `name` of the first line.
+    fn below((name, column): (&String, &Self)) -> Below {
+        match column {
+            Reading::Numbers(_, _, tally) if tally.numbers > 0 => Below::Numbers,
+            Reading::Words(words) if words.are_numbers() => Below::Numbers,
+            Reading::Words(words) | Reading::Texts(words, _) => Below::Texts {
+                again: words.has(name),
+            },
+            Reading::Numbers(..) | Reading::Ignored | Reading::Late(_) => Below::Unknown,
         }
     }
 
@@ -248,6 +271,17 @@ impl Reading {
             Reading::Numbers(values, precision, _) => Some(Raw::Numbers(values, precision)),
         }
     }
+}
+
+/// What is asked of a first line that may be a row.
+fn doubt(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let line: Vec<&str> = names.iter().take(SHOWN).map(String::as_str).collect();
+    let more = if names.len() > SHOWN { ",…" } else { "" };
+    format!(
+        "the first line, `{}{more}`, may name the columns or be a row; say --header or --no-header",
+        line.join(",")
+    )
 }
 
 /// The days of dates, as those of a column of dates in a Parquet file.
@@ -267,6 +301,28 @@ fn dates(words: &Words) -> Raw {
 }
 
 impl Tally {
+    /// Refuses one word among numbers that mostly differ: they would be lost as ids.
+    fn check_word(&self, name: &str, words: &Words, records: &Records) -> Result<(), ValueError> {
+        let present = self.numbers + self.texts;
+        let differ = words.names.len() * 2 > present && self.numbers * 2 >= present;
+        match &self.first {
+            Some((start, text)) if differ && !self.several => {
+                Err(records.error(*start, Some(name), self.stray(name, text)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What is told of a text among numbers.
+    fn stray(&self, name: &str, text: &str) -> String {
+        format!(
+            "`{text}` is no number, but {} of the column's {} cells are; correct it, or say --missing {text} \
+             if it stands for a missing cell, or --categorical {name} if the numbers are names",
+            self.numbers,
+            self.numbers + self.texts
+        )
+    }
+
     fn count(&mut self, text: &str, missing: bool, start: Option<u64>) {
         if missing {
         } else if text.parse::<f32>().is_ok() {
@@ -315,7 +371,24 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
         .iter()
         .any(|column| matches!(column, Reading::Late(_)))
     {
-        read_late(path, options, &mut columns)?;
+        read_late(path, options, &names, &mut columns)?;
+    }
+    if options.header && !options.header_told {
+        let below: Vec<Below> = names.iter().zip(&columns).map(Reading::below).collect();
+        if seems_row(&names, &below) {
+            return Err(records.error(None, None, doubt(&names)));
+        }
+    }
+    let mut notes = Vec::new();
+    for (name, column) in names.iter().zip(&columns) {
+        if let Reading::Numbers(_, _, tally) = column
+            && let Some(text) = &tally.padded
+        {
+            notes.push(format!(
+                "column `{name}` has numbers such as `{text}`, as codes are written, and is taken for numbers; \
+                 say --categorical {name} if they are names"
+            ));
+        }
     }
     // First columns without names are the index that pandas writes.
     let mut before = options.header;
@@ -333,6 +406,7 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
         index,
         format: Format::Csv,
         starts,
+        notes,
     })
 }
 
@@ -341,6 +415,7 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
 fn read_late(
     path: &Path,
     options: &ReadOptions,
+    names: &[String],
     columns: &mut [Reading],
 ) -> Result<(), ValueError> {
     let late: Vec<usize> = (0..columns.len())
@@ -359,6 +434,9 @@ fn read_late(
         }
     }
     for (at, words) in late.into_iter().zip(words) {
+        if let Reading::Late(tally) = &columns[at] {
+            tally.check_word(&names[at], &words, &records)?;
+        }
         columns[at] = Reading::Words(words);
     }
     Ok(())

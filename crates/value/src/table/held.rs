@@ -98,6 +98,7 @@ pub fn hold_table(
         index: Vec::new(),
         format: Format::Held,
         starts: Vec::new(),
+        notes: Vec::new(),
     };
     assemble(path, table, &options)
 }
@@ -126,7 +127,7 @@ fn read(
         }
     };
     let mut raw = match role {
-        Role::Feature if column.kind != Kind::Text => Raw::numbers(),
+        Role::Feature if column.kind != Kind::Text && !column.truth => Raw::numbers(),
         _ => Raw::Words(Words::default()),
     };
     let text = |number: Number| column.kind.text(number, column.single, column.truth);

@@ -1,5 +1,9 @@
 //! Labels: classes or numbers.
 
+use std::collections::HashMap;
+
+use afterimage_table::meant;
+
 use super::column::Words;
 use crate::problem::Target;
 
@@ -46,6 +50,9 @@ pub(crate) fn target(words: Words, task: Option<Task>) -> Result<Labels, (Option
             return Err((Some(row), what));
         }
     }
+    if let (None, None, Some((row, text))) = (&numbers, task, stray(&words)) {
+        return Err((Some(row), told_stray(text)));
+    }
     let classes = words.names.len();
     let seem_classes = match &numbers {
         None => true,
@@ -88,10 +95,14 @@ pub(crate) fn target(words: Words, task: Option<Task>) -> Result<Labels, (Option
             };
             let row = words.codes.iter().position(|&code| is_text(code));
             let text = row.map_or("", |row| words.names[words.codes[row] as usize].as_str());
-            Err((
-                row,
-                format!("`{text}` is no finite number; --task regression needs numbers"),
-            ))
+            let what = match meant(text) {
+                Some(meant) => format!(
+                    "the label `{text}` looks like {meant}; --task regression needs plain numbers with decimal \
+                     points"
+                ),
+                None => format!("`{text}` is no finite number; --task regression needs numbers"),
+            };
+            Err((row, what))
         }
         (Task::Classification, numbers) => as_classes(words, numbers.is_some()),
     }
@@ -101,6 +112,16 @@ pub(crate) fn target(words: Words, task: Option<Task>) -> Result<Labels, (Option
 fn as_classes(words: Words, numeric: bool) -> Result<Labels, (Option<usize>, String)> {
     let (rows, classes) = (words.codes.len(), words.names.len());
     if classes * 2 > rows && rows >= 20 {
+        let spelt = words
+            .names
+            .first()
+            .and_then(|name| Some((name, meant(name)?)));
+        if let Some((name, meant)) = spelt {
+            let what = format!(
+                "the label `{name}` looks like {meant}; save the labels as plain numbers with decimal points"
+            );
+            return Err((Some(0), what));
+        }
         let advice = if numeric {
             "; for numbers use --task regression"
         } else {
@@ -126,11 +147,83 @@ fn as_classes(words: Words, numeric: bool) -> Result<Labels, (Option<usize>, Str
     } else {
         ""
     };
+    let alike = alike(&names).map_or(String::new(), |[one, other]| {
+        format!("; `{one}` and `{other}` differ in their spelling alone, and are two of them")
+    });
     Ok(Labels {
         note: format!(
-            "the labels are {classes} classes: {}{more}{other}",
+            "the labels are {classes} classes: {}{more}{other}{alike}",
             shown.join(", ")
         ),
         target: Target::Classes { codes, names },
     })
+}
+
+/// Numbers among labels from this share on make a text a mistake, where they are no classes.
+const NUMBERS: f64 = 0.9;
+
+/// The first label that is no number among numbers that are no classes, with its row.
+fn stray(words: &Words) -> Option<(usize, &str)> {
+    let numbers: Vec<Option<f64>> = words.names.iter().map(|name| name.parse().ok()).collect();
+    let of = |code: &u32| numbers[*code as usize];
+    let rows = words.codes.len();
+    let present = words.codes.iter().filter(|code| of(code).is_some()).count();
+    let different = numbers.iter().flatten().count();
+    let whole = numbers.iter().flatten().all(|number| number.fract() == 0.0);
+    let classes = different <= 2 || (whole && different <= MOST_CLASSES.min(rows / 10).max(2));
+    let row = words.codes.iter().position(|code| of(code).is_none())?;
+    let mostly = present as f64 >= NUMBERS * rows as f64 && !classes;
+    mostly.then(|| (row, words.names[words.codes[row] as usize].as_str()))
+}
+
+fn told_stray(text: &str) -> String {
+    let looks = meant(text).map_or(String::new(), |meant| format!(" (it looks like {meant})"));
+    format!(
+        "the label `{text}` is no number{looks}, but most others are; correct it, or remove the row, or say \
+         --task classification if all are names"
+    )
+}
+
+/// Two of the names that are one number, or the same letters of both cases.
+fn alike(names: &[String]) -> Option<[&str; 2]> {
+    let mut seen: HashMap<String, &str> = HashMap::new();
+    names.iter().find_map(|name| {
+        let number = name.parse::<f64>().ok().filter(|number| number.is_finite());
+        let key = number.map_or_else(|| name.to_lowercase(), |number| (number + 0.0).to_string());
+        seen.insert(key, name).map(|before| [before, name.as_str()])
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(labels: &[&str]) -> Words {
+        let mut words = Words::default();
+        labels.iter().for_each(|label| words.push(label));
+        words
+    }
+
+    #[test]
+    fn labels_of_one_meaning_are_found() {
+        let found = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            alike(&names).map(|pair| pair.map(str::to_owned))
+        };
+        let pair = |one: &str, other: &str| Some([one.to_owned(), other.to_owned()]);
+        assert_eq!(found(&["1", "1.0", "2"]), pair("1", "1.0"));
+        assert_eq!(found(&["False", "True", "true"]), pair("True", "true"));
+        assert_eq!(found(&["a", "b", "1", "2", "01x"]), None);
+    }
+
+    #[test]
+    fn a_word_among_numbers_is_told_and_one_among_classes_is_not() {
+        let mut numbers: Vec<String> = (0..40).map(|row| format!("{row}.5")).collect();
+        numbers[7] = "x".to_owned();
+        let texts: Vec<&str> = numbers.iter().map(String::as_str).collect();
+        assert_eq!(stray(&words(&texts)), Some((7, "x")));
+        let classes: Vec<&str> = (0..40).map(|row| ["1", "2", "3"][row % 3]).collect();
+        assert_eq!(stray(&words(&[&classes[..], &["x"]].concat())), None);
+        assert_eq!(stray(&words(&["a", "b", "1.5", "2.5"])), None);
+    }
 }

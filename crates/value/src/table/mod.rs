@@ -3,6 +3,7 @@
 mod assemble;
 mod column;
 mod csv;
+mod header;
 mod held;
 mod label;
 mod npy;
@@ -35,6 +36,8 @@ pub struct ReadOptions {
     /// Whether the first line of a CSV file names the columns; without, columns are numbered
     /// from 1.
     pub header: bool,
+    /// Whether that was said; a first line that may as well be a row is refused otherwise.
+    pub header_told: bool,
     /// Where the labels are.
     pub label: LabelSource,
     /// A column that names the rows.
@@ -56,6 +59,7 @@ impl ReadOptions {
     pub fn of(label: LabelSource) -> Self {
         Self {
             header: true,
+            header_told: false,
             label,
             id: None,
             ignore: Vec::new(),
@@ -129,6 +133,11 @@ fn raw(path: &Path, options: &ReadOptions) -> Result<RawTable, ValueError> {
 /// row begins, in bytes; nothing for files without lines.
 fn read_labels(path: &Path, options: &ReadOptions) -> Result<(Words, Vec<u64>), ValueError> {
     let format = Format::of(path);
+    if format == Format::Npy
+        && let Some(words) = npy::texts(path, options)?
+    {
+        return Ok((words, Vec::new()));
+    }
     // An index without a name stands in front of the labels, under a header.
     let (header, at) = match format {
         Format::Csv | Format::Held => match csv::unnamed(path)? {
@@ -140,6 +149,7 @@ fn read_labels(path: &Path, options: &ReadOptions) -> Result<(Words, Vec<u64>), 
     };
     let options = ReadOptions {
         header,
+        header_told: true,
         missing: options.missing.clone(),
         keep_missing_words: options.keep_missing_words,
         ..ReadOptions::of(LabelSource::Column((at + 1).to_string()))

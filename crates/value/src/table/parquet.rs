@@ -21,7 +21,12 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
     let wrong = |error| ValueError::file("a Parquet file", path, error);
     let file = Parquet::open(path).map_err(wrong)?;
     let names: Vec<String> = file.columns.iter().map(|c| c.name.clone()).collect();
-    let roles = roles(path, Format::Parquet, &names, options)?;
+    // Its columns have names, whatever a CSV file would have.
+    let named = ReadOptions {
+        header: true,
+        ..options.clone()
+    };
+    let roles = roles(path, Format::Parquet, &names, &named)?;
     let index: Vec<bool> = file.columns.iter().map(|column| column.index).collect();
     let unread = |column: &afterimage_table::ParquetColumn| match &column.kind {
         Kind::Unread(kind) => Some(kind.clone()),
@@ -46,7 +51,8 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
             });
         }
         columns.push(Some(match role {
-            Role::Feature if column.kind != Kind::Text => Raw::numbers(),
+            // Truths are the categories `False` and `True`, as they stand in a CSV file.
+            Role::Feature if column.kind != Kind::Text && !column.truth => Raw::numbers(),
             _ => Raw::Words(Words::default()),
         }));
     }
@@ -66,6 +72,7 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
         index,
         format: Format::Parquet,
         starts: Vec::new(),
+        notes: Vec::new(),
     })
 }
 

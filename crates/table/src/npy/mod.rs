@@ -3,6 +3,8 @@
 //! The header is read here rather than by a parser of Python literals, whose time doubles with each
 //! bracket: one dictionary of three keys, from left to right.
 
+mod texts;
+
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
@@ -11,6 +13,8 @@ use afterimage_files::open_input;
 use half::f16;
 
 use crate::{FileError, Number, foreign};
+
+pub use texts::npy_texts;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 
@@ -66,40 +70,18 @@ impl<R: Read> Npy<R> {
     ///
     /// # Errors
     /// As [`Npy::open`].
-    pub fn of(mut reader: R, held: u64) -> Result<Self, FileError> {
-        let mut start = [0; 8];
-        reader
-            .read_exact(&mut start)
-            .map_err(|error| match error.kind() {
-                std::io::ErrorKind::UnexpectedEof => {
-                    FileError::Kind("it does not begin as one".into())
-                }
-                _ => FileError::io("read")(error),
-            })?;
-        if !start.starts_with(MAGIC) {
-            return Err(FileError::Kind(match foreign(&start) {
-                Some(what) => format!("it is {what}"),
-                None => "it does not begin as one".into(),
-            }));
-        }
-        let (length, head) = if start[6] == 1 {
-            let mut length = [0; 2];
-            reader.read_exact(&mut length).map_err(cut_off)?;
-            (usize::from(u16::from_le_bytes(length)), 10)
-        } else {
-            let mut length = [0; 4];
-            reader.read_exact(&mut length).map_err(cut_off)?;
-            (u32::from_le_bytes(length) as usize, 12)
-        };
-        if length > LONGEST {
-            return Err(FileError::Kind(format!(
-                "its header is to be {length} bytes long; no array of numbers has more than {LONGEST}"
-            )));
-        }
-        let mut text = vec![0; length];
-        reader.read_exact(&mut text).map_err(cut_off)?;
-        let text = String::from_utf8_lossy(&text);
-        let header = Scan { rest: &text }.header()?;
+    pub fn of(reader: R, held: u64) -> Result<Self, FileError> {
+        Self::of_width(reader, held, width)
+    }
+
+    /// The array of which each value has as many bytes as `width` says of its type; none for types that are not
+    /// read.
+    fn of_width(
+        mut reader: R,
+        held: u64,
+        width: fn(&str) -> Option<usize>,
+    ) -> Result<Self, FileError> {
+        let (header, start) = head(&mut reader)?;
         let bytes = width(&header.kind).ok_or_else(|| {
             FileError::content(format!(
                 "its type, {}, is not read; save it as numbers, as in numpy.save(path, \
@@ -117,7 +99,7 @@ impl<R: Read> Npy<R> {
             .shape
             .iter()
             .try_fold(bytes, |product, &side| product.checked_mul(side));
-        let held = held.saturating_sub((head + length) as u64);
+        let held = held.saturating_sub(start);
         if need.is_none_or(|need| need as u64 > held) {
             return Err(FileError::content(format!(
                 "the header tells of {} of {}, which the {held} bytes behind it cannot hold; the file \
@@ -130,7 +112,7 @@ impl<R: Read> Npy<R> {
             shape: header.shape,
             order: header.order,
             kind: header.kind,
-            start: (head + length) as u64,
+            start,
             reader,
         })
     }
@@ -199,6 +181,42 @@ impl<R: Read> Npy<R> {
         }
         Ok(())
     }
+}
+
+/// The header, and where the first value begins, in bytes.
+fn head(reader: &mut impl Read) -> Result<(Header, u64), FileError> {
+    let mut start = [0; 8];
+    reader
+        .read_exact(&mut start)
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::UnexpectedEof => FileError::Kind("it does not begin as one".into()),
+            _ => FileError::io("read")(error),
+        })?;
+    if !start.starts_with(MAGIC) {
+        return Err(FileError::Kind(match foreign(&start) {
+            Some(what) => format!("it is {what}"),
+            None => "it does not begin as one".into(),
+        }));
+    }
+    let (length, head) = if start[6] == 1 {
+        let mut length = [0; 2];
+        reader.read_exact(&mut length).map_err(cut_off)?;
+        (usize::from(u16::from_le_bytes(length)), 10)
+    } else {
+        let mut length = [0; 4];
+        reader.read_exact(&mut length).map_err(cut_off)?;
+        (u32::from_le_bytes(length) as usize, 12)
+    };
+    if length > LONGEST {
+        return Err(FileError::Kind(format!(
+            "its header is to be {length} bytes long; no array of numbers has more than {LONGEST}"
+        )));
+    }
+    let mut text = vec![0; length];
+    reader.read_exact(&mut text).map_err(cut_off)?;
+    let text = String::from_utf8_lossy(&text);
+    let header = Scan { rest: &text }.header()?;
+    Ok((header, (head + length) as u64))
 }
 
 fn cut_off(error: std::io::Error) -> FileError {
