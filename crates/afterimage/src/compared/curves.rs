@@ -104,9 +104,8 @@ fn means(groups: &[Group<'_>], tag: &str) -> String {
     let (mut lines, mut errors) = (Vec::new(), Vec::new());
     for group in groups {
         let scalars: Vec<&Scalar> = group
-            .runs
-            .iter()
-            .filter(|run| run.is_over())
+            .counted()
+            .into_values()
             .filter_map(|run| run.scalar(tag))
             .collect();
         let mut by_epoch: BTreeMap<u32, Vec<f64>> = BTreeMap::new();

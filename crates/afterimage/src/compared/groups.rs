@@ -99,40 +99,67 @@ fn names(groups: &[Group<'_>]) -> Vec<String> {
     })
 }
 
-impl Group<'_> {
-    /// The last value of `tag` by seed, of runs that are over; of two runs of a seed the first.
-    fn ends(&self, tag: &str) -> BTreeMap<i64, (f64, bool)> {
-        let mut values = BTreeMap::new();
-        for run in self.runs.iter().filter(|run| run.is_over()) {
-            let Some((seed, scalar)) = run.seed().zip(run.scalar(tag)) else {
-                continue;
-            };
-            let (value, epoch) = (scalar.last(), scalar.epochs.last());
-            if value.is_finite() {
-                let earlier = run.last().is_some_and(|(_, last)| epoch < Some(&last));
-                values.entry(seed).or_insert((value, earlier));
+/// The last value of a figure in a run.
+struct Last<'a> {
+    run: &'a One,
+    value: f64,
+    /// Whether the run went on behind it.
+    earlier: bool,
+}
+
+impl<'a> Group<'a> {
+    /// The runs that means and differences are of, by seed: those that are done; of two of a seed the first.
+    pub(super) fn counted(&self) -> BTreeMap<i64, &'a One> {
+        let mut counted = BTreeMap::new();
+        for run in self.runs.iter().filter(|run| run.is_done()) {
+            if let Some(seed) = run.seed() {
+                counted.entry(seed).or_insert(*run);
             }
         }
-        values
+        counted
     }
 
-    /// How many seeds its runs have that are over.
+    /// Runs whose seed another run of the group has that was given before, with that one.
+    pub(super) fn repeats(&self) -> Vec<(&'a One, &'a One)> {
+        let counted = self.counted();
+        let other = |run: &&'a One| {
+            let first = *counted.get(&run.seed()?)?;
+            (run.is_done() && !std::ptr::eq(first, *run)).then_some((*run, first))
+        };
+        self.runs.iter().filter_map(other).collect()
+    }
+
+    /// The last value of `tag` by seed, where it is a finite number.
+    fn ends(&self, tag: &str) -> BTreeMap<i64, Last<'a>> {
+        let last = |(seed, run): (i64, &'a One)| {
+            let scalar = run.scalar(tag)?;
+            let (value, epoch) = (scalar.last(), scalar.epochs.last());
+            let earlier = run.last().is_some_and(|(_, last)| epoch < Some(&last));
+            let last = Last {
+                run,
+                value,
+                earlier,
+            };
+            value.is_finite().then_some((seed, last))
+        };
+        self.counted().into_iter().filter_map(last).collect()
+    }
+
+    /// How many seeds its runs have that are done.
     pub(super) fn seeds(&self) -> usize {
-        let over = self.runs.iter().filter(|run| run.is_over());
-        let seeds: BTreeSet<i64> = over.filter_map(|run| run.seed()).collect();
-        seeds.len()
+        self.counted().len()
     }
 
     /// The mean of `tag` over the seeds, its standard error, and how many there are.
     pub(super) fn mean(&self, tag: &str) -> Option<(f64, Option<f64>, usize)> {
-        let ends: Vec<f64> = self.ends(tag).values().map(|end| end.0).collect();
+        let ends: Vec<f64> = self.ends(tag).values().map(|end| end.value).collect();
         let (mean, error) = mean(&ends);
         Some((mean?, error, ends.len()))
     }
 }
 
 /// Every later group beside the first, by each figure that is not one of a layer: figures with a control,
-/// then the others. Groups of other data are left out.
+/// then the others. Pairs of other data are left out.
 pub(super) fn answers(groups: &[Group<'_>], figures: &Figures) -> Vec<Answer> {
     let Some((control, arms)) = groups.split_first() else {
         return Vec::new();
@@ -141,22 +168,19 @@ pub(super) fn answers(groups: &[Group<'_>], figures: &Figures) -> Vec<Answer> {
     for figure in &figures.single {
         let of_control = control.ends(&figure.tag);
         for arm in arms {
-            let firsts = control.runs.first().zip(arm.runs.first());
-            if firsts.is_some_and(|(a, b)| a.other_data(b).is_some()) {
-                continue;
-            }
             let of_arm = arm.ends(&figure.tag);
-            let both: Vec<_> = of_arm
+            let both: Vec<(&Last<'_>, &Last<'_>)> = of_arm
                 .iter()
                 .filter_map(|(seed, a)| Some((a, of_control.get(seed)?)))
+                .filter(|(a, b)| b.run.other_data(a.run).is_none())
                 .collect();
             if both.is_empty() {
                 continue;
             }
-            let pairs: Vec<(f64, f64)> = both.iter().map(|(a, b)| (a.0, b.0)).collect();
+            let pairs: Vec<(f64, f64)> = both.iter().map(|(a, b)| (a.value, b.value)).collect();
             let names = [&figure.tag, &arm.name, &control.name, &figure.tag].map(String::as_str);
             let mut answer = Answer::paired(names, &pairs, of_arm.len());
-            answer.earlier = both.iter().filter(|(a, b)| a.1 || b.1).count();
+            answer.earlier = both.iter().filter(|(a, b)| a.earlier || b.earlier).count();
             all.push(answer);
         }
     }
@@ -236,15 +260,52 @@ mod tests {
     }
 
     #[test]
-    fn runs_that_are_not_over_and_seeds_without_a_partner_are_in_no_pair() {
+    fn runs_that_are_not_done_and_seeds_without_a_partner_are_in_no_pair() {
+        for (one, other) in [
+            ("running", "interrupted by signal 15"),
+            ("diverged", "failed: no space left on device"),
+        ] {
+            let mut runs = runs();
+            runs[1].outcome = Some(one.to_owned());
+            runs[7].outcome = Some(other.to_owned());
+            let groups = groups(&runs);
+            assert_eq!(groups[0].seeds(), 3, "{one}");
+            let answers = answers(&groups, &figures(&runs));
+            assert_eq!((answers[0].pairs, answers[0].seeds), (2, 3), "{one}");
+            assert!(answers.iter().filter_map(sentence).next().is_none());
+        }
         let mut runs = runs();
-        runs[1].outcome = Some("running".to_owned());
-        runs[7].outcome = Some("interrupted by signal 15".to_owned());
+        runs[1].outcome = Some("stopped: enough".to_owned());
+        assert_eq!(groups(&runs)[0].seeds(), 4, "that was on purpose");
+    }
+
+    #[test]
+    fn a_seed_counts_once_and_the_repeat_is_told() {
+        let mut runs = runs();
+        let mut again = runs[0].clone();
+        again.name = "again".to_owned();
+        runs.push(again);
         let groups = groups(&runs);
-        assert_eq!(groups[0].seeds(), 3);
-        let answers = answers(&groups, &figures(&runs));
-        assert_eq!((answers[0].pairs, answers[0].seeds), (2, 3));
-        assert!(answers.iter().filter_map(sentence).next().is_none());
+        assert_eq!((groups[0].runs.len(), groups[0].seeds()), (5, 4));
+        let mean = groups[0].mean("eval/knn").map(|(mean, ..)| mean);
+        assert!(mean.is_some_and(|mean| (mean - 0.525).abs() < 1e-12));
+        let told: Vec<(&str, &str)> = groups
+            .iter()
+            .flat_map(Group::repeats)
+            .map(|(run, first)| (run.name.as_str(), first.name.as_str()))
+            .collect();
+        assert_eq!(told, [("again", "0.1-1")]);
+    }
+
+    #[test]
+    fn a_pair_of_other_images_is_in_no_difference() {
+        let mut runs = runs();
+        for run in &mut runs {
+            run.data = Some("a".to_owned());
+        }
+        runs[6].data = Some("b".to_owned());
+        let answers = answers(&groups(&runs), &figures(&runs));
+        assert_eq!((answers[0].pairs, answers[0].seeds), (3, 4));
     }
 
     #[test]

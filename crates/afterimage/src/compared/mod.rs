@@ -14,6 +14,7 @@ use afterimage_track::files;
 
 use crate::error::RunError;
 use crate::whole::check_page;
+use groups::Group;
 use one::One;
 
 /// What is said of a comparison that was written.
@@ -21,7 +22,7 @@ use one::One;
 pub struct Compared {
     /// Runs on the page.
     pub runs: usize,
-    /// What a reader should know of them: runs that are not over, or of other data.
+    /// What a reader should know of them: runs that are not done, or of other data.
     pub notes: Vec<String>,
     /// What could not be read, run by run.
     pub faults: Vec<String>,
@@ -55,13 +56,21 @@ pub fn compare(runs: &[PathBuf], out: &Path) -> Result<Compared, RunError> {
     Ok(compared)
 }
 
-/// Runs that are not over, and runs of other data than the first.
+/// Runs that are not done, those that say nothing new of their seed, and runs of other data than the first.
 fn notes(runs: &[One]) -> Vec<String> {
     let mut notes = Vec::new();
-    for run in runs.iter().filter(|run| !run.is_over()) {
+    for run in runs {
+        notes.extend(run.undone().map(|why| {
+            format!(
+                "{}: {why}; its figures so far are shown, and it is in no mean",
+                run.name
+            )
+        }));
+    }
+    for (run, first) in groups::groups(runs).iter().flat_map(Group::repeats) {
         notes.push(format!(
-            "{}: not over (it is running, or was cut off); its figures so far are shown, and it is in no mean",
-            run.name
+            "{}: it has the config and the seed of {}; both are shown, and means and differences count the first",
+            run.name, first.name
         ));
     }
     let Some((first, others)) = runs.split_first() else {

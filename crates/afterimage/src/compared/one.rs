@@ -27,7 +27,7 @@ pub(super) struct One {
     /// `running`, or how it ended; none where no manifest says so.
     pub(super) outcome: Option<String>,
     /// The digest of its images.
-    data: Option<String>,
+    pub(super) data: Option<String>,
     /// Its held-out images, where they are known.
     pub(super) held_out: Option<usize>,
 }
@@ -77,11 +77,24 @@ impl One {
         Ok(run)
     }
 
-    /// Whether it came to an end, whatever that was.
-    pub(super) fn is_over(&self) -> bool {
-        self.outcome
-            .as_deref()
-            .is_some_and(|outcome| outcome != "running" && !outcome.starts_with("interrupted"))
+    /// Whether it came to its end, or was stopped on purpose: only such runs have a result that others can be held
+    /// against, as only trials that are done have in a sweep.
+    pub(super) fn is_done(&self) -> bool {
+        let outcome = self.outcome.as_deref();
+        outcome.is_some_and(|outcome| outcome == "completed" || outcome.starts_with("stopped"))
+    }
+
+    /// Why it is in no mean; none where it is done.
+    pub(super) fn undone(&self) -> Option<String> {
+        if self.is_done() {
+            return None;
+        }
+        Some(match self.outcome.as_deref() {
+            Some(outcome) if outcome == "diverged" || outcome.starts_with("failed") => {
+                format!("not done ({outcome})")
+            }
+            _ => "not over (it is running, or was cut off)".to_owned(),
+        })
     }
 
     /// The scalar of this tag.

@@ -73,7 +73,7 @@ fn section_of(runs: &[One]) -> String {
 fn over_seeds(groups: &[Group<'_>], figures: &Figures) -> String {
     const TITLE: &str = "Over seeds";
     if groups.iter().all(|group| group.seeds() < 2) {
-        let why = "No two of these runs that are over differ by their seed alone, so that nothing can be said of what chance \
+        let why = "No two of these runs that are done differ by their seed alone, so that nothing can be said of what chance \
                    makes of a config. Differences get intervals with runs of at least three seeds of each config.";
         return section(TITLE, "", &format!("<p>{why}</p>"));
     }
@@ -190,7 +190,7 @@ fn means(groups: &[Group<'_>], figures: &Figures) -> String {
     match rows.is_empty() {
         true => String::new(),
         false => format!(
-            "<h3>Means of the runs that are over</h3>{}",
+            "<h3>Means of the runs that are done</h3>{}",
             sorted_table("means", &header, &rows)
         ),
     }
@@ -320,7 +320,7 @@ mod tests {
             "<td>peak</td><td class=number>0.1</td><td class=number>0.2</td>",
             "<td data-v=\"0.625\">0.625<small>epoch 1; before training 0.1</small></td>",
             "aria-label=\"eval/knn\"",
-            "No two of these runs that are over differ by their seed alone",
+            "No two of these runs that are done differ by their seed alone",
             "c: no run",
             "href=\"#figures-at-the-end\"",
         ] {
