@@ -45,11 +45,14 @@ pub struct Configuration {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub aims: BTreeMap<String, Mean>,
     /// Whether no other configuration of its stage dominates it, where there are several aims. Of one with a trial that
-    /// failed, was stopped or skipped, that is not so; `None` while one is not over.
+    /// failed, was stopped or skipped, or has no finite number for an aim, that is not so; `None` while one is not over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub front: Option<bool>,
     /// Trials that are done.
     pub done: usize,
+    /// Of these such as have no finite number for the metric or for one of the aims; they are in no mean of it.
+    #[serde(skip_serializing_if = "is_none")]
+    pub unmeasured: usize,
     /// Trials that were stopped early.
     pub stopped: usize,
     /// Trials that failed.
@@ -63,6 +66,13 @@ pub struct Configuration {
 
 fn is_none(count: &usize) -> bool {
     *count == 0
+}
+
+/// Whether a trial has a finite number for all that it is judged by.
+fn is_measured(row: &Row) -> bool {
+    let standing = &row.standing;
+    let has = |aim: &Aim| standing.aims.contains_key(&aim.name);
+    standing.value.is_some() && row.aims.iter().all(has)
 }
 
 /// Each aim over the trials of a configuration that are done.
@@ -128,6 +138,7 @@ pub(crate) fn configurations(rows: &[Row]) -> Vec<Configuration> {
                     .filter(|row| row.standing.state == State::Done)
             };
             let values: Vec<f64> = done().filter_map(|row| row.standing.value).collect();
+            let unmeasured = done().filter(|row| !is_measured(row)).count();
             let (found, standard_error) = mean(&values);
             let against = first.metric.against.iter().filter_map(|scalar| {
                 let values: Vec<f64> = done()
@@ -150,6 +161,7 @@ pub(crate) fn configurations(rows: &[Row]) -> Vec<Configuration> {
                 aims: aims(&first.aims, &members),
                 front: None,
                 done: count(State::Done),
+                unmeasured,
                 stopped: count(State::Stopped),
                 failed: count(State::Failed),
                 skipped: count(State::Skipped),
@@ -199,7 +211,9 @@ pub(crate) fn mark_fronts(
             of.front = Some(false);
             let loss = |aim: &Aim| Some(aim.direction.loss(of.aims.get(&aim.name)?.mean));
             let own: Option<Vec<f64>> = aims.iter().map(loss).collect();
-            if let Some(own) = own.filter(|_| of.failed + of.stopped + of.skipped == 0) {
+            if let Some(own) =
+                own.filter(|_| of.failed + of.stopped + of.skipped + of.unmeasured == 0)
+            {
                 places.push(place);
                 losses.push(own);
             }
@@ -239,7 +253,63 @@ pub fn mean(values: &[f64]) -> (Option<f64>, Option<f64>) {
 
 #[cfg(test)]
 mod tests {
+    use crate::config::Metric;
+    use crate::standing::Standing;
+
     use super::*;
+
+    /// A done trial of `configuration` that is judged by two aims, both to be high.
+    fn row(configuration: &str, seed: u64, values: [Option<f64>; 2]) -> Row {
+        let names = ["a", "b"];
+        let aims = names.map(|name| Aim {
+            name: name.to_owned(),
+            direction: Direction::Maximize,
+        });
+        let found = names.iter().zip(values);
+        let found = found.filter_map(|(name, value)| Some(((*name).to_owned(), value?)));
+        Row {
+            trial: format!("{configuration},{seed}"),
+            configuration: configuration.to_owned(),
+            stage: None,
+            metric: Metric {
+                name: "a".to_owned(),
+                direction: Direction::Maximize,
+                against: Vec::new(),
+            },
+            aims: aims.into(),
+            front: None,
+            arm: None,
+            seed: Some(seed),
+            values: BTreeMap::new(),
+            standing: Standing {
+                state: State::Done,
+                value: values[0],
+                aims: found.collect(),
+                ..Standing::default()
+            },
+            metrics: BTreeMap::new(),
+            earlier: std::collections::BTreeSet::new(),
+            tails: BTreeMap::new(),
+            curve: BTreeMap::new(),
+            foreign: None,
+            last_lines: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_seed_without_a_number_is_counted_and_keeps_a_configuration_from_the_front() {
+        let rows = [
+            row("lucky", 1, [Some(9.0), Some(9.0)]),
+            row("lucky", 2, [Some(9.0), None]),
+            row("sound", 1, [Some(1.0), Some(1.0)]),
+            row("sound", 2, [Some(2.0), Some(2.0)]),
+        ];
+        let all = configurations(&rows);
+        let of = |name: &str| all.iter().find(|c| c.name == name);
+        let seen = |name: &str| of(name).map(|c| (c.done, c.unmeasured, c.front));
+        assert_eq!(seen("lucky"), Some((2, 1, Some(false))));
+        assert_eq!(seen("sound"), Some((2, 0, Some(true))));
+    }
 
     #[test]
     fn the_standard_error_is_that_of_the_mean() {

@@ -88,6 +88,8 @@ pub struct Standing {
     pub started: Option<f64>,
     /// When its last attempt ended.
     pub ended: Option<f64>,
+    /// The last attempt that ended.
+    pub(crate) over: Option<u32>,
     /// What there is to say about how it ended.
     pub reason: Option<String>,
     /// Where it began, if not at its first step.
@@ -111,6 +113,7 @@ impl Default for Standing {
             seconds: 0.0,
             started: None,
             ended: None,
+            over: None,
             reason: None,
             forked: None,
             kept: BTreeMap::new(),
@@ -196,7 +199,10 @@ pub(crate) fn apply(standings: &mut BTreeMap<String, Standing>, rungs: &mut Rung
             seen.insert(*epoch, value.unwrap_or(f64::NAN));
         }
         Entry::Stop { reason, .. } => standing.stop = Some(reason.clone()),
+        // An attempt ends once: a line that stands twice, as in a file that was joined of copies, counts once.
+        Entry::End { attempt, .. } if standing.over == Some(*attempt) => {}
         Entry::End {
+            attempt,
             end,
             code,
             value,
@@ -205,6 +211,7 @@ pub(crate) fn apply(standings: &mut BTreeMap<String, Standing>, rungs: &mut Rung
             reason,
             ..
         } => {
+            standing.over = Some(*attempt);
             standing.state = match end {
                 End::Done => State::Done,
                 End::Failed => State::Failed,
@@ -214,7 +221,12 @@ pub(crate) fn apply(standings: &mut BTreeMap<String, Standing>, rungs: &mut Rung
             standing.crashes += u32::from(matches!(end, End::Crashed | End::Failed));
             standing.cut_off += u32::from(*end == End::Interrupted);
             standing.code = *code;
-            standing.value = value.or(standing.value);
+            // The last value of a trial that is done is its own, and is none where that is no number: what an
+            // attempt before had reported is of an earlier epoch.
+            standing.value = match end {
+                End::Done => *value,
+                _ => value.or(standing.value),
+            };
             standing.aims.clone_from(aims);
             standing.seconds += seconds;
             standing.ended = Some(line.time);
@@ -248,5 +260,68 @@ pub(crate) fn apply(standings: &mut BTreeMap<String, Standing>, rungs: &mut Rung
             standing.crashes = 0;
             standing.cut_off = 0;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn start(attempt: u32) -> Entry {
+        Entry::Start {
+            trial: "a".to_owned(),
+            attempt,
+            executor: "local".to_owned(),
+            ticket: String::new(),
+            place: 0,
+        }
+    }
+
+    fn end(attempt: u32, end: End, value: Option<f64>) -> Entry {
+        Entry::End {
+            trial: "a".to_owned(),
+            attempt,
+            end,
+            code: None,
+            value,
+            aims: BTreeMap::new(),
+            seconds: 2.0,
+            reason: None,
+        }
+    }
+
+    fn standing(entries: &[Entry]) -> Standing {
+        let line = |entry: &Entry| Line {
+            time: 0.0,
+            entry: entry.clone(),
+        };
+        let lines: Vec<Line> = entries.iter().map(line).collect();
+        replay(["a"], &lines).0.remove("a").unwrap_or_default()
+    }
+
+    #[test]
+    fn the_value_of_a_done_trial_is_not_that_of_an_attempt_before() {
+        let crashed = [start(1), end(1, End::Crashed, Some(0.4)), start(2)];
+        assert_eq!(standing(&crashed).value, Some(0.4));
+        let done = [&crashed[..], &[end(2, End::Done, None)]].concat();
+        assert_eq!(standing(&done).value, None, "its last value is no number");
+        let cut = [&crashed[..], &[end(2, End::Interrupted, None)]].concat();
+        assert_eq!(standing(&cut).value, Some(0.4));
+    }
+
+    #[test]
+    fn an_end_that_stands_twice_counts_once() {
+        let twice = [
+            start(1),
+            end(1, End::Crashed, None),
+            end(1, End::Crashed, None),
+            start(2),
+            end(2, End::Done, Some(0.5)),
+            end(2, End::Done, Some(0.5)),
+        ];
+        let found = standing(&twice);
+        assert_eq!((found.crashes, found.attempts), (1, 2));
+        assert_eq!((found.seconds, found.value), (4.0, Some(0.5)));
+        assert_eq!(found.state, State::Done);
     }
 }

@@ -260,7 +260,8 @@ pub(super) fn cells<'a>(results: &'a Results) -> (Vec<String>, Vec<Vec<String>>)
         );
     }
     column("done", Box::new(|c| c.done.to_string()));
-    let counts: [(&str, Count); 4] = [
+    let counts: [(&str, Count); 5] = [
+        ("without a number", |c| c.unmeasured),
         ("stopped", |c| c.stopped),
         ("failed", |c| c.failed),
         ("skipped", |c| c.skipped),

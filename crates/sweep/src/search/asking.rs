@@ -228,12 +228,14 @@ impl<'a> Asking<'a> {
         let refused = rows
             .is_empty()
             .then_some("its config is refused, or is that of another point");
+        let unmeasured =
+            done.then_some("the last value of an aim is no finite number in one of its trials");
         json!({
             "trials": names,
             "state": state,
             "values": values,
             "metrics": metrics,
-            "reason": why.or(refused).filter(|_| state != "done"),
+            "reason": why.or(refused).or(unmeasured).filter(|_| state != "done"),
         })
     }
 }
