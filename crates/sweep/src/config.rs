@@ -309,7 +309,7 @@ impl Validate for SweepConfig {
     }
 }
 
-fn at_least_one() -> String {
+pub(crate) fn at_least_one() -> String {
     "must be at least 1".to_owned()
 }
 
@@ -343,7 +343,7 @@ impl SweepConfig {
                 &part.at("search.samples"),
                 || format!("must be from 1 to {MOST}"),
             );
-            for (key, at) in ranges(&search.space, &part.at("search.space"), report) {
+            for (key, at) in ranges(search, &part.at("search.space"), report) {
                 once(&mut varied, key, &at, report);
             }
         }

@@ -14,7 +14,7 @@ use crate::config::{Metric, SweepConfig, SweepFile};
 use crate::draft::drafts;
 use crate::forks::{Fork, Share, leaders};
 use crate::name::{MOST, distinct, folder_name, hex, is_of_stage, labels, shown};
-use crate::overrides::Override;
+use crate::overrides::{Override, root};
 use crate::parents::Parent;
 use crate::problems::error_at;
 use crate::search::{Asked, Searching};
@@ -150,7 +150,8 @@ impl Plan {
         let searches = searches(sweep, asked);
         let drafts = drafts(sweep, &searches);
         if drafts.len() > MOST {
-            let message = format!("{} trials; a sweep can have {MOST} at most", drafts.len());
+            // No more are made, so that their number is not known.
+            let message = format!("more than {MOST} trials; a sweep can have {MOST} at most");
             return Err(error_at(loaded, &KeyPath::root(), message).into());
         }
         let mut notes = BTreeSet::new();
@@ -295,6 +296,7 @@ fn without_repeats(
     checked: Vec<Sound>,
     notes: &mut Vec<String>,
 ) -> Result<Vec<Sound>, ConfigErrors> {
+    let sweep = loaded.value;
     let mut seen = BTreeSet::new();
     let mut kept = Vec::new();
     let mut repeats = 0;
@@ -319,8 +321,19 @@ fn without_repeats(
                     .stage
                     .map(|at| KeyPath::root().key("stages").index(at))
             };
+            let arm = || {
+                let part = sweep
+                    .parts()
+                    .into_iter()
+                    .find(|part| part.index() == draft.stage)?;
+                let place = part
+                    .arms
+                    .iter()
+                    .position(|arm| Some(&arm.name) == draft.arm.as_ref())?;
+                Some(root(&part.at(&format!("arms[{place}]"))))
+            };
             let own = draft.overrides.first().map(|one| one.place.clone());
-            let place = own.or_else(stage).unwrap_or_default();
+            let place = own.or_else(arm).or_else(stage).unwrap_or_default();
             return Err(error_at(loaded, &place, message).into());
         }
     }

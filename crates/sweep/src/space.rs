@@ -11,6 +11,9 @@ use crate::overrides::{Override, root, walk};
 /// Digits of a drawn number that are kept, so that names of trials can be read.
 const DIGITS: i32 = 4;
 
+/// Whole numbers up to here are told apart: 2⁵³.
+const WHOLE: f64 = 9_007_199_254_740_992.0;
+
 /// What a search draws the value of a key from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -53,12 +56,20 @@ fn tables(space: &Table, at: &str) -> Vec<(String, KeyPath, Value)> {
     found
 }
 
-/// Checks all ranges of the space that stands at `at`; gives the keys and their places.
-pub(crate) fn ranges(space: &Table, at: &str, report: &mut Report<'_>) -> Vec<(String, String)> {
-    let found = tables(space, at);
+/// Checks all ranges of the space of `search`, which stands at `at`; gives the keys and their places.
+pub(crate) fn ranges(search: &Search, at: &str, report: &mut Report<'_>) -> Vec<(String, String)> {
+    let found = tables(&search.space, at);
     if found.is_empty() {
         report.error(at, "name at least one key and its range");
     }
+    let most = sobol_burley::NUM_DIMENSIONS as usize;
+    let fits = search.kind != SearchKind::Sobol || found.len() <= most;
+    report.check(fits, at, || {
+        format!(
+            "{} keys; \"sobol\" has {most} dimensions at most, and \"random\" any number",
+            found.len()
+        )
+    });
     let mut keys = Vec::new();
     for (key, place, value) in found {
         let at = place.to_string();
@@ -107,6 +118,14 @@ impl Range {
                     ))
                 } else if self.integer && (low.fract() != 0.0 || high.fract() != 0.0) {
                     Err("`low` and `high` of whole numbers must be whole".to_owned())
+                } else if self.integer && low.abs().max(high.abs()) > WHOLE {
+                    Err(format!(
+                        "whole numbers are drawn from -{WHOLE} to {WHOLE}; got {low} and {high}"
+                    ))
+                } else if !(high - low).is_finite() {
+                    Err(format!(
+                        "from {low} to {high} is farther than numbers go; bring them nearer, or give `log`"
+                    ))
                 } else {
                     Ok(())
                 }
@@ -343,5 +362,8 @@ mod tests {
         assert!(range(2.0, 1.0, false, false).check().is_err());
         assert!(range(0.0, 1.0, true, false).check().is_err());
         assert!(range(0.5, 2.0, false, true).check().is_err());
+        assert!(range(0.0, 1e300, false, true).check().is_err());
+        assert!(range(f64::MIN, f64::MAX, false, false).check().is_err());
+        assert!(range(1e-300, f64::MAX, true, false).check().is_ok());
     }
 }

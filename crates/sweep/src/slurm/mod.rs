@@ -4,9 +4,9 @@
 //! `scontrol` are called. A task leaves its exit code in a file, so that its end is known without
 //! accounting, too.
 
+mod config;
 mod queue;
 mod script;
-mod settings;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,7 +20,7 @@ use crate::executor::{Ended, Executor, Found, Handle, Program, Task};
 use crate::folder::{Folder, write_beside};
 use crate::name::hex;
 
-pub use settings::SlurmConfig;
+pub use config::SlurmConfig;
 
 /// Tasks of one job array; Slurm's own bound is 1001 unless an administrator changed it.
 const ARRAY: usize = 1000;

@@ -1,12 +1,11 @@
-//! What a sweep file says of Slurm.
+//! How a sweep file says that trials are submitted.
 
 use afterimage_config::Report;
 use serde::{Deserialize, Serialize};
 
-/// Processes that a trial may have.
-const MOST_PROCESSES: u32 = 1024;
+use crate::config::at_least_one;
 
-/// Options of `sbatch` that the sweep gives itself.
+/// Options of `sbatch` that the sweep sets itself, long and short.
 const OURS: [&str; 14] = [
     "--array",
     "-a",
@@ -23,6 +22,9 @@ const OURS: [&str; 14] = [
     "--cpus-per-task",
     "-c",
 ];
+
+/// Processes that a trial may have.
+const MOST_PROCESSES: u32 = 1024;
 
 /// How trials are submitted to Slurm.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -57,11 +59,9 @@ impl Default for SlurmConfig {
 }
 
 impl SlurmConfig {
-    /// Checks the part `[slurm]` of a sweep file.
+    /// Reports what is out of range, and options that are none or the sweep's own.
     pub(crate) fn validate(&self, report: &mut Report<'_>) {
-        report.check(self.cpus > 0, "slurm.cpus", || {
-            "must be at least 1".to_owned()
-        });
+        report.check(self.cpus > 0, "slurm.cpus", at_least_one);
         report.check(
             (1..=MOST_PROCESSES).contains(&self.processes),
             "slurm.processes",
@@ -72,15 +72,51 @@ impl SlurmConfig {
         });
         for (index, option) in self.options.iter().enumerate() {
             let at = format!("slurm.options[{index}]");
-            report.check(option.starts_with('-'), &at, || {
+            let name = name(option);
+            // Each option is one word for `sbatch`: a space would be part of its name.
+            let plain =
+                option.starts_with('-') && name.len() > 1 && !name.contains(char::is_whitespace);
+            report.check(plain, &at, || {
                 format!("{option:?} is no option; write it as \"--name=value\"")
             });
-            let name = option.split('=').next().unwrap_or_default();
             let tasks = self.processes > 1 && ["--ntasks", "-n"].contains(&name);
             report.check(!tasks, &at, || format!("{name} is set by slurm.processes"));
             report.check(!OURS.contains(&name), &at, || {
                 format!("{name} is set by the sweep")
             });
+        }
+    }
+}
+
+/// The name in an option: `--time` of `--time=1:00`, `-a` of `-a1-3`.
+fn name(option: &str) -> &str {
+    let long = option.split('=').next().unwrap_or_default();
+    match option.starts_with("--") {
+        true => long,
+        false => option
+            .char_indices()
+            .nth(2)
+            .and_then(|(end, _)| option.get(..end))
+            .unwrap_or(long),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_option_is_known_by_its_name_however_it_is_written() {
+        for (option, wanted) in [
+            ("--time=4:00:00", "--time"),
+            ("--array 1-3", "--array 1-3"),
+            ("--requeue", "--requeue"),
+            ("-a1-3", "-a"),
+            ("-J x", "-J"),
+            ("-p", "-p"),
+            ("-", "-"),
+        ] {
+            assert_eq!(name(option), wanted, "{option}");
         }
     }
 }
