@@ -299,8 +299,8 @@ impl Experiment {
         let counts = report.knows("epochs") && self.epochs > 0;
         report.check(fits || !counts, "schedule.warmup_epochs", || {
             format!(
-                "{} epochs of warm-up do not fit into {}",
-                self.schedule.warmup_epochs, self.epochs
+                "{} epochs of warm-up do not fit into `epochs` = {}; set this key to {} at most, or raise `epochs`",
+                self.schedule.warmup_epochs, self.epochs, self.epochs
             )
         });
     }

@@ -235,7 +235,8 @@ impl Work<'_> {
         let ending = engine.run()?;
         let standings = engine.standings();
         let results = Results::gather(&config.name, &config.judged(), plan, folder, standings);
-        Ok((ending, results.asked(plan, engine.begun())))
+        let results = results.asked(plan, engine.begun());
+        Ok((ending, sweeps::noted(results, folder)))
     }
 
     /// Runs all trials of `plan` and those that its searches ask for from their results.
@@ -284,7 +285,7 @@ fn standing_results(
     let names = plan.trials.iter().map(|trial| trial.name.as_str());
     let (standings, _) = replay(names, &lines);
     let results = Results::gather(&config.name, &config.judged(), plan, folder, &standings);
-    Ok(results.asked(plan, &lines))
+    Ok(sweeps::noted(results.asked(plan, &lines), folder))
 }
 
 fn executor(
@@ -333,6 +334,7 @@ fn conclude(arguments: &Sweep, ending: &Ending, results: &Results, folder: &Fold
     let path = folder.path();
     say(&format!("{}\n", sweeps::table(results)));
     say(&sweeps::comparisons(results));
+    results.notes.iter().for_each(|note| complain(note));
     say(&format!(
         "{}\nreport:       {}\ntensorboard:  tensorboard --logdir {}\n",
         sweeps::counts(results),

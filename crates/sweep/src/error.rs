@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::ledger::VERSION;
+
 /// A sweep that cannot be started or go on.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -67,6 +69,18 @@ pub enum SweepError {
         line: usize,
         /// What is wrong with it.
         why: String,
+    },
+    /// A ledger that another version of this program wrote.
+    #[error(
+        "{}: this ledger has version {version} and this program reads version {VERSION}: go on with the program that \
+         began it, or start again in another folder with --out",
+        path.display()
+    )]
+    LedgerVersion {
+        /// The ledger.
+        path: PathBuf,
+        /// Its version.
+        version: u64,
     },
     /// A folder that was made by another sweep file.
     #[error(

@@ -54,7 +54,8 @@ impl Folder {
     /// # Errors
     /// A folder that is not there or holds no sweep.
     pub fn find(path: &Path) -> Result<Self, SweepError> {
-        if !path.join(LEDGER).is_file() {
+        // What is no plain file is told when it is read.
+        if fs::symlink_metadata(path.join(LEDGER)).is_err() {
             return Err(SweepError::NothingToReport(path.to_owned()));
         }
         Self::open(path)
@@ -62,7 +63,8 @@ impl Folder {
 
     /// The trials that have runs, though the ledger holds no entry: what was done is forgotten.
     pub fn forgotten(&self) -> usize {
-        let empty = fs::metadata(self.ledger()).map_or(true, |found| found.len() == 0);
+        let empty =
+            fs::metadata(self.ledger()).map_or(true, |found| found.is_file() && found.len() == 0);
         let trials = fs::read_dir(self.trials()).into_iter().flatten().flatten();
         // What was half made is no run.
         let trials = trials.filter(|run| !run.file_name().to_string_lossy().starts_with('.'));

@@ -1,7 +1,7 @@
 //! What the end of an attempt means for its trial.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use afterimage_files::{SMALL, read_below};
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,9 @@ const CUT_OFF: u32 = 20;
 /// The result that a run leaves in its directory (`result.json`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrialResult {
+    /// The run directory, which is named as the trial.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<PathBuf>,
     /// The exit code.
     pub exit_code: i32,
     /// How it ended, in words.
@@ -190,6 +193,7 @@ mod tests {
     #[test]
     fn a_run_that_nobody_saw_end_is_judged_by_what_it_left() {
         let result = |exit_code| TrialResult {
+            run: None,
             exit_code,
             outcome: String::new(),
             metrics: BTreeMap::new(),

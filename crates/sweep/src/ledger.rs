@@ -262,6 +262,10 @@ fn parsed(bytes: &[u8], path: &Path) -> Result<(Vec<Line>, usize), SweepError> {
         .iter()
         .rposition(|&byte| byte == b'\n')
         .map_or(0, |at| at + 1);
+    if let Some(version) = version(bytes).filter(|version| *version != u64::from(VERSION)) {
+        let path = path.to_owned();
+        return Err(SweepError::LedgerVersion { path, version });
+    }
     let mut lines = Vec::new();
     for (index, line) in bytes[..whole].split(|&byte| byte == b'\n').enumerate() {
         if line.is_empty() && index > 0 {
@@ -279,6 +283,18 @@ fn parsed(bytes: &[u8], path: &Path) -> Result<(Vec<Line>, usize), SweepError> {
         );
     }
     Ok((lines, whole))
+}
+
+/// The version of the format that the first line of a ledger says; the lines of another need not be understood.
+fn version(bytes: &[u8]) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct First {
+        version: u64,
+    }
+    let first = bytes.split(|&byte| byte == b'\n').next()?;
+    serde_json::from_slice::<First>(first)
+        .ok()
+        .map(|first| first.version)
 }
 
 /// Why the ledger of `folder`, which holds `lines`, does not say what sweep it is of: it has no entry, or its
@@ -394,5 +410,9 @@ mod tests {
         assert!(error.contains("ledger.jsonl:6: not an entry"), "{error}");
         fs::write(&path, "\n").unwrap();
         assert!(Ledger::open(&path).is_err());
+        let newer = "{\"event\":\"sweep\",\"version\":2,\"new\":0}\n{\"event\":\"unheard of\"}\n";
+        fs::write(&path, newer).unwrap();
+        let error = Ledger::read(&path).unwrap_err().to_string();
+        assert!(error.contains("has version 2"), "{error}");
     }
 }

@@ -35,6 +35,8 @@ pub struct Results {
     pub configurations: Vec<Configuration>,
     /// Answers to the questions of the sweep.
     pub answers: Vec<Answer>,
+    /// What must be known to read all of this, a sentence or some each.
+    pub notes: Vec<String>,
 }
 
 /// A trial and what came out of it.
@@ -70,6 +72,9 @@ pub struct Row {
     pub tails: BTreeMap<(String, u32), f64>,
     /// The metric by epoch.
     pub curve: BTreeMap<u32, f64>,
+    /// Why what lies in its run directory is not the run that the ledger tells of; it then counts for nothing, and
+    /// what the ledger knows stands in its place.
+    pub foreign: Option<String>,
     /// What it wrote last, if it failed.
     pub last_lines: Vec<String>,
 }
@@ -111,7 +116,17 @@ impl Results {
             rows,
             configurations,
             answers: Vec::new(),
+            notes: Vec::new(),
         };
+        let foreign = all.rows.iter().filter_map(|row| {
+            let why = row.foreign.as_deref()?;
+            Some(format!(
+                "trials/{} does not hold the run that the ledger tells of ({why}): of this trial only what the ledger \
+                 knows is counted. Put the folder back as it was.",
+                row.trial
+            ))
+        });
+        all.notes = foreign.collect();
         all.answers = answers(&plan.comparisons, &all);
         all
     }
@@ -164,6 +179,7 @@ impl Results {
                 labels: self.labels.iter().filter(sets).cloned().collect(),
                 configurations: configurations.cloned().collect(),
                 answers: Vec::new(),
+                notes: Vec::new(),
                 rows,
             }
         };
@@ -315,6 +331,9 @@ impl Results {
         });
         if let (false, Some(keys)) = (self.aims.is_empty(), json.as_object_mut()) {
             keys.insert("aims".to_owned(), serde_json::json!(self.aims));
+        }
+        if let (false, Some(keys)) = (self.notes.is_empty(), json.as_object_mut()) {
+            keys.insert("notes".to_owned(), serde_json::json!(self.notes));
         }
         if let (false, Some(keys)) = (self.answers.is_empty(), json.as_object_mut()) {
             keys.insert("comparisons".to_owned(), serde_json::json!(self.answers));

@@ -142,7 +142,7 @@ impl<'o> Table<'o> {
         }
         if experiment.fine_tune.is_some() {
             return Err(refuse(
-                "layers of the run are frozen; take the run that it was fine-tuned from".to_owned(),
+                "the run is fine-tuned ([fine_tune]); take the run that it began with".to_owned(),
             ));
         }
         let prepared = Prepared::new(registry, &loaded, None)?;

@@ -5,6 +5,7 @@ mod check;
 mod forks;
 mod fronts;
 mod hparams;
+mod images;
 mod knowable;
 mod page;
 mod scatter;
@@ -28,6 +29,7 @@ use crate::registry::Registry;
 use check::Checks;
 
 pub use forks::Forking;
+pub use images::noted;
 pub use status::{left, status};
 pub use summary::{comparisons, counts, ended_early, generations, overview, table};
 

@@ -32,6 +32,9 @@ const OTHERS: usize = 300;
 pub(super) fn render(results: &Results) -> String {
     let mut body = format!("<h1>{}</h1>", escape(&results.name));
     body += &format!("<p class=note>{}.</p>", escape(&counts(results)));
+    for note in &results.notes {
+        body += &format!("<div class=warning>{}</div>", escape(note));
+    }
     body += &comparisons(results);
     for part in results.by_stage() {
         body += &stage(&part, !results.stages.is_empty());

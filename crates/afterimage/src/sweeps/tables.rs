@@ -42,6 +42,9 @@ const LATER: &str = "This question is not one that the sweep was begun with: it 
 /// `study.md`: the answers, then every configuration.
 pub(super) fn markdown(results: &Results) -> String {
     let mut text = format!("# {}\n\n{}.\n", results.name, counts(results));
+    for note in &results.notes {
+        text += &format!("\n{note}\n");
+    }
     if !results.answers.is_empty() {
         text += &format!("\n## Comparisons\n\n{READING}\n");
         for group in groups(&results.answers) {
@@ -197,7 +200,7 @@ fn configurations(all: &Results, part: &Results) -> String {
         };
         row.extend((!part.aims.is_empty()).then(|| front().to_owned()));
         let planned = c.done + c.stopped + c.failed + c.skipped + c.open;
-        row.push(of(c.done, planned));
+        row.push(of(c.done - c.unmeasured, planned));
         row
     };
     let rows: Vec<Vec<String>> = part.configurations.iter().map(row).collect();
@@ -250,7 +253,7 @@ fn of(count: usize, all: usize) -> String {
 /// `comparisons.csv`: a line an arm, with all digits.
 pub(super) fn csv(answers: &[Answer]) -> String {
     let quoted = |text: &str| {
-        if text.contains([',', '"', '\n']) {
+        if text.contains([',', '"', '\n', '\r']) {
             format!("\"{}\"", text.replace('"', "\"\""))
         } else {
             text.to_owned()

@@ -374,7 +374,6 @@ pub fn same_sweep(
     };
     let of_stage = |name: &str| plan.place_of(name);
     let Some(Entry::Sweep {
-        version,
         name: begun,
         digest,
         trials,
@@ -383,11 +382,6 @@ pub fn same_sweep(
     else {
         return Err(nameless(folder, lines));
     };
-    if *version != VERSION {
-        return Err(changed(format!(
-            "its ledger has version {version}, this program's {VERSION}"
-        )));
-    }
     if begun != name {
         return Err(changed(format!(
             "it holds the sweep {begun:?}, and this one is named {name:?}"
