@@ -13,6 +13,7 @@ use crate::config::Loaded;
 use crate::doses::described;
 use crate::error::RunError;
 use crate::experiment::Experiment;
+use crate::fitting;
 use crate::located::located;
 use crate::points::Available;
 use crate::prepared::{encoder_of, side_for};
@@ -88,7 +89,8 @@ fn told(
         for note in notes {
             text.push_str(&format!("note: {note}\n"));
         }
-        text.push_str(&start(experiment, &plugins, data.train.shape())?);
+        let most = images.max(data.held_out.len());
+        text.push_str(&start(experiment, &plugins, data.train.shape(), most)?);
     }
     let encoder = experiment.encoder.outline(&Device::flex());
     let encoder = encoder.map_err(TrainError::from)?;
@@ -120,11 +122,18 @@ fn shards(experiment: &Experiment) -> String {
     }
 }
 
-/// What the encoder starts from and which of its layers are trained, where that is told; a line each.
-fn start(experiment: &Experiment, plugins: &[Attached], image: Shape) -> Result<String, RunError> {
+/// What the encoder starts from and which of its layers are trained, where that is told; a line each. The larger split
+/// has `images`.
+fn start(
+    experiment: &Experiment,
+    plugins: &[Attached],
+    image: Shape,
+    images: usize,
+) -> Result<String, RunError> {
     let views = Views::new(&experiment.views, image, experiment.seed)?;
     let side = side_for(&experiment.encoder, &views)?;
     let encoder = encoder_of(experiment, plugins, image.channels, side);
+    fitting::check(experiment, &encoder, images, side)?;
     let device = Device::flex();
     let start = Start::open(experiment, &encoder, &device, None)?;
     let Some(from) = start.described() else {

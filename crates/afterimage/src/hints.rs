@@ -244,6 +244,12 @@ fn misnamed(key: &KeyPath, value: &Value) -> Option<Hint> {
             let advice = format!("write `batch_size = {size}`; `[batch]` tells how a batch is cut");
             return Some(Hint::advice(advice));
         }
+        if key == "plugins" && value.get("kind").is_none() && value.is_table() {
+            // As of `--set plugins.ID.KEY=VALUE` where there is no plugin.
+            return Some(Hint::advice(
+                "the config has no plugin whose key could be set: add a table `[[plugins]]` with its `kind` first",
+            ));
+        }
         let one = key == "plugins" && value.get("kind").is_some();
         return one.then(|| {
             let advice = "write `[[plugins]]`, once for each plugin";

@@ -19,6 +19,7 @@ mod experiment;
 mod export;
 mod fine_tune;
 mod finite;
+mod fitting;
 mod flat_config;
 mod found;
 mod full_screen;

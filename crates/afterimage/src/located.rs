@@ -37,7 +37,12 @@ fn fault_of_key(error: &RunError) -> Option<(String, String)> {
         RunError::LabelNoise(reason) => ("label_noise", reason.clone()),
         RunError::Layers(reason) => ("fine_tune.layers", reason.to_string()),
         RunError::Start { path, reason } => {
-            ("fine_tune.from", format!("{}: {reason}", path.display()))
+            let path = path.display().to_string();
+            let told = match reason.starts_with(&path) {
+                true => reason.clone(),
+                false => format!("{path}: {reason}"),
+            };
+            ("fine_tune.from", told)
         }
         RunError::Ssl(SslError::WarmupTooLong { .. }) => {
             ("schedule.warmup_epochs", error.to_string())

@@ -19,6 +19,7 @@ use crate::dry_run::{attach, in_order};
 use crate::error::RunError;
 use crate::experiment::Experiment;
 use crate::finite::check_on;
+use crate::fitting;
 use crate::located::located;
 use crate::points::Available;
 use crate::pruned_groups;
@@ -109,6 +110,8 @@ impl Prepared {
         let local = local_views(experiment, shape, side)?;
         let schedule = experiment.schedule.init(steps, experiment.epochs)?;
         let encoder = encoder_of(experiment, &plugins, shape.channels, side);
+        let images = data.train.len().max(data.held_out.len());
+        fitting::check(experiment, &encoder, images, side)?;
         let facts = RunFacts {
             seed: experiment.seed,
             classes: data.train.classes().len(),

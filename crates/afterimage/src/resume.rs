@@ -20,7 +20,7 @@ use crate::experiment::Experiment;
 use crate::prepared::Prepared;
 use crate::registry::Registry;
 use crate::run::{Begin, Finished, Options, SETTING_UP, finish, outcome_word, run, subject};
-use crate::run_dir::{Manifest, Owner, RunDir};
+use crate::run_dir::{Manifest, Owner, RunDir, is_probe};
 use crate::samples;
 use crate::signs::signs;
 use crate::summary::Untrained;
@@ -37,6 +37,12 @@ const NAMED: usize = 4;
 /// As for [`run`]; and a directory that holds no run, or one that is complete.
 pub fn resume(registry: &Registry, path: &Path, options: Options) -> Result<Finished, RunError> {
     let directory = RunDir::open(path)?;
+    if is_probe(path) {
+        return Err(RunError::NoRun {
+            path: path.to_owned(),
+            what: "a probe was made there, and nothing is trained".to_owned(),
+        });
+    }
     let owner = directory.own()?;
     match go_on(registry, directory, owner, options)? {
         Gone::On(finished) | Gone::ToItsEnd(finished) => Ok(*finished),

@@ -118,6 +118,10 @@ impl RunDir {
         let what = match below(&run.path, files::CONFIG) {
             Ok(_) => return Ok(run),
             Err(error) if !error.is_missing() => return Err(error.into()),
+            Err(_) if run.path.join("ledger.jsonl").exists() => format!(
+                "it holds a sweep, whose runs are the folders in {}",
+                run.path.join("trials").display()
+            ),
             Err(_) => format!("it has no {}", files::CONFIG),
         };
         let begun = fs::read_dir(&run.path).is_ok_and(|mut entries| entries.next().is_some());
@@ -224,11 +228,20 @@ impl RunDir {
     }
 }
 
+/// The manifest of the run `run`; none where it cannot be read.
+fn manifest(run: &Path) -> Option<Value> {
+    let bytes = afterimage_files::read_below(run, files::MANIFEST, afterimage_files::SMALL).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
 /// The digest of the images in the manifest of the run `run`; none where it cannot be read.
 pub(crate) fn data_digest(run: &Path) -> Option<String> {
-    let bytes = afterimage_files::read_below(run, files::MANIFEST, afterimage_files::SMALL).ok()?;
-    let manifest: Value = serde_json::from_slice(&bytes).ok()?;
-    Some(manifest["data_sha256"].as_str()?.to_owned())
+    Some(manifest(run)?["data_sha256"].as_str()?.to_owned())
+}
+
+/// Whether `run` is what a probe left: it was never trained there.
+pub(crate) fn is_probe(run: &Path) -> bool {
+    manifest(run).is_some_and(|manifest| !manifest["probe"].is_null())
 }
 
 /// What `manifest.json` says.

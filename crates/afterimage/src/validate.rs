@@ -185,6 +185,20 @@ impl Experiment {
         report.check(self.batch_size <= MOST_BATCH, "batch_size", || {
             format!("must be at most {MOST_BATCH}")
         });
+        // Images that are shown several times make more of them.
+        let images = self
+            .limits
+            .train
+            .filter(|limit| *limit > 0 && self.doses.is_none());
+        if let Some(images) = images.filter(|_| report.knows("limits.train")) {
+            report.check(images >= self.batch_size, "batch_size", || {
+                format!(
+                    "`limits.train` leaves {images} training images, which do not fill one batch of {}; lower this, or \
+                     raise that",
+                    self.batch_size
+                )
+            });
+        }
         self.validate_shards(report);
         if let Some(problem) = self.pair.and_then(|pair| pair.candidates.problem()) {
             report.error("pair.candidates", problem);
@@ -236,6 +250,16 @@ impl Experiment {
             Some(side) => self.encoder.clone().for_images(3, side),
             None => self.encoder.clone(),
         };
+        let least = match encoder {
+            // A patch that does not fit is told as that.
+            EncoderConfig::Vit(_) => 0,
+            _ => encoder.min_side(),
+        };
+        if let Some(side) = side.filter(|_| report.knows("encoder.kind")) {
+            report.check(side >= least, "views.size", || {
+                format!("views of {side} pixels are too small; the encoder needs at least {least}")
+            });
+        }
         tell_model(report, "encoder", encoder.problems());
         if let Some(projection) = &self.projection {
             tell_model(report, "projection", projection.problems());

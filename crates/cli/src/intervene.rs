@@ -27,7 +27,7 @@ pub struct Exchange {
     #[arg(long, value_name = "LAYERS")]
     pub layers: LayerChoice,
     /// Random choices of as many layers that are exchanged beside.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(..=1000))]
     pub controls: u64,
     /// An encoder of the same architecture that never saw the training images, for LayerMem; a run with
     /// a `[pair]` brings its own.
@@ -69,7 +69,7 @@ pub struct Ablate {
     #[arg(long, value_name = "FILE|dose:DOSE")]
     pub owned_by: Option<PathBuf>,
     /// Random choices of as many units of each layer that are held at zero beside.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(..=1000))]
     pub controls: u64,
     /// Also hold units at zero that are about as active as the chosen ones.
     #[arg(long)]

@@ -72,6 +72,15 @@ fn several_runs_are_compared_on_one_page() {
     assert!(live != manifest);
     fs::write(runs[2].join("manifest.json"), live).unwrap();
     compare(&[&runs[0], &runs[2]]).expect(0, &["low-3: not over"]);
+    fs::write(
+        runs[2].join("manifest.json"),
+        manifest.replace("\"completed\"", "\"diverged\""),
+    )
+    .unwrap();
+    let words = ["low-3: not done (diverged)", "it is in no mean"];
+    compare(&[&runs[0], &runs[2]]).expect(0, &words);
+    let words = ["low-1 (2): it has the config and the seed of low-1"];
+    compare(&[&runs[0], &runs[0]]).expect(0, &words);
     compare(&[&nothing]).expect(1, &["no run directory"]);
     let nowhere = place.path("nowhere");
     let none = compare(&[&nothing, &nowhere]).expect(1, &[]);

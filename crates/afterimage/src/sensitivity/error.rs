@@ -43,6 +43,12 @@ pub enum SensitivityError {
         /// Whether it is there when the plugin is attached.
         attach: bool,
     },
+    /// A score that is asked for more than once.
+    #[error("--scores {score}: this stands here twice; give it once")]
+    Twice {
+        /// The score.
+        score: &'static str,
+    },
     /// No repeats, where random units are the control.
     #[error("--repeats {given}: give 1 to 1000; random units are what every score is held against")]
     Repeats {

@@ -51,6 +51,13 @@ impl SensitivityOptions {
                 given: self.repeats,
             });
         }
+        let twice =
+            (1..self.scores.len()).find(|at| self.scores[..*at].contains(&self.scores[*at]));
+        if let Some(at) = twice {
+            return Err(SensitivityError::Twice {
+                score: self.scores[at].word(),
+            });
+        }
         if let Some(score) = self.scores.iter().find(|score| score.of_layers()) {
             return Err(SensitivityError::Score {
                 score: score.word(),
@@ -189,6 +196,8 @@ mod tests {
             told.contains("`layermem`") && told.contains("chooses none"),
             "{told}"
         );
+        let told = options(&|o| o.scores = vec![Score::Magnitude; 2]);
+        assert_eq!(told, Err(SensitivityError::Twice { score: "magnitude" }));
         let budget: Budget = "50 % of macs".parse().unwrap();
         let told = options(&|o| {
             o.scores = vec![Score::Random];

@@ -29,11 +29,17 @@ pub(super) fn pictures(results: &Results) -> String {
     }
 }
 
+/// Said where nothing is on the front.
+const NONE: &str = "No configuration is on the front: each has a trial that is not done, or without a number for one of the aims.";
+
 /// A table of the front.
 pub(super) fn table(results: &Results) -> String {
     let header = header(results);
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
-    html::table(&header, &rows(results))
+    match rows(results).as_slice() {
+        [] => format!("<p>{NONE}</p>"),
+        rows => html::table(&header, rows),
+    }
 }
 
 fn mean(of: &Configuration, aim: &Aim) -> Option<f64> {
@@ -114,8 +120,9 @@ pub(super) fn markdown(results: &Results) -> String {
     }
     let header = header(results);
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
-    format!(
-        "\n{READING}\n\n{}",
-        super::tables::table(&header, &rows(results))
-    )
+    let table = match rows(results).as_slice() {
+        [] => format!("{NONE}\n"),
+        rows => super::tables::table(&header, rows),
+    };
+    format!("\n{READING}\n\n{table}")
 }

@@ -136,12 +136,17 @@ impl Run {
             }
         };
         run.config = small(CONFIG).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        run.settings = run
-            .config
-            .as_deref()
-            .and_then(|config| toml::from_str(config).ok())
-            .unwrap_or_default();
+        let settings = run.config.as_deref().map(toml::from_str);
         let (manifest, result) = (small(MANIFEST), small(RESULT));
+        // Without it the page takes a run for one that is not fine-tuned.
+        run.settings = match settings {
+            Some(Err(error)) => {
+                damaged.push(format!("{CONFIG}: {}", error.message()));
+                toml::Table::new()
+            }
+            Some(Ok(settings)) => settings,
+            None => toml::Table::new(),
+        };
         run.manifest = manifest.and_then(|bytes| {
             let parsed = serde_json::from_slice(&bytes);
             parsed
