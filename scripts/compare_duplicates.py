@@ -58,7 +58,7 @@ def ours(program, x):
 
 
 def theirs(x):
-    lab = Datalab({"y": np.arange(len(x)) % 2}, "y", verbosity=0)
+    lab = Datalab({"y": np.arange(len(x)) % 2}, label_name="y", verbosity=0)
     lab.find_issues(features=x, issue_types={"near_duplicate": {}})
     return lab.get_issues("near_duplicate")["is_near_duplicate_issue"].to_numpy()
 
