@@ -18,6 +18,7 @@ mod error;
 mod experiment;
 mod export;
 mod fine_tune;
+mod finished;
 mod finite;
 mod fitting;
 mod flat_config;
@@ -27,6 +28,7 @@ mod hints;
 mod images;
 mod intervene;
 mod label_noise;
+mod launch;
 mod located;
 mod numbers;
 mod pair;
@@ -48,6 +50,7 @@ mod samples;
 mod schema;
 mod sensitivity;
 mod signs;
+mod standard_kinds;
 mod start;
 mod summary;
 pub mod sweeps;
@@ -72,6 +75,7 @@ pub use experiment::{
 };
 pub use export::{EmbeddingsFormat, ExportOptions, Exported, Library, export};
 pub use fine_tune::{FineTuneConfig, LayerChoice, LayerError};
+pub use finished::Finished;
 pub use intervene::{
     AblateOptions, Ablation, Arm, Arms, Cut, ExchangeOptions, Grain, InsertOptions, InsertedUnit,
     Insertion, RandomUnitArms, Ranked, UnitAt, UnitRank, Which, ablate, exchange, insert,
@@ -82,7 +86,7 @@ pub use probe::{DejaVuConfig, ProbeConfig, ProbeOptions, Probed, probe};
 pub use pulse::{Counted, Pulse, in_words};
 pub use registry::{PluginKind, Registry};
 pub use resume::{lost_since, resume, run_or_resume};
-pub use run::{Finished, Options, run};
+pub use run::{Options, run};
 pub use run_dir::RunDir;
 pub use samples::{ImageCheck, check_images, samples};
 pub use schema::{experiment_schema, key_tables, sweep_schema};

@@ -1,5 +1,6 @@
 //! A run with everything read and checked, before anything is written.
 
+use std::cell::OnceCell;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -34,6 +35,7 @@ const LOOKED_AT: usize = 32;
 pub(crate) struct Prepared {
     pub(crate) device: Device,
     pub(crate) data: Arc<DataSet>,
+    digest: OnceCell<String>,
     pub(crate) views: Views,
     /// Views beside these, and how many of each sample.
     pub(crate) local: Option<(Views, usize)>,
@@ -79,8 +81,9 @@ impl Prepared {
         let mut notes = Vec::new();
         let data = Arc::new(experiment.load_data_telling(&mut notes)?);
         experiment.check_plugins(&data, &plugins)?;
+        let digest = OnceCell::new();
         if let Some(run) = resumed {
-            samples::unchanged(run, &data)?;
+            samples::unchanged(run, &data, digest.get_or_init(|| data.digest()))?;
         }
         let shape = data.train.shape();
         let views = Views::new(&experiment.views, shape, experiment.seed)?;
@@ -151,6 +154,7 @@ impl Prepared {
         Ok(Self {
             device,
             data,
+            digest,
             views,
             local,
             plain,
@@ -166,6 +170,11 @@ impl Prepared {
             trained: trained.names,
             notes,
         })
+    }
+
+    /// The digest of all images and labels, made once: it reads every one of them.
+    pub(crate) fn digest(&self) -> &str {
+        self.digest.get_or_init(|| self.data.digest())
     }
 }
 

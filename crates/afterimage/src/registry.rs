@@ -3,29 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use afterimage_coreset::plugin::{
-    Coreset, CoresetConfig, CoresetOracle, CoresetOracleConfig, CoresetQuality,
-    CoresetQualityConfig, EmbeddingTable, EmbeddingTableConfig,
-};
 use afterimage_hooks::{Attached, Manifest, Origin, Plugin};
-use afterimage_memory::{
-    AlignmentGap, AlignmentGapConfig, ClassMemConfig, ClassMemProbe, LayerMemConfig, LayerMemProbe,
-    OwnershipConfig, OwnershipProbe, StreamingConfig, UnitMemConfig, UnitMemProbe,
-    UnitMemStreaming,
-};
-use afterimage_prune::{
-    ActivationMean, BnGamma, Magnitude, Prune, PruneConfig, RandomUnits, SampledConfig,
-    ScoredConfig, Taylor,
-};
-use afterimage_track::{Watch, WatchConfig};
-use afterimage_value::{
-    DynamicsConfig, DynamicsProbe, OobValue, OobValueConfig, ValueQuality, ValueQualityConfig,
-};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::chaos::{Chaos, ChaosConfig};
 use crate::config::{
     ConfigErrors, Files, KeyPath, Loaded, Locations, Report, load_file_with, load_whole_with,
     nearest, schema,
@@ -33,6 +15,7 @@ use crate::config::{
 use crate::experiment::{Experiment, PluginEntry};
 use crate::plugin_set;
 use crate::ruled_out;
+use crate::standard_kinds::standard_kinds;
 
 type Make = Box<dyn Fn(&str, &toml::Table, &mut Report<'_>, &str) -> Option<Attached>>;
 
@@ -211,156 +194,9 @@ pub struct Registry {
 impl Registry {
     /// Every plugin of the project.
     pub fn standard() -> Self {
-        fn tell(problems: Vec<(&'static str, String)>, report: &mut Report<'_>) {
-            problems
-                .into_iter()
-                .for_each(|(key, advice)| report.error(key, advice));
-        }
-        fn described<C, P>(
-            name: &'static str,
-            about: &'static str,
-            check: impl Fn(&C, &mut Report<'_>) + 'static,
-            make: impl Fn(C) -> P + 'static,
-        ) -> PluginKind
-        where
-            C: Default + Serialize + DeserializeOwned + schemars::JsonSchema,
-            P: Plugin,
-        {
-            PluginKind::new(name, about, check, make).described::<C>()
-        }
-        Self::default()
-            .with(described(
-                "unitmem",
-                "UnitMem of every unit before training and every few epochs, with its nulls",
-                |config: &UnitMemConfig, report| tell(config.problems(), report),
-                UnitMemProbe::new,
-            ).reporting(&["unitmem", "doses"]))
-            .with(described(
-                "classmem",
-                "ClassMem and class selectivity of every unit, with a null, beside UnitMem",
-                |config: &ClassMemConfig, report| tell(config.problems(), report),
-                ClassMemProbe::new,
-            ).reporting(&["classmem"]))
-            .with(described(
-                "unitmem-streaming",
-                "UnitMem from the training views, at no extra forward: shows changes, not levels",
-                |_: &StreamingConfig, _| {},
-                UnitMemStreaming::new,
-            ).reporting(&["unitmem_streaming"]))
-            .with(described(
-                "layermem",
-                "LayerMem of every layer against a reference encoder (`[pair]`), with its controls",
-                |config: &LayerMemConfig, report| tell(config.problems(), report),
-                LayerMemProbe::new,
-            ).reporting(&["layermem", "doses"]))
-            .with(described(
-                "ownership",
-                "share of units that belong to points trained on, in both encoders of a `[pair]`",
-                |config: &OwnershipConfig, report| tell(config.problems(), report),
-                OwnershipProbe::new,
-            ).reporting(&["ownership"]))
-            .with(described(
-                "alignment-gap",
-                "held-out less training distance between views, by layer; needs no reference",
-                |config: &AlignmentGapConfig, report| tell(config.problems(), report),
-                AlignmentGap::new,
-            ).reporting(&["alignment", "doses"]))
-            .with(described(
-                "oob-value",
-                "values of samples and their cells, out of bag, by a bank of heads beside the model",
-                |config: &OobValueConfig, report| tell(config.problems(), report),
-                OobValue::new,
-            ).reporting(&["value"]))
-            .with(described(
-                "value-quality",
-                "how well values of samples find labels that were made wrong on purpose",
-                |_: &ValueQualityConfig, _| {},
-                ValueQuality::new,
-            ).reporting(&["value_quality"]))
-            .with(described(
-                "dynamics",
-                "loss and probability of every sample as it trains: margin, forgetting, EL2N, Shapley",
-                |config: &DynamicsConfig, report| tell(config.problems(), report),
-                DynamicsProbe::new,
-            ).reporting(&["dynamics"]))
-            .with(described(
-                "coreset",
-                "trains on samples chosen by what the network makes of them, behind a gate or not",
-                |config: &CoresetConfig, report| tell(config.problems(), report),
-                Coreset::new,
-            ).reporting(&["coreset"]))
-            .with(described(
-                "coreset-oracle",
-                "a control arm: trains on samples whose labels are right, which no method knows",
-                |config: &CoresetOracleConfig, report| tell(config.problems(), report),
-                CoresetOracle::new,
-            ).reporting(&["coreset"]))
-            .with(described(
-                "coreset-quality",
-                "how many labels of the coreset are right, and which samples it leaves out",
-                |_: &CoresetQualityConfig, _| {},
-                CoresetQuality::new,
-            ).reporting(&["coreset"]))
-            .with(described(
-                "embeddings",
-                "the encoder's output for all training samples as a table, when the run ends",
-                |config: &EmbeddingTableConfig, report| tell(config.problems(), report),
-                EmbeddingTable::new,
-            ).reporting(&[]))
-            .with(described(
-                "prune",
-                "masks units on a schedule, by scores of other plugins, and makes the model smaller",
-                |config: &PruneConfig, report| {
-                    tell(config.problems(), report);
-                    for fault in config.fraction_problems() {
-                        let key = KeyPath::root().key("fractions").key(&fault.pattern);
-                        report.error(&key.to_string(), fault.message);
-                    }
-                },
-                Prune::new,
-            ).reporting(&["prune"]))
-            .with(described(
-                "magnitude",
-                "norm of the weights that make each unit, as a score for `prune`",
-                |_: &ScoredConfig, _| {},
-                Magnitude::new,
-            ).reporting(&[]))
-            .with(described(
-                "bn-gamma",
-                "scale of the batch norm behind each unit, as a score for `prune`",
-                |_: &ScoredConfig, _| {},
-                BnGamma::new,
-            ).reporting(&[]))
-            .with(described(
-                "taylor",
-                "first-order change of the loss without each unit, as a score for `prune`",
-                |_: &SampledConfig, _| {},
-                Taylor::new,
-            ).reporting(&[]))
-            .with(described(
-                "activation-mean",
-                "mean absolute activation of each unit in training, as a score for `prune`",
-                |_: &SampledConfig, _| {},
-                ActivationMean::new,
-            ).reporting(&[]))
-            .with(described(
-                "random-scores",
-                "random numbers as a score for `prune`, to compare other scores with",
-                |_: &ScoredConfig, _| {},
-                RandomUnits::new,
-            ).reporting(&[]))
-            .with(described(
-                "watch",
-                "norms and histograms of parameters, gradients and updates, layer by layer",
-                |_: &WatchConfig, _| {},
-                Watch::new,
-            ).reporting(&["watch"]))
-            .with(described(
-                "chaos",
-                "fails on purpose, to see what a broken plugin does to a run",
-                ChaosConfig::check,
-                Chaos::new,
-            ).reporting(&[]))
+        standard_kinds()
+            .into_iter()
+            .fold(Self::default(), Self::with)
     }
 
     /// Adds a kind.

@@ -17,12 +17,13 @@ use crate::doses::{DOSES, write_doses};
 use crate::dry_run::default_directory;
 use crate::error::RunError;
 use crate::experiment::Experiment;
+use crate::finished::{Finished, finish, outcome_word};
+use crate::launch::subject;
 use crate::prepared::Prepared;
 use crate::registry::Registry;
-use crate::run::{Begin, Finished, Options, SETTING_UP, finish, outcome_word, run, subject};
+use crate::run::{Begin, Options, run, set_up};
 use crate::run_dir::{Manifest, Owner, RunDir, is_probe};
 use crate::samples;
-use crate::signs::signs;
 use crate::summary::Untrained;
 use crate::together::{First, agree, announce, check};
 
@@ -124,10 +125,8 @@ fn go_on(
         Ok(last) => last,
         Err(TrainError::NoCheckpoint { .. }) => {
             announce(&group, First::Begins)?;
-            let beat = signs(&loaded.value, options.quiet, &options.progress, SETTING_UP);
-            let prepared = Prepared::new(registry, &loaded, None)?;
-            drop(beat);
-            agree(&group, &loaded, &prepared.data)?;
+            let prepared = set_up(registry, &loaded, None, &options)?;
+            agree(&group, &loaded, &prepared)?;
             // Behind the agreement: a start that the others refuse removes nothing.
             files::discard(directory.path())?;
             if directory.decisions().exists() {
@@ -161,7 +160,7 @@ fn go_on(
             false => RunError::Lost { lost },
         });
     }
-    let state = checkpoints.read_state(&last)?;
+    checkpoints.check_config(&last)?;
     for what in &lost {
         tracing::warn!(
             "{what}. The run goes on without it and ends with exit code 5; to have it, stop this run, \
@@ -176,11 +175,9 @@ fn go_on(
             First::GoesOn
         },
     )?;
-    let beat = signs(&loaded.value, options.quiet, &options.progress, SETTING_UP);
-    let prepared = Prepared::new(registry, &loaded, Some(directory.path()))?;
-    drop(beat);
+    let prepared = set_up(registry, &loaded, Some(directory.path()), &options)?;
     if !finished {
-        agree(&group, &loaded, &prepared.data)?;
+        agree(&group, &loaded, &prepared)?;
         let begin = Begin::Checkpoint(lost);
         return prepared
             .launch(&loaded, directory, owner, options, begin)
@@ -265,7 +262,7 @@ fn end(
     directory.write_manifest(&Manifest {
         config_digest: &loaded.digest,
         device: &loaded.value.device,
-        data_digest: &prepared.data.digest(),
+        data_digest: prepared.digest(),
         data_covered: prepared.data.digest_covers(),
         plugins: &prepared.plugin_ids,
         outcome: &outcome_word(&outcome),

@@ -107,9 +107,9 @@ fn skipped(data: &DataSet) -> String {
 }
 
 /// Refuses to go on with the run `run` where its ids would mean other samples now. Images that stay in their
-/// files and have the same names, but other sizes or first bytes, are told.
-pub(crate) fn unchanged(run: &Path, data: &DataSet) -> Result<(), RunError> {
-    let differs = data_digest(run).is_some_and(|kept| kept != data.digest());
+/// files and have the same names, but other sizes or first bytes, are told. `digest` is that of `data`.
+pub(crate) fn unchanged(run: &Path, data: &DataSet, digest: &str) -> Result<(), RunError> {
+    let differs = data_digest(run).is_some_and(|kept| kept != digest);
     if data.digest_covers().is_none() {
         // The digest is of every pixel and label, in their order.
         return match differs {

@@ -3,16 +3,15 @@
 
 use std::path::Path;
 
-use afterimage_data::DataSet;
-use afterimage_hooks::Outcome;
 use afterimage_train::{Group, config_difference};
 
 use crate::config::Loaded;
 use crate::error::RunError;
 use crate::experiment::{Experiment, Renderer};
+use crate::finished::Finished;
 use crate::prepared::Prepared;
 use crate::registry::Registry;
-use crate::run::{Begin, Finished, Options};
+use crate::run::{Begin, Options};
 use crate::run_dir::{Owner, RunDir};
 
 /// How the first process says that a run begins.
@@ -74,7 +73,7 @@ pub(crate) fn check(group: &Group, experiment: &Experiment) -> Result<(), RunErr
 pub(crate) fn agree(
     group: &Group,
     loaded: &Loaded<Experiment>,
-    data: &DataSet,
+    prepared: &Prepared,
 ) -> Result<(), RunError> {
     if group.is_alone() {
         return Ok(());
@@ -82,7 +81,7 @@ pub(crate) fn agree(
     let git = option_env!("AFTERIMAGE_GIT").unwrap_or_default();
     let own = [
         format!("{} {git}", env!("CARGO_PKG_VERSION")),
-        data.digest(),
+        prepared.digest().to_owned(),
         loaded.resolved.clone(),
     ];
     let all = group.exchange(
@@ -158,7 +157,7 @@ pub fn follow(
     };
     let resumed = matches!(begin, Begin::Checkpoint(_)).then_some(path);
     let prepared = Prepared::new(registry, loaded, resumed)?;
-    agree(&group, loaded, &prepared.data)?;
+    agree(&group, loaded, &prepared)?;
     let finished = prepared.launch(
         loaded,
         RunDir::of_another(path),
@@ -190,10 +189,7 @@ pub fn follow_resumed(
 pub fn ending(result: &Result<Option<Finished>, RunError>) -> Result<(), String> {
     match result {
         Err(error) => Err(error.to_string()),
-        Ok(Some(finished)) => match &finished.outcome {
-            Outcome::Failed(error) => Err(error.clone()),
-            _ => Ok(()),
-        },
+        Ok(Some(finished)) => finished.ending(),
         Ok(None) => Ok(()),
     }
 }

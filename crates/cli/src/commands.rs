@@ -209,11 +209,7 @@ fn conclude(finished: &Finished, json: bool) -> Ended {
             word(run)
         )),
     }
-    let failed = match &finished.outcome {
-        Outcome::Failed(error) => Err(error.clone()),
-        _ => Ok(()),
-    };
-    (code, failed)
+    (code, finished.ending())
 }
 
 fn check(registry: &Registry, configs: &[PathBuf], sets: &[String]) -> Result<u8, RunError> {

@@ -279,12 +279,13 @@ impl Checkpoints {
             })
     }
 
-    /// Where the run of the checkpoint at `path` stood.
+    /// Whether the checkpoint at `path` is one of a run of this config.
     ///
     /// # Errors
-    /// A checkpoint that is incomplete or damaged, or was written under another config.
-    pub fn read_state(&self, path: &Path) -> Result<LoopState, TrainError> {
-        read(path, Some(&self.config)).map(|checkpoint| checkpoint.state)
+    /// A checkpoint that was written under another config; one whose files cannot be read.
+    pub fn check_config(&self, path: &Path) -> Result<(), TrainError> {
+        let contents = contents_of(path)?;
+        same_config(path, &contents, &file(path, CONFIG)?, &self.config)
     }
 
     /// Reads the checkpoint at `path`.
@@ -324,10 +325,15 @@ fn file(path: &Path, name: &str) -> Result<Vec<u8>, TrainError> {
     })
 }
 
+/// The list of a checkpoint.
+fn contents_of(path: &Path) -> Result<Contents, TrainError> {
+    serde_json::from_slice(&file(path, CONTENTS)?)
+        .map_err(|error| damaged(path, CONTENTS, error.to_string()))
+}
+
 /// The list of a checkpoint and the bytes of all of its files, each as its hash says.
 fn verified(path: &Path) -> Result<(Contents, BTreeMap<&'static str, Vec<u8>>), TrainError> {
-    let contents: Contents = serde_json::from_slice(&file(path, CONTENTS)?)
-        .map_err(|error| damaged(path, CONTENTS, error.to_string()))?;
+    let contents = contents_of(path)?;
     let present = match contents.layout {
         LAYOUT => &FILES[..],
         WHOLE => &FILES[..FILES.len() - 1],
@@ -370,13 +376,8 @@ pub(crate) fn read(path: &Path, config: Option<&str>) -> Result<Checkpoint, Trai
     let (contents, mut files) = verified(path)?;
     let mut take = |name: &str| files.remove(name).unwrap_or_default();
     let was = take(CONFIG);
-    if let Some(config) = config
-        && digest(config.as_bytes()) != contents.config_digest
-    {
-        return Err(TrainError::OtherConfig {
-            path: path.to_owned(),
-            difference: difference(&String::from_utf8_lossy(&was), config),
-        });
+    if let Some(config) = config {
+        same_config(path, &contents, &was, config)?;
     }
     let mut state: LoopState =
         postcard::from_bytes(&take(LOOP)).map_err(|e| damaged(path, LOOP, e.to_string()))?;
@@ -403,6 +404,22 @@ pub(crate) fn read(path: &Path, config: Option<&str>) -> Result<Checkpoint, Trai
         shape,
         hooks,
         book,
+    })
+}
+
+/// Whether a checkpoint, which keeps the config `was`, is one of `config`.
+fn same_config(
+    path: &Path,
+    contents: &Contents,
+    was: &[u8],
+    config: &str,
+) -> Result<(), TrainError> {
+    if digest(config.as_bytes()) == contents.config_digest {
+        return Ok(());
+    }
+    Err(TrainError::OtherConfig {
+        path: path.to_owned(),
+        difference: difference(&String::from_utf8_lossy(was), config),
     })
 }
 

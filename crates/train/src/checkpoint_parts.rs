@@ -25,14 +25,6 @@ pub fn read_state(path: &Path) -> Result<LoopState, TrainError> {
     read(path, None).map(|checkpoint| checkpoint.state)
 }
 
-/// Names of the plugins that were switched off by the time of the checkpoint at `path`.
-///
-/// # Errors
-/// A checkpoint that is incomplete or damaged.
-pub fn read_disabled(path: &Path) -> Result<Vec<String>, TrainError> {
-    read(path, None).map(|checkpoint| checkpoint.hooks.disabled())
-}
-
 /// The state of the plugins in the checkpoint at `path`, with the resources that they provided last.
 ///
 /// # Errors

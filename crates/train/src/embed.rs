@@ -4,6 +4,7 @@ use afterimage_data::ViewSource;
 use afterimage_hooks::{Fault, ModelView, SampleId, TapPlan};
 use burn::tensor::{Device, Tensor};
 
+use crate::exchange::taken;
 use crate::knn::Embeddings;
 use crate::processes::Group;
 
@@ -109,19 +110,6 @@ impl Rows {
             .all(|(values, scores)| values.is_empty() && scores.is_empty());
         empty.then_some(all)
     }
-}
-
-/// The next `count` values.
-fn taken(left: &mut &[u8], count: usize) -> Option<Vec<f32>> {
-    let (own, behind) = left.split_at_checked(4 * count)?;
-    *left = behind;
-    let (values, _) = own.as_chunks::<4>();
-    Some(
-        values
-            .iter()
-            .map(|bytes| f32::from_le_bytes(*bytes))
-            .collect(),
-    )
 }
 
 #[cfg(test)]

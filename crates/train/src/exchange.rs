@@ -79,14 +79,7 @@ impl<'b> Inbox<'b> {
         like: &Tensor<D>,
     ) -> Result<Tensor<D>, TrainError> {
         let dims = like.dims();
-        let bytes = SIZE * dims.iter().product::<usize>();
-        let (own, left) = self.left.split_at_checked(bytes).ok_or_else(misfit)?;
-        self.left = left;
-        let (values, _) = own.as_chunks::<SIZE>();
-        let values: Vec<f32> = values
-            .iter()
-            .map(|bytes| f32::from_le_bytes(*bytes))
-            .collect();
+        let values = taken(&mut self.left, dims.iter().product()).ok_or_else(misfit)?;
         Ok(Tensor::from_data(
             TensorData::new(values, dims),
             &self.device,
@@ -146,6 +139,15 @@ impl<'b> Inbox<'b> {
             _ => Err(misfit()),
         }
     }
+}
+
+/// The next `count` values, off the front of `left`; none where there are fewer.
+pub(crate) fn taken(left: &mut &[u8], count: usize) -> Option<Vec<f32>> {
+    let (own, behind) = left.split_at_checked(SIZE.checked_mul(count)?)?;
+    *left = behind;
+    let (values, _) = own.as_chunks::<SIZE>();
+    let values = values.iter().map(|bytes| f32::from_le_bytes(*bytes));
+    Some(values.collect())
 }
 
 fn misfit() -> TrainError {

@@ -34,6 +34,7 @@ mod pull;
 mod records;
 mod recover;
 mod running;
+mod saving;
 mod shards;
 mod signals;
 mod stopwatch;
@@ -46,7 +47,7 @@ mod view_feed;
 pub use attach::{Afterimage, RunReport};
 pub use checkpoint::{Checkpoints, LoopState, give_config};
 pub use checkpoint_parts::{
-    Stood, read_book, read_disabled, read_kept, read_model, read_plugins, read_state, read_stood,
+    Stood, read_book, read_kept, read_model, read_plugins, read_state, read_stood,
 };
 pub use config_difference::difference as config_difference;
 pub use embed::embed;

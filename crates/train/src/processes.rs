@@ -88,7 +88,7 @@ impl Group {
     }
 
     /// The shards that this process computes, of `shards` in all: a block of as many as every other's.
-    pub fn share(&self, shards: usize) -> Range<usize> {
+    pub(crate) fn share(&self, shards: usize) -> Range<usize> {
         let each = shards / self.size();
         each * self.rank()..each * (self.rank() + 1)
     }

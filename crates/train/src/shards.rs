@@ -208,7 +208,7 @@ impl<M: LearnerModel> Parts<M> {
     }
 }
 
-pub(crate) fn cuts_nothing() -> TrainError {
+fn cuts_nothing() -> TrainError {
     TrainError::Attach(
         "this model does not cut its batches into shards; give it `HookedModel::shard` and \
          `HookedModel::join`, or train on batches in one piece"

@@ -18,8 +18,8 @@ use crate::canonical::parameter_ids;
 use crate::checkpoint::Shape;
 use crate::driver::{Who, parameters};
 use crate::error::TrainError;
-use crate::lifecycle::load_learner;
 use crate::records::LearnerBytes;
+use crate::saving::load_learner;
 use crate::training::Training;
 
 /// Samples that a smaller model is checked on.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use afterimage::data::{DataSource, Limits};
 use afterimage::model::{ImportOptions, Weights};
-use afterimage::train::{Checkpoints, read_disabled, read_kept, read_state};
+use afterimage::train::{Checkpoints, read_kept, read_state, read_stood};
 use afterimage::value::{LabelSource, ReadOptions, read_table};
 use sha2::{Digest, Sha256};
 
@@ -126,8 +126,7 @@ pub fn checkpoint(folder: &Path, name: &str, bytes: &[u8]) -> bool {
     let good = Checkpoints::new(folder.join("checkpoints"), 2, "")
         .last_good()
         .is_ok();
-    let read =
-        read_state(&place).is_ok() & read_kept(&place).is_ok() & read_disabled(&place).is_ok();
+    let read = read_state(&place).is_ok() & read_kept(&place).is_ok() & read_stood(&place).is_ok();
     good & read
 }
 

@@ -21,8 +21,6 @@ pub(crate) struct Evidence {
     train: Vec<String>,
     /// Labels of the held-out images.
     held_out: Vec<i64>,
-    /// What the config says of the points of the plugin `unitmem`.
-    unitmem: Option<UnitMemConfig>,
 }
 
 /// What is read of a config.
@@ -44,22 +42,21 @@ impl Evidence {
         if let Ok(Ok(table)) = table {
             evidence.take(&table);
         }
-        let config = read_below(run, files::CONFIG, SMALL).ok();
-        let told =
-            config.and_then(|bytes| toml::from_str::<Told>(&String::from_utf8_lossy(&bytes)).ok());
-        // The encoders of a pair choose their points from parts of the images.
-        if let Some(told) = told.filter(|told| told.pair.is_none()) {
-            let mut plugins = told.plugins.iter();
-            let unitmem = plugins.find(|plugin| plugin.kind == "unitmem");
-            evidence.unitmem = unitmem.and_then(settings);
-        }
         evidence
     }
 
     /// Training points that the plugin `unitmem` looks at, as many as held-out ones, and views of each; none where
     /// that is not known.
     pub(crate) fn unitmem(&self) -> Option<(usize, usize)> {
-        let config = self.unitmem.as_ref()?;
+        let bytes = read_below(&self.run, files::CONFIG, SMALL).ok()?;
+        let told: Told = toml::from_str(&String::from_utf8_lossy(&bytes)).ok()?;
+        // The encoders of a pair choose their points from parts of the images.
+        if told.pair.is_some() {
+            return None;
+        }
+        let mut plugins = told.plugins.iter();
+        let unitmem = plugins.find(|plugin| plugin.kind == "unitmem")?;
+        let config: UnitMemConfig = settings(unitmem)?;
         let points = points_of_both(config.points, self.train()?, self.held_out.len());
         Some((points, config.views))
     }
