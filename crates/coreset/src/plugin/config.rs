@@ -260,16 +260,19 @@ impl Default for CoresetConfig {
 impl CoresetConfig {
     /// Whether the network's scores of classes are looked at.
     pub(crate) fn knows_classes(&self) -> bool {
-        let by_gradient = self.gate.is_none()
-            && self.ranks_points()
-            && matches!(
-                self.proxy,
-                Proxy::Residuals | Proxy::Penultimate | Proxy::LastLayer
-            );
-        by_gradient
+        self.by_gradient()
             || self.partition == Grouping::Prediction
             || (self.strategy == Strategy::SmallLoss && self.gate.is_none())
             || self.gate.as_ref().is_some_and(|gate| gate.losses)
+    }
+
+    /// Whether samples are compared by gradients, which are made of scores of classes.
+    fn by_gradient(&self) -> bool {
+        let made_of_scores = matches!(
+            self.proxy,
+            Proxy::Residuals | Proxy::Penultimate | Proxy::LastLayer
+        );
+        self.gate.is_none() && self.ranks_points() && made_of_scores
     }
 
     /// Whether the encoder's output is looked at.
@@ -303,8 +306,7 @@ impl CoresetConfig {
 
     /// Whether the choice is the same whatever encoder is trained, and reads no label.
     pub fn asks_no_encoder(&self) -> bool {
-        let looks = self.ranks_points() || self.knows_classes() || self.knows_features();
-        !looks && !self.knows_labels() && self.partition == Grouping::None
+        !self.ranks_points() && !self.knows_labels() && self.partition == Grouping::None
     }
 
     pub(crate) fn weighting(&self) -> Weighting {

@@ -63,12 +63,7 @@ impl Job {
         let points = if self.config.ranks_points() {
             self.points()?
         } else {
-            Points::Rows(Matrix::new(
-                "features",
-                self.samples,
-                1,
-                vec![0.0; self.samples],
-            )?)
+            nowhere(self.samples)?
         };
         let groups = self.groups()?;
         let scores = self.memorization()?;
@@ -243,6 +238,11 @@ impl Groups {
             Self::Rows(rows) => Partition::Clusters { rows, count },
         }
     }
+}
+
+/// Points of `count` samples for a strategy that does not look at where they lie.
+fn nowhere(count: usize) -> Result<Points<'static>, CoresetError> {
+    Matrix::new("features", count, 1, vec![0.0; count]).map(Points::Rows)
 }
 
 fn no_classes() -> CoresetError {

@@ -2,7 +2,7 @@
 
 use crate::settings::Strategy;
 
-use super::super::choices::{Grouping, Mixup, Proxy};
+use super::super::choices::{Grouping, Mixup};
 use super::CoresetConfig;
 
 impl CoresetConfig {
@@ -15,11 +15,7 @@ impl CoresetConfig {
         if !classes {
             let scores = "scores of classes, which this objective does not have; only `objective.kind = \
                           \"supervised\"` has them";
-            let by_gradient = matches!(
-                self.proxy,
-                Proxy::Residuals | Proxy::Penultimate | Proxy::LastLayer
-            );
-            if gate.is_none() && self.ranks_points() && by_gradient {
+            if self.by_gradient() {
                 let told =
                     format!("gradients are made of {scores}; set \"features\" or \"embeddings\"");
                 problems.push(("proxy", told));

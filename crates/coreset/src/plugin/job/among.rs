@@ -1,12 +1,10 @@
 //! A choice out of some of the samples, which looks at nothing that an encoder makes of them.
 
 use super::super::selection::CoresetSelection;
-use super::Job;
+use super::{Job, nowhere};
 use crate::error::CoresetError;
 use crate::evidence::Evidence;
-use crate::matrix::Matrix;
 use crate::partition::Partition;
-use crate::points::Points;
 use crate::select::Selection;
 
 impl Job {
@@ -16,8 +14,7 @@ impl Job {
     /// # Errors
     /// As for [`Selection::plan`], and scores that cannot be read.
     pub(super) fn among(&self, members: &[usize]) -> Result<CoresetSelection, CoresetError> {
-        let nowhere = Matrix::new("features", members.len(), 1, vec![0.0; members.len()])?;
-        let points = Points::Rows(nowhere);
+        let points = nowhere(members.len())?;
         let all = self.memorization()?;
         let scores: Option<Vec<f64>> = all
             .as_ref()

@@ -27,35 +27,7 @@ impl Job {
             Arc::new(self.features()?)
         };
         let labels = self.labels()?;
-        let wide = |values: &[f32]| -> Vec<f64> { values.iter().map(|x| f64::from(*x)).collect() };
-        let mut signals: Vec<Vec<f64>> = Vec::new();
-        if settings.losses {
-            if self.store.classes == 0 {
-                return Err(CoresetError::setting(
-                    "gate.losses",
-                    "this objective has no scores of classes; set `gate.losses = false`",
-                ));
-            }
-            self.finite("losses", &self.store.losses)?;
-            signals.push(
-                self.store
-                    .losses
-                    .iter()
-                    .map(|loss| -f64::from(*loss))
-                    .collect(),
-            );
-        }
-        if settings.values {
-            let values = self.values.as_ref();
-            let values = values.filter(|values| values.iter().any(|x| x.is_finite()));
-            let values = values.ok_or_else(|| {
-                CoresetError::setting(
-                    "gate.values",
-                    "no sample has a value yet; raise `warmup` above `oob-value.warm_up`",
-                )
-            })?;
-            signals.push(wide(values));
-        }
+        let signals = self.signals(settings)?;
         let atypicality = self.memorization()?;
         let atypicality = atypicality.as_ref().as_deref();
         let excuse = atypicality.filter(|_| settings.excuse);
@@ -73,8 +45,8 @@ impl Job {
         } else {
             prior.clean
         };
-        let groups = self.groups()?;
-        let partition = groups.partition(self.config.clusters);
+        let grouping = self.groups()?;
+        let partition = grouping.partition(self.config.clusters);
         let gate = Gate {
             threshold: settings.threshold,
             at_least: settings.at_least,
@@ -94,24 +66,8 @@ impl Job {
             partition,
         };
         let chosen = gated(of, gate)?;
-        let (mut cost, mut empty) = (0.0, 0);
-        for ids in partition.groups(self.samples, self.seed)? {
-            let own: Vec<usize> = ids
-                .iter()
-                .copied()
-                .filter(|id| chosen.binary_search(id).is_ok())
-                .collect();
-            empty += u32::from(own.is_empty());
-            let numbers = ids
-                .len()
-                .saturating_mul(own.len())
-                .saturating_mul(features.columns());
-            cost += if numbers > MOST_COUNTED {
-                f64::NAN
-            } else {
-                k_medoids_cost(&features, &ids, &own)
-            };
-        }
+        let groups = partition.groups(self.samples, self.seed)?;
+        let (cost, empty) = told(&features, &groups, &chosen);
         Ok(CoresetSelection {
             chosen_at: self.epoch,
             weights: vec![1.0; chosen.len()],
@@ -124,6 +80,58 @@ impl Job {
             empty_groups: empty,
         })
     }
+
+    /// What is known of each sample's label but by features, a list for each signal: higher is more plausible.
+    fn signals(&self, settings: &GateConfig) -> Result<Vec<Vec<f64>>, CoresetError> {
+        let mut signals: Vec<Vec<f64>> = Vec::new();
+        if settings.losses {
+            if self.store.classes == 0 {
+                return Err(CoresetError::setting(
+                    "gate.losses",
+                    "this objective has no scores of classes; set `gate.losses = false`",
+                ));
+            }
+            self.finite("losses", &self.store.losses)?;
+            let losses = self.store.losses.iter();
+            signals.push(losses.map(|loss| -f64::from(*loss)).collect());
+        }
+        if settings.values {
+            let values = self.values.as_ref();
+            let values = values.filter(|values| values.iter().any(|x| x.is_finite()));
+            let values = values.ok_or_else(|| {
+                CoresetError::setting(
+                    "gate.values",
+                    "no sample has a value yet; raise `warmup` above `oob-value.warm_up`",
+                )
+            })?;
+            signals.push(values.iter().map(|x| f64::from(*x)).collect());
+        }
+        Ok(signals)
+    }
+}
+
+/// The cost of covering `groups` by what is `chosen` of them, in ascending order, NaN where it is not counted;
+/// and how many groups have nothing chosen.
+fn told(features: &Matrix, groups: &[Vec<usize>], chosen: &[usize]) -> (f64, u32) {
+    let (mut cost, mut empty) = (0.0, 0);
+    for ids in groups {
+        let own: Vec<usize> = ids
+            .iter()
+            .copied()
+            .filter(|id| chosen.binary_search(id).is_ok())
+            .collect();
+        empty += u32::from(own.is_empty());
+        let numbers = ids
+            .len()
+            .saturating_mul(own.len())
+            .saturating_mul(features.columns());
+        cost += if numbers > MOST_COUNTED {
+            f64::NAN
+        } else {
+            k_medoids_cost(features, ids, &own)
+        };
+    }
+    (cost, empty)
 }
 
 /// What features say of the observed labels.
