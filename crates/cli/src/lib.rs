@@ -96,7 +96,7 @@ impl Call {
             Err(error) => {
                 // Help and version are no mistakes; a wrong flag is one in what the user configured.
                 let code = if error.use_stderr() { 2 } else { 0 };
-                if !together.group.is_first() {
+                if !together.speaks() {
                     return code;
                 }
                 // The message shows what was typed, and a terminal would obey some of it.

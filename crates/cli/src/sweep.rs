@@ -229,7 +229,7 @@ impl Work<'_> {
         if retry {
             engine.retry_failed()?;
         }
-        let open = |standing: &&Standing| matches!(standing.state, State::Pending | State::Running);
+        let open = |standing: &&Standing| standing.state.is_open();
         left.borrow_mut()
             .open(engine.standings().values().filter(open).count());
         let ending = engine.run()?;

@@ -23,3 +23,28 @@ pub fn word_of(text: Cow<'_, str>) -> Cow<'_, str> {
         false => Cow::Owned(format!("'{}'", text.replace('\'', "'\\''"))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_reads_back_what_was_written() -> std::io::Result<()> {
+        for text in [
+            "a",
+            "a b",
+            "it's",
+            "$HOME `x` \"y\" \\",
+            "Zürich\nnew",
+            "~/x",
+            "",
+        ] {
+            let script = format!("printf %s {}", word_of(Cow::Borrowed(text)));
+            let read = std::process::Command::new("sh")
+                .args(["-c", &script])
+                .output()?;
+            assert_eq!(String::from_utf8_lossy(&read.stdout), text);
+        }
+        Ok(())
+    }
+}

@@ -76,7 +76,7 @@ fn is_measured(row: &Row) -> bool {
 }
 
 /// Each aim over the trials of a configuration that are done.
-pub(crate) fn aims(aims: &[Aim], members: &[&Row]) -> BTreeMap<String, Mean> {
+fn aims(aims: &[Aim], members: &[&Row]) -> BTreeMap<String, Mean> {
     let of = |aim: &Aim| {
         let done = members
             .iter()
@@ -193,10 +193,7 @@ pub(crate) fn configurations(rows: &[Row]) -> Vec<Configuration> {
 }
 
 /// Says of each configuration with several aims whether it is on the front of its stage.
-pub(crate) fn mark_fronts(
-    all: &mut [(Configuration, Direction)],
-    judged: &BTreeMap<&Option<String>, &[Aim]>,
-) {
+fn mark_fronts(all: &mut [(Configuration, Direction)], judged: &BTreeMap<&Option<String>, &[Aim]>) {
     for (stage, aims) in judged.iter().filter(|(_, aims)| !aims.is_empty()) {
         let mut places = Vec::new();
         let mut losses: Vec<Vec<f64>> = Vec::new();
@@ -227,11 +224,7 @@ pub(crate) fn mark_fronts(
 }
 
 /// Which of two means comes first; those that are not known come last.
-pub(crate) fn best_first(
-    direction: Direction,
-    a: Option<f64>,
-    b: Option<f64>,
-) -> std::cmp::Ordering {
+fn best_first(direction: Direction, a: Option<f64>, b: Option<f64>) -> std::cmp::Ordering {
     let (a, b) = (a.unwrap_or(f64::NAN), b.unwrap_or(f64::NAN));
     direction.is_better(b, a).cmp(&direction.is_better(a, b))
 }

@@ -153,9 +153,10 @@ pub fn replay<'a>(
     (standings, rungs)
 }
 
-pub(crate) fn apply(standings: &mut BTreeMap<String, Standing>, rungs: &mut Rungs, line: &Line) {
-    let name = match &line.entry {
-        Entry::Sweep { .. } | Entry::Ask { .. } => return,
+/// The trial that an entry is about; none for one about the sweep.
+fn trial_of(entry: &Entry) -> Option<&String> {
+    match entry {
+        Entry::Sweep { .. } | Entry::Ask { .. } => None,
         Entry::Start { trial, .. }
         | Entry::Running { trial, .. }
         | Entry::Rung { trial, .. }
@@ -164,7 +165,13 @@ pub(crate) fn apply(standings: &mut BTreeMap<String, Standing>, rungs: &mut Rung
         | Entry::Skip { trial, .. }
         | Entry::Keep { trial, .. }
         | Entry::Fork { trial, .. }
-        | Entry::Retry { trial } => trial,
+        | Entry::Retry { trial } => Some(trial),
+    }
+}
+
+pub(crate) fn apply(standings: &mut BTreeMap<String, Standing>, rungs: &mut Rungs, line: &Line) {
+    let Some(name) = trial_of(&line.entry) else {
+        return;
     };
     let Some(standing) = standings.get_mut(name) else {
         return;

@@ -69,14 +69,10 @@ impl Difference {
 /// The mean of `differences` and its intervals; none without differences. The draws of the bootstrap
 /// are a function of `key` and the number of differences.
 pub fn difference(differences: &[f64], key: &str) -> Option<Difference> {
-    let n = differences.len();
-    if n == 0 {
-        return None;
-    }
-    let (mean, _) = mean(differences);
-    let several = n > 1;
+    let (pairs, (mean, _)) = (differences.len(), mean(differences));
+    let several = pairs > 1;
     Some(Difference {
-        pairs: n,
+        pairs,
         mean: mean?,
         t: interval(differences),
         bootstrap: several.then(|| bootstrap(differences, key)),

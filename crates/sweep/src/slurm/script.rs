@@ -1,9 +1,13 @@
 //! The batch script of a job array.
 
+use std::borrow::Cow;
+use std::path::Path;
+
+use afterimage_files::{word, word_of};
+
 use super::SlurmConfig;
 use crate::executor::Program;
 use crate::folder::Folder;
-use crate::shell::{quoted, quoted_text};
 
 /// A script whose task `n` runs the trial on line `n` of the batch's list, `attempt name`.
 ///
@@ -20,6 +24,7 @@ pub(super) fn script(
     ticket: &str,
     settings: &SlurmConfig,
 ) -> String {
+    let quoted = |path: &Path| word(path).into_owned();
     let list = quoted(&folder.slurm().join(format!("{ticket}.tasks")));
     let (logs, configs, trials) = (
         quoted(&folder.logs()),
@@ -30,7 +35,7 @@ pub(super) fn script(
     let setup: String = settings
         .setup
         .iter()
-        .map(|command| quoted_text(command))
+        .map(|command| word_of(Cow::Borrowed(command)))
         .map(|command| format!("eval {command} || unprepared {command}\n"))
         .collect();
     let (launch, tell) = way(settings);
@@ -128,7 +133,7 @@ fn way(settings: &SlurmConfig) -> (String, &'static str) {
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
-    use std::path::{Path, PathBuf};
+    use std::path::PathBuf;
     use std::process::{Command, Output};
 
     use super::*;
