@@ -94,12 +94,12 @@ pub(crate) fn assemble(
             }
         }
     }
-    if features.is_empty() && rows > 1 {
-        return Err(place.error(None, None, ValueError::NoColumns.to_string()));
-    }
     if rows < 2 {
         let what = format!("the table has {rows} rows; give it at least two, better some hundreds");
         return Err(place.error(None, None, what));
+    }
+    if features.is_empty() {
+        return Err(place.error(None, None, ValueError::NoColumns.to_string()));
     }
     let given = match (&options.label, labels) {
         (LabelSource::File(file), _) => beside(&place, file, rows, options, &mut notes)?,
