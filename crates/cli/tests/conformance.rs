@@ -4,21 +4,14 @@
 
 mod run;
 
-use std::path::Path;
-
 use afterimage::Registry;
 use afterimage_testkit::{Conformance, Program, held};
 use run::{
-    Files, Place, TINY, afterimage, assert_same, ends, files_under, finish, observers, of, plugin,
-    records, settings, supervised, tiny_pair, tiny_valued, with_every_observer,
+    Place, TINY, afterimage, assert_same, ends, files_under, finish, learned, observers, of,
+    plugin, records, settings, supervised, tiny_pair, tiny_valued, with_every_observer,
 };
 
 const NOISY: &str = include_str!("configs/noisy.toml");
-
-/// What training made, apart from the plugins' own state.
-fn learned(run: &Path) -> Files {
-    of(afterimage_testkit::learned(run))
-}
 
 /// No plugin yet, tested by the command of this project.
 fn kit() -> Conformance {

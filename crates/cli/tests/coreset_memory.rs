@@ -14,8 +14,7 @@ use afterimage::hooks::{Column, Table};
 use afterimage::track::read_table;
 use run::kill::killed;
 use run::{
-    Ended, Files, Place, TINY, afterimage, assert_same, call, ends, files_under, finish,
-    last_checkpoint, plugin, resume,
+    Ended, Place, TINY, afterimage, assert_same, call, ends, finish, learned, plugin, resume,
 };
 
 /// 320 images, of which 60 and 60 are seen by one of the encoders alone: the last ones, in order.
@@ -72,13 +71,6 @@ fn scores(table: &Path) -> Vec<(i64, f64)> {
             _ => None,
         })
         .collect()
-}
-
-fn learned(run: &Path) -> Files {
-    let mut files = files_under(&last_checkpoint(run));
-    files.retain(|name, _| name == "model.bpk" || name == "optimizer.bpk");
-    assert_eq!(files.len(), 2);
-    files
 }
 
 fn refused(place: &Place, code: i32, name: &str, text: &str, words: &[&str]) -> Ended {

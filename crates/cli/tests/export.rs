@@ -7,7 +7,7 @@ mod run;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use afterimage::hooks::Column;
 use afterimage::track::read_table;
@@ -35,6 +35,13 @@ fn export(place: &Place, checkpoint: &Path, out: &str, arguments: &[&str]) -> En
             .arg(place.path(out))
             .args(arguments),
     )
+}
+
+/// `select` of four rows of `file` into the folder `out` of `place`.
+fn select(place: &Place, file: &Path, out: &str, more: &[&str]) -> Ended {
+    let mut command = afterimage();
+    command.arg("select").arg(file).args(["--count", "4"]);
+    finish(command.args(more).arg("--out").arg(place.path(out)))
 }
 
 /// UnitMem's scalars and the embeddings of ten points of each split, as `probe` of `encoder` has them.
@@ -153,27 +160,19 @@ fn an_encoder_that_no_library_has_is_refused_or_keeps_its_names() {
     let table = fs::read(place.path("parquet").join("embeddings.parquet")).unwrap();
     assert!(table.starts_with(b"PAR1") && table.ends_with(b"PAR1"));
     // Both hold training and held-out images: nothing is chosen out of both without a word.
-    let select = |file: PathBuf, name: &str, more: &[&str]| {
-        let mut command = afterimage();
-        command
-            .arg("select")
-            .arg(file)
-            .args(["--count", "4"])
-            .args(more);
-        finish(command.arg("--out").arg(place.path(name)))
-    };
     let held_out = "of 52 rows are held out (`held_out`)";
+    let select = |file: &Path, name: &str, more: &[&str]| select(&place, file, name, more);
     let parquet = place.path("parquet/embeddings.parquet");
     let words = [
         "embeddings.parquet: column `split`: ",
         held_out,
         "--ignore split",
     ];
-    select(parquet.clone(), "coreset", &[]).expect(2, &words);
+    select(&parquet, "coreset", &[]).expect(2, &words);
     assert_nothing(&place, "coreset");
-    select(parquet, "of-all", &["--ignore", "split"]).expect(0, &[]);
+    select(&parquet, "of-all", &["--ignore", "split"]).expect(0, &[]);
     let words = ["samples.parquet says that ", held_out];
-    select(out.join("embeddings.npy"), "of-array", &[]).expect(0, &words);
+    select(&out.join("embeddings.npy"), "of-array", &[]).expect(0, &words);
     let data = ["--layout", "safetensors", "--data", "embedded"];
     export(&place, &run, "refused", &data).expect(2, &["--embeddings"]);
     assert_nothing(&place, "refused");
@@ -196,6 +195,24 @@ fn an_encoder_that_no_library_has_is_refused_or_keeps_its_names() {
         weights(&compacted) == weights(&place.path("small")),
         "weights differ"
     );
+}
+
+#[test]
+fn nothing_is_chosen_out_of_held_out_rows_of_a_csv_table_without_a_word() {
+    let place = Place::new();
+    let row = |at: u32| {
+        let split = if at < 8 { "train" } else { "held_out" };
+        format!("{split},{}.5,{}.25\n", at % 5, at * at % 7)
+    };
+    let rows: String = (0..12).map(row).collect();
+    let table = place.write("embeddings.csv", &format!("split,e0,e1\n{rows}"));
+    let words = [
+        "embeddings.csv:2: column 1: column `split` says which rows are held out",
+        "--ignore split",
+    ];
+    select(&place, &table, "coreset", &[]).expect(2, &words);
+    assert_nothing(&place, "coreset");
+    select(&place, &table, "of-all", &["--ignore", "split"]).expect(0, &[]);
 }
 
 #[test]

@@ -41,6 +41,15 @@ fn write(folder: &Path, pictures: &[(String, Vec<u8>)]) {
     }
 }
 
+/// Leaves the run of `config` in `out` as a kill leaves it, `after` ms behind its checkpoint of `step`.
+fn cut_off(config: &Path, out: &Path, step: u64, after: u64) {
+    let hit = (0..12u64).any(|_| {
+        let _ = fs::remove_dir_all(out);
+        killed(config, out, step, Duration::from_millis(after))
+    });
+    assert!(hit, "no run was alive when it was to be killed");
+}
+
 /// A member of a tar file with its content, as POSIX has it.
 fn member(name: &str, content: &[u8]) -> Vec<u8> {
     let mut header = vec![0u8; 512];
@@ -148,11 +157,7 @@ fn killed_runs_on_files_end_as_straight_ones() {
         let straight = place.run(&format!("{kind}-straight"), &text, 0);
         let config = place.path(&format!("{kind}-straight.toml"));
         let out = place.path(&format!("{kind}-killed"));
-        let hit = (0..12u64).any(|_| {
-            let _ = fs::remove_dir_all(&out);
-            killed(&config, &out, 2 * EPOCH, Duration::from_millis(15))
-        });
-        assert!(hit, "no run was alive when it was to be killed");
+        cut_off(&config, &out, 2 * EPOCH, 15);
         assert!(
             checkpoints(&out)
                 .last()
@@ -173,11 +178,7 @@ fn a_run_whose_images_change_says_which_and_goes_on_when_they_are_back() {
     let straight = place.run("straight", &text, 0);
     let config = place.path("straight.toml");
     let out = place.path("stopped");
-    let hit = (0..12u64).any(|_| {
-        let _ = fs::remove_dir_all(&out);
-        killed(&config, &out, EPOCH, Duration::from_millis(5))
-    });
-    assert!(hit, "no run was alive when it was to be killed");
+    cut_off(&config, &out, EPOCH, 5);
 
     let bad = folder.join("2/041.pgm");
     let whole = fs::read(&bad).unwrap();
@@ -217,11 +218,7 @@ fn a_run_in_memory_does_not_go_on_with_other_images() {
     let straight = place.run("straight", &text, 0);
     let config = place.path("straight.toml");
     let out = place.path("stopped");
-    let hit = (0..12u64).any(|_| {
-        let _ = fs::remove_dir_all(&out);
-        killed(&config, &out, EPOCH, Duration::from_millis(5))
-    });
-    assert!(hit, "no run was alive when it was to be killed");
+    cut_off(&config, &out, EPOCH, 5);
     let other = folder.join("2/041.pgm");
     fs::write(&other, picture(1)).unwrap();
     let manifest = fs::read(out.join("manifest.json")).unwrap();

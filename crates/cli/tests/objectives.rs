@@ -6,18 +6,7 @@ mod run;
 
 use std::path::Path;
 
-use run::{
-    Files, Place, TINY, assert_same, checkpoints, files_under, last_checkpoint, plugin, records,
-    resume,
-};
-
-/// What training made, apart from the plugins' own state.
-fn learned(run: &Path) -> Files {
-    let mut files = files_under(&last_checkpoint(run));
-    files.retain(|name, _| ["model.bpk", "optimizer.bpk", "schedule.bpk"].contains(&name.as_str()));
-    assert_eq!(files.len(), 3, "the checkpoint is whole");
-    files
-}
+use run::{Place, TINY, assert_same, checkpoints, learned, plugin, records, resume};
 
 /// The mean loss of each epoch.
 fn losses(run: &Path) -> Vec<f64> {

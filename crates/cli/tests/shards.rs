@@ -5,14 +5,13 @@
 
 mod run;
 
-use std::path::Path;
 use std::time::Duration;
 
 use afterimage_testkit::draw;
 use run::kill::killed;
 use run::{
-    EPOCH, Files, Place, TINY, afterimage, assert_nothing, assert_same, checkpoints, ends,
-    files_under, finish, last_checkpoint, plugin, records, resume, tiny_pair, with_every_observer,
+    EPOCH, Place, TINY, afterimage, assert_nothing, assert_same, checkpoints, ends, finish,
+    learned, plugin, records, resume, tiny_pair, with_every_observer,
 };
 
 /// A config with its batches cut into four, and more keys for how.
@@ -33,13 +32,6 @@ fn acting() -> String {
             .to_owned(),
     ];
     TINY.to_owned() + &plugins.concat()
-}
-
-fn learned(run: &Path) -> Files {
-    let mut files = files_under(&last_checkpoint(run));
-    files.retain(|name, _| ["model.bpk", "optimizer.bpk", "schedule.bpk"].contains(&name.as_str()));
-    assert_eq!(files.len(), 3, "the checkpoint is whole");
-    files
 }
 
 #[test]

@@ -11,7 +11,7 @@ use afterimage::{Experiment, PluginKind, Registry};
 use burn::tensor::Device;
 
 use crate::error::Broken;
-use crate::experiment::{Entry, TINY, failing};
+use crate::experiment::{Entry, STOPPING, TINY, failing};
 use crate::files::checkpoints;
 use crate::macros::registry_with;
 use crate::program::Program;
@@ -207,7 +207,7 @@ impl Conformance {
         }
         let step = self.middle()?;
         // Behind all others, so that they have seen the whole step.
-        let tables = self.tables() + &failing("testkit-stop", step, true);
+        let tables = self.tables() + &failing(STOPPING, step, true);
         let run = self.runs.run("stopped", &self.config(&tables), 1)?;
         let checkpoint = run.join(format!("checkpoints/step-{step:08}"));
         let state = afterimage::train::read_plugins(&checkpoint)?;

@@ -43,6 +43,9 @@ impl Entry {
     }
 }
 
+/// The plugin that stops a run in the middle of an epoch.
+pub(crate) const STOPPING: &str = "testkit-stop";
+
 /// A plugin that fails in `step`: an observer that panics, or an intervention that stops the run.
 pub(crate) fn failing(id: &str, step: u64, stops: bool) -> String {
     let how = match stops {

@@ -137,7 +137,7 @@ pub fn learned(run: &Path) -> Result<Files, Broken> {
 ///
 /// # Errors
 /// A file that is missing, or holds none of them.
-pub fn loop_lines(run: &Path) -> Result<String, Broken> {
+pub(crate) fn loop_lines(run: &Path) -> Result<String, Broken> {
     let path = run.join("metrics.jsonl");
     let text = fs::read_to_string(&path).map_err(Broken::io(&path))?;
     let lines = text

@@ -45,8 +45,8 @@ pub use error::Broken;
 pub use experiment::TINY;
 pub use files::{
     Difference, Files, checkpoints, difference, ends, files_under, last_checkpoint, learned,
-    loop_lines, records,
+    records,
 };
 pub use macros::{held, registry_with};
-pub use program::{Ended, Program, answer};
-pub use runs::{Runs, draw};
+pub use program::{Program, answer};
+pub use runs::draw;

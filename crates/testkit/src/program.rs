@@ -36,7 +36,7 @@ impl Program {
     /// # Errors
     /// An executable of this process that the system does not name, and words that are not UTF-8 where a
     /// test answers them.
-    pub fn command(&self, words: &[OsString]) -> Result<Command, Broken> {
+    pub(crate) fn command(&self, words: &[OsString]) -> Result<Command, Broken> {
         let mut command = match self {
             Self::Command(path) => {
                 let mut command = Command::new(path);
@@ -79,33 +79,6 @@ pub fn answer(registry: &Registry) {
         program: None,
     };
     std::process::exit(i32::from(call.run(registry)));
-}
-
-/// A command that ended.
-#[derive(Debug)]
-pub struct Ended {
-    /// `None` if a signal ended it.
-    pub code: Option<i32>,
-    /// Standard output.
-    pub out: String,
-    /// Standard error.
-    pub err: String,
-}
-
-impl Ended {
-    /// Runs a prepared command to its end.
-    ///
-    /// # Errors
-    /// A command that does not start.
-    pub fn of(command: &mut Command) -> Result<Self, Broken> {
-        let program = PathBuf::from(command.get_program());
-        let output = command.output().map_err(Broken::io(program))?;
-        Ok(Self {
-            code: output.status.code(),
-            out: String::from_utf8_lossy(&output.stdout).into_owned(),
-            err: String::from_utf8_lossy(&output.stderr).into_owned(),
-        })
-    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::error::Broken;
 use crate::files::checkpoints;
-use crate::program::{Ended, Program};
+use crate::program::Program;
 
 /// How long a run may be without a further checkpoint.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -33,7 +33,7 @@ pub(crate) struct Moment {
 
 /// A folder of runs of one program, gone when it is dropped.
 #[derive(Debug)]
-pub struct Runs {
+pub(crate) struct Runs {
     folder: TempDir,
     program: Program,
 }
@@ -43,13 +43,13 @@ impl Runs {
     ///
     /// # Errors
     /// A system without room for temporary folders.
-    pub fn new(program: Program) -> Result<Self, Broken> {
+    pub(crate) fn new(program: Program) -> Result<Self, Broken> {
         let folder = TempDir::new().map_err(Broken::io(std::env::temp_dir()))?;
         Ok(Self { folder, program })
     }
 
     /// A place in the folder.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -57,7 +57,7 @@ impl Runs {
     ///
     /// # Errors
     /// A file that cannot be written.
-    pub fn write(&self, name: &str, text: &str) -> Result<PathBuf, Broken> {
+    pub(crate) fn write(&self, name: &str, text: &str) -> Result<PathBuf, Broken> {
         let path = self.path(name);
         fs::write(&path, text).map_err(Broken::io(&path))?;
         Ok(path)
@@ -67,11 +67,16 @@ impl Runs {
     ///
     /// # Errors
     /// Another end.
-    pub fn call(&self, words: &[OsString], code: i32) -> Result<Ended, Broken> {
-        let ended = Ended::of(&mut self.program.command(words)?)?;
-        match ended.code {
-            Some(own) if own == code => Ok(ended),
-            _ => Err(other_end(words, ended.code, code, ended.err)),
+    fn call(&self, words: &[OsString], code: i32) -> Result<(), Broken> {
+        let mut command = self.program.command(words)?;
+        let program = PathBuf::from(command.get_program());
+        let output = command.output().map_err(Broken::io(program))?;
+        match output.status.code() {
+            Some(own) if own == code => Ok(()),
+            own => {
+                let told = String::from_utf8_lossy(&output.stderr).into_owned();
+                Err(other_end(words, own, code, told))
+            }
         }
     }
 
@@ -79,7 +84,7 @@ impl Runs {
     ///
     /// # Errors
     /// Another end.
-    pub fn run(&self, name: &str, text: &str, code: i32) -> Result<PathBuf, Broken> {
+    pub(crate) fn run(&self, name: &str, text: &str, code: i32) -> Result<PathBuf, Broken> {
         self.write(&format!("{name}.toml"), text)?;
         self.call(&self.words(name, &[]), code)?;
         Ok(self.path(name))

@@ -140,6 +140,11 @@ pub fn records(run: &Path) -> Files {
     of(afterimage_testkit::records(run))
 }
 
+/// What training made, apart from the plugins' own state.
+pub fn learned(run: &Path) -> Files {
+    of(afterimage_testkit::learned(run))
+}
+
 /// [`records`] and the last checkpoint.
 pub fn ends(run: &Path) -> Files {
     of(afterimage_testkit::ends(run))

@@ -1,14 +1,10 @@
 //! A plugin that fails leaves the others as they were.
 
-use std::path::Path;
-
-use afterimage::train::read_plugins;
-
 use crate::conformance::Conformance;
 use crate::error::Broken;
 use crate::experiment::failing;
-use crate::files::{Files, difference, last_checkpoint, learned, records};
-use crate::laws::state::saved;
+use crate::files::difference;
+use crate::laws::state::measured;
 
 /// The plugin that fails.
 const FAILING: &str = "testkit-failing";
@@ -24,8 +20,8 @@ impl Conformance {
         // Before all others, so that they come behind it in the step in which it fails.
         let text = self.config(&(panicking + &self.tables()));
         let run = self.runs.run("beside-a-fault", &text, 3)?;
-        let parted = difference(&measured(self.straight()?)?, &measured(&run)?);
-        match parted {
+        let files = |run| measured(run, FAILING);
+        match difference(&files(self.straight()?)?, &files(&run)?) {
             None => Ok(Vec::new()),
             Some(difference) => Err(Broken::Faults {
                 plugins: self.names(),
@@ -33,25 +29,4 @@ impl Conformance {
             }),
         }
     }
-}
-
-/// What a run has on record, learned and saved, but for the plugin that fails in it.
-fn measured(run: &Path) -> Result<Files, Broken> {
-    let mut files = records(run)?;
-    files.remove("config.toml");
-    if let Some(decisions) = files.get_mut("decisions.jsonl") {
-        let text = String::from_utf8_lossy(decisions).into_owned();
-        let others = text.lines().filter(|line| !line.contains(FAILING));
-        *decisions = others
-            .flat_map(|line| [line, "\n"])
-            .collect::<String>()
-            .into_bytes();
-    }
-    files.extend(learned(run)?);
-    for (name, state) in saved(&read_plugins(&last_checkpoint(run)?)?)? {
-        if name != FAILING {
-            files.insert(format!("state of {name}"), state);
-        }
-    }
-    Ok(files)
 }

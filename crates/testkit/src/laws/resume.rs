@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use afterimage::train::read_plugins;
-
 use crate::conformance::Conformance;
 use crate::error::Broken;
-use crate::files::{Difference, checkpoints, difference, ends, last_checkpoint, learned, records};
-use crate::laws::state::saved;
+use crate::experiment::STOPPING;
+use crate::files::{Difference, checkpoints, difference, ends};
+use crate::laws::state::measured;
 use crate::runs::{Moment, draw};
 
 /// Epochs of the first run that is killed, and of the longest.
@@ -57,29 +56,9 @@ impl Conformance {
     fn goes_on_in_mid_epoch(&self) -> Result<(), Broken> {
         let stopped = self.stopped()?;
         let run = self.runs.go_on("stopped", self.code())?;
-        let straight = self.straight()?;
-        let parted = self.parted_but_for_the_stop(straight, &run)?;
+        let files = |run| measured(run, STOPPING);
+        let parted = difference(&files(self.straight()?)?, &files(&run)?);
         self.same(parted, format!("stopped in step {}", stopped.step))
-    }
-
-    /// Where two runs part, one of which has a plugin more in its config and in its state.
-    fn parted_but_for_the_stop(
-        &self,
-        straight: &Path,
-        run: &Path,
-    ) -> Result<Option<Difference>, Broken> {
-        let files = |run: &Path| -> Result<_, Broken> {
-            let mut files = records(run)?;
-            files.remove("config.toml");
-            files.extend(learned(run)?);
-            for (name, state) in saved(&read_plugins(&last_checkpoint(run)?)?)? {
-                if name != "testkit-stop" {
-                    files.insert(format!("state of {name}"), state);
-                }
-            }
-            Ok(files)
-        };
-        Ok(difference(&files(straight)?, &files(run)?))
     }
 
     /// The straight run of `epochs` epochs, and its last step.

@@ -1,12 +1,16 @@
 //! What a plugin saves is what it takes back.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use afterimage::hooks::{Hooks, HooksState, Resources};
+use afterimage::train::read_plugins;
 use serde_json::Value;
 
 use crate::conformance::Conformance;
 use crate::error::Broken;
+use crate::experiment::{STOPPING, failing};
+use crate::files::{Files, last_checkpoint, learned, records};
 
 /// The saved state of each plugin and resource by its name, as bytes.
 pub(crate) fn saved(state: &HooksState) -> Result<BTreeMap<String, Vec<u8>>, Broken> {
@@ -19,6 +23,27 @@ pub(crate) fn saved(state: &HooksState) -> Result<BTreeMap<String, Vec<u8>>, Bro
         .map(|plugin| (name(plugin), bytes(&plugin["state"])))
         .chain(resources.map(|(name, value)| (name.clone(), bytes(value))))
         .collect())
+}
+
+/// What a run has on record, learned and saved, but for the plugin `other`, which only this run has.
+pub(crate) fn measured(run: &Path, other: &str) -> Result<Files, Broken> {
+    let mut files = records(run)?;
+    files.remove("config.toml");
+    if let Some(decisions) = files.get_mut("decisions.jsonl") {
+        let text = String::from_utf8_lossy(decisions).into_owned();
+        let others = text.lines().filter(|line| !line.contains(other));
+        *decisions = others
+            .flat_map(|line| [line, "\n"])
+            .collect::<String>()
+            .into_bytes();
+    }
+    files.extend(learned(run)?);
+    for (name, state) in saved(&read_plugins(&last_checkpoint(run)?)?)? {
+        if name != other {
+            files.insert(format!("state of {name}"), state);
+        }
+    }
+    Ok(files)
 }
 
 fn as_json(state: &HooksState) -> Result<Value, Broken> {
@@ -66,7 +91,7 @@ impl Conformance {
 
     /// What new plugins save that were given `state`; `Err` in words where they refuse it.
     fn taken_back(&self, state: HooksState) -> Result<Result<HooksState, String>, Broken> {
-        let stop = crate::experiment::failing("testkit-stop", self.middle()?, true);
+        let stop = failing(STOPPING, self.middle()?, true);
         let loaded = self.loaded(&(self.tables() + &stop))?;
         let mut resources = Resources::default();
         let plugins = self.attach(&loaded)?;
