@@ -93,6 +93,12 @@ pub(crate) fn shown(path: &Path) -> String {
     plain(&path.display().to_string()).into_owned()
 }
 
+/// Names of others on one line, with commas between.
+pub(crate) fn told<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<_> = names.into_iter().map(plain).collect();
+    names.join(", ")
+}
+
 /// How many faulty files one error lists.
 pub const MAX_LISTED: usize = 20;
 

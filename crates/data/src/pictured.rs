@@ -26,6 +26,20 @@ pub(crate) struct Pictured<'a> {
 }
 
 impl<'a> Pictured<'a> {
+    /// What sources of arrays share; `held_out` if there is an array of held-out images.
+    fn of_arrays(
+        held_out: bool,
+        held_out_ids: Option<&'a Path>,
+        hold_out_every: Option<usize>,
+    ) -> Self {
+        Self {
+            held_out: held_out.then_some("held_out_images is"),
+            held_out_ids,
+            hold_out_every,
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn scale(&self) -> folder::Scale {
         folder::Scale {
             size: self.size.unwrap_or(1),
@@ -125,12 +139,11 @@ impl DataSource {
                 hold_out_every,
                 ..
             } => {
-                return Some(Pictured {
-                    held_out: held_out_images.as_ref().map(|_| "held_out_images is"),
-                    held_out_ids: held_out_ids.as_deref(),
-                    hold_out_every: *hold_out_every,
-                    ..Pictured::default()
-                });
+                return Some(Pictured::of_arrays(
+                    held_out_images.is_some(),
+                    held_out_ids.as_deref(),
+                    *hold_out_every,
+                ));
             }
             Self::Npz {
                 held_out_images,
@@ -138,12 +151,11 @@ impl DataSource {
                 hold_out_every,
                 ..
             } => {
-                return Some(Pictured {
-                    held_out: held_out_images.as_ref().map(|_| "held_out_images is"),
-                    held_out_ids: held_out_ids.as_deref(),
-                    hold_out_every: *hold_out_every,
-                    ..Pictured::default()
-                });
+                return Some(Pictured::of_arrays(
+                    held_out_images.is_some(),
+                    held_out_ids.as_deref(),
+                    *hold_out_every,
+                ));
             }
             Self::Csv {
                 split,
@@ -166,12 +178,8 @@ impl DataSource {
             }
             _ => return None,
         };
-        let told = match self {
-            Self::Folder { .. } => "a held_out folder is",
-            _ => "held_out is",
-        };
         Some(Pictured {
-            held_out: held_out.as_ref().map(|_| told),
+            held_out: held_out.as_ref().map(|_| self.place_of_held_out()),
             held_out_ids: ids.as_deref(),
             split: matches!(self, Self::Parquet { split: Some(_), .. }),
             hold_out_every: *every,
@@ -181,5 +189,13 @@ impl DataSource {
             held_out_place: held_out.as_deref(),
             on_bad: *on_bad,
         })
+    }
+
+    /// The key of a place with what is held out, as the beginning of a sentence.
+    fn place_of_held_out(&self) -> &'static str {
+        match self {
+            Self::Folder { .. } => "a held_out folder is",
+            _ => "held_out is",
+        }
     }
 }

@@ -143,7 +143,7 @@ pub enum DataSource {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         split: Option<String>,
         /// The value in the column `split` of what is held out; images of all other values are trained on.
-        /// Numbers are told as text, as in `"3"`.
+        /// Numbers are told as text, as in `"3"`, truths as `"True"` and `"False"`, and days as `"2020-09-18"`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         held_out_value: Option<String>,
         /// Folder in which the encoded images are written once, whole or not at all, so that each can be
@@ -166,7 +166,7 @@ pub enum DataSource {
     Npy {
         /// Images to train on.
         train_images: PathBuf,
-        /// Their labels, `[N]` whole numbers from 0 on; without them the images are unlabelled.
+        /// Their labels, `[N]` or `[N, 1]` whole numbers from 0 on; without them the images are unlabelled.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         train_labels: Option<PathBuf>,
         /// Held-out images. Without them, every `hold_out_every`-th image of each class is held out.
@@ -187,7 +187,8 @@ pub enum DataSource {
         hold_out_every: Option<usize>,
     },
     /// Arrays of bytes in one npz file, shaped as those of `npy`. Images of an array that is not compressed
-    /// stay in the file; those of a compressed one are held in memory.
+    /// stay in the file, which is read through once before the start: its checksum tells of damage. Those of
+    /// a compressed one are held in memory.
     Npz {
         /// The file.
         file: PathBuf,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use afterimage_data::{DataSet, DataSource, Limits};
 use afterimage_hooks::{SampleId, Split};
-use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
+use parquet::data_type::{BoolType, ByteArray, ByteArrayType, Int64Type};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
@@ -145,6 +145,16 @@ fn ids_that_cannot_be_are_told_with_their_line() {
     );
     fs::write(&table, "id,x\n3,4\n,5\n").unwrap();
     said(&folder(&photos, &table, ""), &["line 3 has no id"]);
+    fs::write(&table, "id,x\n3,4\n5,6\n7\n").unwrap();
+    said(
+        &folder(&photos, &table, ""),
+        &["ids.csv: line 4: 1 cells, where the first line has 2"],
+    );
+    fs::write(&table, "\"a\nb\",x\n3,4\n").unwrap();
+    said(
+        &folder(&photos, &table, ""),
+        &["the columns are a\\u000ab, x;"],
+    );
     fs::write(&table, "id,id\n1,2\n").unwrap();
     said(
         &folder(&photos, &table, ""),
@@ -170,7 +180,7 @@ fn ids_that_cannot_be_are_told_with_their_line() {
 /// A shard of Parquet with images, labels, a fold as a number and one as a text.
 fn shard(path: &Path, photos: &Path, rows: &[(String, u32)], folds: &[(i64, &str)]) {
     let schema = "message schema { required binary image; required int64 label; required int64 fold; \
-                  required binary part (UTF8); }";
+                  required binary part (UTF8); required boolean odd; }";
     let schema = Arc::new(parse_message_type(schema).unwrap());
     let properties = Arc::new(WriterProperties::builder().build());
     let file = fs::File::create(path).unwrap();
@@ -186,9 +196,14 @@ fn shard(path: &Path, photos: &Path, rows: &[(String, u32)], folds: &[(i64, &str
         folds.iter().map(|(fold, _)| *fold).collect(),
     ];
     let texts: [Vec<ByteArray>; 2] = [images.collect(), parts.collect()];
-    for column in [0, 1, 2, 3] {
+    let odd: Vec<bool> = folds.iter().map(|(fold, _)| fold % 2 == 1).collect();
+    for column in [0, 1, 2, 3, 4] {
         let mut next = group.next_column().unwrap().unwrap();
         match column {
+            4 => {
+                let typed = next.typed::<BoolType>();
+                typed.write_batch(&odd, None, None).unwrap();
+            }
             1 | 2 => {
                 let typed = next.typed::<Int64Type>();
                 typed.write_batch(&numbers[column - 1], None, None).unwrap();
@@ -255,6 +270,9 @@ fn parquet_is_split_by_a_column_over_its_shards_and_by_ids() {
     fs::write(&list, "b.parquet[5]\n2\nb.parquet[1]\n").unwrap();
     let by_ids = of(&format!("held_out_ids = {list:?}\n"));
     assert_same_images(&third, &load(&by_ids).unwrap());
+    // Truths are told as programs write them into CSV files.
+    let odd = of("split = 'odd'\nheld_out_value = 'True'\n");
+    assert_same_images(&expected(&[1, 3, 5, 7, 9, 11]), &load(&odd).unwrap());
     // The usual words.
     let words = expected(&[2, 3, 6, 7, 10, 11]);
     assert_same_images(&words, &load(&of("split = 'part'\n")).unwrap());
@@ -354,6 +372,28 @@ fn lists_are_split_by_any_value_and_by_ids() {
     said(
         &by_ids,
         &["is the name of two images at least, number 2 and number 12"],
+    );
+}
+
+#[test]
+fn a_name_that_breaks_a_line_is_found_as_lists_show_it() {
+    let (dir, photos, ids, _) = place();
+    let strange = "0/5\n\u{1b}.png";
+    fs::rename(photos.join("0/5.png"), photos.join(strange)).unwrap();
+    let shown = "0/5\\u000a\\u001b.png";
+    for more in ["", "lazy = true\n"] {
+        fs::write(&ids, format!("{shown}\n1/4.png\n")).unwrap();
+        let data = load(&folder(&photos, &ids, more)).unwrap();
+        assert_eq!(names(&data, Split::HeldOut), [shown, "1/4.png"]);
+    }
+    let table = dir.path().join("ids.csv");
+    fs::write(&table, format!("id\n\"{strange}\"\n1/4.png\n")).unwrap();
+    let data = load(&folder(&photos, &table, "")).unwrap();
+    assert_eq!(names(&data, Split::HeldOut), [shown, "1/4.png"]);
+    fs::write(&ids, format!("{shown}\n5\n")).unwrap();
+    said(
+        &folder(&photos, &ids, ""),
+        &["line 2: 5 is image 5, which is listed already, in line 1"],
     );
 }
 

@@ -5,6 +5,7 @@
 mod pictures;
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
-use pictures::{assert_same_images, load, pictures, said, source, thirds};
+use pictures::{assert_same_images, load, npy, pictures, said, source, thirds};
 use tempfile::TempDir;
 
 /// Two classes of six pictures as PNG files.
@@ -134,6 +135,10 @@ fn parquet_shards_have_the_images_of_the_folder_in_memory_and_in_a_cache() {
     ends[40] ^= 1;
     fs::write(folder.join("ends"), ends).unwrap();
     said(&source, &["does not list 12 images"]);
+    // A link that leads nowhere is no cache, and nothing can be written in its place.
+    fs::remove_dir_all(&folder).unwrap();
+    symlink("nowhere", &folder).unwrap();
+    said(&source, &["the cache is damaged", "remove this folder"]);
 }
 
 #[test]
@@ -182,15 +187,9 @@ fn parquet_of_another_schema_or_cut_off_is_told() {
     assert!(bad);
 }
 
-/// An npy file of bytes or of whole numbers.
-fn npy(path: &Path, kind: &str, shape: &str, data: &[u8]) -> PathBuf {
-    let header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}");
-    let header = format!("{header:<117}\n");
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend((header.len() as u16).to_le_bytes());
-    bytes.extend(header.as_bytes());
-    bytes.extend(data);
-    fs::write(path, bytes).unwrap();
+/// The file `path` with an array.
+fn array(path: &Path, kind: &str, shape: &str, data: &[u8]) -> PathBuf {
+    fs::write(path, npy(kind, shape, data)).unwrap();
     path.to_owned()
 }
 
@@ -202,15 +201,15 @@ fn arrays_are_read_image_by_image_in_each_layout() {
         .iter()
         .flat_map(|l| l.to_le_bytes())
         .collect();
-    let labels = npy(&dir.path().join("y.npy"), "<i8", "(6,)", &labels);
+    let labels = array(&dir.path().join("y.npy"), "<i8", "(6,)", &labels);
     let of = |images: &Path| {
         source(&format!(
             "kind = 'npy'\ntrain_images = {images:?}\ntrain_labels = {labels:?}\nhold_out_every = 3\n"
         ))
     };
-    let rows = npy(&dir.path().join("a.npy"), "|u1", "(6, 4, 5, 3)", &data);
-    let planes = npy(&dir.path().join("b.npy"), "|u1", "(6, 3, 4, 5)", &data);
-    let gray = npy(&dir.path().join("c.npy"), "|u1", "(6, 12, 5)", &data);
+    let rows = array(&dir.path().join("a.npy"), "|u1", "(6, 4, 5, 3)", &data);
+    let planes = array(&dir.path().join("b.npy"), "|u1", "(6, 3, 4, 5)", &data);
+    let gray = array(&dir.path().join("c.npy"), "|u1", "(6, 12, 5)", &data);
     let [rows, planes, gray] = [rows, planes, gray].map(|path| load(&of(&path)).unwrap());
     // Every third of a class is held out: images 4 and 5.
     assert_eq!(rows.train.labels(), [0, 1, 0, 1]);
@@ -228,7 +227,10 @@ fn arrays_are_read_image_by_image_in_each_layout() {
     );
 
     let bad = |name: &str, kind: &str, shape: &str, words: &[&str]| {
-        said(&of(&npy(&dir.path().join(name), kind, shape, &data)), words);
+        said(
+            &of(&array(&dir.path().join(name), kind, shape, &data)),
+            words,
+        );
     };
     bad("d.npy", "|u1", "(6, 4, 5, 4)", &["d.npy", "[6, 4, 5, 4]"]);
     bad("e.npy", "<f4", "(6, 3, 5)", &["e.npy", "images are bytes"]);
@@ -248,7 +250,7 @@ fn arrays_are_read_image_by_image_in_each_layout() {
         .iter()
         .flat_map(|l| l.to_le_bytes())
         .collect();
-    npy(&labels, "<i8", "(6,)", &negative);
+    array(&labels, "<i8", "(6,)", &negative);
     said(
         &of(&dir.path().join("a.npy")),
         &["y.npy", "the label of image 2 is -1", "from 0 on"],
@@ -257,7 +259,7 @@ fn arrays_are_read_image_by_image_in_each_layout() {
         .iter()
         .flat_map(|l| l.to_le_bytes())
         .collect();
-    npy(&labels, "<i8", "(6,)", &large);
+    array(&labels, "<i8", "(6,)", &large);
     said(
         &of(&dir.path().join("a.npy")),
         &["y.npy: the label of image 4 is 4000000", "below 1,048,576"],
@@ -355,7 +357,7 @@ fn a_list_has_paths_labels_and_splits() {
     packed.extend(text.bytes());
     fs::write(&list, packed).unwrap();
     said(&of(""), &["list.csv: this is compressed by gzip"]);
-    std::os::unix::fs::symlink("/etc/hosts", dir.path().join("0/out.png")).unwrap();
+    symlink("/etc/hosts", dir.path().join("0/out.png")).unwrap();
     with(("0/out.png", "ash", "train"));
     said(&of(""), &["0/out.png", "a link that leads out of it"]);
     // Lines of other lengths than the first, and other encodings.

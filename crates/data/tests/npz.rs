@@ -10,21 +10,10 @@ use std::path::Path;
 
 use afterimage_data::{DataSet, DataSource, Limits};
 use afterimage_hooks::{SampleId, Split};
-use pictures::{assert_same_images, ids, load, said, source};
+use pictures::{assert_same_images, ids, load, npy, said, source};
 use tempfile::TempDir;
 use zip::CompressionMethod::{self, Deflated, Stored};
 use zip::write::SimpleFileOptions;
-
-/// An npy file of bytes or of whole numbers.
-fn npy(kind: &str, shape: &str, data: &[u8]) -> Vec<u8> {
-    let header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}");
-    let header = format!("{header:<117}\n");
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend((header.len() as u16).to_le_bytes());
-    bytes.extend(header.as_bytes());
-    bytes.extend(data);
-    bytes
-}
 
 fn npz(path: &Path, method: CompressionMethod, arrays: &[(&str, Vec<u8>)]) {
     let mut zip = zip::ZipWriter::new(fs::File::create(path).unwrap());
@@ -261,6 +250,77 @@ fn archives_that_lie_or_are_damaged_are_refused() {
     said(&of(&path, ""), &["this is no npz file: it is an npy file"]);
     fs::write(&path, b"").unwrap();
     said(&of(&path, ""), &["does not begin as a zip archive"]);
+}
+
+#[test]
+fn a_damaged_byte_of_any_array_is_told_by_its_checksum() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("a.npz");
+    let arrays = public(KERAS);
+    npz(&path, Stored, &arrays);
+    let whole = fs::read(&path).unwrap();
+    for (name, content) in &arrays {
+        let mut places = whole.windows(content.len());
+        let place = places.position(|bytes| bytes == content).unwrap();
+        let mut damaged = whole.clone();
+        // The first value behind the header: a pixel, or a label that is a class all the same.
+        damaged[place + 128] ^= 1;
+        fs::write(&path, damaged).unwrap();
+        let array = format!("array {name:?}: it is damaged");
+        said(&of(&path, ""), &["a.npz", &array, "fetch the file again"]);
+    }
+    // Of a compressed array, too, the labels are all that is needed, and not all that is read.
+    npz(&path, Deflated, &arrays);
+    let mut damaged = fs::read(&path).unwrap();
+    let entries = damaged.windows(4).enumerate();
+    let mut entries = entries.filter(|(_, bytes)| bytes == b"PK\x01\x02");
+    let (second, _) = entries.nth(1).unwrap();
+    damaged[second + 16] ^= 1;
+    fs::write(&path, damaged).unwrap();
+    said(&of(&path, ""), &["array \"y_train\": it is damaged"]);
+}
+
+#[test]
+fn two_arrays_of_one_name_are_refused_with_it() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("a.npz");
+    let mut arrays = public(KERAS);
+    arrays.push(("y_trial", npy("|u1", "(6,)", &[0; 6])));
+    npz(&path, Stored, &arrays);
+    assert!(load(&of(&path, "")).is_ok());
+    let mut bytes = fs::read(&path).unwrap();
+    let places: Vec<usize> = bytes
+        .windows(7)
+        .enumerate()
+        .filter(|(_, name)| name == b"y_trial")
+        .map(|(at, _)| at)
+        .collect();
+    assert_eq!(places.len(), 2);
+    for at in places {
+        bytes[at..at + 7].copy_from_slice(b"y_train");
+    }
+    fs::write(&path, bytes).unwrap();
+    said(
+        &of(&path, ""),
+        &["a.npz", "two members have the name \"y_train.npy\""],
+    );
+}
+
+#[test]
+fn names_that_break_a_line_are_told_on_one() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("a.npz");
+    let mut arrays = public(KERAS);
+    arrays.push(("more\n\tof it", npy("|u1", "(6,)", &[0; 6])));
+    npz(&path, Stored, &arrays);
+    let (_, notes) = told(&of(&path, ""));
+    let note = notes.iter().find(|note| note.contains("not used"));
+    let note = note.unwrap();
+    assert!(note.contains("more\\u000a\\u0009of it"), "{note}");
+    said(
+        &of(&path, "train_images = 'x'\n"),
+        &["x_test, y_test, more\\u000a\\u0009of it"],
+    );
 }
 
 #[test]

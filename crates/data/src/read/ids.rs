@@ -1,5 +1,6 @@
 //! A file that names the images that are held out.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -7,8 +8,9 @@ use std::path::Path;
 use afterimage_files::plain;
 use afterimage_table::{Cell, FileError, Kind, Parquet, TextFile, foreign, line_at};
 
+use super::records::Records;
 use crate::dataset::grouped;
-use crate::error::DataError;
+use crate::error::{DataError, told};
 use crate::names::{Member, NameList, SampleName};
 
 /// What a file of ids says, in its order.
@@ -136,7 +138,8 @@ fn number(id: &str) -> Option<usize> {
     }
 }
 
-/// The names under which an image is found.
+/// The names under which an image is found: as they are, and on one line, as lists show those that have
+/// characters for more.
 fn spellings(name: &SampleName<'_>) -> impl Iterator<Item = String> {
     let short = match name.member {
         None => Some(name.file),
@@ -144,7 +147,15 @@ fn spellings(name: &SampleName<'_>) -> impl Iterator<Item = String> {
         Some(Member::Number(_)) => None,
     };
     let long = name.member.map(|member| format!("{}[{member}]", name.file));
-    short.map(str::to_owned).into_iter().chain(long)
+    let shown = |name: String| {
+        let other = match plain(&name) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(shown) => Some(shown),
+        };
+        [Some(name), other]
+    };
+    let all = short.map(str::to_owned).into_iter().chain(long);
+    all.flat_map(shown).flatten()
 }
 
 impl Ids {
@@ -191,19 +202,12 @@ impl Ids {
 
     fn of_table(path: &Path) -> Result<Self, DataError> {
         let wrong = |reason: String| DataError::format(path, reason);
-        let (file, delimiter) = TextFile::table(path).map_err(|error| match error {
-            FileError::Io { source, .. } => DataError::read(path, source),
-            other => wrong(other.to_string()),
-        })?;
-        let mut reader = csv::ReaderBuilder::new()
-            .delimiter(delimiter)
-            .from_reader(file);
-        let header = reader.headers().map_err(|error| wrong(error.to_string()))?;
-        let columns = Columns::find(header.iter()).map_err(wrong)?;
+        let records = Records::open(path)?;
+        let columns = Columns::find(records.header.iter()).map_err(wrong)?;
         let mut ids = Self::new(Unit::Byte);
         ids.names = columns.are_names();
-        for record in reader.records() {
-            let record = record.map_err(|error| wrong(error.to_string()))?;
+        for record in records {
+            let record = record?;
             let start = record.position().map_or(0, csv::Position::byte);
             let cell = |at: usize| record.get(at).unwrap_or_default().trim();
             match columns.id(cell) {
@@ -241,7 +245,7 @@ impl Ids {
             }
             let cells = read.entry(at).or_default();
             let taken = parquet.read(at, |cell| match cell {
-                Cell::Number(number) => cells.push(&number.text(false)),
+                Cell::Number(number) => cells.push(&column.text(number)),
                 Cell::Text(text) => cells.push(text),
                 _ => cells.push(""),
             });
@@ -301,7 +305,7 @@ impl Columns {
         place("id").map(Self::Id).ok_or_else(|| {
             format!(
                 "there is no column \"id\"; the columns are {}; rename the one with the ids",
-                names.join(", ")
+                told(names)
             )
         })
     }

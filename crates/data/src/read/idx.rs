@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::bytes::{HEAD, content, file_name};
 use crate::dataset::DataSet;
-use crate::error::DataError;
+use crate::error::{DataError, shown};
 use crate::image_set::ImageSet;
 use crate::names::SampleNames;
 use crate::picture::Shape;
@@ -97,7 +97,7 @@ impl<'a> Part<'a> {
                 images_path,
                 format!(
                     "holds {count} images, but {} holds {label_count} labels",
-                    labels_path.display()
+                    shown(labels_path)
                 ),
             ));
         }
@@ -128,7 +128,7 @@ pub(crate) fn assemble(
             format!(
                 "images are {}, but those of {} are {}",
                 size(held_out.shape),
-                train.path.display(),
+                shown(train.path),
                 size(train.shape)
             ),
         ));

@@ -3,18 +3,19 @@
 use std::path::{Component, Path, PathBuf};
 
 use afterimage_files::{below, plain};
-use afterimage_table::{FileError, TextFile, line_at};
+use afterimage_table::line_at;
 use rayon::prelude::*;
 
 use super::folder::Scale;
 use super::ids;
 use super::lazy::{HeldOut, Labels, Listed, assemble};
+use super::records::Records;
 use super::shards::Choice;
 use super::split::SplitColumn;
 use crate::catalogue::{Bytes, Catalogue, Form, Names};
 use crate::check::OnBad;
 use crate::dataset::DataSet;
-use crate::error::{DataError, Problems};
+use crate::error::{DataError, Problems, told};
 use crate::names::{NameList, SampleName};
 
 /// How a list is read.
@@ -89,17 +90,8 @@ impl List<'_> {
 
     fn lines(&self, notes: &mut Vec<String>) -> Result<Lines, DataError> {
         let wrong = |reason: String| DataError::format(self.file, reason);
-        let (file, delimiter) = TextFile::table(self.file).map_err(|error| match error {
-            FileError::Io { source, .. } => DataError::read(self.file, source),
-            other => wrong(other.to_string()),
-        })?;
-        let mut reader = csv::ReaderBuilder::new()
-            .delimiter(delimiter)
-            .from_reader(file);
-        let header = reader
-            .headers()
-            .map_err(|error| self.unread(&error))?
-            .clone();
+        let records = Records::open(self.file)?;
+        let header = records.header.clone();
         let column = |key: &str, name: &str| {
             let mut found = (0..header.len()).filter(|&at| header[at].trim() == name);
             match (found.next(), found.next()) {
@@ -107,13 +99,10 @@ impl List<'_> {
                 (Some(_), Some(_)) => Err(wrong(format!(
                     "two columns have the name {name:?}, which data.{key} names; rename one of them"
                 ))),
-                (None, _) => {
-                    let columns: Vec<&str> = header.iter().collect();
-                    Err(wrong(format!(
-                        "there is no column {name:?}, which data.{key} names; the columns are {}",
-                        columns.join(", ")
-                    )))
-                }
+                (None, _) => Err(wrong(format!(
+                    "there is no column {name:?}, which data.{key} names; the columns are {}",
+                    told(&header)
+                ))),
             }
         };
         let path = column("path", self.path)?;
@@ -127,8 +116,8 @@ impl List<'_> {
         let mut splits = self
             .split
             .map(|name| SplitColumn::new(name, self.held_out_value));
-        for record in reader.records() {
-            let record = record.map_err(|error| self.unread(&error))?;
+        for record in records {
+            let record = record?;
             let line = || {
                 let start = record.position().map_or(0, csv::Position::byte);
                 line_at(self.file, start).unwrap_or(0)
@@ -172,27 +161,6 @@ impl List<'_> {
             )));
         }
         Ok(lines)
-    }
-
-    /// Why a line of the list cannot be read.
-    fn unread(&self, error: &csv::Error) -> DataError {
-        let line = error
-            .position()
-            .and_then(|at| line_at(self.file, at.byte()));
-        let at = line.map_or(String::new(), |line| format!("line {line}: "));
-        let reason = match error.kind() {
-            csv::ErrorKind::UnequalLengths {
-                expected_len, len, ..
-            } => format!(
-                "{at}{len} cells, where the first line has {expected_len}; is a cell with the delimiter in \
-                 it not quoted?"
-            ),
-            csv::ErrorKind::Utf8 { .. } => {
-                format!("{at}not UTF-8; save the file in this encoding")
-            }
-            _ => format!("{at}{error}"),
-        };
-        DataError::format(self.file, reason)
     }
 
     /// Bytes of each file; all that cannot be had are told at once.

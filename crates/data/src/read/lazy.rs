@@ -9,7 +9,7 @@ use super::listing::{UNLABELLED, list};
 use crate::catalogue::{Bytes, Catalogue, Form, Names};
 use crate::check::OnBad;
 use crate::dataset::{DataSet, grouped};
-use crate::error::DataError;
+use crate::error::{DataError, told};
 use crate::image_set::ImageSet;
 use crate::indexed::Indexed;
 use crate::names::NameList;
@@ -172,7 +172,7 @@ fn strangers(data: &DataSet) -> Option<String> {
             "{} of the held-out images are of classes that no training image has, such as {}: accuracies count \
              them as wrong",
             grouped(strange.len()),
-            first.join(", ")
+            told(first)
         )
     })
 }

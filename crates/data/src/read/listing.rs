@@ -148,7 +148,7 @@ impl Walk {
         };
         notes.push(format!(
             "{links} to what is in {} already, or to a folder, and was passed over: {}",
-            root.display(),
+            shown(root),
             named(&self.links)
         ));
     }

@@ -13,6 +13,7 @@ mod listing;
 pub(crate) mod npy;
 pub(crate) mod npz;
 pub(crate) mod parquet;
+mod records;
 pub(crate) mod shards;
 mod split;
 pub(crate) mod tar;

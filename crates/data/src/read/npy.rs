@@ -11,7 +11,7 @@ use super::shards::Choice;
 use crate::catalogue::{Bytes, Catalogue, Container, Form, Names};
 use crate::check::OnBad;
 use crate::dataset::DataSet;
-use crate::error::DataError;
+use crate::error::{DataError, shown};
 use crate::picture::Shape;
 
 /// The files of a data set of arrays.
@@ -33,7 +33,7 @@ impl Arrays<'_> {
                 if listed.catalogue.shape() != train.catalogue.shape() {
                     let reason = format!(
                         "the images are of another shape than those of {}",
-                        self.train_images.display()
+                        shown(self.train_images)
                     );
                     return Err(DataError::format(images, reason));
                 }

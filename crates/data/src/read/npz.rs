@@ -1,7 +1,8 @@
 //! Arrays of images and labels in one npz file, a zip archive of npy files.
 
+use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use afterimage_files::{catch, open_input};
@@ -16,7 +17,7 @@ use super::shards::Choice;
 use crate::catalogue::{Bytes, Catalogue, Container, Form, Names};
 use crate::check::OnBad;
 use crate::dataset::DataSet;
-use crate::error::{DataError, shown};
+use crate::error::{DataError, shown, told};
 
 /// Names of the arrays in public sets: training images and labels, held-out images and labels.
 const PUBLIC: [[&str; 4]; 2] = [
@@ -63,7 +64,7 @@ impl Archive<'_> {
             notes.push(format!(
                 "arrays and files of {} that are not used: {}",
                 shown(self.file),
-                unused.join(", ")
+                told(unused)
             ));
         }
         let mut held = 0;
@@ -109,7 +110,7 @@ impl Archive<'_> {
                 format!(
                     "there is no array \"x_train\" or \"train_images\", as public sets have it; the arrays \
                      are {}; name the one with the images in data.train_images",
-                    zip.names.join(", ")
+                    told(zip.names.iter().map(String::as_str))
                 ),
             ));
         };
@@ -181,6 +182,17 @@ impl<'a> Zip<'a> {
         let archive = catch(|| ZipArchive::new(BufReader::new(file)))
             .ok_or_else(|| damaged("its list of arrays cannot be read"))?
             .map_err(|error| damaged(&error.to_string()))?;
+        if archive.has_duplicate_names() {
+            let name = doubled(path, archive.central_directory_start());
+            let name = name.map_err(refused)?.unwrap_or_default();
+            return Err(DataError::format(
+                path,
+                format!(
+                    "two members have the name {name:?}, and nothing says which of them is meant; write the \
+                     file again with a name for each"
+                ),
+            ));
+        }
         let (mut names, mut others) = (Vec::new(), Vec::new());
         for name in archive.file_names().flatten() {
             match name.strip_suffix(NPY) {
@@ -204,7 +216,7 @@ impl<'a> Zip<'a> {
     /// The bytes of the array `name`.
     fn member(&mut self, name: &str) -> Result<ZipFile<'_, BufReader<File>>, DataError> {
         let Some(at) = self.archive.index_for_name(&format!("{name}{NPY}")) else {
-            let names = self.names.join(", ");
+            let names = told(self.names.iter().map(String::as_str));
             return Err(self.wrong(name, &format!("it is not there; the arrays are {names}")));
         };
         let path = self.path;
@@ -224,10 +236,7 @@ impl<'a> Zip<'a> {
         let labels = match labels {
             None => Labels::None,
             Some(name) => {
-                let member = self.member(name)?;
-                let size = member.size();
-                let array = Npy::of(member, size).map_err(|error| error.to_string());
-                let labels = array.and_then(|array| npy::labels(array, images.count));
+                let labels = labels_of(self.member(name)?, images.count);
                 Labels::Numbers(labels.map_err(|reason| self.wrong(name, &reason))?)
             }
         };
@@ -253,6 +262,51 @@ impl<'a> Zip<'a> {
             *held += bytes.len() as u64;
         }
         Ok(images)
+    }
+}
+
+/// A name that stands twice in the list of members of the archive `path`, which begins at byte `start`.
+fn doubled(path: &Path, start: u64) -> io::Result<Option<String>> {
+    // An entry begins so, has so many bytes, three of whose numbers say how many of name, further fields and
+    // comment follow.
+    const SIGN: &[u8] = b"PK\x01\x02";
+    const HEAD: usize = 46;
+    const LENGTHS: [usize; 3] = [28, 30, 32];
+    let mut list = BufReader::new(open_input(path)?);
+    list.seek(SeekFrom::Start(start))?;
+    let mut seen = BTreeSet::new();
+    loop {
+        let mut head = [0; HEAD];
+        list.read_exact(&mut head)?;
+        if !head.starts_with(SIGN) {
+            return Ok(None);
+        }
+        let [name, fields, comment] =
+            LENGTHS.map(|at| u16::from_le_bytes([head[at], head[at + 1]]));
+        let mut text = vec![0; usize::from(name)];
+        list.read_exact(&mut text)?;
+        list.seek_relative(i64::from(fields) + i64::from(comment))?;
+        let text = String::from_utf8_lossy(&text).into_owned();
+        if let Some(text) = seen.replace(text) {
+            return Ok(Some(text));
+        }
+    }
+}
+
+/// The labels of `count` images that `member` holds, whose checksum is compared.
+fn labels_of(mut member: ZipFile<'_, BufReader<File>>, count: usize) -> Result<Vec<u32>, String> {
+    let size = member.size();
+    let array = Npy::of(&mut member, size).map_err(|error| error.to_string())?;
+    let labels = npy::labels(array, count)?;
+    to_its_end(member)?;
+    Ok(labels)
+}
+
+/// Reads what is left of a member to its end, where its checksum is compared.
+fn to_its_end(mut member: impl Read) -> Result<(), String> {
+    match io::copy(&mut member, &mut io::sink()) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("it is damaged: {error}; fetch the file again")),
     }
 }
 
@@ -287,6 +341,7 @@ fn images(
                     file.length
                 ));
             }
+            to_its_end(array.into_values())?;
             Bytes::Rows {
                 file,
                 start: place + start,

@@ -17,7 +17,7 @@ use super::shards::{Lazy, files};
 use super::split::SplitColumn;
 use crate::catalogue::{Bytes, Catalogue, Container, Form, MOST_BYTES, Names};
 use crate::dataset::DataSet;
-use crate::error::{DataError, shown};
+use crate::error::{DataError, shown, told};
 
 /// How the shards are read.
 pub(crate) struct Columns<'a> {
@@ -81,10 +81,11 @@ impl Columns<'_> {
             let Some(at) = shard.split else {
                 return Err(shard.lacks("split", name));
             };
+            let column = &shard.parquet.columns[at];
             let (mut row, mut bad) = (0, None);
             let read = shard.parquet.read(at, |cell| {
                 let pushed = match cell {
-                    Cell::Number(number) => splits.push(&number.text(false)),
+                    Cell::Number(number) => splits.push(&column.text(number)),
                     Cell::Text(text) => splits.push(text),
                     _ => splits.push(""),
                 };
@@ -208,7 +209,8 @@ impl Columns<'_> {
             .collect();
         let place = dir.join(name);
         let rows = shards.iter().map(|shard| shard.parquet.rows).sum();
-        while !place.exists() {
+        // What is there and leads nowhere is a cache that cannot be read.
+        while std::fs::symlink_metadata(&place).is_err() {
             let Some(mut cache) = Cache::create(&place)? else {
                 // A run beside this one, or another process of it, writes the same.
                 std::thread::sleep(WAIT);
@@ -219,7 +221,7 @@ impl Columns<'_> {
                  there",
                 shards.len(),
                 size.div_ceil(1 << 20),
-                place.display()
+                shown(&place)
             );
             for shard in shards {
                 shard.images(|image| cache.push(image))?;
@@ -349,7 +351,7 @@ fn labels(place: &Path, shards: &[Shard]) -> Result<Labels, DataError> {
                 &shard.path,
                 format!(
                     "it has no column {LABEL:?}, and other files of {} have",
-                    place.display()
+                    shown(place)
                 ),
             ));
         };
@@ -407,12 +409,7 @@ fn class_names(shard: &Shard) -> Option<Vec<String>> {
 }
 
 fn names(parquet: &Parquet) -> String {
-    let names: Vec<&str> = parquet
-        .columns
-        .iter()
-        .map(|column| column.name.as_str())
-        .collect();
-    names.join(", ")
+    told(parquet.columns.iter().map(|column| column.name.as_str()))
 }
 
 fn unread(path: &Path, error: &FileError) -> DataError {

@@ -3,7 +3,7 @@
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-use afterimage_files::open_input;
+use afterimage_files::{open_input, plain};
 use afterimage_table::foreign;
 use image::ImageFormat;
 use tar::{Archive, EntryType};
@@ -14,7 +14,7 @@ use super::lazy::{Labels, Listed, class};
 use super::shards::{Lazy, each, files};
 use crate::catalogue::{Bytes, Catalogue, Container, Form, MOST_BYTES, Names, Parts};
 use crate::dataset::{DataSet, grouped};
-use crate::error::DataError;
+use crate::error::{DataError, shown};
 use crate::names::NameList;
 
 /// Bytes of a block of a tar file.
@@ -71,7 +71,11 @@ fn list(place: &Path, scale: Scale, notes: &mut Vec<String>) -> Result<Listed, D
         members.push((file_name(&file.path), labels.len()));
         if shard.others > 0 {
             others += shard.others;
-            first_other.get_or_insert(format!("{}[{}]", file.path.display(), shard.first_other));
+            first_other.get_or_insert(format!(
+                "{}[{}]",
+                shown(&file.path),
+                plain(&shard.first_other)
+            ));
         }
     }
     if let Some(first) = first_other {

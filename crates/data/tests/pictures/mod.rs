@@ -33,6 +33,17 @@ pub fn pictures(classes: u32, each: u32, formats: &[&str]) -> (TempDir, Vec<(Str
     (dir, names)
 }
 
+/// An npy file of bytes or of whole numbers.
+pub fn npy(kind: &str, shape: &str, data: &[u8]) -> Vec<u8> {
+    let header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}");
+    let header = format!("{header:<117}\n");
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.extend(data);
+    bytes
+}
+
 /// The source that a config with these keys has.
 pub fn source(text: &str) -> DataSource {
     toml::from_str(text).unwrap()
