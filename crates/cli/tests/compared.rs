@@ -48,7 +48,7 @@ fn several_runs_are_compared_on_one_page() {
     assert_eq!(fs::read(runs[0].join("report.html")).unwrap(), own);
     let page = fs::read_to_string(&out).unwrap();
     for words in [
-        "<td>schedule.peak</td><td class=number>0.002</td>",
+        "<td>schedule.peak</td><td class=\"number\">0.002</td>",
         "aria-label=\"eval/knn\"",
         "high-3",
         "before training",

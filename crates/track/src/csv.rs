@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use afterimage_hooks::{Column, Table};
+use afterimage_report::csv_cell;
 
 use crate::parquet_file::check;
 use crate::{TrackError, files};
@@ -22,7 +23,7 @@ pub fn write_csv(path: &Path, table: &Table) -> Result<(), TrackError> {
 
 fn text(table: &Table) -> String {
     let columns = &table.columns;
-    let names: Vec<String> = columns.iter().map(|(name, _)| quoted(name)).collect();
+    let names: Vec<String> = columns.iter().map(|(name, _)| csv_cell(name)).collect();
     let mut text = names.join(",") + "\n";
     let rows = columns.first().map_or(0, |(_, column)| column.len());
     for row in 0..rows {
@@ -30,20 +31,12 @@ fn text(table: &Table) -> String {
             Column::F64(values) if values[row].is_nan() => String::new(),
             Column::F64(values) => values[row].to_string(),
             Column::I64(values) => values[row].to_string(),
-            Column::Text(values) => quoted(&values[row]),
+            Column::Text(values) => csv_cell(&values[row]),
         };
         let cells: Vec<String> = columns.iter().map(cell).collect();
         text += &(cells.join(",") + "\n");
     }
     text
-}
-
-/// A word as a cell.
-pub(crate) fn quoted(word: &str) -> String {
-    match word.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", word.replace('"', "\"\"")),
-        false => word.to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ pub use layout::{Category, Chart, unitmem_layout};
 pub use parquet_file::{read_table, write_table, write_table_with_vectors};
 pub use progress::{EpochLine, LogWriter, Mode, Progress};
 pub use replay::replay;
-pub use report::{PluginCost, Report, Scalar, html, name_of, scalars_of};
+pub use report::{PluginCost, Report, Scalar, name_of, scalars_of};
 pub use sinks::{Disabled, Sinks};
 pub use summary::TextTable;
 pub use tables::Tables;

@@ -1,31 +1,15 @@
 //! One self-contained HTML page about a run.
 
-mod chart;
 mod depth;
-mod download;
 mod evaluation;
-mod heat;
 mod layers;
 mod load;
 mod names;
 mod page;
 mod pictures;
-mod ridges;
 mod sections;
 mod summary;
 mod tables;
-
-/// The pieces of HTML that pages are made of; text is made harmless, HTML taken as it is.
-pub mod html {
-    pub use super::chart::{Axis, Series, colour, error_chart, line_chart, ticks};
-    pub use super::download::{cell, csv_link, digits};
-    pub use super::heat::{HeatCell, HeatMap, Scale};
-    pub use super::page::{
-        contents, document, escape, folded, live_document, prose, section, short, sorted_table,
-        table,
-    };
-    pub use super::sections::{Dated, over_time};
-}
 
 use std::path::Path;
 

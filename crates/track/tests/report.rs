@@ -79,16 +79,16 @@ fn the_page_shows_every_part_and_needs_nothing_else() {
         "data:image/png;base64,iVBOR",
         "<summary>earlier epochs</summary>",
         "2 of 2 rows",
-        "<td class=number>0.875</td></tr><tr>",
+        "<td class=\"number\">0.875</td></tr><tr>",
         // The numbers of the loss as a file.
         "download=\"loss.csv\"",
         "utf-8,epoch,train%0A0,5%0A1,4%0A2,3%0A\"",
-        "<table class=sorts data-name=\"unitmem\">",
+        "<table class=\"sorts\" data-name=\"unitmem\">",
         "aria-label=\"mean UnitMem over epochs: held-out points\"",
         "overhead/unitmem",
         "<h2 id=\"what-was-found\">What was found</h2>",
         "<li>a &lt; b (plugin <code>c</code>)</li>",
-        "<td>EpochEnd</td><td class=number>3</td><td class=number>1.250</td>",
+        "<td>EpochEnd</td><td class=\"number\">3</td><td class=\"number\">1.250</td>",
         "infinite: 3<",
         "name = &quot;&lt;script&gt;&quot;",
     ] {
@@ -108,6 +108,69 @@ fn the_page_shows_every_part_and_needs_nothing_else() {
     ] {
         assert!(!html.contains(foreign), "`{foreign}` is on the page");
     }
+}
+
+#[test]
+fn names_that_are_markup_are_shown_and_do_nothing() {
+    const NAME: &str = "<img src=x onerror=1>\"'`<script>1</script>";
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("<b>");
+    fs::create_dir(&run).unwrap();
+    let mut sinks = Sinks::for_run(&run, None, &[]);
+    for step in [0, 10] {
+        let record = |tag: String, value| Record {
+            tag,
+            epoch: (step / 10) as u32,
+            step,
+            author: NAME.to_owned(),
+            value,
+        };
+        let columns = vec![
+            (NAME.to_owned(), Column::Text(vec![NAME.to_owned(); 2])),
+            ("score".to_owned(), Column::F64(vec![0.25, 0.5])),
+        ];
+        let image = Measurement::Image {
+            width: 1,
+            height: 1,
+            rgb: vec![9; 3],
+        };
+        // As classes are: below a tag of a plugin.
+        let mut records = vec![
+            record(format!("odd/{NAME}"), Measurement::Histogram(vec![0.5])),
+            record(format!("odd/{NAME}"), Measurement::Table(Table { columns })),
+            record(format!("odd/{NAME}"), image),
+        ];
+        let lines = ["classmem", "loss", "eval", "unitmem/mean/train", "time"];
+        let more = ["layermem/mean/candidates", "alignment/gap", "other"];
+        for below in lines.into_iter().chain(more) {
+            for end in [NAME, "b"] {
+                let tag = format!("{below}/{end}");
+                records.push(record(tag, Measurement::Scalar(0.5)));
+            }
+        }
+        sinks.write_all(&records);
+    }
+    sinks.flush();
+    assert_eq!(sinks.disabled(), []);
+    let cost = serde_json::json!({ "plugin": NAME, "event": NAME, "calls": 1, "seconds": 1.0 });
+    let result = serde_json::json!({ "found": [NAME, format!("`{NAME}`")], "costs": [cost] });
+    fs::write(run.join("result.json"), result.to_string()).unwrap();
+    let manifest = serde_json::json!({ "outcome": NAME, "device": NAME });
+    fs::write(run.join("manifest.json"), manifest.to_string()).unwrap();
+    fs::write(run.join("config.toml"), format!("# {NAME}\n")).unwrap();
+    let mut report = Report::from_run(&run).unwrap();
+    report.lacks(vec![NAME.to_owned()]);
+    let html = report.html();
+    for tag in html.split("<img").skip(1) {
+        assert!(tag.starts_with(" src=\"data:image/png;base64,"), "{tag}");
+    }
+    assert_eq!(html.matches("<img").count(), 2, "those of the record alone");
+    assert_eq!(html.matches("<script").count(), 1, "the page's own alone");
+    assert!(!html.contains("<b>"), "{html}");
+    // A quote of the name in an attribute would end it.
+    assert!(!html.contains("onerror=1>\""), "{html}");
+    let shown = "&lt;img src=x onerror=1&gt;&quot;'`&lt;script&gt;1&lt;/script&gt;";
+    assert!(html.matches(shown).count() > 30, "{html}");
 }
 
 #[test]

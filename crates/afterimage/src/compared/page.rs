@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use afterimage_report::{Cell, Fold, Page, Section, Table, items, not_shown, prose, short};
 use afterimage_sweep::Answer;
-use afterimage_track::html::{
-    contents, digits, escape, folded, live_document, prose, section, short, sorted_table,
-};
+use maud::{Markup, html};
 
 use super::figures::{End, Figure, Figures, end, figures};
 use super::groups::{Group, answers, groups, sentence};
@@ -13,44 +12,35 @@ use super::one::One;
 use super::{Compared, curves, settings};
 use crate::sweeps::tables;
 
-const TITLE: &str = "Runs compared";
-
 /// The page.
 pub(super) fn render(runs: &[One], compared: &Compared) -> String {
     let figures = figures(runs);
     let groups = groups(runs);
-    let body = section_of(runs)
-        + &over_seeds(&groups, &figures)
-        + &settings::section_of(runs)
-        + &ends(runs, &figures)
-        + &curves::over_training(runs, &figures)
-        + &curves::along_layers(runs, &figures)
-        + &layers(runs, &figures);
-    let head = format!("<h1>{TITLE}</h1>{}", told(compared));
-    live_document(TITLE, &(head + &contents(&body) + &body))
+    Page::new("Runs compared")
+        .head(told(compared))
+        .contents()
+        .live()
+        .section(section_of(runs))
+        .sections(over_seeds(&groups, &figures))
+        .section(settings::section_of(runs))
+        .sections(ends(runs, &figures))
+        .sections(curves::over_training(runs, &figures))
+        .sections(curves::along_layers(runs, &figures))
+        .section(layers(runs, &figures))
+        .html()
 }
 
 /// What could not be read, and what a reader should know.
-fn told(compared: &Compared) -> String {
-    let list = |lines: &[String]| -> String {
-        let items = lines.iter().map(|line| format!("<li>{}</li>", prose(line)));
-        items.collect()
-    };
-    let mut html = String::new();
-    if !compared.faults.is_empty() {
-        html += &format!(
-            "<div class=warning><strong>Not shown, because it cannot be read or is lost:</strong><ul>{}</ul></div>",
-            list(&compared.faults)
-        );
+fn told(compared: &Compared) -> Markup {
+    let lines = |lines: &[String]| lines.iter().map(|line| prose(line)).collect::<Vec<_>>();
+    html! {
+        (not_shown(lines(&compared.faults)))
+        @if !compared.notes.is_empty() { ul.note { (items(lines(&compared.notes))) } }
     }
-    if !compared.notes.is_empty() {
-        html += &format!("<ul class=note>{}</ul>", list(&compared.notes));
-    }
-    html
 }
 
 /// The runs and how they ended.
-fn section_of(runs: &[One]) -> String {
+fn section_of(runs: &[One]) -> Section {
     let rows: Vec<Vec<String>> = runs
         .iter()
         .map(|run| {
@@ -66,16 +56,16 @@ fn section_of(runs: &[One]) -> String {
         })
         .collect();
     let header = ["run", "seed", "outcome", "epochs", "steps"];
-    section("Runs", "", &sorted_table("runs", &header, &rows))
+    Section::new("Runs").content(Table::new(&header).sorts("runs").rows(rows))
 }
 
 /// Means over seeds, and differences with their intervals.
-fn over_seeds(groups: &[Group<'_>], figures: &Figures) -> String {
-    const TITLE: &str = "Over seeds";
+fn over_seeds(groups: &[Group<'_>], figures: &Figures) -> Vec<Section> {
+    let section = Section::new("Over seeds");
     if groups.iter().all(|group| group.seeds() < 2) {
         let why = "No two of these runs that are done differ by their seed alone, so that nothing can be said of what chance \
                    makes of a config. Differences get intervals with runs of at least three seeds of each config.";
-        return section(TITLE, "", &format!("<p>{why}</p>"));
+        return vec![section.content(html! { p { (why) } })];
     }
     let answers = answers(groups, figures);
     let controlled = |answer: &&Answer| {
@@ -83,29 +73,32 @@ fn over_seeds(groups: &[Group<'_>], figures: &Figures) -> String {
         of.any(|figure| figure.controlled && figure.tag == answer.metric)
     };
     let (first, others): (Vec<&Answer>, Vec<&Answer>) = answers.iter().partition(controlled);
+    let other_figures = match others.len() {
+        1 => "1 other figure".to_owned(),
+        count => format!("{count} other figures"),
+    };
     // A learning rate that was set is told apart, too, and is no finding.
     let sentences: Vec<String> = first.iter().filter_map(|answer| sentence(answer)).collect();
-    let mut html = String::new();
-    if !sentences.is_empty() {
-        let items = sentences
-            .iter()
-            .map(|text| format!("<li>{}</li>", prose(text)));
-        html += &format!("<ul>{}</ul>", items.collect::<String>());
-    }
-    html += &differences("differences", &first);
-    if !others.is_empty() {
-        html += &format!(
-            "<details><summary>{} other {}</summary>{}</details>",
-            others.len(),
-            if others.len() == 1 {
-                "figure"
-            } else {
-                "figures"
-            },
-            differences("other-differences", &others)
-        );
-    }
-    let note = match (answers.is_empty(), groups.len()) {
+    let content = html! {
+        @if !sentences.is_empty() { ul { (items(sentences.iter().map(|text| prose(text)))) } }
+        (differences("differences", &first))
+        @if !others.is_empty() {
+            (Fold::new(other_figures, differences("other-differences", &others)))
+        }
+        (means(groups, figures))
+    };
+    let note = note(groups, &answers);
+    vec![
+        section.note(note).content(content),
+        Section::new("Means by epoch")
+            .note("Bars are one standard error over seeds.")
+            .figures(curves::of_groups(groups, figures)),
+    ]
+}
+
+/// How the differences are to be read, or why there are none.
+fn note(groups: &[Group<'_>], answers: &[Answer]) -> String {
+    match (answers.is_empty(), groups.len()) {
         (true, 1) => {
             "All runs differ by their seed alone: there are means, and nothing to compare."
                 .to_owned()
@@ -114,35 +107,22 @@ fn over_seeds(groups: &[Group<'_>], figures: &Figures) -> String {
             "No seed is in two groups with the same data: there are means, and no differences."
                 .to_owned()
         }
-        (false, _) => tables::READING.replace('*', ""),
-    };
-    let control = groups.first().map_or("", |group| group.name.as_str());
-    let note = match answers.is_empty() {
-        true => escape(&note),
-        false => {
+        (false, _) => {
+            let control = groups.first().map_or("", |group| group.name.as_str());
             let arms: BTreeSet<&str> = answers.iter().map(|answer| answer.arm.as_str()).collect();
             let arm = match arms.first().filter(|_| arms.len() == 1) {
-                Some(arm) => format!(", the arm {}", escape(arm)),
+                Some(arm) => format!(", the arm {arm}"),
                 None => String::new(),
             };
-            format!(
-                "The control is what was given first, {}{arm}. {}",
-                escape(control),
-                escape(&note)
-            )
+            let reading = tables::READING.replace('*', "");
+            format!("The control is what was given first, {control}{arm}. {reading}")
         }
-    };
-    section(TITLE, &note, &(html + &means(groups, figures)))
-        + &section(
-            "Means by epoch",
-            "Bars are one standard error over seeds.",
-            &curves::of_groups(groups, figures),
-        )
+    }
 }
 
-fn differences(name: &str, answers: &[&Answer]) -> String {
+fn differences(name: &str, answers: &[&Answer]) -> Markup {
     if answers.is_empty() {
-        return String::new();
+        return Markup::default();
     }
     let answers: Vec<Answer> = answers.iter().map(|&answer| answer.clone()).collect();
     let (mut header, mut rows) = tables::cells(&answers);
@@ -155,26 +135,27 @@ fn differences(name: &str, answers: &[&Answer]) -> String {
         });
     }
     let header: Vec<&str> = ["figure"].into_iter().chain(header).collect();
-    let rows: Vec<Vec<String>> = answers
+    let rows = answers
         .iter()
         .zip(rows)
-        .map(|(answer, row)| [answer.metric.clone()].into_iter().chain(row).collect())
-        .collect();
+        .map(|(answer, row)| [answer.metric.clone()].into_iter().chain(row));
     let older: usize = answers.iter().map(|answer| answer.earlier).sum();
-    let mut html = sorted_table(name, &header, &rows);
-    if older > 0 {
-        html += "<p class=note>Some values were last measured before the end of their runs; the table of figures \
-                 has their epochs.</p>";
+    html! {
+        (Table::new(&header).sorts(name).rows(rows))
+        @if older > 0 {
+            p.note {
+                "Some values were last measured before the end of their runs; the table of figures \
+                 has their epochs."
+            }
+        }
     }
-    html
 }
 
 /// A table of means: figures that have a control, a column a group.
-fn means(groups: &[Group<'_>], figures: &Figures) -> String {
+fn means(groups: &[Group<'_>], figures: &Figures) -> Markup {
     let names = groups.iter().map(|group| group.name.clone());
     let header: Vec<String> = ["figure".to_owned()].into_iter().chain(names).collect();
-    let header: Vec<&str> = header.iter().map(String::as_str).collect();
-    let row = |figure: &Figure| {
+    let row = |figure: &Figure| -> Vec<String> {
         let cell = |group: &Group<'_>| match group.mean(&figure.tag) {
             None => "–".to_owned(),
             Some((mean, None, _)) => format!("{} (one seed)", short(mean)),
@@ -187,89 +168,75 @@ fn means(groups: &[Group<'_>], figures: &Figures) -> String {
     };
     let of = figures.single.iter().filter(|figure| figure.controlled);
     let rows: Vec<Vec<String>> = of.map(row).collect();
-    match rows.is_empty() {
-        true => String::new(),
-        false => format!(
-            "<h3>Means of the runs that are done</h3>{}",
-            sorted_table("means", &header, &rows)
-        ),
+    html! {
+        @if !rows.is_empty() {
+            h3 { "Means of the runs that are done" }
+            (Table::new(&header).sorts("means").rows(rows))
+        }
     }
 }
 
+/// A figure and its end in each run.
+type Row = (String, Vec<Option<End>>);
+
 /// The last values of all runs side by side.
-fn ends(runs: &[One], figures: &Figures) -> String {
-    let table = |name: &str, controlled: bool| {
+fn ends(runs: &[One], figures: &Figures) -> [Section; 2] {
+    let rows = |controlled: bool| -> Vec<Row> {
         let of = figures.single.iter();
-        let rows: Vec<(String, Vec<Option<End>>)> = of
-            .filter(|figure| figure.controlled == controlled)
-            .map(|figure| {
-                let ends = runs.iter().map(|run| end(run, &figure.tag)).collect();
-                (figure.tag.clone(), ends)
-            })
-            .collect();
-        side_by_side(name, "figure", runs, &rows)
+        of.filter(|figure| figure.controlled == controlled)
+            .map(|figure| row(runs, figure.tag.clone()))
+            .collect()
     };
-    section(
-        "Figures at the end",
-        "The last value of each run; below it its epoch and what it is to be held against.",
-        &table("figures", true),
-    ) + &folded(
-        "Other figures at the end",
-        "",
-        &table("other-figures", false),
-    )
+    let first = Section::new("Figures at the end")
+        .note("The last value of each run; below it its epoch and what it is to be held against.");
+    let others = Section::new("Other figures at the end").folded();
+    [
+        side_by_side(first, "figures", "figure", runs, rows(true)),
+        side_by_side(others, "other-figures", "figure", runs, rows(false)),
+    ]
 }
 
 /// The same for layers.
-fn layers(runs: &[One], figures: &Figures) -> String {
+fn layers(runs: &[One], figures: &Figures) -> Section {
     let families = figures.by_layer.iter().filter(|family| family.controlled);
-    let rows: Vec<(String, Vec<Option<End>>)> = families
-        .flat_map(|family| {
-            let tags = family.layers.iter();
-            tags.map(|layer| format!("{}{layer}", family.prefix))
-        })
-        .map(|tag| {
-            let ends = runs.iter().map(|run| end(run, &tag)).collect();
-            (tag, ends)
-        })
-        .collect();
-    folded(
-        "Figures of layers at the end",
-        "",
-        &side_by_side("figures-of-layers", "figure and layer", runs, &rows),
-    )
+    let tags = families.flat_map(|family| {
+        let layers = family.layers.iter();
+        layers.map(|layer| format!("{}{layer}", family.prefix))
+    });
+    let rows = tags.map(|tag| row(runs, tag)).collect();
+    let section = Section::new("Figures of layers at the end").folded();
+    side_by_side(section, "figures-of-layers", "figure and layer", runs, rows)
 }
 
+fn row(runs: &[One], tag: String) -> Row {
+    let ends = runs.iter().map(|run| end(run, &tag)).collect();
+    (tag, ends)
+}
+
+/// The section with a table of `rows`, whose first column is called `first`; empty without rows.
 fn side_by_side(
+    section: Section,
     name: &str,
     first: &str,
     runs: &[One],
-    rows: &[(String, Vec<Option<End>>)],
-) -> String {
+    rows: Vec<Row>,
+) -> Section {
     if rows.is_empty() {
-        return String::new();
+        return section;
     }
-    let heads: String = runs
-        .iter()
-        .map(|run| format!("<th>{}</th>", escape(&run.name)))
-        .collect();
-    let body: String = rows
-        .iter()
-        .map(|(tag, ends)| {
-            let cells: String = ends.iter().map(Option::as_ref).map(cell).collect();
-            format!("<tr><td>{}</td>{cells}</tr>", escape(tag))
-        })
-        .collect();
-    format!(
-        "<div class=scroll><table class=sorts data-name={name}><thead><tr><th>{first}</th>{heads}</tr></thead>\
-         <tbody>{body}</tbody></table></div>"
-    )
+    let names = runs.iter().map(|run| run.name.as_str());
+    let header: Vec<&str> = [first].into_iter().chain(names).collect();
+    let rows = rows.into_iter().map(|(tag, ends)| {
+        let cells = ends.into_iter().map(cell);
+        [Cell::text(tag)].into_iter().chain(cells)
+    });
+    section.content(Table::new(&header).sorts(name).rows(rows))
 }
 
 /// A last value with what is to be known of it below.
-fn cell(end: Option<&End>) -> String {
+fn cell(end: Option<End>) -> Cell {
     let Some(end) = end else {
-        return "<td>–</td>".to_owned();
+        return Cell::text("–");
     };
     let mut below = format!("epoch {}", end.epoch);
     for (name, value) in &end.controls {
@@ -282,11 +249,7 @@ fn cell(end: Option<&End>) -> String {
         true => short(end.value),
         false => end.value.to_string(),
     };
-    format!(
-        "<td data-v=\"{}\">{value}{error}<small>{}</small></td>",
-        digits(end.value),
-        escape(&below)
-    )
+    Cell::text(value + &error).worth(end.value).below(below)
 }
 
 #[cfg(test)]
@@ -317,7 +280,7 @@ mod tests {
         );
         let html = page(&[a, b], &["c: no run"]);
         for words in [
-            "<td>peak</td><td class=number>0.1</td><td class=number>0.2</td>",
+            "<td>peak</td><td class=\"number\">0.1</td><td class=\"number\">0.2</td>",
             "<td data-v=\"0.625\">0.625<small>epoch 1; before training 0.1</small></td>",
             "aria-label=\"eval/knn\"",
             "No two of these runs that are done differ by their seed alone",
@@ -346,7 +309,7 @@ mod tests {
         for words in [
             "given first, rate = 1, the arm rate = 2. Differences",
             "<li><code>eval/knn</code> of rate = 2 is above that of rate = 1: +0.1000",
-            "<td>eval/knn</td><td class=number>0.6020</td><td class=number>0.5020</td>",
+            "<td>eval/knn</td><td class=\"number\">0.6020</td><td class=\"number\">0.5020</td>",
             "rate = 2 (mean of 3)",
             "<summary>1 other figure</summary>",
         ] {

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use afterimage_track::html::{escape, section, sorted_table};
+use afterimage_report::{Fold, Section, Table};
+use maud::html;
 
 use super::one::One;
 use crate::flat_config::has_effect;
@@ -25,52 +26,52 @@ pub(super) fn compared(runs: &[One]) -> (Vec<Row>, Vec<Row>) {
 }
 
 /// The section: a table of keys that differ, and the others folded.
-pub(super) fn section_of(runs: &[One]) -> String {
+pub(super) fn section_of(runs: &[One]) -> Section {
     let (differ, same) = compared(runs);
+    let mut note =
+        "Values as in the resolved configs; – is a key that a config does not have.".to_owned();
+    let keys = differ.iter().map(|(key, _)| key.as_str());
+    let without: Vec<&str> = keys.filter(|key| !has_effect(key)).collect();
+    if !without.is_empty() {
+        note += &format!(" {} changes no number.", without.join(", "));
+    }
+    let section = Section::new("What differs in the configs").note(note);
+    let section = match differ.is_empty() {
+        true => section.content(html! { p { "Nothing differs." } }),
+        false => section.content(side_by_side(runs, differ)),
+    };
+    match same.is_empty() {
+        true => section,
+        false => section.content(alike(same)),
+    }
+}
+
+/// The keys that differ, a column a run.
+fn side_by_side(runs: &[One], rows: Vec<Row>) -> Table {
     let names = runs.iter().map(|run| run.name.as_str());
     let header: Vec<&str> = ["key"].into_iter().chain(names).collect();
-    let cells = |row: &Row| [row.0.clone()].into_iter().chain(row.1.clone()).collect();
-    let mut html = match differ.is_empty() {
-        true => "<p>Nothing differs.</p>".to_owned(),
-        false => {
-            let rows: Vec<Vec<String>> = differ.iter().map(cells).collect();
-            sorted_table("settings-that-differ", &header, &rows)
-        }
-    };
-    if !same.is_empty() {
-        let rows: Vec<Vec<String>> = same
-            .iter()
-            .map(|(key, values)| {
-                let value = values.first().cloned().unwrap_or_default();
-                vec![key.clone(), value]
-            })
-            .collect();
-        let keys = if same.len() == 1 { "key" } else { "keys" };
-        html += &format!(
-            "<details><summary>{} {keys} with one value in all runs</summary>{}</details>",
-            same.len(),
-            sorted_table("settings-alike", &["key", "value"], &rows)
-        );
-    }
-    let without: Vec<&str> = differ
-        .iter()
-        .map(|(key, _)| key.as_str())
-        .filter(|key| !has_effect(key))
-        .collect();
-    let note = match without.is_empty() {
-        true => {
-            "Values as in the resolved configs; – is a key that a config does not have.".to_owned()
-        }
-        false => format!(
-            "Values as in the resolved configs; – is a key that a config does not have. {} changes no number.",
-            escape(&without.join(", "))
-        ),
-    };
-    section("What differs in the configs", &note, &html)
+    let rows = rows
+        .into_iter()
+        .map(|(key, values)| [key].into_iter().chain(values));
+    Table::new(&header).sorts("settings-that-differ").rows(rows)
+}
+
+/// The keys that have one value in all runs.
+fn alike(rows: Vec<Row>) -> Fold<Table> {
+    let keys = if rows.len() == 1 { "key" } else { "keys" };
+    let line = format!("{} {keys} with one value in all runs", rows.len());
+    let rows = rows.into_iter().map(|(key, values)| {
+        let value = values.into_iter().next().unwrap_or_default();
+        [key, value]
+    });
+    let table = Table::new(&["key", "value"]).sorts("settings-alike");
+    Fold::new(line, table.rows(rows))
 }
 
 #[cfg(test)]
 mod tests {
+    use maud::Render as _;
+
     use super::super::one::tests::run;
     use super::*;
 
@@ -94,8 +95,9 @@ mod tests {
         });
         assert_eq!(differ, expected);
         assert_eq!(same.len(), 1);
-        let html = section_of(&[a.clone(), b]);
-        assert!(html.contains("1 key with one value") && html.contains("&quot;lars&quot;"));
-        assert!(section_of(&[a.clone(), a]).contains("Nothing differs"));
+        let html = |runs: &[One]| section_of(runs).render().into_string();
+        let two = html(&[a.clone(), b]);
+        assert!(two.contains("1 key with one value") && two.contains("&quot;lars&quot;"));
+        assert!(html(&[a.clone(), a]).contains("Nothing differs"));
     }
 }

@@ -3,8 +3,8 @@
 use afterimage_files::Partial;
 use afterimage_hooks::{Column, Table};
 use afterimage_memory::LayerMemory;
+use afterimage_report::{Axis, Chart, Page, Section, Series, Table as HtmlTable};
 use afterimage_track::files::write_beside;
-use afterimage_track::html::{Axis, Series, document, escape, line_chart, section, table};
 use afterimage_track::{TextTable, write_csv, write_table};
 
 use super::ablate::Ablation;
@@ -158,31 +158,34 @@ fn rows(ablation: &Ablation) -> Table {
 fn page(ablation: &Ablation) -> String {
     let measured = |of: Of| of(&ablation.original).is_finite();
     let memory: Vec<(&str, Of)> = MEMORY.into_iter().filter(|(_, of)| measured(*of)).collect();
-    let mut curves = String::new();
-    for (what, x) in &memory {
-        for (name, y) in USE {
+    let curves = memory.iter().flat_map(|&(what, x)| {
+        USE.map(|(name, y)| {
             let title = format!("{name} against {what} at the embedding");
-            let axis = Axis::Values((*what).to_owned());
-            let lines = lines(ablation, |_, arms| (mean(arms, *x), mean(arms, y)));
-            curves += &line_chart(&title, &axis, &lines);
-        }
-    }
-    let mut shares = String::new();
-    let axis = Axis::Values("% of units at zero".to_owned());
-    for (name, y) in memory.iter().copied().chain(USE) {
+            let lines = lines(ablation, |_, arms| (mean(arms, x), mean(arms, y)));
+            Chart::lines(title, Axis::Values(what.to_owned()), lines)
+        })
+    });
+    let shares = memory.iter().copied().chain(USE).map(|(name, y)| {
         let lines = lines(ablation, |share, arms| (100.0 * share, mean(arms, y)));
-        shares += &line_chart(&format!("{name} by share of units"), &axis, &lines);
-    }
+        let axis = Axis::Values("% of units at zero".to_owned());
+        Chart::lines(format!("{name} by share of units"), axis, lines)
+    });
     let note = "Each line starts at the encoder as it is and goes on with larger shares of units at \
                 zero. Further to the left less is remembered, further up more is left of use. Random \
                 units are means over draws.";
-    let body = format!(
-        "<h1>Usefulness against memory left</h1>{}{}{}",
-        section("Usefulness against memory", note, &curves),
-        section("By share of units", "", &shares),
-        section("Arms", &escape(&null(ablation)), &arms_table(ablation))
-    );
-    document("Usefulness against memory left", &body)
+    Page::new("Usefulness against memory left")
+        .section(
+            Section::new("Usefulness against memory")
+                .note(note)
+                .figures(curves),
+        )
+        .section(Section::new("By share of units").figures(shares))
+        .section(
+            Section::new("Arms")
+                .note(null(ablation))
+                .content(arms_table(ablation)),
+        )
+        .html()
 }
 
 /// What areas are where nothing is remembered.
@@ -193,7 +196,7 @@ fn null(ablation: &Ablation) -> String {
     })
 }
 
-fn arms_table(ablation: &Ablation) -> String {
+fn arms_table(ablation: &Ablation) -> HtmlTable {
     let figures: Vec<(&str, Of)> = USE.into_iter().chain(MEMORY).collect();
     let mut header = vec!["encoder", "units at zero"];
     header.extend(figures.iter().map(|(name, _)| *name));
@@ -226,7 +229,7 @@ fn arms_table(ablation: &Ablation) -> String {
             ));
         }
     }
-    table(&header, &rows)
+    HtmlTable::new(&header).rows(rows)
 }
 
 fn mean(arms: &[&Arm], of: Of) -> f64 {
@@ -241,11 +244,8 @@ fn lines(ablation: &Ablation, at: impl Fn(f64, &[&Arm]) -> (f64, f64)) -> Vec<Se
     let mut add = |label: String, dashed, point| {
         let place = lines.iter().position(|line| line.label == label);
         let place = place.unwrap_or_else(|| {
-            lines.push(Series {
-                label,
-                points: vec![at(0.0, &[&ablation.original])],
-                dashed,
-            });
+            let start = vec![at(0.0, &[&ablation.original])];
+            lines.push(Series::new(label, start).dashed(dashed));
             lines.len() - 1
         });
         lines[place].points.push(point);

@@ -1,9 +1,10 @@
 //! One self-contained HTML page about a study.
 
-use afterimage_track::html::{
-    Axis, HeatCell, HeatMap, Scale, Series, escape, line_chart, live_document, section, short,
-    sorted_table,
+use afterimage_report::{
+    Axis, Chart, Fold, HeatCell, HeatMap, Page, Scale, Section, Series, Table, items, short,
+    short_or_dash,
 };
+use maud::{Markup, html};
 
 use super::table::spread;
 use super::{Arm, Chosen, Control, Sensitivity, Way};
@@ -14,60 +15,53 @@ const CLEAR: f64 = 2.0;
 
 /// The page.
 pub(super) fn render(found: &Sensitivity) -> String {
-    let title = "Sensitivity to the loss of units";
+    let mut page = Page::new("Sensitivity to the loss of units")
+        .live()
+        .head(told(found))
+        .section(
+            Section::new("kNN lost, site by site")
+                .note(
+                    "Random units first: what the loss of any units does. Then, for each score, what is lost beside \
+                     as many random units of the same site: red is worse than random, blue is better. What lies within \
+                     two standard errors of 0, over images and draws, is drawn as not told apart from it.",
+                )
+                .content(heat_maps(found)),
+        );
+    if let Some(proposal) = &found.proposal {
+        let section = Section::new("Proposal").note(proposal.summary());
+        page = page.section(section.content(proposal.table()));
+    }
+    let all = Fold::new(format!("{} arms", found.arms.len()), arms(found));
+    page.section(
+        Section::new("Curves by site")
+            .note("kNN lost over the percent of units that are gone.")
+            .figures(curves(found)),
+    )
+    .section(
+        Section::new("All arms")
+            .note("– is not measured.")
+            .content(all),
+    )
+    .html()
+}
+
+/// What was studied, and what is to be known of it.
+fn told(found: &Sensitivity) -> Markup {
     let (bank, held_out) = found.images;
     let whole = &found.whole.figures;
-    let mut body = format!(
-        "<h1>{title}</h1><p class=note>{}. As it is: kNN {}, linear probe {} on {held_out} held-out \
-         images ({bank} training images). Units of one site at a time are held at zero; units that \
-         residual sums or heads tie go together. Seed {}.</p>",
-        escape(&found.encoder),
-        short(whole.knn),
-        short(whole.linear_probe),
-        found.seed
-    );
-    if !found.notes.is_empty() {
-        let notes: Vec<String> = found
-            .notes
-            .iter()
-            .map(|note| format!("<li>{}</li>", escape(note)))
-            .collect();
-        body += &format!("<ul class=note>{}</ul>", notes.concat());
+    html! {
+        p.note {
+            (found.encoder) ". As it is: kNN " (short(whole.knn)) ", linear probe " (short(whole.linear_probe))
+            " on " (held_out) " held-out images (" (bank) " training images). Units of one site at a time are held \
+             at zero; units that residual sums or heads tie go together. Seed " (found.seed) "."
+        }
+        @if !found.notes.is_empty() { ul.note { (items(&found.notes)) } }
     }
-    body += &section(
-        "kNN lost, site by site",
-        "Random units first: what the loss of any units does. Then, for each score, what is lost beside \
-         as many random units of the same site: red is worse than random, blue is better. What lies within \
-         two standard errors of 0, over images and draws, is drawn as not told apart from it.",
-        &heat_maps(found),
-    );
-    if let Some(proposal) = &found.proposal {
-        body += &section(
-            "Proposal",
-            &escape(&proposal.summary()),
-            &proposal.rows_html(),
-        );
-    }
-    body += &section(
-        "Curves by site",
-        "kNN lost over the percent of units that are gone.",
-        &curves(found),
-    );
-    body += &section(
-        "All arms",
-        "– is not measured.",
-        &format!(
-            "<details><summary>{} arms</summary>{}</details>",
-            found.arms.len(),
-            arms(found)
-        ),
-    );
-    live_document(title, &body)
 }
 
 type Rows = Vec<(String, Vec<HeatCell>)>;
 
-fn heat_maps(found: &Sensitivity) -> String {
+fn heat_maps(found: &Sensitivity) -> Markup {
     let columns: Vec<String> = found.fractions.iter().map(|f| percent(*f)).collect();
     let rows = |of: &dyn Fn(&str, f64) -> HeatCell| -> Rows {
         let row = |name: &String| {
@@ -94,22 +88,18 @@ fn heat_maps(found: &Sensitivity) -> String {
         cells.map(|cell| cell.value.abs()).fold(0.0, f64::max)
     };
     let map = |title: &str, rows: &Rows, most: f64| {
-        HeatMap {
-            title,
-            columns: &columns,
-            rows,
-            scale: Scale::Signed(most),
-        }
-        .html()
+        let scale = Scale::Signed(most);
+        html! { (HeatMap { title, columns: &columns, rows, scale }) }
     };
     let all: Vec<_> = scored.iter().map(|(_, rows)| rows).collect();
     let same = most(&all);
-    let mut html = map("Random units: kNN lost", &random, most(&[&random]));
-    for (way, rows) in &scored {
-        let title = format!("{}: kNN lost beside random units", Sensitivity::way(*way));
-        html += &map(&title, rows, same);
+    let beside = |way: Way| format!("{}: kNN lost beside random units", Sensitivity::way(way));
+    html! {
+        div.maps {
+            (map("Random units: kNN lost", &random, most(&[&random])))
+            @for (way, rows) in &scored { (map(&beside(*way), rows, same)) }
+        }
     }
-    format!("<div class=maps>{html}</div>")
 }
 
 /// Whether chance may have made `value`, by its error over images and that of the mean over draws.
@@ -181,37 +171,30 @@ fn beside(found: &Sensitivity, site: &str, fraction: f64, way: Way) -> HeatCell 
     }
 }
 
-fn curves(found: &Sensitivity) -> String {
+fn curves(found: &Sensitivity) -> impl Iterator<Item = Chart> {
     let chart = |site: &str| {
-        let line = |label: String, dashed, value: &dyn Fn(f64) -> Option<f64>| Series {
-            label,
-            dashed,
-            points: found
-                .fractions
-                .iter()
-                .filter_map(|f| Some((100.0 * f, value(*f)?)))
-                .collect(),
+        let line = |label: String, value: &dyn Fn(f64) -> Option<f64>| {
+            let points = found.fractions.iter();
+            let points = points.filter_map(|f| Some((100.0 * f, value(*f)?)));
+            Series::new(label, points.collect())
         };
-        let mut series: Vec<Series> = found
-            .ways
-            .iter()
-            .map(|way| {
-                line(Sensitivity::way(*way), false, &|fraction| {
-                    found
-                        .arm(site, fraction, *way)
-                        .map(|arm| arm.figures.knn_lost)
-                })
+        let of = |way: &Way| {
+            line(Sensitivity::way(*way), &|fraction| {
+                let arm = found.arm(site, fraction, *way)?;
+                Some(arm.figures.knn_lost)
             })
-            .collect();
-        series.push(line("random".to_owned(), true, &|fraction| {
+        };
+        let random = line("random".to_owned(), &|fraction| {
             found.random(site, fraction).map(|control| control.knn_lost)
-        }));
-        line_chart(site, &Axis::Counts("% of units".to_owned()), &series)
+        });
+        let lines = found.ways.iter().map(of);
+        let lines = lines.chain([random.dashed(true)]).collect();
+        Chart::lines(site, Axis::Counts("% of units".to_owned()), lines)
     };
-    found.sites.iter().map(|site| chart(&site.name)).collect()
+    found.sites.iter().map(move |site| chart(&site.name))
 }
 
-fn arms(found: &Sensitivity) -> String {
+fn arms(found: &Sensitivity) -> Table {
     let header = [
         "site",
         "fraction",
@@ -228,13 +211,6 @@ fn arms(found: &Sensitivity) -> String {
         "LayerMem",
         "ms",
     ];
-    let number = |value: f64| {
-        if value.is_nan() {
-            "–".to_owned()
-        } else {
-            short(value)
-        }
-    };
     let row = |arm: &Arm| {
         let figures = &arm.figures;
         let draw = match arm.chosen {
@@ -247,22 +223,19 @@ fn arms(found: &Sensitivity) -> String {
             arm.gone.to_string(),
             format!("{} {}", arm.chosen.direction(), arm.chosen.score()),
             draw,
-            number(figures.knn),
-            number(figures.knn_lost),
-            number(figures.knn_lost_se),
-            number(figures.linear_probe),
-            number(figures.cosine_distance),
-            number(figures.relative_l2),
+            short_or_dash(figures.knn),
+            short_or_dash(figures.knn_lost),
+            short_or_dash(figures.knn_lost_se),
+            short_or_dash(figures.linear_probe),
+            short_or_dash(figures.cosine_distance),
+            short_or_dash(figures.relative_l2),
             arm.macs.map_or("–".to_owned(), |macs| macs.to_string()),
-            number(arm.layermem.map_or(f64::NAN, |mem| mem.mean)),
-            number(arm.milliseconds.unwrap_or(f64::NAN)),
+            short_or_dash(arm.layermem.map_or(f64::NAN, |mem| mem.mean)),
+            short_or_dash(arm.milliseconds.unwrap_or(f64::NAN)),
         ]
     };
-    let rows: Vec<Vec<String>> = std::iter::once(&found.whole)
-        .chain(&found.arms)
-        .map(row)
-        .collect();
-    sorted_table("arms", &header, &rows)
+    let all = std::iter::once(&found.whole).chain(&found.arms);
+    Table::new(&header).sorts("arms").rows(all.map(row))
 }
 
 #[cfg(test)]

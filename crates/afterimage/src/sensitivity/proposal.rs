@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use afterimage_prune::Budget as Of;
-use afterimage_track::html::{short, table};
+use afterimage_report::{Table, short};
 
 use super::arm::{Control, StudiedSite};
 use super::greedy::{Rung, greedy};
@@ -362,8 +362,8 @@ impl Proposal {
         }
     }
 
-    /// A table of the sites as HTML.
-    pub(super) fn rows_html(&self) -> String {
+    /// A table of the sites for a page.
+    pub(super) fn table(&self) -> Table {
         let header = [
             "site",
             "fraction",
@@ -391,6 +391,6 @@ impl Proposal {
             row.resize(header.len(), "–".to_owned());
             rows.push(row);
         }
-        table(&header, &rows)
+        Table::new(&header).rows(rows)
     }
 }

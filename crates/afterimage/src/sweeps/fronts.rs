@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use afterimage_report::{Chart, Point, Table};
 use afterimage_sweep::{Aim, Configuration, Direction, Results};
 use afterimage_track::TextTable;
-use afterimage_track::html;
+use maud::{Markup, html};
 
-use super::page::{groups, number_axis, points, thinned};
-use super::scatter::{Point, Scatter};
+use super::page::{groups, points, scatter};
+use super::scatter::{number_axis, thinned};
 
 /// How a front is to be read.
 pub(super) const READING: &str = "The front: configurations that no other dominates, that is, none is as good in every aim and \
@@ -19,13 +20,13 @@ pub(super) const PICTURES: &str = "Dominated configurations are drawn faintly; t
      than two aims need not look like one in a picture of two.";
 
 /// A picture of the first aim against each other one.
-pub(super) fn pictures(results: &Results) -> String {
+pub(super) fn pictures(results: &Results) -> Vec<Chart> {
     match results.aims.as_slice() {
         [first, others @ ..] => others
             .iter()
             .map(|other| picture(results, first, other))
             .collect(),
-        [] => String::new(),
+        [] => Vec::new(),
     }
 }
 
@@ -33,12 +34,10 @@ pub(super) fn pictures(results: &Results) -> String {
 const NONE: &str = "No configuration is on the front: each has a trial that is not done, or without a number for one of the aims.";
 
 /// A table of the front.
-pub(super) fn table(results: &Results) -> String {
-    let header = header(results);
-    let header: Vec<&str> = header.iter().map(String::as_str).collect();
-    match rows(results).as_slice() {
-        [] => format!("<p>{NONE}</p>"),
-        rows => html::table(&header, rows),
+pub(super) fn table(results: &Results) -> Markup {
+    match rows(results) {
+        none if none.is_empty() => html! { p { (NONE) } },
+        rows => html! { (Table::new(&header(results)).rows(rows)) },
     }
 }
 
@@ -46,7 +45,7 @@ fn mean(of: &Configuration, aim: &Aim) -> Option<f64> {
     Some(of.aims.get(&aim.name)?.mean)
 }
 
-fn picture(results: &Results, first: &Aim, other: &Aim) -> String {
+fn picture(results: &Results, first: &Aim, other: &Aim) -> Chart {
     let groups = groups(results);
     let by_name: BTreeMap<&str, &Configuration> = results
         .configurations
@@ -61,16 +60,9 @@ fn picture(results: &Results, first: &Aim, other: &Aim) -> String {
         point.faded = !is_front;
         front.extend(is_front.then_some(place));
     }
-    let (points, front) = thinned(&all, &front);
-    Scatter {
-        title: &format!("{} against {}", first.name, other.name),
-        x_label: &other.name,
-        axis: number_axis(&points),
-        points: &points,
-        groups: &groups,
-        front: &front,
-    }
-    .html()
+    let drawn = thinned(&all, &front);
+    let title = format!("{} against {}", first.name, other.name);
+    scatter(&title, number_axis(&other.name, &drawn.0), drawn, &groups)
 }
 
 fn header(results: &Results) -> Vec<String> {

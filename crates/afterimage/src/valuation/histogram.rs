@@ -1,6 +1,7 @@
 //! How many rows have which value.
 
-use afterimage_track::html::short;
+use afterimage_report::short;
+use maud::{Markup, html};
 
 use super::Valued;
 
@@ -12,7 +13,7 @@ const HEIGHT: f64 = 150.0;
 const BELOW: f64 = 18.0;
 
 /// An SVG picture of the rows by Data-OOB; those whose labels look wrong are drawn over the others.
-pub(super) fn of_rows(valued: &Valued) -> String {
+pub(super) fn of_rows(valued: &Valued) -> Markup {
     let values = || {
         let rows = valued.rows.iter().zip(&valued.said);
         let values = rows.map(|(row, said)| (row.data_oob.value, said.suspect));
@@ -21,7 +22,7 @@ pub(super) fn of_rows(valued: &Valued) -> String {
     let low = values().fold(f64::INFINITY, |low, (value, _)| low.min(value));
     let high = values().fold(f64::NEG_INFINITY, |high, (value, _)| high.max(value));
     if low >= high {
-        return String::new();
+        return Markup::default();
     }
     let (mut all, mut wrong) = ([0usize; BARS], [0usize; BARS]);
     for (value, suspect) in values() {
@@ -30,40 +31,38 @@ pub(super) fn of_rows(valued: &Valued) -> String {
         wrong[at.min(BARS - 1)] += usize::from(suspect);
     }
     let most = all.iter().copied().max().unwrap_or(1) as f64;
-    let step = WIDTH / BARS as f64;
-    let bar = |at: usize, count: usize, opacity: &str| {
-        let height = (HEIGHT - BELOW) * count as f64 / most;
-        format!(
-            "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{height:.1}\" fill=currentColor \
-             opacity=\"{opacity}\"/>",
-            at as f64 * step,
-            HEIGHT - BELOW - height,
-            step - 1.0
-        )
+    let note = match wrong.iter().sum::<usize>() {
+        0 => "",
+        _ => "; solid: the label looks wrong",
     };
-    let mut svg = format!(
-        "<figure><figcaption>Rows by Data-OOB{}</figcaption><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=img \
-         aria-label=\"Histogram of Data-OOB\">",
-        match wrong.iter().sum::<usize>() {
-            0 => "",
-            _ => "; solid: the label looks wrong",
+    let edge = |at: usize| short(low + (high - low) * at as f64 / BARS as f64);
+    html! {
+        figure {
+            figcaption { "Rows by Data-OOB" (note) }
+            svg viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img" aria-label="Histogram of Data-OOB" {
+                @for (at, (all, wrong)) in all.into_iter().zip(wrong).enumerate() {
+                    g {
+                        title {
+                            (edge(at)) " to " (edge(at + 1)) ": " (all) " rows, " (wrong) " of them look wrong"
+                        }
+                        (bar(at, all as f64 / most, "0.35"))
+                        (bar(at, wrong as f64 / most, "1"))
+                    }
+                }
+                text x="0" y=(HEIGHT) font-size="12" { (short(low)) }
+                text x=(WIDTH) y=(HEIGHT) font-size="12" text-anchor="end" { (short(high)) }
+            }
         }
-    );
-    for (at, (all, wrong)) in all.into_iter().zip(wrong).enumerate() {
-        let from = low + (high - low) * at as f64 / BARS as f64;
-        let to = low + (high - low) * (at + 1) as f64 / BARS as f64;
-        svg += &format!(
-            "<g><title>{} to {}: {all} rows, {wrong} of them look wrong</title>{}{}</g>",
-            short(from),
-            short(to),
-            bar(at, all, "0.35"),
-            bar(at, wrong, "1")
-        );
     }
-    svg + &format!(
-        "<text x=0 y={HEIGHT} font-size=12>{}</text><text x={WIDTH} y={HEIGHT} font-size=12 \
-         text-anchor=end>{}</text></svg></figure>",
-        short(low),
-        short(high)
-    )
+}
+
+/// The bar at place `at`, of a share of the height.
+fn bar(at: usize, share: f64, opacity: &str) -> Markup {
+    let step = WIDTH / BARS as f64;
+    let height = (HEIGHT - BELOW) * share;
+    html! {
+        rect x=(format!("{:.1}", at as f64 * step)) y=(format!("{:.1}", HEIGHT - BELOW - height))
+            width=(format!("{:.1}", step - 1.0)) height=(format!("{height:.1}")) fill="currentColor"
+            opacity=(opacity) {}
+    }
 }

@@ -1,7 +1,8 @@
 //! One self-contained HTML page about the values of a table.
 
-use afterimage_track::html::{document, escape, section, short, table};
+use afterimage_report::{Page, Section, Table, items, short_or_dash};
 use afterimage_value::{Ranked, Score, Target, label, text};
+use maud::{Markup, html};
 
 use super::summary::{name, shortened};
 use super::{Valued, heat, histogram, near, words};
@@ -18,84 +19,73 @@ pub(super) fn render(valued: &Valued) -> String {
             |name| name.to_string_lossy().into_owned()
         )
     );
-    let problem = &valued.table.problem;
-    let mut body = format!("<h1>{}</h1>", escape(&title));
-    body += &format!(
-        "<p class=note>{} rows, {} columns, label <code>{}</code>. {} learners, ratio {}, seed {}. \
-         {}</p>",
-        problem.rows(),
-        problem.columns().len(),
-        escape(&valued.table.label),
-        job.settings.learners,
-        job.settings.ratio,
-        job.settings.seed,
-        meaning(valued)
-    );
-    if !valued.table.notes.is_empty() {
-        let notes: String = valued
-            .table
-            .notes
-            .iter()
-            .map(|note| format!("<li>{}</li>", escape(note)))
-            .collect();
-        body += &format!("<ul class=note>{notes}</ul>");
+    Page::new(title)
+        .head(told(valued))
+        .section(labels(valued))
+        .section(suggested(valued))
+        .section(near_duplicates(valued))
+        .section(
+            Section::new("Cells of the lowest rows")
+                .note(
+                    "2D-OOB values, the lowest row on top; on the left row and label, on the right the row's \
+                     Data-OOB.",
+                )
+                .content(heat::map(valued)),
+        )
+        .section(lowest_rows(valued))
+        .section(
+            Section::new("Lowest cells")
+                .note("By 2D-OOB value: learners that saw this column do badly on this row.")
+                .content(cells(valued, &valued.lowest_cells)),
+        )
+        .section(farthest_cells(valued))
+        .html()
+}
+
+/// What was valued, and what is to be known of it.
+fn told(valued: &Valued) -> Markup {
+    let (table, settings) = (&valued.table, &valued.job().settings);
+    html! {
+        p.note {
+            (table.problem.rows()) " rows, " (table.problem.columns().len()) " columns, label "
+            code { (table.label) } ". " (settings.learners) " learners, ratio " (settings.ratio)
+            ", seed " (settings.seed) ". " (meaning(valued))
+        }
+        @if !table.notes.is_empty() { ul.note { (items(&table.notes)) } }
     }
-    let told: String = words::of_labels(valued)
-        .iter()
-        .map(|told| format!("<p>{}.</p>", escape(told)))
-        .collect();
-    body += &section(
-        "Labels",
-        "What models say of rows that they have not seen.",
-        &(told + &histogram::of_rows(valued)),
-    );
-    let suggested = suggestions(valued);
-    if !suggested.is_empty() {
-        body += &section(
-            "Suggested labels",
-            "Labels that look wrong, the lowest rows first, with what the models say instead. All of them \
-             are in the column <code>suggested</code> of rows.csv.",
-            &suggested,
-        );
-    }
-    body += &section(
-        "Near duplicates",
-        "Rows that are nearer to another than chance brings them, those of several labels first, then the \
-         closest. All of them are in the column <code>duplicates</code> of rows.csv.",
-        &near_duplicates(valued),
-    );
-    body += &section(
-        "Cells of the lowest rows",
-        "2D-OOB values, the lowest row on top; on the left row and label, on the right the row's \
-         Data-OOB.",
-        &heat::map(valued),
-    );
-    body += &match problem.target() {
-        Target::Classes { .. } => section(
+}
+
+fn labels(valued: &Valued) -> Section {
+    let told = words::of_labels(valued);
+    Section::new("Labels")
+        .note("What models say of rows that they have not seen.")
+        .content(html! { @for told in told { p { (told) "." } } })
+        .content(histogram::of_rows(valued))
+}
+
+fn lowest_rows(valued: &Valued) -> Section {
+    let (title, note) = match valued.table.problem.target() {
+        Target::Classes { .. } => (
             "Lowest rows",
             "By Data-OOB. A label that the models contradict is wrong, or its row is a hard case.",
-            &rows(valued),
         ),
-        Target::Numbers(_) => section(
+        Target::Numbers(_) => (
             "Rows farthest from what is predicted",
             "By Data-OOB. A number that the models do not come near is wrong, or its row is a hard case.",
-            &rows(valued),
         ),
     };
-    body += &section(
-        "Lowest cells",
-        "By 2D-OOB value: learners that saw this column do badly on this row.",
-        &cells(valued, &valued.lowest_cells),
+    Section::new(title).note(note).content(rows(valued))
+}
+
+fn farthest_cells(valued: &Valued) -> Section {
+    let section = Section::new("Farthest cells").note(
+        "By |z|, the distance from the mean of the row's class in standard deviations: the \
+         better list for cells that lie far out.",
     );
-    if !valued.farthest_cells.is_empty() {
-        body += &section(
-            "Farthest cells",
-            "By |z|, the distance from the mean of the row's class in standard deviations: the \
-             better list for cells that lie far out.",
-            &cells(valued, &valued.farthest_cells),
-        );
+    match valued.farthest_cells.is_empty() {
+        true => section,
+        false => section.content(cells(valued, &valued.farthest_cells)),
     }
-    document(&title, &body)
 }
 
 /// What a value says, in one sentence.
@@ -118,7 +108,7 @@ fn meaning(valued: &Valued) -> &'static str {
     }
 }
 
-fn rows(valued: &Valued) -> String {
+fn rows(valued: &Valued) -> Table {
     let is_class = matches!(valued.table.problem.target(), Target::Classes { .. });
     let third = if is_class { "share" } else { "off by" };
     let header = [
@@ -142,20 +132,24 @@ fn rows(valued: &Valued) -> String {
                 name(valued, row),
                 shortened(&label(&valued.table.problem, row)),
                 shortened(&words::predicted(valued, row)),
-                number(words::third(valued, row)),
-                number(value.data_oob.value),
-                number(value.data_oob.error),
+                short_or_dash(words::third(valued, row)),
+                short_or_dash(value.data_oob.value),
+                short_or_dash(value.data_oob.error),
                 value.data_oob.count.to_string(),
-                number(value.marginal),
+                short_or_dash(value.marginal),
                 words::cells(valued, row),
             ]
         })
         .collect();
-    table(&header, &lines)
+    Table::new(&header).rows(lines)
 }
 
-/// The first of the labels that look wrong, or nothing.
-fn suggestions(valued: &Valued) -> String {
+/// The first of the labels that look wrong; empty without any.
+fn suggested(valued: &Valued) -> Section {
+    let section = Section::new("Suggested labels").note(html! {
+        "Labels that look wrong, the lowest rows first, with what the models say instead. All of them \
+         are in the column " code { "suggested" } " of rows.csv."
+    });
     let header = ["row", "label", "suggested", "share", "cells"];
     let lines: Vec<Vec<String>> = valued
         .lowest_rows
@@ -167,37 +161,40 @@ fn suggestions(valued: &Valued) -> String {
                 name(valued, row),
                 shortened(&label(&valued.table.problem, row)),
                 shortened(&words::predicted(valued, row)),
-                number(valued.said[row].share),
+                short_or_dash(valued.said[row].share),
                 words::cells(valued, row),
             ]
         })
         .collect();
     match lines.is_empty() {
-        true => String::new(),
-        false => table(&header, &lines),
+        true => section,
+        false => section.content(Table::new(&header).rows(lines)),
     }
 }
 
 /// What is said of near duplicates, and the first sets.
-fn near_duplicates(valued: &Valued) -> String {
-    let told: String = near::of_rows(valued)
-        .iter()
-        .map(|told| format!("<p>{}.</p>", escape(told)))
-        .collect();
+fn near_duplicates(valued: &Valued) -> Section {
+    let told = near::of_rows(valued);
+    let section = Section::new("Near duplicates")
+        .note(html! {
+            "Rows that are nearer to another than chance brings them, those of several labels first, then the \
+             closest. All of them are in the column " code { "duplicates" } " of rows.csv."
+        })
+        .content(html! { @for told in told { p { (told) "." } } });
     let sets = valued.near.sets.iter().take(LIST);
     let lines: Vec<Vec<String>> = sets
         .map(|set| {
             let [rows, labels, cells] = near::set(valued, set);
-            vec![rows, labels, number(set.distance), cells]
+            vec![rows, labels, short_or_dash(set.distance), cells]
         })
         .collect();
     match lines.is_empty() {
-        true => told,
-        false => told + &table(&near::HEADER, &lines),
+        true => section,
+        false => section.content(Table::new(&near::HEADER).rows(lines)),
     }
 }
 
-fn cells(valued: &Valued, cells: &[Ranked]) -> String {
+fn cells(valued: &Valued, cells: &[Ranked]) -> Table {
     let header = ["row", "column", "cell", "value", "± se", "learners", "z"];
     let lines: Vec<Vec<String>> = cells
         .iter()
@@ -208,20 +205,12 @@ fn cells(valued: &Valued, cells: &[Ranked]) -> String {
                 name(valued, cell.row),
                 shortened(&column.name),
                 shortened(&text(&column.cells, cell.row)),
-                number(cell.value),
-                number(cell.error),
+                short_or_dash(cell.value),
+                short_or_dash(cell.error),
                 cell.count.to_string(),
-                number(cell.z),
+                short_or_dash(cell.z),
             ]
         })
         .collect();
-    table(&header, &lines)
-}
-
-fn number(value: f64) -> String {
-    if value.is_nan() {
-        "–".to_owned()
-    } else {
-        short(value)
-    }
+    Table::new(&header).rows(lines)
 }

@@ -1,8 +1,9 @@
 //! Heat maps of layers over epochs: a score beside its nulls, on one scale.
 
-use super::heat::{HeatCell, HeatMap, Scale};
-use super::load::{Run, Scalar, evenly};
-use super::sections::number;
+use afterimage_report::{HeatCell, HeatMap, Scale, aligned, evenly};
+use maud::{Markup, html};
+
+use super::load::{Run, Scalar};
 
 /// Epochs that a map has columns for.
 const EPOCHS: usize = 24;
@@ -18,7 +19,7 @@ pub(super) struct Of<'a> {
 
 /// Maps of those of `sets` that were measured at least twice, in one scale, as a grid; nothing without any.
 /// `signed` says that 0 has a meaning in the middle.
-pub(super) fn maps(run: &Run, sets: &[Of<'_>], signed: bool) -> String {
+pub(super) fn maps(run: &Run, sets: &[Of<'_>], signed: bool) -> Markup {
     let found: Vec<(&Of<'_>, Vec<(String, &Scalar)>)> = sets
         .iter()
         .map(|of| (of, layers(run, of.tag)))
@@ -32,7 +33,7 @@ pub(super) fn maps(run: &Run, sets: &[Of<'_>], signed: bool) -> String {
     epochs.sort_unstable();
     epochs.dedup();
     if epochs.len() < 2 {
-        return String::new();
+        return Markup::default();
     }
     let chosen = evenly(epochs.len(), EPOCHS);
     let epochs: Vec<u32> = chosen.into_iter().map(|at| epochs[at]).collect();
@@ -66,21 +67,15 @@ pub(super) fn maps(run: &Run, sets: &[Of<'_>], signed: bool) -> String {
         ),
     };
     if values().next().is_none() {
-        return String::new();
+        return Markup::default();
     }
-    let html: String = drawn
-        .iter()
-        .map(|(of, rows)| {
-            HeatMap {
-                title: &of.title,
-                columns: &columns,
-                rows,
-                scale,
+    html! {
+        div.maps {
+            @for (of, rows) in &drawn {
+                (HeatMap { title: &of.title, columns: &columns, rows, scale })
             }
-            .html()
-        })
-        .collect();
-    format!("<div class=maps>{html}</div>")
+        }
+    }
 }
 
 /// The layers that have a scalar below `tag`.
@@ -100,9 +95,9 @@ fn cells(layer: &str, scalar: &Scalar, error: Option<&Scalar>, epochs: &[u32]) -
     let cell = |epoch: &u32| {
         let value = values.get(epoch).copied().unwrap_or(f64::NAN);
         let error = errors.get(epoch).copied().unwrap_or(f64::NAN);
-        let mut title = format!("{layer}, epoch {epoch}: {}", number(value));
+        let mut title = format!("{layer}, epoch {epoch}: {}", aligned(value));
         if error.is_finite() {
-            title += &format!(" ± {}", number(error));
+            title += &format!(" ± {}", aligned(error));
         }
         HeatCell {
             value,
@@ -150,10 +145,10 @@ mod tests {
             ],
             ..Run::default()
         };
-        let html = maps(&run, &[of("m/", Some("se/")), of("n/", None)], true);
+        let html = maps(&run, &[of("m/", Some("se/")), of("n/", None)], true).into_string();
         assert_eq!(html.matches("<svg").count(), 2);
         // 0 ± 0.1 at the start, and its swatch.
-        assert_eq!(html.matches("class=unsure").count(), 2, "{html}");
+        assert_eq!(html.matches("class=\"unsure\"").count(), 2, "{html}");
         assert!(html.contains("a, epoch 1: 0.500 ± 0.100") && html.contains("not measured"));
         // All sites together would stretch the scale.
         assert!(html.contains("#b2182b"), "{html}");
@@ -174,6 +169,7 @@ mod tests {
             ],
             ..Run::default()
         };
-        assert!(maps(&run, &[of("m/", None), of("n/", None)], true).is_empty());
+        let none = maps(&run, &[of("m/", None), of("n/", None)], true);
+        assert_eq!(none.into_string(), "");
     }
 }

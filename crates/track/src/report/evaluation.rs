@@ -1,34 +1,35 @@
 //! Loss, learning rate, and what the encoder is good for.
 
-use super::chart::{Axis, Series, line_chart};
+use afterimage_report::{Axis, Chart, Section, Series};
+
 use super::load::Run;
-use super::page::{folded, section};
-use super::sections::{over_time, series, together};
+use super::sections::{Dated, series, together};
 
 /// Loss and learning rate.
-pub fn training(run: &Run) -> String {
+pub fn training(run: &Run) -> Section {
     let rate = run.scalar("lr").map(|scalar| {
-        line_chart(
+        Chart::lines(
             "learning rate",
-            &Axis::Steps,
-            &[series("lr", scalar, false)],
+            Axis::Steps,
+            vec![series("lr", scalar, false)],
         )
     });
-    let charts = together(run, "loss", "loss/")
-        + &together(run, "learning rate", "lr/")
-        + &rate.unwrap_or_default();
-    folded("Training", "", &charts)
+    let charts = [
+        together(run, "loss", "loss/"),
+        together(run, "learning rate", "lr/"),
+        rate,
+    ];
+    Section::new("Training")
+        .figures(charts.into_iter().flatten())
+        .folded()
 }
 
 /// kNN and linear probes: of the encoder, of its reference, and before training.
-pub fn evaluation(run: &Run) -> String {
-    let scalars: Vec<_> = run.below("eval/").collect();
-    if scalars.is_empty() {
-        return String::new();
-    }
-    let mut lines: Vec<(Series, Vec<u32>)> = Vec::new();
+pub fn evaluation(run: &Run) -> Section {
+    let section = Section::new("Usefulness");
+    let mut lines: Vec<Dated> = Vec::new();
     let mut controls = Vec::new();
-    for (name, scalar) in scalars {
+    for (name, scalar) in run.below("eval/") {
         let control = ["reference", "random", "initial"]
             .iter()
             .any(|word| name.contains(word));
@@ -37,22 +38,22 @@ pub fn evaluation(run: &Run) -> String {
             .first()
             .filter(|_| !control && scalar.points.len() > 1)
         {
-            let flat = Series {
-                label: format!("{name} {}", run.start()),
-                points: scalar.points.iter().map(|point| (point.0, first)).collect(),
-                dashed: true,
-            };
+            let points = scalar.points.iter().map(|point| (point.0, first)).collect();
+            let flat = Series::new(format!("{name} {}", run.start()), points).dashed(true);
             controls.push((flat, scalar.epochs.clone()));
         }
     }
+    if lines.is_empty() {
+        return section;
+    }
     lines.extend(controls);
-    let dashed = lines.iter().any(|(line, _)| line.dashed);
-    let note = match dashed {
+    let note = match lines.iter().any(|(line, _)| line.dashed) {
         true => format!(
             "Dashed lines are controls: the encoder {}, and the reference encoder of a pair.",
             run.start()
         ),
         false => String::new(),
     };
-    section("Usefulness", &note, &over_time("evaluation", lines))
+    let chart = Chart::over_time("evaluation", lines);
+    section.note(note).figures([chart])
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use afterimage_files::{SMALL, read};
 use afterimage_hooks::Table;
+use afterimage_report::evenly;
 use serde::{Deserialize, Serialize};
 
 use super::names::Names;
@@ -256,17 +257,6 @@ impl Scalar {
     }
 }
 
-/// `evenly(n, k)` of `0..n`: the first, the last and evenly spaced ones between, `k` at most.
-pub fn evenly(n: usize, k: usize) -> Vec<usize> {
-    if n <= k {
-        return (0..n).collect();
-    }
-    if k < 2 {
-        return (n - k..n).collect();
-    }
-    (0..k).map(|i| i * (n - 1) / (k - 1)).collect()
-}
-
 /// The last two folders of a run directory, such as `quickstart/1-b9e534e5`.
 pub fn name_of(dir: &Path) -> String {
     let full = fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
@@ -370,17 +360,4 @@ fn tables(dir: &Path, damaged: &mut Vec<String>) -> Vec<Snapshot> {
         }
     }
     found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::evenly;
-
-    #[test]
-    fn a_choice_keeps_both_ends() {
-        assert_eq!(evenly(10, 4), [0, 3, 6, 9]);
-        assert_eq!(evenly(3, 4), [0, 1, 2]);
-        assert_eq!(evenly(5, 1), [4]);
-        assert!(evenly(0, 4).is_empty());
-    }
 }

@@ -1,10 +1,10 @@
 //! Pictures of samples, and what they show.
 
 use afterimage_hooks::Column;
+use afterimage_report::{Fold, Section, Table, aligned, data_uri};
+use maud::{Markup, html};
 
 use super::load::{Picture, Run};
-use super::page::{data_uri, escape, section, table};
-use super::sections::number;
 
 /// Pictures of one kind that are shown at once; the others are folded away.
 const OPEN: usize = 2;
@@ -12,8 +12,8 @@ const OPEN: usize = 2;
 const BYTES: usize = 1_500_000;
 
 /// Pictures: the last one large, earlier ones folded away.
-pub fn pictures(run: &Run) -> String {
-    let mut html = String::new();
+pub fn pictures(run: &Run) -> Section {
+    let mut section = Section::new("Pictures");
     let mut room = BYTES;
     let mut owners = Vec::new();
     for (tag, pictures) in &run.pictures {
@@ -22,28 +22,31 @@ pub fn pictures(run: &Run) -> String {
             None => {
                 let below = remembered(run, tag);
                 let strip = Strip::of(run, tag, pictures);
-                html += &strip.html(&caption(tag), &below, &mut room);
+                section = section.content(strip.shown(&caption(tag), below, &mut room));
             }
         }
     }
     // The deepest layers come first: what is memorized shows there.
     owners.sort_by_key(|owner| std::cmp::Reverse(owner.0));
-    let mut folded = String::new();
+    let mut folded = Vec::new();
     for (at, (_, site, pictures)) in owners.into_iter().enumerate() {
         let caption = format!(
             "Training images that answer most in the units of highest UnitMem of {site}, highest first"
         );
         let tag = format!("unitmem/owners/{site}");
-        let one = Strip::of(run, &tag, pictures).html(&caption, "", &mut room);
+        let one = Strip::of(run, &tag, pictures).shown(&caption, None, &mut room);
         match at < OPEN {
-            true => html += &one,
-            false => folded += &one,
+            true => section = section.content(one),
+            false => folded.push(one),
         }
     }
-    if !folded.is_empty() {
-        html += &format!("<details><summary>layers before them</summary>{folded}</details>");
+    match folded.is_empty() {
+        true => section,
+        false => {
+            let strips = html! { @for strip in folded { (strip) } };
+            section.content(Fold::new("layers before them", strips))
+        }
     }
-    section("Pictures", "", &html)
 }
 
 /// Where `site` stands in the order of the record, which is that of the model.
@@ -81,21 +84,19 @@ impl<'a> Strip<'a> {
         }
     }
 
-    fn image(&self, picture: &Picture) -> String {
-        format!(
-            "<figure class=picture><img src=\"{}\" width={} height={} alt=\"{}, epoch {}\"><figcaption>epoch {}</figcaption></figure>",
-            data_uri(&picture.png),
-            picture.width,
-            picture.height,
-            escape(self.tag),
-            picture.epoch,
-            picture.epoch
-        )
+    fn image(&self, picture: &Picture) -> Markup {
+        html! {
+            figure.picture {
+                img src=(data_uri(&picture.png)) width=(picture.width) height=(picture.height)
+                    alt={ (self.tag) ", epoch " (picture.epoch) };
+                figcaption { "epoch " (picture.epoch) }
+            }
+        }
     }
 
     /// The last picture large, earlier ones folded, and `below` them what they show, as far as there is
     /// `room` on the page.
-    fn html(&self, caption: &str, below: &str, room: &mut usize) -> String {
+    fn shown(&self, caption: &str, below: Option<Table>, room: &mut usize) -> Markup {
         let mut shown = 0;
         let mut fits = |picture: &&Picture| {
             let left = room.checked_sub(picture.png.len());
@@ -104,35 +105,35 @@ impl<'a> Strip<'a> {
             left.is_some()
         };
         let Some((last, before)) = self.pictures.split_last() else {
-            return String::new();
+            return Markup::default();
         };
-        let mut html = format!("<div class=pictures><h3>{}</h3>", escape(caption));
-        if fits(&last) {
-            html += &self.image(last);
-        }
-        html += below;
+        let last = Some(last).filter(&mut fits);
         let earlier: Vec<&Picture> = before.iter().filter(&mut fits).collect();
-        if !earlier.is_empty() {
-            let images: String = earlier.iter().map(|picture| self.image(picture)).collect();
-            html += &format!("<details><summary>earlier epochs</summary>{images}</details>");
+        html! {
+            div.pictures {
+                h3 { (caption) }
+                @if let Some(last) = last { (self.image(last)) }
+                @if let Some(table) = below { (table) }
+                @if !earlier.is_empty() {
+                    (Fold::new("earlier epochs", html! {
+                        @for picture in earlier { (self.image(picture)) }
+                    }))
+                }
+                @if shown < self.taken {
+                    p.note {
+                        (shown) " of " (self.taken) " pictures are here, so that the page stays small; all are in "
+                        code { "images/" (self.tag.replace('/', ".")) }
+                    }
+                }
+            }
         }
-        if shown < self.taken {
-            html += &format!(
-                "<p class=note>{shown} of {} pictures are here, so that the page stays small; all are in <code>images/{}</code></p>",
-                self.taken,
-                escape(&self.tag.replace('/', "."))
-            );
-        }
-        html + "</div>"
     }
 }
 
 /// Scores and names of the candidates in the picture of the same tag, in its order.
-fn remembered(run: &Run, tag: &str) -> String {
+fn remembered(run: &Run, tag: &str) -> Option<Table> {
     let name = tag.replace('/', ".");
-    let Some(snapshot) = run.tables.iter().find(|snapshot| snapshot.name == name) else {
-        return String::new();
-    };
+    let snapshot = run.tables.iter().find(|snapshot| snapshot.name == name)?;
     let column = |name: &str| {
         let mut columns = snapshot.table.columns.iter();
         columns.find(|(n, _)| n == name).map(|(_, column)| column)
@@ -140,30 +141,24 @@ fn remembered(run: &Run, tag: &str) -> String {
     let (Some(Column::I64(points)), Some(Column::F64(scores)), Some(Column::F64(above))) =
         (column("point"), column("score"), column("held_out_above"))
     else {
-        return String::new();
+        return None;
     };
-    let rows: Vec<Vec<String>> = points
-        .iter()
-        .enumerate()
-        .map(|(row, point)| {
-            let file = run.names.of_cell(&snapshot.table, "point", row);
-            vec![
-                format!("#{point}"),
-                file.unwrap_or("–").to_owned(),
-                number(scores[row]),
-                number(above[row]),
-            ]
-        })
-        .collect();
-    table(
-        &[
-            "image",
-            "file",
-            "LayerMem",
-            "share of held-out images above it",
-        ],
-        &rows,
-    )
+    let rows = points.iter().enumerate().map(|(row, point)| {
+        let file = run.names.of_cell(&snapshot.table, "point", row);
+        [
+            format!("#{point}"),
+            file.unwrap_or("–").to_owned(),
+            aligned(scores[row]),
+            aligned(above[row]),
+        ]
+    });
+    let header = [
+        "image",
+        "file",
+        "LayerMem",
+        "share of held-out images above it",
+    ];
+    Some(Table::new(&header).rows(rows))
 }
 
 #[cfg(test)]
@@ -185,7 +180,7 @@ mod tests {
             pictures: &pictures,
             taken: 8,
         };
-        let html = strip.html("c", "", &mut room);
+        let html = strip.shown("c", None, &mut room).into_string();
         assert!(
             html.contains("epoch 3<") && html.contains("epoch 2<"),
             "{html}"

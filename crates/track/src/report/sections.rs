@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::chart::{Axis, Series, line_chart};
+use afterimage_report::{
+    Axis, Chart, Ridge, Ridges, Section, Series, Table, aligned, items, prose,
+};
+use maud::html;
+
 use super::depth::{Of, maps};
 use super::load::{Run, Scalar};
-use super::page::{folded, prose, section, short, sorted_table};
-use super::ridges::ridge_chart;
+use crate::HistogramLine;
 
 /// What stands between `unitmem/` and the site in the tags of a series, and its name.
 const MEANS: [(&str, &str, bool); 3] = [
@@ -25,61 +28,29 @@ fn named(run: &Run, label: &str) -> String {
 }
 
 /// A line, and the epoch of each of its points.
-pub type Dated = (Series, Vec<u32>);
+pub(super) type Dated = (Series, Vec<u32>);
 
 pub(super) fn series(label: &str, scalar: &Scalar, dashed: bool) -> Series {
-    Series {
-        label: label.to_owned(),
-        points: scalar.points.clone(),
-        dashed,
-    }
+    Series::new(label, scalar.points.clone()).dashed(dashed)
 }
 
 /// All scalars below `prefix` in one chart; nothing if there is none.
-pub(super) fn together(run: &Run, title: &str, prefix: &str) -> String {
+pub(super) fn together(run: &Run, title: &str, prefix: &str) -> Option<Chart> {
     let lines: Vec<Dated> = run
         .below(prefix)
         .map(|(rest, scalar)| (series(rest, scalar, false), scalar.epochs.clone()))
         .collect();
-    match lines.is_empty() {
-        true => String::new(),
-        false => over_time(title, lines),
-    }
-}
-
-/// A chart of lines over epochs, or over steps where one of them has several values an epoch. With each
-/// line come the epochs of its points.
-pub fn over_time(title: &str, lines: Vec<Dated>) -> String {
-    let by_epoch = lines
-        .iter()
-        .all(|(_, epochs)| epochs.windows(2).all(|pair| pair[0] < pair[1]));
-    let mut drawn = Vec::new();
-    for (mut line, epochs) in lines {
-        if by_epoch {
-            for (point, epoch) in line.points.iter_mut().zip(epochs) {
-                point.0 = f64::from(epoch);
-            }
-        }
-        drawn.push(line);
-    }
-    let axis = match by_epoch {
-        true => Axis::Counts("epoch".to_owned()),
-        false => Axis::Steps,
-    };
-    line_chart(title, &axis, &drawn)
+    (!lines.is_empty()).then(|| Chart::over_time(title, lines))
 }
 
 /// The sentences of what was found.
-pub fn found(run: &Run) -> String {
+pub fn found(run: &Run) -> Section {
+    let section = Section::new("What was found");
     if run.found.is_empty() {
-        return String::new();
+        return section;
     }
-    let items: String = run
-        .found
-        .iter()
-        .map(|sentence| format!("<li>{}</li>", prose(sentence)))
-        .collect();
-    section("What was found", "", &format!("<ul>{items}</ul>"))
+    let sentences = run.found.iter().map(|sentence| prose(sentence));
+    section.content(html! { ul { (items(sentences)) } })
 }
 
 /// The sites with any UnitMem scalar, in the order of the record.
@@ -94,103 +65,111 @@ fn sites(run: &Run) -> Vec<&str> {
 }
 
 /// UnitMem of the layers with both controls: at the end, over time, and as a table.
-pub fn memorization(run: &Run) -> String {
+pub fn memorization(run: &Run) -> Vec<Section> {
     let sites = sites(run);
     if sites.is_empty() {
-        return String::new();
+        return Vec::new();
     }
-    let last = |prefix: &str, site: &str| run.beside(MEANS[0].0, &format!("{prefix}{site}"));
+    vec![
+        overview(run, &sites),
+        over_epochs(run),
+        per_layer_table(run, &sites),
+        per_layer(run, &sites),
+    ]
+}
+
+/// The last mean below `prefix` at `site`, if it is of one time with those on training points.
+fn last(run: &Run, prefix: &str, site: &str) -> f64 {
+    run.last_of(MEANS[0].0, prefix, site)
+}
+
+/// The last means along the layers; nothing without any, or without layers to tell apart.
+fn profile(run: &Run, sites: &[&str]) -> Option<Chart> {
     // All sites together are no layer, and have no place on an axis of layers.
-    let layers: Vec<&str> = sites
-        .iter()
-        .copied()
-        .filter(|site| *site != "all")
-        .collect();
-    let names: Vec<String> = layers.iter().map(|&site| site.to_owned()).collect();
-    let profile: Vec<Series> = MEANS
+    let all = sites.iter().copied();
+    let layers: Vec<&str> = all.filter(|site| *site != "all").collect();
+    let names = layers.iter().map(|&site| site.to_owned()).collect();
+    let lines: Vec<Series> = MEANS
         .iter()
         .filter(|mean| run.below(mean.0).next().is_some())
         .map(|&(prefix, label, dashed)| {
-            let points = layers
-                .iter()
-                .enumerate()
-                .map(|(i, site)| (i as f64, last(prefix, site)))
-                .collect();
-            Series {
-                label: named(run, label),
-                points,
-                dashed,
-            }
+            let along = layers.iter().enumerate();
+            let points = along.map(|(at, site)| (at as f64, last(run, prefix, site)));
+            Series::new(named(run, label), points.collect()).dashed(dashed)
         })
         .collect();
-    let mut charts = String::new();
-    if !profile.is_empty() && sites.len() > 1 {
-        charts += &line_chart(
+    let is_drawn = !lines.is_empty() && sites.len() > 1;
+    is_drawn.then(|| {
+        Chart::lines(
             "mean UnitMem by layer, last probe",
-            &Axis::Names(names),
-            &profile,
-        );
-    }
+            Axis::Layers(names),
+            lines,
+        )
+    })
+}
+
+fn overview(run: &Run, sites: &[&str]) -> Section {
+    let mut charts = vec![profile(run, sites)];
     if run.is_training() {
-        charts += &together(
-            run,
-            "excess over held-out points",
-            "unitmem/excess/held_out/",
-        );
-        charts += &together(
-            run,
-            &format!("excess over the {}", named(run, UNTRAINED)),
-            "unitmem/excess/initial/",
-        );
-        charts += &together(
-            run,
-            "turnover: share of units with a new owner",
-            "unitmem/turnover/",
-        );
+        let start = format!("excess over the {}", named(run, UNTRAINED));
+        charts.extend([
+            together(
+                run,
+                "excess over held-out points",
+                "unitmem/excess/held_out/",
+            ),
+            together(run, &start, "unitmem/excess/initial/"),
+            together(
+                run,
+                "turnover: share of units with a new owner",
+                "unitmem/turnover/",
+            ),
+        ]);
     }
-    let overview = section(
-        "UnitMem by layer: how selective units are",
-        &format!(
-            "UnitMem of a unit compares its strongest point with the mean of the others: 0 where it answers to all \
-             points alike, 1 where it answers to one. That alone is no memory. {}",
-            match run.is_fine_tuned() {
-                true =>
-                    "Held-out points show how much of it is there without training on the points, the encoder \
-                         at the start how much this training added.",
-                false =>
-                    "Held-out points and the untrained encoder show how much of it is there without training \
-                          on the points; their own sets of points differ, too, so that an excess counts against \
-                          the excess before training.",
-            }
-        ),
-        &charts,
+    let controls = match run.is_fine_tuned() {
+        true => {
+            "Held-out points show how much of it is there without training on the points, the encoder \
+             at the start how much this training added."
+        }
+        false => {
+            "Held-out points and the untrained encoder show how much of it is there without training \
+             on the points; their own sets of points differ, too, so that an excess counts against \
+             the excess before training."
+        }
+    };
+    let note = format!(
+        "UnitMem of a unit compares its strongest point with the mean of the others: 0 where it answers to all \
+         points alike, 1 where it answers to one. That alone is no memory. {controls}"
     );
-    overview + &over_epochs(run) + &per_layer_table(run, &sites, last) + &per_layer(run, &sites)
+    Section::new("UnitMem by layer: how selective units are")
+        .note(note)
+        .figures(charts.into_iter().flatten())
 }
 
 /// UnitMem of the layers over epochs beside its nulls.
-fn over_epochs(run: &Run) -> String {
+fn over_epochs(run: &Run) -> Section {
+    let section = Section::new("UnitMem: layers over epochs").note(
+        "The first layer is on top. All maps have one scale; the maps behind the first are its controls.",
+    );
     if !run.is_training() {
-        return String::new();
+        return section;
     }
     let sets = MEANS.map(|(tag, label, _)| Of {
         tag,
         error: None,
         title: format!("mean UnitMem over epochs: {}", named(run, label)),
     });
-    section(
-        "UnitMem: layers over epochs",
-        "The first layer is on top. All maps have one scale; the maps behind the first are its controls.",
-        &maps(run, &sets, false),
-    )
+    section.content(maps(run, &sets, false))
 }
 
-fn per_layer(run: &Run, sites: &[&str]) -> String {
+fn per_layer(run: &Run, sites: &[&str]) -> Section {
+    let section = Section::new("Mean UnitMem over training")
+        .note("One chart a layer, each with its own scale.")
+        .folded();
     if !run.is_training() {
-        return String::new();
+        return section;
     }
-    let mut charts = String::new();
-    for site in sites {
+    let chart = |site: &&str| {
         let lines: Vec<Dated> = MEANS
             .iter()
             .filter_map(|&(prefix, label, dashed)| {
@@ -199,18 +178,12 @@ fn per_layer(run: &Run, sites: &[&str]) -> String {
                 Some((line, scalar.epochs.clone()))
             })
             .collect();
-        if !lines.is_empty() {
-            charts += &over_time(site, lines);
-        }
-    }
-    folded(
-        "Mean UnitMem over training",
-        "One chart a layer, each with its own scale.",
-        &charts,
-    )
+        (!lines.is_empty()).then(|| Chart::over_time(*site, lines))
+    };
+    section.figures(sites.iter().filter_map(chart))
 }
 
-fn per_layer_table(run: &Run, sites: &[&str], last: impl Fn(&str, &str) -> f64) -> String {
+fn per_layer_table(run: &Run, sites: &[&str]) -> Section {
     let (start, over, before) = match run.is_fine_tuned() {
         true => (
             "at the start",
@@ -240,17 +213,17 @@ fn per_layer_table(run: &Run, sites: &[&str], last: impl Fn(&str, &str) -> f64) 
             .iter()
             .map(|mean| mean.0)
             .chain(["unitmem/excess/held_out/", "unitmem/excess/initial/"]);
-        row.extend(prefixes.map(|prefix| number(last(prefix, site))));
+        row.extend(prefixes.map(|prefix| aligned(last(run, prefix, site))));
         let excess = run.scalar(&format!("unitmem/excess/held_out/{site}"));
-        row.push(number(excess.and_then(Scalar::first).unwrap_or(f64::NAN)));
+        row.push(aligned(excess.and_then(Scalar::first).unwrap_or(f64::NAN)));
         rows.push(row);
     }
     let title = format!("UnitMem at the last probe{}", run.at("unitmem/mean/train/"));
-    section(&title, "", &sorted_table("unitmem", &header, &rows))
+    Section::new(title).content(Table::new(&header).sorts("unitmem").rows(rows))
 }
 
 /// Every stored distribution over epochs.
-pub fn histograms(run: &Run) -> String {
+pub fn histograms(run: &Run) -> Section {
     let order = |tag: &str| {
         let site = tag.rsplit('/').next().unwrap_or(tag);
         sites(run)
@@ -260,19 +233,30 @@ pub fn histograms(run: &Run) -> String {
     };
     let mut tags: Vec<&String> = run.histograms.keys().collect();
     tags.sort_by_key(|tag| (order(tag), tag.as_str()));
-    let charts: String = tags
-        .into_iter()
-        .map(|tag| ridge_chart(tag, &run.histograms[tag]))
-        .collect();
-    folded(
-        "Distributions over epochs",
-        "The first epoch is on top; each row is scaled to its own peak.",
-        &charts,
-    )
+    let charts = tags.into_iter().map(|tag| {
+        let ridges = run.histograms[tag].iter().map(ridge).collect();
+        Ridges::new(tag.as_str(), ridges)
+    });
+    Section::new("Distributions over epochs")
+        .note("The first epoch is on top; each row is scaled to its own peak.")
+        .figures(charts)
+        .folded()
+}
+
+/// A stored distribution as it is drawn.
+fn ridge(line: &HistogramLine) -> Ridge {
+    let bins = &line.bins;
+    Ridge {
+        epoch: line.epoch,
+        counts: bins.counts.clone(),
+        edges: (0..=bins.counts.len()).map(|at| bins.edge(at)).collect(),
+        mean: bins.mean,
+        not_finite: bins.not_finite,
+    }
 }
 
 /// The scalars that no other section shows, so that nothing on record is hidden.
-pub fn others(run: &Run) -> String {
+pub fn others(run: &Run) -> Section {
     const SHOWN: [&str; 15] = [
         "loss/",
         "lr/",
@@ -310,17 +294,19 @@ pub fn others(run: &Run) -> String {
             group.to_owned()
         }
     };
-    let charts: String = groups
+    let charts = groups
         .into_iter()
-        .map(|(group, lines)| over_time(&title(group), lines))
-        .collect();
-    let note =
-        "Every other scalar on record, by its tag; docs/plugins.md says what plugins measure.";
-    folded("Other measurements", note, &charts)
+        .map(|(group, lines)| Chart::over_time(title(group), lines));
+    Section::new("Other measurements")
+        .note(
+            "Every other scalar on record, by its tag; docs/plugins.md says what plugins measure.",
+        )
+        .figures(charts)
+        .folded()
 }
 
 /// Durations and speeds.
-pub fn cost(run: &Run) -> String {
+pub fn cost(run: &Run) -> Section {
     let rows: Vec<Vec<String>> = run
         .timings
         .iter()
@@ -335,54 +321,31 @@ pub fn cost(run: &Run) -> String {
             let most = finite.iter().copied().fold(f64::NAN, f64::max);
             vec![
                 scalar.tag.clone(),
-                number(mean),
-                number(most),
-                number(scalar.last()),
+                aligned(mean),
+                aligned(most),
+                aligned(scalar.last()),
             ]
         })
         .collect();
-    let mut shown = plugin_costs(run);
-    if !rows.is_empty() {
-        shown += &sorted_table("time", &["measurement", "mean", "most", "last"], &rows);
-    }
-    folded("Time and overhead", "", &shown)
+    let header = ["measurement", "mean", "most", "last"];
+    let times = (!rows.is_empty()).then(|| Table::new(&header).sorts("time").rows(rows));
+    let tables = [plugin_costs(run), times].into_iter().flatten();
+    tables.fold(Section::new("Time and overhead").folded(), Section::content)
 }
 
 /// Time of plugins by event, most first.
-fn plugin_costs(run: &Run) -> String {
-    if run.costs.is_empty() {
-        return String::new();
-    }
+fn plugin_costs(run: &Run) -> Option<Table> {
     let mut costs: Vec<_> = run.costs.iter().collect();
     costs.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
-    let rows: Vec<Vec<String>> = costs
-        .into_iter()
-        .map(|cost| {
-            vec![
-                cost.plugin.clone(),
-                cost.event.clone(),
-                cost.calls.to_string(),
-                number(cost.seconds),
-            ]
-        })
-        .collect();
+    let rows = costs.iter().map(|cost| {
+        [
+            cost.plugin.clone(),
+            cost.event.clone(),
+            cost.calls.to_string(),
+            aligned(cost.seconds),
+        ]
+    });
     let header = ["plugin", "event", "calls", "seconds, last process"];
-    sorted_table("time-of-plugins", &header, &rows)
-}
-
-pub(super) fn number(value: f64) -> String {
-    if value.is_nan() {
-        "–".to_owned()
-    } else {
-        readable(value)
-    }
-}
-
-/// Three decimals for the size that scores and shares have, so that columns can be compared.
-fn readable(value: f64) -> String {
-    match value.abs() {
-        size if (0.000_05..0.0005).contains(&size) => format!("{value:.4}"),
-        size if (0.0005..10.0).contains(&size) && value.fract() != 0.0 => format!("{value:.3}"),
-        _ => short(value),
-    }
+    let table = || Table::new(&header).sorts("time-of-plugins").rows(rows);
+    (!costs.is_empty()).then(table)
 }

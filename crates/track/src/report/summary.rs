@@ -1,9 +1,10 @@
 //! What was run, on what, and what a reader asks first of it.
 
+use afterimage_report::{Section, Table, short};
+use maud::html;
 use serde_json::Value;
 
 use super::load::Run;
-use super::page::{escape, folded, section, short, table};
 
 /// Settings that tell one run from another, by table and key.
 const SETTINGS: [(&str, &str, &str); 8] = [
@@ -18,7 +19,7 @@ const SETTINGS: [(&str, &str, &str); 8] = [
 ];
 
 /// The settings that matter most, the last loss and evaluations.
-pub fn summary(run: &Run) -> String {
+pub fn summary(run: &Run) -> Section {
     let mut rows: Vec<Vec<String>> = Vec::new();
     for (name, group, key) in SETTINGS {
         if let Some(value) = setting(&run.settings, group, key) {
@@ -42,10 +43,16 @@ pub fn summary(run: &Run) -> String {
             rows.push(vec![scalar.tag.clone(), text]);
         }
     }
-    if rows.is_empty() {
-        return String::new();
+    let section = Section::new("What was run");
+    match rows.is_empty() {
+        true => section,
+        false => section.content(plain(rows)),
     }
-    section("What was run", "", &table(&[], &rows))
+}
+
+/// A table without a header.
+fn plain(rows: Vec<Vec<String>>) -> Table {
+    Table::new(&[""; 0]).rows(rows)
 }
 
 /// The value of `key` in the table `group` of a run's config, or outside of tables.
@@ -75,7 +82,7 @@ fn entry(run: &Run, key: &str) -> Option<String> {
 }
 
 /// The config and what else says where the run came from, digests among it.
-pub fn configuration(run: &Run) -> String {
+pub fn configuration(run: &Run) -> Section {
     let mut rows = Vec::new();
     if let Some(Value::Object(manifest)) = &run.manifest {
         for key in manifest.keys() {
@@ -84,14 +91,14 @@ pub fn configuration(run: &Run) -> String {
             }
         }
     }
-    let mut shown = String::new();
+    let mut section = Section::new("Configuration").folded();
     if !rows.is_empty() {
-        shown += &table(&[], &rows);
+        section = section.content(plain(rows));
     }
     if let Some(config) = &run.config {
-        shown += &format!("<p>config.toml</p><pre>{}</pre>", escape(config));
+        section = section.content(html! { p { "config.toml" } pre { (config) } });
     }
-    folded("Configuration", "", &shown)
+    section
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! The stored tables, as far as a page can hold them.
 
 use afterimage_hooks::Column;
+use afterimage_report::{Fold, Section, Table, aligned};
+use maud::html;
 
-use super::load::Run;
-use super::page::{escape, folded, sorted_table};
-use super::sections::number;
+use super::load::{Run, Snapshot};
 
 /// Rows of a stored table that are shown.
 const ROWS: usize = 15;
@@ -41,48 +41,46 @@ fn order(columns: &[(String, Column)], count: usize) -> (Vec<usize>, String) {
 }
 
 /// The stored tables at their last epoch.
-pub fn tables(run: &Run) -> String {
-    let mut html = String::new();
-    for snapshot in &run.tables {
-        let columns = &snapshot.table.columns;
-        let count = columns.first().map_or(0, |(_, column)| column.len());
-        let (order, how) = order(columns, count);
-        // Behind a column of ids the names of its samples, where there are any.
-        let shown: Vec<(&str, &Column, bool)> = columns
-            .iter()
-            .map(|(name, column)| (name.as_str(), column, run.names.has(&snapshot.table, name)))
-            .collect();
-        let header: Vec<String> = shown
-            .iter()
-            .flat_map(|&(name, _, named)| {
-                let names = named.then(|| format!("{name}: file"));
-                [name.to_owned()].into_iter().chain(names)
-            })
-            .collect();
-        let header: Vec<&str> = header.iter().map(String::as_str).collect();
-        let cells = |row: usize| {
-            let of = |&(name, column, named): &(&str, &Column, bool)| {
-                let file = run.names.of_cell(&snapshot.table, name, row);
-                let file = named.then(|| file.unwrap_or("–").to_owned());
-                [cell(column, row)].into_iter().chain(file)
-            };
-            shown.iter().flat_map(of).collect()
+pub fn tables(run: &Run) -> Section {
+    let folds = run.tables.iter().map(|snapshot| shown(run, snapshot));
+    folds.fold(Section::new("Tables").folded(), Section::content)
+}
+
+/// The first rows of a table in their order, below a line that names it.
+fn shown(run: &Run, snapshot: &Snapshot) -> Fold<Table> {
+    let columns = &snapshot.table.columns;
+    let count = columns.first().map_or(0, |(_, column)| column.len());
+    let (order, how) = order(columns, count);
+    // Behind a column of ids the names of its samples, where there are any.
+    let shown: Vec<(&str, &Column, bool)> = columns
+        .iter()
+        .map(|(name, column)| (name.as_str(), column, run.names.has(&snapshot.table, name)))
+        .collect();
+    let header: Vec<String> = shown
+        .iter()
+        .flat_map(|&(name, _, named)| {
+            let names = named.then(|| format!("{name}: file"));
+            [name.to_owned()].into_iter().chain(names)
+        })
+        .collect();
+    let cells = |row: usize| -> Vec<String> {
+        let of = |&(name, column, named): &(&str, &Column, bool)| {
+            let file = run.names.of_cell(&snapshot.table, name, row);
+            let file = named.then(|| file.unwrap_or("–").to_owned());
+            [cell(column, row)].into_iter().chain(file)
         };
-        let rows: Vec<Vec<String>> = order.iter().take(ROWS).map(|&row| cells(row)).collect();
-        html += &format!(
-            "<details><summary>{}: {} of {count} rows, {how}; all in <code>{}</code></summary>{}</details>",
-            escape(&snapshot.name),
-            rows.len(),
-            escape(&snapshot.file),
-            sorted_table(&snapshot.name, &header, &rows)
-        );
-    }
-    folded("Tables", "", &html)
+        shown.iter().flat_map(of).collect()
+    };
+    let rows: Vec<Vec<String>> = order.iter().take(ROWS).map(|&row| cells(row)).collect();
+    let line = html! {
+        (snapshot.name) ": " (rows.len()) " of " (count) " rows, " (how) "; all in " code { (snapshot.file) }
+    };
+    Fold::new(line, Table::new(&header).sorts(&snapshot.name).rows(rows))
 }
 
 fn cell(column: &Column, row: usize) -> String {
     match column {
-        Column::F64(values) => number(values[row]),
+        Column::F64(values) => aligned(values[row]),
         Column::I64(values) => values[row].to_string(),
         Column::Text(values) => values[row].clone(),
     }

@@ -1,7 +1,11 @@
 //! Heat maps as inline SVG: a row a layer, a column an epoch or a share of units.
 
-use super::download::{cell as csv_cell, csv_link, digits};
-use super::page::{escape, short};
+use maud::{Markup, Render, html};
+
+use crate::colour::{between, mixed};
+use crate::csv::{csv_cell, csv_link, line};
+use crate::name::ending;
+use crate::number::{digits, short};
 
 /// Units of a letter of a row's name, and a row's height.
 const LETTER: f64 = 6.4;
@@ -12,12 +16,20 @@ const COLUMN: (f64, f64) = (86.0, 14.0);
 const WIDTH: f64 = 520.0;
 /// A column that holds its number in figures.
 const FIGURES: f64 = 48.0;
-/// Letters of a row's name; its end tells more than its beginning.
+/// Letters of a row's name.
 const LETTERS: usize = 28;
 /// How much of its colour the smallest value has.
 const FAINTEST: f64 = 0.12;
 /// Swatches of a legend.
 const SWATCHES: u32 = 9;
+/// Five stops of matplotlib's viridis, whose lightness rises evenly.
+const VIRIDIS: [(f64, f64, f64); 5] = [
+    (68.0, 1.0, 84.0),
+    (59.0, 82.0, 139.0),
+    (33.0, 145.0, 140.0),
+    (94.0, 201.0, 98.0),
+    (253.0, 231.0, 37.0),
+];
 
 /// A cell: its value, which colours it, and what hovering tells.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,52 +64,45 @@ pub struct HeatMap<'a> {
     pub scale: Scale,
 }
 
-impl HeatMap<'_> {
+impl Render for HeatMap<'_> {
     /// The figure: title, numbers as CSV, map and legend.
-    pub fn html(&self) -> String {
+    fn render(&self) -> Markup {
+        html! {
+            figure.wide {
+                figcaption { (self.title) (csv_link(self.title, &self.csv())) }
+                div.scroll { (self.map()) }
+                (self.legend())
+            }
+        }
+    }
+}
+
+impl HeatMap<'_> {
+    fn map(&self) -> Markup {
         let left = self.left();
         let column = (WIDTH / self.columns.len().max(1) as f64).clamp(COLUMN.1, COLUMN.0);
         let right = left + column * self.columns.len() as f64;
         let bottom = TOP + ROW * self.rows.len() as f64;
-        let mut svg = format!(
-            "<svg viewBox=\"0 0 {right:.0} {bottom:.0}\" style=\"max-width:{right:.0}px;min-width:{:.0}px\" role=img \
-             aria-label=\"{}\">",
-            right.min(460.0),
-            escape(self.title)
-        );
         // A name needs about 40 units.
         let every = (40.0 / column).ceil().max(1.0) as usize;
-        for (at, name) in self.columns.iter().enumerate() {
-            // The last one is always named.
-            if !(self.columns.len() - 1 - at).is_multiple_of(every) {
-                continue;
-            }
-            svg += &format!(
-                "<text x={:.1} y={:.1} class=x>{}</text>",
-                left + column * (at as f64 + 0.5),
-                TOP - 7.0,
-                escape(name)
-            );
-        }
-        for (at, (name, cells)) in self.rows.iter().enumerate() {
-            let y = TOP + ROW * at as f64;
-            svg += &format!(
-                "<text x={:.1} y={:.1} class=y>{}<title>{}</title></text>",
-                left - 8.0,
-                y + 15.0,
-                escape(&end_of(name)),
-                escape(name)
-            );
-            for (place, cell) in cells.iter().enumerate() {
-                svg += &self.drawn(cell, left + column * place as f64, y, column);
+        // The last one is always named.
+        let is_named = |at: usize| (self.columns.len() - 1 - at).is_multiple_of(every);
+        html! {
+            svg viewBox=(format!("0 0 {right:.0} {bottom:.0}"))
+                style=(format!("max-width:{right:.0}px;min-width:{:.0}px", right.min(460.0)))
+                role="img" aria-label=(self.title) {
+                @for (at, name) in self.columns.iter().enumerate().filter(|(at, _)| is_named(*at)) {
+                    text.x x=(place(left + column * (at as f64 + 0.5))) y=(place(TOP - 7.0)) { (name) }
+                }
+                @for (at, (name, cells)) in self.rows.iter().enumerate() {
+                    @let y = TOP + ROW * at as f64;
+                    text.y x=(place(left - 8.0)) y=(place(y + 15.0)) { (ending(name, LETTERS)) title { (name) } }
+                    @for (at, cell) in cells.iter().enumerate() {
+                        (self.drawn(cell, left + column * at as f64, y, column))
+                    }
+                }
             }
         }
-        format!(
-            "<figure class=wide><figcaption>{}{}</figcaption><div class=scroll>{svg}</svg></div>{}</figure>",
-            escape(self.title),
-            csv_link(self.title, &self.csv()),
-            self.legend()
-        )
     }
 
     /// Room for the names of rows.
@@ -109,75 +114,57 @@ impl HeatMap<'_> {
         16.0 + LETTER * letters.max().unwrap_or(0) as f64
     }
 
-    fn drawn(&self, cell: &HeatCell, x: f64, y: f64, column: f64) -> String {
+    fn drawn(&self, cell: &HeatCell, x: f64, y: f64, column: f64) -> Markup {
         let (fill, ink) = self.scale.colours(cell.value);
-        let (paint, ink) = match cell.unsure && !cell.value.is_nan() {
-            true => ("class=unsure".to_owned(), "var(--soft)"),
-            false => (format!("fill=\"{fill}\""), ink),
+        let is_unsure = cell.unsure && !cell.value.is_nan();
+        let (class, fill, ink) = match is_unsure {
+            true => (Some("unsure"), None, "var(--soft)"),
+            false => (None, Some(fill), ink),
         };
-        let text = match (column >= FIGURES, cell.value.is_nan()) {
-            (false, _) => String::new(),
-            (true, true) => self.figures(x + column / 2.0, y, ink, "–"),
-            (true, false) => {
-                self.figures(x + column / 2.0, y, ink, &self.scale.written(cell.value))
+        html! {
+            g {
+                title { (cell.title) }
+                rect class=[class] x=(place(x + 0.5)) y=(place(y + 0.5)) width=(place(column - 1.0))
+                    height=(place(ROW - 1.0)) fill=[fill] {}
+                @if column >= FIGURES {
+                    text.x x=(place(x + column / 2.0)) y=(place(y + 15.0)) style={ "fill:" (ink) } {
+                        (self.scale.written(cell.value))
+                    }
+                }
             }
-        };
-        format!(
-            "<g><title>{}</title><rect x={:.1} y={:.1} width={:.1} height={:.1} {paint} />{text}</g>",
-            escape(&cell.title),
-            x + 0.5,
-            y + 0.5,
-            column - 1.0,
-            ROW - 1.0
-        )
-    }
-
-    fn figures(&self, x: f64, y: f64, ink: &str, text: &str) -> String {
-        format!(
-            "<text x={x:.1} y={:.1} class=x style=\"fill:{ink}\">{text}</text>",
-            y + 15.0
-        )
+        }
     }
 
     fn csv(&self) -> String {
-        let header: Vec<String> = ["layer"]
-            .into_iter()
-            .chain(self.columns.iter().map(String::as_str))
-            .map(csv_cell)
-            .collect();
-        let mut text = header.join(",") + "\n";
+        let columns = self.columns.iter().map(String::as_str);
+        let mut text = line(["layer"].into_iter().chain(columns).map(csv_cell));
         for (name, cells) in self.rows {
             let values = cells.iter().map(|cell| digits(cell.value));
-            let row: Vec<String> = [csv_cell(name)].into_iter().chain(values).collect();
-            text += &(row.join(",") + "\n");
+            text += &line([csv_cell(name)].into_iter().chain(values));
         }
         text
     }
 
-    fn legend(&self) -> String {
+    fn legend(&self) -> Markup {
         let cells = || self.rows.iter().flat_map(|(_, cells)| cells);
         let (low, high) = self.scale.ends();
-        let swatches: String = (0..SWATCHES)
-            .map(|at| {
-                let value = low + (high - low) * f64::from(at) / f64::from(SWATCHES - 1);
-                format!(
-                    "<i style=\"background:{}\"></i>",
-                    self.scale.colours(value).0
-                )
-            })
-            .collect();
-        let mut html = format!(
-            "<p class=scale>{} <span>{swatches}</span> {}",
-            short(low),
-            short(high)
-        );
-        if cells().any(|cell| cell.unsure && !cell.value.is_nan()) {
-            html += " <span><i class=unsure></i> not told apart from 0</span>";
+        let colour = |at: u32| {
+            let value = low + (high - low) * f64::from(at) / f64::from(SWATCHES - 1);
+            self.scale.colours(value).0
+        };
+        html! {
+            p.scale {
+                (short(low)) " "
+                span { @for at in 0..SWATCHES { i style={ "background:" (colour(at)) } {} } }
+                " " (short(high))
+                @if cells().any(|cell| cell.unsure && !cell.value.is_nan()) {
+                    " " span { i.unsure {} " not told apart from 0" }
+                }
+                @if cells().any(|cell| cell.value.is_nan()) {
+                    " " span { i style="background:var(--rule)" {} " not measured" }
+                }
+            }
         }
-        if cells().any(|cell| cell.value.is_nan()) {
-            html += " <span><i style=\"background:var(--rule)\"></i> not measured</span>";
-        }
-        html + "</p>"
     }
 }
 
@@ -192,6 +179,7 @@ impl Scale {
     /// A value as its cell shows it.
     fn written(self, value: f64) -> String {
         match self {
+            _ if value.is_nan() => "–".to_owned(),
             Self::Signed(_) => format!("{value:+.3}"),
             Self::Between(..) => format!("{value:.3}"),
         }
@@ -199,6 +187,8 @@ impl Scale {
 
     /// Of a cell and of the text in it.
     fn colours(self, value: f64) -> (String, &'static str) {
+        const DARK: &str = "#1d2129";
+        const LIGHT: &str = "#fff";
         if value.is_nan() {
             return ("var(--rule)".to_owned(), "var(--soft)");
         }
@@ -218,10 +208,7 @@ impl Scale {
                     true => (178.0, 24.0, 43.0),
                     false => (33.0, 102.0, 172.0),
                 };
-                let ink = match share.abs() > 0.55 {
-                    true => "#fff",
-                    false => "#1d2129",
-                };
+                let ink = if share.abs() > 0.55 { LIGHT } else { DARK };
                 (mixed((247.0, 247.0, 247.0), end, tint), ink)
             }
             Self::Between(low, high) => {
@@ -229,49 +216,16 @@ impl Scale {
                     true => ((value - low) / (high - low)).clamp(0.0, 1.0),
                     false => 0.5,
                 };
-                let ink = match share > 0.55 {
-                    true => "#1d2129",
-                    false => "#fff",
-                };
-                (viridis(share), ink)
+                let ink = if share > 0.55 { DARK } else { LIGHT };
+                (between(&VIRIDIS, share), ink)
             }
         }
     }
 }
 
-/// Five stops of matplotlib's viridis, whose lightness rises evenly.
-fn viridis(share: f64) -> String {
-    const STOPS: [(f64, f64, f64); 5] = [
-        (68.0, 1.0, 84.0),
-        (59.0, 82.0, 139.0),
-        (33.0, 145.0, 140.0),
-        (94.0, 201.0, 98.0),
-        (253.0, 231.0, 37.0),
-    ];
-    let at = share * (STOPS.len() - 1) as f64;
-    let below = (at as usize).min(STOPS.len() - 2);
-    mixed(STOPS[below], STOPS[below + 1], at - below as f64)
-}
-
-fn mixed(from: (f64, f64, f64), to: (f64, f64, f64), share: f64) -> String {
-    let mix = |a: f64, b: f64| (a + (b - a) * share).round() as u8;
-    format!(
-        "#{:02x}{:02x}{:02x}",
-        mix(from.0, to.0),
-        mix(from.1, to.1),
-        mix(from.2, to.2)
-    )
-}
-
-fn end_of(name: &str) -> String {
-    let letters = name.chars().count();
-    match letters > LETTERS {
-        true => ['…']
-            .into_iter()
-            .chain(name.chars().skip(letters + 1 - LETTERS))
-            .collect(),
-        false => name.to_owned(),
-    }
+/// A coordinate.
+fn place(at: f64) -> String {
+    format!("{at:.1}")
 }
 
 #[cfg(test)]
@@ -305,20 +259,20 @@ mod tests {
     fn what_may_be_chance_is_drawn_and_told_as_such() {
         let columns = ["10 %".to_owned(), "30 %".to_owned()];
         let html = |cells: Vec<HeatCell>| {
-            HeatMap {
+            let map = HeatMap {
                 title: "t",
                 columns: &columns,
                 rows: &[("s".to_owned(), cells)],
                 scale: Scale::Signed(0.02),
-            }
-            .html()
+            };
+            map.render().into_string()
         };
         let mixed = html(vec![cell(0.01, false), cell(f64::NAN, false)]);
         assert!(mixed.contains("+0.010") && mixed.contains('–'), "{mixed}");
         assert!(mixed.contains("not measured") && !mixed.contains("told apart"));
         assert!(!mixed.contains("a<b") && !mixed.contains("NaN"), "{mixed}");
         let unsure = html(vec![cell(0.01, true), cell(-0.02, false)]);
-        assert_eq!(unsure.matches("class=unsure").count(), 2, "{unsure}");
+        assert_eq!(unsure.matches("class=\"unsure\"").count(), 2, "{unsure}");
         assert!(unsure.contains("not told apart from 0") && !unsure.contains("not measured"));
         assert!(unsure.contains("layer,10%20%25,30%20%25%0As,0.01,-0.02%0A"));
     }
