@@ -68,7 +68,7 @@ fn the_pruning_search_runs_in_its_tiny_size_and_shows_its_front() {
         "plain: the front",
         "search: on the front",
         "eval/knn against prune/macs",
-        "opacity=0.25",
+        "opacity=\"0.25\"",
     ] {
         assert!(page.contains(part), "no {part:?}");
     }
