@@ -14,7 +14,7 @@ use valued::{lines, value, write};
 fn drawn(row: usize, column: usize) -> f64 {
     let mut bits = (row * 31 + column + 1) as u32;
     for _ in 0..3 {
-        bits = (bits ^ (bits >> 16)).wrapping_mul(0x45d9_f3b);
+        bits = (bits ^ (bits >> 16)).wrapping_mul(0x045d_9f3b);
     }
     f64::from(bits >> 8) / f64::from(1u32 << 24) * 100.0
 }

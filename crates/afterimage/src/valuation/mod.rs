@@ -14,8 +14,8 @@ use afterimage_files::{Partial, PartialError, machine_memory};
 use afterimage_value::{
     By, CellFiles, FirstCells, Formulas, LabelCheck, NearDuplicates, Prediction, Ranked,
     ReadOptions, ReadTable, Repair, RowValue, Score, Settings, Target, Valuation, ValueError,
-    Visit, ZScores, check_labels, check_learners, copy_bound, memory_bound, near_duplicates, oddities,
-    read_table, readable_bytes, value, visit_cells, write_fixes, write_rows,
+    Visit, ZScores, check_labels, check_learners, copy_bound, memory_bound, near_duplicates,
+    oddities, read_table, readable_bytes, value, visit_cells, write_fixes, write_rows,
 };
 
 /// The HTML page of a valuation.
