@@ -89,10 +89,8 @@ impl Render for Section {
 /// What a reader opens: a line, and what is below it.
 #[derive(Debug, Clone)]
 pub struct Fold<C> {
-    /// The line.
-    pub line: Markup,
-    /// What is below it.
-    pub content: C,
+    line: Markup,
+    content: C,
 }
 
 impl<C: Render> Fold<C> {
