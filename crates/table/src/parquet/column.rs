@@ -122,7 +122,8 @@ fn kind(column: &ColumnDescriptor, alone: bool) -> Kind {
     }
     let half = logical == Some(&LogicalType::Float16);
     let kind = match (column.physical_type(), column.converted_type(), logical) {
-        (Physical::INT96, ..) => return unread("old timestamps (INT96)"),
+        // Moments as older writers have them, which are read in microseconds.
+        (Physical::INT96, ..) => Kind::Date(86_400e6),
         (Physical::FIXED_LEN_BYTE_ARRAY, ..) if !half => {
             return Kind::Unread(format!("blocks of {} bytes", column.type_length()));
         }

@@ -12,7 +12,7 @@ use afterimage_files::{catch, machine_memory, open_input};
 use half::f16;
 use parquet::basic::{Compression, Type as Physical};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
-use parquet::data_type::DataType;
+use parquet::data_type::{DataType, Int96};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
@@ -309,6 +309,9 @@ impl Parquet {
                     walk.go(r, |value: &i32| Ok(days((*value).into())), sink)
                 }
                 ColumnReader::Int64ColumnReader(r) => walk.go(r, |value| Ok(days(*value)), sink),
+                ColumnReader::Int96ColumnReader(r) => {
+                    walk.go(r, |value: &Int96| Ok(days(value.to_micros())), sink)
+                }
                 _ => Err(FileError::column(&column.name, DAMAGED)),
             };
         }

@@ -2,17 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use afterimage_table::{Number, Precision, TextFile, blank_line, days, is_unnamed, line_at, meant};
+use afterimage_table::{TextFile, blank_line, is_unnamed, line_at};
 use csv::{ByteRecord, ReaderBuilder};
 
-use super::column::{Raw, RawTable, Role, Words, is_missing};
+use super::column::{RawTable, Role, Words, is_missing};
 use super::header::{Below, seems_row};
+use super::reading::Reading;
 use super::select::roles;
 use super::{Format, ReadOptions};
 use crate::error::ValueError;
-
-/// Fewer texts than this among numbers are taken for mistakes rather than for categories.
-const STRAY_SHARE: f64 = 0.1;
 
 /// A table of text from its beginning on, and its delimiter.
 fn open(path: &Path) -> Result<(TextFile, u8), ValueError> {
@@ -129,148 +127,37 @@ pub(super) fn unnamed(path: &Path) -> Result<usize, ValueError> {
     Ok(first)
 }
 
-/// How many cells of a column are numbers and texts, and the first text.
-#[derive(Debug, Default)]
-struct Tally {
-    numbers: usize,
-    texts: usize,
-    first: Option<(Option<u64>, String)>,
-    /// How many of the texts are no dates.
-    no_dates: usize,
-    /// Whether one of the texts is another than the first.
-    several: bool,
-    /// The first number that begins with a zero, as codes do.
-    padded: Option<String>,
-}
-
-impl Tally {
-    fn text(&mut self, start: Option<u64>, text: &str) {
-        self.texts += 1;
-        if days(text).is_none() {
-            self.no_dates += 1;
-        }
-        match &self.first {
-            Some((_, first)) => self.several |= first != text,
-            None => self.first = Some((start, text.to_owned())),
-        }
-    }
-}
-
-/// Whether a number begins with a zero that it does not need, as `02134`.
-fn is_padded(text: &str) -> bool {
-    let mut bytes = text.bytes();
-    bytes.next() == Some(b'0') && bytes.next().is_some_and(|byte| byte.is_ascii_digit())
-}
-
-/// Whether `text` is of signs alone, as `.` and `--` for a missing cell.
-fn is_signs(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_punctuation())
-}
-
-/// A column while it is read.
-#[derive(Debug)]
-enum Reading {
-    Ignored,
-    /// Texts whatever they look like.
-    Words(Words),
-    /// Numbers so far.
-    Numbers(Vec<f32>, Precision, Tally),
-    /// Texts from the first cell on.
-    Texts(Words, Tally),
-    /// Texts after numbers: their cells are read in a second pass.
-    Late(Tally),
-}
-
-impl Reading {
-    fn new(role: Role) -> Self {
-        match role {
-            Role::Ignored => Reading::Ignored,
-            Role::Label | Role::Id | Role::Categorical => Reading::Words(Words::default()),
-            Role::Feature => Reading::Numbers(Vec::new(), Precision::default(), Tally::default()),
-        }
-    }
-
-    fn take(&mut self, text: &str, start: Option<u64>, options: &ReadOptions) {
-        let missing = is_missing(text, options);
-        match self {
-            Reading::Ignored => {}
-            Reading::Words(words) => words.take(text, missing),
-            Reading::Numbers(values, precision, tally) => {
-                if missing {
-                    values.push(f32::NAN);
-                } else if let Ok(number) = text.parse::<f32>() {
-                    tally.numbers += 1;
-                    if tally.padded.is_none() && is_padded(text) {
-                        tally.padded = Some(text.to_owned());
-                    }
-                    precision.push(number, || Number::of_text(text));
-                    values.push(number);
-                } else {
-                    let (count, mut tally) = (values.len(), std::mem::take(tally));
-                    tally.text(start, text);
-                    if tally.numbers > 0 {
-                        *self = Reading::Late(tally);
-                        return;
-                    }
-                    let mut words = Words::default();
-                    (0..count).for_each(|_| words.push_missing());
-                    words.push(text);
-                    *self = Reading::Texts(words, tally);
-                }
-            }
-            Reading::Texts(words, tally) => {
-                words.take(text, missing);
-                tally.count(text, missing, start);
-            }
-            Reading::Late(tally) => tally.count(text, missing, start),
-        }
-    }
-
-    /// Says so if a column of numbers has a few texts in it.
-    fn check(&self, name: &str, records: &Records) -> Result<(), ValueError> {
-        let (Reading::Texts(_, tally) | Reading::Late(tally)) = self else {
-            return Ok(());
-        };
-        let present = tally.numbers + tally.texts;
-        let Some((start, text)) = &tally.first else {
-            return Ok(());
-        };
-        if let Some(meant) = meant(text) {
-            let what = format!(
-                "`{text}` looks like {meant}; save the table with plain numbers and decimal points, or \
-                 say --categorical {name} if these are names"
-            );
-            return Err(records.error(*start, Some(name), what));
-        }
-        let few = (tally.texts as f64) < STRAY_SHARE * present as f64;
-        match tally.numbers > 0 && (few || is_signs(text)) {
-            true => Err(records.error(*start, Some(name), tally.stray(name, text))),
-            false => Ok(()),
-        }
-    }
-
-    /// What stands below the cell `name` of the first line.
-    fn below((name, column): (&String, &Self)) -> Below {
+/// What is told of numbers that begin with zeros.
+fn padded(names: &[String], columns: &[Reading]) -> Vec<String> {
+    let told = |(name, column): (&String, &Reading)| {
         match column {
-            Reading::Numbers(_, _, tally) if tally.numbers > 0 => Below::Numbers,
-            Reading::Words(words) if words.are_numbers() => Below::Numbers,
-            Reading::Words(words) | Reading::Texts(words, _) => Below::Texts {
-                again: words.has(name),
-            },
-            Reading::Numbers(..) | Reading::Ignored | Reading::Late(_) => Below::Unknown,
-        }
+        Reading::Numbers(_, _, tally) => tally.padded.as_ref().map(|text| {
+            format!(
+                "column `{name}` has numbers such as `{text}`, as codes are written, and is taken for numbers; \
+                 say --categorical {name} if they are names"
+            )
+        }),
+        _ => None,
     }
+    };
+    names.iter().zip(columns).filter_map(told).collect()
+}
 
-    fn finish(self) -> Option<Raw> {
-        match self {
-            Reading::Ignored | Reading::Late(_) => None,
-            Reading::Texts(words, tally) if tally.numbers == 0 && tally.no_dates == 0 => {
-                Some(dates(&words))
-            }
-            Reading::Words(words) | Reading::Texts(words, _) => Some(Raw::Words(words)),
-            Reading::Numbers(values, precision, _) => Some(Raw::Numbers(values, precision)),
-        }
-    }
+/// Whether the first line, `names`, may as well be a row.
+fn is_doubtful(names: &[String], roles: &[Role], columns: &[Reading]) -> bool {
+    // What stands over classes and is none of them is their name.
+    let named = roles
+        .iter()
+        .zip(columns)
+        .zip(names)
+        .any(|((role, column), name)| {
+            let Reading::Words(words) = column else {
+                return false;
+            };
+            *role == Role::Label && !words.are_numbers() && !words.has(name)
+        });
+    let below: Vec<Below> = names.iter().zip(columns).map(Reading::below).collect();
+    !named && seems_row(names, &below)
 }
 
 /// What is asked of a first line that may be a row.
@@ -282,55 +169,6 @@ fn doubt(names: &[String]) -> String {
         "the first line, `{}{more}`, may name the columns or be a row; say --header or --no-header",
         line.join(",")
     )
-}
-
-/// The days of dates, as those of a column of dates in a Parquet file.
-fn dates(words: &Words) -> Raw {
-    let days: Vec<f64> = words
-        .names
-        .iter()
-        .map(|name| days(name).unwrap_or(f64::NAN))
-        .collect();
-    let (mut values, mut precision) = (Vec::with_capacity(words.codes.len()), Precision::default());
-    for code in &words.codes {
-        let days = days.get(*code as usize).copied().unwrap_or(f64::NAN);
-        precision.push(days as f32, || Number::Real(days));
-        values.push(days as f32);
-    }
-    Raw::Numbers(values, precision)
-}
-
-impl Tally {
-    /// Refuses one word among numbers that mostly differ: they would be lost as ids.
-    fn check_word(&self, name: &str, words: &Words, records: &Records) -> Result<(), ValueError> {
-        let present = self.numbers + self.texts;
-        let differ = words.names.len() * 2 > present && self.numbers * 2 >= present;
-        match &self.first {
-            Some((start, text)) if differ && !self.several => {
-                Err(records.error(*start, Some(name), self.stray(name, text)))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// What is told of a text among numbers.
-    fn stray(&self, name: &str, text: &str) -> String {
-        format!(
-            "`{text}` is no number, but {} of the column's {} cells are; correct it, or say --missing {text} \
-             if it stands for a missing cell, or --categorical {name} if the numbers are names",
-            self.numbers,
-            self.numbers + self.texts
-        )
-    }
-
-    fn count(&mut self, text: &str, missing: bool, start: Option<u64>) {
-        if missing {
-        } else if text.parse::<f32>().is_ok() {
-            self.numbers += 1;
-        } else {
-            self.text(start, text);
-        }
-    }
 }
 
 pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, ValueError> {
@@ -373,22 +211,8 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
     {
         read_late(path, options, &names, &mut columns)?;
     }
-    if options.header && !options.header_told {
-        let below: Vec<Below> = names.iter().zip(&columns).map(Reading::below).collect();
-        if seems_row(&names, &below) {
-            return Err(records.error(None, None, doubt(&names)));
-        }
-    }
-    let mut notes = Vec::new();
-    for (name, column) in names.iter().zip(&columns) {
-        if let Reading::Numbers(_, _, tally) = column
-            && let Some(text) = &tally.padded
-        {
-            notes.push(format!(
-                "column `{name}` has numbers such as `{text}`, as codes are written, and is taken for numbers; \
-                 say --categorical {name} if they are names"
-            ));
-        }
+    if options.header && !options.header_told && is_doubtful(&names, &roles, &columns) {
+        return Err(records.error(None, None, doubt(&names)));
     }
     // First columns without names are the index that pandas writes.
     let mut before = options.header;
@@ -400,13 +224,13 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
         })
         .collect();
     Ok(RawTable {
+        notes: padded(&names, &columns),
         names,
         roles,
         columns: columns.into_iter().map(Reading::finish).collect(),
         index,
         format: Format::Csv,
         starts,
-        notes,
     })
 }
 

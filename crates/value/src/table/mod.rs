@@ -8,6 +8,7 @@ mod held;
 mod label;
 mod npy;
 mod parquet;
+mod reading;
 mod select;
 
 use std::path::{Path, PathBuf};
