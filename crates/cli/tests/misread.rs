@@ -33,11 +33,14 @@ fn valued(place: &Place, name: &str, arguments: &[&str]) -> String {
 #[test]
 fn a_row_is_not_taken_for_names() {
     let place = Place::new();
-    let named = write(&place, "named.csv", &table());
-    let rows = table().split_once('\n').unwrap().1.to_owned();
+    // The first row has a cell twice, which no names have.
+    let named = table().replacen("0,0,red,no\n", "", 1);
+    let rows = named.split_once('\n').unwrap().1.to_owned();
+    let years = named.replacen("a,b,kind", "2019,2020,kind", 1);
+    let named = write(&place, "named.csv", &named);
     let bare = write(&place, "bare.csv", &rows);
     let doubt = [
-        "the first line, `0,0,red,no`",
+        "the first line, `1,17,green,no`",
         "--header or --no-header",
         "bare.csv",
     ];
@@ -45,9 +48,8 @@ fn a_row_is_not_taken_for_names() {
     let wanted = valued(&place, "wanted", &[&named, "--label", "y"]);
     let read = valued(&place, "read", &[&bare, "--label", "4", "--no-header"]);
     assert_eq!(read, wanted);
-    value(&[&bare, "--label", "4", "--header"]).expect(0, &["39 rows"]);
+    value(&[&bare, "--label", "4", "--header"]).expect(0, &["38 rows"]);
     // Years are names.
-    let years = table().replacen("a,b,kind", "2019,2020,kind", 1);
     let years = write(&place, "years.csv", &years);
     assert_eq!(valued(&place, "years", &[&years, "--label", "y"]), wanted);
     value(&[&named, "--label", "y", "--header", "--no-header"]).expect(2, &["cannot be used with"]);
@@ -192,13 +194,9 @@ fn the_repaired_copy_of_a_parquet_file_is_the_same_table() {
     let (_, copy) = fixed("lowest", &["--fix-lowest", "0.05"]);
     let log = lines(&place.path("lowest/fixes.csv"));
     assert_eq!(log.len(), 1 + 12);
-    let before = lines(&place.path("same/fixed.csv"));
-    let changed = lines(&copy)
-        .iter()
-        .flatten()
-        .zip(before.iter().flatten())
-        .filter(|(now, before)| now != before)
-        .count();
+    let now = fs::read_to_string(&copy).unwrap();
+    let lines = now.lines().zip(text.lines());
+    let changed = lines.filter(|(now, before)| now != before).count();
     assert!(changed > 0 && changed <= 12, "{changed}");
 }
 
@@ -284,6 +282,13 @@ fn words_among_numbers_lose_no_column() {
     for word in ["NaT", "#N/A N/A", "-nan", "1.#IND"] {
         value(&[&among(word), "--label", "y"]).expect(0, &["2 columns", "12 cells are missing"]);
     }
+    // In the first row, too.
+    let first = column(&|row| match row % 5 {
+        0 => "none".to_owned(),
+        _ => number(row),
+    });
+    let told = ["line 2", "`none` is no number, but 48 of the column's 60"];
+    value(&[&first, "--label", "y"]).expect(2, &told);
     let told = [
         "line 6",
         "`none` is no number, but 48 of the column's 60",

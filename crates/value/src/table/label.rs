@@ -188,8 +188,13 @@ fn told_stray(text: &str) -> String {
 fn alike(names: &[String]) -> Option<[&str; 2]> {
     let mut seen: HashMap<String, &str> = HashMap::new();
     names.iter().find_map(|name| {
-        let number = name.parse::<f64>().ok().filter(|number| number.is_finite());
-        let key = number.map_or_else(|| name.to_lowercase(), |number| (number + 0.0).to_string());
+        let whole = name.parse::<i128>().map(|number| number.to_string());
+        let real = || {
+            let number = name.parse::<f64>().ok()?;
+            number.is_finite().then(|| (number + 0.0).to_string())
+        };
+        let key = whole.ok().or_else(real);
+        let key = key.unwrap_or_else(|| name.to_lowercase());
         seen.insert(key, name).map(|before| [before, name.as_str()])
     })
 }
@@ -214,6 +219,7 @@ mod tests {
         assert_eq!(found(&["1", "1.0", "2"]), pair("1", "1.0"));
         assert_eq!(found(&["False", "True", "true"]), pair("True", "true"));
         assert_eq!(found(&["a", "b", "1", "2", "01x"]), None);
+        assert_eq!(found(&["9007199254740992", "9007199254740993"]), None);
     }
 
     #[test]
