@@ -56,7 +56,13 @@ pub fn moment(days: f64) -> String {
     if days.is_nan() || days.abs() > 1e8 {
         return date(days);
     }
-    let micros = (days * DAY as f64).round() as i64;
+    // So many microseconds are told apart by a number of days, fewer the farther from 1970.
+    let grain = match days.abs() {
+        near if near < 4e4 => 1,
+        near if near < 2.6e5 => 10,
+        _ => 1_000_000,
+    };
+    let micros = (days * (DAY / grain) as f64).round() as i64 * grain;
     let (day, rest) = (micros.div_euclid(DAY), micros.rem_euclid(DAY));
     let day = date(day as f64);
     if rest == 0 {
@@ -158,8 +164,8 @@ mod tests {
             "1970-01-01",
             "2020-02-29 12:30:05",
             "1969-12-31 23:59:59.999999",
-            "2262-04-11 23:47:16.854775",
-            "1600-01-01 00:00:00.000001",
+            "2262-04-11 23:47:16.854770",
+            "1600-01-01 00:00:00.000010",
         ] {
             assert_eq!(days(text).map(moment).as_deref(), Some(text));
         }
