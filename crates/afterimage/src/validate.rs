@@ -257,7 +257,7 @@ impl Experiment {
         };
         if let Some(side) = side.filter(|_| report.knows("encoder.kind")) {
             report.check(side >= least, "views.size", || {
-                format!("views of {side} pixels are too small; the encoder needs at least {least}")
+                format!("views are {side} pixels high or wide; the encoder needs at least {least}")
             });
         }
         tell_model(report, "encoder", encoder.problems());

@@ -25,7 +25,7 @@ fn what_needs_no_image_is_refused_by_check_as_by_run() {
     for (set, words) in [
         (
             "views.size=5",
-            "views.size: views of 5 pixels are too small; the encoder needs at least 16",
+            "views.size: views are 5 pixels high or wide; the encoder needs at least 16",
         ),
         (
             "limits.train=31",
