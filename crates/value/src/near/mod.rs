@@ -51,7 +51,8 @@ pub struct NearDuplicates {
     /// Whether the columns are taken as they are, for they have a common scale; otherwise each is divided by
     /// its standard deviation.
     pub common_scale: bool,
-    /// Different rows that each was compared with: all of them where this is their number.
+    /// Different rows that each was compared with, at most, in each of two passes: all of them where this is
+    /// their number.
     pub compared: usize,
     /// Number of different rows.
     pub different: usize,
@@ -117,6 +118,7 @@ fn find(problem: &Problem, seed: u64, size: Option<usize>) -> NearDuplicates {
     let neighbours = rule::neighbours(if size < count { size / 2 } else { count });
     let mut reaches: Vec<Reach> = Vec::new();
     let mut pairs = Vec::new();
+    let mut compared = count;
     let passes = if size >= count { 1 } else { parts::PASSES };
     for pass in 0..passes {
         if neighbours.is_empty() {
@@ -124,6 +126,7 @@ fn find(problem: &Problem, seed: u64, size: Option<usize>) -> NearDuplicates {
         }
         let parts = parts::cut(&points, size, seed, pass as u32);
         if pass == 0 {
+            compared = parts.iter().map(Vec::len).max().unwrap_or(count);
             reaches = read_reaches(&points, &parts, &neighbours);
         }
         let each = |members: &[u32]| look(&points, members, members, &reaches);
@@ -154,7 +157,7 @@ fn find(problem: &Problem, seed: u64, size: Option<usize>) -> NearDuplicates {
         rows,
         reaches,
         common_scale: points.common,
-        compared: size.min(count),
+        compared,
         different: count,
     }
 }

@@ -88,7 +88,12 @@ fn copies_with_noise_are_joined_with_equal_rows_and_the_worst_set_is_first() {
     assert_eq!((found.rows[30].set, found.rows[0].set), (2, 0));
     // In parts the same, as far as cuts leave pairs together; nothing else.
     let parts = find(&problem, 0, Some(300));
-    assert!(parts.compared == 300 && parts.sets.len() <= 4 && parts.sets.len() >= 2);
+    assert!(
+        parts.compared > 150
+            && parts.compared <= 300
+            && parts.sets.len() <= 4
+            && parts.sets.len() >= 2
+    );
     for set in &parts.sets {
         assert!(
             rows.iter()
