@@ -174,6 +174,7 @@ fn page(ablation: &Ablation) -> String {
                 zero. Further to the left less is remembered, further up more is left of use. Random \
                 units are means over draws.";
     Page::new("Usefulness against memory left")
+        .live()
         .section(
             Section::new("Usefulness against memory")
                 .note(note)
