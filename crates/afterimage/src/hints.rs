@@ -387,6 +387,7 @@ mod tests {
         );
         assert!(told.is_some_and(|hint| hint.advice.contains("[[plugins]]")));
         let other = Value::Table(toml::Table::new());
-        assert_eq!(hint(Wrong::Value, &plugins, &other), None);
+        let told = hint(Wrong::Value, &plugins, &other);
+        assert!(told.is_some_and(|hint| hint.advice.contains("has no plugin")));
     }
 }

@@ -101,20 +101,16 @@ impl Prepared {
         let planned = doses
             .as_ref()
             .map_or(members, |doses| doses.planned(members));
-        let steps = (planned / experiment.batch_size) as u64;
-        if steps == 0 {
-            return Err(TrainError::TooFewSamples {
-                samples: planned,
-                batch: experiment.batch_size,
-            }
-            .into());
-        }
+        let steps = steps_of_epoch(planned, experiment.batch_size)?;
         let side = side_for(&experiment.encoder, &views)?;
         let local = local_views(experiment, shape, side)?;
         let schedule = experiment.schedule.init(steps, experiment.epochs)?;
         let encoder = encoder_of(experiment, &plugins, shape.channels, side);
-        let images = data.train.len().max(data.held_out.len());
-        fitting::check(experiment, &encoder, images, side)?;
+        // What goes on fitted where it began, and may have no more to do than to write its report.
+        if resumed.is_none() {
+            let images = data.train.len().max(data.held_out.len());
+            fitting::check(experiment, &encoder, images, side)?;
+        }
         let facts = RunFacts {
             seed: experiment.seed,
             classes: data.train.classes().len(),
@@ -239,4 +235,12 @@ fn local_views(
     };
     let views = Views::new(&config, image, experiment.seed)?;
     Ok(Some((views, local.count)))
+}
+
+/// Batches of an epoch over `samples`.
+fn steps_of_epoch(samples: usize, batch: usize) -> Result<u64, RunError> {
+    match samples / batch {
+        0 => Err(TrainError::TooFewSamples { samples, batch }.into()),
+        steps => Ok(steps as u64),
+    }
 }

@@ -82,7 +82,11 @@ fn a_patch_that_does_not_divide_the_views_is_told() {
     call(["check", config.to_str().unwrap()]).expect(2, &[&words, "24 pixels"]);
     // It is that of the images, and known once they are read.
     let config = place.write("images.toml", &vit);
-    start(&place, &config, &[]).expect(2, &["`patch = 5` is not possible", "28 pixels"]);
+    let words = format!(
+        "{}:{line}: encoder.patch: 5 does not divide",
+        config.display()
+    );
+    start(&place, &config, &[]).expect(2, &[&words, "28 pixels"]);
     assert_nothing_written(&place);
 }
 

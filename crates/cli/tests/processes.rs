@@ -40,7 +40,7 @@ fn trials_of_several_processes_are_refused_before_anything_is_made() {
                  [set]\n\"batch.shards\" = 2\n[slurm]\nprocesses = 2\n";
     let (place, file) = swept::place(TINY, sweep);
     let said = [
-        "sweep.toml:9: slurm.processes: ",
+        "sweep.toml:8: slurm.processes: ",
         "built without MPI",
         "--features mpi",
     ];

@@ -1,5 +1,8 @@
 //! Forward passes that the processes of a run share out among them.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::dispatch::words;
 use crate::fault::Fault;
 
 /// The processes that compute a run together, seen from one of them.
@@ -15,6 +18,12 @@ pub trait Peers {
     /// # Errors
     /// A process that failed, or that is elsewhere in the program.
     fn exchange(&self, purpose: &str, own: &[u8]) -> Result<Vec<Vec<u8>>, Fault>;
+}
+
+/// What `compute` gives; a panic in it is its fault, so that the other processes hear of it as they wait.
+fn guarded(compute: impl FnOnce() -> Result<Vec<u8>, Fault>) -> Result<Vec<u8>, Fault> {
+    catch_unwind(AssertUnwindSafe(compute))
+        .unwrap_or_else(|panic| Err(Fault::new(format!("panicked: {}", words(&*panic)))))
 }
 
 /// What a message begins with.
@@ -48,7 +57,7 @@ pub fn share_out(
     for first in (0..count).step_by(size) {
         let own = first + peers.rank();
         let mut fault = None;
-        let message = match (own < count).then(|| compute(own)) {
+        let message = match (own < count).then(|| guarded(|| compute(own))) {
             None => Vec::new(),
             Some(Ok(values)) => [&[DATA][..], &values].concat(),
             Some(Err(error)) => {
@@ -78,7 +87,7 @@ pub fn share_out(
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use std::cell::RefCell;
     use std::collections::VecDeque;
@@ -151,6 +160,11 @@ mod tests {
         let (_, taken, fault) = run(&[b"\x01gone"], 3, Some(1));
         assert!(taken.is_empty());
         assert_eq!(fault.as_deref(), Some("gone"));
+        let panics = |_| -> Result<Vec<u8>, Fault> { panic!("no memory") };
+        let told = VecDeque::from([vec![DATA, 0]]);
+        let second = Second(RefCell::new(told));
+        let ended = share_out(Some(&second), "a probe", 2, panics, |_, _| Ok(()));
+        assert_eq!(ended.unwrap_err().to_string(), "panicked: no memory");
         let (_, _, fault) = run(&[b""], 2, None);
         assert!(fault.unwrap().contains("went apart"));
     }

@@ -38,9 +38,10 @@ pub enum Handle {
         pid: u32,
         /// When it was started, in ticks since the machine was, where the system tells.
         started: Option<u64>,
-        /// Its place among those that run at a time, from 0, and so the GPU that `cuda:local` gives it.
+        /// Its place among those that run at a time, from 0, and so the GPU that `cuda:local` gives it, where it is
+        /// known.
         #[serde(default)]
-        place: usize,
+        place: Option<usize>,
     },
     /// A task of a job array.
     Slurm {

@@ -343,7 +343,7 @@ mod tests {
                 handle: Handle::Local {
                     pid: 7,
                     started: Some(12),
-                    place: 1,
+                    place: Some(1),
                 },
             },
             Entry::Rung {

@@ -21,7 +21,7 @@ pub struct Local {
     folder: Folder,
     program: Program,
     jobs: usize,
-    running: BTreeMap<String, (usize, Running)>,
+    running: BTreeMap<String, (Option<usize>, Running)>,
 }
 
 /// The variable that tells a trial its place among those that run at a time.
@@ -49,7 +49,11 @@ impl Local {
     /// The first place that no trial has.
     fn free(&self) -> usize {
         let mut places = 0..;
-        let taken = |place: &usize| self.running.values().any(|(other, _)| other == place);
+        let taken = |place: &usize| {
+            self.running
+                .values()
+                .any(|(other, _)| *other == Some(*place))
+        };
         places.find(|place| !taken(place)).unwrap_or_default()
     }
 
@@ -130,9 +134,9 @@ impl Executor for Local {
             handles.push(Handle::Local {
                 pid,
                 started: process::started(pid),
-                place,
+                place: Some(place),
             });
-            let running = (place, Running::Own(child));
+            let running = (Some(place), Running::Own(child));
             self.running.insert(task.trial.clone(), running);
         }
         Ok(handles)
@@ -156,11 +160,8 @@ impl Executor for Local {
                         started,
                         place,
                     }) if process::started(*pid) == *started => (Some(*pid), *place),
-                    // A sweep that was killed before it wrote the handle: where it is, is not known.
-                    _ => (
-                        process::with_argument(&self.folder.run(&task.trial)),
-                        self.free(),
-                    ),
+                    // A sweep that was killed before it wrote the handle.
+                    _ => (process::with_argument(&self.folder.run(&task.trial)), None),
                 };
                 let running = (place, Running::Orphan(file, known));
                 self.running.insert(task.trial.clone(), running);

@@ -50,7 +50,10 @@ pub struct Configuration {
     pub front: Option<bool>,
     /// Trials that are done.
     pub done: usize,
-    /// Of these such as have no finite number for the metric or for one of the aims; they are in no mean of it.
+    /// Of these such as have a finite number for the metric: those that its mean is over.
+    pub measured: usize,
+    /// Of those that are done such as have no finite number for the metric or for one of the aims; they are in no mean
+    /// of what they lack.
     #[serde(skip_serializing_if = "is_none")]
     pub unmeasured: usize,
     /// Trials that were stopped early.
@@ -138,6 +141,7 @@ pub(crate) fn configurations(rows: &[Row]) -> Vec<Configuration> {
                     .filter(|row| row.standing.state == State::Done)
             };
             let values: Vec<f64> = done().filter_map(|row| row.standing.value).collect();
+            let measured = values.len();
             let unmeasured = done().filter(|row| !is_measured(row)).count();
             let (found, standard_error) = mean(&values);
             let against = first.metric.against.iter().filter_map(|scalar| {
@@ -161,6 +165,7 @@ pub(crate) fn configurations(rows: &[Row]) -> Vec<Configuration> {
                 aims: aims(&first.aims, &members),
                 front: None,
                 done: count(State::Done),
+                measured,
                 unmeasured,
                 stopped: count(State::Stopped),
                 failed: count(State::Failed),

@@ -178,6 +178,10 @@ pub(crate) fn apply(standings: &mut BTreeMap<String, Standing>, rungs: &mut Rung
     };
     match &line.entry {
         Entry::Sweep { .. } | Entry::Ask { .. } => {}
+        // An attempt begins and ends once: lines that stand twice, as in a file that was joined of copies, count
+        // once.
+        Entry::Start { attempt, .. } | Entry::End { attempt, .. }
+            if standing.over.is_some_and(|over| *attempt <= over) => {}
         Entry::Start {
             attempt,
             executor,
@@ -206,8 +210,6 @@ pub(crate) fn apply(standings: &mut BTreeMap<String, Standing>, rungs: &mut Rung
             seen.insert(*epoch, value.unwrap_or(f64::NAN));
         }
         Entry::Stop { reason, .. } => standing.stop = Some(reason.clone()),
-        // An attempt ends once: a line that stands twice, as in a file that was joined of copies, counts once.
-        Entry::End { attempt, .. } if standing.over == Some(*attempt) => {}
         Entry::End {
             attempt,
             end,
@@ -259,6 +261,8 @@ pub(crate) fn apply(standings: &mut BTreeMap<String, Standing>, rungs: &mut Rung
                 seconds: *seconds,
             });
         }
+        // Only of a copy: what is done is not tried again.
+        Entry::Retry { .. } if standing.state == State::Done => {}
         Entry::Retry { .. } => {
             if standing.state == State::Skipped {
                 standing.reason = None;
@@ -330,5 +334,21 @@ mod tests {
         assert_eq!((found.crashes, found.attempts), (1, 2));
         assert_eq!((found.seconds, found.value), (4.0, Some(0.5)));
         assert_eq!(found.state, State::Done);
+        let once = [
+            start(1),
+            end(1, End::Failed, None),
+            Entry::Retry {
+                trial: "a".to_owned(),
+            },
+            start(2),
+            end(2, End::Crashed, None),
+            start(3),
+            end(3, End::Done, Some(0.5)),
+        ];
+        let copies = [once.clone(), once.clone()].concat();
+        assert_eq!(
+            format!("{:?}", standing(&copies)),
+            format!("{:?}", standing(&once))
+        );
     }
 }

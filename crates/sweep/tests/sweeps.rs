@@ -311,7 +311,9 @@ fn trials_of_one_time_have_places_of_their_own() {
         match entry {
             Entry::Running {
                 trial,
-                handle: Handle::Local { place, .. },
+                handle: Handle::Local {
+                    place: Some(place), ..
+                },
                 ..
             } => {
                 assert!(place < 2, "{trial} has place {place} of two");

@@ -14,6 +14,7 @@ use crate::training::Training;
 impl<M: LearnerModel> Training<M> {
     /// The one place where requests become effects.
     pub(crate) fn commit(&mut self) -> Result<(), TrainError> {
+        self.parts.group.stands()?;
         let mut decisions = self.hooks.drain_faults();
         let mut masked = false;
         for Requested { plugin, request } in std::mem::take(&mut self.desk.requests) {

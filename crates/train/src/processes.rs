@@ -1,9 +1,10 @@
 //! Processes that compute one run together: what they tell each other, and what happens when one fails.
 //!
 //! Every process runs the whole deterministic program; they share out what a step computes. All of them
-//! call [`Group::exchange`] the same number of times, for the same purposes in the same order.
+//! call [`Group::exchange`] the same number of times, for the same purposes in the same order, and [`Group::swap`]
+//! as often behind it.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -32,8 +33,8 @@ pub struct Group(Option<Rc<Shared>>);
 
 struct Shared {
     processes: Box<dyn Processes>,
-    /// Whether all know that the job ends, so that nothing is exchanged any more.
-    over: Cell<bool>,
+    /// Why all know that the job ends, so that nothing is exchanged any more.
+    over: RefCell<Option<String>>,
 }
 
 impl Peers for Group {
@@ -62,7 +63,7 @@ impl Group {
             0 | 1 => Self::default(),
             _ => Self(Some(Rc::new(Shared {
                 processes,
-                over: Cell::new(false),
+                over: RefCell::default(),
             }))),
         }
     }
@@ -123,6 +124,19 @@ impl Group {
         ))
     }
 
+    /// Whether the others still work on the run: where one failed in an exchange that a plugin asked for, its
+    /// fault is the plugin's, and the run is to end before anything is kept of it.
+    ///
+    /// # Errors
+    /// How another process failed.
+    pub(crate) fn stands(&self) -> Result<(), TrainError> {
+        let over = self
+            .0
+            .as_ref()
+            .and_then(|shared| shared.over.borrow().clone());
+        over.map_or(Ok(()), |why| Err(TrainError::Processes(why)))
+    }
+
     /// What every process tells for `purpose`, in the order of their ranks; a process that is alone hears
     /// itself.
     ///
@@ -132,11 +146,7 @@ impl Group {
         let Some(shared) = &self.0 else {
             return Ok(vec![own.to_vec()]);
         };
-        if shared.over.get() {
-            return Err(TrainError::Processes(
-                "the other processes have ended".to_owned(),
-            ));
-        }
+        self.stands()?;
         let mut message = vec![DATA, u8::try_from(purpose.len()).unwrap_or(u8::MAX)];
         message.extend(purpose.bytes().take(u8::MAX.into()));
         let head = message.len();
@@ -144,8 +154,9 @@ impl Group {
         let mut all = shared.processes.gather(&message);
         let problems = self.problems(&all, Some(purpose));
         if !problems.is_empty() {
-            shared.over.set(true);
-            return Err(TrainError::Processes(problems.join("\n")));
+            let why = problems.join("\n");
+            shared.over.replace(Some(why.clone()));
+            return Err(TrainError::Processes(why));
         }
         for message in &mut all {
             message.drain(..head);
@@ -159,7 +170,7 @@ impl Group {
     /// Processes that fail between swaps go through the rest of them with nothing, so that none waits,
     /// and say why in the next [`exchange`](Self::exchange).
     pub(crate) fn swap(&self, level: u32, own: Option<&[u8]>) -> Option<Vec<u8>> {
-        let shared = self.0.as_ref().filter(|shared| !shared.over.get())?;
+        let shared = self.0.as_ref().filter(|_| self.stands().is_ok())?;
         let with = self.rank() ^ (1 << level);
         let message = match own {
             Some(own) => [&[DATA][..], own].concat(),
@@ -167,7 +178,10 @@ impl Group {
         };
         let mut theirs = shared.processes.swap(with, &message);
         match theirs.first() {
-            Some(&DATA) => Some(theirs.split_off(1)),
+            Some(&DATA) => {
+                theirs.remove(0);
+                Some(theirs)
+            }
             _ => None,
         }
     }
@@ -179,7 +193,8 @@ impl Group {
         let Some(shared) = &self.0 else {
             return Vec::new();
         };
-        if shared.over.replace(true) {
+        let ended = "the other processes have ended".to_owned();
+        if shared.over.replace(Some(ended)).is_some() {
             return Vec::new();
         }
         let message = match own {
@@ -305,6 +320,8 @@ mod tests {
         let group = beside(b"\x01no space left");
         let told = group.exchange("step 1", b"").unwrap_err().to_string();
         assert_eq!(told, "process 0 of 2 failed: no space left");
+        let still = group.stands().unwrap_err().to_string();
+        assert_eq!(still, "process 0 of 2 failed: no space left");
         assert!(group.conclude(Ok(())).is_empty(), "it is known already");
 
         let told = beside(b"\x00\x06step 2").exchange("step 1", b"");

@@ -66,6 +66,9 @@ impl<M: LearnerModel> Training<M> {
 
     /// Writes a checkpoint, if checkpoints are on.
     pub(crate) fn save(&mut self) -> Result<(), TrainError> {
+        self.parts.group.stands()?;
+        // The statistics of norms are merged in every process already: processes have at least two shards, and
+        // `over_shards` merges those of a step.
         if !self.parts.group.is_first() {
             return Ok(());
         }

@@ -104,11 +104,16 @@ fn whole(text: &str) -> Option<DocumentMut> {
     Some(all)
 }
 
-/// Keys of `over` in `table`, those of tables one by one.
+/// Keys of `over` in `table`, those of tables one by one, but for a table of another kind.
 fn lay_over(table: &mut Table, over: &Table) {
+    let kind = |of: &Table| of.get("kind").and_then(Item::as_str).map(str::to_owned);
     for (key, item) in over.iter() {
         match (table.get_mut(key), item) {
-            (Some(Item::Table(inner)), Item::Table(item)) => lay_over(inner, item),
+            (Some(Item::Table(inner)), Item::Table(item))
+                if kind(item).is_none_or(|other| kind(inner) == Some(other)) =>
+            {
+                lay_over(inner, item);
+            }
             (Some(inner), item) => *inner = item.clone(),
             (None, item) => {
                 table.insert(key, item.clone());

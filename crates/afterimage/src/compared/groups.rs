@@ -108,15 +108,33 @@ struct Last<'a> {
 }
 
 impl<'a> Group<'a> {
-    /// The runs that means and differences are of, by seed: those that are done; of two of a seed the first.
+    /// The runs that means and differences are of, by seed: those that are done, on the images of the first of them;
+    /// of two of a seed the first.
     pub(super) fn counted(&self) -> BTreeMap<i64, &'a One> {
         let mut counted = BTreeMap::new();
+        let is_strange = |run: &One| self.strange(run).is_some();
         for run in self.runs.iter().filter(|run| run.is_done()) {
+            if is_strange(run) {
+                continue;
+            }
             if let Some(seed) = run.seed() {
                 counted.entry(seed).or_insert(*run);
             }
         }
         counted
+    }
+
+    /// The first run of the group that is done and why the images of `run` are not its own, where they are not.
+    fn strange(&self, run: &One) -> Option<(&'a One, String)> {
+        let first = *self.runs.iter().find(|run| run.is_done())?;
+        Some((first, first.other_data(run)?))
+    }
+
+    /// Runs that are done on other images than the first of the group, with that one and what differs.
+    pub(super) fn strangers(&self) -> Vec<(&'a One, &'a One, String)> {
+        let done = self.runs.iter().filter(|run| run.is_done());
+        let of = |run: &&'a One| self.strange(run).map(|(first, why)| (*run, first, why));
+        done.filter_map(of).collect()
     }
 
     /// Runs whose seed another run of the group has that was given before, with that one.

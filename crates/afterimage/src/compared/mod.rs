@@ -67,6 +67,12 @@ fn notes(runs: &[One]) -> Vec<String> {
             )
         }));
     }
+    for (run, first, why) in groups::groups(runs).iter().flat_map(Group::strangers) {
+        notes.push(format!(
+            "{}: other images than {} ({why}), a run of the same config; it is in no mean of them",
+            run.name, first.name
+        ));
+    }
     for (run, first) in groups::groups(runs).iter().flat_map(Group::repeats) {
         notes.push(format!(
             "{}: it has the config and the seed of {}; both are shown, and means and differences count the first",

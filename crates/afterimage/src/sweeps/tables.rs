@@ -200,7 +200,7 @@ fn configurations(all: &Results, part: &Results) -> String {
         };
         row.extend((!part.aims.is_empty()).then(|| front().to_owned()));
         let planned = c.done + c.stopped + c.failed + c.skipped + c.open;
-        row.push(of(c.done - c.unmeasured, planned));
+        row.push(of(c.measured, planned));
         row
     };
     let rows: Vec<Vec<String>> = part.configurations.iter().map(row).collect();
