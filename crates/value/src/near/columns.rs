@@ -6,6 +6,8 @@ use crate::problem::Cells;
 const FEW_COLUMNS: usize = 8;
 /// Columns have a common scale if their variances are worth at least this share of as many equal ones.
 const EVEN: f64 = 1.0 / 3.0;
+/// And if their median variance is at least this part of the mean.
+const MEDIAN: f64 = 0.1;
 
 /// Whether a number is missing, or infinite.
 pub(super) fn has_gaps(values: &[f32]) -> bool {
@@ -59,7 +61,7 @@ pub(super) fn moments(cells: &Cells, order: &[u32]) -> (f64, f64) {
 }
 
 /// The mean variance of the columns where they have a common scale: numbers without gaps, of which no few
-/// have most of the variance.
+/// have most of the variance, and half a tenth of the mean or more.
 pub(super) fn common(cells: &[&Cells], moments: &[(f64, f64)]) -> Option<f64> {
     let plain = |cells: &&Cells| matches!(cells, Cells::Numbers(values) if !has_gaps(values));
     if cells.len() < FEW_COLUMNS || !cells.iter().all(plain) {
@@ -71,7 +73,11 @@ pub(super) fn common(cells: &[&Cells], moments: &[(f64, f64)]) -> Option<f64> {
         .iter()
         .map(|(_, variance)| variance * variance)
         .sum();
-    (sum * sum / squares >= EVEN * count).then_some(sum / count)
+    let mut variances: Vec<f64> = moments.iter().map(|(_, variance)| *variance).collect();
+    variances.sort_unstable_by(f64::total_cmp);
+    let median = variances.get(variances.len() / 2).copied().unwrap_or(0.0);
+    let even = sum * sum / squares >= EVEN * count && median >= MEDIAN * sum / count;
+    even.then_some(sum / count)
 }
 
 /// The probability that two rows have different categories.

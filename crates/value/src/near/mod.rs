@@ -33,7 +33,7 @@ const SAMPLE: usize = 4096;
 pub struct NearRow {
     /// The number of its set in [`NearDuplicates::sets`], from 1; 0 if it is in none.
     pub set: u32,
-    /// The nearest other row that was compared with it; of equally near ones the first.
+    /// The nearest other row that was compared with it; of equally near ones one, whatever the order of the rows.
     pub nearest: Option<u32>,
     /// How far it is, in standard deviations of a column; NaN without one.
     pub distance: f64,

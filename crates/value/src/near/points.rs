@@ -17,8 +17,8 @@ struct Levels {
 /// A cell that is a number is centred and divided by the deviation of its column, or, where all columns have
 /// a common scale, by the root of their mean variance: pixels and embeddings have one unit, in which a column
 /// that hardly moves is no louder than the others. Two different categories add 2 over the probability that
-/// two rows differ there, and a number beside a missing one adds 2: what two random rows differ by, on
-/// average, in a column of standardised numbers.
+/// two rows differ there. A missing number stands at the mean, and two rows of which one lacks it differ by 2
+/// more: what two random rows differ by, on average, in a column of standardised numbers.
 pub(super) struct Points {
     /// Rows, equal ones behind each other.
     pub order: Vec<u32>,

@@ -10,6 +10,10 @@ use super::rule::{NEIGHBOURS, Reach};
 const ASKED: usize = 128;
 /// Points that they are compared with at a time.
 const COMPARED: usize = 512;
+/// A squared distance out of a product may be wrong by this part of the sum of the squares.
+const ROUNDED: f32 = 16.0 * f32::EPSILON;
+/// Squared distances below this many such errors are measured by differences.
+const FEW_ERRORS: f32 = 16.0;
 
 /// What a point has about it.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,7 +24,7 @@ pub(super) struct Found {
     pub distance: f32,
     /// How far each of the neighbours is that are the measure.
     pub measure: [f32; NEIGHBOURS.len()],
-    /// Points within reach, and how far they are.
+    /// Points of higher numbers within reach, and how far they are.
     pub close: Vec<(u32, f32)>,
 }
 
@@ -88,9 +92,21 @@ fn block(members: &[u32], part: &Part<'_>, asked: &[u32], most: usize) -> Vec<Ve
                     *far += if *code == own { 0.0 } else { *weight };
                 }
             }
-            for (at, far) in far.iter().enumerate() {
-                if *far < best.limit && from + at != place {
-                    best.add(*far, members[from + at]);
+            let numbers = &part.numbers[place * width..][..width];
+            for (at, (far, square)) in far.iter().zip(squares).enumerate() {
+                let (error, other) = (ROUNDED * (own + square), from + at);
+                if *far >= best.limit + error || other == place {
+                    continue;
+                }
+                let far = match *far < FEW_ERRORS * error {
+                    true => {
+                        let others = &part.numbers[other * width..][..width];
+                        differences(numbers, others) + levels(part, place, other)
+                    }
+                    false => *far,
+                };
+                if far < best.limit {
+                    best.add(far, members[other]);
                 }
             }
         }
@@ -99,6 +115,26 @@ fn block(members: &[u32], part: &Part<'_>, asked: &[u32], most: usize) -> Vec<Ve
         }
     }
     best.into_iter().map(Best::points).collect()
+}
+
+/// The squared distance of two rows of numbers, without a difference of large ones.
+fn differences(one: &[f32], other: &[f32]) -> f32 {
+    let mut sums = [0.0f32; 8];
+    for (one, other) in one.chunks(8).zip(other.chunks(8)) {
+        for ((sum, a), b) in sums.iter_mut().zip(one).zip(other) {
+            *sum += (a - b) * (a - b);
+        }
+    }
+    sums.iter().sum()
+}
+
+/// What the categories of two points add to their squared distance.
+fn levels(part: &Part<'_>, one: usize, other: usize) -> f32 {
+    let weights = part.levels.iter().map(|(codes, weight)| {
+        let same = codes[one] == codes[other];
+        if same { 0.0 } else { *weight }
+    });
+    weights.sum()
 }
 
 /// Exact distances of the nearest, and what they say.
@@ -115,7 +151,10 @@ fn judge(points: &Points, point: u32, best: Vec<u32>, reaches: &[Reach]) -> Foun
     let within = (reaches.iter().zip(&measure))
         .map(|(reach, far)| reach.part as f32 * far)
         .fold(0.0, f32::max);
-    let close = near.iter().take_while(|near| near.0 <= within);
+    // The other of two near duplicates sees the pair as well.
+    let close = (near.iter())
+        .take_while(|near| near.0 <= within)
+        .filter(|near| near.1 > point);
     Found {
         nearest: near.first().map_or(point, |near| near.1),
         distance: far(1),

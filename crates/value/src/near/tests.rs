@@ -180,3 +180,47 @@ fn pixels_keep_their_common_scale() {
     assert!(found.common_scale);
     assert_eq!(found.sets[0].rows, [5, 80]);
 }
+
+#[test]
+fn a_few_loud_columns_are_no_common_scale() {
+    let mut columns = normal(300, 9, 12);
+    for column in columns.iter_mut().take(4) {
+        column.iter_mut().for_each(|value| *value *= 1e4);
+    }
+    let found = find(&numbers(columns), 0, None);
+    assert!(!found.common_scale);
+}
+
+#[test]
+fn pairs_in_two_tight_groups_far_apart_are_seen() {
+    // A sentinel in half of the rows leaves two groups, each far tighter than they are apart.
+    let rows = 1000;
+    let mut columns = normal(rows, 20, 11);
+    for column in &mut columns {
+        for (row, value) in column.iter_mut().enumerate() {
+            let side = if row % 2 == 0 { 1.0 } else { -1.0 };
+            *value = side + 1e-4 * *value;
+        }
+        for row in 0..20 {
+            column[500 + row] = column[row];
+        }
+    }
+    for row in 0..20 {
+        columns[row][500 + row] += 1e-6;
+    }
+    let problem = numbers(columns);
+    let found = find(&problem, 0, None);
+    let sets: Vec<&[u32]> = found.sets.iter().map(|set| set.rows.as_slice()).collect();
+    assert_eq!(sets.len(), 20, "{sets:?}");
+    let points = Points::new(&problem);
+    let (all, one) = ((0..points.len() as u32).collect::<Vec<_>>(), 7u32);
+    for row in 0..20u32 {
+        assert!(sets.contains(&[row, 500 + row].as_slice()), "{row}");
+        assert_eq!(found.rows[row as usize].nearest, Some(500 + row));
+    }
+    let far = |other: &u32| (points.distance(one, *other) as f32, *other);
+    let nearest = all.iter().filter(|other| **other != one).map(far);
+    let nearest = nearest.min_by(|a, b| a.0.total_cmp(&b.0)).unwrap();
+    let row = points.rows(one as usize)[0];
+    assert_eq!(found.rows[row as usize].distance, f64::from(nearest.0));
+}
