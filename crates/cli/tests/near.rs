@@ -1,4 +1,4 @@
-//! `afterimage value`: near duplicates, and shares of classes.
+//! `afterimage value`: near duplicates, shares of classes, and numbers as labels.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -94,6 +94,7 @@ fn near_duplicates_are_told_with_ids_distances_and_labels() {
         (&6.into(), &299.into())
     );
     assert_eq!(near["sets"][0]["rows"], serde_json::json!([34, 134]));
+    assert_eq!(near["sets_in_all"], 3);
     assert_eq!(near["within"][0]["neighbour"], 16);
     let page = fs::read_to_string(out.join("report.html")).unwrap();
     assert!(page.contains("Near duplicates") && page.contains("k10, k110"));
@@ -165,4 +166,71 @@ fn shares_of_the_label_and_of_what_is_predicted_are_columns() {
             assert!((given + share - 1.0).abs() < 1e-12, "{row:?}");
         }
     }
+}
+
+#[test]
+fn numbers_as_labels_have_words_of_their_own() {
+    let place = Place::new();
+    let mut text = "a,b,y\n".to_owned();
+    for row in 0..120 {
+        let off = if row == 77 { 600 } else { 0 };
+        text += &format!(
+            "{row},{},{}.5\n",
+            row * 37 % 53,
+            row * 2 + row * 37 % 5 + off
+        );
+    }
+    let file = write(&place, "t.csv", &text);
+    let out = place.path("out");
+    let arguments = [
+        &file,
+        "--label",
+        "y",
+        "--out",
+        out.to_str().unwrap(),
+        "--ratio",
+        "1",
+        "--json",
+    ];
+    let ended = value(&arguments).expect(0, &[]);
+    for words in [
+        "of the variance of the labels",
+        "lie farthest from what is predicted",
+        "off by",
+    ] {
+        assert!(ended.out.contains(words), "{words}: {}", ended.out);
+    }
+    assert!(
+        !ended.out.contains("look wrong") && !ended.out.contains("share"),
+        "{}",
+        ended.out
+    );
+    let rows = lines(&out.join("rows.csv"));
+    assert_eq!(rows[0][6..8], ["predicted", "duplicates"]);
+    let predicted: f64 = rows[51][6].parse().unwrap();
+    assert!((predicted - 103.0).abs() < 12.0, "{predicted}");
+    let result: serde_json::Value =
+        serde_json::from_str(ended.out.lines().last().unwrap()).unwrap();
+    assert_eq!(result["lowest_rows"][0]["row"], 78);
+    assert!(result["check"].is_null() && result["suspect_labels"].is_null());
+    let page = fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(page.contains("Rows farthest from what is predicted"));
+}
+
+#[test]
+fn zeros_with_and_without_a_minus_are_one_label() {
+    let place = Place::new();
+    let mut text = "a,b,y\n".to_owned();
+    for row in 0..100 {
+        let row = if row == 99 { 0 } else { row };
+        text += &format!("{},{},{row}.5\n", drawn(row, 0), drawn(row, 1));
+    }
+    let text = text
+        .replacen(",0.5\n", ",0.0\n", 1)
+        .replacen(",0.5\n", ",-0.0\n", 1);
+    let file = write(&place, "t.csv", &text);
+    let ended = value(&[&file, "--label", "y"]).expect(0, &["the labels are numbers from 0 to"]);
+    assert!(ended.out.contains("in 1 set"), "{}", ended.out);
+    // Among two columns the reach is far below a hundredth.
+    assert!(!ended.out.contains("within 0.00 times"), "{}", ended.out);
 }

@@ -47,12 +47,22 @@ fn found(near: &NearDuplicates) -> String {
     }
 }
 
+/// A share with two places, and with as many more as two digits need; 0 as it is.
+fn two_digits(share: f64) -> String {
+    let places = match share > 0.0 {
+        true => (1.0 - share.log10().floor()).clamp(2.0, 300.0) as usize,
+        false => 2,
+    };
+    format!("{share:.places$}")
+}
+
 /// What is near.
 fn rule(near: &NearDuplicates) -> String {
     let one = |reach: &Reach| {
         format!(
-            "{:.2} times as far as the {}th neighbour",
-            reach.part, reach.neighbour
+            "{} times as far as the {}th neighbour",
+            two_digits(reach.part),
+            reach.neighbour
         )
     };
     let parts: Vec<String> = near.reaches.iter().map(one).collect();
@@ -89,9 +99,30 @@ pub(super) fn set(valued: &Valued, set: &NearSet) -> [String; 3] {
 
 /// The first of `count` texts.
 fn joined(first: Vec<String>, count: usize) -> String {
-    let more = match count - first.len() {
+    let more = match count.saturating_sub(first.len()) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
     first.join(", ") + &more
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_shares_are_not_shown_as_zero() {
+        for (share, told) in [
+            (0.3, "0.30"),
+            (0.0512, "0.05"),
+            (0.0012, "0.0012"),
+            (0.000_034_6, "0.000035"),
+            (0.0, "0.00"),
+        ] {
+            assert_eq!(two_digits(share), told);
+        }
+        let all = vec!["a".to_owned(), "b".to_owned()];
+        assert_eq!(joined(all.clone(), 3), "a, b and 1 more");
+        assert_eq!(joined(all, 1), "a, b");
+    }
 }

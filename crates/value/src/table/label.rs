@@ -34,7 +34,13 @@ pub(crate) fn target(words: Words, task: Option<Task>) -> Result<Labels, (Option
     let numbers: Option<Vec<f64>> = words
         .names
         .iter()
-        .map(|name| name.parse::<f64>().ok().filter(|v| v.is_finite()))
+        // 0 and -0 are one number.
+        .map(|name| {
+            name.parse::<f64>()
+                .ok()
+                .filter(|v| v.is_finite())
+                .map(|v| v + 0.0)
+        })
         .collect();
     // Infinite numbers among numbers are no names of classes.
     if numbers.is_none() && task != Some(Task::Classification) {
