@@ -7,7 +7,7 @@ const MISSING: [&str; 21] = [
     "-1.#IND", "1.#QNAN", "-1.#QNAN", "NULL", "null", "None", "<NA>", "NaT", "?", "",
 ];
 
-/// Whether a word stands for a missing cell in a CSV file, as `NA` and `null`; nothing at all does, too.
+/// Whether a word stands for a missing cell in a CSV file or among texts of an npy file, as `NA` and `null`; nothing at all does, too.
 pub fn says_missing(text: &str) -> bool {
     MISSING.contains(&text)
 }
@@ -26,6 +26,10 @@ pub fn says_missing(text: &str) -> bool {
 /// assert_eq!(meant("red"), None);
 /// ```
 pub fn meant(text: &str) -> Option<&'static str> {
+    // No number is as long; signs before or behind one are taken off one by one.
+    if text.len() > LONGEST {
+        return None;
+    }
     let is_number =
         |text: &str| text.bytes().any(|byte| byte.is_ascii_digit()) && text.parse::<f64>().is_ok();
     if let Some(share) = text.strip_suffix('%') {
@@ -50,7 +54,8 @@ pub fn meant(text: &str) -> Option<&'static str> {
     }
     let (whole, places) = text.split_once(',').unwrap_or((text, ""));
     let plain = places.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.matches('.').count() > 1 && plain && in_thousands(&whole.replace('.', ",")) {
+    let dots = whole.matches('.').count() > 1 && !is_address(text);
+    if dots && plain && in_thousands(&whole.replace('.', ",")) {
         return Some("a number with dots between thousands");
     }
     let commas = text.matches(',').count();
@@ -66,6 +71,15 @@ pub fn meant(text: &str) -> Option<&'static str> {
         }
         _ => None,
     }
+}
+
+/// A text of more bytes is meant as no number.
+const LONGEST: usize = 64;
+
+/// Whether a text is an address of four numbers below 256, as `192.168.100.101`.
+fn is_address(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('.').collect();
+    parts.len() == 4 && parts.iter().all(|part| part.parse::<u8>().is_ok())
 }
 
 /// Signs between thousands, and what a number with them is called.
@@ -226,8 +240,13 @@ mod tests {
             "it's",
             "020 123 456",
             "1.234",
+            "192.168.100.101",
         ] {
             assert_eq!(meant(text), None, "{text}");
         }
+        for signs in ["\u{2212}", "$", "-"] {
+            assert_eq!(meant(&(signs.repeat(1 << 20) + "1,5")), None);
+        }
+        assert_eq!(meant(&("1".to_owned() + &"%".repeat(1 << 20))), None);
     }
 }

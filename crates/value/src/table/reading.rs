@@ -119,7 +119,7 @@ impl Reading {
         let Some((start, text)) = &tally.first else {
             return Ok(());
         };
-        if let Some(meant) = meant(text) {
+        if let (Some(meant), true) = (meant(text), self.mostly_meant()) {
             let what = format!(
                 "`{text}` looks like {meant}; save the table with plain numbers and decimal points, or \
                  say --categorical {name} if these are names"
@@ -133,6 +133,17 @@ impl Reading {
         match tally.numbers > 0 && (few || is_signs(text)) {
             true => Err(records.error(*start, Some(name), tally.stray(name, text))),
             false => Ok(()),
+        }
+    }
+
+    /// Whether most of the different texts are numbers in another spelling, or numbers stand beside them.
+    fn mostly_meant(&self) -> bool {
+        match self {
+            Reading::Texts(words, tally) if tally.numbers == 0 => {
+                let spelt = words.names.iter().filter(|name| meant(name).is_some());
+                spelt.count() * 2 > words.names.len()
+            }
+            _ => true,
         }
     }
 
