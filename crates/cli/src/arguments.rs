@@ -183,7 +183,8 @@ pub struct Select {
     /// results, and nothing is chosen by it.
     #[arg(long, value_name = "COL")]
     pub id: Option<String>,
-    /// In a CSV file of labels, NA, None, null and the like are labels. In Parquet files they always are.
+    /// In a CSV or npy file of labels, NA, None, null and the like are labels. In Parquet files they
+    /// always are.
     #[arg(long, requires = "labels")]
     pub keep_missing_words: bool,
     /// What the rows are. `el2n`, `grand` and `grad-match` rank by gradients of a network's loss, or their

@@ -113,6 +113,11 @@ fn a_name_over_labels_is_none_of_them() {
     let long = file("long.csv", &[&labels[..], &labels[..1]].concat());
     let told = ["41 entries and embeddings has 40"];
     select(&place, &[&e, "--labels", &long, "--count", "6"]).expect(2, &told);
+    // Nor is a code among codes.
+    let codes = (0..40).map(|row| format!("0{}", row % 2 + 1));
+    let codes: Vec<String> = std::iter::once("07".to_owned()).chain(codes).collect();
+    let codes = file("codes.csv", &codes);
+    select(&place, &[&e, "--labels", &codes, "--count", "6"]).expect(2, &told);
 }
 
 #[test]
@@ -140,6 +145,32 @@ fn labels_that_are_texts_are_read_from_npy() {
         fs::read_to_string(place.path("out/coreset.csv")).unwrap()
     };
     assert_eq!(chosen(&words), chosen(&texts));
+    // What numpy writes for a missing text is no class, unless it is said to be one.
+    let missing: Vec<&str> = (0..40).map(|i| ["nan", "yes", "no"][i % 3]).collect();
+    let missing = npy(&place, "missing.npy", &missing);
+    let call = [&cells, "--no-header", "--label-file", &missing];
+    value(&call).expect(2, &["missing"]);
+    value(&[&call[..], &["--keep-missing-words"]].concat()).expect(0, &["3 classes"]);
+    let call = [&cells, "--labels", &missing, "--count", "4"];
+    let told = ["sample 0", "`nan` stands for a missing one"];
+    select(&place, &call).expect(2, &told);
+    select(&place, &[&call[..], &["--keep-missing-words"]].concat()).expect(0, &[]);
+}
+
+/// An array of ASCII texts of up to four letters.
+fn npy(place: &Place, name: &str, texts: &[&str]) -> String {
+    let shape = texts.len();
+    let header = format!("{{'descr': '|S4', 'fortran_order': False, 'shape': ({shape},)}}\n");
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.bytes());
+    for text in texts {
+        let mut cell = [0; 4];
+        cell[..text.len()].copy_from_slice(text.as_bytes());
+        bytes.extend(cell);
+    }
+    fs::write(place.path(name), bytes).unwrap();
+    place.path(name).display().to_string()
 }
 
 #[test]
@@ -305,6 +336,19 @@ fn words_among_numbers_lose_no_column() {
     ] {
         let file = column(&|_| format!("\"{cell}\""));
         value(&[&file, "--label", "y"]).expect(2, &["line 2", "column `f`", told]);
+    }
+    // Names of which one could be a number are names.
+    for (first, others) in [
+        ("192.168.100.101", "192.168.100.102"),
+        ("612 345 678", "unknown"),
+        ("1,250", "Paris"),
+    ] {
+        let file = column(&|row| match row % 3 {
+            0 => format!("\"{first}\""),
+            1 => others.to_owned(),
+            _ => "other".to_owned(),
+        });
+        value(&[&file, "--label", "y"]).expect(0, &["2 columns"]);
     }
     for (cell, told) in [
         ("03.2020", "dates or times such as `1.03.2020`"),

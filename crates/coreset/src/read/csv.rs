@@ -315,7 +315,7 @@ fn keep_texts(cells: &[String]) -> bool {
     })
 }
 
-fn missing_value(purpose: &Purpose<'_>, text: &str) -> String {
+pub(super) fn missing_value(purpose: &Purpose<'_>, text: &str) -> String {
     let role = purpose.role.trim_end_matches('s');
     let told = match text {
         "" => "the cell is empty".to_owned(),

@@ -35,7 +35,7 @@ pub struct Manner {
     /// The column of the embeddings that names the samples, by its name or its number from 1; nothing is
     /// chosen by it.
     pub id: Option<String>,
-    /// Whether words such as `NA` and `None` among the labels of a CSV file are labels.
+    /// Whether words such as `NA` and `None` among labels that are texts are labels.
     pub keep_missing_words: bool,
     /// What was left out, and why.
     pub notes: Vec<String>,
@@ -293,7 +293,7 @@ pub fn labels_in(path: &Path, samples: usize, manner: &mut Manner) -> Result<Lab
 }
 
 /// Takes the name of the column off labels that are texts: the first of one more than there are samples, where
-/// it stands there once.
+/// it stands there once, and is no number among numbers.
 ///
 /// # Errors
 /// A name of labels over one label too few.
@@ -306,7 +306,8 @@ fn take_name(
     let Some((first, rest)) = values.split_first() else {
         return Ok(());
     };
-    if rest.contains(first) {
+    let is_number = |text: &String| text.parse::<f64>().is_ok();
+    if rest.contains(first) || (is_number(first) && rest.iter().any(is_number)) {
         return Ok(());
     }
     let named = format!("the first line, `{first}`, names the labels");
@@ -360,7 +361,7 @@ pub fn numbers_in(
 
 fn column(path: &Path, purpose: &Purpose<'_>, manner: &mut Manner) -> Result<Column, CoresetError> {
     match kind(path)? {
-        Kind::Npy => npy::column(path),
+        Kind::Npy => npy::column(path, purpose, manner),
         Kind::Csv => csv::column(path, purpose, manner),
         Kind::Parquet => parquet::column(path, purpose, manner),
     }

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use afterimage_table::{FileError, Npy, Number, Order, npy_texts};
+use afterimage_table::{FileError, Npy, Number, Order, npy_texts, says_missing};
 
-use super::{Column, Grid};
+use super::csv::{Purpose, missing_value};
+use super::{Column, Grid, Manner};
 use crate::error::CoresetError;
 
 fn open(path: &Path) -> Result<Npy, CoresetError> {
@@ -58,10 +59,19 @@ pub(super) fn grid(path: &Path) -> Result<Grid, CoresetError> {
 }
 
 /// An array of one axis, or of two with one column.
-pub(super) fn column(path: &Path) -> Result<Column, CoresetError> {
+pub(super) fn column(
+    path: &Path,
+    purpose: &Purpose<'_>,
+    manner: &Manner,
+) -> Result<Column, CoresetError> {
     if let Some(texts) = npy_texts(path).map_err(|error| broken(path, error))? {
-        if let Some(sample) = texts.iter().position(String::is_empty) {
-            let reason = format!("the text of sample {sample} is empty; every sample needs one");
+        let keep = manner.keep_missing_words;
+        let missing = |text: &String| text.is_empty() || (!keep && says_missing(text));
+        if let Some(sample) = texts.iter().position(missing) {
+            let reason = match texts[sample].as_str() {
+                "" => format!("the text of sample {sample} is empty; every sample needs one"),
+                text => format!("sample {sample}: {}", missing_value(purpose, text)),
+            };
             return Err(CoresetError::format(path, reason));
         }
         return Ok(Column::Text(texts));

@@ -20,7 +20,8 @@ pub fn npy_texts(path: &Path) -> Result<Option<Vec<String>>, FileError> {
     if header.kind.ends_with('O') {
         return Err(FileError::content(
             "its values are Python objects, which are not read; save it as numbers, as in numpy.save(path, \
-             x.astype('float32')) or, for labels that are texts, x.astype('str')",
+             x.astype('float32')) or, for labels that are texts, x.astype('str'), which writes missing ones as \
+             nan or None",
         ));
     }
     if width(&header.kind).is_none() {

@@ -49,7 +49,8 @@ pub struct ReadOptions {
     pub categorical: Vec<String>,
     /// Further words for a missing cell.
     pub missing: Vec<String>,
-    /// Whether words such as `NA` and `None` in a CSV file are texts rather than missing cells.
+    /// Whether words such as `NA` and `None` in a CSV file, or among texts in an npy file, are texts rather than
+    /// missing cells.
     pub keep_missing_words: bool,
     /// What the labels are; told from their form without.
     pub task: Option<Task>,

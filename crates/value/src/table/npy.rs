@@ -4,20 +4,18 @@ use std::path::Path;
 
 use afterimage_table::{Npy, Number, Order, Precision, npy_texts};
 
-use super::column::{Raw, RawTable, Role, Words};
+use super::column::{Raw, RawTable, Role, Words, is_missing};
 use super::select::roles;
 use super::{Format, ReadOptions};
 use crate::error::ValueError;
 
-/// Labels that are texts, with those that `missing` has for a word without a value left out; none in arrays of
-/// numbers.
+/// Labels that are texts, with those left out that stand for a missing one; none in arrays of numbers.
 pub(super) fn texts(path: &Path, options: &ReadOptions) -> Result<Option<Words>, ValueError> {
     let texts = npy_texts(path).map_err(|error| ValueError::file("an npy file", path, error))?;
     Ok(texts.map(|texts| {
         let mut words = Words::default();
         for text in texts {
-            let missing = text.is_empty() || options.missing.contains(&text);
-            words.take(&text, missing);
+            words.take(&text, is_missing(&text, options));
         }
         words
     }))
