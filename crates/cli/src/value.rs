@@ -44,8 +44,8 @@ pub struct Value {
     /// A further word for a missing cell, beside NA, NaN, null, ? and the like; may be repeated.
     #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
     missing: Vec<String>,
-    /// In a CSV file, NA, None, null and the like are texts; only empty cells and those of --missing
-    /// are missing. In Parquet files they always are texts.
+    /// In a CSV file, and among labels that are texts in an npy file, NA, None, null and the like are
+    /// texts; only empty cells and those of --missing are missing. In Parquet files they always are texts.
     #[arg(long)]
     keep_missing_words: bool,
     /// What the labels are; told from their form by default.
@@ -277,7 +277,7 @@ fn result(valued: &Valued) -> serde_json::Value {
         "columns": valued.table.problem.columns().len(),
         "suspect_labels": matches!(problem.target(), Target::Classes { .. }).then(|| valued.suspects()),
         "check": check,
-        "near_duplicates": near(&valued.near),
+        "near_duplicates": near(&valued.near, valued.job().top),
         "lowest_rows": rows,
         "lowest_cells": cells,
         "fixes": valued.fixes,
@@ -285,9 +285,9 @@ fn result(valued: &Valued) -> serde_json::Value {
     })
 }
 
-/// Near duplicates: each set with its rows, from 1.
-fn near(near: &NearDuplicates) -> serde_json::Value {
-    let sets = near.sets.iter().map(|set| {
+/// Near duplicates: the first `top` sets with their rows, from 1.
+fn near(near: &NearDuplicates, top: usize) -> serde_json::Value {
+    let sets = near.sets.iter().take(top).map(|set| {
         let rows: Vec<u32> = set.rows.iter().map(|row| row + 1).collect();
         json!({"rows": rows, "labels": set.labels, "distance": set.distance})
     });
@@ -298,6 +298,7 @@ fn near(near: &NearDuplicates) -> serde_json::Value {
     json!({
         "rows": near.duplicates(),
         "sets": sets.collect::<Vec<_>>(),
+        "sets_in_all": near.sets.len(),
         "within": reaches.collect::<Vec<_>>(),
         "compared_with": near.compared,
         "different_rows": near.different,

@@ -63,6 +63,8 @@ pub struct PreparedValue {
     job: ValueJob,
     table: ReadTable,
     memory: usize,
+    /// The place of the results, once it is taken.
+    folder: Option<Partial>,
     near: Option<NearDuplicates>,
 }
 
@@ -157,6 +159,7 @@ impl ValueJob {
             job: self,
             table,
             memory,
+            folder: None,
             near: None,
         })
     }
@@ -174,11 +177,21 @@ impl PreparedValue {
         settings.learners + check_learners(&self.table.problem, settings)
     }
 
-    /// Looks for near duplicates; otherwise [`run`](Self::run) does.
+    /// Takes the place of the results before the work: nobody waits an hour for one that another process has
+    /// taken.
+    fn take_place(&mut self) -> Result<(), ValueError> {
+        if let (Some(out), None) = (&self.job.out, &self.folder) {
+            self.folder = Some(Partial::beside(out).map_err(partial)?);
+        }
+        Ok(())
+    }
+
+    /// Takes the place of the results and looks for near duplicates; otherwise [`run`](Self::run) does.
     ///
     /// # Errors
-    /// Threads that do not start.
+    /// Threads that do not start, a place that another process has taken.
     pub fn compare_rows(&mut self) -> Result<(), ValueError> {
+        self.take_place()?;
         self.near = Some(near_duplicates(&self.table.problem, &self.job.settings)?);
         Ok(())
     }
@@ -188,14 +201,16 @@ impl PreparedValue {
     ///
     /// # Errors
     /// Threads that do not start, a full disk. A folder of results appears whole or not at all.
-    pub fn run(self, progress: &dyn Fn(u32)) -> Result<Valued, ValueError> {
+    pub fn run(mut self, progress: &dyn Fn(u32)) -> Result<Valued, ValueError> {
+        self.take_place()?;
         let Self {
-            job, table, near, ..
+            job,
+            table,
+            folder,
+            near,
+            ..
         } = self;
         let problem = &table.problem;
-        // Before the work: nobody waits an hour for a place that another process has taken.
-        let beside = |out| Partial::beside(out).map_err(partial);
-        let folder = job.out.as_deref().map(beside).transpose()?;
         let near = match near {
             Some(near) => near,
             None => near_duplicates(problem, &job.settings)?,
