@@ -7,7 +7,7 @@ use afterimage_files::open_input;
 
 use crate::FileError;
 
-/// What a file is that begins so, where it holds no table of text, and what to do.
+/// What a file is that begins so, where its first bytes name a kind that is no text in UTF-8, and what to do.
 pub fn foreign(start: &[u8]) -> Option<&'static str> {
     const KINDS: [(&[u8], &str); 14] = [
         (b"\x1f\x8b", "compressed by gzip; unpack it first"),
@@ -38,17 +38,25 @@ pub fn foreign(start: &[u8]) -> Option<&'static str> {
         (b"\xff\xfe", "text in UTF-16; save it in UTF-8"),
         (b"\xfe\xff", "text in UTF-16; save it in UTF-8"),
     ];
-    let known = KINDS
-        .into_iter()
-        .find(|(magic, _)| start.starts_with(magic));
-    match known {
-        Some((_, what)) => Some(what),
-        // No text in UTF-8 has them.
-        None if start.contains(&0) => {
-            Some("no text, as it has zero bytes, or text in UTF-16; save it in UTF-8")
-        }
-        None => None,
-    }
+    let mut kinds = KINDS.into_iter();
+    kinds
+        .find(|(magic, _)| start.starts_with(magic))
+        .map(|(_, what)| what)
+}
+
+/// What a file is that is to be text in UTF-8 and is not, as its beginning tells, and what to do.
+///
+/// # Examples
+/// ```
+/// use afterimage_table::{foreign, no_text};
+/// assert_eq!(no_text(b"a,b"), None);
+/// assert!(no_text(b"a\0,\0").is_some() && foreign(b"a\0,\0").is_none());
+/// ```
+pub fn no_text(start: &[u8]) -> Option<&'static str> {
+    // No text in UTF-8 has zero bytes.
+    let zeros = start.contains(&0);
+    foreign(start)
+        .or(zeros.then_some("no text, as it has zero bytes, or text in UTF-16; save it in UTF-8"))
 }
 
 /// Refuses a file of text that is something else by its first bytes.
@@ -61,7 +69,7 @@ pub fn sniff(path: &Path) -> Result<(), FileError> {
     file.take(16)
         .read_to_end(&mut start)
         .map_err(FileError::io("read"))?;
-    match foreign(&start) {
+    match no_text(&start) {
         Some(what) => Err(FileError::content(format!("this is {what}"))),
         None => Ok(()),
     }

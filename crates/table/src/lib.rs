@@ -22,7 +22,7 @@ use thiserror::Error;
 
 pub use cells::{meant, other_date, says_missing};
 pub use dates::{date, days, moment};
-pub use foreign::{foreign, sniff};
+pub use foreign::{foreign, no_text, sniff};
 pub use ids::{Signs, is_unnamed, names_clock, names_labels, names_rows};
 pub use ignored::{ignored, place};
 pub use lines::{TextFile, blank_line, line_at};

@@ -7,7 +7,7 @@ use std::path::Path;
 use afterimage_files::open_input;
 
 use crate::quotes::Quotes;
-use crate::{FileError, foreign};
+use crate::{FileError, no_text};
 
 /// Bytes of a line, at most: more than a million cells take.
 const LONGEST: usize = 64 << 20;
@@ -51,7 +51,7 @@ impl TextFile {
         let mut line = Vec::new();
         let read = BufReader::new(&mut file).read_until(b'\n', &mut line);
         // What is no text may have no lines.
-        if let Some(what) = foreign(&line) {
+        if let Some(what) = no_text(&line) {
             return Err(FileError::content(format!("this is {what}")));
         }
         read.and_then(|_| file.file.rewind())

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use afterimage_files::plain;
-use afterimage_table::{Cell, FileError, Kind, Parquet, TextFile, foreign, line_at};
+use afterimage_table::{Cell, FileError, Kind, Parquet, TextFile, line_at, no_text};
 
 use super::records::Records;
 use crate::dataset::grouped;
@@ -178,7 +178,7 @@ impl Ids {
     fn of_lines(path: &Path) -> Result<Self, DataError> {
         let refused = |error| DataError::read(path, error);
         let mut file = BufReader::new(TextFile::open(path).map_err(refused)?);
-        if let Some(what) = foreign(file.fill_buf().map_err(refused)?) {
+        if let Some(what) = no_text(file.fill_buf().map_err(refused)?) {
             return Err(DataError::format(path, format!("this is {what}")));
         }
         let mut ids = Self::new(Unit::Line);
