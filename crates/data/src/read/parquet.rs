@@ -85,7 +85,12 @@ impl Columns<'_> {
             let (mut row, mut bad) = (0, None);
             let read = shard.parquet.read(at, |cell| {
                 let pushed = match cell {
-                    Cell::Number(number) => splits.push(&column.text(number)),
+                    Cell::Number(number) => {
+                        // A truth or a date may be named by its number, too.
+                        let (text, bare) = (column.text(number), number.text(false));
+                        let by_number = self.held_out_value == Some(bare.as_str());
+                        splits.push(if by_number { &bare } else { &text })
+                    }
                     Cell::Text(text) => splits.push(text),
                     _ => splits.push(""),
                 };
