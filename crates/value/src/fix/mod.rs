@@ -83,7 +83,8 @@ pub fn write_fixes(
 pub fn copy_bound(path: &Path, problem: &Problem) -> usize {
     match Format::of(path) {
         Format::Csv | Format::Held => 0,
-        Format::Parquet | Format::Npy => texts_bound(problem),
+        Format::Parquet => texts_bound(problem).saturating_add(texts::others_bound(path, problem)),
+        Format::Npy => texts_bound(problem),
     }
 }
 

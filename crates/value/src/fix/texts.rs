@@ -64,6 +64,27 @@ pub(super) fn texts_bound(problem: &Problem) -> usize {
     columns.sum::<usize>() + 2 * rows * (24 + 8)
 }
 
+/// An upper bound in bytes of what the columns of a Parquet file take as texts that `problem` does not have:
+/// labels, ids and ignored ones; none where it cannot be read.
+pub(super) fn others_bound(path: &Path, problem: &Problem) -> usize {
+    let Ok(file) = Parquet::open(path) else {
+        return 0;
+    };
+    let others = (file.columns.iter().enumerate()).filter(|(_, column)| {
+        let copied = !column.index && !matches!(column.kind, Kind::List | Kind::Unread(_));
+        copied
+            && problem
+                .columns()
+                .iter()
+                .all(|known| known.name != column.name)
+    });
+    let bytes = others.map(|(at, _)| {
+        let held = usize::try_from(file.column_bytes(at)).unwrap_or(usize::MAX);
+        held.saturating_add(problem.rows() * 8).saturating_mul(2)
+    });
+    bytes.fold(0, usize::saturating_add)
+}
+
 /// The columns of a Parquet file but for an index of pandas, lists and what is not read.
 ///
 /// # Errors
