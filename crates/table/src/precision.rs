@@ -193,10 +193,18 @@ impl Counts {
     /// The sentence about the column `name`, whose name is that of an id, where it is taken as a value, called
     /// `what`.
     pub fn told(self, name: &str, what: &str) -> String {
+        let Self {
+            rows,
+            present,
+            different,
+        } = self;
+        let why = match present * 2 < rows {
+            true => format!("{present} of its {rows} cells are numbers"),
+            false => format!("{different} of its {present} numbers differ"),
+        };
         format!(
-            "column `{name}` is taken as a {what}, as {} of its {} numbers differ, and its name is that of an \
-             id; say --ignore {name} if it is one",
-            self.different, self.present
+            "column `{name}` is taken as a {what}, as {why}, and its name is that of an id; say --ignore {name} \
+             if it is one"
         )
     }
 }
@@ -281,6 +289,11 @@ mod tests {
         }
         let told = of(100, 98).told("userId", "feature");
         assert!(told.contains("as 98 of its 100 numbers differ"), "{told}");
+        let told = of(30, 30).told("user_id", "feature");
+        assert!(
+            told.contains("as 30 of its 100 cells are numbers"),
+            "{told}"
+        );
         let (precision, mut values) = whole(&(0..30).collect::<Vec<_>>());
         values[4] = f32::NAN;
         assert!(are_ids(&precision, &values));
