@@ -112,12 +112,15 @@ mod tests {
         }
     }
 
+    /// Passes with the values that were told of them.
+    type Taken = Vec<(usize, Vec<u8>)>;
+
     /// Passes that were computed here, those that were taken, and the fault.
     fn run(
         told: &[&[u8]],
         count: usize,
         faulty: Option<usize>,
-    ) -> (Vec<usize>, Vec<(usize, Vec<u8>)>, Option<String>) {
+    ) -> (Vec<usize>, Taken, Option<String>) {
         let second = Second(RefCell::new(
             told.iter().map(|told| told.to_vec()).collect(),
         ));

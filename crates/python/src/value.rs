@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use afterimage::files::machine_memory;
 use afterimage::value::{
-    Candidates, HeldColumn, LabelSource, Learner, Prediction, ReadOptions, ReadTable, Score, Settings,
-    Target,
-    Task, Valuation, ValueError, hold_table, memory_bound, near_duplicates, parse_bytes,
-    readable_bytes, value_until,
+    Candidates, HeldColumn, LabelSource, Learner, Prediction, ReadOptions, ReadTable, Score,
+    Settings, Target, Task, Valuation, ValueError, hold_table, memory_bound, near_duplicates,
+    parse_bytes, readable_bytes, value_until,
 };
 use numpy::{Element, IntoPyArray as _, PyArray1, PyArray2, PyArrayMethods as _};
 use pyo3::exceptions::PyValueError;
@@ -304,7 +303,10 @@ impl Valued {
         };
         let sets: Vec<u32> = found.rows.iter().map(|row| row.set).collect();
         let labels: Vec<u32> = sets.iter().map(|set| labels(*set)).collect();
-        let nearest = found.rows.iter().map(|row| row.nearest.map_or(-1, i64::from));
+        let nearest = found
+            .rows
+            .iter()
+            .map(|row| row.nearest.map_or(-1, i64::from));
         let distances = found.rows.iter().map(|row| row.distance);
         Ok((
             sets.into_pyarray(py),

@@ -133,8 +133,8 @@ fn padded(names: &[String], columns: &[Reading]) -> Vec<String> {
         match column {
         Reading::Numbers(_, _, tally) => tally.padded.as_ref().map(|text| {
             format!(
-                "column `{name}` has numbers such as `{text}`, as codes are written, and is taken for numbers; \
-                 say --categorical {name} if they are names"
+                "column `{name}` has numbers such as `{text}`, as codes are written, and is taken for \
+                 numbers; say --categorical {name} if they are names"
             )
         }),
         _ => None,
