@@ -273,6 +273,8 @@ fn parquet_is_split_by_a_column_over_its_shards_and_by_ids() {
     // Truths are told as programs write them into CSV files.
     let odd = of("split = 'odd'\nheld_out_value = 'True'\n");
     assert_same_images(&expected(&[1, 3, 5, 7, 9, 11]), &load(&odd).unwrap());
+    let by_number = of("split = 'odd'\nheld_out_value = '1'\n");
+    assert_same_images(&load(&odd).unwrap(), &load(&by_number).unwrap());
     // The usual words.
     let words = expected(&[2, 3, 6, 7, 10, 11]);
     assert_same_images(&words, &load(&of("split = 'part'\n")).unwrap());
@@ -438,4 +440,11 @@ fn tar_shards_are_split_by_members() {
     // A key is not taken for a number.
     fs::write(&ids, "0002\n").unwrap();
     said(&by_ids, &["there is no image 0002", "as 0.tar[0000.png]"]);
+    // Bytes that are no tar file are no text either.
+    let damaged: Vec<u8> = (0..2048u32).map(|at| (at % 7) as u8).collect();
+    fs::write(place.join("0.tar"), damaged).unwrap();
+    said(
+        &by_ids,
+        &["0.tar: damaged at its beginning", "or it is cut off"],
+    );
 }
