@@ -113,11 +113,12 @@ fn a_name_over_labels_is_none_of_them() {
     let long = file("long.csv", &[&labels[..], &labels[..1]].concat());
     let told = ["41 entries and embeddings has 40"];
     select(&place, &[&e, "--labels", &long, "--count", "6"]).expect(2, &told);
-    // Nor is a code among codes.
+    // A code over codes is asked for.
     let codes = (0..40).map(|row| format!("0{}", row % 2 + 1));
     let codes: Vec<String> = std::iter::once("07".to_owned()).chain(codes).collect();
     let codes = file("codes.csv", &codes);
-    select(&place, &[&e, "--labels", &codes, "--count", "6"]).expect(2, &told);
+    let asked = ["the first line, `07`, may name columns or be a sample"];
+    select(&place, &[&e, "--labels", &codes, "--count", "6"]).expect(2, &asked);
 }
 
 #[test]
