@@ -141,7 +141,7 @@ fn every_config_of_the_project_fits_its_schema() {
         if file.file_stem().is_some_and(|name| name == "base") {
             value["extends"] = json!([]);
         }
-        let is_sweep = ["metric", "seeds", "stages"]
+        let is_sweep = ["metric", "seeds", "stages", "compare"]
             .iter()
             .any(|key| value.get(key).is_some());
         let names_kinds_of_its_own = file
