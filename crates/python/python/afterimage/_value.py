@@ -78,7 +78,8 @@ class Values:
         if classes is None:
             return self._said[3]
         names = np.array([*classes[1], None], dtype=object)
-        return names[self._said[0]]
+        predicted: NDArray[Any] = names[self._said[0]]
+        return predicted
 
     @property
     def predicted_share(self) -> NDArray[np.float64]:
@@ -177,9 +178,11 @@ class Values:
             "predicted": self.predicted,
         }
         if self._valued.classes() is not None:
+            suggested = self.predicted.astype(object)
+            suggested[~self.suspect] = None
             columns |= {
                 "predicted:share": self.predicted_share,
-                "suggested": np.where(self.suspect, self.predicted, None),
+                "suggested": suggested,
                 "label:share": self.label_share,
             }
         columns |= {
