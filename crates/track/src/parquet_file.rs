@@ -18,6 +18,10 @@ use crate::{TrackError, files};
 /// Names the writer in the file; without a version, so that equal tables are equal files.
 const CREATED_BY: &str = "afterimage";
 
+/// Rows that a byte of a table stands for at most: a page of equal values has 20,000 rows and takes some fifty
+/// bytes.
+const ROWS_OF_A_BYTE: u64 = 4096;
+
 /// Writes `table` as a Parquet file beside `path` and renames it.
 ///
 /// Columns are required (no nulls): doubles, 64-bit integers, or UTF-8 text. Equal tables give
@@ -172,15 +176,22 @@ fn list_of_floats(name: &str) -> Result<Type, ParquetError> {
 /// A missing or damaged file, more than half of the machine's memory holds, or a column with nulls, lists or
 /// another type.
 pub fn read_table(path: &Path) -> Result<Table, TrackError> {
-    afterimage_files::open(path, LARGE)?;
-    decode(path).map_err(|error| TrackError::Table {
+    let file = afterimage_files::open(path, LARGE)?;
+    let bytes = file.metadata().map_or(0, |file| file.len());
+    decode(path, bytes).map_err(|error| TrackError::Table {
         path: path.to_owned(),
         why: error.to_string(),
     })
 }
 
-fn decode(path: &Path) -> Result<Table, FileError> {
+fn decode(path: &Path, bytes: u64) -> Result<Table, FileError> {
     let file = Parquet::open(path)?;
+    if file.rows as u64 > bytes.saturating_mul(ROWS_OF_A_BYTE) {
+        return Err(FileError::Kind(format!(
+            "{} rows cannot be in a table of {bytes} bytes; the file is damaged",
+            file.rows
+        )));
+    }
     file.check_size(file.columns.len())?;
     let columns = file.columns.iter().enumerate();
     let columns = columns.map(|(at, column)| Ok((column.name.clone(), read_column(&file, at)?)));
