@@ -1,9 +1,15 @@
 #!/usr/bin/env python3
-"""The verdicts of README.md from the arms of the three seeds: judge.py OUT/arms-1/arms.csv …"""
+"""The verdicts of README.md from the arms of each seed: judge.py [--intervals] OUT/arms-1/arms.csv …
+
+With `--intervals`, those of the second question: t intervals over five seeds.
+"""
 
 import csv
 import sys
 from statistics import mean, stdev
+
+# Student's t with four degrees of freedom, by coverage.
+T4 = {95: 2.7764, 97.5: 3.4954}
 
 
 def number(row, key):
@@ -27,7 +33,29 @@ def differences(path):
     return found
 
 
+def intervals(seeds):
+    """One row for each arm and share: what it takes and leaves beyond random units, with 95 and 97.5 % intervals."""
+    if len(seeds) != 5:
+        sys.exit(f"{len(seeds)} seeds; the intervals are those of five")
+    print("| arm | share | area taken beyond random | kNN beyond random |\n|---|---|---|---|")
+
+    def cell(values):
+        error = stdev(values) / len(values) ** 0.5
+        spans = (f"{c} %: {mean(values) - t * error:+.3f} to {mean(values) + t * error:+.3f}" for c, t in T4.items())
+        return f"{mean(values):+.3f} ({'; '.join(spans)})"
+
+    for key in seeds[0]:
+        columns = [[seed[key][at] for seed in seeds] for at in (0, 1)]
+        print(f"| {key[0]} | {float(key[1]):.2f} | {cell(columns[0])} | {cell(columns[1])} |")
+        beside = f"as active as {key[0]}", key[1]
+        if beside in seeds[0]:
+            columns = [[seed[key][at] - seed[beside][at] for seed in seeds] for at in (0, 1)]
+            print(f"| {key[0]}, less as active | {float(key[1]):.2f} | {cell(columns[0])} | {cell(columns[1])} |")
+
+
 def main():
+    if sys.argv[1] == "--intervals":
+        return intervals([differences(path) for path in sys.argv[2:]])
     seeds = [differences(path) for path in sys.argv[1:]]
     print("| arm | share | area taken beyond random | kNN beyond random | verdict |\n|---|---|---|---|---|")
     for key in seeds[0]:
