@@ -6,5 +6,5 @@ mkdir -p "$out"
 for seed in 4 5 6 7 8; do
     "$program" run "$memory/whole.toml" --set seed=$seed --out "$out/run-$seed"
     "$program" ablate "$out/run-$seed" --out "$out/arms-$seed" --points 190 --views 6 --controls 5 --matched \
-        --score unitmem,unitmem-excess,magnitude:low,taylor:low --fraction 0.02,0.03,0.1,0.3
+        --score unitmem --fraction 0.02,0.03,0.1,0.3
 done
