@@ -18,8 +18,8 @@ use crate::{TrackError, files};
 /// Names the writer in the file; without a version, so that equal tables are equal files.
 const CREATED_BY: &str = "afterimage";
 
-/// Rows that a byte of a table stands for at most: a page of equal values has 20,000 rows and takes some fifty
-/// bytes.
+/// Rows that are believed of a table for each of its bytes. A page of equal values, 20,000 rows in some fifty bytes,
+/// has a tenth of it.
 const ROWS_OF_A_BYTE: u64 = 4096;
 
 /// Writes `table` as a Parquet file beside `path` and renames it.

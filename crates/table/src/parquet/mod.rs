@@ -25,8 +25,8 @@ use pages::Checked;
 /// Rows that are decoded at a time.
 const BATCH: usize = 1 << 16;
 
-/// Rows that a byte of a file stands for at most. Pages of equal values are short, but writers begin a
-/// new one long before this.
+/// Rows of a group, and entries of a column of lists in a group, that are believed for each byte of the file. Equal
+/// values take next to nothing, but writers end a group after some million rows.
 const ROWS_OF_A_BYTE: u64 = 1 << 16;
 
 const DAMAGED: &str = "the file is damaged; write it again";
