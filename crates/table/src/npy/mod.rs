@@ -70,18 +70,19 @@ impl<R: Read> Npy<R> {
     ///
     /// # Errors
     /// As [`Npy::open`].
-    pub fn of(reader: R, held: u64) -> Result<Self, FileError> {
-        Self::of_width(reader, held, width)
+    pub fn of(mut reader: R, held: u64) -> Result<Self, FileError> {
+        let head = head(&mut reader)?;
+        Self::behind(head, reader, held, width)
     }
 
-    /// The array of which each value has as many bytes as `width` says of its type; none for types that are not
-    /// read.
-    fn of_width(
-        mut reader: R,
+    /// The array behind a header that was read, of which each value has as many bytes as `width` says of its type;
+    /// none for types that are not read.
+    fn behind(
+        (header, start): (Header, u64),
+        reader: R,
         held: u64,
         width: fn(&str) -> Option<usize>,
     ) -> Result<Self, FileError> {
-        let (header, start) = head(&mut reader)?;
         let bytes = width(&header.kind).ok_or_else(|| {
             FileError::content(format!(
                 "its type, {}, is not read; save it as numbers, as in numpy.save(path, \
