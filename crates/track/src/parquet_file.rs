@@ -48,7 +48,7 @@ pub fn write_table_with_vectors(
     vectors: (&str, &[f32], usize),
 ) -> Result<(), TrackError> {
     let (name, values, width) = vectors;
-    let rows = table.columns.first().map_or(0, |(_, column)| column.len());
+    let rows = table.rows();
     let fits = width > 0 && values.len() == rows * width;
     let checked = match check(table) {
         Ok(()) if !fits => Err(format!(
@@ -74,7 +74,7 @@ fn written(path: &Path, encoded: Result<Vec<u8>, ParquetError>) -> Result<(), Tr
 
 /// Says what keeps `table` from being stored.
 pub(crate) fn check(table: &Table) -> Result<(), String> {
-    let rows = table.columns.first().map_or(0, |(_, column)| column.len());
+    let rows = table.rows();
     for (index, (name, column)) in table.columns.iter().enumerate() {
         if column.len() != rows {
             return Err(format!(
