@@ -41,10 +41,7 @@ pub(super) fn grid(path: &Path) -> Result<Grid, CoresetError> {
         let at = grid.values.len();
         grid.values.push(number.single());
         if !single {
-            let column = match order {
-                Order::C => at % columns,
-                Order::Fortran => at / rows,
-            };
+            let (_, column) = order.place(at, (rows, columns));
             grid.told.look(column, number.single(), || number);
         }
     })

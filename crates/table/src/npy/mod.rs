@@ -30,6 +30,16 @@ pub enum Order {
     Fortran,
 }
 
+impl Order {
+    /// The row and the column of value number `at`, from 0, of a matrix of `rows` rows and `columns` columns.
+    pub fn place(self, at: usize, (rows, columns): (usize, usize)) -> (usize, usize) {
+        match self {
+            Self::C => (at / columns, at % columns),
+            Self::Fortran => (at % rows, at / rows),
+        }
+    }
+}
+
 /// An npy file, or an array in another file, with its header read.
 #[derive(Debug)]
 pub struct Npy<R = BufReader<File>> {
