@@ -103,10 +103,15 @@ def finish(*command):
     return done.returncode, time.monotonic() - began, done.stderr
 
 
+def places():
+    """The folders of all processes of this machine."""
+    return Path("/proc").glob("[0-9]*")
+
+
 def members(launcher):
     """The processes that mpirun started here."""
     found = []
-    for place in Path("/proc").glob("[0-9]*"):
+    for place in places():
         try:
             # The name of the program is in parentheses and may hold anything.
             parent = (place / "stat").read_text().rpartition(")")[2].split()[1]
@@ -117,14 +122,19 @@ def members(launcher):
     return sorted(found)
 
 
+def await_checkpoint(process, run, beyond):
+    """Waits until a run has a checkpoint beyond a step, or until its process is over."""
+    while process.poll() is None:
+        if (run / "checkpoints").exists() and (checkpoints(run) or [0])[-1] > beyond:
+            break
+        time.sleep(0.01)
+
+
 def kill_one(command, run, beyond):
     """Starts a run, waits for a checkpoint beyond a step and kills its last process; what it said, or none
     where it was over before."""
     launcher = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    while launcher.poll() is None:
-        if (run / "checkpoints").exists() and (checkpoints(run) or [0])[-1] > beyond:
-            break
-        time.sleep(0.01)
+    await_checkpoint(launcher, run, beyond)
     victims = members(launcher.pid) if launcher.poll() is None else []
     try:
         if victims:

@@ -25,7 +25,7 @@ import time
 from pathlib import Path
 
 from kill_and_resume import ROOT, checkpoints, ends
-from processes import ACTS, CUT, MPIRUN, compared
+from processes import ACTS, CUT, MPIRUN, await_checkpoint, compared, places
 
 JOB = "afterimage-processes"
 # The nodes of the cluster are one machine: processes of two nodes would take the memory that those of one
@@ -75,7 +75,7 @@ def finish(*command):
 def on_node(node, run):
     """The processes of a run that Slurm started on a node."""
     found = []
-    for place in Path("/proc").glob("[0-9]*"):
+    for place in places():
         try:
             words = (place / "cmdline").read_bytes().split(b"\0")
             variables = (place / "environ").read_bytes().split(b"\0")
@@ -103,10 +103,7 @@ def cut_off(command, run, beyond, how):
     """Starts a run, waits for a checkpoint beyond a step and cuts it off; its exit code and the seconds until
     all were gone, or none where it was over before."""
     process = start(*command)
-    while process.poll() is None:
-        if (run / "checkpoints").exists() and (checkpoints(run) or [0])[-1] > beyond:
-            break
-        time.sleep(0.01)
+    await_checkpoint(process, run, beyond)
     began = time.monotonic()
     try:
         how(run)

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use afterimage_files::{Lock, LockError, Partial, below};
+use afterimage_sweep::LEDGER;
 use afterimage_track::files;
 use serde_json::{Value, json};
 
@@ -118,7 +119,7 @@ impl RunDir {
         let what = match below(&run.path, files::CONFIG) {
             Ok(_) => return Ok(run),
             Err(error) if !error.is_missing() => return Err(error.into()),
-            Err(_) if run.path.join("ledger.jsonl").exists() => format!(
+            Err(_) if run.path.join(LEDGER).exists() => format!(
                 "it holds a sweep, whose runs are the folders in {}",
                 run.path.join("trials").display()
             ),

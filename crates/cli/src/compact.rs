@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::alive::Alive;
 use crate::logging;
-use crate::output::say;
+use crate::output::conclude;
 
 /// Arguments of `compact`.
 #[derive(Debug, Args)]
@@ -71,12 +71,7 @@ pub fn compact(arguments: Compact) -> Result<u8, RunError> {
     alive.begin("reading the encoder");
     let compacted = afterimage::compact(&options, &mut |part| alive.say(part))?;
     drop(alive);
-    say(&compacted.to_string());
-    if arguments.json {
-        say(&format!(
-            "{}\n",
-            json!({ "exit_code": 0, "compact": compacted })
-        ));
-    }
+    let result = arguments.json.then(|| json!(compacted));
+    conclude(&compacted.to_string(), "compact", result);
     Ok(0)
 }

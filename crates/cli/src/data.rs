@@ -87,10 +87,9 @@ fn list(
         .map(|(name, _)| name.as_str())
         .collect();
     let mut text = names.join("\t") + "\n";
-    let rows = table.columns.first().map_or(0, |(_, column)| column.len());
-    let splits = table.columns.iter().find(|(name, _)| name == "split");
-    for row in 0..rows {
-        if let (Some(wanted), Some((_, Column::Text(splits)))) = (split, splits)
+    let splits = table.column("split");
+    for row in 0..table.rows() {
+        if let (Some(wanted), Some(Column::Text(splits))) = (split, splits)
             && splits[row] != wanted
         {
             continue;

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::alive::Alive;
 use crate::logging;
-use crate::output::say;
+use crate::output::conclude;
 
 /// Arguments of `export`.
 #[derive(Debug, Args)]
@@ -56,12 +56,7 @@ pub fn export(arguments: Export) -> Result<u8, RunError> {
     alive.begin("reading the encoder");
     let exported = afterimage::export(&options, &mut |part| alive.say(part))?;
     drop(alive);
-    say(&exported.to_string());
-    if arguments.json {
-        say(&format!(
-            "{}\n",
-            json!({ "exit_code": 0, "export": exported })
-        ));
-    }
+    let result = arguments.json.then(|| json!(exported));
+    conclude(&exported.to_string(), "export", result);
     Ok(0)
 }

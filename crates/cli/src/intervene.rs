@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 
 use afterimage::{
-    AblateOptions, Arms, ExchangeOptions, Grain, InsertOptions, LayerChoice, ProbeOptions, Pulse,
-    Ranked, Registry, RunError, Which, ablate, exchange, insert,
+    AblateOptions, ExchangeOptions, Grain, InsertOptions, LayerChoice, ProbeOptions, Pulse, Ranked,
+    Registry, RunError, Which, ablate, exchange, insert,
 };
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use crate::alive::Alive;
 use crate::logging;
-use crate::output::say;
+use crate::output::conclude;
 use crate::source::Source;
 
 /// Arguments of `exchange`.
@@ -156,7 +156,9 @@ pub fn exchange_layers(arguments: Exchange) -> Result<u8, RunError> {
     let alive = alive(&options.subject.pulse);
     let arms = exchange(&options, &mut |part| alive.say(part))?;
     drop(alive);
-    conclude(arms, arguments.json)
+    let result = arguments.json.then(|| json!(arms));
+    conclude(&format!("{arms}\n"), "arms", result);
+    Ok(0)
 }
 
 /// Holds units at zero; its result is the exit code.
@@ -185,19 +187,12 @@ pub fn ablate_units(registry: &Registry, arguments: Ablate) -> Result<u8, RunErr
     let alive = alive(&options.subject.pulse);
     let ablation = ablate(registry, &options, &mut |part| alive.say(part))?;
     drop(alive);
-    say(&format!("{ablation}\n"));
+    let mut found = format!("{ablation}\n");
     if let Some(out) = &options.out {
-        say(&format!(
-            "curve:      {}\n",
-            out.join("report.html").display()
-        ));
+        found += &format!("curve:      {}\n", out.join("report.html").display());
     }
-    if arguments.json {
-        say(&format!(
-            "{}\n",
-            json!({ "exit_code": 0, "ablation": ablation })
-        ));
-    }
+    let result = arguments.json.then(|| json!(ablation));
+    conclude(&found, "ablation", result);
     Ok(0)
 }
 
@@ -219,11 +214,8 @@ pub fn insert_points(registry: &Registry, arguments: Insert) -> Result<u8, RunEr
     let alive = alive(&options.pulse);
     let inserted = insert(registry, &options, &mut |part| alive.say(part))?;
     drop(alive);
-    say(&format!("{inserted}\n"));
-    if arguments.json {
-        let result = json!({ "exit_code": 0, "insertion": inserted });
-        say(&format!("{result}\n"));
-    }
+    let result = arguments.json.then(|| json!(inserted));
+    conclude(&format!("{inserted}\n"), "insertion", result);
     Ok(0)
 }
 
@@ -231,12 +223,4 @@ fn alive(pulse: &Pulse) -> Alive {
     let alive = Alive::watch(pulse.clone());
     alive.begin("reading the encoder and the images");
     alive
-}
-
-fn conclude(arms: Arms, json: bool) -> Result<u8, RunError> {
-    say(&format!("{arms}\n"));
-    if json {
-        say(&format!("{}\n", json!({ "exit_code": 0, "arms": arms })));
-    }
-    Ok(0)
 }

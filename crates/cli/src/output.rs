@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::sync::{OnceLock, RwLock};
 
 use afterimage::files::{plain, visible};
+use serde_json::{Value, json};
 
 /// Arguments of the command that would break a line, as those that name files may.
 static BREAKING: RwLock<Vec<String>> = RwLock::new(Vec::new());
@@ -49,6 +50,15 @@ pub fn say(text: &str) {
         .write_all(told(text).as_bytes())
         .and_then(|()| out.flush());
     note_output(written);
+}
+
+/// Says what a command that went well found, and its `result` under `name` as one JSON object on the last line.
+pub(crate) fn conclude(found: &str, name: &str, result: Option<Value>) {
+    say(found);
+    if let Some(result) = result {
+        let line = json!({ "exit_code": 0, (name): result });
+        say(&format!("{line}\n"));
+    }
 }
 
 /// Keeps why standard output could not be written, for the exit code.

@@ -4,19 +4,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod run;
+mod selected;
 mod valued;
 
 use std::fs;
 
 use run::{Ended, Place, afterimage, finish};
+use selected::anew as select;
 use valued::{lines, value, write};
-
-fn select(place: &Place, arguments: &[&str]) -> Ended {
-    let out = place.path("out");
-    let _ = fs::remove_dir_all(&out);
-    let mut call = afterimage();
-    finish(call.arg("select").args(arguments).arg("--out").arg(out))
-}
 
 /// A table of 40 rows whose first column has a name of its own and counts from `start` on.
 fn counted(name: &str, start: u64) -> String {

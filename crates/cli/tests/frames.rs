@@ -4,25 +4,21 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod run;
+mod selected;
 mod valued;
 
 use std::fs;
 
 use afterimage::hooks::{Column, Table};
 use afterimage::track::{write_table, write_table_with_vectors};
-use run::{Ended, Place, afterimage, finish};
+use run::{Ended, Place};
+use selected::anew;
 use valued::{value, write};
 
 const ROWS: u64 = 24;
 
 fn select(place: &Place, arguments: &[&str]) -> Ended {
-    let out = place.path("out");
-    let _ = fs::remove_dir_all(&out);
-    let mut call = afterimage();
-    call.arg("select")
-        .args(arguments)
-        .args(["--count", "4", "--out"]);
-    finish(call.arg(out))
+    anew(place, &[arguments, &["--count", "4"]].concat())
 }
 
 fn chosen(place: &Place, arguments: &[&str], told: &[&str]) -> String {

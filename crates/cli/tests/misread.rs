@@ -3,20 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod run;
+mod selected;
 mod valued;
 
 use std::fs;
 use std::path::Path;
 
-use run::{Ended, Place, afterimage, finish};
+use run::Place;
+use selected::anew as select;
 use valued::{lines, table, value, write};
-
-fn select(place: &Place, arguments: &[&str]) -> Ended {
-    let out = place.path("out");
-    let _ = fs::remove_dir_all(&out);
-    let mut call = afterimage();
-    finish(call.arg("select").args(arguments).arg("--out").arg(out))
-}
 
 fn kept(name: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tables");

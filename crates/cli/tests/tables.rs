@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod run;
+mod selected;
 
 use std::fs;
 use std::path::Path;
 
-use run::{Ended, Place, afterimage, call, finish};
+use run::{Ended, Place, call};
+use selected::anew;
 
 fn file(place: &Place, name: &str, bytes: &[u8]) -> String {
     let path = place.path(name);
@@ -16,15 +18,7 @@ fn file(place: &Place, name: &str, bytes: &[u8]) -> String {
 }
 
 fn select(place: &Place, arguments: &[&str]) -> Ended {
-    let out = place.path("out");
-    let _ = fs::remove_dir_all(&out);
-    finish(
-        afterimage()
-            .arg("select")
-            .args(arguments)
-            .args(["--count", "3", "--out"])
-            .arg(&out),
-    )
+    anew(place, &[arguments, &["--count", "3"]].concat())
 }
 
 /// The chosen of `select`.

@@ -95,7 +95,7 @@ impl<'a> Pictured<'a> {
 impl DataSource {
     /// What it shares with other sources of pictures and arrays; none for those that are read as they are.
     pub(crate) fn pictured(&self) -> Option<Pictured<'_>> {
-        let (train, held_out, ids, every, size, channels, on_bad) = match self {
+        Some(match self {
             Self::Folder {
                 train,
                 held_out,
@@ -124,39 +124,29 @@ impl DataSource {
                 channels,
                 on_bad,
                 ..
-            } => (
-                train,
-                held_out,
-                held_out_ids,
-                hold_out_every,
-                size,
-                channels,
-                on_bad,
-            ),
+            } => Pictured {
+                held_out: held_out.as_ref().map(|_| self.place_of_held_out()),
+                held_out_ids: held_out_ids.as_deref(),
+                split: matches!(self, Self::Parquet { split: Some(_), .. }),
+                hold_out_every: *hold_out_every,
+                size: Some(*size),
+                channels: *channels,
+                train: Some(train),
+                held_out_place: held_out.as_deref(),
+                on_bad: *on_bad,
+            },
             Self::Npy {
                 held_out_images,
-                held_out_ids,
-                hold_out_every,
+                held_out_ids: ids,
+                hold_out_every: every,
                 ..
-            } => {
-                return Some(Pictured::of_arrays(
-                    held_out_images.is_some(),
-                    held_out_ids.as_deref(),
-                    *hold_out_every,
-                ));
-            }
+            } => Pictured::of_arrays(held_out_images.is_some(), ids.as_deref(), *every),
             Self::Npz {
                 held_out_images,
-                held_out_ids,
-                hold_out_every,
+                held_out_ids: ids,
+                hold_out_every: every,
                 ..
-            } => {
-                return Some(Pictured::of_arrays(
-                    held_out_images.is_some(),
-                    held_out_ids.as_deref(),
-                    *hold_out_every,
-                ));
-            }
+            } => Pictured::of_arrays(held_out_images.is_some(), ids.as_deref(), *every),
             Self::Csv {
                 split,
                 held_out_ids,
@@ -165,29 +155,16 @@ impl DataSource {
                 channels,
                 on_bad,
                 ..
-            } => {
-                return Some(Pictured {
-                    split: split.is_some(),
-                    held_out_ids: held_out_ids.as_deref(),
-                    hold_out_every: *hold_out_every,
-                    size: Some(*size),
-                    channels: *channels,
-                    on_bad: *on_bad,
-                    ..Pictured::default()
-                });
-            }
+            } => Pictured {
+                split: split.is_some(),
+                held_out_ids: held_out_ids.as_deref(),
+                hold_out_every: *hold_out_every,
+                size: Some(*size),
+                channels: *channels,
+                on_bad: *on_bad,
+                ..Pictured::default()
+            },
             _ => return None,
-        };
-        Some(Pictured {
-            held_out: held_out.as_ref().map(|_| self.place_of_held_out()),
-            held_out_ids: ids.as_deref(),
-            split: matches!(self, Self::Parquet { split: Some(_), .. }),
-            hold_out_every: *every,
-            size: Some(*size),
-            channels: *channels,
-            train: Some(train),
-            held_out_place: held_out.as_deref(),
-            on_bad: *on_bad,
         })
     }
 

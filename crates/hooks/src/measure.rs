@@ -44,6 +44,19 @@ impl Table {
                 .collect(),
         }
     }
+
+    /// The column of this name, where there is one.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        let mut columns = self.columns.iter();
+        columns
+            .find(|(other, _)| other == name)
+            .map(|(_, column)| column)
+    }
+
+    /// Number of rows: that of the first column.
+    pub fn rows(&self) -> usize {
+        self.columns.first().map_or(0, |(_, column)| column.len())
+    }
 }
 
 /// One column of a [`Table`].

@@ -12,7 +12,7 @@ use crate::pair::PairSets;
 use crate::random::{RandomKey, Stream};
 use crate::request::{Request, RequestKind, Requested};
 use crate::resource::{Resource, Resources};
-use crate::sample::{LabelAccess, TruthAccess};
+use crate::sample::{LabelAccess, Samples, Split, TruthAccess};
 use crate::site::Site;
 
 /// Facts of a run that never change.
@@ -155,7 +155,7 @@ impl<'a> Scope<'a> {
         Ok(self.desk.resources.get())
     }
 
-    /// Permission to see labels, for [`Samples::labels`](crate::Samples::labels).
+    /// Permission to see labels, for [`Samples::labels`].
     ///
     /// # Errors
     /// A plugin whose manifest does not declare that it reads labels.
@@ -169,7 +169,7 @@ impl<'a> Scope<'a> {
     }
 
     /// Permission to see labels as they were before label noise, for
-    /// [`Samples::true_labels`](crate::Samples::true_labels).
+    /// [`Samples::true_labels`].
     ///
     /// # Errors
     /// A plugin whose manifest does not declare that it measures by the truth.
@@ -180,6 +180,20 @@ impl<'a> Scope<'a> {
             )),
             _ => Ok(TruthAccess(())),
         }
+    }
+
+    /// The labels of the samples of `split` as they were before label noise, and as training has them.
+    ///
+    /// # Errors
+    /// As [`truth_access`](Self::truth_access) and [`label_access`](Self::label_access), and samples without labels.
+    pub fn truth_and_labels<'s>(
+        &self,
+        samples: &'s dyn Samples,
+        split: Split,
+    ) -> Result<(&'s [u32], &'s [u32]), Fault> {
+        let truth = samples.true_labels(split, &self.truth_access()?)?;
+        let given = samples.labels(split, &self.label_access()?)?;
+        Ok((truth.of_samples, given.of_samples))
     }
 
     /// Puts a new value of a resource in place.

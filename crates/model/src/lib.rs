@@ -20,6 +20,7 @@
 //! assert!(!taps.readings().is_empty());
 //! ```
 
+mod at_paths;
 pub mod compact;
 mod conv_block;
 mod defaults;
@@ -48,6 +49,7 @@ mod values;
 mod view;
 mod vit;
 
+pub use at_paths::{MapAt, VisitAt, map_at, visit_at};
 pub use conv_block::{BlockSites, ConvBlock, ConvBlockConfig};
 pub use encoder::{AnyEncoder, Encoder, EncoderConfig};
 pub use error::{Misfit, ModelError};

@@ -1,8 +1,10 @@
 //! The parameters of a module by path.
 
 use afterimage_hooks::Parameter;
-use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::module::{Module, Param, ParamId};
 use burn::tensor::Tensor;
+
+use crate::at_paths::{VisitAt, visit_at};
 
 /// A float tensor of a module.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,9 +30,9 @@ impl From<ParameterInfo> for Parameter {
 
 /// The float tensors of `module` in visit order, running statistics included.
 pub fn parameters<M: Module>(module: &M) -> Vec<ParameterInfo> {
-    let mut visitor = Visitor::default();
-    module.visit(&mut visitor);
-    visitor.found
+    let mut found = Found::default();
+    visit_at(module, &mut found);
+    found.0
 }
 
 /// Number of trained values of `module`; running statistics, which burn's `num_params` counts,
@@ -50,26 +52,15 @@ pub fn is_statistic(path: &[String]) -> bool {
 }
 
 #[derive(Default)]
-struct Visitor {
-    path: Vec<String>,
-    found: Vec<ParameterInfo>,
-}
+struct Found(Vec<ParameterInfo>);
 
-impl ModuleVisitor for Visitor {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.found.push(ParameterInfo {
-            path: self.path.join("."),
+impl VisitAt for Found {
+    fn visit_at<const D: usize>(&mut self, path: &[String], param: &Param<Tensor<D>>) {
+        self.0.push(ParameterInfo {
+            path: path.join("."),
             shape: param.lazy_shape().to_vec(),
             id: param.id,
-            statistic: is_statistic(&self.path),
+            statistic: is_statistic(path),
         });
     }
 }

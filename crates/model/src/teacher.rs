@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::tensor::Tensor;
 
+use crate::at_paths::{MapAt, map_at};
 use crate::paths::is_statistic;
 use crate::snapshot;
 use crate::values::values;
@@ -30,30 +31,25 @@ pub fn teacher<M: Module>(module: &M) -> M {
 /// Running statistics stay as they are: the teacher's norms gather them in its own forward passes.
 pub fn moved_towards<M: Module>(teacher: M, student: &M, momentum: f64) -> M {
     let parameters = values(student, |path, _| !is_statistic(path));
-    teacher.map(&mut Move {
-        path: Vec::new(),
+    let mut by = Move {
         student: parameters.into_iter().collect(),
         momentum,
-    })
+    };
+    map_at(teacher, &mut by)
 }
 
 struct Move {
-    path: Vec<String>,
     student: BTreeMap<String, Tensor<1>>,
     momentum: f64,
 }
 
-impl ModuleMapper for Move {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(student) = self.student.remove(&self.path.join(".")) else {
+impl MapAt for Move {
+    fn map_at<const D: usize>(
+        &mut self,
+        path: &[String],
+        param: Param<Tensor<D>>,
+    ) -> Param<Tensor<D>> {
+        let Some(student) = self.student.remove(&path.join(".")) else {
             return param;
         };
         let momentum = self.momentum;

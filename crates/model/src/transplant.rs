@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{Module, Param};
 use burn::tensor::{Tensor, TensorData};
+
+use crate::at_paths::{MapAt, VisitAt, map_at, visit_at};
 
 /// `module` with the values that `donor` has at `paths`, running statistics included; ids, devices
 /// and everything else stay. A path that either does not have is passed over.
@@ -12,56 +14,36 @@ use burn::tensor::{Tensor, TensorData};
 /// Not for modules of one architecture: a value of another shape is passed over as well.
 pub fn transplant<M: Module>(module: M, donor: &M, paths: &BTreeSet<String>) -> M {
     let mut values = Values {
-        path: Vec::new(),
         wanted: paths,
         found: BTreeMap::new(),
     };
-    donor.visit(&mut values);
-    module.map(&mut Put {
-        path: Vec::new(),
-        values: values.found,
-    })
+    visit_at(donor, &mut values);
+    map_at(module, &mut Put(values.found))
 }
 
 struct Values<'p> {
-    path: Vec<String>,
     wanted: &'p BTreeSet<String>,
     found: BTreeMap<String, TensorData>,
 }
 
-impl ModuleVisitor for Values<'_> {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let path = self.path.join(".");
+impl VisitAt for Values<'_> {
+    fn visit_at<const D: usize>(&mut self, path: &[String], param: &Param<Tensor<D>>) {
+        let path = path.join(".");
         if self.wanted.contains(&path) {
             self.found.insert(path, param.val().into_data());
         }
     }
 }
 
-struct Put {
-    path: Vec<String>,
-    values: BTreeMap<String, TensorData>,
-}
+struct Put(BTreeMap<String, TensorData>);
 
-impl ModuleMapper for Put {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(data) = self.values.remove(&self.path.join(".")) else {
+impl MapAt for Put {
+    fn map_at<const D: usize>(
+        &mut self,
+        path: &[String],
+        param: Param<Tensor<D>>,
+    ) -> Param<Tensor<D>> {
+        let Some(data) = self.0.remove(&path.join(".")) else {
             return param;
         };
         param.map(|value| {
@@ -85,11 +67,10 @@ mod tests {
     fn values(encoder: &AnyEncoder) -> BTreeMap<String, Vec<f32>> {
         let paths: BTreeSet<String> = parameters(encoder).into_iter().map(|p| p.path).collect();
         let mut values = Values {
-            path: Vec::new(),
             wanted: &paths,
             found: BTreeMap::new(),
         };
-        encoder.visit(&mut values);
+        visit_at(encoder, &mut values);
         let host = |data: TensorData| data.try_to_vec::<f32>().unwrap();
         values
             .found

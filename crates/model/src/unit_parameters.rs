@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use afterimage_hooks::{Fault, Site, UnitParameters};
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
+use crate::at_paths::{VisitAt, visit_at};
 use crate::compact::WithShape;
 
 /// Norms of the weights and scales of the norms that make the units of `site` in `module`; `None` for
@@ -21,7 +22,6 @@ pub fn unit_parameters<M: Module>(
     site: &Site,
 ) -> Result<Option<UnitParameters>, Fault> {
     let mut values = Values {
-        path: Vec::new(),
         wanted: site
             .produced_by
             .iter()
@@ -32,7 +32,7 @@ pub fn unit_parameters<M: Module>(
             .collect(),
         failed: None,
     };
-    module.visit(&mut values);
+    visit_at(module, &mut values);
     if let Some(fault) = values.failed {
         return Err(fault);
     }
@@ -95,22 +95,13 @@ fn sums(values: &[f32], shape: &[usize], of: fn(f64) -> f64) -> Vec<f64> {
 }
 
 struct Values {
-    path: Vec<String>,
     wanted: BTreeMap<String, Option<WithShape<f32>>>,
     failed: Option<Fault>,
 }
 
-impl ModuleVisitor for Values {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let path = self.path.join(".");
+impl VisitAt for Values {
+    fn visit_at<const D: usize>(&mut self, path: &[String], param: &Param<Tensor<D>>) {
+        let path = path.join(".");
         let Some(place) = self.wanted.get_mut(&path) else {
             return;
         };

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use burn::module::{Module, ModuleMapper, Param};
+use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
+
+use crate::at_paths::{MapAt, map_at};
 
 /// `module` after a step of plain gradient descent on the values of `unit` alone: its row of every
 /// weight, and its element of every bias and norm, at `paths`. All other values keep their bits.
@@ -18,34 +20,29 @@ pub fn step_unit<M: Module>(
     unit: usize,
     rate: f64,
 ) -> M {
-    module.map(&mut Step {
-        path: Vec::new(),
+    let mut step = Step {
         gradients,
         paths,
         unit,
         rate,
-    })
+    };
+    map_at(module, &mut step)
 }
 
 struct Step<'a> {
-    path: Vec<String>,
     gradients: &'a GradientsParams,
     paths: &'a BTreeSet<String>,
     unit: usize,
     rate: f64,
 }
 
-impl ModuleMapper for Step<'_> {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        if !self.paths.contains(&self.path.join(".")) {
+impl MapAt for Step<'_> {
+    fn map_at<const D: usize>(
+        &mut self,
+        path: &[String],
+        param: Param<Tensor<D>>,
+    ) -> Param<Tensor<D>> {
+        if !self.paths.contains(&path.join(".")) {
             return param;
         }
         let Some(gradient) = self.gradients.get::<D>(param.id) else {

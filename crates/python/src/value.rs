@@ -297,12 +297,9 @@ impl Valued {
     fn near<'py>(&self, py: Python<'py>) -> PyResult<Near<'py>> {
         let found = py.detach(|| near_duplicates(&self.table.problem, &self.settings));
         let found = found.map_err(|error| value_error(&error))?;
-        let labels = |set: u32| match set {
-            0 => 0,
-            set => found.sets[set as usize - 1].labels as u32,
-        };
         let sets: Vec<u32> = found.rows.iter().map(|row| row.set).collect();
-        let labels: Vec<u32> = sets.iter().map(|set| labels(*set)).collect();
+        let labels = (0..sets.len()).map(|row| found.labels(row) as u32);
+        let labels: Vec<u32> = labels.collect();
         let nearest = found
             .rows
             .iter()

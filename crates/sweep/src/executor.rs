@@ -38,8 +38,8 @@ pub enum Handle {
         pid: u32,
         /// When it was started, in ticks since the machine was, where the system tells.
         started: Option<u64>,
-        /// Its place among those that run at a time, from 0, and so the GPU that `cuda:local` gives it, where it is
-        /// known.
+        /// Its place among those that run at a time, from 0: the number of the GPU that `cuda:local` gives it. None in
+        /// ledgers of versions that told none.
         #[serde(default)]
         place: Option<usize>,
     },

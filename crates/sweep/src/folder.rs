@@ -10,8 +10,9 @@ use crate::error::SweepError;
 use crate::plan::Plan;
 use crate::settle::settled;
 
-/// Entries of a sweep's folder before its first trial; one that holds others is not a sweep's.
-const LEDGER: &str = "ledger.jsonl";
+/// The ledger in a sweep's folder: a folder that has it is a sweep's.
+pub const LEDGER: &str = "ledger.jsonl";
+/// Held by the process that runs the sweep.
 pub(crate) const LOCK: &str = "lock";
 /// Held while results are written, which a report may do beside the sweep.
 const RESULTS_LOCK: &str = "results.lock";

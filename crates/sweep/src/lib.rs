@@ -61,7 +61,7 @@ pub use config::{
 pub use engine::{Ending, Engine, Note, Rules, same_sweep};
 pub use error::SweepError;
 pub use executor::{Ended, Executor, Found, Handle, Program, Task};
-pub use folder::Folder;
+pub use folder::{Folder, LEDGER};
 pub use forks::{Fork, Forks, Kept, Share};
 pub use judge::{TrialResult, Verdict, judge};
 pub use ledger::{End, Entry, Ledger, Line};

@@ -46,7 +46,7 @@ impl Local {
         }
     }
 
-    /// The first place that no trial has.
+    /// The first place that no trial under way is known to have.
     fn free(&self) -> usize {
         let mut places = 0..;
         let taken = |place: &usize| {

@@ -7,9 +7,10 @@ use crate::ledger::{End, Entry, Line};
 use crate::stopping::Rungs;
 
 /// The state of a trial.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
     /// It waits to be started, or to go on.
+    #[default]
     Pending,
     /// It was handed to the executor and has not ended.
     Running,
@@ -64,7 +65,7 @@ pub struct Forked {
 }
 
 /// What the ledger says of a trial.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Default, Clone, PartialEq)]
 pub struct Standing {
     /// Its state.
     pub state: State,
@@ -99,29 +100,6 @@ pub struct Standing {
     pub(crate) launch: Option<Launch>,
 }
 
-impl Default for Standing {
-    fn default() -> Self {
-        Self {
-            state: State::Pending,
-            attempts: 0,
-            crashes: 0,
-            cut_off: 0,
-            stop: None,
-            code: None,
-            value: None,
-            aims: BTreeMap::new(),
-            seconds: 0.0,
-            started: None,
-            ended: None,
-            over: None,
-            reason: None,
-            forked: None,
-            kept: BTreeMap::new(),
-            launch: None,
-        }
-    }
-}
-
 impl Standing {
     /// What the ledger knows of the last scalars of a trial that is done: its `metric` and its aims.
     pub(crate) fn scalars(&self, metric: &str) -> BTreeMap<String, Option<f64>> {
@@ -133,6 +111,61 @@ impl Standing {
         aims.chain(judged)
             .map(|(name, value)| (name, Some(value)))
             .collect()
+    }
+
+    fn begin(&mut self, attempt: u32, launch: Launch) {
+        self.state = State::Running;
+        self.attempts = attempt;
+        self.started.get_or_insert(launch.since);
+        self.launch = Some(launch);
+    }
+
+    /// What an [`Entry::End`] of the moment `time` says.
+    fn conclude(&mut self, entry: &Entry, time: f64) {
+        let Entry::End {
+            attempt,
+            end,
+            code,
+            value,
+            aims,
+            seconds,
+            reason,
+            ..
+        } = entry
+        else {
+            return;
+        };
+        self.over = Some(*attempt);
+        self.state = match end {
+            End::Done => State::Done,
+            End::Failed => State::Failed,
+            End::Stopped => State::Stopped,
+            End::Crashed | End::Interrupted => State::Pending,
+        };
+        self.crashes += u32::from(matches!(end, End::Crashed | End::Failed));
+        self.cut_off += u32::from(*end == End::Interrupted);
+        self.code = *code;
+        // The last value of a trial that is done is its own, and is none where that is no number: what an
+        // attempt before had reported is of an earlier epoch.
+        self.value = match end {
+            End::Done => *value,
+            _ => value.or(self.value),
+        };
+        self.aims.clone_from(aims);
+        self.seconds += seconds;
+        self.ended = Some(time);
+        self.reason.clone_from(reason);
+        self.launch = None;
+    }
+
+    /// Makes it pending again: the user asked for another try.
+    fn reopen(&mut self) {
+        if self.state == State::Skipped {
+            self.reason = None;
+        }
+        self.state = State::Pending;
+        self.crashes = 0;
+        self.cut_off = 0;
     }
 }
 
@@ -188,18 +221,16 @@ pub(crate) fn apply(standings: &mut BTreeMap<String, Standing>, rungs: &mut Rung
             ticket,
             place,
             ..
-        } => {
-            standing.state = State::Running;
-            standing.attempts = *attempt;
-            standing.started.get_or_insert(line.time);
-            standing.launch = Some(Launch {
+        } => standing.begin(
+            *attempt,
+            Launch {
                 executor: executor.clone(),
                 ticket: ticket.clone(),
                 place: *place,
                 handle: None,
                 since: line.time,
-            });
-        }
+            },
+        ),
         Entry::Running { handle, .. } => {
             if let Some(launch) = &mut standing.launch {
                 launch.handle = Some(handle.clone());
@@ -210,38 +241,7 @@ pub(crate) fn apply(standings: &mut BTreeMap<String, Standing>, rungs: &mut Rung
             seen.insert(*epoch, value.unwrap_or(f64::NAN));
         }
         Entry::Stop { reason, .. } => standing.stop = Some(reason.clone()),
-        Entry::End {
-            attempt,
-            end,
-            code,
-            value,
-            aims,
-            seconds,
-            reason,
-            ..
-        } => {
-            standing.over = Some(*attempt);
-            standing.state = match end {
-                End::Done => State::Done,
-                End::Failed => State::Failed,
-                End::Stopped => State::Stopped,
-                End::Crashed | End::Interrupted => State::Pending,
-            };
-            standing.crashes += u32::from(matches!(end, End::Crashed | End::Failed));
-            standing.cut_off += u32::from(*end == End::Interrupted);
-            standing.code = *code;
-            // The last value of a trial that is done is its own, and is none where that is no number: what an
-            // attempt before had reported is of an earlier epoch.
-            standing.value = match end {
-                End::Done => *value,
-                _ => value.or(standing.value),
-            };
-            standing.aims.clone_from(aims);
-            standing.seconds += seconds;
-            standing.ended = Some(line.time);
-            standing.reason.clone_from(reason);
-            standing.launch = None;
-        }
+        Entry::End { .. } => standing.conclude(&line.entry, line.time),
         Entry::Skip { reason, .. } => {
             standing.state = State::Skipped;
             standing.reason = Some(reason.clone());
@@ -263,14 +263,7 @@ pub(crate) fn apply(standings: &mut BTreeMap<String, Standing>, rungs: &mut Rung
         }
         // Only of a copy: what is done is not tried again.
         Entry::Retry { .. } if standing.state == State::Done => {}
-        Entry::Retry { .. } => {
-            if standing.state == State::Skipped {
-                standing.reason = None;
-            }
-            standing.state = State::Pending;
-            standing.crashes = 0;
-            standing.cut_off = 0;
-        }
+        Entry::Retry { .. } => standing.reopen(),
     }
 }
 

@@ -69,39 +69,38 @@ pub fn is_unnamed(name: &str) -> bool {
 /// What the first column of a table looks like while it is read, where its name tells nothing.
 #[derive(Debug, Clone, Default)]
 pub struct Signs {
-    rows: usize,
-    last: Option<f64>,
-    broken: bool,
     /// All cells, as long as they are whole.
-    whole: Option<Vec<f64>>,
+    whole: Vec<f64>,
+    /// Whether one of them is not whole.
+    fractions: bool,
+    /// Whether one of them is not one more than that before it.
+    gaps: bool,
 }
 
 impl Signs {
     /// Takes the next cell as a number, in days of a date.
     pub fn push(&mut self, value: f64) {
-        match &mut self.whole {
-            Some(whole) if value.fract() == 0.0 => whole.push(value),
-            None if self.rows == 0 && value.fract() == 0.0 => self.whole = Some(vec![value]),
-            whole => *whole = None,
+        self.fractions |= value.fract() != 0.0;
+        if self.fractions {
+            self.whole = Vec::new();
+            return;
         }
-        let follows = self.last.is_none_or(|last| value == last + 1.0);
-        self.broken |= !follows || value.fract() != 0.0;
-        self.last = Some(value);
-        self.rows += 1;
+        self.gaps |= (self.whole.last()).is_some_and(|last| value != last + 1.0);
+        self.whole.push(value);
     }
 
     /// Whether the cells are whole numbers, or dates, of which each is one more than that before it, and
     /// there are enough of them that this is no chance; or, as where rows of such a table were shuffled or
     /// left out, all differ and are at least half of those between the lowest and the highest.
     pub fn counts_rows(&self) -> bool {
-        (!self.broken && self.rows >= 8) || self.are_shuffled()
+        (!self.gaps && self.whole.len() >= 8) || self.are_shuffled()
     }
 
     fn are_shuffled(&self) -> bool {
-        let Some(whole) = self.whole.as_ref().filter(|whole| whole.len() >= 20) else {
+        if self.whole.len() < 20 {
             return false;
-        };
-        let mut sorted = whole.clone();
+        }
+        let mut sorted = self.whole.clone();
         sorted.sort_by(f64::total_cmp);
         let differ = sorted.windows(2).all(|pair| pair[0] < pair[1]);
         let span = sorted[sorted.len() - 1] - sorted[0] + 1.0;

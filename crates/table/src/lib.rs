@@ -15,6 +15,7 @@ mod pandas;
 mod parquet;
 mod precision;
 mod quotes;
+mod scale;
 
 use std::io;
 
@@ -25,11 +26,12 @@ pub use dates::{date, days, moment};
 pub use foreign::{foreign, no_text, sniff};
 pub use ids::{Signs, is_unnamed, names_clock, names_labels, names_rows};
 pub use ignored::{ignored, place};
-pub use lines::{TextFile, blank_line, line_at};
+pub use lines::{TextFile, blank_line, line_at, shown_line};
 pub use npy::{Npy, Order, npy_texts};
 pub use pandas::numbers_columns;
 pub use parquet::{Cell, Kind, Parquet, ParquetColumn};
 pub use precision::{Beyond, Blur, Counts, Precision};
+pub use scale::even_step;
 
 /// A number as its file has it: whole ones beyond 2⁵³ are no f64.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -184,6 +184,22 @@ pub fn line_at(path: &Path, start: u64) -> Option<u64> {
     }
 }
 
+/// A line as it is shown in a sentence: its first eight cells.
+///
+/// # Examples
+/// ```
+/// use afterimage_table::shown_line;
+/// assert_eq!(shown_line(["a", "b"]), "a,b");
+/// assert_eq!(shown_line(["a"; 9]), "a,a,a,a,a,a,a,a,…");
+/// ```
+pub fn shown_line<'a>(cells: impl IntoIterator<Item = &'a str>) -> String {
+    const SHOWN: usize = 8;
+    let mut cells = cells.into_iter();
+    let first: Vec<&str> = cells.by_ref().take(SHOWN).collect();
+    let more = if cells.next().is_some() { ",…" } else { "" };
+    first.join(",") + more
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

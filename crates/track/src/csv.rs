@@ -25,8 +25,7 @@ fn text(table: &Table) -> String {
     let columns = &table.columns;
     let names: Vec<String> = columns.iter().map(|(name, _)| csv_cell(name)).collect();
     let mut text = names.join(",") + "\n";
-    let rows = columns.first().map_or(0, |(_, column)| column.len());
-    for row in 0..rows {
+    for row in 0..table.rows() {
         let cell = |(_, column): &(String, Column)| match column {
             Column::F64(values) if values[row].is_nan() => String::new(),
             Column::F64(values) => values[row].to_string(),

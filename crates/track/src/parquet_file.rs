@@ -18,8 +18,8 @@ use crate::{TrackError, files};
 /// Names the writer in the file; without a version, so that equal tables are equal files.
 const CREATED_BY: &str = "afterimage";
 
-/// Rows that a byte of a table stands for at most: a page of equal values has 20,000 rows and takes some fifty
-/// bytes.
+/// Rows that are believed of a table for each of its bytes. A page of equal values, 20,000 rows in some fifty bytes,
+/// has a tenth of it.
 const ROWS_OF_A_BYTE: u64 = 4096;
 
 /// Writes `table` as a Parquet file beside `path` and renames it.
@@ -48,7 +48,7 @@ pub fn write_table_with_vectors(
     vectors: (&str, &[f32], usize),
 ) -> Result<(), TrackError> {
     let (name, values, width) = vectors;
-    let rows = table.columns.first().map_or(0, |(_, column)| column.len());
+    let rows = table.rows();
     let fits = width > 0 && values.len() == rows * width;
     let checked = match check(table) {
         Ok(()) if !fits => Err(format!(
@@ -74,7 +74,7 @@ fn written(path: &Path, encoded: Result<Vec<u8>, ParquetError>) -> Result<(), Tr
 
 /// Says what keeps `table` from being stored.
 pub(crate) fn check(table: &Table) -> Result<(), String> {
-    let rows = table.columns.first().map_or(0, |(_, column)| column.len());
+    let rows = table.rows();
     for (index, (name, column)) in table.columns.iter().enumerate() {
         if column.len() != rows {
             return Err(format!(

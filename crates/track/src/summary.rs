@@ -45,6 +45,17 @@ impl TextTable {
         self.rows.is_empty()
     }
 
+    /// A text in at most `most` characters, the last of them an ellipsis where it is longer.
+    pub fn within(text: &str, most: usize) -> String {
+        if text.chars().count() <= most {
+            return text.to_owned();
+        }
+        text.chars()
+            .take(most.saturating_sub(1))
+            .chain(['…'])
+            .collect()
+    }
+
     /// A number as a cell: `decimals` digits behind the point, and `–` for "not defined" (NaN).
     pub fn number(value: f64, decimals: usize) -> String {
         if value.is_nan() {

@@ -124,7 +124,7 @@ impl Sink for Tables {
 /// Puts the columns `epoch` and `step` in front. A table that has them already must agree.
 fn stamp(record: &Record, table: &Table) -> Result<Table, TrackError> {
     check(table).map_err(|why| TrackError::malformed(&record.tag, why))?;
-    let rows = table.columns.first().map_or(0, |(_, column)| column.len());
+    let rows = table.rows();
     let step = i64::try_from(record.step).unwrap_or(i64::MAX);
     let stamps = [("epoch", i64::from(record.epoch)), ("step", step)];
     let mut columns: Vec<(String, Column)> = stamps
@@ -202,8 +202,7 @@ pub(crate) fn files_in(root: &Path) -> Result<Vec<PathBuf>, TrackError> {
 /// Drops the rows of steps after `step`, and the file with its last row.
 fn cut(path: &Path, step: u64) -> Result<(), TrackError> {
     let mut table = read_table(path)?;
-    let Some((_, Column::I64(steps))) = table.columns.iter().find(|(name, _)| name == "step")
-    else {
+    let Some(Column::I64(steps)) = table.column("step") else {
         let why = "there is no whole-numbered column `step`, so it is no table of a run".to_owned();
         return Err(TrackError::Table {
             path: path.to_owned(),

@@ -5,35 +5,20 @@
 
 use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleVisitor, Param, ParamId};
-use burn::tensor::{Bytes, Tensor};
+use afterimage_model::parameters;
+use burn::module::{Module, ParamId};
+use burn::tensor::Bytes;
 use burn_pack::{Reader, Writer};
 
 use crate::error::TrainError;
 
 /// Numbers of the parameters, by burn's id.
 pub(crate) fn parameter_numbers<M: Module>(model: &M) -> BTreeMap<u64, u64> {
-    struct Paths {
-        path: Vec<String>,
-        found: BTreeMap<String, u64>,
-    }
-    impl ModuleVisitor for Paths {
-        fn enter_module(&mut self, name: &str, _container_type: &str) {
-            self.path.push(name.to_owned());
-        }
-        fn exit_module(&mut self, _name: &str, _container_type: &str) {
-            self.path.pop();
-        }
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.found.insert(self.path.join("."), param.id.val());
-        }
-    }
-    let mut paths = Paths {
-        path: Vec::new(),
-        found: BTreeMap::new(),
-    };
-    model.visit(&mut paths);
-    paths.found.into_values().zip(0u64..).collect()
+    let paths: BTreeMap<String, u64> = parameters(model)
+        .into_iter()
+        .map(|parameter| (parameter.path, parameter.id.val()))
+        .collect();
+    paths.into_values().zip(0u64..).collect()
 }
 
 /// A model record with tensors in path order and their number as id.
@@ -119,26 +104,8 @@ pub(crate) fn optimizer(
 
 /// Parameter ids by path, for reading and writing gradients.
 pub(crate) fn parameter_ids<M: Module>(model: &M) -> Vec<(String, ParamId, Vec<usize>)> {
-    struct Ids {
-        path: Vec<String>,
-        found: Vec<(String, ParamId, Vec<usize>)>,
-    }
-    impl ModuleVisitor for Ids {
-        fn enter_module(&mut self, name: &str, _container_type: &str) {
-            self.path.push(name.to_owned());
-        }
-        fn exit_module(&mut self, _name: &str, _container_type: &str) {
-            self.path.pop();
-        }
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let shape = param.lazy_shape().to_vec();
-            self.found.push((self.path.join("."), param.id, shape));
-        }
-    }
-    let mut ids = Ids {
-        path: Vec::new(),
-        found: Vec::new(),
-    };
-    model.visit(&mut ids);
-    ids.found
+    let parameters = parameters(model).into_iter();
+    parameters
+        .map(|parameter| (parameter.path, parameter.id, parameter.shape))
+        .collect()
 }

@@ -1,8 +1,8 @@
 //! Running statistics of norms over the shards of a batch.
 
-use afterimage_model::{is_statistic, values};
+use afterimage_model::{MapAt, is_statistic, map_at, values};
 use afterimage_ssl::mean_of;
-use burn::module::{Module, ModuleMapper, Param};
+use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
 /// The running statistics of all norms of a model, in visit order, each flattened.
@@ -21,10 +21,7 @@ impl Running {
 
     /// Puts them into `model` and all of its clones, which share theirs.
     pub(crate) fn put_into<M: Module>(&self, model: &M) {
-        let _ = model.clone().map(&mut Put {
-            path: Vec::new(),
-            values: self.0.iter(),
-        });
+        let _ = map_at(model.clone(), &mut Put(self.0.iter()));
     }
 
     /// These, moved by the mean of what each of `shards` moved them by.
@@ -38,25 +35,18 @@ impl Running {
     }
 }
 
-struct Put<'r> {
-    path: Vec<String>,
-    values: std::slice::Iter<'r, Tensor<1>>,
-}
+struct Put<'r>(std::slice::Iter<'r, Tensor<1>>);
 
-impl ModuleMapper for Put<'_> {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        if !is_statistic(&self.path) {
+impl MapAt for Put<'_> {
+    fn map_at<const D: usize>(
+        &mut self,
+        path: &[String],
+        param: Param<Tensor<D>>,
+    ) -> Param<Tensor<D>> {
+        if !is_statistic(path) {
             return param;
         }
-        let Some(value) = self.values.next().cloned() else {
+        let Some(value) = self.0.next().cloned() else {
             return param;
         };
         param.map(|old| {

@@ -90,7 +90,7 @@ fn text(key: u64, text: &str) -> u64 {
 }
 
 /// SplitMix64's output function over a running state (Steele, Lea and Flood, OOPSLA 2014).
-fn mix(state: u64, word: u64) -> u64 {
+pub(crate) fn mix(state: u64, word: u64) -> u64 {
     let mut z = state
         .wrapping_add(0x9e37_79b9_7f4a_7c15)
         .wrapping_mul(0xd134_2543_de82_ef95)

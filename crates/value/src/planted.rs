@@ -86,11 +86,8 @@ pub fn check_labels(
     let mut votes = Votes::new(&forest.answers);
     let mut add = |_: u32, done: &[_]| votes.add(done);
     forest.run(&pool, &mut add, progress, &AtomicBool::new(false))?;
-    let Answers::Classes { of, .. } = &forest.answers else {
-        return Ok(None);
-    };
-    let each: Vec<u32> = (0..=of.len() as u32).collect();
-    let said = votes.of_groups(&each, |place| usize::from(of[place]), (0.0, 1.0));
+    let each: Vec<u32> = (0..=before.len() as u32).collect();
+    let said = votes.of_groups(&each, (0.0, 1.0));
     let found = |place: &&usize| said[**place].suspect;
     let right = |place: &&usize| said[**place].class == Some(u32::from(before[**place]));
     Ok(Some(LabelCheck {

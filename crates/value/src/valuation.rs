@@ -144,21 +144,18 @@ impl Valuation {
     /// What the learners that have not seen it say of each row of `problem`, the one that was valued.
     pub fn predictions(&self, problem: &Problem) -> Vec<Prediction> {
         let groups = self.canonical.groups.as_slice();
-        let row = |place: usize| self.canonical.row[place] as usize;
-        let of_groups = match problem.target() {
-            Target::Classes { codes, .. } => {
-                let label = |place: usize| codes[row(place)] as usize;
-                self.votes.of_groups(groups, label, (0.0, 1.0))
-            }
-            Target::Numbers(values) => self.votes.of_groups(groups, |_| 0, {
+        let scale = match problem.target() {
+            Target::Classes { .. } => (0.0, 1.0),
+            Target::Numbers(values) => {
                 // In the order of the places, as the learners have them.
-                let in_order = || (0..values.len()).map(|place| values[row(place)]);
+                let in_order = || self.canonical.row.iter().map(|&row| values[row as usize]);
                 let count = values.len() as f64;
                 let mean = in_order().sum::<f64>() / count;
                 let squares = in_order().map(|v| (v - mean).powi(2)).sum::<f64>();
                 (mean, (squares / count).sqrt())
-            }),
+            }
         };
+        let of_groups = self.votes.of_groups(groups, scale);
         let of_row = |group: &u32| of_groups[*group as usize];
         self.group.iter().map(of_row).collect()
     }

@@ -121,27 +121,21 @@ impl Votes {
         }
     }
 
-    /// What is said of each of `groups`, places behind each other that share it, whose labels are `label` of
-    /// their first place.
-    pub fn of_groups(
-        &self,
-        groups: &[u32],
-        label: impl Fn(usize) -> usize,
-        scale: (f64, f64),
-    ) -> Vec<Prediction> {
+    /// What is said of each of `groups`, places behind each other that share it and their label; of numbers in the
+    /// scale of this mean and deviation.
+    pub fn of_groups(&self, groups: &[u32], (mean, deviation): (f64, f64)) -> Vec<Prediction> {
         let bounds = || (groups.windows(2)).map(|pair| (pair[0] as usize, pair[1] as usize));
         match self {
             Self::Classes {
                 counts,
                 weights,
                 width,
-                ..
+                labels: (labels, _),
             } => {
                 let rows = |of| {
-                    let label = &label;
                     bounds().map(move |(from, to)| {
                         let votes = sum(of, *width, from, to);
-                        (label(from), votes, (to - from) as f64)
+                        (usize::from(labels[from]), votes, (to - from) as f64)
                     })
                 };
                 let least = thresholds(rows(counts), *width);
@@ -159,7 +153,6 @@ impl Votes {
                 .map(|(from, to)| {
                     let sum: f64 = sums[from..to].iter().sum();
                     let count: u32 = counts[from..to].iter().sum();
-                    let (mean, deviation) = scale;
                     Prediction {
                         class: None,
                         share: f64::NAN,

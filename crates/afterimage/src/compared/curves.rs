@@ -99,8 +99,8 @@ fn means(groups: &[Group<'_>], tag: &str) -> Option<Chart> {
 /// The mean over the runs of a group that are done, by epoch.
 fn mean_of(group: &Group<'_>, tag: &str) -> Option<Series> {
     let scalars: Vec<&Scalar> = group
-        .counted()
-        .into_values()
+        .counted
+        .values()
         .filter_map(|run| run.scalar(tag))
         .collect();
     let mut by_epoch: BTreeMap<u32, Vec<f64>> = BTreeMap::new();

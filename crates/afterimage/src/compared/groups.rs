@@ -19,6 +19,11 @@ pub(super) struct Group<'a> {
     pub(super) name: String,
     /// In the order in which they were given.
     pub(super) runs: Vec<&'a One>,
+    /// The runs that means and differences are of, by seed: those that are done, on the images of the first of them;
+    /// of two of a seed the first.
+    pub(super) counted: BTreeMap<i64, &'a One>,
+    /// Runs that are done on other images than the first of the group, with that one and what differs.
+    pub(super) strangers: Vec<(&'a One, &'a One, String)>,
 }
 
 /// What is asked of a run's config, without its seed.
@@ -31,31 +36,26 @@ fn identity(run: &One) -> BTreeMap<&str, &Value> {
 
 /// The groups of `runs`, in the order of their first runs. A run without a config is one by itself.
 pub(super) fn groups(runs: &[One]) -> Vec<Group<'_>> {
-    let mut found: Vec<Group<'_>> = Vec::new();
+    let mut found: Vec<Vec<&One>> = Vec::new();
     for run in runs {
         let known = !run.settings.is_empty();
-        let alike = |group: &&mut Group<'_>| {
-            let first = group.runs.first();
+        let alike = |group: &&mut Vec<&One>| {
+            let first = group.first();
             first.is_some_and(|first| identity(first) == identity(run))
         };
         match found.iter_mut().find(alike).filter(|_| known) {
-            Some(group) => group.runs.push(run),
-            None => found.push(Group {
-                name: String::new(),
-                runs: vec![run],
-            }),
+            Some(group) => group.push(run),
+            None => found.push(vec![run]),
         }
     }
     let names = names(&found);
-    for (group, name) in found.iter_mut().zip(names) {
-        group.name = name;
-    }
-    found
+    let named = names.into_iter().zip(found);
+    named.map(|(name, runs)| Group::new(name, runs)).collect()
 }
 
 /// What tells the groups apart, if that is short and tells all; else the names of configs, or of first runs.
-fn names(groups: &[Group<'_>]) -> Vec<String> {
-    let firsts = groups.iter().filter_map(|group| group.runs.first());
+fn names(groups: &[Vec<&One>]) -> Vec<String> {
+    let firsts = groups.iter().filter_map(|group| group.first());
     let all: Vec<BTreeMap<&str, &Value>> = firsts.map(|run| identity(run)).collect();
     let keys: BTreeSet<&str> = all.iter().flat_map(|of| of.keys().copied()).collect();
     let differ: Vec<&str> = keys
@@ -77,8 +77,8 @@ fn names(groups: &[Group<'_>]) -> Vec<String> {
         all.iter().map(name).collect()
     };
     let by_config = || -> Vec<String> {
-        let name = |group: &Group<'_>| {
-            let name = group.runs.first()?.settings.get("name")?.as_str()?;
+        let name = |group: &Vec<&One>| {
+            let name = group.first()?.settings.get("name")?.as_str()?;
             Some(name.to_owned())
         };
         groups.iter().filter_map(name).collect()
@@ -94,78 +94,71 @@ fn names(groups: &[Group<'_>]) -> Vec<String> {
     ways.push(by_config());
     let found = ways.into_iter().find(tells);
     found.unwrap_or_else(|| {
-        let name = |group: &Group<'_>| group.runs.first().map(|run| run.name.clone());
+        let name = |group: &Vec<&One>| group.first().map(|run| run.name.clone());
         groups.iter().filter_map(name).collect()
     })
 }
 
 /// The last value of a figure in a run.
-struct Last<'a> {
-    run: &'a One,
+struct Last {
     value: f64,
     /// Whether the run went on behind it.
     earlier: bool,
 }
 
 impl<'a> Group<'a> {
-    /// The runs that means and differences are of, by seed: those that are done, on the images of the first of them;
-    /// of two of a seed the first.
-    pub(super) fn counted(&self) -> BTreeMap<i64, &'a One> {
-        let mut counted = BTreeMap::new();
-        let is_strange = |run: &One| self.strange(run).is_some();
-        for run in self.runs.iter().filter(|run| run.is_done()) {
-            if is_strange(run) {
-                continue;
-            }
-            if let Some(seed) = run.seed() {
-                counted.entry(seed).or_insert(*run);
+    fn new(name: String, runs: Vec<&'a One>) -> Self {
+        let (mut counted, mut strangers) = (BTreeMap::new(), Vec::new());
+        let done: Vec<&One> = runs.iter().copied().filter(|run| run.is_done()).collect();
+        for &run in &done {
+            match (done[0].other_data(run), run.seed()) {
+                (Some(why), _) => strangers.push((run, done[0], why)),
+                (None, Some(seed)) => {
+                    counted.entry(seed).or_insert(run);
+                }
+                (None, None) => {}
             }
         }
-        counted
+        Self {
+            name,
+            runs,
+            counted,
+            strangers,
+        }
     }
 
-    /// The first run of the group that is done and why the images of `run` are not its own, where they are not.
-    fn strange(&self, run: &One) -> Option<(&'a One, String)> {
-        let first = *self.runs.iter().find(|run| run.is_done())?;
-        Some((first, first.other_data(run)?))
-    }
-
-    /// Runs that are done on other images than the first of the group, with that one and what differs.
-    pub(super) fn strangers(&self) -> Vec<(&'a One, &'a One, String)> {
-        let done = self.runs.iter().filter(|run| run.is_done());
-        let of = |run: &&'a One| self.strange(run).map(|(first, why)| (*run, first, why));
-        done.filter_map(of).collect()
+    /// The seeds that this group and `other` both have, on the same images.
+    fn paired(&self, other: &Group<'_>) -> Vec<i64> {
+        let seed = |(seed, run): (&i64, &&One)| {
+            let beside = other.counted.get(seed)?;
+            beside.other_data(run).is_none().then_some(*seed)
+        };
+        self.counted.iter().filter_map(seed).collect()
     }
 
     /// Runs whose seed another run of the group has that was given before, with that one.
     pub(super) fn repeats(&self) -> Vec<(&'a One, &'a One)> {
-        let counted = self.counted();
         let other = |run: &&'a One| {
-            let first = *counted.get(&run.seed()?)?;
+            let first = *self.counted.get(&run.seed()?)?;
             (run.is_done() && !std::ptr::eq(first, *run)).then_some((*run, first))
         };
         self.runs.iter().filter_map(other).collect()
     }
 
     /// The last value of `tag` by seed, where it is a finite number.
-    fn ends(&self, tag: &str) -> BTreeMap<i64, Last<'a>> {
-        let last = |(seed, run): (i64, &'a One)| {
+    fn ends(&self, tag: &str) -> BTreeMap<i64, Last> {
+        let last = |(&seed, run): (&i64, &&One)| {
             let scalar = run.scalar(tag)?;
             let (value, epoch) = (scalar.last(), scalar.epochs.last());
             let earlier = run.last().is_some_and(|(_, last)| epoch < Some(&last));
-            let last = Last {
-                run,
-                value,
-                earlier,
-            };
-            value.is_finite().then_some((seed, last))
+            value.is_finite().then_some((seed, Last { value, earlier }))
         };
-        self.counted().into_iter().filter_map(last).collect()
+        self.counted.iter().filter_map(last).collect()
     }
 
     /// How many seeds its runs have that are done.
     pub(super) fn seeds(&self) -> usize {
-        self.counted().len()
+        self.counted.len()
     }
 
     /// The mean of `tag` over the seeds, its standard error, and how many there are.
@@ -182,15 +175,15 @@ pub(super) fn answers(groups: &[Group<'_>], figures: &Figures) -> Vec<Answer> {
     let Some((control, arms)) = groups.split_first() else {
         return Vec::new();
     };
+    let seeds: Vec<Vec<i64>> = arms.iter().map(|arm| arm.paired(control)).collect();
     let mut all = Vec::new();
     for figure in &figures.single {
         let of_control = control.ends(&figure.tag);
-        for arm in arms {
+        for (arm, seeds) in arms.iter().zip(&seeds) {
             let of_arm = arm.ends(&figure.tag);
-            let both: Vec<(&Last<'_>, &Last<'_>)> = of_arm
+            let both: Vec<(&Last, &Last)> = seeds
                 .iter()
-                .filter_map(|(seed, a)| Some((a, of_control.get(seed)?)))
-                .filter(|(a, b)| b.run.other_data(a.run).is_none())
+                .filter_map(|seed| Some((of_arm.get(seed)?, of_control.get(seed)?)))
                 .collect();
             if both.is_empty() {
                 continue;

@@ -67,13 +67,14 @@ fn notes(runs: &[One]) -> Vec<String> {
             )
         }));
     }
-    for (run, first, why) in groups::groups(runs).iter().flat_map(Group::strangers) {
+    let groups = groups::groups(runs);
+    for (run, first, why) in groups.iter().flat_map(|group| &group.strangers) {
         notes.push(format!(
             "{}: other images than {} ({why}), a run of the same config; it is in no mean of them",
             run.name, first.name
         ));
     }
-    for (run, first) in groups::groups(runs).iter().flat_map(Group::repeats) {
+    for (run, first) in groups.iter().flat_map(Group::repeats) {
         notes.push(format!(
             "{}: it has the config and the seed of {}; both are shown, and means and differences count the first",
             run.name, first.name

@@ -2,8 +2,8 @@
 
 use afterimage_track::TextTable;
 
-use super::Found;
 use super::evidence::{Evidence, numbers, values};
+use super::{Found, then};
 use crate::summary::Measured;
 
 /// Samples that are named.
@@ -24,18 +24,11 @@ fn lowest(measured: &Measured<'_>, evidence: &Evidence) -> Option<TextTable> {
         let value = values(&table, name).map_or(f64::NAN, |values| values[row]);
         TextTable::number(value, 2)
     };
-    let step = *steps.last()?;
-    let mut rows: Vec<usize> = (0..steps.len())
-        .filter(|&row| steps[row] == step && margins[row].is_finite())
-        .collect();
-    rows.sort_by(|&a, &b| margins[a].total_cmp(&margins[b]).then(ids[a].cmp(&ids[b])));
-    let time = u64::try_from(step)
-        .ok()
-        .and_then(|step| measured.time(step));
+    let (rows, step) = super::lowest(steps, ids, margins)?;
     let title = format!(
         "Samples of the lowest area under the margin (plugin `dynamics`), of {}{}",
         rows.len(),
-        time.map(|time| format!("; {time}")).unwrap_or_default()
+        then(measured, step)
     );
     let header = [
         "sample",

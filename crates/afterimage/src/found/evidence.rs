@@ -134,24 +134,24 @@ impl Evidence {
 
 /// The words of a column.
 pub(crate) fn words<'a>(table: &'a Table, name: &str) -> Option<&'a [String]> {
-    match table.columns.iter().find(|(n, _)| n == name) {
-        Some((_, Column::Text(words))) => Some(words),
+    match table.column(name) {
+        Some(Column::Text(words)) => Some(words),
         _ => None,
     }
 }
 
 /// The whole numbers of a column.
 pub(crate) fn numbers<'a>(table: &'a Table, name: &str) -> Option<&'a [i64]> {
-    match table.columns.iter().find(|(n, _)| n == name) {
-        Some((_, Column::I64(numbers))) => Some(numbers),
+    match table.column(name) {
+        Some(Column::I64(numbers)) => Some(numbers),
         _ => None,
     }
 }
 
 /// The numbers of a column.
 pub(crate) fn values<'a>(table: &'a Table, name: &str) -> Option<&'a [f64]> {
-    match table.columns.iter().find(|(n, _)| n == name) {
-        Some((_, Column::F64(values))) => Some(values),
+    match table.column(name) {
+        Some(Column::F64(values)) => Some(values),
         _ => None,
     }
 }

@@ -2,8 +2,8 @@
 
 use afterimage_track::TextTable;
 
-use super::Found;
 use super::evidence::{Evidence, numbers, values, words};
+use super::{Found, then};
 use crate::summary::Measured;
 
 /// Standard errors above 0 from which a layer is said to remember: the layer is chosen as the highest
@@ -89,12 +89,9 @@ fn candidates(measured: &Measured<'_>, evidence: &Evidence, layer: &str) -> Opti
     let layers = words(&table, "layer")?;
     let (scores, above) = (values(&table, "score")?, values(&table, "held_out_above")?);
     let step = *steps.last()?;
-    let time = u64::try_from(step)
-        .ok()
-        .and_then(|step| measured.time(step));
     let title = format!(
         "Candidates of the highest LayerMem in `{layer}`{}",
-        time.map(|time| format!("; {time}")).unwrap_or_default()
+        then(measured, step)
     );
     let header = ["point", "file (label)", "LayerMem", "held-out above"];
     let mut shown = TextTable::new(title, &header);

@@ -52,6 +52,25 @@ fn when(measured: &Measured<'_>, step: u64) -> String {
         .unwrap_or_default()
 }
 
+/// When the step of a table was, behind what is said of it; nothing for the end.
+fn then(measured: &Measured<'_>, step: i64) -> String {
+    let time = u64::try_from(step)
+        .ok()
+        .and_then(|step| measured.time(step));
+    time.map(|time| format!("; {time}")).unwrap_or_default()
+}
+
+/// The rows of a table's last step that have a number in `values`, the lowest first and of equal ones the lower
+/// `ids` first; and that step.
+fn lowest(steps: &[i64], ids: &[i64], values: &[f64]) -> Option<(Vec<usize>, i64)> {
+    let step = *steps.last()?;
+    let mut rows: Vec<usize> = (0..steps.len())
+        .filter(|&row| steps[row] == step && values[row].is_finite())
+        .collect();
+    rows.sort_by(|&a, &b| values[a].total_cmp(&values[b]).then(ids[a].cmp(&ids[b])));
+    Some((rows, step))
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;

@@ -4,7 +4,7 @@ use afterimage_hooks::Table;
 use afterimage_track::TextTable;
 
 use super::evidence::{Evidence, numbers};
-use super::{Found, LIMIT, when};
+use super::{Found, LIMIT, then, when};
 use crate::summary::Measured;
 
 /// Points that are named.
@@ -94,13 +94,10 @@ fn owners(measured: &Measured<'_>, evidence: &Evidence) -> Option<TextTable> {
     let step = *numbers(&table, "step")?.last()?;
     let rows = last_rows(&table, step)?;
     let units: i64 = rows.iter().map(|(_, units)| units).sum();
-    let time = u64::try_from(step)
-        .ok()
-        .and_then(|step| measured.time(step));
     let title = format!(
         "Training points that own most units, of {units} with an owner; {} points own at least one{}",
         rows.len(),
-        time.map(|time| format!("; {time}")).unwrap_or_default()
+        then(measured, step)
     );
     let mut shown = TextTable::new(title, &["point", "file (label)", "units"]);
     for (point, units) in rows.into_iter().take(NAMED) {

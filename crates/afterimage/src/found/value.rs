@@ -3,7 +3,7 @@
 use afterimage_track::TextTable;
 
 use super::evidence::{Evidence, numbers, values};
-use super::{Found, when};
+use super::{Found, then, when};
 use crate::summary::Measured;
 
 /// Samples that are named.
@@ -53,7 +53,6 @@ fn doubtful(measured: &Measured<'_>, evidence: &Evidence, cells: &str) -> Option
 /// The samples of the lowest values.
 fn lowest(measured: &Measured<'_>, evidence: &Evidence, cells: &str) -> Option<TextTable> {
     let table = evidence.last_table(&format!("value/{cells}/samples"))?;
-    let step = *numbers(&table, "step")?.last()?;
     let steps = numbers(&table, "step")?;
     let (ids, counts) = (numbers(&table, "sample_id")?, numbers(&table, "count")?);
     let column = |name: &str| values(&table, name);
@@ -62,17 +61,11 @@ fn lowest(measured: &Measured<'_>, evidence: &Evidence, cells: &str) -> Option<T
         column("standard_error")?,
         column("clean")?,
     );
-    let mut rows: Vec<usize> = (0..ids.len())
-        .filter(|&row| steps[row] == step && value[row].is_finite())
-        .collect();
-    rows.sort_by(|&a, &b| value[a].total_cmp(&value[b]).then(ids[a].cmp(&ids[b])));
-    let time = u64::try_from(step)
-        .ok()
-        .and_then(|step| measured.time(step));
+    let (rows, step) = super::lowest(steps, ids, value)?;
     let title = format!(
         "Samples of the lowest values (cells `{cells}`), of {} with one{}",
         rows.len(),
-        time.map(|time| format!("; {time}")).unwrap_or_default()
+        then(measured, step)
     );
     let header = [
         "sample",

@@ -381,9 +381,9 @@ mod tests {
         let table = rows(&ablation());
         let rows = table.columns.iter().map(|(_, column)| column.len());
         assert!(rows.into_iter().all(|rows| rows == 1 + 2 + 4));
-        let calibrated = table.columns.iter().find(|(name, _)| name == "calibrated");
+        let calibrated = table.column("calibrated");
         assert!(
-            matches!(calibrated, Some((_, Column::F64(values))) if values.iter().all(|v| v.is_nan()))
+            matches!(calibrated, Some(Column::F64(values)) if values.iter().all(|v| v.is_nan()))
         );
     }
 }

@@ -210,7 +210,7 @@ fn columns(results: &Results) -> Table {
             _ => Column::Text(cells),
         };
         // A key may be named as one of the other columns.
-        let taken = table.columns.iter().any(|(other, _)| *other == name);
+        let taken = table.column(&name).is_some();
         let name = if taken {
             format!("{name}:{index}")
         } else {

@@ -205,11 +205,7 @@ fn duration(seconds: f64) -> String {
 
 /// A value that fits into a table: whole plugins may be set.
 fn shortened(text: &str) -> String {
-    if text.chars().count() <= LONGEST {
-        return text.to_owned();
-    }
-    let head: String = text.chars().take(LONGEST - 1).collect();
-    format!("{head}…")
+    TextTable::within(text, LONGEST)
 }
 
 /// One column's text for a configuration.

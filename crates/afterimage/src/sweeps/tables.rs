@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use afterimage_report::csv_cell;
 use afterimage_sweep::{Answer, Configuration, Results, Row, State};
 
 use super::fronts;
@@ -252,13 +253,6 @@ fn of(count: usize, all: usize) -> String {
 
 /// `comparisons.csv`: a line an arm, with all digits.
 pub(super) fn csv(answers: &[Answer]) -> String {
-    let quoted = |text: &str| {
-        if text.contains([',', '"', '\n', '\r']) {
-            format!("\"{}\"", text.replace('"', "\"\""))
-        } else {
-            text.to_owned()
-        }
-    };
     let digits = |value: Option<f64>| value.map_or(String::new(), |x| x.to_string());
     let mut text = COLUMNS.join(",") + "\n";
     for answer in answers {
@@ -270,7 +264,7 @@ pub(super) fn csv(answers: &[Answer]) -> String {
             &answer.metric,
         ]
         .into_iter()
-        .map(|text| quoted(text))
+        .map(|text| csv_cell(text))
         .collect();
         cells.extend([answer.arm_mean, answer.control_mean, answer.difference].map(digits));
         cells.extend(ends(answer.t).map(digits));
@@ -281,7 +275,7 @@ pub(super) fn csv(answers: &[Answer]) -> String {
             answer.told.to_owned(),
         ]);
         let expected = answer.expected.as_ref();
-        cells.push(expected.map_or(String::new(), |(question, _)| quoted(question)));
+        cells.push(expected.map_or(String::new(), |(question, _)| csv_cell(question)));
         cells.push(expected.map_or(String::new(), |(_, outcome)| outcome.words().to_owned()));
         cells.push(answer.earlier.to_string());
         text += &(cells.join(",") + "\n");

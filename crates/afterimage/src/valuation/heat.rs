@@ -1,6 +1,7 @@
 //! The heat map: the lowest rows and all columns.
 
 use afterimage_report::{between, short, short_or_dash};
+use afterimage_track::TextTable;
 use afterimage_value::{CellBlock, label, text};
 use maud::{Markup, html};
 
@@ -160,12 +161,7 @@ fn columns(blocks: &[CellBlock]) -> Vec<usize> {
 }
 
 fn short_name(name: &str) -> String {
-    const MOST: usize = 14;
-    if name.chars().count() <= MOST {
-        name.to_owned()
-    } else {
-        name.chars().take(MOST - 1).chain(['…']).collect()
-    }
+    TextTable::within(name, 14)
 }
 
 fn colour(value: f64, (low, high): (f64, f64)) -> String {

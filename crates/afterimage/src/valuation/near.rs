@@ -82,8 +82,11 @@ pub(super) fn set(valued: &Valued, set: &NearSet) -> [String; 3] {
     let names = rows().take(SHOWN).map(|row| name(valued, row));
     let mut labels: Vec<String> = Vec::new();
     for text in rows().map(|row| label(problem, row)) {
-        if labels.len() < SHOWN && !labels.contains(&text) {
+        if !labels.contains(&text) {
             labels.push(text);
+        }
+        if labels.len() == SHOWN {
+            break;
         }
     }
     let first = rows().next().map(|row| super::words::cells(valued, row));

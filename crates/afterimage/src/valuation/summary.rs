@@ -188,10 +188,5 @@ pub(super) fn name(valued: &Valued, row: usize) -> String {
 
 /// Long texts would push the numbers out of sight.
 pub(super) fn shortened(text: &str) -> String {
-    const MOST: usize = 24;
-    if text.chars().count() <= MOST {
-        text.to_owned()
-    } else {
-        text.chars().take(MOST - 1).chain(['…']).collect()
-    }
+    TextTable::within(text, 24)
 }

@@ -1,5 +1,6 @@
 //! What a valuation says of the labels, in sentences.
 
+use afterimage_track::TextTable;
 use afterimage_value::{LabelCheck, Prediction, Target, text};
 
 use super::Valued;
@@ -102,7 +103,7 @@ pub(super) fn cells(valued: &Valued, row: usize) -> String {
         }
         told.push_str(cell.trim_end());
         if told.chars().count() > CELLS {
-            return told.chars().take(CELLS - 1).chain(['…']).collect();
+            return TextTable::within(&told, CELLS);
         }
     }
     told

@@ -21,6 +21,14 @@ pub fn select(place: &Place, input: &Path, arguments: &[&str]) -> Ended {
     finish(command.args(arguments))
 }
 
+/// Runs the command with `out` as its folder, in place of that of an earlier run.
+pub fn anew(place: &Place, arguments: &[&str]) -> Ended {
+    let out = place.path("out");
+    let _ = fs::remove_dir_all(&out);
+    let mut command = afterimage();
+    finish(command.arg("select").args(arguments).arg("--out").arg(out))
+}
+
 /// The coreset as CSV.
 pub fn csv(place: &Place) -> String {
     fs::read_to_string(place.path("out").join("coreset.csv")).unwrap()

@@ -75,24 +75,37 @@ fn near_medoid(cloud: &Cloud, team: Team, seed: u64) -> usize {
     let all: Vec<u32> = (0..cloud.len() as u32).collect();
     let mut sample = Draws::new(seed, Purpose::Sample, 0).choose(&all, SAMPLE);
     sample.sort_unstable();
+    let totals = over_all(cloud, team, &sample, 0i64, |total, _, d| {
+        *total += i64::from(d);
+    });
+    super::greedy::medoid(&totals)
+}
+
+/// What comes of `none` for each point when `add` has taken the distances to the points `asked`, in their order,
+/// each with its place among these.
+fn over_all<T: Copy + Send + Sync>(
+    cloud: &Cloud,
+    team: Team,
+    asked: &[u32],
+    none: T,
+    add: impl Fn(&mut T, usize, i32) + Sync,
+) -> Vec<T> {
     let mut gathered = Gathered::default();
-    let asked = cloud.gather(&sample, &mut gathered);
+    let rows = cloud.gather(asked, &mut gathered);
     let panels = cloud.panels();
-    let totals = team.map(panels.len(), |index| {
+    let found = team.map(panels.len(), |index| {
         let mut tile = Tile::default();
         let width = panels[index].len();
-        tile.fill(cloud, asked, cloud.rows(panels[index].clone()));
-        let mut totals = vec![0i64; width];
-        for steps in tile.steps.chunks(width).take(sample.len()) {
-            totals
-                .iter_mut()
-                .zip(steps)
-                .for_each(|(total, d)| *total += i64::from(*d));
+        tile.fill(cloud, rows, cloud.rows(panels[index].clone()));
+        let mut found = vec![none; width];
+        for (place, steps) in tile.steps.chunks(width).take(asked.len()).enumerate() {
+            for (found, d) in found.iter_mut().zip(steps) {
+                add(found, place, *d);
+            }
         }
-        totals
+        found
     });
-    let totals: Vec<i64> = totals.into_iter().flatten().take(cloud.len()).collect();
-    super::greedy::medoid(&totals)
+    found.into_iter().flatten().take(cloud.len()).collect()
 }
 
 /// For each point its nearest points and itself, from the cells around it.
@@ -138,25 +151,13 @@ fn cells(cloud: &Cloud, team: Team, seed: u64) -> Vec<Part> {
     let count = (len as f64).sqrt() as usize;
     let mut centres = Draws::new(seed, Purpose::Centres, 0).choose(&all, count);
     centres.sort_unstable();
-    let mut gathered = Gathered::default();
-    let asked = cloud.gather(&centres, &mut gathered);
-    let panels = cloud.panels();
-    let nearest = team.map(panels.len(), |index| {
-        let mut tile = Tile::default();
-        let width = panels[index].len();
-        tile.fill(cloud, asked, cloud.rows(panels[index].clone()));
-        let mut best = vec![(i32::MAX, 0usize); width];
-        for (centre, steps) in tile.steps.chunks(width).take(count).enumerate() {
-            for (best, d) in best.iter_mut().zip(steps) {
-                if *d < best.0 {
-                    *best = (*d, centre);
-                }
-            }
+    let nearest = over_all(cloud, team, &centres, (i32::MAX, 0), |best, centre, d| {
+        if d < best.0 {
+            *best = (d, centre);
         }
-        best
     });
     let mut members = vec![Vec::new(); count];
-    for (point, (_, cell)) in nearest.into_iter().flatten().take(len).enumerate() {
+    for (point, (_, cell)) in nearest.into_iter().enumerate() {
         members[cell].push(point as u32);
     }
     let probes = search(cloud, &centres, &centres, PROBES);

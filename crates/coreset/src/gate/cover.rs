@@ -52,18 +52,19 @@ impl Ord for Candidate {
 }
 
 impl Cover<'_> {
+    /// The samples of the group that may be chosen.
+    pub(crate) fn open(&self) -> Vec<usize> {
+        let ids = self.ids.iter().copied();
+        ids.filter(|id| self.admitted[*id]).collect()
+    }
+
     /// `count` admitted samples, or all if there are fewer, in the order of a lazy greedy choice on
     /// Σᵢ wᵢ max_{j∈S} (d₀ − dᵢⱼ) + Σ_{j∈S} bⱼ, d₀ the largest distance; equal gains go to the lower id.
     ///
     /// Monotone and submodular as Eq. 5 is: scaling by a demand and adding a modular term change
     /// neither (bound: Nemhauser et al. 1978).
     pub(crate) fn choose(&self, count: usize) -> Vec<usize> {
-        let candidates: Vec<usize> = self
-            .ids
-            .iter()
-            .copied()
-            .filter(|id| self.admitted[*id])
-            .collect();
+        let candidates = self.open();
         let count = count.min(candidates.len());
         if count == candidates.len() {
             return candidates;

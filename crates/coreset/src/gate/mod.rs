@@ -216,12 +216,7 @@ fn expected(ids: &[usize], clean: &[f64]) -> f64 {
 }
 
 fn of_group(cover: &Cover<'_>, gate: &Gate, number: usize) -> Vec<usize> {
-    let open: Vec<usize> = cover
-        .ids
-        .iter()
-        .copied()
-        .filter(|id| cover.admitted[*id])
-        .collect();
+    let open = cover.open();
     let right = expected(cover.ids, cover.demand);
     let least = (gate.at_least * cover.ids.len() as f64).ceil();
     let most = right.max(least).min(gate.fraction * cover.ids.len() as f64);

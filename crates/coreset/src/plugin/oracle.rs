@@ -95,12 +95,7 @@ impl CoresetOracle {
                 let samples = cx
                     .samples
                     .ok_or_else(|| Fault::new("this model's host shows no samples"))?;
-                let truth = samples
-                    .true_labels(Split::Train, &cx.truth_access()?)?
-                    .of_samples;
-                let given = samples
-                    .labels(Split::Train, &cx.label_access()?)?
-                    .of_samples;
+                let (truth, given) = cx.truth_and_labels(samples, Split::Train)?;
                 let is_right = |id: &SampleId| given.get(id.0 as usize) == truth.get(id.0 as usize);
                 members.into_iter().filter(is_right).collect()
             }

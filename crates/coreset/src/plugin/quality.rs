@@ -72,12 +72,7 @@ impl CoresetQuality {
         let Some(selection) = cx.resource::<CoresetSelection>()?.cloned() else {
             return Ok(());
         };
-        let truth = samples
-            .true_labels(Split::Train, &cx.truth_access()?)?
-            .of_samples;
-        let given = samples
-            .labels(Split::Train, &cx.label_access()?)?
-            .of_samples;
+        let (truth, given) = cx.truth_and_labels(samples, Split::Train)?;
         let right: Vec<bool> = given.iter().zip(truth).map(|(a, b)| a == b).collect();
         self.read(truth)?;
         let wide = |values: &[f32]| -> Vec<f64> { values.iter().map(|x| f64::from(*x)).collect() };

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use afterimage_table::{
     Number, TextFile, blank_line, days, is_unnamed, line_at, meant, names_clock, says_missing,
+    shown_line,
 };
 use csv::{ReaderBuilder, StringRecord, Trim};
 
@@ -110,16 +111,10 @@ fn head(path: &Path, purpose: &Purpose<'_>, manner: &mut Manner) -> Result<Head,
         manner.notes.push(left_out(path, &times, IS_CLOCK));
     }
     if index.is_empty() && first.iter().all(is_number) {
-        let names: Vec<&str> = first.iter().take(8).collect();
-        let more = if first.len() > names.len() {
-            ",…"
-        } else {
-            ""
-        };
         manner.notes.push(format!(
-            "{}: the first line, `{}{more}`, names the columns; say --no-header={} if it is a sample",
+            "{}: the first line, `{}`, names the columns; say --no-header={} if it is a sample",
             path.display(),
-            names.join(","),
+            shown_line(&first),
             purpose.role
         ));
     }
@@ -334,9 +329,7 @@ pub(super) fn column(
     manner: &mut Manner,
 ) -> Result<Column, CoresetError> {
     let (places, cells) = cells(path, purpose, manner)?;
-    let keep = manner.keep_missing_words;
-    let missing = |cell: &String| cell.is_empty() || (!keep && says_missing(cell));
-    if let Some(at) = cells.iter().position(missing) {
+    if let Some(at) = cells.iter().position(|cell| manner.is_missing(cell)) {
         let line = line(path, places[at]);
         return Err(at_line(path, line, missing_value(purpose, &cells[at])));
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use afterimage_table::{meant, numbers_columns};
+use afterimage_table::{even_step, meant, numbers_columns, shown_line};
 use csv::StringRecord;
 
 use super::csv::records;
@@ -82,9 +82,7 @@ pub(super) fn is_named(
 /// columns may do so, and hardly a sample.
 fn is_scale(first: &StringRecord) -> bool {
     let numbers: Vec<f64> = first.iter().filter_map(|cell| cell.parse().ok()).collect();
-    let steps: Vec<f64> = numbers.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    let step = steps.first().copied().unwrap_or(0.0);
-    steps.len() >= 2 && step > 0.0 && steps.iter().all(|other| (other - step).abs() < 1e-6 * step)
+    numbers.len() > 2 && even_step(&numbers).is_some()
 }
 
 /// Whether columns without names stand in front of names, as pandas writes the index of a frame.
@@ -96,14 +94,12 @@ fn is_indexed(first: &StringRecord) -> bool {
 }
 
 fn doubt(path: &Path, role: &str, first: &StringRecord) -> CoresetError {
-    let line: Vec<&str> = first.iter().take(8).collect();
-    let more = if first.len() > line.len() { ",…" } else { "" };
     CoresetError::format(
         path,
         format!(
-            "the first line, `{}{more}`, may name columns or be a sample; say --header={role} or \
+            "the first line, `{}`, may name columns or be a sample; say --header={role} or \
              --no-header={role}, or save the file as npy",
-            line.join(",")
+            shown_line(first)
         ),
     )
 }

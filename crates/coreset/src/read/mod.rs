@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use afterimage_table::names_labels;
+use afterimage_table::{names_labels, says_missing};
 
 use crate::error::CoresetError;
 use crate::matrix::Matrix;
@@ -61,6 +61,11 @@ fn left_out(path: &Path, columns: &[String], why: &str) -> String {
 }
 
 impl Manner {
+    /// Whether a text in a column stands for a missing one.
+    fn is_missing(&self, text: &str) -> bool {
+        text.is_empty() || (!self.keep_missing_words && says_missing(text))
+    }
+
     fn header(&self, role: &str) -> Option<bool> {
         let of = |wanted: &str| self.headers.iter().find(|(role, _)| role == wanted);
         of(role).or_else(|| of("all")).map(|(_, named)| *named)

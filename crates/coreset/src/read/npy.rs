@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use afterimage_table::{FileError, Npy, Number, Order, npy_texts, says_missing};
+use afterimage_table::{FileError, Npy, Number, Order, npy_texts};
 
 use super::csv::{Purpose, missing_value};
 use super::{Column, Grid, Manner};
@@ -41,10 +41,7 @@ pub(super) fn grid(path: &Path) -> Result<Grid, CoresetError> {
         let at = grid.values.len();
         grid.values.push(number.single());
         if !single {
-            let column = match order {
-                Order::C => at % columns,
-                Order::Fortran => at / rows,
-            };
+            let (_, column) = order.place(at, (rows, columns));
             grid.told.look(column, number.single(), || number);
         }
     })
@@ -65,9 +62,7 @@ pub(super) fn column(
     manner: &Manner,
 ) -> Result<Column, CoresetError> {
     if let Some(texts) = npy_texts(path).map_err(|error| broken(path, error))? {
-        let keep = manner.keep_missing_words;
-        let missing = |text: &String| text.is_empty() || (!keep && says_missing(text));
-        if let Some(sample) = texts.iter().position(missing) {
+        if let Some(sample) = texts.iter().position(|text| manner.is_missing(text)) {
             let reason = match texts[sample].as_str() {
                 "" => format!("the text of sample {sample} is empty; every sample needs one"),
                 text => format!("sample {sample}: {}", missing_value(purpose, text)),

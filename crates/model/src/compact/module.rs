@@ -1,9 +1,10 @@
 //! Cutting the parameters of a burn module.
 
-use burn::module::{Module, ModuleMapper, Param};
+use burn::module::{Module, Param};
 use burn::tensor::{Tensor, TensorData};
 
 use super::kept::Cuts;
+use crate::at_paths::{MapAt, map_at};
 use crate::{ModelError, snapshot};
 
 /// A copy of `module` without the units that `cuts` leaves out, which shares nothing with it.
@@ -19,12 +20,11 @@ pub fn cut<M: Module>(
     within: impl Fn(&str) -> Option<String>,
 ) -> Result<M, ModelError> {
     let mut cut = Cut {
-        path: Vec::new(),
         cuts,
         within,
         wrong: None,
     };
-    let smaller = snapshot(module).map(&mut cut);
+    let smaller = map_at(snapshot(module), &mut cut);
     match cut.wrong {
         None => Ok(smaller),
         Some(reason) => Err(ModelError::Slice { reason }),
@@ -32,23 +32,18 @@ pub fn cut<M: Module>(
 }
 
 struct Cut<'c, W> {
-    path: Vec<String>,
     cuts: &'c Cuts,
     within: W,
     wrong: Option<String>,
 }
 
-impl<W: Fn(&str) -> Option<String>> ModuleMapper for Cut<'_, W> {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let path = self.path.join(".");
+impl<W: Fn(&str) -> Option<String>> MapAt for Cut<'_, W> {
+    fn map_at<const D: usize>(
+        &mut self,
+        path: &[String],
+        param: Param<Tensor<D>>,
+    ) -> Param<Tensor<D>> {
+        let path = path.join(".");
         let Some(name) = (self.within)(&path) else {
             return param;
         };

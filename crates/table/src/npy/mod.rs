@@ -30,6 +30,16 @@ pub enum Order {
     Fortran,
 }
 
+impl Order {
+    /// The row and the column of value number `at`, from 0, of a matrix of `rows` rows and `columns` columns.
+    pub fn place(self, at: usize, (rows, columns): (usize, usize)) -> (usize, usize) {
+        match self {
+            Self::C => (at / columns, at % columns),
+            Self::Fortran => (at % rows, at / rows),
+        }
+    }
+}
+
 /// An npy file, or an array in another file, with its header read.
 #[derive(Debug)]
 pub struct Npy<R = BufReader<File>> {
@@ -70,18 +80,19 @@ impl<R: Read> Npy<R> {
     ///
     /// # Errors
     /// As [`Npy::open`].
-    pub fn of(reader: R, held: u64) -> Result<Self, FileError> {
-        Self::of_width(reader, held, width)
+    pub fn of(mut reader: R, held: u64) -> Result<Self, FileError> {
+        let head = head(&mut reader)?;
+        Self::behind(head, reader, held, width)
     }
 
-    /// The array of which each value has as many bytes as `width` says of its type; none for types that are not
-    /// read.
-    fn of_width(
-        mut reader: R,
+    /// The array behind a header that was read, of which each value has as many bytes as `width` says of its type;
+    /// none for types that are not read.
+    fn behind(
+        (header, start): (Header, u64),
+        reader: R,
         held: u64,
         width: fn(&str) -> Option<usize>,
     ) -> Result<Self, FileError> {
-        let (header, start) = head(&mut reader)?;
         let bytes = width(&header.kind).ok_or_else(|| {
             FileError::content(format!(
                 "its type, {}, is not read; save it as numbers, as in numpy.save(path, \

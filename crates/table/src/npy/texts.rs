@@ -16,7 +16,8 @@ use crate::FileError;
 pub fn npy_texts(path: &Path) -> Result<Option<Vec<String>>, FileError> {
     let file = open_input(path).map_err(FileError::io("open"))?;
     let held = file.metadata().map_err(FileError::io("read"))?.len();
-    let (header, _) = super::head(&mut BufReader::new(file))?;
+    let mut reader = BufReader::new(file);
+    let (header, start) = super::head(&mut reader)?;
     if header.kind.ends_with('O') {
         return Err(FileError::content(
             "its values are Python objects, which are not read; save it as numbers, as in numpy.save(path, \
@@ -27,8 +28,7 @@ pub fn npy_texts(path: &Path) -> Result<Option<Vec<String>>, FileError> {
     if width(&header.kind).is_none() {
         return Ok(None);
     }
-    let file = open_input(path).map_err(FileError::io("open"))?;
-    let npy = Npy::of_width(BufReader::new(file), held, width)?;
+    let npy = Npy::behind((header, start), reader, held, width)?;
     if !matches!(npy.shape[..], [_] | [_, 1]) {
         let what = format!("the array is {:?}; one label a row is needed", npy.shape);
         return Err(FileError::content(what));

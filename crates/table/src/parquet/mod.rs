@@ -3,30 +3,26 @@
 mod bytes;
 mod column;
 mod pages;
+mod walk;
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
 use afterimage_files::{catch, machine_memory, open_input};
-use half::f16;
-use parquet::basic::{Compression, Type as Physical};
-use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
-use parquet::data_type::{DataType, Int96};
+use parquet::basic::Compression;
+use parquet::column::reader::get_column_reader;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 
 use crate::{FileError, Number, pandas};
-use column::big_endian;
 pub use column::{Kind, ParquetColumn};
 use pages::Checked;
+use walk::{Entry, Walk};
 
-/// Rows that are decoded at a time.
-const BATCH: usize = 1 << 16;
-
-/// Rows that a byte of a file stands for at most. Pages of equal values are short, but writers begin a
-/// new one long before this.
+/// Rows of a group, and entries of a column of lists in a group, that are believed for each byte of the file. Equal
+/// values take next to nothing, but writers end a group after some million rows.
 const ROWS_OF_A_BYTE: u64 = 1 << 16;
 
 const DAMAGED: &str = "the file is damaged; write it again";
@@ -278,81 +274,7 @@ impl Parquet {
             descriptor: &descriptor,
             rows,
         };
-        let half = descriptor.physical_type() == Physical::FIXED_LEN_BYTE_ARRAY;
-        if let Some(places) = column.places {
-            let power = 10f64.powi(places);
-            let number = |whole: i128| Cell::Number(Number::Real(whole as f64 / power));
-            let of_bytes = |bytes: &[u8]| match big_endian(bytes) {
-                Some(whole) => Ok(number(whole)),
-                None => Err(FileError::column(&column.name, DAMAGED)),
-            };
-            return match reader {
-                ColumnReader::Int32ColumnReader(r) => {
-                    walk.go(r, |value: &i32| Ok(number((*value).into())), sink)
-                }
-                ColumnReader::Int64ColumnReader(r) => {
-                    walk.go(r, |value: &i64| Ok(number((*value).into())), sink)
-                }
-                ColumnReader::FixedLenByteArrayColumnReader(r) => {
-                    walk.go(r, |value| of_bytes(value.data()), sink)
-                }
-                ColumnReader::ByteArrayColumnReader(r) => {
-                    walk.go(r, |value| of_bytes(value.data()), sink)
-                }
-                _ => Err(FileError::column(&column.name, DAMAGED)),
-            };
-        }
-        if let Kind::Date(per_day) = column.kind {
-            let days = |whole: i64| Cell::Number(Number::Real(whole as f64 / per_day));
-            return match reader {
-                ColumnReader::Int32ColumnReader(r) => {
-                    walk.go(r, |value: &i32| Ok(days((*value).into())), sink)
-                }
-                ColumnReader::Int64ColumnReader(r) => walk.go(r, |value| Ok(days(*value)), sink),
-                ColumnReader::Int96ColumnReader(r) => {
-                    walk.go(r, |value: &Int96| Ok(days(value.to_micros())), sink)
-                }
-                _ => Err(FileError::column(&column.name, DAMAGED)),
-            };
-        }
-        macro_rules! number {
-            ($reader:expr, $number:expr) => {
-                walk.go($reader, |value| Ok(Cell::Number($number(*value))), sink)
-            };
-        }
-        match reader {
-            ColumnReader::BoolColumnReader(r) => number!(r, |v: bool| Number::Whole(v.into())),
-            ColumnReader::Int32ColumnReader(r) if column.unsigned => {
-                number!(r, |v: i32| Number::Whole((v as u32).into()))
-            }
-            ColumnReader::Int64ColumnReader(r) if column.unsigned => {
-                number!(r, |v: i64| Number::Whole((v as u64).into()))
-            }
-            ColumnReader::Int32ColumnReader(r) => number!(r, |v: i32| Number::Whole(v.into())),
-            ColumnReader::Int64ColumnReader(r) => number!(r, |v: i64| Number::Whole(v.into())),
-            ColumnReader::FloatColumnReader(r) => number!(r, |v: f32| Number::Real(v.into())),
-            ColumnReader::DoubleColumnReader(r) => number!(r, Number::Real),
-            ColumnReader::FixedLenByteArrayColumnReader(r) if half => walk.go(
-                r,
-                |value| match *value.data() {
-                    [low, high] => {
-                        let number = f16::from_le_bytes([low, high]);
-                        Ok(Cell::Number(Number::Real(number.to_f64())))
-                    }
-                    _ => Err(FileError::column(&column.name, DAMAGED)),
-                },
-                sink,
-            ),
-            ColumnReader::ByteArrayColumnReader(r) => walk.go(
-                r,
-                |value| match std::str::from_utf8(value.data()) {
-                    Ok(text) => Ok(Cell::Text(text)),
-                    Err(_) => Err(FileError::column(&column.name, "a cell is no UTF-8 text")),
-                },
-                sink,
-            ),
-            _ => Err(FileError::column(&column.name, "this type is not read")),
-        }
+        walk.cells(reader, sink)
     }
 }
 
@@ -365,59 +287,6 @@ fn too_many(what: &str) -> FileError {
     FileError::content(format!(
         "{what} take more than half of this machine's memory; take a part of the file"
     ))
-}
-
-/// A cell with its place in a list.
-struct Entry<'a> {
-    /// Whether a row begins with it.
-    first: bool,
-    /// How much of the way to a value there is.
-    level: i16,
-    cell: Cell<'a>,
-}
-
-/// The way through a group of rows of one column.
-struct Walk<'a> {
-    column: &'a ParquetColumn,
-    descriptor: &'a ColumnDescriptor,
-    rows: usize,
-}
-
-impl Walk<'_> {
-    fn go<T: DataType>(
-        &self,
-        mut reader: ColumnReaderImpl<T>,
-        cell: impl for<'v> Fn(&'v T::T) -> Result<Cell<'v>, FileError>,
-        sink: &mut impl FnMut(Entry<'_>) -> Result<(), FileError>,
-    ) -> Result<(), FileError> {
-        let full = self.descriptor.max_def_level();
-        let (mut levels, mut places, mut values) = (Vec::new(), Vec::new(), Vec::new());
-        let mut done = 0;
-        while done < self.rows {
-            levels.clear();
-            places.clear();
-            values.clear();
-            let want = (self.rows - done).min(BATCH);
-            let (records, _, count) = reader
-                .read_records(want, Some(&mut levels), Some(&mut places), &mut values)
-                .map_err(|error| FileError::column(&self.column.name, told(error)))?;
-            if records == 0 {
-                let what = format!("{done} of {} cells could be read; {DAMAGED}", self.rows);
-                return Err(FileError::column(&self.column.name, what));
-            }
-            let mut present = values.iter();
-            for at in 0..count {
-                // Levels that can only be 0 are not told.
-                let level = levels.get(at).copied().unwrap_or(full);
-                let first = places.get(at).is_none_or(|&place| place == 0);
-                let value = if level == full { present.next() } else { None };
-                let cell = value.map_or(Ok(Cell::Null), &cell)?;
-                sink(Entry { first, level, cell })?;
-            }
-            done += records;
-        }
-        Ok(())
-    }
 }
 
 /// What went wrong, without the word that the crate puts before it.

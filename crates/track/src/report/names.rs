@@ -48,23 +48,16 @@ impl Names {
     }
 
     fn of(table: &Table) -> Self {
-        let column = |name: &str| {
-            table
-                .columns
-                .iter()
-                .find(|(n, _)| n == name)
-                .map(|(_, c)| c)
-        };
         let (
             Some(Column::I64(ids)),
             Some(Column::Text(splits)),
             Some(Column::Text(files)),
             Some(Column::Text(members)),
         ) = (
-            column("id"),
-            column("split"),
-            column("file"),
-            column("member"),
+            table.column("id"),
+            table.column("split"),
+            table.column("file"),
+            table.column("member"),
         )
         else {
             return Self::default();
@@ -89,14 +82,7 @@ impl Names {
         if !IDS.contains(&name) {
             return None;
         }
-        let column = |name: &str| {
-            table
-                .columns
-                .iter()
-                .find(|(n, _)| n == name)
-                .map(|(_, c)| c)
-        };
-        let word = |name: &str| match column(name) {
+        let word = |name: &str| match table.column(name) {
             Some(Column::Text(words)) => words.get(row).map(String::as_str),
             _ => None,
         };
@@ -107,7 +93,7 @@ impl Names {
             _ if name == "id" => return None,
             _ => "train",
         };
-        let Some(Column::I64(ids)) = column(name) else {
+        let Some(Column::I64(ids)) = table.column(name) else {
             return None;
         };
         let key = (split.to_owned(), *ids.get(row)?);
@@ -116,10 +102,9 @@ impl Names {
 
     /// Whether a name is known for any cell of the column `name`.
     pub fn has(&self, table: &Table, name: &str) -> bool {
-        let rows = table.columns.first().map_or(0, |(_, column)| column.len());
         !self.by_id.is_empty()
             && IDS.contains(&name)
-            && (0..rows).any(|row| self.of_cell(table, name, row).is_some())
+            && (0..table.rows()).any(|row| self.of_cell(table, name, row).is_some())
     }
 }
 

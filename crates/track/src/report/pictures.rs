@@ -134,10 +134,7 @@ impl<'a> Strip<'a> {
 fn remembered(run: &Run, tag: &str) -> Option<Table> {
     let name = tag.replace('/', ".");
     let snapshot = run.tables.iter().find(|snapshot| snapshot.name == name)?;
-    let column = |name: &str| {
-        let mut columns = snapshot.table.columns.iter();
-        columns.find(|(n, _)| n == name).map(|(_, column)| column)
-    };
+    let column = |name: &str| snapshot.table.column(name);
     let (Some(Column::I64(points)), Some(Column::F64(scores)), Some(Column::F64(above))) =
         (column("point"), column("score"), column("held_out_above"))
     else {

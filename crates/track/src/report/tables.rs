@@ -18,12 +18,12 @@ const BY: [(&str, bool); 5] = [
 ];
 
 /// The order in which the rows of a table are shown, and what it is called.
-fn order(columns: &[(String, Column)], count: usize) -> (Vec<usize>, String) {
-    let rows: Vec<usize> = (0..count).collect();
+fn order(table: &afterimage_hooks::Table) -> (Vec<usize>, String) {
+    let rows: Vec<usize> = (0..table.rows()).collect();
     for (by, highest) in BY {
-        let values: Vec<f64> = match columns.iter().find(|(name, _)| name == by) {
-            Some((_, Column::F64(values))) => values.clone(),
-            Some((_, Column::I64(values))) => values.iter().map(|&value| value as f64).collect(),
+        let values: Vec<f64> = match table.column(by) {
+            Some(Column::F64(values)) => values.clone(),
+            Some(Column::I64(values)) => values.iter().map(|&value| value as f64).collect(),
             _ => continue,
         };
         // What was not measured comes last in either order.
@@ -48,12 +48,10 @@ pub fn tables(run: &Run) -> Section {
 
 /// The first rows of a table in their order, below a line that names it.
 fn shown(run: &Run, snapshot: &Snapshot) -> Fold<Table> {
-    let columns = &snapshot.table.columns;
-    let count = columns.first().map_or(0, |(_, column)| column.len());
-    let (order, how) = order(columns, count);
+    let (order, how) = order(&snapshot.table);
     // Behind a column of ids the names of its samples, where there are any.
+    let columns = snapshot.table.columns.iter();
     let shown: Vec<(&str, &Column, bool)> = columns
-        .iter()
         .map(|(name, column)| (name.as_str(), column, run.names.has(&snapshot.table, name)))
         .collect();
     let header: Vec<String> = shown
@@ -73,7 +71,7 @@ fn shown(run: &Run, snapshot: &Snapshot) -> Fold<Table> {
     };
     let rows: Vec<Vec<String>> = order.iter().take(ROWS).map(|&row| cells(row)).collect();
     let line = html! {
-        (snapshot.name) ": " (rows.len()) " of " (count) " rows, " (how) "; all in " code { (snapshot.file) }
+        (snapshot.name) ": " (rows.len()) " of " (snapshot.table.rows()) " rows, " (how) "; all in " code { (snapshot.file) }
     };
     Fold::new(line, Table::new(&header).sorts(&snapshot.name).rows(rows))
 }
@@ -94,7 +92,7 @@ mod tests {
     fn rows_come_by_their_score_and_what_was_not_measured_comes_last() {
         let of = |name: &str| {
             let column = Column::F64(vec![0.5, f64::NAN, 0.9]);
-            order(&[(name.to_owned(), column)], 3)
+            order(&afterimage_hooks::Table::of([(name, column)]))
         };
         assert_eq!(
             of("score"),

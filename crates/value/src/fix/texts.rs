@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use afterimage_table::{Cell, Kind, Npy, Number, Order, Parquet};
+use afterimage_table::{Cell, Kind, Npy, Number, Parquet};
 
 use crate::error::ValueError;
 use crate::problem::{Cells, Problem};
@@ -118,14 +118,14 @@ pub(super) fn of_npy(path: &Path) -> Result<Vec<Texts>, ValueError> {
     let npy = Npy::open(path).map_err(wrong)?;
     let rows = npy.shape.first().copied().unwrap_or(0);
     let width = npy.shape.get(1).copied().unwrap_or(1);
-    let (by_row, single) = (npy.order == Order::C, npy.is_single());
+    let (order, single) = (npy.order, npy.is_single());
     let mut columns: Vec<Texts> = (0..width)
         .map(|at| Texts::new(at, (at + 1).to_string()))
         .collect();
     let mut at = 0;
     // Cells of a column come in the order of the rows in both layouts.
     npy.for_each(|number| {
-        let column = if by_row { at % width } else { at / rows };
+        let (_, column) = order.place(at, (rows, width));
         at += 1;
         if let Some(texts) = columns.get_mut(column) {
             texts.push_number(number, |number| number.text(single));

@@ -64,6 +64,14 @@ impl NearDuplicates {
         self.sets.iter().map(|set| set.rows.len()).sum()
     }
 
+    /// How many different labels the set of row `row` has; 0 where it is in none.
+    pub fn labels(&self, row: usize) -> usize {
+        match self.rows[row].set {
+            0 => 0,
+            set => self.sets[set as usize - 1].labels,
+        }
+    }
+
     /// Number of sets whose rows have several labels.
     pub fn contrary(&self) -> usize {
         self.sets.iter().filter(|set| set.labels > 1).count()

@@ -1,7 +1,7 @@
 //! Points cut into parts of neighbours, where there are too many to compare all with all.
 
-use super::columns::mix;
 use super::points::Points;
+use crate::canonical::mix;
 use crate::draw::{Draws, Purpose};
 
 /// Comparisons that are made at most, of about a nanosecond each.

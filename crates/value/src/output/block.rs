@@ -77,14 +77,8 @@ impl Sheet {
             "duplicates",
             Data::Whole(each().map(|row| i64::from(row.set)).collect()),
         );
-        let labels = |row: &NearRow| match row.set {
-            0 => 0,
-            set => near.sets[set as usize - 1].labels as i64,
-        };
-        self.push(
-            "duplicates:labels",
-            Data::Whole(each().map(labels).collect()),
-        );
+        let labels = (0..near.rows.len()).map(|row| near.labels(row) as i64);
+        self.push("duplicates:labels", Data::Whole(labels.collect()));
         let nearest = match ids {
             Some(ids) => {
                 let id = |row: &NearRow| row.nearest.map(|row| ids[row as usize].clone());

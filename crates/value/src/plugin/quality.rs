@@ -58,9 +58,8 @@ impl ValueQuality {
         let Some(values) = cx.resource::<SampleValues>()?.cloned() else {
             return Ok(());
         };
-        let truth = samples.true_labels(Split::Train, &cx.truth_access()?)?;
-        let given = samples.labels(Split::Train, &cx.label_access()?)?;
-        let labels = given.of_samples.iter().zip(truth.of_samples);
+        let (truth, given) = cx.truth_and_labels(samples, Split::Train)?;
+        let labels = given.iter().zip(truth);
         let wrong: Vec<bool> = labels.map(|(given, truth)| given != truth).collect();
         let (so_far, now) = self.doubts(&values);
         let found = |doubts: &[Option<f64>]| {

@@ -67,26 +67,35 @@ impl Words {
         self.index.contains_key(text)
     }
 
-    /// The first text, where there is one more than `rows` and it names the rest: `0`, as pandas names
-    /// a series, or a text over numbers or over other texts.
-    pub fn header_over(&self, rows: usize) -> Option<&str> {
+    /// The first text, and whether it stands nowhere else; none where the first cell is missing.
+    fn first(&self) -> Option<(&str, bool)> {
         let &code = self.codes.first()?;
         let first = self.names.get(code as usize)?;
         let once = self.codes.iter().filter(|&&other| other == code).count() == 1;
+        Some((first, once))
+    }
+
+    /// The first text, where there is one more than `rows` and it names the rest: `0`, as pandas names
+    /// a series, or a text over numbers or over other texts.
+    pub fn header_over(&self, rows: usize) -> Option<&str> {
+        let (first, once) = self.first()?;
         let names = first == "0" || (once && first.parse::<f64>().is_err());
-        (self.codes.len() == rows + 1 && names).then_some(first.as_str())
+        (self.codes.len() == rows + 1 && names).then_some(first)
     }
 
     /// The first text, where it is their name rather than one of them, as a word over numbers and the word
     /// `label` are.
     pub fn named_by_first(&self) -> Option<&str> {
-        let &code = self.codes.first()?;
-        let first = self.names.get(code as usize)?;
-        let once = self.codes.iter().filter(|&&other| other == code).count() == 1;
-        let number = |name: &String| name.parse::<f64>().is_ok();
-        let rest = || self.names.iter().filter(|name| *name != first);
+        let (first, once) = self.first()?;
+        let number = |name: &str| name.parse::<f64>().is_ok();
+        let rest = || {
+            self.names
+                .iter()
+                .map(String::as_str)
+                .filter(|name| *name != first)
+        };
         let over_numbers = !number(first) && rest().next().is_some() && rest().all(number);
-        (once && (over_numbers || names_labels(first))).then_some(first.as_str())
+        (once && (over_numbers || names_labels(first))).then_some(first)
     }
 
     /// The same without the first text.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use afterimage_table::{TextFile, blank_line, is_unnamed, line_at};
+use afterimage_table::{TextFile, blank_line, is_unnamed, line_at, shown_line};
 use csv::{ByteRecord, ReaderBuilder};
 
 use super::column::{RawTable, Role, Words, is_missing};
@@ -162,12 +162,9 @@ fn is_doubtful(names: &[String], roles: &[Role], columns: &[Reading]) -> bool {
 
 /// What is asked of a first line that may be a row.
 fn doubt(names: &[String]) -> String {
-    const SHOWN: usize = 8;
-    let line: Vec<&str> = names.iter().take(SHOWN).map(String::as_str).collect();
-    let more = if names.len() > SHOWN { ",…" } else { "" };
     format!(
-        "the first line, `{}{more}`, may name the columns or be a row; say --header or --no-header",
-        line.join(",")
+        "the first line, `{}`, may name the columns or be a row; say --header or --no-header",
+        shown_line(names.iter().map(String::as_str))
     )
 }
 

@@ -1,6 +1,6 @@
 //! Whether the first line of a table, which is taken for names, is a row.
 
-use afterimage_table::{is_unnamed, numbers_columns, says_missing};
+use afterimage_table::{even_step, is_unnamed, numbers_columns, says_missing};
 
 /// What stands below a cell of the first line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,10 +49,7 @@ fn are_names(numbers: &[&str]) -> bool {
         .iter()
         .filter_map(|text| text.parse().ok())
         .collect();
-    let steps: Vec<f64> = numbers.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    let step = steps.first().copied().unwrap_or(0.0);
-    let even = step > 0.0 && steps.iter().all(|other| (other - step).abs() < 1e-6 * step);
-    even && (steps.len() > 1 || step == 1.0)
+    even_step(&numbers).is_some_and(|step| numbers.len() > 2 || step == 1.0)
 }
 
 #[cfg(test)]

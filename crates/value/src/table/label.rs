@@ -56,16 +56,16 @@ pub(crate) fn target(words: Words, task: Option<Task>) -> Result<Labels, (Option
             return Err((Some(row), what));
         }
     }
-    if let (None, None, Some((row, text))) = (&numbers, task, stray(&words)) {
+    if numbers.is_none()
+        && task.is_none()
+        && let Some((row, text)) = stray(&words)
+    {
         return Err((Some(row), told_stray(text)));
     }
     let classes = words.names.len();
     let seem_classes = match &numbers {
         None => true,
-        Some(numbers) => {
-            let whole = numbers.iter().all(|v| v.fract() == 0.0);
-            classes <= 2 || (whole && classes <= MOST_CLASSES.min(rows / 10).max(2))
-        }
+        Some(numbers) => are_classes(numbers, rows),
     };
     let task = task.unwrap_or(if seem_classes {
         Task::Classification
@@ -112,6 +112,12 @@ pub(crate) fn target(words: Words, task: Option<Task>) -> Result<Labels, (Option
         }
         (Task::Classification, numbers) => as_classes(words, numbers.is_some()),
     }
+}
+
+/// Whether different numbers, as labels of so many rows, are taken for classes: two of them, or few whole ones.
+fn are_classes(numbers: &[f64], rows: usize) -> bool {
+    let whole = numbers.iter().all(|number| number.fract() == 0.0);
+    numbers.len() <= 2 || (whole && numbers.len() <= MOST_CLASSES.min(rows / 10).max(2))
 }
 
 /// Labels as classes; `numeric` says whether all of them are numbers.
@@ -174,11 +180,9 @@ fn stray(words: &Words) -> Option<(usize, &str)> {
     let of = |code: &u32| numbers[*code as usize];
     let rows = words.codes.len();
     let present = words.codes.iter().filter(|code| of(code).is_some()).count();
-    let different = numbers.iter().flatten().count();
-    let whole = numbers.iter().flatten().all(|number| number.fract() == 0.0);
-    let classes = different <= 2 || (whole && different <= MOST_CLASSES.min(rows / 10).max(2));
+    let different: Vec<f64> = numbers.iter().flatten().copied().collect();
     let row = words.codes.iter().position(|code| of(code).is_none())?;
-    let mostly = present as f64 >= NUMBERS * rows as f64 && !classes;
+    let mostly = present as f64 >= NUMBERS * rows as f64 && !are_classes(&different, rows);
     mostly.then(|| (row, words.names[words.codes[row] as usize].as_str()))
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use afterimage_table::{Npy, Number, Order, Precision, npy_texts};
+use afterimage_table::{Npy, Number, Precision, npy_texts};
 
 use super::column::{Raw, RawTable, Role, Words, is_missing};
 use super::select::roles;
@@ -57,14 +57,10 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<RawTable, Value
             Role::Categorical | Role::Label | Role::Id => Some(Raw::Words(Words::default())),
         })
         .collect();
-    let (by_row, single) = (npy.order == Order::C, npy.is_single());
+    let (order, single) = (npy.order, npy.is_single());
     let mut at = 0;
     let sink = |number: Number| {
-        let (row, column) = if by_row {
-            (at / width, at % width)
-        } else {
-            (at % rows, at / rows)
-        };
+        let (row, column) = order.place(at, (rows, width));
         at += 1;
         // Words come in the order of the rows in both layouts.
         match (&mut columns[column], number) {

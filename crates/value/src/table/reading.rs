@@ -119,7 +119,9 @@ impl Reading {
         let Some((start, text)) = &tally.first else {
             return Ok(());
         };
-        if let (Some(meant), true) = (meant(text), self.mostly_meant()) {
+        if let Some(meant) = meant(text)
+            && self.mostly_meant()
+        {
             let what = format!(
                 "`{text}` looks like {meant}; save the table with plain numbers and decimal points, or \
                  say --categorical {name} if these are names"

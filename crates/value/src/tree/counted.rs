@@ -1,6 +1,6 @@
 //! Gini for any number of classes: rows are visited by rank, and squares of counts kept up to date.
 
-use super::cut::{Criterion, Cut, Entry, Present};
+use super::cut::{Criterion, Entry, Present};
 use crate::learn::Told;
 use crate::ranks::{MOST_RANKS, Ranked};
 use crate::score::ClassScore;
@@ -49,35 +49,6 @@ impl ManyClasses {
         }
     }
 
-    fn gather(&mut self, rows: &[Entry], column: &Ranked) {
-        self.before.clear();
-        for (at, &row) in rows.iter().enumerate() {
-            let rank = column.ranks[row.place()];
-            let last = &mut self.last[usize::from(rank)];
-            self.before.push(*last);
-            *last = at as u32 + 1;
-            self.present.insert(rank);
-        }
-        let Self {
-            last,
-            before,
-            present,
-            by_rank,
-            groups,
-            ..
-        } = self;
-        by_rank.clear();
-        groups.clear();
-        present.drain(column.count, |rank| {
-            let mut next = std::mem::take(&mut last[usize::from(rank)]) as usize;
-            while next != 0 {
-                by_rank.push(rows[next - 1]);
-                next = before[next - 1] as usize;
-            }
-            groups.push((rank, by_rank.len()));
-        });
-    }
-
     fn start(&self) -> Sides {
         Sides {
             weight: 0,
@@ -107,86 +78,17 @@ impl ManyClasses {
         }
     }
 
+    /// Where the rows of a group begin.
+    fn start_of(&self, group: usize) -> usize {
+        group
+            .checked_sub(1)
+            .map_or(0, |before| self.groups[before].1)
+    }
+
     /// Gain up to a constant: Σ l²/w_l + Σ r²/w_r.
     fn gain(&self, sides: Sides) -> f64 {
         sides.squares as f64 / sides.weight as f64
             + sides.other_squares as f64 / (self.weight - sides.weight) as f64
-    }
-
-    /// The best place to cut the groups from `first` on: the group before the cut, its gain, and
-    /// the weight before it.
-    fn scan(&mut self, first: usize) -> Option<(usize, f64, u64)> {
-        let mut from = first
-            .checked_sub(1)
-            .map_or(0, |before| self.groups[before].1);
-        let mut sides = self.start();
-        let mut best: Option<(usize, f64, u64)> = None;
-        for at in first..self.groups.len().saturating_sub(1) {
-            let to = self.groups[at].1;
-            sides = self.take(from..to, sides);
-            from = to;
-            let gain = self.gain(sides);
-            if best.is_none_or(|(_, most, _)| gain > most) {
-                best = Some((at, gain, sides.weight));
-            }
-        }
-        self.clear_part();
-        best
-    }
-
-    fn ordered(&mut self, column: &Ranked) -> Option<Cut> {
-        let (at, gain, weight) = self.scan(0)?;
-        let rank = |groups: &[(u16, usize)], at: usize| groups[at].0;
-        let saw_missing = column.missing && self.groups[0].0 == 0;
-        if !saw_missing {
-            let low = u16::from(column.missing && weight * 2 < self.weight);
-            let (below, above) = (rank(&self.groups, at), rank(&self.groups, at + 1));
-            return Some(Cut::between(column, below, above, low, gain));
-        }
-        let with_low = if at == 0 {
-            Cut {
-                low: 0,
-                span: 0,
-                gain,
-            }
-        } else {
-            Cut::between(
-                column,
-                rank(&self.groups, at),
-                rank(&self.groups, at + 1),
-                0,
-                gain,
-            )
-        };
-        match self.scan(1) {
-            Some((at, gain, _)) if gain > with_low.gain => {
-                let (below, above) = (rank(&self.groups, at), rank(&self.groups, at + 1));
-                Some(Cut::between(column, below, above, 1, gain))
-            }
-            _ => Some(with_low),
-        }
-    }
-
-    fn categories(&mut self) -> Option<Cut> {
-        let mut best: Option<Cut> = None;
-        let mut from = 0;
-        for at in 0..self.groups.len() {
-            let (rank, to) = self.groups[at];
-            let sides = self.take(from..to, self.start());
-            for row in from..to {
-                self.part[self.by_rank[row].class()] = 0;
-            }
-            from = to;
-            let gain = self.gain(sides);
-            if best.is_none_or(|cut| gain > cut.gain) {
-                best = Some(Cut {
-                    low: rank,
-                    span: 0,
-                    gain,
-                });
-            }
-        }
-        best
     }
 }
 
@@ -207,15 +109,64 @@ impl Criterion for ManyClasses {
         self.classes.len() > 1
     }
 
-    fn best_cut(&mut self, rows: &[Entry], column: &Ranked) -> Option<Cut> {
-        self.gather(rows, column);
-        if self.groups.len() < 2 {
-            None
-        } else if column.ordered {
-            self.ordered(column)
-        } else {
-            self.categories()
+    fn gather(&mut self, rows: &[Entry], column: &Ranked) -> usize {
+        self.before.clear();
+        for (at, &row) in rows.iter().enumerate() {
+            let rank = column.ranks[row.place()];
+            let last = &mut self.last[usize::from(rank)];
+            self.before.push(*last);
+            *last = at as u32 + 1;
+            self.present.insert(rank);
         }
+        let Self {
+            last,
+            before,
+            present,
+            by_rank,
+            groups,
+            ..
+        } = self;
+        by_rank.clear();
+        groups.clear();
+        present.drain(column.count, |rank| {
+            let mut next = std::mem::take(&mut last[usize::from(rank)]) as usize;
+            while next != 0 {
+                by_rank.push(rows[next - 1]);
+                next = before[next - 1] as usize;
+            }
+            groups.push((rank, by_rank.len()));
+        });
+        groups.len()
+    }
+
+    fn rank(&self, group: usize) -> u16 {
+        self.groups[group].0
+    }
+
+    fn scan(&mut self, first: usize) -> Option<(usize, f64, bool)> {
+        let mut from = self.start_of(first);
+        let mut sides = self.start();
+        let mut best: Option<(usize, f64, bool)> = None;
+        for at in first..self.groups.len().saturating_sub(1) {
+            let to = self.groups[at].1;
+            sides = self.take(from..to, sides);
+            from = to;
+            let gain = self.gain(sides);
+            if best.is_none_or(|(_, most, _)| gain > most) {
+                best = Some((at, gain, sides.weight * 2 < self.weight));
+            }
+        }
+        self.clear_part();
+        best
+    }
+
+    fn alone(&mut self, group: usize) -> f64 {
+        let rows = self.start_of(group)..self.groups[group].1;
+        let sides = self.take(rows.clone(), self.start());
+        for row in rows {
+            self.part[self.by_rank[row].class()] = 0;
+        }
+        self.gain(sides)
     }
 
     fn answer(&self, asked: &[Entry], told: &mut Told<'_>) {

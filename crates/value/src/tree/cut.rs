@@ -61,12 +61,78 @@ pub(crate) trait Criterion {
     /// Looks at the rows of a node; false if they are all alike, so that no cut can help.
     fn enter(&mut self, rows: &[Entry]) -> bool;
 
-    /// The best cut of the node's rows along `column`; `None` if all have the same rank. Of equally
-    /// good cuts it is the first by rank.
-    fn best_cut(&mut self, rows: &[Entry], column: &Ranked) -> Option<Cut>;
+    /// Gathers the node's rows in groups of one rank along `column`, in ascending order; how many there are.
+    fn gather(&mut self, rows: &[Entry], column: &Ranked) -> usize;
+
+    /// The rank of a group.
+    fn rank(&self, group: usize) -> u16;
+
+    /// The best place to cut the groups from `first` on: the group before the cut, its gain, and whether those
+    /// groups up to it weigh less than half of the node.
+    fn scan(&mut self, first: usize) -> Option<(usize, f64, bool)>;
+
+    /// The gain of parting a group from all others.
+    fn alone(&mut self, group: usize) -> f64;
 
     /// Answers for the rows that arrived in a leaf by those that made it; the node was entered.
     fn answer(&self, asked: &[Entry], told: &mut Told<'_>);
+
+    /// The best cut of the node's rows along `column`; `None` if all have the same rank. Of equally
+    /// good cuts it is the first by rank.
+    fn best_cut(&mut self, rows: &[Entry], column: &Ranked) -> Option<Cut> {
+        let groups = self.gather(rows, column);
+        if groups < 2 {
+            None
+        } else if column.ordered {
+            self.ordered(column)
+        } else {
+            self.category(groups)
+        }
+    }
+
+    /// The best cut of ordered groups. Missing cells are tried with either part.
+    fn ordered(&mut self, column: &Ranked) -> Option<Cut> {
+        let (at, gain, smaller) = self.scan(0)?;
+        let saw_missing = column.missing && self.rank(0) == 0;
+        if !saw_missing {
+            // Missing cells that the node did not see go with the larger part.
+            let low = u16::from(column.missing && smaller);
+            return Some(self.behind(at, column, low, gain));
+        }
+        let with_low = match at {
+            0 => Cut {
+                low: 0,
+                span: 0,
+                gain,
+            },
+            at => self.behind(at, column, 0, gain),
+        };
+        match self.scan(1) {
+            Some((at, gain, _)) if gain > with_low.gain => Some(self.behind(at, column, 1, gain)),
+            _ => Some(with_low),
+        }
+    }
+
+    /// The cut behind an ordered group.
+    fn behind(&self, group: usize, column: &Ranked, low: u16, gain: f64) -> Cut {
+        Cut::between(column, self.rank(group), self.rank(group + 1), low, gain)
+    }
+
+    /// One category against the others, as in a tree on one-hot columns.
+    fn category(&mut self, groups: usize) -> Option<Cut> {
+        let mut best: Option<Cut> = None;
+        for group in 0..groups {
+            let gain = self.alone(group);
+            if best.is_none_or(|cut| gain > cut.gain) {
+                best = Some(Cut {
+                    low: self.rank(group),
+                    span: 0,
+                    gain,
+                });
+            }
+        }
+        best
+    }
 }
 
 /// The ranks that occur in a node, in ascending order: a set of bits in two levels.

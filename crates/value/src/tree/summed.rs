@@ -1,6 +1,6 @@
 //! Criteria whose state is a sum over rows: two classes (gini) and numbers (variance).
 
-use super::cut::{Criterion, Cut, Entry, Present};
+use super::cut::{Criterion, Entry, Present};
 use crate::learn::Told;
 use crate::ranks::{MOST_RANKS, Ranked};
 use crate::score::ClassScore;
@@ -169,88 +169,6 @@ impl<T: Target> Summed<T> {
             groups: Vec::new(),
         }
     }
-
-    fn gather(&mut self, rows: &[Entry], column: &Ranked) {
-        let ranks = column.ranks.as_slice();
-        for &row in rows {
-            let rank = ranks[row.place()];
-            let sum = &mut self.of_rank[usize::from(rank)];
-            *sum = T::add(*sum, self.target.of(row));
-            self.present.insert(rank);
-        }
-        let (of_rank, groups) = (&mut self.of_rank, &mut self.groups);
-        groups.clear();
-        self.present.drain(column.count, |rank| {
-            groups.push((rank, std::mem::take(&mut of_rank[usize::from(rank)])));
-        });
-    }
-
-    /// The best place to cut ordered groups: the group before the cut, with its gain.
-    fn scan(&self, groups: &[(u16, T::Sum)]) -> Option<(usize, f64, T::Sum)> {
-        let mut part = T::Sum::default();
-        let mut best: Option<(usize, f64, T::Sum)> = None;
-        let mut most = f64::NEG_INFINITY;
-        for (at, &(_, sum)) in groups[..groups.len() - 1].iter().enumerate() {
-            part = T::add(part, sum);
-            let gain = T::gain(part, self.whole);
-            if gain > most {
-                most = gain;
-                best = Some((at, gain, part));
-            }
-        }
-        best
-    }
-
-    fn ordered(&self, column: &Ranked) -> Option<Cut> {
-        let groups = self.groups.as_slice();
-        let (at, gain, part) = self.scan(groups)?;
-        let saw_missing = column.missing && groups[0].0 == 0;
-        if !saw_missing {
-            // Missing cells that the node did not see go with the larger part.
-            let smaller = T::weight(part) * 2.0 < T::weight(self.whole);
-            let low = u16::from(column.missing && smaller);
-            return Some(Cut::between(
-                column,
-                groups[at].0,
-                groups[at + 1].0,
-                low,
-                gain,
-            ));
-        }
-        let with_low = if at == 0 {
-            Cut {
-                low: 0,
-                span: 0,
-                gain,
-            }
-        } else {
-            Cut::between(column, groups[at].0, groups[at + 1].0, 0, gain)
-        };
-        let present = &groups[1..];
-        match (present.len() > 1).then(|| self.scan(present)).flatten() {
-            Some((at, gain, _)) if gain > with_low.gain => {
-                let (below, above) = (present[at].0, present[at + 1].0);
-                Some(Cut::between(column, below, above, 1, gain))
-            }
-            _ => Some(with_low),
-        }
-    }
-
-    /// One category against the others, as in a tree on one-hot columns.
-    fn categories(&self) -> Option<Cut> {
-        let mut best: Option<Cut> = None;
-        for &(rank, sum) in &self.groups {
-            let gain = T::gain(sum, self.whole);
-            if best.is_none_or(|cut| gain > cut.gain) {
-                best = Some(Cut {
-                    low: rank,
-                    span: 0,
-                    gain,
-                });
-            }
-        }
-        best
-    }
 }
 
 impl<T: Target> Criterion for Summed<T> {
@@ -263,15 +181,45 @@ impl<T: Target> Criterion for Summed<T> {
         target.mixed(rows, self.whole)
     }
 
-    fn best_cut(&mut self, rows: &[Entry], column: &Ranked) -> Option<Cut> {
-        self.gather(rows, column);
-        if self.groups.len() < 2 {
-            None
-        } else if column.ordered {
-            self.ordered(column)
-        } else {
-            self.categories()
+    fn gather(&mut self, rows: &[Entry], column: &Ranked) -> usize {
+        let ranks = column.ranks.as_slice();
+        for &row in rows {
+            let rank = ranks[row.place()];
+            let sum = &mut self.of_rank[usize::from(rank)];
+            *sum = T::add(*sum, self.target.of(row));
+            self.present.insert(rank);
         }
+        let (of_rank, groups) = (&mut self.of_rank, &mut self.groups);
+        groups.clear();
+        self.present.drain(column.count, |rank| {
+            groups.push((rank, std::mem::take(&mut of_rank[usize::from(rank)])));
+        });
+        groups.len()
+    }
+
+    fn rank(&self, group: usize) -> u16 {
+        self.groups[group].0
+    }
+
+    fn scan(&mut self, first: usize) -> Option<(usize, f64, bool)> {
+        let mut part = T::Sum::default();
+        let mut best: Option<(usize, f64, T::Sum)> = None;
+        let mut most = f64::NEG_INFINITY;
+        let last = self.groups.len() - 1;
+        for (at, &(_, sum)) in (first..).zip(&self.groups[first..last]) {
+            part = T::add(part, sum);
+            let gain = T::gain(part, self.whole);
+            if gain > most {
+                most = gain;
+                best = Some((at, gain, part));
+            }
+        }
+        let whole = T::weight(self.whole);
+        best.map(|(at, gain, part)| (at, gain, T::weight(part) * 2.0 < whole))
+    }
+
+    fn alone(&mut self, group: usize) -> f64 {
+        T::gain(self.groups[group].1, self.whole)
     }
 
     fn answer(&self, asked: &[Entry], told: &mut Told<'_>) {
