@@ -1,5 +1,5 @@
-//! Pages that need no other file and no network: sections, tables, charts and heat maps as HTML and SVG, each
-//! with its numbers as CSV.
+//! Pages that need no other file and no network: sections, tables, charts, heat maps and maps of samples as HTML
+//! and SVG, each with its numbers as CSV.
 //!
 //! Markup is written with [`maud`]: whatever is spliced into it is escaped, unless it is [`maud::Markup`] itself,
 //! which only `maud` makes. A name that somebody else chose is text wherever it stands, in an attribute, too.
