@@ -4,9 +4,9 @@
     check_trackers.py RUN... [--trackio DIR] [--prometheus DIR] [--mlflow URL]
 
 Trackio is read by its command (`trackio list`, `trackio get`) and its Python API, the text files of Prometheus by
-`prometheus_client`, an MLflow server by `mlflow`. Every value must be there once and equal to the last digit; MLflow
+`prometheus_client`, an MLflow server by its client. Every value must be there once and equal to the last digit; MLflow
 keeps an infinity as the largest number and one zero. Exits 1 at the first difference. Needs `pip install trackio
-prometheus_client mlflow`, each only where its tool is named.
+prometheus_client mlflow-skinny`, each only where its tool is named.
 """
 
 import argparse

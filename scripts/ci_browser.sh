@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Opens the pages of a run, a comparison, a sweep, a study of sensitivity and of a valued table in a real
+# Opens the pages of a run, a comparison, a sweep, a study of sensitivity, a valued table and a coreset in a real
 # browser: ci_browser.sh AFTERIMAGE_BINARY [PICTURES_FOLDER]
 #
 # Installs Debian's Chromium if no browser is there, which needs root and a reachable mirror; where it cannot
@@ -54,8 +54,18 @@ for row in range(120):
     print(f"{a:.3f},{b:.3f},{c:.3f},{label if row else 1 - label}")' >"$work/table.csv"
 "$binary" value "$work/table.csv" --label y --learners 100 --out "$work/valued" >"$work/log" 2>&1 ||
     { cat "$work/log" >&2; exit 1; }
+python3 -c '
+import random
+random.seed(1)
+print("name,a,b,c")
+for row in range(400):
+    a, b, c = (random.gauss(3 * (row % 4 == place), 1) for place in range(3))
+    print(f"image-{row}.png,{a:.3f},{b:.3f},{c:.3f}")' >"$work/embeddings.csv"
+python3 -c 'print("class", *("abcd"[row % 4] for row in range(400)), sep="\n")' >"$work/labels.csv"
+"$binary" select "$work/embeddings.csv" --id name --labels "$work/labels.csv" --count 40 --out "$work/chosen" \
+    >"$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
 
 [ -z "$pictures" ] || mkdir -p "$pictures"
 python3 scripts/check_pages.py "$browser" "$work/a run/report.html" "$work/compared.html" \
     "$work/a sweep/report.html" "$work/a study/sensitivity.html" "$work/valued/report.html" \
-    ${pictures:+--pictures "$pictures"}
+    "$work/chosen/report.html" ${pictures:+--pictures "$pictures"}

@@ -48,6 +48,7 @@ mod run;
 mod run_dir;
 mod samples;
 mod schema;
+pub mod selected;
 mod sensitivity;
 mod signs;
 mod standard_kinds;

@@ -249,7 +249,8 @@ pub struct Select {
     /// Seed of random choices.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// The directory for `coreset.csv`, `.parquet`, `.npy` and `summary.json`; must not hold anything.
+    /// The directory for `coreset.csv`, `.parquet`, `.npy`, `summary.json` and the page `report.html`; must not
+    /// hold anything.
     #[arg(long)]
     pub out: PathBuf,
 }

@@ -8,10 +8,12 @@ use std::time::Instant;
 use afterimage::Pulse;
 use afterimage::coreset::read::Labels;
 use afterimage::coreset::{
-    Budget, Coreset, CoresetError, Evidence, Partition, Points, Settings, Strategy, peak_memory,
+    Budget, Coreset, CoresetError, Evidence, Partition, Points, RandomChoices, Settings, Strategy,
+    peak_memory,
 };
 use afterimage::files::{Partial, PartialError};
 use afterimage::hooks::{Column, Table};
+use afterimage::selected::{Choice, ChoicePage, PAGE, looked_at, page};
 use afterimage::track::{TrackError, write_table};
 use afterimage::value::is_formula;
 use serde_json::json;
@@ -23,7 +25,9 @@ use crate::output::{complain, complain_line, say};
 use crate::room::plan;
 use crate::select_input::Input;
 use crate::select_settings::settings;
-use crate::select_told::{AtRandom, classes, classes_told, list};
+use crate::select_told::{
+    at_random, classes, classes_told, list, random_json, random_told, repeats_told,
+};
 
 /// Why there is no coreset.
 #[derive(Debug, Error)]
@@ -113,22 +117,42 @@ fn select(arguments: &Select) -> Result<(), SelectError> {
         partition,
         ..settings
     };
+    let looked_at = looked_at(points.len());
     let selection = plan(arguments.memory.is_some(), evidence, settings)?;
     let folder = Partial::beside(&arguments.out)?;
     alive.tell(&selection.memory().to_string());
     alive.begin("choosing");
     let size = (points.len(), selection.count());
     let control = Instant::now();
-    let at_random = AtRandom::beside(&selection, &arguments.strategy, size)?;
+    let at_random = at_random(&selection, &arguments.strategy, size, &looked_at)?;
     let control_seconds = control.elapsed().as_secs_f64();
     let coreset = selection.run()?;
+    alive.begin("drawing the page");
+    let drawing = Instant::now();
+    let repeats = repeats_told(arguments, &coreset);
+    let page = page(&Choice {
+        file: &arguments.embeddings,
+        strategy: &arguments.strategy,
+        points: &points,
+        labels: labels.as_ref(),
+        has_clusters: arguments.clusters.is_some(),
+        ids: ids.as_deref(),
+        coreset: &coreset,
+        at_random: at_random.as_ref(),
+        looked_at: &looked_at,
+        repeats: &repeats,
+    });
+    let page_seconds = drawing.elapsed().as_secs_f64();
     drop(alive);
     let known = Known {
         labels: labels.as_ref(),
         classes: labels.as_ref().map(|labels| classes(labels, &coreset)),
         ids: ids.as_deref(),
         at_random: at_random.as_ref(),
+        page: &page,
+        repeats: &repeats,
         control_seconds,
+        page_seconds,
         read_seconds: seconds,
     };
     write(
@@ -143,24 +167,11 @@ fn select(arguments: &Select) -> Result<(), SelectError> {
 
 /// Says what was chosen.
 fn tell(arguments: &Select, samples: usize, known: &Known<'_>, coreset: &Coreset) {
-    let repeated = repeated(coreset);
-    if repeated > 0 {
-        let weights = match (arguments.strategy.as_str(), arguments.weights.as_deref()) {
-            ("grad-match", _) => "the fit of grad-match gives them their weights",
-            (_, Some("none")) => "each has weight 1",
-            (_, Some("radius")) => "each counts the same neighbours",
-            _ if arguments.cap.is_some() => {
-                "their weight is 0, the one chosen before has it all, as far as --cap leaves it"
-            }
-            _ => "their weight is 0, the one chosen before has it all",
-        };
-        complain(&format!(
-            "{repeated} of the chosen samples are equal to one chosen before, as far as 24 bits tell: \
-             {weights}; choose fewer, or remove the duplicates"
-        ));
+    if !known.repeats.is_empty() {
+        complain(known.repeats);
     }
     let cost = if coreset.cost.is_finite() {
-        let random = known.at_random.map(AtRandom::told);
+        let random = known.at_random.map(random_told);
         let random = random.map_or(String::new(), |told| format!(" ({told})"));
         format!("k-medoids cost {:.6}{random}", coreset.cost)
     } else {
@@ -187,7 +198,7 @@ fn tell(arguments: &Select, samples: usize, known: &Known<'_>, coreset: &Coreset
         say(&format!("{}\n", list(ids, known.labels, coreset)));
     }
     say(&format!(
-        "{}{} of {} samples; {cost}; {:.2} s to build, {:.2} s to select\n{}\n",
+        "{}{} of {} samples; {cost}; {:.2} s to build, {:.2} s to select\n{}\n{}\n",
         known
             .classes
             .as_deref()
@@ -196,15 +207,9 @@ fn tell(arguments: &Select, samples: usize, known: &Known<'_>, coreset: &Coreset
         samples,
         coreset.build_seconds,
         coreset.select_seconds,
-        arguments.out.join("coreset.csv").display()
+        arguments.out.join("coreset.csv").display(),
+        arguments.out.join(PAGE).display()
     ));
-}
-
-/// The number of chosen samples that have an equal one before them.
-fn repeated(coreset: &Coreset) -> usize {
-    let indices = coreset.indices.iter().zip(0..);
-    let other = |(index, place): &(&usize, u32)| coreset.owners[**index] != Some(*place);
-    indices.filter(other).count()
 }
 
 /// What is known of the samples and of the choice beside it.
@@ -213,8 +218,12 @@ struct Known<'a> {
     /// Chosen and all samples of each class.
     classes: Option<Vec<(String, usize, usize)>>,
     ids: Option<&'a [String]>,
-    at_random: Option<&'a AtRandom>,
+    at_random: Option<&'a RandomChoices>,
+    page: &'a ChoicePage,
+    /// What is to be known of chosen samples that are equal; empty without any.
+    repeats: &'a str,
     control_seconds: f64,
+    page_seconds: f64,
     read_seconds: f64,
 }
 
@@ -243,7 +252,7 @@ fn summary(
         "count": coreset.indices.len(),
         "strategy": arguments.strategy,
         "greedy": arguments.greedy.as_deref().unwrap_or("event-driven"),
-        "repeated": repeated(coreset),
+        "repeated": coreset.repeats().len(),
         "weights": arguments.weights.as_deref().unwrap_or("cluster-size"),
         "prefer": remembers.then(|| arguments.prefer.as_deref().unwrap_or("memorized")),
         "bonus": leans.then(|| arguments.bonus.unwrap_or(Settings::new(Budget::Count(1)).bonus)),
@@ -251,11 +260,18 @@ fn summary(
         // A cost is infinite, and then null, if a group has no chosen sample.
         "objective": coreset.objective.is_finite().then_some(coreset.objective),
         "k_medoids_cost": coreset.cost.is_finite().then_some(coreset.cost),
-        "k_medoids_cost_at_random": known.at_random.map(AtRandom::json),
+        "k_medoids_cost_at_random": known.at_random.map(random_json),
+        "report": PAGE,
+        "map": {
+            "variance": known.page.variance,
+            "drawn_chosen": known.page.drawn_chosen,
+            "drawn_others": known.page.drawn_others,
+        },
         "seconds_to_read": known.read_seconds,
         "seconds_at_random": known.control_seconds,
         "seconds_to_build": coreset.build_seconds,
         "seconds_to_select": coreset.select_seconds,
+        "seconds_to_draw": known.page_seconds,
         "storage": storages.join(" and "),
         "memory_budget_bytes": coreset.plan.budget,
         "memory_planned_bytes": coreset.plan.bytes(),
@@ -302,11 +318,16 @@ fn write(
         columns.push(("id".to_owned(), Column::Text(ids.collect())));
     }
     write_table(&beside.join("coreset.parquet"), &Table { columns })?;
-    let path = beside.join("summary.json");
-    fs::write(&path, format!("{summary:#}\n")).map_err(|source| SelectError::Io {
-        path,
-        verb: "write",
-        source,
-    })?;
+    for (name, text) in [
+        ("summary.json", format!("{summary:#}\n").as_str()),
+        (PAGE, known.page.html.as_str()),
+    ] {
+        let path = beside.join(name);
+        fs::write(&path, text).map_err(|source| SelectError::Io {
+            path,
+            verb: "write",
+            source,
+        })?;
+    }
     Ok(folder.finish()?)
 }

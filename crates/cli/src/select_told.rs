@@ -1,10 +1,12 @@
 //! What `afterimage select` says of a choice beside its files.
 
 use afterimage::coreset::read::Labels;
-use afterimage::coreset::{Coreset, CoresetError, Selection, Strategy};
+use afterimage::coreset::{Coreset, CoresetError, RandomChoices, Selection, Strategy};
 use afterimage::files::plain;
 use afterimage::track::TextTable;
 use serde_json::{Value, json};
+
+use crate::arguments::Select;
 
 /// Chosen samples that are listed.
 const LISTED: usize = 10;
@@ -15,59 +17,62 @@ const FEW: usize = 1 << 28;
 /// Random choices where they take little.
 const DRAWS: u64 = 5;
 
-/// What as many samples drawn at random cost.
-pub struct AtRandom {
-    costs: Vec<f64>,
+/// Random choices beside `selection`, and how far the samples `of` lie from the first of them; none for strategies
+/// that are random, nor where a group has no chosen sample.
+///
+/// # Errors
+/// Threads that the system refuses.
+pub fn at_random(
+    selection: &Selection<'_>,
+    strategy: &str,
+    (samples, count): (usize, usize),
+    of: &[usize],
+) -> Result<Option<RandomChoices>, CoresetError> {
+    if [Strategy::Random.name(), Strategy::Uniform.name()].contains(&strategy) {
+        return Ok(None);
+    }
+    let draws = match samples.saturating_mul(count) <= FEW {
+        true => DRAWS,
+        false => 1,
+    };
+    let random = selection.at_random(draws, of)?;
+    let finite = random.costs().iter().all(|cost| cost.is_finite());
+    Ok(finite.then_some(random))
 }
 
-impl AtRandom {
-    /// Random choices beside `selection`; none for strategies that are random, nor where a group has no chosen
-    /// sample.
-    ///
-    /// # Errors
-    /// Threads that the system refuses.
-    pub fn beside(
-        selection: &Selection<'_>,
-        strategy: &str,
-        (samples, count): (usize, usize),
-    ) -> Result<Option<Self>, CoresetError> {
-        if [Strategy::Random.name(), Strategy::Uniform.name()].contains(&strategy) {
-            return Ok(None);
+/// What random choices cost, as the end of a sentence about the cost.
+pub fn random_told(random: &RandomChoices) -> String {
+    let draws = match random.costs().len() {
+        1 => "1 draw".to_owned(),
+        count => format!("{count} draws"),
+    };
+    let spread = random.deviation();
+    let spread = spread.map_or(String::new(), |sd| format!(" ± {sd:.6}"));
+    format!("as many at random: {:.6}{spread}, {draws}", random.mean())
+}
+
+/// The same for a summary.
+pub fn random_json(random: &RandomChoices) -> Value {
+    json!({"mean": random.mean(), "sd": random.deviation(), "draws": random.costs().len()})
+}
+
+/// What is to be known of chosen samples that are equal to one chosen before; nothing without any.
+pub fn repeats_told(arguments: &Select, coreset: &Coreset) -> String {
+    let weights = match (arguments.strategy.as_str(), arguments.weights.as_deref()) {
+        ("grad-match", _) => "the fit of grad-match gives them their weights",
+        (_, Some("none")) => "each has weight 1",
+        (_, Some("radius")) => "each counts the same neighbours",
+        _ if arguments.cap.is_some() => {
+            "their weight is 0, the one chosen before has it all, as far as --cap leaves it"
         }
-        let draws = match samples.saturating_mul(count) <= FEW {
-            true => DRAWS,
-            false => 1,
-        };
-        let costs = selection.random_costs(draws)?;
-        let finite = costs.iter().all(|cost| cost.is_finite());
-        Ok(finite.then_some(Self { costs }))
-    }
-
-    fn mean(&self) -> f64 {
-        self.costs.iter().sum::<f64>() / self.costs.len() as f64
-    }
-
-    /// The standard deviation over draws, where there are several.
-    fn deviation(&self) -> Option<f64> {
-        let (mean, count) = (self.mean(), self.costs.len());
-        let squares = self.costs.iter().map(|cost| (cost - mean).powi(2));
-        (count > 1).then(|| (squares.sum::<f64>() / (count - 1) as f64).sqrt())
-    }
-
-    /// As the end of a sentence about the cost.
-    pub fn told(&self) -> String {
-        let draws = match self.costs.len() {
-            1 => "1 draw".to_owned(),
-            count => format!("{count} draws"),
-        };
-        let spread = self
-            .deviation()
-            .map_or(String::new(), |sd| format!(" ± {sd:.6}"));
-        format!("as many at random: {:.6}{spread}, {draws}", self.mean())
-    }
-
-    pub fn json(&self) -> Value {
-        json!({"mean": self.mean(), "sd": self.deviation(), "draws": self.costs.len()})
+        _ => "their weight is 0, the one chosen before has it all",
+    };
+    match coreset.repeats().len() {
+        0 => String::new(),
+        repeated => format!(
+            "{repeated} of the chosen samples are equal to one chosen before, as far as 24 bits tell: \
+             {weights}; choose fewer, or remove the duplicates"
+        ),
     }
 }
 

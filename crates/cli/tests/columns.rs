@@ -291,7 +291,7 @@ fn what_a_killed_command_left_is_taken_over() {
     fs::write(beside.join(".lock"), "1\n").unwrap();
     select(&place, &[&points, "--count", "2"]).expect(0, &[]);
     assert!(!beside.exists());
-    assert_eq!(fs::read_dir(place.path("out")).unwrap().count(), 4);
+    assert_eq!(fs::read_dir(place.path("out")).unwrap().count(), 5);
 }
 
 #[test]

@@ -27,7 +27,9 @@
 //! # Ok::<(), afterimage_coreset::CoresetError>(())
 //! ```
 
+mod axes;
 mod chance;
+mod distances;
 mod error;
 mod evidence;
 mod facility;
@@ -48,10 +50,13 @@ pub mod read;
 mod representation;
 mod select;
 mod settings;
+mod spread;
 mod strategy;
 mod weights;
 mod write;
 
+pub use axes::PrincipalAxes;
+pub use chance::RandomChoices;
 pub use error::{CoresetError, Ids};
 pub use evidence::Evidence;
 pub use facility::Greedy;
@@ -64,5 +69,6 @@ pub use points::{LastLayer, Points};
 pub use representation::{penultimate_proxies, residuals};
 pub use select::{Coreset, Selection};
 pub use settings::{Prefer, Settings, Strategy};
+pub use spread::spread;
 pub use strategy::{Validation, el2n, forgetting_events, grand};
 pub use weights::Weighting;

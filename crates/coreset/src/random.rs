@@ -25,6 +25,10 @@ pub(crate) enum Purpose {
     Rate = 8,
     /// Priors exchanged within a class.
     Permutation = 9,
+    /// Places within equal stretches of the samples.
+    Stretch = 10,
+    /// Directions that the search for principal axes begins with.
+    Axes = 11,
 }
 
 /// The numbers of one purpose, seed and index.

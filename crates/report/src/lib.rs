@@ -1,12 +1,12 @@
-//! Pages that need no other file and no network: sections, tables, charts and heat maps as HTML and SVG, each
-//! with its numbers as CSV.
+//! Pages that need no other file and no network: sections, tables, charts, heat maps and maps of samples as HTML
+//! and SVG, each with its numbers as CSV.
 //!
 //! Markup is written with [`maud`]: whatever is spliced into it is escaped, unless it is [`maud::Markup`] itself,
 //! which only `maud` makes. A name that somebody else chose is text wherever it stands, in an attribute, too.
 //!
 //! A [`Page`] is a heading and [`Section`]s. A section without content is left out, so that parts of a page
 //! need not ask whether they have something to show. [`Table`] and [`Chart`] are spliced like text, and so are
-//! [`HeatMap`] and [`Ridges`].
+//! [`HeatMap`], [`Ridges`] and [`Scatter`].
 //!
 //! ```
 //! use afterimage_report::{Axis, Cell, Chart, Page, Section, Series, Table};
@@ -41,6 +41,7 @@ mod page;
 mod picture;
 mod prose;
 mod ridges;
+mod scatter;
 mod section;
 mod table;
 
@@ -53,5 +54,6 @@ pub use page::Page;
 pub use picture::data_uri;
 pub use prose::{items, not_shown, prose};
 pub use ridges::{Ridge, Ridges};
+pub use scatter::{Dot, Scatter};
 pub use section::{Fold, Section};
 pub use table::{Cell, Table};

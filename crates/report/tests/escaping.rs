@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use afterimage_report::{
-    Axis, Cell, Chart, Fold, HeatCell, HeatMap, Page, Point, Points, Ridge, Ridges, Scale, Section,
-    Series, Table, items, not_shown, prose,
+    Axis, Cell, Chart, Dot, Fold, HeatCell, HeatMap, Page, Point, Points, Ridge, Ridges, Scale,
+    Scatter, Section, Series, Table, items, not_shown, prose,
 };
 use maud::html;
 use proptest::prelude::*;
@@ -53,6 +53,20 @@ fn page(text: &str) -> String {
         mean: 0.5,
         not_finite: 1,
     };
+    let dot = |weight| Dot {
+        x: 1.0,
+        y: 1.0,
+        group: 0,
+        weight,
+        name: text.to_owned(),
+    };
+    let scatter = |groups: Vec<String>| Scatter {
+        title: text.to_owned(),
+        axes: [text.to_owned(), text.to_owned()],
+        dots: vec![dot(None), dot(Some(2.0)), dot(Some(0.0))],
+        groups,
+        words: [text.to_owned(), text.to_owned()],
+    };
     let mut table = Table::new(&[text, "b"]).sorts(text);
     table.row([
         Cell::text(text).below(text).link(text),
@@ -69,6 +83,8 @@ fn page(text: &str) -> String {
                 .figures([layers, many, Chart::points(text, axis, points)])
                 .figures([Ridges::new(text, vec![ridge])])
                 .content(map)
+                .content(scatter(names()))
+                .content(scatter(vec![text.to_owned(); 20]))
                 .folded(),
         )
         .section(Section::new("words").content(Fold::new(text, html! { ul { (items([text])) } })))
