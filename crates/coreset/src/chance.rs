@@ -4,7 +4,7 @@ use crate::error::CoresetError;
 use crate::facility::assign::owners;
 use crate::facility::cloud::Cloud;
 use crate::facility::team::Team;
-use crate::random::{Draws, Purpose};
+use crate::random::Purpose;
 use crate::select::Selection;
 
 impl Selection<'_> {
@@ -27,7 +27,9 @@ impl Selection<'_> {
                 return f64::INFINITY;
             }
             let all: Vec<usize> = (0..ids.len()).collect();
-            let order = Draws::new(seed, Purpose::Subset, group as u64).choose(&all, *count);
+            let order = Purpose::Subset
+                .draws(seed, group as u64)
+                .chosen_wide(&all, *count);
             let cloud = Cloud::new(self.evidence.points, ids, self.plan.groups[group].turned);
             let owners = owners(&cloud, &order, Team::All);
             self.cost(ids, &order, &owners)

@@ -1,7 +1,8 @@
 //! A network with one hidden layer of rectified units, trained by Adam.
 
+use afterimage_random::Generator;
+
 use crate::dense::{Bag, Labels, Model, softmax};
-use crate::draw::Draws;
 
 const BATCH: usize = 32;
 const RATE: f32 = 0.01;
@@ -45,7 +46,7 @@ impl Mlp {
         [a, b, c, d]
     }
 
-    fn start(&mut self, bag: &Bag<'_>, draws: &mut Draws) {
+    fn start(&mut self, bag: &Bag<'_>, draws: &mut Generator) {
         (self.inputs, self.outputs) = (bag.width, bag.labels.outputs());
         let size = self.hidden * (self.inputs + 1 + self.outputs) + self.outputs;
         for values in [&mut self.gradient, &mut self.first, &mut self.second] {
@@ -132,7 +133,7 @@ impl Mlp {
 }
 
 impl Model for Mlp {
-    fn fit(&mut self, bag: &Bag<'_>, draws: &mut Draws) {
+    fn fit(&mut self, bag: &Bag<'_>, draws: &mut Generator) {
         self.start(bag, draws);
         let mut order: Vec<usize> = (0..bag.weights.len()).collect();
         let mut hidden = vec![0.0; self.hidden];

@@ -143,7 +143,8 @@ fn deviation(values: &[f32]) -> f64 {
     (present().map(|v| (v - mean).powi(2)).sum::<f64>() / count).sqrt()
 }
 
-/// A step of a hash.
+/// A step of a hash. Not `afterimage_random::mix`: which of several pairs of rows is named hangs on the order of
+/// the hashes.
 fn mix(key: u64, value: u64) -> u64 {
     let mut z = key.rotate_left(5) ^ value.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 
 use crate::answers::Answers;
-use crate::draw::{Draws, Purpose};
+use crate::draw::Purpose;
 use crate::error::ValueError;
 use crate::forest::{Forest, start};
 use crate::problem::{Problem, Target};
@@ -104,7 +104,7 @@ pub fn check_labels(
 /// Gives some places the label of another row, of another class; which they are.
 fn plant(labels: &mut [u16], classes: usize, seed: u64) -> Vec<usize> {
     let (rows, before) = (labels.len(), labels.to_vec());
-    let mut draws = Draws::new(seed, Purpose::Planted, 0);
+    let mut draws = Purpose::Planted.draws(seed, 0);
     let mut places: Vec<usize> = (0..rows).collect();
     let count = (rows / EVERY).clamp(1, MOST);
     for at in 0..count {

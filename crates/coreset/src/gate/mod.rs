@@ -20,7 +20,7 @@ use crate::error::CoresetError;
 use crate::matrix::Matrix;
 use crate::partition::Partition;
 use crate::points::same_length;
-use crate::random::{Draws, Purpose};
+use crate::random::Purpose;
 pub use calibrate::against_other_labels;
 pub use classifier::classifier_scores;
 use cover::Cover;
@@ -232,7 +232,9 @@ fn of_group(cover: &Cover<'_>, gate: &Gate, number: usize) -> Vec<usize> {
     match gate.fill {
         Fill::All => open,
         Fill::Cover => cover.choose(count),
-        Fill::Random => Draws::new(gate.seed, Purpose::Subset, number as u64).choose(&open, count),
+        Fill::Random => Purpose::Subset
+            .draws(gate.seed, number as u64)
+            .chosen_wide(&open, count),
     }
 }
 
@@ -244,7 +246,9 @@ pub fn permuted_within(priors: &[f64], classes: &[u32], seed: u64) -> Vec<f64> {
     let mut permuted = priors.to_vec();
     for (number, group) in groups.chunk_by(|a, b| a.0 == b.0).enumerate() {
         let ids: Vec<usize> = group.iter().map(|(_, id)| *id).collect();
-        let from = Draws::new(seed, Purpose::Permutation, number as u64).choose(&ids, ids.len());
+        let from = Purpose::Permutation
+            .draws(seed, number as u64)
+            .chosen_wide(&ids, ids.len());
         for (to, from) in ids.iter().zip(from) {
             permuted[*to] = priors[from];
         }

@@ -1,5 +1,7 @@
 //! What columns say of the rows as a whole.
 
+use afterimage_random::mix;
+
 use crate::problem::Cells;
 
 /// Columns below which no scale is called common.
@@ -89,15 +91,4 @@ pub(super) fn different(codes: &[u32]) -> f64 {
     1.0 - equal
         .map(|group| (group.len() as f64 / all).powi(2))
         .sum::<f64>()
-}
-
-/// SplitMix64's output function over a running state (Steele, Lea and Flood, OOPSLA 2014).
-pub(super) fn mix(state: u64, word: u64) -> u64 {
-    let mut z = state
-        .wrapping_add(0x9e37_79b9_7f4a_7c15)
-        .wrapping_mul(0xd134_2543_de82_ef95)
-        ^ word;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }

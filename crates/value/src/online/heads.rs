@@ -5,7 +5,7 @@
 use afterimage_matmul::{Into, Matrix, product, product_strided};
 use serde::{Deserialize, Serialize};
 
-use crate::draw::{Draws, Purpose};
+use crate::draw::Purpose;
 use crate::online::adam::Adam;
 
 /// Sizes of a block.
@@ -87,7 +87,7 @@ impl Heads {
         let [weights, _, outputs, _] = sizes.split_mut(&mut parameters);
         let (width, hidden) = (sizes.width(), sizes.hidden);
         for head in 0..sizes.heads {
-            let mut draws = Draws::at(seed, Purpose::OnlineWeights, (first + head) as u64, 0);
+            let mut draws = Purpose::OnlineWeights.draws_at(seed, (first + head) as u64, 0);
             let mut between = |bound: f64| (bound * (2.0 * draws.uniform() - 1.0)) as f32;
             // He et al. 2015 for the hidden layer; outputs start small.
             let bound = (6.0 / sizes.inputs as f64).sqrt();
