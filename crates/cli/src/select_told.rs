@@ -4,6 +4,7 @@ use afterimage::coreset::read::Labels;
 use afterimage::coreset::{Coreset, CoresetError, Selection, Strategy};
 use afterimage::files::plain;
 use afterimage::track::TextTable;
+use afterimage_numeric::mean_and_deviation;
 use serde_json::{Value, json};
 
 /// Chosen samples that are listed.
@@ -44,14 +45,12 @@ impl AtRandom {
     }
 
     fn mean(&self) -> f64 {
-        self.costs.iter().sum::<f64>() / self.costs.len() as f64
+        afterimage_numeric::mean(&self.costs)
     }
 
     /// The standard deviation over draws, where there are several.
     fn deviation(&self) -> Option<f64> {
-        let (mean, count) = (self.mean(), self.costs.len());
-        let squares = self.costs.iter().map(|cost| (cost - mean).powi(2));
-        (count > 1).then(|| (squares.sum::<f64>() / (count - 1) as f64).sqrt())
+        (self.costs.len() > 1).then(|| mean_and_deviation(&self.costs).1)
     }
 
     /// As the end of a sentence about the cost.

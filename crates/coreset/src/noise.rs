@@ -141,6 +141,7 @@ pub fn instance_dependent(
             .iter()
             .map(|(_, score)| *score)
             .fold(f64::NEG_INFINITY, f64::max);
+        // A softmax, but for its rounding: a power is multiplied below before it is divided by their sum.
         let powers: Vec<(u32, f64)> = scores
             .into_iter()
             .map(|(class, score)| (class, (score - largest).exp()))

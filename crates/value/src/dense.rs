@@ -1,5 +1,6 @@
 //! Learners that add numbers up: linear models and networks, over standardised columns.
 
+use afterimage_numeric::softmax;
 use afterimage_random::Generator;
 
 use crate::answers::Answers;
@@ -139,12 +140,4 @@ fn first_largest(outputs: &[f64]) -> usize {
         }
     }
     best
-}
-
-/// Turns scores into probabilities.
-pub(crate) fn softmax(outputs: &mut [f64]) {
-    let most = outputs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    outputs.iter_mut().for_each(|v| *v = (*v - most).exp());
-    let sum: f64 = outputs.iter().sum();
-    outputs.iter_mut().for_each(|v| *v /= sum);
 }

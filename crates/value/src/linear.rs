@@ -1,9 +1,9 @@
 //! Logistic and ridge regression.
 
-use afterimage_matmul::Cholesky;
+use afterimage_numeric::{Cholesky, softmax};
 use afterimage_random::Generator;
 
-use crate::dense::{Bag, Labels, Model, softmax};
+use crate::dense::{Bag, Labels, Model};
 
 /// Steps of logistic regression at most.
 const STEPS: usize = 100;

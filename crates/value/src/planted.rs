@@ -2,6 +2,8 @@
 
 use std::sync::atomic::AtomicBool;
 
+use afterimage_numeric::share_interval;
+
 use crate::answers::Answers;
 use crate::draw::Purpose;
 use crate::error::ValueError;
@@ -38,11 +40,7 @@ impl LabelCheck {
 
     /// Its 95 % interval (Wilson's).
     pub fn interval(&self) -> (f64, f64) {
-        const Z: f64 = 1.96;
-        let (n, p) = (self.planted as f64, self.share());
-        let centre = (p + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
-        let half = Z / (1.0 + Z * Z / n) * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
-        ((centre - half).max(0.0), (centre + half).min(1.0))
+        share_interval(self.share(), self.planted)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use afterimage_numeric::moments;
 use rayon::prelude::*;
 
 use crate::canonical::Canonical;
@@ -152,11 +153,9 @@ impl Valuation {
             }
             Target::Numbers(values) => self.votes.of_groups(groups, |_| 0, {
                 // In the order of the places, as the learners have them.
-                let in_order = || (0..values.len()).map(|place| values[row(place)]);
-                let count = values.len() as f64;
-                let mean = in_order().sum::<f64>() / count;
-                let squares = in_order().map(|v| (v - mean).powi(2)).sum::<f64>();
-                (mean, (squares / count).sqrt())
+                let in_order = (0..values.len()).map(|place| values[row(place)]);
+                let (mean, variance) = moments(in_order);
+                (mean, variance.sqrt())
             }),
         };
         let of_row = |group: &u32| of_groups[*group as usize];

@@ -1,6 +1,7 @@
 //! What a linear classifier says of each sample without having learned from it.
 
-use afterimage_matmul::{Cholesky, Into, Matrix as Block, product};
+use afterimage_matmul::{Into, Matrix as Block, product};
+use afterimage_numeric::Cholesky;
 use rayon::prelude::*;
 
 use crate::error::CoresetError;

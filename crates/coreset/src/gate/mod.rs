@@ -13,6 +13,7 @@ mod neighbours;
 mod prior;
 mod transitions;
 
+pub use afterimage_numeric::{mean_ranks, ranks};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -24,8 +25,6 @@ use crate::random::Purpose;
 pub use calibrate::against_other_labels;
 pub use classifier::classifier_scores;
 use cover::Cover;
-#[cfg(feature = "plugin")]
-pub(crate) use likelihood::softmax;
 pub use neighbours::{neighbour_agreement, neighbour_shares};
 pub use prior::{CleanPrior, clean_prior};
 pub use transitions::{Corrected, Transitions, by_transitions};
@@ -256,24 +255,6 @@ pub fn permuted_within(priors: &[f64], classes: &[u32], seed: u64) -> Vec<f64> {
     permuted
 }
 
-/// Ranks of `values` as numbers from 0 (lowest) to 1 (highest); equal values share their mean rank, and
-/// what is not known is in the middle.
-pub fn ranks(values: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..values.len())
-        .filter(|i| values[*i].is_finite())
-        .collect();
-    order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
-    let top = order.len().saturating_sub(1).max(1) as f64;
-    let mut ranks = vec![0.5; values.len()];
-    let mut place = 0;
-    for tied in order.chunk_by(|a, b| values[*a] == values[*b]) {
-        let middle = place as f64 + (tied.len() - 1) as f64 / 2.0;
-        tied.iter().for_each(|id| ranks[*id] = middle / top);
-        place += tied.len();
-    }
-    ranks
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -403,16 +384,6 @@ mod tests {
             };
             assert_eq!(of(&permuted), of(&priors));
         }
-    }
-
-    #[test]
-    fn ranks_are_shared_by_equals_and_the_unknown_is_in_the_middle() {
-        assert_eq!(
-            ranks(&[3.0, 1.0, f64::NAN, 1.0, 9.0]),
-            [2.0 / 3.0, 0.5 / 3.0, 0.5, 0.5 / 3.0, 1.0]
-        );
-        assert_eq!(ranks(&[]), Vec::<f64>::new());
-        assert_eq!(ranks(&[4.0]), [0.0]);
     }
 
     #[test]

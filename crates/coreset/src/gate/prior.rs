@@ -1,5 +1,7 @@
 //! The probability that a label is right, from signals that no one has labelled.
 
+use afterimage_numeric::moments;
+
 use crate::error::CoresetError;
 use crate::points::same_length;
 
@@ -139,10 +141,9 @@ fn of_sorted(
 /// Deviations from the mean in units of the standard deviation; unknown stays unknown. Nothing for a
 /// signal without spread.
 fn standardized(values: &[f64]) -> Option<Vec<f64>> {
-    let known = || values.iter().filter(|x| x.is_finite());
-    let count = known().count() as f64;
-    let mean = known().sum::<f64>() / count;
-    let spread = (known().map(|x| (x - mean).powi(2)).sum::<f64>() / count).sqrt();
+    let known = values.iter().copied().filter(|x| x.is_finite());
+    let (mean, variance) = moments(known);
+    let spread = variance.sqrt();
     let scale = |x: &f64| {
         if x.is_finite() {
             (x - mean) / spread

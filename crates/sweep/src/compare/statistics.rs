@@ -1,5 +1,6 @@
 //! The mean of paired differences and how sure it is.
 
+use afterimage_numeric::quantile;
 use afterimage_random::SplitMix64;
 use sha2::{Digest, Sha256};
 
@@ -106,14 +107,6 @@ fn bootstrap(differences: &[f64], key: &str) -> (f64, f64) {
     means.sort_by(f64::total_cmp);
     let tail = (1.0 - LEVEL) / 2.0;
     (quantile(&means, tail), quantile(&means, 1.0 - tail))
-}
-
-/// The quantile of sorted values, interpolated between the two nearest.
-fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let at = share * (sorted.len().max(1) - 1) as f64;
-    let value = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);
-    let (low, high) = (value(at.floor() as usize), value(at.ceil() as usize));
-    low + (high - low) * at.fract()
 }
 
 /// The `t` beyond which a twentieth of Student's distribution lies on both sides together.
