@@ -16,6 +16,7 @@ use afterimage_model::{
     AnyEncoder, Encoder as _, EncoderView, ImportOptions, Masks, ParameterInfo, Taps, evaluation,
     parameter_count, parameters,
 };
+use afterimage_numeric::upper_median;
 use afterimage_track::TextTable;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::Serialize;
@@ -271,8 +272,7 @@ pub(crate) fn milliseconds(
         times.push(start.elapsed().as_secs_f64() * 1e3);
     }
     times.remove(0);
-    times.sort_unstable_by(f64::total_cmp);
-    Ok(times[times.len() / 2])
+    Ok(upper_median(times).unwrap_or(f64::NAN))
 }
 
 impl fmt::Display for Compacted {

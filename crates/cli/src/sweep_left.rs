@@ -1,5 +1,7 @@
 //! How long a sweep will still take, as far as the trials that ended in this call tell.
 
+use afterimage_numeric::median;
+
 /// What was seen of trials in this call.
 #[derive(Debug, Default)]
 pub(crate) struct Left {
@@ -38,14 +40,7 @@ impl Left {
     /// The estimated seconds until all are over: those that are not, each as long as the median of those that are
     /// done, as many at a time as there were at most. None where none is done or all are over.
     pub(crate) fn seconds(&self) -> Option<f64> {
-        let mut done = self.done.clone();
-        done.sort_by(f64::total_cmp);
-        let middle = done.len() / 2;
-        let median = match done.len() {
-            0 => return None,
-            count if count % 2 == 1 => done[middle],
-            _ => (done[middle - 1] + done[middle]) / 2.0,
-        };
+        let median = median(self.done.clone())?;
         let rounds = self.open.div_ceil(self.most.max(1));
         (self.open > 0).then_some(median * rounds as f64)
     }

@@ -3,7 +3,7 @@
 use pulp::Arch;
 
 use crate::matrix::LentMatrix;
-use crate::random::{Draws, Purpose};
+use crate::random::Purpose;
 use crate::spread::spread;
 
 /// Directions that are followed at a time: those behind the second keep what is nearly as long apart from it.
@@ -131,7 +131,7 @@ fn mean(rows: &LentMatrix<'_>, ids: &[usize]) -> Vec<f64> {
 /// Directions to begin with, none of which is across all that varies.
 fn first(width: usize) -> Vec<Vec<f64>> {
     let direction = |index: usize| {
-        let mut draws = Draws::new(0, Purpose::Axes, index as u64);
+        let mut draws = Purpose::Axes.draws(0, index as u64);
         (0..width).map(|_| draws.normal()).collect()
     };
     orthonormal((0..BLOCK.min(width)).map(direction).collect())
@@ -390,7 +390,7 @@ mod tests {
     #[test]
     fn the_two_longest_of_many_directions_are_found() -> Result<(), CoresetError> {
         // Independent columns, of which two vary more than the others; far from the origin.
-        let mut draws = Draws::new(5, Purpose::Sample, 0);
+        let mut draws = Purpose::Sample.draws(5, 0);
         let (rows, columns) = (3000, 40);
         let size = |column: usize| match column {
             17 => 3.0,

@@ -4,7 +4,7 @@ use crate::error::CoresetError;
 use crate::facility::assign::owners;
 use crate::facility::cloud::Cloud;
 use crate::facility::team::Team;
-use crate::random::{Draws, Purpose};
+use crate::random::Purpose;
 use crate::select::Selection;
 
 /// What as many samples of each group come to that are drawn at random, once or several times.
@@ -22,14 +22,12 @@ impl RandomChoices {
 
     /// The mean of the costs.
     pub fn mean(&self) -> f64 {
-        self.costs.iter().sum::<f64>() / self.costs.len() as f64
+        afterimage_numeric::mean(&self.costs)
     }
 
     /// The standard deviation of the costs over draws, where there are several.
     pub fn deviation(&self) -> Option<f64> {
-        let (mean, count) = (self.mean(), self.costs.len());
-        let squares = self.costs.iter().map(|cost| (cost - mean).powi(2));
-        (count > 1).then(|| (squares.sum::<f64>() / (count - 1) as f64).sqrt())
+        (self.costs.len() > 1).then(|| afterimage_numeric::mean_and_deviation(&self.costs).1)
     }
 
     /// In the first draw, the distance of each sample that was asked for to the nearest drawn one of its group; NaN
@@ -66,7 +64,9 @@ impl Selection<'_> {
                 return f64::INFINITY;
             }
             let all: Vec<usize> = (0..ids.len()).collect();
-            let order = Draws::new(seed, Purpose::Subset, group as u64).choose(&all, *count);
+            let order = Purpose::Subset
+                .draws(seed, group as u64)
+                .chosen_wide(&all, *count);
             let cloud = Cloud::new(self.evidence.points, ids, self.plan.groups[group].turned);
             let owners = owners(&cloud, &order, Team::All);
             for (id, owner) in ids.iter().zip(&owners) {

@@ -1,7 +1,7 @@
 //! k-means in feature space.
 
 use crate::matrix::LentMatrix;
-use crate::random::{Draws, Purpose};
+use crate::random::Purpose;
 
 /// Rounds at most.
 const ROUNDS: usize = 50;
@@ -53,12 +53,12 @@ pub fn k_means(rows: &LentMatrix<'_>, count: usize, seed: u64) -> Clusters {
 }
 
 fn first_centres(rows: &LentMatrix<'_>, count: usize, seed: u64) -> Vec<Vec<f64>> {
-    let mut draws = Draws::new(seed, Purpose::Centres, 1);
+    let mut draws = Purpose::Centres.draws(seed, 1);
     let wide = |row: usize| -> Vec<f64> { rows.row(row).iter().map(|x| f64::from(*x)).collect() };
     if rows.rows() == 0 {
         return Vec::new();
     }
-    let mut centres = vec![wide(draws.below(rows.rows()))];
+    let mut centres = vec![wide(draws.below_wide(rows.rows()))];
     let mut nearest = vec![f64::INFINITY; rows.rows()];
     while centres.len() < count {
         let newest = &centres[centres.len() - 1];

@@ -7,7 +7,7 @@
 use crate::error::CoresetError;
 use crate::matrix::Matrix;
 use crate::points::same_length;
-use crate::random::{Draws, Purpose};
+use crate::random::Purpose;
 
 /// The map of CIFAR-10's asymmetric noise: truck → car, bird → plane, deer → horse, cat ↔ dog; others
 /// stay (Patrini et al. 2017).
@@ -30,11 +30,11 @@ pub fn symmetric(
 ) -> Result<Vec<u32>, CoresetError> {
     check(labels, classes, rate)?;
     let flip = |(id, label): (usize, &u32)| {
-        let mut draws = Draws::new(seed, Purpose::Flip, id as u64);
+        let mut draws = Purpose::Flip.draws(seed, id as u64);
         if draws.uniform() >= rate {
             return *label;
         }
-        let other = draws.below(classes as usize - 1) as u32;
+        let other = draws.below_wide(classes as usize - 1) as u32;
         other + u32::from(other >= *label)
     };
     Ok(labels.iter().enumerate().map(flip).collect())
@@ -53,7 +53,7 @@ pub fn mapped(labels: &[u32], map: &[u32], rate: f64, seed: u64) -> Result<Vec<u
         return Err(CoresetError::setting("map", reason));
     }
     let flip = |(id, label): (usize, &u32)| {
-        let flipped = Draws::new(seed, Purpose::Flip, id as u64).uniform() < rate;
+        let flipped = Purpose::Flip.draws(seed, id as u64).uniform() < rate;
         if flipped {
             map[*label as usize]
         } else {
@@ -78,7 +78,9 @@ pub fn derangement(classes: u32, seed: u64) -> Result<Vec<u32>, CoresetError> {
     let all: Vec<u32> = (0..classes).collect();
     // A permutation has no fixed point with probability 1/e.
     for attempt in 0.. {
-        let map = Draws::new(seed, Purpose::Derangement, attempt).choose(&all, all.len());
+        let map = Purpose::Derangement
+            .draws(seed, attempt)
+            .chosen_wide(&all, all.len());
         if map.iter().zip(&all).all(|(to, from)| to != from) {
             return Ok(map);
         }
@@ -107,14 +109,14 @@ pub fn instance_dependent(
     let columns = features.columns();
     let directions: Vec<Vec<f64>> = (0..u64::from(classes))
         .map(|class| {
-            let mut draws = Draws::new(seed, Purpose::Direction, class);
+            let mut draws = Purpose::Direction.draws(seed, class);
             (0..columns * classes as usize)
                 .map(|_| draws.normal())
                 .collect()
         })
         .collect();
     let flip = |(id, label): (usize, &u32)| {
-        let mut draws = Draws::new(seed, Purpose::Rate, id as u64);
+        let mut draws = Purpose::Rate.draws(seed, id as u64);
         let own = loop {
             let own = rate + DEVIATION * draws.normal();
             if (0.0..=1.0).contains(&own) {
@@ -139,12 +141,13 @@ pub fn instance_dependent(
             .iter()
             .map(|(_, score)| *score)
             .fold(f64::NEG_INFINITY, f64::max);
+        // A softmax, but for its rounding: a power is multiplied below before it is divided by their sum.
         let powers: Vec<(u32, f64)> = scores
             .into_iter()
             .map(|(class, score)| (class, (score - largest).exp()))
             .collect();
         let total: f64 = powers.iter().map(|(_, power)| power).sum();
-        let mut mark = Draws::new(seed, Purpose::Flip, id as u64).uniform();
+        let mut mark = Purpose::Flip.draws(seed, id as u64).uniform();
         for (class, power) in powers {
             mark -= own * power / total;
             if mark < 0.0 {
@@ -255,7 +258,7 @@ mod tests {
 
     #[test]
     fn instance_noise_has_its_rate_and_depends_on_the_instance() -> Result<(), CoresetError> {
-        let mut draws = Draws::new(9, Purpose::Sample, 0);
+        let mut draws = Purpose::Sample.draws(9, 0);
         let values: Vec<f32> = (0..N * 4).map(|_| draws.normal() as f32).collect();
         let features = Matrix::new("features", N, 4, values)?;
         let noisy = instance_dependent(&labels(), &features, 10, 0.4, 7)?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+pub use afterimage_numeric::auroc;
 use rayon::prelude::*;
 
 use crate::matrix::{Matrix, distance};
@@ -76,29 +77,6 @@ pub fn k_medoids_cost(rows: &Matrix, of: &[usize], chosen: &[usize]) -> f64 {
     each.iter().sum()
 }
 
-/// Area under the curve of `scores` (higher where right) against `right`: the probability that a right
-/// sample scores above a wrong one, ties by half; NaN where one kind is missing. Unknown scores are left
-/// out.
-pub fn auroc(scores: &[f64], right: &[bool]) -> f64 {
-    let mut known: Vec<(f64, bool)> = scores
-        .iter()
-        .copied()
-        .zip(right.iter().copied())
-        .filter(|(score, _)| score.is_finite())
-        .collect();
-    known.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let goods = known.iter().filter(|(_, right)| *right).count() as f64;
-    let bads = known.len() as f64 - goods;
-    let (mut below, mut above) = (0.0, 0.0);
-    for tied in known.chunk_by(|a, b| a.0 == b.0) {
-        let good = tied.iter().filter(|(_, right)| *right).count() as f64;
-        let bad = tied.len() as f64 - good;
-        above += good * (below + bad / 2.0);
-        below += bad;
-    }
-    above / (goods * bads)
-}
-
 /// Expected calibration error of probabilities in [0, 1] that a label is right: over ten bins of equal
 /// width the mean distance of their mean from the share that is right, weighted by their sizes.
 pub fn calibration_error(priors: &[f64], right: &[bool]) -> f64 {
@@ -130,14 +108,6 @@ mod tests {
         assert_eq!([all, hard], [2.0 / 3.0, 1.0]);
         assert_eq!(overlap(&[1, 2, 3], &[3, 2, 9]), 0.5);
         assert_eq!(overlap(&[], &[]), 1.0);
-        assert_eq!(
-            auroc(
-                &[0.1, 0.9, 0.5, 0.5, f64::NAN],
-                &[false, true, true, false, true]
-            ),
-            3.5 / 4.0
-        );
-        assert!(auroc(&[0.1], &[true]).is_nan());
         assert!(
             (calibration_error(&[0.9, 0.9, 0.1], &[true, false, false]) - 0.9 / 3.0).abs() < 1e-12
         );

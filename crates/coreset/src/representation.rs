@@ -1,8 +1,10 @@
 //! What stands for the gradient of a sample.
 
+use afterimage_numeric::{pivoted_cholesky, softmax_by_f32};
+
 use crate::error::CoresetError;
 use crate::matrix::Matrix;
-use crate::points::same_length;
+use crate::points::{dot, same_length};
 
 /// Residuals p − y `[n, C]` from logits `[n, C]` and labels `[n]`: the gradient of softmax cross
 /// entropy by the logits.
@@ -21,20 +23,9 @@ pub fn residuals(logits: &Matrix, labels: &[u32]) -> Result<Matrix, CoresetError
             );
             return Err(CoresetError::setting("labels", reason));
         }
-        let logits = logits.row(row);
-        let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let powers: Vec<f64> = logits
-            .iter()
-            .map(|x| f64::from(x - largest).exp())
-            .collect();
-        let total: f64 = powers.iter().sum();
-        let one = |class: usize| if class == label { 1.0 } else { 0.0 };
-        values.extend(
-            powers
-                .iter()
-                .enumerate()
-                .map(|(class, p)| (p / total - one(class)) as f32),
-        );
+        let mut residual = softmax_by_f32(logits.row(row));
+        residual[label] -= 1.0;
+        values.extend(residual.iter().map(|r| *r as f32));
     }
     Matrix::new("residuals", logits.rows(), logits.columns(), values)
 }
@@ -59,7 +50,7 @@ pub fn penultimate_proxies(residuals: &Matrix, weight: &Matrix) -> Result<Matrix
             .map(|class| weight.row(class).iter().map(|x| f64::from(*x)).collect())
             .collect()
     } else {
-        cholesky(weight)
+        pivoted_cholesky(classes, |i, j| dot(weight.row(i), weight.row(j)))
     };
     let columns = factor.first().map_or(0, Vec::len);
     let mut values = Vec::with_capacity(residuals.rows() * columns);
@@ -74,38 +65,6 @@ pub fn penultimate_proxies(residuals: &Matrix, weight: &Matrix) -> Result<Matrix
         }));
     }
     Matrix::new("proxies", residuals.rows(), columns, values)
-}
-
-/// Rows of L `[C, rank]` with L Lᵀ = W Wᵀ: the largest diagonal first, ended at rounding.
-fn cholesky(weight: &Matrix) -> Vec<Vec<f64>> {
-    let classes = weight.rows();
-    let product = |i: usize, j: usize| crate::points::dot(weight.row(i), weight.row(j));
-    let mut rest: Vec<f64> = (0..classes).map(|i| product(i, i)).collect();
-    let trace: f64 = rest.iter().sum();
-    let mut factor: Vec<Vec<f64>> = vec![Vec::new(); classes];
-    let mut open: Vec<usize> = (0..classes).collect();
-    while let Some(place) = (0..open.len()).max_by(|a, b| rest[open[*a]].total_cmp(&rest[open[*b]]))
-    {
-        let pivot = open.swap_remove(place);
-        if rest[pivot] <= 1e-14 * trace {
-            break;
-        }
-        let root = rest[pivot].sqrt();
-        let row = factor[pivot].clone();
-        for (class, factor) in factor.iter_mut().enumerate() {
-            let value = if class == pivot {
-                root
-            } else if open.contains(&class) {
-                let known: f64 = factor.iter().zip(&row).map(|(a, b)| a * b).sum();
-                (product(class, pivot) - known) / root
-            } else {
-                0.0
-            };
-            factor.push(value);
-            rest[class] -= value * value;
-        }
-    }
-    factor
 }
 
 #[cfg(test)]

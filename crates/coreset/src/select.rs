@@ -14,7 +14,7 @@ use crate::facility::{Greedy, Work, assign, greedy, locate, sparse};
 use crate::partition::{equal_shares, shares};
 use crate::plan::{GroupPlan, MOST_PAIRED, Plan, Storage};
 use crate::points::Points;
-use crate::random::{Draws, Purpose};
+use crate::random::Purpose;
 use crate::settings::{Prefer, Settings, Strategy};
 use crate::strategy::{self, el2n, grand};
 use crate::weights::{Weighting, cut};
@@ -400,7 +400,9 @@ impl<'a> Selection<'a> {
             Strategy::SasReleased => strategy::sas(points, ids, count, false),
             Strategy::Random | Strategy::Uniform => {
                 let all: Vec<usize> = (0..ids.len()).collect();
-                Draws::new(seed, Purpose::Subset, group as u64).choose(&all, count)
+                Purpose::Subset
+                    .draws(seed, group as u64)
+                    .chosen_wide(&all, count)
             }
             // Handled by `locate`.
             Strategy::FacilityLocation | Strategy::Craig | Strategy::Memorization => Vec::new(),

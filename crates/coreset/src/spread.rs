@@ -1,6 +1,6 @@
 //! Samples that stand for all because they lie evenly among them.
 
-use crate::random::{Draws, Purpose};
+use crate::random::Purpose;
 
 /// `count` of `0..len` in ascending order, one of each of as many equal stretches; all where there are no more.
 ///
@@ -17,10 +17,10 @@ pub fn spread(len: usize, count: usize) -> Vec<usize> {
     if len <= count {
         return (0..len).collect();
     }
-    let mut draws = Draws::new(0, Purpose::Stretch, 0);
+    let mut draws = Purpose::Stretch.draws(0, 0);
     let start = |at: usize| (at as u128 * len as u128 / count as u128) as usize;
     (0..count)
-        .map(|at| start(at) + draws.below(start(at + 1) - start(at)))
+        .map(|at| start(at) + draws.below_wide(start(at + 1) - start(at)))
         .collect()
 }
 

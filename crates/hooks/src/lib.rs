@@ -22,7 +22,6 @@ mod outputs;
 mod pair;
 mod peers;
 mod plugin;
-pub mod random;
 mod request;
 mod resource;
 mod sample;
@@ -33,6 +32,11 @@ mod state;
 mod structure;
 mod table;
 mod tap;
+
+/// Random keys and their generators, by the names that plugins use; all of `afterimage-random` is behind them.
+pub mod random {
+    pub use afterimage_random::{Generator, Purpose, RandomKey, Stream};
+}
 
 pub use clock::{CadenceError, Clock, Every, Percent};
 pub use context::{

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use afterimage_random::fnv1a_32;
+
 use crate::clock::Clock;
 use crate::doses::Doses;
 use crate::fault::Fault;
@@ -105,10 +107,8 @@ impl<'a> Scope<'a> {
 
     /// A random key of this plugin's own; add counters and take the generator.
     pub fn random(&self) -> RandomKey {
-        // FNV-1a keeps the key a function of the id alone, whatever else is attached.
-        let hash = self.caller_id().bytes().fold(0x811c_9dc5_u32, |h, b| {
-            (h ^ u32::from(b)).wrapping_mul(0x0100_0193)
-        });
+        // A function of the id alone, whatever else is attached.
+        let hash = fnv1a_32(self.caller_id());
         RandomKey::new(self.run.seed, Stream::Plugin).sample(hash)
     }
 

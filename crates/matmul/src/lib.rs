@@ -1,12 +1,7 @@
-//! Matrix products on slices, by the `gemm` crate, with every size checked, and the factor of a
-//! positive definite matrix.
+//! Matrix products on slices, by the `gemm` crate, with every size checked.
 //!
 //! The one place of the project with an unsafe call.
 #![allow(unsafe_code)]
-
-mod cholesky;
-
-pub use cholesky::Cholesky;
 
 /// A read-only matrix: element `(i, j)` lies at `i · row_stride + j · column_stride`.
 #[derive(Debug, Clone, Copy)]

@@ -16,6 +16,7 @@ use afterimage_data::{DataSet, ImageSet, Preset, SampleStore, Shape, ViewConfig,
 use afterimage_hooks::{Fault, ModelView, SampleId, Samples, Split, TapPlan, TapSpec};
 use afterimage_memory::{ActMap, Form, Probe};
 use afterimage_model::{EncoderView, Masks, ResNet9Config, seeded};
+use afterimage_numeric::upper_median;
 use burn::tensor::{Device, Tensor};
 
 const VIEWS: usize = 10;
@@ -55,9 +56,8 @@ impl Samples for Ready {
     }
 }
 
-fn median(mut times: Vec<f64>) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
+fn median(times: Vec<f64>) -> f64 {
+    upper_median(times).unwrap_or(f64::NAN)
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

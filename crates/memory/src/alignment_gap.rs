@@ -7,13 +7,13 @@ use afterimage_hooks::{
     Column, Declare, EpochEnd, Every, Fault, ModelView, Plugin, PluginState, RunStart, SampleId,
     Samples, Scope, SiteKind, Split, Table,
 };
+use afterimage_numeric::{Area, mean, standard_error};
 use serde::{Deserialize, Serialize};
 
 use crate::alignment::{Alignment, AlignmentProbe};
-use crate::area::Area;
 use crate::distance::{Distance, Pairs};
 use crate::dose_report::{DoseMeasure, DosePoints, DoseScores, publish_doses};
-use crate::layermem::{alignment_gap, standard_error};
+use crate::layermem::alignment_gap;
 use crate::looking::Looking;
 use crate::probe_points::{chosen_of, too_few, too_large, too_many};
 
@@ -222,7 +222,7 @@ impl AlignmentGap {
         if scope.clock().step == 0 {
             self.initial.insert(layer.clone(), Initial { units, gap });
         }
-        let (mean_h, mean_t) = (crate::layermem::mean(h), crate::layermem::mean(t));
+        let (mean_h, mean_t) = (mean(h), mean(t));
         let mut scalar = |what: &str, value: f64| {
             if value.is_finite() {
                 scope.scalar(format!("alignment/{what}/{layer}"), value);
@@ -279,10 +279,7 @@ fn point_table(ids: &[Vec<SampleId>; 2], measured: [&[Alignment]; 2]) -> Table {
 
 /// Standard error of the gap by the delta method: with s = H + T its slopes are 2T/s² and −2H/s².
 pub(crate) fn gap_error(train: &[f64], held_out: &[f64]) -> f64 {
-    let (t, h) = (
-        crate::layermem::mean(train),
-        crate::layermem::mean(held_out),
-    );
+    let (t, h) = (mean(train), mean(held_out));
     let square = (t + h).powi(2);
     let of_held_out = 2.0 * t / square * standard_error(held_out);
     let of_train = 2.0 * h / square * standard_error(train);

@@ -45,7 +45,7 @@ impl Excess {
         let equal = differences.iter().filter(|d| **d == 0.0).count() as f64;
         Self {
             units,
-            mean: differences.iter().sum::<f64>() / units as f64,
+            mean: afterimage_numeric::mean(&differences),
             share_higher: (higher + 0.5 * equal) / units as f64,
         }
     }

@@ -1,10 +1,11 @@
 //! What is put on record of a probe of classes.
 
 use afterimage_hooks::{SampleId, Scope, Table};
+use afterimage_numeric::mean;
 
 use crate::activation_map::ActMap;
 use crate::calibration::Excess;
-use crate::summary::{Summary, mean};
+use crate::summary::Summary;
 use crate::unit_rows::UnitRows;
 use crate::unit_score::UnitScore;
 use crate::unitmem::UnitMem;

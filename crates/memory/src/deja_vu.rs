@@ -1,9 +1,7 @@
 //! What a part of an image brings back of the rest: the déjà-vu test of one encoder.
 
+use afterimage_numeric::{Area, largest_share, mean, standard_error};
 use serde::Serialize;
-
-use crate::area::Area;
-use crate::layermem::{mean, standard_error};
 
 /// Embeddings of whole images that the encoder was not trained on, with their classes: what a part of
 /// another image is compared with.
@@ -56,7 +54,7 @@ impl PublicSet {
         for label in &self.labels {
             counts[*label as usize] += 1;
         }
-        counts.into_iter().max().unwrap_or(0) as f64 / self.len() as f64
+        largest_share(&counts)
     }
 
     /// What the `k` public images say that are nearest to the embedding `part`, by cosine similarity;

@@ -1,9 +1,7 @@
 //! How scores of points answer to how often the points are shown.
 
 use afterimage_hooks::{Column, Dose, Doses, SampleId, Scope, Table};
-
-use crate::area::Area;
-use crate::layermem::{mean, standard_error};
+use afterimage_numeric::{Area, mean, standard_error};
 
 /// What points of the set that are not planted are called among the doses.
 const PLAIN: &str = "1";

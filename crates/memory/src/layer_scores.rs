@@ -1,9 +1,9 @@
 //! LayerMem of all layers in one probe, compared with its controls.
 
 use afterimage_hooks::Resource;
+use afterimage_numeric::Area;
 use serde::{Deserialize, Serialize};
 
-use crate::area::Area;
 use crate::layermem::{Calibrated, LayerMem};
 
 /// LayerMem of every layer, as the last probe found it.
@@ -41,7 +41,8 @@ impl LayerScore {
         self.candidates.calibrated(&self.independent)
     }
 
-    /// How well LayerMem tells candidates from held-out points; none without held-out points.
+    /// How well LayerMem tells candidates from held-out points; none without held-out points. Which points an
+    /// encoder was trained on is known, so that this measures memorization with a ground truth.
     pub fn area(&self) -> Option<Area> {
         let external = self.external.as_ref()?;
         Some(Area::between(&self.candidates.scores, &external.scores))

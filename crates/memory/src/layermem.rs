@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use afterimage_numeric::{mean, standard_error};
 use serde::{Deserialize, Serialize};
 
 use crate::error::MemoryError;
@@ -139,21 +140,6 @@ pub fn alignment_gap(train: &[f64], held_out: &[f64]) -> f64 {
     } else {
         (held_out - train) / scale
     }
-}
-
-/// NaN without values.
-pub(crate) fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
-}
-
-/// NaN for fewer than two values.
-pub(crate) fn standard_error(values: &[f64]) -> f64 {
-    if values.len() < 2 {
-        return f64::NAN;
-    }
-    let (count, mean) = (values.len() as f64, mean(values));
-    let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
-    (squares / (count - 1.0) / count).sqrt()
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! How much an encoder remembers of its training points: the figures that stand beside its accuracy.
 
 use afterimage_hooks::{Fault, ModelView, SampleId, Samples, Split};
+use afterimage_numeric::Area;
 use serde::Serialize;
 
 use crate::alignment::{Alignment, AlignmentProbe};
 use crate::alignment_gap::{gap_error, nearness};
-use crate::area::Area;
 use crate::layermem::{Calibrated, LayerForm, LayerMem, alignment_gap};
 
 /// The points that memory is measured on.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use afterimage_hooks::{SampleId, Split};
+use afterimage_numeric::Area;
 
-use crate::area::Area;
 use crate::unit_max::UnitState;
 
 /// Areas of the number of units that a point owns where training and held-out points compete for them:

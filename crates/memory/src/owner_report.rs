@@ -171,7 +171,7 @@ pub(crate) fn point_table<'a>(scores: impl IntoIterator<Item = &'a UnitMem>) -> 
 }
 
 fn mean(values: impl Iterator<Item = f64>) -> f64 {
-    crate::summary::mean(&values.collect::<Vec<_>>())
+    afterimage_numeric::mean(&values.collect::<Vec<_>>())
 }
 
 fn cross_fit(sides: &[&Side<'_>]) -> Vec<UnitScore> {

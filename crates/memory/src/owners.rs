@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use afterimage_hooks::SampleId;
+use afterimage_numeric::quantile;
 
 use crate::error::MemoryError;
-use crate::summary::{ascending_values, quantile};
+use crate::summary::ascending_values;
 use crate::unitmem::UnitMem;
 
 impl UnitMem {

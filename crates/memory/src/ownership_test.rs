@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use afterimage_hooks::SampleId;
 use afterimage_hooks::random::{Generator, RandomKey};
+use afterimage_numeric::{mean_and_deviation, quantile};
 use serde::{Deserialize, Serialize};
 
 use crate::calibration::compare_maxima;
 use crate::error::MemoryError;
-use crate::summary::quantile;
 use crate::unit_max::UnitState;
 
 /// The test of ownership: candidates, which the encoder was trained on, against as many independent
@@ -220,16 +220,8 @@ impl OwnershipTest {
             }
         }
         shares.sort_unstable_by(f64::total_cmp);
-        let n = shares.len() as f64;
-        let mean = shares.iter().sum::<f64>() / n;
-        let squares: f64 = shares.iter().map(|share| (share - mean).powi(2)).sum();
-        let variance = if n > 1.0 {
-            squares / (n - 1.0)
-        } else {
-            f64::NAN
-        };
         Interval {
-            standard_error: variance.sqrt(),
+            standard_error: mean_and_deviation(&shares).1,
             low: quantile(&shares, 0.025),
             high: quantile(&shares, 0.975),
         }

@@ -14,15 +14,9 @@ pub fn probe_points(seed: u64, split: Split, available: usize, count: usize) -> 
 /// there are fewer. From lists of one length the same places are chosen.
 pub fn chosen_of(seed: u64, split: Split, from: &[SampleId], count: usize) -> Vec<SampleId> {
     let mut ids = from.to_vec();
-    let available = ids.len();
-    let count = count.min(available);
     // The sample counter keeps the choices of the two splits apart.
     let key = RandomKey::new(seed, Stream::ProbePoints).sample(u32::from(split == Split::HeldOut));
-    let mut generator = key.generator();
-    for place in 0..count {
-        let chosen = place + generator.below((available - place) as u32) as usize;
-        ids.swap(place, chosen);
-    }
+    key.generator().choose(&mut ids, count);
     ids.truncate(count);
     ids.sort_unstable();
     ids

@@ -1,9 +1,9 @@
 //! What a LayerMem probe puts on record.
 
 use afterimage_hooks::{Column, Measurement, SampleId, Scope, Table};
+use afterimage_numeric::Area;
 
 use crate::agreement::{kendall_tau, top_overlap};
-use crate::area::Area;
 use crate::layer_scores::{LayerScore, LayerScores};
 use crate::layermem_probe::LayerMemConfig;
 

@@ -1,5 +1,6 @@
 //! A site's scores in a few numbers.
 
+use afterimage_numeric::{mean, quantile};
 use serde::{Deserialize, Serialize};
 
 use crate::unit_score::UnitScore;
@@ -50,21 +51,6 @@ pub(crate) fn ascending_values(scores: &[UnitScore]) -> Vec<f64> {
     let mut values: Vec<f64> = scores.iter().filter_map(|score| score.value()).collect();
     values.sort_unstable_by(f64::total_cmp);
     values
-}
-
-/// The mean, NaN of nothing.
-pub(crate) fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
-}
-
-/// The `p`-quantile of ascending values, linear between neighbours (type 7); NaN of nothing.
-pub(crate) fn quantile(ascending: &[f64], p: f64) -> f64 {
-    let Some(last) = ascending.len().checked_sub(1) else {
-        return f64::NAN;
-    };
-    let place = p * last as f64;
-    let (low, high) = (place.floor() as usize, place.ceil() as usize);
-    ascending[low] + (ascending[high] - ascending[low]) * (place - place.floor())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use afterimage_hooks::random::{RandomKey, Stream};
+use afterimage_random::{RandomKey, Stream, fnv1a_64};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -117,7 +117,7 @@ impl ModuleMapper for Draw {
             return param;
         };
         let names: Vec<&str> = self.path.iter().map(|(name, _)| name.as_str()).collect();
-        let mut generator = self.key.step(fnv1a(&names.join("."))).generator();
+        let mut generator = self.key.step(fnv1a_64(&names.join("."))).generator();
         let count = initial.shape().num_elements();
         let values: Vec<f32> = match self.deviation(&initial.dims()) {
             None => {
@@ -133,11 +133,4 @@ impl ModuleMapper for Draw {
         let drawn = Tensor::from_data(TensorData::new(values, initial.shape()), &initial.device());
         param.map(|initial| drawn.set_require_grad(initial.is_require_grad()))
     }
-}
-
-/// FNV-1a: a hash that is the same on every machine and in every version.
-fn fnv1a(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
 }

@@ -1,5 +1,6 @@
 //! Making scores of different groups comparable.
 
+use afterimage_numeric as numeric;
 use serde::{Deserialize, Serialize};
 
 /// A consistent estimate of the standard deviation of normal values is 1.4826 · MAD.
@@ -31,10 +32,8 @@ impl Normaliser {
             Self::None => scores.to_vec(),
             Self::Rank => ranks(scores),
             Self::Z => {
-                let count = scores.len().max(1) as f64;
-                let mean = scores.iter().sum::<f64>() / count;
-                let squares: f64 = scores.iter().map(|x| (x - mean).powi(2)).sum();
-                scaled(scores, mean, (squares / count).sqrt())
+                let (mean, variance) = numeric::moments(scores.iter().copied());
+                scaled(scores, mean, variance.sqrt())
             }
             Self::Mad => {
                 let middle = median(scores);
@@ -56,29 +55,16 @@ fn scaled(scores: &[f64], middle: f64, scale: f64) -> Vec<f64> {
 }
 
 fn ranks(scores: &[f64]) -> Vec<f64> {
-    if scores.len() == 1 {
+    match scores {
         // Neither end: it would go first, or last, for being alone.
-        return vec![0.5];
+        [_] => vec![0.5],
+        _ => numeric::ranks(scores),
     }
-    let last = scores.len().saturating_sub(1) as f64;
-    let of = |x: &f64| {
-        let below = scores.iter().filter(|y| *y < x).count() as f64;
-        let equal = scores.iter().filter(|y| *y == x).count() as f64;
-        (below + (equal - 1.0) / 2.0) / last
-    };
-    scores.iter().map(of).collect()
 }
 
-/// 0 for none; the mean of the two in the middle of an even number.
+/// 0 for none.
 fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let half = sorted.len() / 2;
-    match sorted.len() {
-        0 => 0.0,
-        odd if odd % 2 == 1 => sorted[half],
-        _ => f64::midpoint(sorted[half - 1], sorted[half]),
-    }
+    numeric::median(values.to_vec()).unwrap_or(0.0)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The units of a group that may be pruned, with one score each.
 
+use afterimage_numeric as numeric;
+
 use crate::config::Aggregate;
 
 /// Units that are counted together, with their scores.
@@ -80,8 +82,7 @@ fn finite(score: Option<f64>) -> Option<f64> {
 
 fn mean(scores: &[Option<f64>]) -> Option<f64> {
     let scores: Vec<f64> = scores.iter().copied().filter_map(finite).collect();
-    let sum: f64 = scores.iter().sum();
-    (!scores.is_empty()).then(|| sum / scores.len() as f64)
+    (!scores.is_empty()).then(|| numeric::mean(&scores))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use afterimage_hooks::random::RandomKey;
+use afterimage_random::fnv1a_32;
 use serde::{Deserialize, Serialize};
 
 use crate::error::PruneError;
@@ -201,16 +202,13 @@ impl Bound {
             share.min(kept)
         };
         let most = most.min(gone + ranked.len());
-        // A name tells apart the random choices of pools, whatever their order.
-        let number = pool.name.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
-            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-        });
         Self {
             gone,
             most: rounded(most, pool.original, gone, rules.round_to).max(gone),
             original: pool.original,
             ranked,
-            number,
+            // A name tells apart the random choices of pools, whatever their order.
+            number: fnv1a_32(&pool.name),
         }
     }
 

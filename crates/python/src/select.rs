@@ -1,6 +1,6 @@
 //! Coresets of a matrix.
 
-use afterimage::coreset::gate::ranks;
+use afterimage::coreset::gate::mean_ranks;
 use afterimage::coreset::{
     Budget, CoresetError, Evidence, Greedy, LentMatrix, Partition, Points, Prefer, Selection,
     Settings, Storage, Strategy, Weighting,
@@ -132,23 +132,6 @@ pub fn names_clock(name: &str) -> bool {
 fn slice<'a, T: numpy::Element>(array: &'a PyReadonlyArray1<'_, T>) -> PyResult<&'a [T]> {
     let scattered = |_| PyValueError::new_err("an array must lie in one piece of memory");
     array.as_slice().map_err(scattered)
-}
-
-/// The mean of the ranks of each sample, as the command makes it of its files.
-fn mean_ranks(scores: &[&[f64]], samples: usize) -> Option<Vec<f64>> {
-    if scores.is_empty() {
-        return None;
-    }
-    let mut sums = vec![0.0; samples];
-    for scores in scores {
-        let ranks = ranks(scores);
-        sums.iter_mut()
-            .zip(ranks)
-            .for_each(|(sum, rank)| *sum += rank);
-    }
-    let count = scores.len() as f64;
-    sums.iter_mut().for_each(|sum| *sum /= count);
-    Some(sums)
 }
 
 fn pool(threads: usize) -> Result<rayon::ThreadPool, CoresetError> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use afterimage_numeric as numeric;
 use serde::Serialize;
 
 use crate::aims::Aim;
@@ -237,16 +238,9 @@ fn best_first(direction: Direction, a: Option<f64>, b: Option<f64>) -> std::cmp:
 /// The mean of values, `None` without any, and its standard error s/√n with the sample's standard deviation s, `None`
 /// for fewer than two.
 pub fn mean(values: &[f64]) -> (Option<f64>, Option<f64>) {
-    let n = values.len() as f64;
-    if values.is_empty() {
-        return (None, None);
-    }
-    let mean = values.iter().sum::<f64>() / n;
-    if values.len() < 2 {
-        return (Some(mean), None);
-    }
-    let squares: f64 = values.iter().map(|x| (x - mean).powi(2)).sum();
-    (Some(mean), Some((squares / (n - 1.0) / n).sqrt()))
+    let of =
+        |least: usize, value: fn(&[f64]) -> f64| (values.len() >= least).then(|| value(values));
+    (of(1, numeric::mean), of(2, numeric::standard_error))
 }
 
 #[cfg(test)]

@@ -254,12 +254,14 @@ fn uniform(seed: u64, sample: u32, key: &str) -> f64 {
 
 /// A number from 0 up to 1: the first 53 bits of a hash.
 pub(crate) fn fraction(hash: Sha256) -> f64 {
-    let head = hash
-        .finalize()
-        .iter()
-        .take(8)
-        .fold(0u64, |bits, byte| bits << 8 | u64::from(*byte));
-    (head >> 11) as f64 / (1u64 << 53) as f64
+    afterimage_random::fraction(head(hash))
+}
+
+/// The first 64 bits of a hash.
+pub(crate) fn head(hash: Sha256) -> u64 {
+    let bytes = hash.finalize();
+    let first = bytes.iter().take(8);
+    first.fold(0u64, |bits, byte| bits << 8 | u64::from(*byte))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use afterimage_files::{LARGE, SMALL, read_text};
+use afterimage_numeric::mean;
 use serde::Deserialize;
 
 use crate::error::SweepError;
@@ -205,11 +206,10 @@ fn stage(name: &str, trials: &[&str], standings: &BTreeMap<String, Standing>) ->
             seconds.push(standing.seconds);
         }
     }
-    let mean = seconds.iter().sum::<f64>() / seconds.len() as f64;
     StageStatus {
         name: name.to_owned(),
         counts,
-        seconds: (!seconds.is_empty()).then_some(mean),
+        seconds: (!seconds.is_empty()).then(|| mean(&seconds)),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use afterimage_numeric::mean;
+
 use crate::config::{Direction, StoppingConfig};
 
 /// What trials reported at the epochs where they are compared: by trial, then by epoch.
@@ -61,7 +63,7 @@ impl Stopping {
                     .filter(|seen| seen.contains_key(&epoch))
                     .map(|seen| {
                         let so_far: Vec<f64> = seen.range(..=epoch).map(|(_, x)| *x).collect();
-                        so_far.iter().sum::<f64>() / so_far.len() as f64
+                        mean(&so_far)
                     })
                     .collect();
                 let own = rungs

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use afterimage_random::SplitMix64;
 use tempfile::TempDir;
 
 use crate::error::Broken;
@@ -17,11 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A number below `bound` that depends on `seed` alone.
 pub fn draw(seed: u64, bound: u64) -> u64 {
-    // The finaliser of SplitMix64.
-    let mut x = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (x ^ (x >> 31)) % bound
+    SplitMix64::new(seed).bits() % bound
 }
 
 /// When a run is killed: so long after its checkpoint of this step is there.

@@ -8,6 +8,7 @@ use std::error::Error;
 use std::f64::consts::TAU;
 use std::path::PathBuf;
 
+use afterimage_hooks::random::{RandomKey, Stream};
 use afterimage_hooks::{Clock, Column, Measurement, Recorder, Table};
 use afterimage_track::{Report, Sinks, code_block, files, unitmem_layout};
 
@@ -18,8 +19,8 @@ const CONFIG: &str = "name = \"synthetic\"\nseed = 1\n\n[train]\nepochs = 20\nba
 
 /// A number in [0, 1) that depends on the key alone.
 fn noise(key: u64) -> f64 {
-    let mixed = (key ^ key >> 31).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    ((mixed ^ mixed >> 29).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 11) as f64 / (1u64 << 53) as f64
+    let key = RandomKey::new(0, Stream::Plugin).step(key);
+    key.generator().uniform()
 }
 
 /// UnitMem of the units of layer `depth`, whose mean grows with `strength`.

@@ -1,5 +1,7 @@
 //! Labels in canonical order, in the forms that learners read.
 
+use afterimage_numeric::moments;
+
 use crate::problem::{Problem, Target};
 
 /// Labels by place.
@@ -34,8 +36,7 @@ impl Answers {
 fn numbers(values: &[f64], row: &[u32]) -> Answers {
     let in_order = || row.iter().map(|&r| values[r as usize]);
     let count = values.len() as f64;
-    let mean = in_order().sum::<f64>() / count;
-    let deviation = (in_order().map(|v| (v - mean).powi(2)).sum::<f64>() / count).sqrt();
+    let (mean, variance) = moments(in_order());
     let largest = in_order().fold(0.0f64, |most, v| most.max((v - mean).abs()));
     // As fine as a sum over all rows leaves room for in 62 bits.
     let bits = 62 - (count.log2().ceil() as i32 + 1);
@@ -45,6 +46,6 @@ fn numbers(values: &[f64], row: &[u32]) -> Answers {
             .map(|v| ((v - mean) * scale).round() as i64)
             .collect(),
         of: vec![0; row.len()],
-        unit: 1.0 / (scale * deviation),
+        unit: 1.0 / (scale * variance.sqrt()),
     }
 }

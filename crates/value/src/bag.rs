@@ -1,11 +1,11 @@
 //! What a learner sees: a bootstrap of the rows and a subset of the columns.
 
-use crate::draw::{Draws, Purpose};
+use crate::draw::Purpose;
 
 /// How often each of `weights.len()` places is drawn in as many draws with replacement.
 pub(crate) fn draw_bag(seed: u64, learner: u32, weights: &mut [u16]) {
     weights.fill(0);
-    let mut draws = Draws::new(seed, Purpose::Bag, learner);
+    let mut draws = Purpose::Bag.draws(seed, learner);
     let rows = weights.len() as u32;
     for _ in 0..rows {
         let weight = &mut weights[draws.below(rows) as usize];
@@ -16,7 +16,9 @@ pub(crate) fn draw_bag(seed: u64, learner: u32, weights: &mut [u16]) {
 /// `size` of the columns, in ascending order.
 pub(crate) fn draw_subset(seed: u64, learner: u32, columns: &[usize], size: usize) -> Vec<usize> {
     let mut subset = columns.to_vec();
-    Draws::new(seed, Purpose::Subset, learner).choose(&mut subset, size);
+    Purpose::Subset
+        .draws(seed, learner)
+        .choose(&mut subset, size);
     subset.truncate(size);
     subset.sort_unstable();
     subset

@@ -1,5 +1,7 @@
 //! An order of the rows that does not depend on the order in which they were given.
 
+use afterimage_random::mix;
+
 use crate::problem::{Cells, Problem, Target};
 
 /// The rows in an order of their own: by id where there are ids, by content otherwise.
@@ -87,15 +89,4 @@ fn text(key: u64, text: &str) -> u64 {
         u64::from_le_bytes(word)
     });
     words.fold(mix(key, text.len() as u64), mix)
-}
-
-/// SplitMix64's output function over a running state (Steele, Lea and Flood, OOPSLA 2014).
-pub(crate) fn mix(state: u64, word: u64) -> u64 {
-    let mut z = state
-        .wrapping_add(0x9e37_79b9_7f4a_7c15)
-        .wrapping_mul(0xd134_2543_de82_ef95)
-        ^ word;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }

@@ -1,8 +1,10 @@
 //! Learners that add numbers up: linear models and networks, over standardised columns.
 
+use afterimage_numeric::softmax;
+use afterimage_random::Generator;
+
 use crate::answers::Answers;
 use crate::design::Design;
-use crate::draw::Draws;
 use crate::learn::{Learn, Task, Told};
 use crate::score::ClassScore;
 
@@ -38,7 +40,7 @@ impl Labels<'_> {
 /// A model that is fitted to a bag and then asked.
 pub(crate) trait Model: Send {
     /// Forgets what was before and fits.
-    fn fit(&mut self, bag: &Bag<'_>, draws: &mut Draws);
+    fn fit(&mut self, bag: &Bag<'_>, draws: &mut Generator);
 
     /// Scores of the classes, of which softmax makes probabilities, or the predicted number.
     fn predict(&self, inputs: &[f32], outputs: &mut [f64]);
@@ -138,12 +140,4 @@ fn first_largest(outputs: &[f64]) -> usize {
         }
     }
     best
-}
-
-/// Turns scores into probabilities.
-pub(crate) fn softmax(outputs: &mut [f64]) {
-    let most = outputs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    outputs.iter_mut().for_each(|v| *v = (*v - most).exp());
-    let sum: f64 = outputs.iter().sum();
-    outputs.iter_mut().for_each(|v| *v /= sum);
 }

@@ -1,5 +1,7 @@
 //! Columns as numbers for models that add them up: standardised, categories one-hot.
 
+use afterimage_numeric::moments;
+
 use crate::problem::{Cells, NO_LEVEL, Problem};
 
 /// Numbers that stand for one row: one for each numeric column, one for each category.
@@ -82,13 +84,9 @@ impl Design {
 }
 
 fn standardise(cells: &[f32], row: &[u32], width: usize, values: &mut [f32]) {
-    let finite = || {
-        let cells = row.iter().map(|&r| f64::from(cells[r as usize]));
-        cells.filter(|v| v.is_finite())
-    };
-    let count = finite().count() as f64;
-    let mean = finite().sum::<f64>() / count;
-    let deviation = (finite().map(|v| (v - mean).powi(2)).sum::<f64>() / count).sqrt();
+    let finite = row.iter().map(|&r| f64::from(cells[r as usize]));
+    let (mean, variance) = moments(finite.filter(|v| v.is_finite()));
+    let deviation = variance.sqrt();
     for (place, &r) in row.iter().enumerate() {
         let z = (f64::from(cells[r as usize]) - mean) / deviation;
         values[place * width] = if z.is_finite() { z as f32 } else { 0.0 };

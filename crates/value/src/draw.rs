@@ -1,11 +1,6 @@
-//! Counter-based randomness: every bag, subset and order is a pure function of what it is drawn for.
-//!
-//! ChaCha8 is keyed with (seed, purpose, learner), laid out as the keys of the training loop are, so
-//! that no generator has a state that outlives its use and any learner can be made again, alone, in
-//! any order and on any thread.
+//! What values draw random numbers for: every bag, subset and order is a pure function of it.
 
-use chacha20::ChaCha8Rng;
-use chacha20::rand_core::{Rng, SeedableRng};
+use afterimage_random::{Generator, RandomKey};
 
 /// What numbers are drawn for; two purposes never share numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,55 +28,22 @@ pub enum Purpose {
     OnlineOrder = 0x114,
 }
 
-/// A sequence of random numbers of one purpose and one learner.
-#[derive(Debug)]
-pub struct Draws(ChaCha8Rng);
+impl afterimage_random::Purpose for Purpose {
+    fn number(self) -> u32 {
+        self as u32
+    }
+}
 
-impl Draws {
+impl Purpose {
     /// The sequence of `learner` under `seed`.
-    pub fn new(seed: u64, purpose: Purpose, learner: u32) -> Self {
-        Self::at(seed, purpose, u64::from(learner), 0)
+    pub fn draws(self, seed: u64, learner: u32) -> Generator {
+        self.draws_at(seed, u64::from(learner), 0)
     }
 
     /// The sequence of two counters under `seed`.
-    pub fn at(seed: u64, purpose: Purpose, major: u64, minor: u32) -> Self {
-        let mut key = [0u8; 32];
-        key[0..8].copy_from_slice(&seed.to_le_bytes());
-        key[8..12].copy_from_slice(&(purpose as u32).to_le_bytes());
-        key[16..24].copy_from_slice(&major.to_le_bytes());
-        key[24..28].copy_from_slice(&minor.to_le_bytes());
-        Self(ChaCha8Rng::from_seed(key))
-    }
-
-    /// The next 32 bits.
-    pub fn bits(&mut self) -> u32 {
-        self.0.next_u32()
-    }
-
-    /// Uniform in `0..bound`, without modulo bias (Lemire's multiply and reject); 0 if `bound` is 0.
-    #[inline]
-    pub fn below(&mut self, bound: u32) -> u32 {
-        loop {
-            let product = u64::from(self.0.next_u32()) * u64::from(bound);
-            let low = product as u32;
-            // The division is needed only where a rejection is possible at all.
-            if low >= bound || low >= bound.wrapping_neg().checked_rem(bound).unwrap_or(0) {
-                return (product >> 32) as u32;
-            }
-        }
-    }
-
-    /// Uniform in `[0, 1)` with 53 bits.
-    pub fn uniform(&mut self) -> f64 {
-        (self.0.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
-    }
-
-    /// Puts a uniform choice of `count` items at the front, in random order (Fisher–Yates).
-    pub fn choose<T>(&mut self, items: &mut [T], count: usize) {
-        for i in 0..count.min(items.len()) {
-            let j = i + self.below((items.len() - i) as u32) as usize;
-            items.swap(i, j);
-        }
+    pub fn draws_at(self, seed: u64, major: u64, minor: u32) -> Generator {
+        let key = RandomKey::new(seed, self);
+        key.step(major).sample(minor).generator()
     }
 }
 
@@ -91,34 +53,12 @@ mod tests {
 
     #[test]
     fn a_key_names_one_sequence() {
-        let first = |seed, purpose, learner| Draws::new(seed, purpose, learner).uniform();
+        let first = |seed, purpose: Purpose, learner| purpose.draws(seed, learner).uniform();
         assert_eq!(first(1, Purpose::Bag, 2), first(1, Purpose::Bag, 2));
         assert_ne!(first(1, Purpose::Bag, 2), first(2, Purpose::Bag, 2));
         assert_ne!(first(1, Purpose::Bag, 2), first(1, Purpose::Subset, 2));
         assert_ne!(first(1, Purpose::Bag, 2), first(1, Purpose::Bag, 3));
-    }
-
-    #[test]
-    fn numbers_below_a_bound_are_uniform() {
-        let mut draws = Draws::new(3, Purpose::Learner, 0);
-        let mut counts = [0u32; 6];
-        (0..60_000).for_each(|_| counts[draws.below(6) as usize] += 1);
-        assert!(
-            counts.iter().all(|c| c.abs_diff(10_000) < 400),
-            "{counts:?}"
-        );
-        assert_eq!(draws.below(0), 0);
-        assert_eq!(draws.below(1), 0);
-    }
-
-    #[test]
-    fn a_choice_has_no_repetition() {
-        let mut items: Vec<u32> = (0..100).collect();
-        Draws::new(5, Purpose::Subset, 9).choose(&mut items, 30);
-        let mut chosen = items[..30].to_vec();
-        assert_ne!(chosen, (0..30).collect::<Vec<_>>());
-        chosen.sort_unstable();
-        chosen.dedup();
-        assert_eq!(chosen.len(), 30);
+        let second = Purpose::Bag.draws_at(1, 2, 1).uniform();
+        assert_ne!(first(1, Purpose::Bag, 2), second);
     }
 }

@@ -44,6 +44,7 @@ impl Observation {
         }
         let logits: Vec<f64> = logits.iter().map(|&logit| f64::from(logit)).collect();
         let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        // The softmax of `numeric`, written out: its sum serves the loss, too.
         let sum: f64 = logits.iter().map(|logit| (logit - largest).exp()).sum();
         let probability = |class: usize| (logits[class] - largest).exp() / sum;
         let others = || (0..logits.len()).filter(|&class| class != label);

@@ -11,7 +11,7 @@ use crate::canonical::Canonical;
 use crate::dense::Dense;
 use crate::design::Design;
 use crate::distance::add_distances;
-use crate::draw::{Draws, Purpose};
+use crate::draw::Purpose;
 use crate::error::ValueError;
 use crate::learn::{Learn, Task, Told, Trees};
 use crate::linear::Linear;
@@ -262,7 +262,7 @@ impl Forest {
         let task = Task {
             weights: &worker.weights,
             subset: &subset,
-            draws: Draws::new(self.settings.seed, Purpose::Learner, learner),
+            draws: Purpose::Learner.draws(self.settings.seed, learner),
         };
         let mut told = Told {
             scores: &mut scores,

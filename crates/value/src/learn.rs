@@ -1,6 +1,7 @@
 //! Learners: fitted to a bag, asked about the rows outside of it.
 
-use crate::draw::Draws;
+use afterimage_random::Generator;
+
 use crate::ranks::Ranked;
 use crate::tree::{Criterion, Entry, Grower, Limits};
 
@@ -11,7 +12,7 @@ pub(crate) struct Task<'a> {
     /// Columns that it may look at.
     pub subset: &'a [usize],
     /// Its own random numbers.
-    pub draws: Draws,
+    pub draws: Generator,
 }
 
 /// What a learner answers at each place out of bag; the others are left.

@@ -1,9 +1,9 @@
 //! Logistic and ridge regression.
 
-use afterimage_matmul::Cholesky;
+use afterimage_numeric::{Cholesky, softmax};
+use afterimage_random::Generator;
 
-use crate::dense::{Bag, Labels, Model, softmax};
-use crate::draw::Draws;
+use crate::dense::{Bag, Labels, Model};
 
 /// Steps of logistic regression at most.
 const STEPS: usize = 100;
@@ -33,7 +33,7 @@ impl Linear {
 }
 
 impl Model for Linear {
-    fn fit(&mut self, bag: &Bag<'_>, _: &mut Draws) {
+    fn fit(&mut self, bag: &Bag<'_>, _: &mut Generator) {
         let size = bag.width + 1;
         let outputs = bag.labels.outputs();
         self.coefficients.clear();

@@ -1,12 +1,12 @@
 //! A network with one hidden layer of rectified units, trained by Adam.
 
-use crate::dense::{Bag, Labels, Model, softmax};
-use crate::draw::Draws;
+use afterimage_numeric::{FoldedAdam, softmax};
+use afterimage_random::Generator;
+
+use crate::dense::{Bag, Labels, Model};
 
 const BATCH: usize = 32;
 const RATE: f32 = 0.01;
-/// Adam's decay rates (Kingma and Ba, ICLR 2015).
-const DECAY: (f32, f32) = (0.9, 0.999);
 
 /// One hidden layer.
 #[derive(Debug)]
@@ -19,8 +19,7 @@ pub(crate) struct Mlp {
     /// biases.
     parameters: Vec<f32>,
     gradient: Vec<f32>,
-    first: Vec<f32>,
-    second: Vec<f32>,
+    adam: FoldedAdam,
 }
 
 impl Mlp {
@@ -32,8 +31,7 @@ impl Mlp {
             outputs: 0,
             parameters: Vec::new(),
             gradient: Vec::new(),
-            first: Vec::new(),
-            second: Vec::new(),
+            adam: FoldedAdam::default(),
         }
     }
 
@@ -45,13 +43,12 @@ impl Mlp {
         [a, b, c, d]
     }
 
-    fn start(&mut self, bag: &Bag<'_>, draws: &mut Draws) {
+    fn start(&mut self, bag: &Bag<'_>, draws: &mut Generator) {
         (self.inputs, self.outputs) = (bag.width, bag.labels.outputs());
         let size = self.hidden * (self.inputs + 1 + self.outputs) + self.outputs;
-        for values in [&mut self.gradient, &mut self.first, &mut self.second] {
-            values.clear();
-            values.resize(size, 0.0);
-        }
+        self.gradient.clear();
+        self.gradient.resize(size, 0.0);
+        self.adam.restart(size);
         // He et al. 2015 for the hidden layer; outputs start small.
         let bound = (6.0 / self.inputs as f64).sqrt();
         let small = (1.0 / self.hidden as f64).sqrt();
@@ -116,28 +113,14 @@ impl Mlp {
                 .for_each(|(g, b)| *g += input * b);
         }
     }
-
-    fn adam(&mut self, step: i32, weight: f32) {
-        let corrected = (1.0 - DECAY.1.powi(step)).sqrt() / (1.0 - DECAY.0.powi(step));
-        let rate = RATE * corrected;
-        let moments = self.first.iter_mut().zip(&mut self.second);
-        let all = self.parameters.iter_mut().zip(&mut self.gradient);
-        for ((parameter, gradient), (first, second)) in all.zip(moments) {
-            let slope = std::mem::take(gradient) / weight;
-            *first = DECAY.0 * *first + (1.0 - DECAY.0) * slope;
-            *second = DECAY.1 * *second + (1.0 - DECAY.1) * slope * slope;
-            *parameter -= rate * *first / (second.sqrt() + 1e-8);
-        }
-    }
 }
 
 impl Model for Mlp {
-    fn fit(&mut self, bag: &Bag<'_>, draws: &mut Draws) {
+    fn fit(&mut self, bag: &Bag<'_>, draws: &mut Generator) {
         self.start(bag, draws);
         let mut order: Vec<usize> = (0..bag.weights.len()).collect();
         let mut hidden = vec![0.0; self.hidden];
         let mut outputs = vec![0.0; self.outputs];
-        let mut step = 0;
         for _ in 0..self.epochs {
             let all = order.len();
             draws.choose(&mut order, all);
@@ -156,8 +139,9 @@ impl Model for Mlp {
                     outputs.iter_mut().for_each(|error| *error *= weight);
                     self.backward(inputs, &hidden, &outputs);
                 }
-                step += 1;
-                self.adam(step, batch.iter().map(|&row| bag.weights[row]).sum());
+                let weight: f32 = batch.iter().map(|&row| bag.weights[row]).sum();
+                self.adam
+                    .step(&mut self.parameters, &mut self.gradient, weight, RATE);
             }
         }
     }

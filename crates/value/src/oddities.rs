@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use afterimage_numeric::moments;
+
 use crate::problem::{Cells, Problem, Target};
 
 /// Rows below which a column tells the label by chance.
@@ -132,18 +134,12 @@ fn same_label(target: &Target, one: usize, other: usize) -> bool {
 
 /// The standard deviation of the numbers that are there.
 fn deviation(values: &[f32]) -> f64 {
-    let present = || {
-        values
-            .iter()
-            .filter(|v| v.is_finite())
-            .map(|v| f64::from(*v))
-    };
-    let count = present().count() as f64;
-    let mean = present().sum::<f64>() / count;
-    (present().map(|v| (v - mean).powi(2)).sum::<f64>() / count).sqrt()
+    let present = values.iter().filter(|v| v.is_finite());
+    moments(present.map(|v| f64::from(*v))).1.sqrt()
 }
 
-/// A step of a hash.
+/// A step of a hash. Not `afterimage_random::mix`: which of several pairs of rows is named hangs on the order of
+/// the hashes.
 fn mix(key: u64, value: u64) -> u64 {
     let mut z = key.rotate_left(5) ^ value.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -2,8 +2,10 @@
 
 use std::sync::atomic::AtomicBool;
 
+use afterimage_numeric::share_interval;
+
 use crate::answers::Answers;
-use crate::draw::{Draws, Purpose};
+use crate::draw::Purpose;
 use crate::error::ValueError;
 use crate::forest::{Forest, start};
 use crate::problem::{Problem, Target};
@@ -38,11 +40,7 @@ impl LabelCheck {
 
     /// Its 95 % interval (Wilson's).
     pub fn interval(&self) -> (f64, f64) {
-        const Z: f64 = 1.96;
-        let (n, p) = (self.planted as f64, self.share());
-        let centre = (p + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
-        let half = Z / (1.0 + Z * Z / n) * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
-        ((centre - half).max(0.0), (centre + half).min(1.0))
+        share_interval(self.share(), self.planted)
     }
 }
 
@@ -101,7 +99,7 @@ pub fn check_labels(
 /// Gives some places the label of another row, of another class; which they are.
 fn plant(labels: &mut [u16], classes: usize, seed: u64) -> Vec<usize> {
     let (rows, before) = (labels.len(), labels.to_vec());
-    let mut draws = Draws::new(seed, Purpose::Planted, 0);
+    let mut draws = Purpose::Planted.draws(seed, 0);
     let mut places: Vec<usize> = (0..rows).collect();
     let count = (rows / EVERY).clamp(1, MOST);
     for at in 0..count {

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use afterimage_numeric::moments;
 use rayon::prelude::*;
 
 use crate::canonical::Canonical;
@@ -148,11 +149,9 @@ impl Valuation {
             Target::Classes { .. } => (0.0, 1.0),
             Target::Numbers(values) => {
                 // In the order of the places, as the learners have them.
-                let in_order = || self.canonical.row.iter().map(|&row| values[row as usize]);
-                let count = values.len() as f64;
-                let mean = in_order().sum::<f64>() / count;
-                let squares = in_order().map(|v| (v - mean).powi(2)).sum::<f64>();
-                (mean, (squares / count).sqrt())
+                let in_order = self.canonical.row.iter().map(|&row| values[row as usize]);
+                let (mean, variance) = moments(in_order);
+                (mean, variance.sqrt())
             }
         };
         let of_groups = self.votes.of_groups(groups, scale);

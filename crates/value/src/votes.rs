@@ -1,5 +1,6 @@
 //! What learners answer of the rows that they have not seen, and which labels look wrong by it.
 
+use afterimage_numeric::chance_of_equal;
 use rayon::prelude::*;
 
 use crate::answers::Answers;
@@ -171,12 +172,11 @@ impl Votes {
 
 /// How often two labels are equal.
 fn chance(labels: &[u16], classes: usize) -> f64 {
-    let mut counts = vec![0.0f64; classes];
+    let mut counts = vec![0usize; classes];
     labels
         .iter()
-        .for_each(|label| counts[usize::from(*label)] += 1.0);
-    let all = labels.len() as f64;
-    counts.iter().map(|count| (count / all).powi(2)).sum()
+        .for_each(|label| counts[usize::from(*label)] += 1);
+    chance_of_equal(&counts)
 }
 
 /// How much more often than by chance a learner says the label, in thousandths, 0 at least.

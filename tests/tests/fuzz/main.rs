@@ -147,7 +147,7 @@ fn readers_take_or_refuse_what_they_are_given() {
         folder: place.path().to_owned(),
         found: found.join("fuzz-found"),
         start,
-        draws: Draws(seed),
+        draws: Draws::new(seed),
     };
     let chosen: Vec<&Target> = TARGETS
         .iter()

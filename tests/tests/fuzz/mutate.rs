@@ -1,15 +1,17 @@
 //! Seeded mutations of files: bytes, pieces, numbers in binary and in text, and pieces of other seeds.
 
-/// A small generator with a state of its own (SplitMix64), so that a run can be done again.
-pub struct Draws(pub u64);
+use afterimage_random::SplitMix64;
+
+/// A small generator with a state of its own, so that a run can be done again.
+pub struct Draws(SplitMix64);
 
 impl Draws {
+    pub fn new(seed: u64) -> Self {
+        Self(SplitMix64::new(seed))
+    }
+
     pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.0.bits()
     }
 
     pub fn below(&mut self, bound: usize) -> usize {

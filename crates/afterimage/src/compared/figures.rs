@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use afterimage_numeric::share_error;
+
 use super::one::One;
-use crate::numbers::share_error;
 
 /// Figures by the tag in front of a layer, what their control is called, and its tag.
 const BESIDE: [(&str, &str, &str); 12] = [

@@ -1,8 +1,9 @@
 //! Whether units answer to classes, by the plugin `classmem`.
 
+use afterimage_numeric::mean_and_deviation;
+
 use super::evidence::{Evidence, numbers, values};
 use super::{Found, LIMIT, when};
-use crate::numbers::moments;
 use crate::summary::Measured;
 
 /// Adds ClassMem beside that of permuted labels, if it is more.
@@ -24,7 +25,8 @@ fn classes(measured: &Measured<'_>, evidence: &Evidence) -> Option<String> {
         .map(|row| (own[row], permuted[row]))
         .filter(|(own, permuted)| own.is_finite() && permuted.is_finite())
         .collect();
-    let mean = |of: fn(&(f64, f64)) -> f64| moments(&pairs.iter().map(of).collect::<Vec<_>>());
+    let mean =
+        |of: fn(&(f64, f64)) -> f64| mean_and_deviation(&pairs.iter().map(of).collect::<Vec<_>>());
     let (more, deviation) = mean(|pair| pair.0 - pair.1);
     let error = deviation / (pairs.len() as f64).sqrt();
     (more > LIMIT * error).then(|| {

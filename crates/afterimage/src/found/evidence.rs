@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use afterimage_files::{SMALL, below, plain, read_below};
 use afterimage_hooks::{Column, Table};
 use afterimage_memory::{UnitMemConfig, points_of_both};
+use afterimage_numeric::{largest_share, share_error};
 use afterimage_track::{files, read_table};
 use serde::Deserialize;
 
 use crate::experiment::PluginEntry;
-use crate::numbers::share_error;
 use crate::points::settings;
 
 /// The directory of a run, and its samples.
@@ -127,8 +127,7 @@ impl Evidence {
         for label in &self.held_out {
             *counts.entry(*label).or_default() += 1;
         }
-        let most = counts.values().max().copied();
-        most.map_or(f64::NAN, |most| most as f64 / self.held_out.len() as f64)
+        largest_share(&counts.into_values().collect::<Vec<_>>())
     }
 }
 

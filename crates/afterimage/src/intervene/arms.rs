@@ -3,10 +3,9 @@
 use std::fmt;
 
 use afterimage_memory::{Area, LayerMemory};
+use afterimage_numeric::{mean_and_deviation, share_error};
 use afterimage_track::TextTable;
 use serde::Serialize;
-
-use crate::numbers::{moments, share_error};
 
 /// One encoder, its accuracy on held-out images, and what it remembers of training points.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -87,7 +86,7 @@ impl ArmTable {
             }
             _ => {
                 let values: Vec<f64> = draws.iter().map(|arm| figure(arm).0).collect();
-                let (mean, deviation) = moments(&values);
+                let (mean, deviation) = mean_and_deviation(&values);
                 TextTable::with_error(mean, Some(deviation), 3)
             }
         });

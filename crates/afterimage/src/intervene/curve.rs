@@ -3,6 +3,7 @@
 use afterimage_files::Partial;
 use afterimage_hooks::{Column, Table};
 use afterimage_memory::LayerMemory;
+use afterimage_numeric::mean_and_deviation;
 use afterimage_report::{Axis, Chart, Page, Section, Series, Table as HtmlTable};
 use afterimage_track::files::write_beside;
 use afterimage_track::{TextTable, write_csv, write_table};
@@ -10,7 +11,6 @@ use afterimage_track::{TextTable, write_csv, write_table};
 use super::ablate::Ablation;
 use super::arms::{Arm, null_line};
 use crate::error::RunError;
-use crate::numbers::moments;
 use crate::whole::publish;
 
 /// A number of an arm.
@@ -205,7 +205,7 @@ fn arms_table(ablation: &Ablation) -> HtmlTable {
         let mut cells = vec![name.to_owned(), units.to_string()];
         for (_, of) in &figures {
             let values: Vec<f64> = arms.iter().map(|arm| of(arm)).collect();
-            let (mean, deviation) = moments(&values);
+            let (mean, deviation) = mean_and_deviation(&values);
             let deviation = Some(deviation).filter(|_| arms.len() > 1);
             cells.push(TextTable::with_error(mean, deviation, 3));
         }
@@ -235,7 +235,7 @@ fn arms_table(ablation: &Ablation) -> HtmlTable {
 
 fn mean(arms: &[&Arm], of: Of) -> f64 {
     let values: Vec<f64> = arms.iter().map(|arm| of(arm)).collect();
-    moments(&values).0
+    afterimage_numeric::mean(&values)
 }
 
 /// A line for each score, and one for random units, from the encoder as it is to the largest share;

@@ -1,10 +1,10 @@
 //! Arms: units of one site that were held at zero, and what came of it.
 
 use afterimage_memory::Calibrated;
+use afterimage_numeric::mean_and_deviation;
 use afterimage_prune::{Direction, Score};
 
 use super::judge::Figures;
-use crate::numbers::moments;
 
 /// What the units of an arm were chosen by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +112,7 @@ pub(super) fn control(arms: &[Arm], site: &str, gone: usize) -> Option<Control> 
             lost.push(arm.figures.knn_lost);
         }
     }
-    let (knn_lost, deviation) = moments(&lost);
+    let (knn_lost, deviation) = mean_and_deviation(&lost);
     (!lost.is_empty()).then_some(Control {
         knn_lost,
         deviation,

@@ -6,6 +6,7 @@ use afterimage_hooks::random::{RandomKey, Stream};
 use afterimage_hooks::{Site, Structure, UnitGroup, glob};
 use afterimage_model::compact::structure;
 use afterimage_model::{AnyEncoder, Encoder as _, Masks, ParameterInfo, parameters};
+use afterimage_random::fnv1a_32;
 
 use super::error::SensitivityError;
 use crate::error::RunError;
@@ -129,10 +130,7 @@ impl Tied {
     /// a larger one.
     pub(super) fn random(&self, seed: u64, draw: u32, count: usize) -> Vec<usize> {
         // A name tells apart the draws of groups, whichever are studied.
-        let number = self.group.name.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
-            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-        });
-        let key = RandomKey::new(seed, Stream::Layers).view(number);
+        let key = RandomKey::new(seed, Stream::Layers).view(fnv1a_32(&self.group.name));
         let mut units = self.alive.clone();
         key.step(u64::from(draw)).generator().shuffle(&mut units);
         units.truncate(count);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use afterimage_data::ViewSource;
 use afterimage_hooks::{SampleId, Split};
+use afterimage_numeric::mean_and_deviation;
 use afterimage_train::{
     Embeddings, JudgeConfig, LinearProbe, TrainError, balanced, has_classes, named,
 };
@@ -11,7 +12,6 @@ use burn::tensor::Device;
 
 use super::error::SensitivityError;
 use crate::error::RunError;
-use crate::numbers::moments;
 use crate::probe::Prepared;
 
 /// Judges embeddings of the same images, arm by arm: neighbours and probe come from training images,
@@ -173,7 +173,7 @@ fn lost(whole: &[bool], arm: &[bool]) -> (f64, f64) {
     let differences: Vec<f64> = differences
         .map(|(whole, arm)| f64::from(u8::from(*whole)) - f64::from(u8::from(*arm)))
         .collect();
-    let (mean, deviation) = moments(&differences);
+    let (mean, deviation) = mean_and_deviation(&differences);
     (mean, deviation / (differences.len() as f64).sqrt())
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use afterimage_numeric::mean_and_deviation;
 use afterimage_prune::Budget as Of;
 use afterimage_report::{Table, short};
 
@@ -15,7 +16,7 @@ use super::study::Study;
 use super::table::spread;
 use super::{Sensitivity, SensitivityError, Way};
 use crate::error::RunError;
-use crate::numbers::{moments, percent};
+use crate::numbers::percent;
 
 /// How much of which site is to go, and what was measured of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -196,7 +197,7 @@ impl Study<'_> {
                 .collect();
             random.push(self.together(&units, prefix)?.knn_lost);
         }
-        let (knn_lost, deviation) = moments(&random);
+        let (knn_lost, deviation) = mean_and_deviation(&random);
         let none = vec![0; ties.len()];
         let all = cost(&none);
         let uniform = self.uniform(way, (budget.share * all as f64).floor() as u64, cost)?;

@@ -149,7 +149,7 @@ fn columns(blocks: &[CellBlock]) -> Vec<usize> {
     let mean = |column: usize| {
         let values = blocks.iter().map(|block| block.value[column]);
         let present: Vec<f64> = values.filter(|v| !v.is_nan()).collect();
-        present.iter().sum::<f64>() / present.len() as f64
+        afterimage_numeric::mean(&present)
     };
     let mut columns: Vec<(f64, usize)> = (0..width).map(|column| (mean(column), column)).collect();
     if columns.len() > COLUMNS {

@@ -399,13 +399,13 @@ mod tests {
 
     use super::*;
     use crate::matrix::Matrix;
-    use crate::random::{Draws, Purpose};
+    use crate::random::Purpose;
 
     #[test]
     fn a_product_has_the_same_bits_wherever_it_is_computed() {
         for columns in [1, 2, 3, 16, 17, 128, 512, 513, 700, 1100] {
             let len = 300;
-            let mut draws = Draws::new(1, Purpose::Sample, 0);
+            let mut draws = Purpose::Sample.draws(1, 0);
             let values = (0..len * columns).map(|_| draws.normal() as f32).collect();
             let points = Points::Rows(Matrix::new("points", len, columns, values).unwrap());
             let all: Vec<usize> = (0..len).collect();

@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 use super::fixed::{Fall, gain};
 use super::source::Source;
 use super::team::Team;
-use crate::random::{Draws, Purpose};
+use crate::random::Purpose;
 
 /// What greedy selection came to, in fixed-point steps and positions in the group.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,7 +164,9 @@ pub(crate) fn stochastic(source: &mut impl Source, count: usize, epsilon: f64, s
     choose(source, count, |selected| {
         step += 1;
         left.retain(|point| Some(point) != selected.last());
-        Draws::new(seed, Purpose::Candidates, step).choose(&left, size)
+        Purpose::Candidates
+            .draws(seed, step)
+            .chosen_wide(&left, size)
     })
 }
 

@@ -220,18 +220,18 @@ mod tests {
     use crate::facility::leaning::Leaning;
     use crate::matrix::Matrix;
     use crate::points::Points;
-    use crate::random::{Draws, Purpose};
+    use crate::random::Purpose;
 
     /// Points of a coarse grid around a few centres: equal distances, equal gains and equal points are
     /// frequent. `fine` moves each point by less than a step of the whole cloud.
     fn points(len: usize, columns: usize, seed: u64, grid: f64, fine: f32) -> Points<'static> {
-        let mut draws = Draws::new(seed, Purpose::Sample, 0);
+        let mut draws = Purpose::Sample.draws(seed, 0);
         let centres: Vec<f64> = (0..7 * columns)
             .map(|_| (draws.uniform() * 9.0).floor())
             .collect();
         let mut values = Vec::with_capacity(len * columns);
         for point in 0..len {
-            let centre = draws.below(7);
+            let centre = draws.below_wide(7);
             for column in 0..columns {
                 let near = centres[centre * columns + column] + (draws.uniform() * grid).floor();
                 values.push(near as f32 + fine * (point % 11) as f32);
@@ -313,7 +313,7 @@ mod tests {
         // Every point of the sample lies apart from all others, so that the guess of the first choice
         // and of the length of lists is as wrong as can be.
         let len = 1280;
-        let mut draws = Draws::new(5, Purpose::Sample, 0);
+        let mut draws = Purpose::Sample.draws(5, 0);
         let values: Vec<f32> = (0..len)
             .flat_map(|point| {
                 let far = if point % 10 == 0 { 50.0 } else { 0.0 };

@@ -8,7 +8,7 @@ use super::flat::{Entry, Flat};
 use super::greedy::{Picks, Queue, SELECTED, finish_lazily};
 use super::matrix_free::row_of;
 use super::team::Team;
-use crate::random::{Draws, Purpose};
+use crate::random::Purpose;
 
 /// Groups up to this size are searched whole.
 const WHOLE: usize = 16_384;
@@ -73,7 +73,7 @@ pub(crate) fn largest_seen(cloud: &Cloud, from: usize) -> i32 {
 fn near_medoid(cloud: &Cloud, team: Team, seed: u64) -> usize {
     const SAMPLE: usize = 1024;
     let all: Vec<u32> = (0..cloud.len() as u32).collect();
-    let mut sample = Draws::new(seed, Purpose::Sample, 0).choose(&all, SAMPLE);
+    let mut sample = Purpose::Sample.draws(seed, 0).chosen_wide(&all, SAMPLE);
     sample.sort_unstable();
     let totals = over_all(cloud, team, &sample, 0i64, |total, _, d| {
         *total += i64::from(d);
@@ -149,7 +149,7 @@ fn cells(cloud: &Cloud, team: Team, seed: u64) -> Vec<Part> {
             .collect();
     }
     let count = (len as f64).sqrt() as usize;
-    let mut centres = Draws::new(seed, Purpose::Centres, 0).choose(&all, count);
+    let mut centres = Purpose::Centres.draws(seed, 0).chosen_wide(&all, count);
     centres.sort_unstable();
     let nearest = over_all(cloud, team, &centres, (i32::MAX, 0), |best, centre, d| {
         if d < best.0 {

@@ -147,16 +147,16 @@ fn falling(values: &[f64], weights: &[f64]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::{Draws, Purpose};
+    use crate::random::Purpose;
 
     /// 4,000 samples of 10 classes whose true class scores higher; `wrong` of the labels are another.
     fn world(wrong: f64) -> (Vec<f32>, Vec<u32>, Vec<bool>) {
-        let mut draws = Draws::new(8, Purpose::Rate, 2);
+        let mut draws = Purpose::Rate.draws(8, 2);
         let (mut scores, mut labels, mut right) = (vec![], vec![], vec![]);
         for sample in 0..4000u32 {
             let truth = sample % 10;
             let is_right = draws.uniform() >= wrong;
-            let turn = 1 + draws.below(9) as u32;
+            let turn = 1 + draws.below_wide(9) as u32;
             labels.push(if is_right { truth } else { (truth + turn) % 10 });
             right.push(is_right);
             scores.extend((0..10).map(|class| {

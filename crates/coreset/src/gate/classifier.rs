@@ -1,6 +1,7 @@
 //! What a linear classifier says of each sample without having learned from it.
 
-use afterimage_matmul::{Cholesky, Into, Matrix as Block, product};
+use afterimage_matmul::{Into, Matrix as Block, product};
+use afterimage_numeric::Cholesky;
 use rayon::prelude::*;
 
 use crate::error::CoresetError;
@@ -202,18 +203,18 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::random::{Draws, Purpose};
+    use crate::random::Purpose;
 
     const WIDTH: usize = 6;
 
     /// Points of three classes whose means differ; of `wrong` the label is another.
     fn world(len: usize, wrong: f64) -> (Matrix, Vec<u32>, Vec<bool>) {
-        let mut draws = Draws::new(4, Purpose::Rate, 0);
+        let mut draws = Purpose::Rate.draws(4, 0);
         let (mut values, mut labels, mut right) = (vec![], vec![], vec![]);
         for sample in 0..len {
             let truth = sample % 3;
             let is_right = draws.uniform() >= wrong;
-            let turn = 1 + draws.below(2);
+            let turn = 1 + draws.below_wide(2);
             labels.push(if is_right { truth } else { (truth + turn) % 3 } as u32);
             right.push(is_right);
             for column in 0..WIDTH {

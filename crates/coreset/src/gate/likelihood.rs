@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use afterimage_matmul::Cholesky;
+use afterimage_numeric::{Cholesky, softmax};
 use rayon::prelude::*;
 
 /// Penalty on the square of each correction.
@@ -130,16 +130,6 @@ fn symmetric(classes: usize, right: f64) -> Vec<f64> {
             }
         })
         .collect()
-}
-
-pub(crate) fn softmax(logits: &mut [f64]) {
-    let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let mut sum = 0.0;
-    for x in logits.iter_mut() {
-        *x = (*x - largest).exp();
-        sum += *x;
-    }
-    logits.iter_mut().for_each(|x| *x /= sum);
 }
 
 /// Turns a gradient by probabilities into one by their logits.

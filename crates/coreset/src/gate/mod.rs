@@ -13,6 +13,7 @@ mod neighbours;
 mod prior;
 mod transitions;
 
+pub use afterimage_numeric::{mean_ranks, ranks};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -20,12 +21,10 @@ use crate::error::CoresetError;
 use crate::matrix::Matrix;
 use crate::partition::Partition;
 use crate::points::same_length;
-use crate::random::{Draws, Purpose};
+use crate::random::Purpose;
 pub use calibrate::against_other_labels;
 pub use classifier::classifier_scores;
 use cover::Cover;
-#[cfg(feature = "plugin")]
-pub(crate) use likelihood::softmax;
 pub use neighbours::{neighbour_agreement, neighbour_shares};
 pub use prior::{CleanPrior, clean_prior};
 pub use transitions::{Corrected, Transitions, by_transitions};
@@ -227,7 +226,9 @@ fn of_group(cover: &Cover<'_>, gate: &Gate, number: usize) -> Vec<usize> {
     match gate.fill {
         Fill::All => open,
         Fill::Cover => cover.choose(count),
-        Fill::Random => Draws::new(gate.seed, Purpose::Subset, number as u64).choose(&open, count),
+        Fill::Random => Purpose::Subset
+            .draws(gate.seed, number as u64)
+            .chosen_wide(&open, count),
     }
 }
 
@@ -239,30 +240,14 @@ pub fn permuted_within(priors: &[f64], classes: &[u32], seed: u64) -> Vec<f64> {
     let mut permuted = priors.to_vec();
     for (number, group) in groups.chunk_by(|a, b| a.0 == b.0).enumerate() {
         let ids: Vec<usize> = group.iter().map(|(_, id)| *id).collect();
-        let from = Draws::new(seed, Purpose::Permutation, number as u64).choose(&ids, ids.len());
+        let from = Purpose::Permutation
+            .draws(seed, number as u64)
+            .chosen_wide(&ids, ids.len());
         for (to, from) in ids.iter().zip(from) {
             permuted[*to] = priors[from];
         }
     }
     permuted
-}
-
-/// Ranks of `values` as numbers from 0 (lowest) to 1 (highest); equal values share their mean rank, and
-/// what is not known is in the middle.
-pub fn ranks(values: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..values.len())
-        .filter(|i| values[*i].is_finite())
-        .collect();
-    order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
-    let top = order.len().saturating_sub(1).max(1) as f64;
-    let mut ranks = vec![0.5; values.len()];
-    let mut place = 0;
-    for tied in order.chunk_by(|a, b| values[*a] == values[*b]) {
-        let middle = place as f64 + (tied.len() - 1) as f64 / 2.0;
-        tied.iter().for_each(|id| ranks[*id] = middle / top);
-        place += tied.len();
-    }
-    ranks
 }
 
 #[cfg(test)]
@@ -394,16 +379,6 @@ mod tests {
             };
             assert_eq!(of(&permuted), of(&priors));
         }
-    }
-
-    #[test]
-    fn ranks_are_shared_by_equals_and_the_unknown_is_in_the_middle() {
-        assert_eq!(
-            ranks(&[3.0, 1.0, f64::NAN, 1.0, 9.0]),
-            [2.0 / 3.0, 0.5 / 3.0, 0.5, 0.5 / 3.0, 1.0]
-        );
-        assert_eq!(ranks(&[]), Vec::<f64>::new());
-        assert_eq!(ranks(&[4.0]), [0.0]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The probability that a label is right, from signals that no one has labelled.
 
+use afterimage_numeric::moments;
+
 use crate::error::CoresetError;
 use crate::points::same_length;
 
@@ -139,10 +141,9 @@ fn of_sorted(
 /// Deviations from the mean in units of the standard deviation; unknown stays unknown. Nothing for a
 /// signal without spread.
 fn standardized(values: &[f64]) -> Option<Vec<f64>> {
-    let known = || values.iter().filter(|x| x.is_finite());
-    let count = known().count() as f64;
-    let mean = known().sum::<f64>() / count;
-    let spread = (known().map(|x| (x - mean).powi(2)).sum::<f64>() / count).sqrt();
+    let known = values.iter().copied().filter(|x| x.is_finite());
+    let (mean, variance) = moments(known);
+    let spread = variance.sqrt();
     let scale = |x: &f64| {
         if x.is_finite() {
             (x - mean) / spread
@@ -156,11 +157,11 @@ fn standardized(values: &[f64]) -> Option<Vec<f64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::{Draws, Purpose};
+    use crate::random::Purpose;
 
     /// 2,000 samples of 4 classes; `wrong` of them have signals two deviations lower.
     fn world(wrong: f64) -> (Vec<f64>, Vec<f64>, Vec<u32>, Vec<bool>) {
-        let mut draws = Draws::new(5, Purpose::Rate, 0);
+        let mut draws = Purpose::Rate.draws(5, 0);
         let (mut a, mut b, mut classes, mut right) = (vec![], vec![], vec![], vec![]);
         for sample in 0..2000 {
             let is_right = draws.uniform() >= wrong;
@@ -234,7 +235,7 @@ mod tests {
     #[test]
     fn atypical_samples_are_excused_by_it_and_others_are_not() -> Result<(), CoresetError> {
         // Right labels of atypical samples have signals almost as low as wrong ones.
-        let mut draws = Draws::new(9, Purpose::Rate, 1);
+        let mut draws = Purpose::Rate.draws(9, 1);
         let (mut signal, mut atypical, mut right) = (vec![], vec![], vec![]);
         for _ in 0..4000 {
             let u = draws.uniform();
@@ -299,7 +300,7 @@ mod tests {
     #[test]
     fn signals_that_tell_nothing_leave_what_was_known() -> Result<(), CoresetError> {
         // The same of every sample is known: nothing sets the two components apart but rounding.
-        let mut draws = Draws::new(3, Purpose::Rate, 4);
+        let mut draws = Purpose::Rate.draws(3, 4);
         let signal: Vec<f64> = (0..300).map(|_| draws.normal()).collect();
         let prior = clean_prior(&[&signal], &vec![0; 300], Some(&[0.7; 300]), None)?;
         assert_eq!(prior.clean, [0.7; 300]);
@@ -314,7 +315,7 @@ mod tests {
     #[test]
     fn an_excuse_steeper_than_the_gap_never_turns_a_signal_around() -> Result<(), CoresetError> {
         // Beyond an atypicality of a third right labels have lower signals than wrong ones.
-        let mut draws = Draws::new(6, Purpose::Rate, 2);
+        let mut draws = Purpose::Rate.draws(6, 2);
         let (mut signal, mut atypical, mut known) = (vec![], vec![], vec![]);
         for id in 0..4000 {
             let u = f64::from(id % 8) / 7.0;

@@ -237,7 +237,7 @@ mod tests {
 
     use super::*;
     use crate::quality::auroc;
-    use crate::random::{Draws, Purpose};
+    use crate::random::Purpose;
 
     #[derive(Deserialize)]
     struct Reference {
@@ -282,7 +282,7 @@ mod tests {
     /// 4,000 samples of four equally frequent classes; 0 and 1 are hardly told apart, and the part `wrong`
     /// of 0 is called 1.
     fn world(wrong: f64) -> (Vec<f32>, Vec<u32>, Vec<bool>) {
-        let mut draws = Draws::new(8, Purpose::Rate, 0);
+        let mut draws = Purpose::Rate.draws(8, 0);
         let (mut scores, mut labels, mut right) = (vec![], vec![], vec![]);
         for sample in 0..4000 {
             let truth = sample % 4;
@@ -320,7 +320,7 @@ mod tests {
     #[test]
     fn scores_that_hold_hardly_more_than_the_base_rate_are_not_turned_round() {
         // Leave-one-out scores of features that tell little: less for a sample's own label.
-        let mut draws = Draws::new(2, Purpose::Rate, 5);
+        let mut draws = Purpose::Rate.draws(2, 5);
         let (mut scores, mut labels, mut right) = (vec![], vec![], vec![]);
         for sample in 0..4000u32 {
             let truth = sample % 10;

@@ -1,5 +1,6 @@
 //! What the plugin knows of each training sample.
 
+use afterimage_numeric::{log_sum_exp, softmax};
 use serde::{Deserialize, Serialize};
 
 /// Scores and features of all training samples as last seen, by id.
@@ -95,23 +96,20 @@ impl Store {
         let logits = self
             .logits
             .get(id * self.classes..(id + 1) * self.classes)?;
-        let mut residual = softmax(logits);
+        let mut residual = wide(logits);
+        softmax(&mut residual);
         *residual.get_mut(label as usize)? -= 1.0;
         Some(residual)
     }
 }
 
-pub(super) fn softmax(logits: &[f32]) -> Vec<f64> {
-    let mut logits: Vec<f64> = logits.iter().map(|x| f64::from(*x)).collect();
-    crate::gate::softmax(&mut logits);
-    logits
+fn cross_entropy(logits: &[f32], label: u32) -> f64 {
+    let own = logits.get(label as usize).copied().unwrap_or(f32::NAN);
+    log_sum_exp(&wide(logits)) - f64::from(own)
 }
 
-fn cross_entropy(logits: &[f32], label: u32) -> f64 {
-    let top = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
-    let sum: f64 = logits.iter().map(|x| (f64::from(*x) - top).exp()).sum();
-    let own = logits.get(label as usize).copied().unwrap_or(f32::NAN);
-    top + sum.ln() - f64::from(own)
+fn wide(logits: &[f32]) -> Vec<f64> {
+    logits.iter().map(|x| f64::from(*x)).collect()
 }
 
 #[cfg(test)]

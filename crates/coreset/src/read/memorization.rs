@@ -6,7 +6,7 @@ use super::csv::Purpose;
 use super::points::points;
 use super::{Kind, Manner, csv, kind, latest, missing, numbers_in};
 use crate::error::CoresetError;
-use crate::gate::ranks;
+use crate::gate::mean_ranks;
 
 /// How much each of `samples` samples was memorized, in [0, 1]: the mean over `files` of the rank of its
 /// number, 0 for the lowest; `None` if none is told. Each file, under the setting that names it, holds one
@@ -32,24 +32,13 @@ pub fn memorization_in(
     samples: usize,
     manner: &mut Manner,
 ) -> Result<Option<Vec<f64>>, CoresetError> {
-    let told = || {
-        files
-            .iter()
-            .filter_map(|(setting, path)| Some((setting, (*path)?)))
-    };
-    if told().next().is_none() {
-        return Ok(None);
-    }
-    let mut sums = vec![0.0; samples];
-    for (setting, path) in told() {
-        let ranks = ranks(&scores(setting, path, samples, manner)?);
-        sums.iter_mut()
-            .zip(ranks)
-            .for_each(|(sum, rank)| *sum += rank);
-    }
-    let count = told().count() as f64;
-    sums.iter_mut().for_each(|sum| *sum /= count);
-    Ok(Some(sums))
+    let told = files
+        .iter()
+        .filter_map(|(setting, path)| Some((setting, (*path)?)));
+    let lists = told
+        .map(|(setting, path)| scores(setting, path, samples, manner))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(mean_ranks(&lists, samples))
 }
 
 fn scores(

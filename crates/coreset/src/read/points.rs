@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use afterimage_numeric::median;
 use afterimage_table::{Cell, FileError, Parquet};
 
 use crate::error::CoresetError;
@@ -80,10 +81,4 @@ pub(super) fn points(path: &Path, samples: usize) -> Result<Option<Vec<f64>>, Co
         }
         _ => Ok(None),
     }
-}
-
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let (low, high) = (values.len().checked_sub(1)? / 2, values.len() / 2);
-    Some((values.get(low)? + values.get(high)?) / 2.0)
 }

@@ -1,5 +1,7 @@
 //! GLISTER: what lowers a validation loss.
 
+use afterimage_numeric::softmax;
+
 use super::best;
 use crate::error::CoresetError;
 use crate::matrix::Matrix;
@@ -124,10 +126,8 @@ pub(crate) fn glister(
 
 /// softmax(logits) − one-hot(label).
 fn softmax_residual(logits: &[f64], label: u32) -> Vec<f64> {
-    let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let powers: Vec<f64> = logits.iter().map(|x| (x - largest).exp()).collect();
-    let total: f64 = powers.iter().sum();
-    let mut residual: Vec<f64> = powers.into_iter().map(|x| x / total).collect();
+    let mut residual = logits.to_vec();
+    softmax(&mut residual);
     residual[label as usize] -= 1.0;
     residual
 }

@@ -2,7 +2,7 @@
 
 use super::{best, dot, vectors};
 use crate::points::Points;
-use crate::random::{Draws, Purpose};
+use crate::random::Purpose;
 
 /// The ridge that keeps near-equal gradients from taking weights against each other.
 const RIDGE: f64 = 0.5;
@@ -41,8 +41,9 @@ pub(crate) fn grad_match(
     let left: Vec<usize> = (0..ids.len())
         .filter(|position| !taken[*position])
         .collect();
-    let fill =
-        Draws::new(seed, Purpose::Subset, ids.len() as u64).choose(&left, count - order.len());
+    let fill = Purpose::Subset
+        .draws(seed, ids.len() as u64)
+        .chosen_wide(&left, count - order.len());
     weights.resize(order.len() + fill.len(), 1.0);
     order.extend(fill);
     (order, weights)

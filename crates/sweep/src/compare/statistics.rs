@@ -1,8 +1,11 @@
 //! The mean of paired differences and how sure it is.
 
+use afterimage_numeric::quantile;
+use afterimage_random::SplitMix64;
 use sha2::{Digest, Sha256};
 
 use crate::means::mean;
+use crate::space::head;
 
 /// Pairs that are needed before two arms can be told apart at all.
 const FEWEST: usize = 3;
@@ -90,14 +93,12 @@ pub(crate) fn interval(values: &[f64]) -> Option<(f64, f64)> {
 /// The percentile interval of the mean over resampled pairs (Efron 1979).
 fn bootstrap(differences: &[f64], key: &str) -> (f64, f64) {
     let n = differences.len();
-    let mut state = Sha256::digest(format!("{n} {key}"))
-        .iter()
-        .take(8)
-        .fold(0u64, |bits, byte| bits << 8 | u64::from(*byte));
+    let hash = Sha256::new_with_prefix(format!("{n} {key}"));
+    let mut random = SplitMix64::new(head(hash));
     let mut means: Vec<f64> = (0..RESAMPLES)
         .map(|_| {
             let drawn = (0..n).map(|_| {
-                let index = (u128::from(next(&mut state)) * n as u128) >> 64;
+                let index = (u128::from(random.bits()) * n as u128) >> 64;
                 differences.get(index as usize).copied().unwrap_or(0.0)
             });
             drawn.sum::<f64>() / n as f64
@@ -106,22 +107,6 @@ fn bootstrap(differences: &[f64], key: &str) -> (f64, f64) {
     means.sort_by(f64::total_cmp);
     let tail = (1.0 - LEVEL) / 2.0;
     (quantile(&means, tail), quantile(&means, 1.0 - tail))
-}
-
-/// The quantile of sorted values, interpolated between the two nearest.
-fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let at = share * (sorted.len().max(1) - 1) as f64;
-    let value = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);
-    let (low, high) = (value(at.floor() as usize), value(at.ceil() as usize));
-    low + (high - low) * at.fract()
-}
-
-/// The next number of SplitMix64 (Steele, Lea and Flood 2014).
-fn next(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 /// The `t` beyond which a twentieth of Student's distribution lies on both sides together.

@@ -1,6 +1,7 @@
 //! Random numbers of a search: each a pure function of its seed, the number of the point, and how many were drawn for
 //! that point before.
 
+use afterimage_random::box_muller;
 use sha2::{Digest, Sha256};
 
 use crate::space::fraction;
@@ -45,10 +46,9 @@ impl Draws {
         self.uniform() < probability
     }
 
-    /// A number of the standard normal distribution (Box and Muller 1958).
+    /// A number of the standard normal distribution.
     pub(super) fn normal(&mut self) -> f64 {
-        let (u, v) = (1.0 - self.uniform(), self.uniform());
-        (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
+        box_muller(1.0 - self.uniform(), self.uniform())
     }
 }
 

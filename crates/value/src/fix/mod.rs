@@ -6,6 +6,7 @@ mod texts;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use afterimage_numeric::upper_median;
 use afterimage_table::{date, days};
 use csv::ByteRecord;
 
@@ -247,12 +248,8 @@ fn number(value: f64) -> String {
 
 /// The middle one of the finite numbers, the upper of two.
 fn median(values: &[f32]) -> Option<f32> {
-    let mut finite: Vec<f32> = values.iter().copied().filter(|v| v.is_finite()).collect();
-    let middle = finite.len() / 2;
-    if finite.is_empty() {
-        return None;
-    }
-    Some(*finite.select_nth_unstable_by(middle, f32::total_cmp).1)
+    let finite = values.iter().filter(|v| v.is_finite());
+    upper_median(finite.map(|v| f64::from(*v)).collect()).map(|middle| middle as f32)
 }
 
 fn typical(cells: &Cells) -> String {

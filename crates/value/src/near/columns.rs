@@ -1,6 +1,8 @@
 //! What columns say of the rows as a whole.
 
-use crate::canonical::mix;
+use afterimage_numeric as numeric;
+use afterimage_random::mix;
+
 use crate::problem::Cells;
 
 /// Columns below which no scale is called common.
@@ -51,14 +53,8 @@ pub(super) fn moments(cells: &Cells, order: &[u32]) -> (f64, f64) {
     let Cells::Numbers(values) = cells else {
         return (0.0, 0.0);
     };
-    let finite = || {
-        let values = order.iter().map(|&row| f64::from(values[row as usize]));
-        values.filter(|value| value.is_finite())
-    };
-    let count = finite().count() as f64;
-    let mean = finite().sum::<f64>() / count;
-    let variance = finite().map(|v| (v - mean).powi(2)).sum::<f64>() / count;
-    (mean, variance)
+    let values = order.iter().map(|&row| f64::from(values[row as usize]));
+    numeric::moments(values.filter(|value| value.is_finite()))
 }
 
 /// The mean variance of the columns where they have a common scale: numbers without gaps, of which no few
@@ -74,9 +70,8 @@ pub(super) fn common(cells: &[&Cells], moments: &[(f64, f64)]) -> Option<f64> {
         .iter()
         .map(|(_, variance)| variance * variance)
         .sum();
-    let mut variances: Vec<f64> = moments.iter().map(|(_, variance)| *variance).collect();
-    variances.sort_unstable_by(f64::total_cmp);
-    let median = variances.get(variances.len() / 2).copied().unwrap_or(0.0);
+    let variances = moments.iter().map(|(_, variance)| *variance).collect();
+    let median = numeric::upper_median(variances).unwrap_or(0.0);
     let even = sum * sum / squares >= EVEN * count && median >= MEDIAN * sum / count;
     even.then_some(sum / count)
 }
@@ -85,9 +80,7 @@ pub(super) fn common(cells: &[&Cells], moments: &[(f64, f64)]) -> Option<f64> {
 pub(super) fn different(codes: &[u32]) -> f64 {
     let mut sorted = codes.to_vec();
     sorted.sort_unstable();
-    let all = codes.len() as f64;
     let equal = sorted.chunk_by(|a, b| a == b);
-    1.0 - equal
-        .map(|group| (group.len() as f64 / all).powi(2))
-        .sum::<f64>()
+    let counts: Vec<usize> = equal.map(<[u32]>::len).collect();
+    1.0 - numeric::chance_of_equal(&counts)
 }

@@ -1,8 +1,9 @@
 //! Points cut into parts of neighbours, where there are too many to compare all with all.
 
+use afterimage_random::mix;
+
 use super::points::Points;
-use crate::canonical::mix;
-use crate::draw::{Draws, Purpose};
+use crate::draw::Purpose;
 
 /// Comparisons that are made at most, of about a nanosecond each.
 const MOST: usize = 1 << 34;
@@ -23,7 +24,7 @@ pub(super) fn part_size(points: usize, cost: usize) -> usize {
 /// The points in parts of at most `size`, each in ascending order: cut in halves, again and again, at the
 /// median along the line through two points that are drawn.
 pub(super) fn cut(points: &Points, size: usize, seed: u64, pass: u32) -> Vec<Vec<u32>> {
-    let mut draws = Draws::new(seed, Purpose::NearParts, pass);
+    let mut draws = Purpose::NearParts.draws(seed, pass);
     let mut open = vec![(0..points.len() as u32).collect::<Vec<u32>>()];
     let mut parts = Vec::new();
     while let Some(mut part) = open.pop() {

@@ -1,18 +1,14 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::draw::{Draws, Purpose};
+use crate::draw::Purpose;
 use crate::problem::{Cells, Column, Target};
 
 /// Normal numbers `[rows, columns]`, column by column.
 fn normal(rows: usize, columns: usize, seed: u64) -> Vec<Vec<f32>> {
-    let mut draws = Draws::new(seed, Purpose::Planted, 1);
-    let mut one = || {
-        let (u, v) = (1.0 - draws.uniform(), draws.uniform());
-        ((-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()) as f32
-    };
+    let mut draws = Purpose::Planted.draws(seed, 1);
     (0..columns)
-        .map(|_| (0..rows).map(|_| one()).collect())
+        .map(|_| (0..rows).map(|_| draws.normal() as f32).collect())
         .collect()
 }
 

@@ -1,6 +1,6 @@
 //! Which head learns from which sample, and which cells it sees: pure functions of counters.
 
-use crate::draw::{Draws, Purpose};
+use crate::draw::Purpose;
 
 /// Smallest 32-bit draws that stand for counts of at least 1, 2, … under Poisson(1): ⌈2³²·P(X < k)⌉.
 const COUNTS: [u32; 11] = [
@@ -21,7 +21,7 @@ const COUNTS: [u32; 11] = [
 /// probability 1/e. They depend on (seed, sample, head) alone: on no order, batch, epoch or thread,
 /// and not on how many other heads there are.
 pub fn bag(seed: u64, sample: u32, heads: usize) -> impl Iterator<Item = u8> {
-    let mut draws = Draws::at(seed, Purpose::OnlineBag, u64::from(sample), 0);
+    let mut draws = Purpose::OnlineBag.draws_at(seed, u64::from(sample), 0);
     (0..heads).map(move |_| {
         let bits = draws.bits();
         COUNTS.iter().take_while(|&&least| bits >= least).count() as u8
@@ -35,7 +35,9 @@ pub fn masks(seed: u64, step: u64, heads: usize, cells: usize, size: usize) -> V
     for (mask, head) in all.chunks_exact_mut(cells.max(1)).zip(0..) {
         order.clear();
         order.extend(0..cells as u32);
-        Draws::at(seed, Purpose::OnlineMask, step, head).choose(&mut order, size);
+        Purpose::OnlineMask
+            .draws_at(seed, step, head)
+            .choose(&mut order, size);
         let seen = order.iter().take(size);
         seen.for_each(|&cell| mask[cell as usize] = 1);
     }

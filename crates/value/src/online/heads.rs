@@ -3,10 +3,10 @@
 //! Shapes: m samples, d inputs, H heads of the block, k hidden units of a head, C classes.
 
 use afterimage_matmul::{Into, Matrix, product, product_strided};
+use afterimage_numeric::{Adam, softmax_f32};
 use serde::{Deserialize, Serialize};
 
-use crate::draw::{Draws, Purpose};
-use crate::online::adam::Adam;
+use crate::draw::Purpose;
 
 /// Sizes of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,7 +87,7 @@ impl Heads {
         let [weights, _, outputs, _] = sizes.split_mut(&mut parameters);
         let (width, hidden) = (sizes.width(), sizes.hidden);
         for head in 0..sizes.heads {
-            let mut draws = Draws::at(seed, Purpose::OnlineWeights, (first + head) as u64, 0);
+            let mut draws = Purpose::OnlineWeights.draws_at(seed, (first + head) as u64, 0);
             let mut between = |bound: f64| (bound * (2.0 * draws.uniform() - 1.0)) as f32;
             // He et al. 2015 for the hidden layer; outputs start small.
             let bound = (6.0 / sizes.inputs as f64).sqrt();
@@ -140,7 +140,7 @@ impl Heads {
                 Matrix::new(&outputs[head * hidden * classes..], hidden, classes),
                 Into::Add,
             );
-            scores.chunks_exact_mut(classes).for_each(softmax);
+            scores.chunks_exact_mut(classes).for_each(softmax_f32);
         }
         Forward {
             hidden: activations,
@@ -243,13 +243,6 @@ fn mask(weights: &mut [f32], masks: &[f32], sizes: Sizes) {
             part.iter_mut().for_each(|weight| *weight *= factor);
         }
     }
-}
-
-fn softmax(row: &mut [f32]) {
-    let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    row.iter_mut().for_each(|v| *v = (*v - most).exp());
-    let sum: f32 = row.iter().sum();
-    row.iter_mut().for_each(|v| *v /= sum);
 }
 
 #[cfg(test)]

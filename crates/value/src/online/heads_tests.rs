@@ -17,7 +17,7 @@ struct Case {
 
 impl Case {
     fn new(seed: u64) -> Self {
-        let mut draws = Draws::at(seed, Purpose::Learner, 0, 0);
+        let mut draws = Purpose::Learner.draws_at(seed, 0, 0);
         let mut uniform = || (2.0 * draws.uniform() - 1.0) as f32;
         Self {
             inputs: (0..SAMPLES * 5).map(|_| uniform()).collect(),

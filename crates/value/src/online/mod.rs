@@ -12,7 +12,6 @@
 //! Sources: Sun, Shen and Kwon, *2D-OOB*, NeurIPS 2024; Oza and Russell, *Online Bagging and
 //! Boosting*, 2001, for bags of Poisson(1) counts.
 
-mod adam;
 mod bag;
 mod bank;
 mod clean;

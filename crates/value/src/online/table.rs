@@ -1,7 +1,7 @@
 //! Online values of a table: passes over its rows in random order, as a training loop makes them.
 
 use crate::design::Design;
-use crate::draw::{Draws, Purpose};
+use crate::draw::Purpose;
 use crate::error::ValueError;
 use crate::online::bank::Batch;
 use crate::online::settings::OnlineSettings;
@@ -62,7 +62,8 @@ pub fn value_online(
     for epoch in 0..passes.epochs {
         let mut order = rows.clone();
         let count = order.len();
-        Draws::at(settings.seed, Purpose::OnlineOrder, u64::from(epoch), 0)
+        Purpose::OnlineOrder
+            .draws_at(settings.seed, u64::from(epoch), 0)
             .choose(&mut order, count);
         for ids in order.chunks(passes.batch) {
             let inputs: Vec<f32> = ids

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::draw::{Draws, Purpose};
+use crate::draw::Purpose;
 
 /// Least mean square of what cells differ by within samples, in squares of scores.
 const LEAST: f64 = 1e-8;
@@ -34,7 +34,9 @@ impl Watch {
     pub fn new(seed: u64, samples: usize, cells: usize, most: usize) -> Self {
         let mut chosen: Vec<u32> = (0..samples as u32).collect();
         if most < samples {
-            Draws::at(seed, Purpose::OnlineWatch, 0, 0).choose(&mut chosen, most);
+            Purpose::OnlineWatch
+                .draws_at(seed, 0, 0)
+                .choose(&mut chosen, most);
             chosen.truncate(most);
             chosen.sort_unstable();
         }

@@ -1,6 +1,7 @@
 //! Pictures with the values of their patches laid over.
 
 use afterimage_hooks::Measurement;
+use afterimage_numeric::mean;
 
 /// A picture: width, height, 8-bit RGB.
 pub(crate) type Picture = (u32, u32, Vec<u8>);
@@ -52,7 +53,7 @@ pub(crate) fn strip(
 /// From −1 (lowest) to 1 (highest) around the mean.
 fn strengths(cells: &[f64]) -> Vec<f64> {
     let there: Vec<f64> = cells.iter().copied().filter(|v| v.is_finite()).collect();
-    let mean = there.iter().sum::<f64>() / there.len() as f64;
+    let mean = mean(&there);
     let largest = there.iter().map(|v| (v - mean).abs()).fold(1e-12, f64::max);
     cells.iter().map(|v| (v - mean) / largest).collect()
 }

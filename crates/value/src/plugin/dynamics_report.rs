@@ -1,6 +1,7 @@
 //! What the plugin `dynamics` puts on record.
 
 use afterimage_hooks::{Column, EpochHistory, Fault, Samples, Scope, Split, Table};
+use afterimage_numeric::mean;
 
 use crate::plugin::dynamics_log::{Log, Seen};
 use crate::plugin::oob_report::{probability_table, table};
@@ -82,8 +83,7 @@ pub(crate) fn publish(
         if there.is_empty() {
             continue;
         }
-        let mean = there.iter().sum::<f64>() / there.len() as f64;
-        scope.scalar(format!("dynamics/{name}"), mean);
+        scope.scalar(format!("dynamics/{name}"), mean(&there));
         scope.histogram(format!("dynamics/{name}"), there);
         columns.push((name, Column::F64(values)));
     }

@@ -2,6 +2,7 @@
 
 use afterimage_hooks::random::{RandomKey, Stream};
 use afterimage_hooks::{Fault, Labels, ModelView, SampleId, Samples, Split, TapPlan};
+use afterimage_numeric::softmax_by_f32;
 use serde::{Deserialize, Serialize};
 
 use crate::dynamics::{LastLayer, in_run_shapley};
@@ -95,10 +96,7 @@ pub(crate) fn residuals(
 
 /// Probabilities of the classes.
 pub(crate) fn softmax(logits: &[f32]) -> Vec<f32> {
-    let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let powers: Vec<f64> = logits.iter().map(|&l| f64::from(l - most).exp()).collect();
-    let sum: f64 = powers.iter().sum();
-    powers.iter().map(|p| (p / sum) as f32).collect()
+    softmax_by_f32(logits).iter().map(|p| *p as f32).collect()
 }
 
 fn chosen(seed: u64, available: usize, count: usize) -> Vec<SampleId> {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::answers::Answers;
 use crate::dense::{Dense, Model};
 use crate::design::Design;
-use crate::draw::{Draws, Purpose};
+use crate::draw::Purpose;
 use crate::learn::{Learn, Task, Told, Trees};
 use crate::linear::Linear;
 use crate::problem::{Cells, Column, Problem, Target};
@@ -83,7 +83,7 @@ impl Reference {
         let task = Task {
             weights: &weights,
             subset: &[0, 1, 2],
-            draws: Draws::new(0, Purpose::Learner, 0),
+            draws: Purpose::Learner.draws(0, 0),
         };
         let mut told = Told {
             scores: &mut scores,

@@ -1,7 +1,8 @@
 //! Growing a tree from the root to the leaves.
 
+use afterimage_random::Generator;
+
 use super::cut::{Criterion, Cut, Entry};
-use crate::draw::Draws;
 use crate::learn::Told;
 use crate::ranks::Ranked;
 
@@ -48,7 +49,7 @@ impl<C: Criterion> Grower<C> {
         columns: &[Ranked],
         subset: &[usize],
         limits: Limits,
-        draws: &mut Draws,
+        draws: &mut Generator,
         (rows, asked): (&mut [Entry], &mut [Entry]),
         told: &mut Told<'_>,
     ) {
@@ -101,7 +102,7 @@ impl<C: Criterion> Grower<C> {
         rows: &[Entry],
         columns: &[Ranked],
         candidates: usize,
-        draws: &mut Draws,
+        draws: &mut Generator,
     ) -> Option<(usize, Cut)> {
         let mut best: Option<(usize, Cut)> = None;
         for tried in 0..self.order.len() {

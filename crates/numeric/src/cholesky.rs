@@ -4,7 +4,7 @@
 ///
 /// # Examples
 /// ```
-/// use afterimage_matmul::Cholesky;
+/// use afterimage_numeric::Cholesky;
 /// // What lies above the diagonal is not looked at.
 /// let factor = Cholesky::new(vec![4.0, 0.0, 2.0, 5.0], 2);
 /// let mut b = [2.0, -3.0];
@@ -86,9 +86,75 @@ impl Cholesky {
     }
 }
 
+/// Rows of L `[size, rank]` with L·Lᵀ the positive semidefinite matrix whose element `(i, j)` is `product(i, j)`:
+/// the largest diagonal element that is left first, ended where what is left is rounding. Of elements that are
+/// asked for again the function must say the same.
+///
+/// # Examples
+/// ```
+/// use afterimage_numeric::pivoted_cholesky;
+/// // The second row is twice the first: rank 1.
+/// let factor = pivoted_cholesky(2, |i, j| [1.0, 2.0][i] * [1.0, 2.0][j]);
+/// assert_eq!(factor, [[1.0], [2.0]]);
+/// ```
+pub fn pivoted_cholesky(size: usize, product: impl Fn(usize, usize) -> f64) -> Vec<Vec<f64>> {
+    let mut rest: Vec<f64> = (0..size).map(|i| product(i, i)).collect();
+    let trace: f64 = rest.iter().sum();
+    let mut factor: Vec<Vec<f64>> = vec![Vec::new(); size];
+    let mut open: Vec<usize> = (0..size).collect();
+    while let Some(place) = (0..open.len()).max_by(|a, b| rest[open[*a]].total_cmp(&rest[open[*b]]))
+    {
+        let pivot = open.swap_remove(place);
+        if rest[pivot] <= 1e-14 * trace {
+            break;
+        }
+        let root = rest[pivot].sqrt();
+        let row = factor[pivot].clone();
+        for (at, line) in factor.iter_mut().enumerate() {
+            let value = if at == pivot {
+                root
+            } else if open.contains(&at) {
+                let known: f64 = line.iter().zip(&row).map(|(a, b)| a * b).sum();
+                (product(at, pivot) - known) / root
+            } else {
+                0.0
+            };
+            line.push(value);
+            rest[at] -= value * value;
+        }
+    }
+    factor
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_pivoted_factor_makes_the_matrix_again_and_has_its_rank() {
+        // Five rows in three dimensions, the last two sums of others.
+        let rows = [
+            [1.0, 0.5, -2.0],
+            [0.0, 3.0, 1.0],
+            [2.0, 2.0, 0.25],
+            [1.0, 3.5, -1.0],
+            [2.0, 5.0, 1.25],
+        ];
+        let product = |i: usize, j: usize| -> f64 {
+            let pairs = rows[i].iter().zip(&rows[j]);
+            pairs.map(|(a, b)| a * b).sum()
+        };
+        let factor = pivoted_cholesky(5, product);
+        assert!(factor.iter().all(|row| row.len() == 3), "{factor:?}");
+        for (i, one) in factor.iter().enumerate() {
+            for (j, other) in factor.iter().enumerate() {
+                let pairs = one.iter().zip(other);
+                let found: f64 = pairs.map(|(a, b)| a * b).sum();
+                assert!((found - product(i, j)).abs() < 1e-12, "{i} {j}");
+            }
+        }
+        assert!(pivoted_cholesky(0, product).is_empty());
+    }
 
     #[test]
     fn the_inverse_factor_inverts_the_factor_and_agrees_with_solve() {

@@ -1,13 +1,14 @@
-//! How well a score tells the points that an encoder was trained on from others.
+//! How well a score tells two sets of points apart.
 
 use serde::Serialize;
+
+use crate::mean::{mean, standard_error};
 
 /// The area under the ROC curve of a score between two sets of points: the share of pairs, one point
 /// of each set, in which the first set's point scores higher, ties counted half.
 ///
 /// 0.5 where the score does not tell the sets apart, 1 where every point of the first set is above
-/// every point of the second. Which points an encoder was trained on is known, so that this is a
-/// measure of memorization with a ground truth.
+/// every point of the second. It is the mean of shares, which its error is about; [`auroc`] counts pairs.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Area {
     /// From 0 to 1; NaN where a set is empty or a score is not a number.
@@ -35,14 +36,12 @@ impl Area {
             .map(|share| 1.0 - share)
             .collect();
         Self {
-            area: crate::layermem::mean(&above),
-            standard_error: crate::layermem::standard_error(&above)
-                .hypot(crate::layermem::standard_error(&below)),
+            area: mean(&above),
+            standard_error: standard_error(&above).hypot(standard_error(&below)),
         }
     }
 
-    /// The null of a score that is measured on points the encoder never saw: the area between those
-    /// at even and those at odd places of `scores`.
+    /// The null of a score: the area between the points of one set at even and those at odd places of `scores`.
     pub fn null(scores: &[f64]) -> Self {
         let half =
             |from: usize| -> Vec<f64> { scores.iter().skip(from).step_by(2).copied().collect() };
@@ -60,6 +59,29 @@ fn shares_below(points: &[f64], others: &[f64]) -> Vec<f64> {
         (below + not_above) as f64 / (2 * sorted.len()) as f64
     };
     points.iter().map(share).collect()
+}
+
+/// Area under the curve of `scores` (higher where right) against `right`: the probability that a right
+/// sample scores above a wrong one, ties by half; NaN where one kind is missing. Unknown scores are left
+/// out. Counts pairs; [`Area`] adds shares, with an error, and refuses what is not a number.
+pub fn auroc(scores: &[f64], right: &[bool]) -> f64 {
+    let mut known: Vec<(f64, bool)> = scores
+        .iter()
+        .copied()
+        .zip(right.iter().copied())
+        .filter(|(score, _)| score.is_finite())
+        .collect();
+    known.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let goods = known.iter().filter(|(_, right)| *right).count() as f64;
+    let bads = known.len() as f64 - goods;
+    let (mut below, mut above) = (0.0, 0.0);
+    for tied in known.chunk_by(|a, b| a.0 == b.0) {
+        let good = tied.iter().filter(|(_, right)| *right).count() as f64;
+        let bad = tied.len() as f64 - good;
+        above += good * (below + bad / 2.0);
+        below += bad;
+    }
+    above / (goods * bads)
 }
 
 #[cfg(test)]
@@ -82,6 +104,13 @@ mod tests {
     }
 
     #[test]
+    fn pairs_are_counted_of_known_scores() {
+        let scores = [0.1, 0.9, 0.5, 0.5, f64::NAN];
+        assert_eq!(auroc(&scores, &[false, true, true, false, true]), 3.5 / 4.0);
+        assert!(auroc(&[0.1], &[true]).is_nan());
+    }
+
+    #[test]
     fn the_error_is_that_of_delong() {
         let area = Area::between(&[4.0, 1.5, 2.5], &[3.0, 1.0, 2.0, 0.5]);
         assert_eq!(area.area, 9.0 / 12.0);
@@ -97,7 +126,7 @@ mod tests {
 
     #[test]
     fn the_error_is_the_spread_over_draws() {
-        use afterimage_hooks::random::{RandomKey, Stream};
+        use afterimage_random::{RandomKey, Stream};
         let areas: Vec<Area> = (0..1000)
             .map(|key| {
                 let mut generator = RandomKey::new(4, Stream::Plugin).sample(key).generator();
@@ -108,7 +137,7 @@ mod tests {
             })
             .collect();
         let values: Vec<f64> = areas.iter().map(|area| area.area).collect();
-        let spread = crate::layermem::standard_error(&values) * (values.len() as f64).sqrt();
+        let spread = standard_error(&values) * (values.len() as f64).sqrt();
         let told = areas.iter().map(|area| area.standard_error).sum::<f64>() / areas.len() as f64;
         assert!((told / spread - 1.0).abs() < 0.05, "{told} {spread}");
     }
@@ -128,6 +157,8 @@ mod tests {
             let expected = pairs.sum::<f64>() / (a.len() * b.len()) as f64;
             let area = Area::between(&a, &b);
             prop_assert!((area.area - expected).abs() < 1e-12);
+            let right: Vec<bool> = (0..a.len() + b.len()).map(|at| at < a.len()).collect();
+            prop_assert!((auroc(&[a.as_slice(), &b].concat(), &right) - expected).abs() < 1e-12);
             let turned = Area::between(&b, &a);
             prop_assert!((area.area + turned.area - 1.0).abs() < 1e-12);
             // A score that rises with the score tells the sets apart as well.
