@@ -66,6 +66,15 @@ kind = "layermem"
 points = 10
 views = 3
 """
+# A coreset that mixes the pictures of a batch, so that every process renders all of them.
+MIXES = """
+[[plugins]]
+kind = "coreset"
+preset = "crust-paper"
+warmup = 1
+repeat = true
+"""
+HEAD = "[projection]\nhidden = 32\noutput = 16\n"
 DINO = 'kind = "dino"\nprototypes = 32\nlocal_views = 2\nlocal_size = 16'
 
 
@@ -84,6 +93,7 @@ def configs(folder):
         "pair": tiny + CUT + PAIR,
         "all": tiny + CUT + 'negatives = "all"\n' + ACTS,
         "dino": tiny.replace('kind = "simclr"', DINO) + CUT,
+        "mixing": tiny.replace('kind = "simclr"', 'kind = "supervised"').replace(HEAD, "") + CUT + MIXES,
     }
     paths = {name: folder / f"{name}.toml" for name in texts}
     for name, text in texts.items():

@@ -10,6 +10,7 @@ use afterimage_hooks::SampleId;
 
 use crate::batch::{ViewBatch, ViewSource};
 use crate::error::DataError;
+use crate::planned::Planned;
 
 /// Renders the batches of an epoch on background threads and hands them out in order.
 ///
@@ -44,22 +45,21 @@ struct State {
 impl Prefetcher {
     /// Starts `threads` threads (at least 1) on the batches of `epoch`, `views` views a sample, at
     /// most `depth` batches ahead (at least 1), behind the first `done` batches. A sample that
-    /// stands several times in `batches` has other views each time.
+    /// stands several times in `batches` has other views each time; of parts of batches
+    /// ([`Planned::at`]) nothing else is read or rendered, and they have the views of whole ones.
     ///
     /// # Errors
     /// The operating system's refusal to start a thread.
     pub fn start(
         source: Arc<ViewSource>,
-        mut batches: Vec<Vec<SampleId>>,
+        batches: impl Into<Planned>,
         done: usize,
         epoch: u32,
         views: usize,
         depth: usize,
         threads: usize,
     ) -> Result<Self, DataError> {
-        let done = done.min(batches.len());
-        let passes = passes(&batches).split_off(done);
-        let batches = batches.split_off(done);
+        let Planned { batches, passes } = batches.into().behind(done);
         Self::start_with(batches, depth, threads, move |number, ids| {
             source.batch_on_this_thread(ids, &passes[number], epoch, views)
         })
@@ -95,20 +95,6 @@ impl Prefetcher {
         }
         Ok(prefetcher)
     }
-}
-
-/// How often each sample of each batch stood in the batches, or before in its own.
-fn passes(batches: &[Vec<SampleId>]) -> Vec<Vec<u32>> {
-    let mut seen: BTreeMap<SampleId, u32> = BTreeMap::new();
-    let mut pass = |id: &SampleId| {
-        let count = seen.entry(*id).or_insert(0);
-        *count += 1;
-        *count - 1
-    };
-    batches
-        .iter()
-        .map(|batch| batch.iter().map(&mut pass).collect())
-        .collect()
 }
 
 impl Iterator for Prefetcher {
@@ -262,12 +248,6 @@ mod tests {
                 other => assert!(number != 3 && other.is_ok(), "{number}: {other:?}"),
             }
         }
-    }
-
-    #[test]
-    fn a_pass_counts_how_often_a_sample_stood_before() {
-        let batches = [[4, 7], [4, 4], [7, 1]].map(|batch| batch.map(SampleId).to_vec());
-        assert_eq!(passes(&batches), [[0, 0], [1, 2], [1, 0]].map(Vec::from));
     }
 
     #[test]

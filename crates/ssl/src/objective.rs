@@ -84,7 +84,7 @@ pub struct ObjectiveBatch {
 }
 
 impl ObjectiveBatch {
-    /// A shard of this batch.
+    /// A shard of this batch, or of the part of one that it is.
     pub fn shard(&self, shard: Shard) -> Self {
         let samples = self.ids.len();
         let views = |rows: &Tensor<4>| rows.dims()[0] / samples.max(1);
@@ -97,7 +97,7 @@ impl ObjectiveBatch {
             images: shard.rows(self.images.clone(), views(&self.images)),
             local: local.map(|local| shard.rows(local.clone(), views(local))),
             labels: labels.map(|labels| labels.clone().slice(shard.places(samples))),
-            shard,
+            shard: shard.of_part(self.shard),
         }
     }
 }

@@ -54,6 +54,24 @@ impl Shard {
         (0..of).map(move |index| Self { index, of })
     }
 
+    /// This part of `part`, as a part of what `part` is a part of.
+    pub fn of_part(self, part: Self) -> Self {
+        Self {
+            index: part.index * self.of + self.index,
+            of: part.of * self.of,
+        }
+    }
+
+    /// This part of a batch as a part of `part`, in which it is to lie: the way back from
+    /// [`of_part`](Self::of_part).
+    pub fn within(self, part: Self) -> Self {
+        let of = self.of / part.of;
+        Self {
+            index: self.index - part.index * of,
+            of,
+        }
+    }
+
     /// The places of its samples in a batch of `samples`: parts lie one behind the other, and their
     /// sizes differ by one at most.
     pub fn places(self, samples: usize) -> Range<usize> {

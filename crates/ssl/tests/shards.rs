@@ -63,3 +63,32 @@ proptest! {
         prop_assert_eq!(joined(cut, views).into_data(), batch.into_data());
     }
 }
+
+proptest! {
+    /// Cutting a part of a batch gives what cutting the batch gives, under the same number.
+    #[test]
+    fn a_part_of_a_part_is_a_part_of_the_batch(
+        views in 1usize..4,
+        parts in 1usize..5,
+        each in 1usize..5,
+        samples in 1usize..4,
+    ) {
+        let (shards, samples) = (parts * each, parts * each * samples);
+        let values: Vec<f32> = (0..views * samples).map(|at| at as f32).collect();
+        let batch = Tensor::<1>::from_floats(values.as_slice(), &Device::flex());
+        let batch = batch.reshape([views * samples, 1]);
+        let rows = |of: &Tensor<2>, shard: Shard| shard.rows(of.clone(), views);
+        let mut cut = Vec::new();
+        for part in Shard::all(parts) {
+            let own = rows(&batch, part);
+            for inner in Shard::all(each) {
+                let shard = inner.of_part(part);
+                prop_assert_eq!(shard.within(part), inner);
+                prop_assert_eq!(rows(&own, inner).into_data(), rows(&batch, shard).into_data());
+                cut.push(shard);
+            }
+        }
+        prop_assert_eq!(cut, Shard::all(shards).collect::<Vec<_>>());
+        prop_assert_eq!(Shard::WHOLE.of_part(Shard::WHOLE), Shard::WHOLE);
+    }
+}

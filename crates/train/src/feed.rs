@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use afterimage_hooks::{Plan, SampleId};
+use afterimage_ssl::Shard;
 use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::data::dataset::DatasetError;
 use burn::tensor::Device;
@@ -22,11 +23,29 @@ pub trait Feed<I> {
         batches: Vec<Vec<SampleId>>,
         done: usize,
     ) -> Result<Box<dyn Batches<I>>, TrainError>;
+
+    /// As [`open`](Self::open), for a process that needs of each batch the samples of `part` alone: each
+    /// batch is then this part, with the pixels that it has in the whole one, and nothing else is read or
+    /// rendered. `None` from a feed that renders whole batches, of which each process takes what it needs.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    fn open_part(
+        &self,
+        epoch: u32,
+        batches: &[Vec<SampleId>],
+        done: usize,
+        part: Shard,
+    ) -> Result<Option<Box<dyn Batches<I>>>, TrainError> {
+        let _ = (epoch, batches, done, part);
+        Ok(None)
+    }
 }
 
 /// The batches of an epoch in order.
 pub trait Batches<I> {
-    /// Renders the next batch. `batch` is what the plan said, or what plugins made of it.
+    /// Renders the next batch, or the [part](Feed::open_part) of it that was asked for. `batch` is what the
+    /// plan said, or what plugins made of it, and whole.
     ///
     /// # Errors
     /// Data that cannot be rendered.

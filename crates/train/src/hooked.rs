@@ -105,7 +105,9 @@ pub trait HookedModel: LearnerModel {
         taps: &mut Taps,
     ) -> Forward<<Self as TrainStep>::Output>;
 
-    /// A part of a batch, for training on shards; none for a model that does not cut its batches.
+    /// A part of a batch, for training on shards; none for a model that does not cut its batches. Where the
+    /// feed rendered [a part](crate::Feed::open_part) of it alone, `input` is that, and `shard` is a part of
+    /// it.
     fn shard(
         &self,
         input: &<Self as TrainStep>::Input,
@@ -132,8 +134,8 @@ pub trait HookedModel: LearnerModel {
         None
     }
 
-    /// What the forward pass over a shard left in the model for the update after the step, beside
-    /// gradients and running statistics of norms.
+    /// What the forward pass over a shard of the step's batch left in the model for the update after the
+    /// step, beside gradients and running statistics of norms.
     fn left(&self, shard: Shard) -> Vec<Tensor<2>> {
         let _ = shard;
         Vec::new()

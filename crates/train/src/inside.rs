@@ -42,6 +42,8 @@ pub(crate) struct Inside<'s> {
     pub(crate) parameters: &'s [(String, ParamId, Vec<usize>)],
     /// Parts that the batch is cut into, above 0.
     pub(crate) shards: usize,
+    /// What of the batch the input holds: all of it, or the shards of this process.
+    pub(crate) part: Shard,
     /// Whether a loss that compares samples compares all of the batch, and not those of a shard.
     pub(crate) all_negatives: bool,
     pub(crate) device: &'s Device,

@@ -28,6 +28,7 @@ mod live;
 mod lock_step;
 mod loss;
 mod pace;
+mod part;
 mod pretrain;
 mod processes;
 mod pull;

@@ -1,7 +1,7 @@
 //! The batches of a pair of encoders, side by side.
 
 use afterimage_hooks::{Plan, SampleId};
-use afterimage_ssl::ObjectiveBatch;
+use afterimage_ssl::{ObjectiveBatch, Shard};
 
 use crate::error::TrainError;
 use crate::feed::{Batches, Feed};
@@ -20,6 +20,24 @@ impl LockStep {
     pub fn new(studied: ViewFeed, reference: Option<ViewFeed>) -> Self {
         Self { studied, reference }
     }
+
+    /// The batches of an epoch, of each of which `part` is rendered.
+    fn opened(
+        &self,
+        epoch: u32,
+        batches: Vec<Vec<SampleId>>,
+        done: usize,
+        part: Shard,
+    ) -> Result<Box<dyn Batches<SslBatch>>, TrainError> {
+        let reference = match &self.reference {
+            Some(feed) => Some(feed.opened(epoch, batches.clone(), done, part)?),
+            None => None,
+        };
+        Ok(Box::new(Both {
+            studied: self.studied.opened(epoch, batches, done, part)?,
+            reference,
+        }))
+    }
 }
 
 struct Both {
@@ -34,14 +52,17 @@ impl Feed<SslBatch> for LockStep {
         batches: Vec<Vec<SampleId>>,
         done: usize,
     ) -> Result<Box<dyn Batches<SslBatch>>, TrainError> {
-        let reference = match &self.reference {
-            Some(feed) => Some(feed.open(epoch, batches.clone(), done)?),
-            None => None,
-        };
-        Ok(Box::new(Both {
-            studied: self.studied.open(epoch, batches, done)?,
-            reference,
-        }))
+        self.opened(epoch, batches, done, Shard::WHOLE)
+    }
+
+    fn open_part(
+        &self,
+        epoch: u32,
+        batches: &[Vec<SampleId>],
+        done: usize,
+        part: Shard,
+    ) -> Result<Option<Box<dyn Batches<SslBatch>>>, TrainError> {
+        self.opened(epoch, batches.to_vec(), done, part).map(Some)
     }
 }
 

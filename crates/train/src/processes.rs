@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use afterimage_hooks::{Fault, Peers};
+use afterimage_ssl::Shard;
 
 use crate::error::TrainError;
 
@@ -92,6 +93,14 @@ impl Group {
     pub(crate) fn share(&self, shards: usize) -> Range<usize> {
         let each = shards / self.size();
         each * self.rank()..each * (self.rank() + 1)
+    }
+
+    /// The part of each batch that this process computes: the shards of [`share`](Self::share), as one.
+    pub(crate) fn part(&self) -> Shard {
+        Shard {
+            index: self.rank(),
+            of: self.size(),
+        }
     }
 
     /// Whether `shards` can be shared out evenly.
@@ -296,6 +305,8 @@ mod tests {
     fn blocks_of_shards_lie_side_by_side() {
         assert_eq!(Group::default().share(4), 0..4);
         assert_eq!(beside(b"").share(6), 3..6);
+        let parts = [Group::default(), beside(b"")].map(|group| group.part().places(6));
+        assert_eq!(parts, [0..6, 3..6]);
     }
 
     #[test]

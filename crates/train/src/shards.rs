@@ -108,13 +108,14 @@ fn over_shards<M: HookedModel>(
     let plan = inside.taps();
     let mut parts = Gathering::default();
     let shards = inside.own_shards();
-    let own = shards.len();
+    let count = shards.len();
     for shard in shards {
         let key = RandomKey::new(inside.run.seed, Stream::Device).step(inside.clock.step);
         inside.device.seed(key.view(shard.index as u32).bits());
         let mut taps = Taps::new(&plan).with_masks(inside.masks);
-        let part = model.shard(input, shard).ok_or_else(cuts_nothing)?;
-        let forward = model.forward(part, &mut taps);
+        let cut = shard.within(inside.part);
+        let own = model.shard(input, cut).ok_or_else(cuts_nothing)?;
+        let forward = model.forward(own, &mut taps);
         parts.running.push(Running::of(model));
         start.put_into(model);
         let studied = weigh(
@@ -143,7 +144,7 @@ fn over_shards<M: HookedModel>(
                 let mut raw = root.backward();
                 parts.saliency.push(taps.saliency(&raw));
                 let gradients = GradientsParams::from_module(&mut raw, model);
-                parts.learn(model, gradients, inside, own);
+                parts.learn(model, gradients, inside, count);
             }
             None => {
                 drop(taps);

@@ -10,7 +10,7 @@ use afterimage_hooks::{
     EpochStart, EpochStartCx, EvalDone, EvalDoneCx, Hooks, Outcome, Plan, RunEnd, RunEndCx,
     RunInfo, RunStart, RunStartCx, SampleId, Scope, StepDone, StepDoneCx,
 };
-use afterimage_ssl::Negatives;
+use afterimage_ssl::{Negatives, Shard};
 use afterimage_track::{Book, Sinks};
 use burn::module::ParamId;
 use burn::tensor::Device;
@@ -177,9 +177,10 @@ impl<M: LearnerModel> Training<M> {
                 let planned = batches(&plan, self.parts.batch_size)?;
                 let left = planned.get(self.state.batches_done..).unwrap_or_default();
                 let ids = planned.iter().map(|batch| batch.ids().to_vec()).collect();
-                let opened = feed.open(epoch, ids, self.state.batches_done);
+                let opened = self.opened(feed.as_ref(), ids);
                 self.parts.feed = Some(feed);
-                self.planned_steps(left, opened?.as_mut())?;
+                let (part, mut rendered) = opened?;
+                self.planned_steps(left, part, rendered.as_mut())?;
             }
             None => self.loaded_steps()?,
         }
@@ -190,10 +191,11 @@ impl<M: LearnerModel> Training<M> {
         self.epoch_end()
     }
 
-    /// Steps over batches that the loop planned.
+    /// Steps over batches that the loop planned, of each of which `part` is rendered.
     fn planned_steps(
         &mut self,
         left: &[Plan],
+        part: Shard,
         rendered: &mut dyn Batches<<M as TrainStep>::Input>,
     ) -> Result<(), TrainError> {
         for planned in left {
@@ -208,7 +210,7 @@ impl<M: LearnerModel> Training<M> {
                 .iter()
                 .any(|&w| w != 1.0)
                 .then(|| batch.weights());
-            self.step(input, batch.ids(), weights)?;
+            self.step((input, part), batch.ids(), weights)?;
             if self.should_leave() {
                 break;
             }
@@ -227,7 +229,7 @@ impl<M: LearnerModel> Training<M> {
             let input = input.map_err(|error| TrainError::Burn(error.to_string()))?;
             self.state.clock.step += 1;
             let ids = self.parts.driver.ids(&self.learner.model(), &input);
-            self.step(input, &ids, None)?;
+            self.step((input, Shard::WHOLE), &ids, None)?;
             if self.should_leave() {
                 break;
             }
@@ -235,16 +237,20 @@ impl<M: LearnerModel> Training<M> {
         Ok(())
     }
 
-    /// One optimizer step.
+    /// One optimizer step over the batch of `ids`, of which the input holds a part.
     fn step(
         &mut self,
-        mut input: <M as TrainStep>::Input,
+        (mut input, part): (<M as TrainStep>::Input, Shard),
         ids: &[SampleId],
         weights: Option<&[f32]>,
     ) -> Result<(), TrainError> {
         let clock = self.state.clock;
         let model = self.learner.model();
-        let images = self.parts.driver.images(&model, &mut input);
+        let images = match part {
+            Shard::WHOLE => self.parts.driver.images(&model, &mut input),
+            // Nobody is there to see them.
+            _ => None,
+        };
         self.hooks.fire::<BatchReady>(
             &clock,
             &mut BatchReadyCx::new(scope!(self), ids, images)
@@ -270,6 +276,7 @@ impl<M: LearnerModel> Training<M> {
                 masks: &self.state.masks,
                 parameters: &self.parameters,
                 shards: self.parts.shards.count,
+                part,
                 all_negatives: self.parts.shards.negatives == Negatives::All,
                 device: &self.device,
                 group: &self.parts.group,

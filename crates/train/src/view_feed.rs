@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use afterimage_data::{Prefetcher, ViewBatch, ViewSource};
+use afterimage_data::{Planned, Prefetcher, ViewBatch, ViewSource};
 use afterimage_hooks::{Plan, SampleId};
 use afterimage_ssl::{ObjectiveBatch, Shard};
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -83,17 +83,48 @@ impl ViewFeed {
         }
     }
 
+    /// The batches of an epoch, of each of which `part` is rendered.
+    pub(crate) fn opened(
+        &self,
+        epoch: u32,
+        batches: Vec<Vec<SampleId>>,
+        done: usize,
+        part: Shard,
+    ) -> Result<Box<dyn Batches<ObjectiveBatch>>, TrainError> {
+        let coming = Planned::from(batches.clone()).at(|samples| part.places(samples));
+        let local = match &self.local {
+            Some(local) => Some(self.rendered(local, epoch, coming.clone(), done)?),
+            None => None,
+        };
+        let planned = batches.len();
+        let full = self.full.unwrap_or(planned);
+        let pace: Vec<usize> = (done..planned)
+            .map(|at| steps_at(full, planned, at))
+            .collect();
+        let mut batches = batches.into_iter();
+        batches.by_ref().take(done).for_each(drop);
+        Ok(Box::new(Epoch {
+            views: self.rendered(&self.views, epoch, coming, done)?,
+            local,
+            labels: self.labels,
+            planned: batches,
+            part,
+            pace: pace.into_iter(),
+            device: self.device.clone(),
+        }))
+    }
+
     fn rendered(
         &self,
         views: &Views,
         epoch: u32,
-        batches: Vec<Vec<SampleId>>,
+        coming: Planned,
         done: usize,
     ) -> Result<Rendered, TrainError> {
         let Ahead { depth, threads } = self.ahead;
         let source = Arc::clone(&views.source);
         Ok(Rendered {
-            ahead: Prefetcher::start(source, batches, done, epoch, views.count, depth, threads)?,
+            ahead: Prefetcher::start(source, coming, done, epoch, views.count, depth, threads)?,
             views: views.clone(),
             epoch,
         })
@@ -108,16 +139,14 @@ struct Rendered {
 }
 
 impl Rendered {
-    fn next(&mut self, batch: &Plan) -> Result<ViewBatch, TrainError> {
-        let planned: Option<ViewBatch> = self.ahead.next().transpose()?;
+    /// The views of `ids`, which are those that were rendered ahead where the batch is `as_planned`.
+    fn next(&mut self, ids: &[SampleId], as_planned: bool) -> Result<ViewBatch, TrainError> {
+        let ahead: Option<ViewBatch> = self.ahead.next().transpose()?;
         // A plugin may have changed the batch after it was rendered; views are pure functions of
         // the sample, so the new one is simply rendered now.
-        Ok(match planned {
-            Some(rendered) if rendered.ids == batch.ids() => rendered,
-            _ => self
-                .views
-                .source
-                .batch(batch.ids(), self.epoch, self.views.count)?,
+        Ok(match ahead {
+            Some(rendered) if as_planned => rendered,
+            _ => self.views.source.batch(ids, self.epoch, self.views.count)?,
         })
     }
 }
@@ -127,6 +156,10 @@ struct Epoch {
     views: Rendered,
     local: Option<Rendered>,
     labels: bool,
+    /// The batches to come as they were planned, whole.
+    planned: std::vec::IntoIter<Vec<SampleId>>,
+    /// What is rendered of each batch.
+    part: Shard,
     /// Steps of the schedule that each batch to come stands for.
     pace: std::vec::IntoIter<usize>,
     device: Device,
@@ -139,22 +172,17 @@ impl Feed<ObjectiveBatch> for ViewFeed {
         batches: Vec<Vec<SampleId>>,
         done: usize,
     ) -> Result<Box<dyn Batches<ObjectiveBatch>>, TrainError> {
-        let local = match &self.local {
-            Some(local) => Some(self.rendered(local, epoch, batches.clone(), done)?),
-            None => None,
-        };
-        let planned = batches.len();
-        let full = self.full.unwrap_or(planned);
-        let pace: Vec<usize> = (done..planned)
-            .map(|at| steps_at(full, planned, at))
-            .collect();
-        Ok(Box::new(Epoch {
-            views: self.rendered(&self.views, epoch, batches, done)?,
-            local,
-            labels: self.labels,
-            pace: pace.into_iter(),
-            device: self.device.clone(),
-        }))
+        self.opened(epoch, batches, done, Shard::WHOLE)
+    }
+
+    fn open_part(
+        &self,
+        epoch: u32,
+        batches: &[Vec<SampleId>],
+        done: usize,
+        part: Shard,
+    ) -> Result<Option<Box<dyn Batches<ObjectiveBatch>>>, TrainError> {
+        self.opened(epoch, batches.to_vec(), done, part).map(Some)
     }
 }
 
@@ -172,9 +200,15 @@ impl Epoch {
 
 impl Batches<ObjectiveBatch> for Epoch {
     fn next(&mut self, batch: &Plan) -> Result<ObjectiveBatch, TrainError> {
-        let rendered = self.views.next(batch)?;
+        // A change in any part counts, so that all processes render their parts alike.
+        let as_planned = self
+            .planned
+            .next()
+            .is_some_and(|planned| planned == batch.ids());
+        let own = self.part.of_samples(batch.ids());
+        let rendered = self.views.next(own, as_planned)?;
         let local = match &mut self.local {
-            Some(local) => Some(local.next(batch)?.into_tensor(&self.device)),
+            Some(local) => Some(local.next(own, as_planned)?.into_tensor(&self.device)),
             None => None,
         };
         let ids = rendered.ids.clone();
@@ -185,7 +219,11 @@ impl Batches<ObjectiveBatch> for Epoch {
             local,
             images: rendered.into_tensor(&self.device),
             ids,
-            shard: Shard::WHOLE,
+            shard: self.part,
         })
     }
 }
+
+#[cfg(test)]
+#[path = "view_feed_tests.rs"]
+mod tests;

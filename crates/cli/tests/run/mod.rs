@@ -5,6 +5,7 @@
 pub mod kill;
 pub mod probed;
 pub mod swept;
+pub mod threads;
 
 use std::ffi::OsStr;
 use std::fs;
