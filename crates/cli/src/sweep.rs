@@ -266,12 +266,19 @@ impl Work<'_> {
             };
             // A page of what there is, while the next ones run.
             sweeps::write_results(&results, self.folder)?;
+            tell_new(&plan, &next);
             plan = next;
             sweeps::generations(&plan)
                 .iter()
                 .for_each(|line| complain(line));
         }
     }
+}
+
+/// Tells the notes of `next` that `plan` does not have, such as points that are no trials.
+pub(crate) fn tell_new(plan: &Plan, next: &Plan) {
+    let new = next.notes.iter().filter(|note| !plan.notes.contains(note));
+    new.for_each(|note| complain(note));
 }
 
 /// The results of what the ledger says, as far as it goes.

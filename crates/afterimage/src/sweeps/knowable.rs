@@ -99,17 +99,18 @@ pub(super) fn check(
 /// Whether so many processes can compute each trial together.
 fn check_processes(processes: u32, plan: &Plan, told: &mut Told, report: &mut Report<'_>) {
     for trial in &plan.trials {
-        let Ok(config) = toml::from_str::<Table>(&trial.config) else {
-            continue;
-        };
-        if let Some(why) = apart(&config, processes) {
+        if let Some(why) = apart(&trial.config, processes) {
             told.once(report, "slurm.processes", why);
         }
     }
 }
 
 /// Why `processes` processes cannot compute the run of `config` together, if they cannot.
-fn apart(config: &Table, processes: u32) -> Option<String> {
+pub(super) fn apart(config: &str, processes: u32) -> Option<String> {
+    if processes < 2 {
+        return None;
+    }
+    let config: Table = toml::from_str(config).ok()?;
     let batch = config.get("batch").and_then(Value::as_table);
     let shards = batch.and_then(|batch| batch.get("shards"));
     let shards = shards.and_then(Value::as_integer).unwrap_or(1);
@@ -293,7 +294,8 @@ mod tests {
 
     #[test]
     fn processes_must_divide_the_shards_of_a_trial() {
-        let told = |text: &str, processes| apart(&toml::from_str(text).unwrap(), processes);
+        let told = apart;
+        assert_eq!(told("seed = 1", 1), None);
         assert_eq!(told("[batch]\nshards = 4", 2), None);
         assert_eq!(told("[batch]\nshards = 4", 4), None);
         let why = told("seed = 1", 2).unwrap();
