@@ -2,12 +2,15 @@
 //! will not have, and runs of parents that they cannot use.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use afterimage_sweep::{Plan, SweepConfig, Trial, Use};
 use toml::{Table, Value};
 
 use crate::config::{ConfigErrors, KeyPath, Loaded, Report};
+use crate::fine_tune::{FineTuneConfig, LayerChoice};
 use crate::registry::{PluginKind, Registry};
+use crate::start::refused;
 
 /// What the names of the loop's own scalars begin with.
 const LOOP: [&str; 4] = ["eval", "loss", "lr", "time"];
@@ -94,6 +97,34 @@ pub(super) fn check(
         check_processes(loaded.value.slurm.processes, plan, &mut told, &mut report);
     }
     report.finish()
+}
+
+/// Encoders that trials start from, that are no runs of the sweep, and that are not there, or none: a line each. They
+/// may still come, and a sweep that is only reported on needs them no more.
+pub(super) fn starts(plan: &Plan) -> Vec<String> {
+    let mut by_path: BTreeMap<PathBuf, (usize, &str)> = BTreeMap::new();
+    for trial in &plan.trials {
+        if !trial.config.contains("[fine_tune]") {
+            continue;
+        }
+        let table = toml::from_str::<Table>(&trial.config).unwrap_or_default();
+        let from = table.get("fine_tune").and_then(|table| table.get("from"));
+        let from = from.and_then(Value::as_str).unwrap_or_default();
+        // That of a parent is checked with it.
+        if !from.is_empty() && !from.starts_with('{') {
+            let (count, _) = by_path.entry(from.into()).or_insert((0, &trial.name));
+            *count += 1;
+        }
+    }
+    let told = |(from, (count, first)): (PathBuf, (usize, &str))| {
+        let why = refused(&FineTuneConfig {
+            from,
+            layers: LayerChoice::All,
+            layermem: None,
+        })?;
+        Some(format!("{why} ({count} trials, the first is {first})"))
+    };
+    by_path.into_iter().filter_map(told).collect()
 }
 
 /// Whether so many processes can compute each trial together.

@@ -77,8 +77,9 @@ pub fn load_sweep(
         }
     })?;
     match plan {
-        Some(plan) => {
+        Some(mut plan) => {
             knowable::check(registry, &loaded, &plan)?;
+            plan.notes.extend(knowable::starts(&plan));
             Ok((loaded, plan))
         }
         None => Err(of_file(file, "the trials cannot be told".to_owned()).into()),
