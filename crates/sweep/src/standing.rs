@@ -76,6 +76,8 @@ pub struct Standing {
     pub cut_off: u32,
     /// Why it was asked to stop.
     pub stop: Option<String>,
+    /// Why it is ended, if it held more memory than it may.
+    pub beyond: Option<String>,
     /// The last exit code that is known.
     pub code: Option<i32>,
     /// The last value of the metric.
@@ -107,6 +109,7 @@ impl Default for Standing {
             crashes: 0,
             cut_off: 0,
             stop: None,
+            beyond: None,
             code: None,
             value: None,
             aims: BTreeMap::new(),
@@ -161,6 +164,7 @@ fn trial_of(entry: &Entry) -> Option<&String> {
         | Entry::Running { trial, .. }
         | Entry::Rung { trial, .. }
         | Entry::Stop { trial, .. }
+        | Entry::Beyond { trial, .. }
         | Entry::End { trial, .. }
         | Entry::Skip { trial, .. }
         | Entry::Keep { trial, .. }
@@ -210,6 +214,7 @@ pub(crate) fn apply(standings: &mut BTreeMap<String, Standing>, rungs: &mut Rung
             seen.insert(*epoch, value.unwrap_or(f64::NAN));
         }
         Entry::Stop { reason, .. } => standing.stop = Some(reason.clone()),
+        Entry::Beyond { reason, .. } => standing.beyond = Some(reason.clone()),
         Entry::End {
             attempt,
             end,
@@ -268,6 +273,7 @@ pub(crate) fn apply(standings: &mut BTreeMap<String, Standing>, rungs: &mut Rung
                 standing.reason = None;
             }
             standing.state = State::Pending;
+            standing.beyond = None;
             standing.crashes = 0;
             standing.cut_off = 0;
         }
