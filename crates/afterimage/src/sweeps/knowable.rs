@@ -104,12 +104,7 @@ pub(super) fn check(
 pub(super) fn starts(plan: &Plan) -> Vec<String> {
     let mut by_path: BTreeMap<PathBuf, (usize, &str)> = BTreeMap::new();
     for trial in &plan.trials {
-        if !trial.config.contains("[fine_tune]") {
-            continue;
-        }
-        let table = toml::from_str::<Table>(&trial.config).unwrap_or_default();
-        let from = table.get("fine_tune").and_then(|table| table.get("from"));
-        let from = from.and_then(Value::as_str).unwrap_or_default();
+        let from = start_of(&trial.config).unwrap_or_default();
         // That of a parent is checked with it.
         if !from.is_empty() && !from.starts_with('{') {
             let (count, _) = by_path.entry(from.into()).or_insert((0, &trial.name));
@@ -122,9 +117,20 @@ pub(super) fn starts(plan: &Plan) -> Vec<String> {
             layers: LayerChoice::All,
             layermem: None,
         })?;
-        Some(format!("{why} ({count} trials, the first is {first})"))
+        Some(match count {
+            1 => format!("{why} ({first})"),
+            _ => format!("{why} ({count} trials, the first is {first})"),
+        })
     };
     by_path.into_iter().filter_map(told).collect()
+}
+
+/// What `fine_tune.from` of a resolved config says. The rest of it is not read: there may be ten thousand.
+fn start_of(config: &str) -> Option<String> {
+    let (_, table) = config.split_once("\n[fine_tune]\n")?;
+    let table = table.split("\n[").next()?;
+    let table: Table = toml::from_str(table).ok()?;
+    table.get("from")?.as_str().map(str::to_owned)
 }
 
 /// Whether so many processes can compute each trial together.
@@ -321,6 +327,13 @@ mod tests {
                 .contains("epochs 1 to 25")
         );
         assert!(not_kept(&config(25, 10, 9), 0).is_some());
+    }
+
+    #[test]
+    fn where_a_run_starts_is_read_from_its_table_alone() {
+        let text = "epochs = 1\n\n[fine_tune]\nfrom = \"a\\nb\"\nlayers = [\"x\"]\n\n[encoder]\nkind = \"vit\"\n";
+        assert_eq!(start_of(text).as_deref(), Some("a\nb"));
+        assert_eq!(start_of("epochs = 1\n\n[encoder]\nfrom = 1\n"), None);
     }
 
     #[test]
