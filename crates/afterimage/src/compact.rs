@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use afterimage_files::{Partial, SMALL, read_input_text};
 use afterimage_hooks::random::{RandomKey, Stream};
@@ -16,8 +15,8 @@ use afterimage_model::{
     AnyEncoder, Encoder as _, EncoderView, ImportOptions, Masks, ParameterInfo, Taps, evaluation,
     parameter_count, parameters,
 };
-use afterimage_numeric::upper_median;
 use afterimage_track::TextTable;
+use afterimage_train::{TrainError, median_milliseconds};
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::Serialize;
 
@@ -261,18 +260,8 @@ pub(crate) fn milliseconds(
     images: &Tensor<4>,
     repeats: usize,
 ) -> Result<f64, RunError> {
-    let mut times = Vec::new();
-    for _ in 0..=repeats.max(1) {
-        let start = Instant::now();
-        let mut taps = Taps::none().with_masks(masks);
-        let seen = encoder.encode(images.clone(), &mut taps);
-        let read = seen.try_into_vec_as::<f32>();
-        read.map_err(|error| afterimage_hooks::Fault::new(error.to_string()))
-            .map_err(afterimage_train::TrainError::Evaluation)?;
-        times.push(start.elapsed().as_secs_f64() * 1e3);
-    }
-    times.remove(0);
-    Ok(upper_median(times).unwrap_or(f64::NAN))
+    let pass = || Ok(encoder.encode(images.clone(), &mut Taps::none().with_masks(masks)));
+    Ok(median_milliseconds(repeats, pass).map_err(TrainError::Evaluation)?)
 }
 
 impl fmt::Display for Compacted {

@@ -19,9 +19,10 @@ use crate::points::Available;
 use crate::prepared::{encoder_of, side_for};
 use crate::pruned_groups;
 use crate::registry::{Registry, origin};
-use crate::start::Start;
+use crate::start::{Start, foreseen};
 
-/// What a run would do: its directory, device, steps and the order of plugins with their events.
+/// What a run would do: its directory, device, steps and the order of plugins with their events. Without data no image
+/// is read, and what the run starts from may still be to come.
 ///
 /// # Errors
 /// As for [`run`](crate::run()), before anything is written.
@@ -91,6 +92,8 @@ fn told(
         }
         let most = images.max(data.held_out.len());
         text.push_str(&start(experiment, &plugins, data.train.shape(), most)?);
+    } else if let Some(config) = &experiment.fine_tune {
+        text.push_str(&foreseen(config)?);
     }
     let encoder = experiment.encoder.outline(&Device::flex());
     let encoder = encoder.map_err(TrainError::from)?;

@@ -60,31 +60,15 @@ impl<'a> Start<'a> {
                     kept: read_kept(&checkpoints.last_good()?.path)?,
                 }
             }
-            (Some(config), None) => {
-                let refuse = |reason: String| RunError::Start {
-                    path: config.from.clone(),
-                    reason,
-                };
-                if !config.from.exists() {
-                    return Err(refuse(
-                        "there is no such run, checkpoint, compacted encoder or file of weights"
-                            .to_owned(),
-                    ));
+            (Some(config), None) => match find(config)? {
+                Found::Encoder(subject) => From::Encoder(config, subject),
+                Found::Nothing(what) => {
+                    return Err(RunError::Start {
+                        path: config.from.clone(),
+                        reason: what.to_owned(),
+                    });
                 }
-                let subject =
-                    Subject::open(&config.from, &ImportOptions::default()).map_err(|error| {
-                        match error {
-                            // A damaged file is no mistake in the config.
-                            RunError::Train(
-                                error @ (TrainError::Checkpoint { .. }
-                                | TrainError::NoneWhole(_)
-                                | TrainError::File(_)),
-                            ) => RunError::Train(error),
-                            error => refuse(error.to_string()),
-                        }
-                    })?;
-                From::Encoder(config, Box::new(subject))
-            }
+            },
         };
         Ok(Self {
             encoder,
@@ -211,6 +195,74 @@ impl<'a> Start<'a> {
             .collect();
         Ok(layers(&encoder.sites(), &paths))
     }
+}
+
+/// What is where a run is to start from.
+enum Found {
+    Encoder(Box<Subject>),
+    /// Nothing, in a few words: the run that makes it may be still to come.
+    Nothing(&'static str),
+}
+
+/// Looks at what a run starts from.
+///
+/// # Errors
+/// A path that is there and names no encoder; a checkpoint that cannot be read.
+fn find(config: &FineTuneConfig) -> Result<Found, RunError> {
+    if !config.from.exists() {
+        return Ok(Found::Nothing(
+            "there is no such run, checkpoint, compacted encoder or file of weights",
+        ));
+    }
+    match Subject::open(&config.from, &ImportOptions::default()) {
+        Ok(subject) => Ok(Found::Encoder(Box::new(subject))),
+        Err(RunError::Train(TrainError::NoCheckpoint { .. })) => {
+            Ok(Found::Nothing("this run has no checkpoint"))
+        }
+        // A damaged file is no mistake in the config.
+        Err(
+            error @ RunError::Train(
+                TrainError::Checkpoint { .. } | TrainError::NoneWhole(_) | TrainError::File(_),
+            ),
+        ) => Err(error),
+        Err(error) => Err(RunError::Start {
+            path: config.from.clone(),
+            reason: error.to_string(),
+        }),
+    }
+}
+
+/// What a run with this table would start from, as far as its path alone tells: a line.
+///
+/// # Errors
+/// As [`find`].
+pub(crate) fn foreseen(config: &FineTuneConfig) -> Result<String, RunError> {
+    let from = config.from.display();
+    Ok(match find(config)? {
+        Found::Encoder(subject) => format!("starts from {from}: {}\n", subject.description),
+        Found::Nothing(what) => format!("note: {}\n", not_yet(config, what)),
+    })
+}
+
+/// Why a run of now with this table would be refused: nothing is there to start from, or what is no encoder, or one
+/// that is damaged.
+pub(crate) fn refused(config: &FineTuneConfig) -> Option<String> {
+    let why = match find(config) {
+        Ok(Found::Encoder(_)) => return None,
+        Ok(Found::Nothing(what)) => return Some(not_yet(config, what)),
+        Err(RunError::Start { reason, .. }) => reason,
+        Err(error) => error.to_string(),
+    };
+    let from = config.from.display().to_string();
+    Some(match why.contains(&from) {
+        true => format!("fine_tune.from: {why}"),
+        false => format!("fine_tune.from: {from}: {why}"),
+    })
+}
+
+fn not_yet(config: &FineTuneConfig, what: &str) -> String {
+    let from = config.from.display();
+    format!("fine_tune.from: {from}: {what} yet; a run is refused until there is one")
 }
 
 /// What fine-tuning trains.

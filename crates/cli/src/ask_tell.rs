@@ -12,7 +12,7 @@ use afterimage::{RunError, sweeps};
 use serde_json::{Value, json};
 
 use crate::output::{complain, say};
-use crate::sweep::{Work, code};
+use crate::sweep::{Work, code, tell_new};
 
 /// Bytes of a question, at most.
 const LONGEST: u64 = 16 << 20;
@@ -65,14 +65,12 @@ pub(crate) fn serve(
             }
         };
         if !new.is_empty() {
-            let mut asked = Asked::of(&Ledger::read(&work.folder.ledger())?);
+            let lines = Ledger::read(&work.folder.ledger())?;
+            let mut asked = Asked::of(&lines);
             asked.push(asking.stage(), new);
-            let next = sweeps::plan_with(work.registry, loaded, file, &asked)
+            let next = sweeps::plan_with(work.registry, loaded, file, &lines, &asked)
                 .map_err(afterimage::sweep::SweepError::from)?;
-            next.notes
-                .iter()
-                .filter(|note| !plan.notes.contains(note))
-                .for_each(|note| complain(note));
+            tell_new(&plan, &next);
             plan = next;
             (ending, results) = work.through(&plan, false)?;
         }

@@ -33,6 +33,7 @@ mod sensitivity;
 mod shell;
 mod source;
 mod sweep;
+mod sweep_executor;
 mod sweep_left;
 mod together;
 mod value;

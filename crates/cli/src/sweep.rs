@@ -10,15 +10,15 @@ use std::sync::atomic::AtomicUsize;
 use afterimage::config::Loaded;
 use afterimage::files::word;
 use afterimage::sweep::{
-    Ending, Engine, Executor, Folder, Ledger, Local, Note, Plan, Program, Results, Rules,
-    SearchKind, Slurm, Standing, State, Status, SweepConfig, SweepError, Trial, Verdict, replay,
-    same_sweep,
+    Ending, Engine, Folder, Ledger, Note, Plan, Results, Rules, SearchKind, Standing, State,
+    Status, SweepConfig, SweepError, Trial, Verdict, replay, same_sweep,
 };
 use afterimage::{Registry, RunError, in_words, sweeps};
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::ask_tell;
 use crate::output::{complain, say};
+use crate::sweep_executor::{at_a_time, check_memory, executor};
 use crate::sweep_left::Left;
 use crate::together;
 
@@ -115,6 +115,7 @@ fn sweep(registry: &Registry, arguments: &Sweep, program: Option<PathBuf>) -> Re
     };
     if !arguments.report {
         together::check_trials(&loaded)?;
+        check_memory(&loaded, arguments.executor)?;
     }
     if arguments.dry_run {
         say(&sweeps::overview(&plan, &out));
@@ -123,6 +124,11 @@ fn sweep(registry: &Registry, arguments: &Sweep, program: Option<PathBuf>) -> Re
             say(&format!(
                 "each trial in {each} processes, with --executor slurm alone\n"
             ));
+        }
+        if let (Where::Local, Some(why)) =
+            (arguments.executor, at_a_time(arguments, config, &plan).1)
+        {
+            say(&format!("{why}\n"));
         }
         match Status::read(&out) {
             Ok(status) => say(&format!("begun before: {}\n", sweeps::left(&status))),
@@ -183,6 +189,7 @@ fn sweep(registry: &Registry, arguments: &Sweep, program: Option<PathBuf>) -> Re
             program,
             signal,
             over: Rc::default(),
+            told: Cell::default(),
         };
         if arguments.ask_tell {
             return ask_tell::serve(&work, &loaded, &file, plan);
@@ -203,6 +210,8 @@ pub(crate) struct Work<'a> {
     pub(crate) signal: Arc<AtomicUsize>,
     /// Trials that ended in this call.
     over: Rc<Cell<usize>>,
+    /// Whether it was said that memory has room for fewer trials than were asked for.
+    told: Cell<bool>,
 }
 
 impl Work<'_> {
@@ -213,7 +222,12 @@ impl Work<'_> {
         retry: bool,
     ) -> Result<(Ending, Results), SweepError> {
         let Self { config, folder, .. } = self;
-        let executor = executor(self.arguments, config, plan, folder, self.program.clone())?;
+        let program = self.program.clone();
+        let (executor, fewer) = executor(self.arguments, config, plan, folder, program)?;
+        if let (Some(why), false) = (&fewer, self.told.get()) {
+            complain(why);
+            self.told.set(true);
+        }
         let left = Rc::new(RefCell::new(Left::default()));
         let mut lines = Lines::new(plan, Rc::clone(&self.over), Rc::clone(&left));
         let mut engine = Engine::open(
@@ -266,12 +280,19 @@ impl Work<'_> {
             };
             // A page of what there is, while the next ones run.
             sweeps::write_results(&results, self.folder)?;
+            tell_new(&plan, &next);
             plan = next;
             sweeps::generations(&plan)
                 .iter()
                 .for_each(|line| complain(line));
         }
     }
+}
+
+/// Tells the notes of `next` that `plan` does not have, such as points that are no trials.
+pub(crate) fn tell_new(plan: &Plan, next: &Plan) {
+    let new = next.notes.iter().filter(|note| !plan.notes.contains(note));
+    new.for_each(|note| complain(note));
 }
 
 /// The results of what the ledger says, as far as it goes.
@@ -286,48 +307,6 @@ fn standing_results(
     let (standings, _) = replay(names, &lines);
     let results = Results::gather(&config.name, &config.judged(), plan, folder, &standings);
     Ok(sweeps::noted(results.asked(plan, &lines), folder))
-}
-
-fn executor(
-    arguments: &Sweep,
-    config: &SweepConfig,
-    plan: &Plan,
-    folder: &Folder,
-    program: Option<PathBuf>,
-) -> Result<Box<dyn Executor>, SweepError> {
-    let found = program.map_or_else(std::env::current_exe, Ok);
-    let path = found.map_err(|source| SweepError::Io {
-        path: "afterimage".into(),
-        verb: "find the program",
-        source,
-    })?;
-    let jobs = arguments.jobs.map(usize::from);
-    Ok(match arguments.executor {
-        Where::Local => {
-            let cores = std::thread::available_parallelism().map_or(1, usize::from);
-            let on_gpu = plan
-                .trials
-                .iter()
-                .any(|trial| !trial.config.contains("device = \"cpu\""));
-            let jobs = jobs.unwrap_or(if on_gpu {
-                1
-            } else {
-                (cores / 2).max(cores.min(2))
-            });
-            let threads = (cores / jobs).max(1);
-            Box::new(Local::new(folder.clone(), Program { path, threads }, jobs))
-        }
-        Where::Slurm => {
-            let threads = config.slurm.cpus as usize;
-            let program = Program { path, threads };
-            Box::new(Slurm::new(
-                folder.clone(),
-                program,
-                config.slurm.clone(),
-                jobs,
-            )?)
-        }
-    })
 }
 
 fn conclude(arguments: &Sweep, ending: &Ending, results: &Results, folder: &Folder) -> u8 {

@@ -9,8 +9,8 @@ use std::path::Path;
 
 use afterimage::train::read_model;
 use run::{
-    Place, TINY, afterimage, assert_same, checkpoints, ends, finish, last_checkpoint, plugin,
-    resume, tiny_pair,
+    Place, TINY, afterimage, assert_same, call, checkpoints, ends, finish, last_checkpoint, plugin,
+    resume, swept, tiny_pair,
 };
 
 /// Tensors of the encoder at `place` in a checkpoint, by their path in the encoder.
@@ -155,4 +155,50 @@ fn what_cannot_be_fine_tuned_is_told_before_anything_is_written() {
         ended.expect(code, &words);
         assert!(!out.exists(), "{name} left something behind");
     }
+}
+
+#[test]
+fn check_tells_what_a_run_would_start_from_where_it_is_there() {
+    let place = Place::new();
+    let first = place.run("first", TINY, 0);
+    let check = |name: &str, from: &Path| {
+        let config = place.write(&format!("{name}.toml"), &fine_tune(from, "\"all\""));
+        call(["check".as_ref(), config.as_os_str()])
+    };
+    let told = check("there", &first).expect(0, &[]).out;
+    assert!(
+        told.contains("starts from ") && told.contains("epoch 3, step 30"),
+        "{told}"
+    );
+    // A run that comes later is no mistake yet.
+    let later = place.path("later");
+    let told = check("later", &later).expect(0, &[]).out;
+    let words = format!(
+        "note: fine_tune.from: {}: there is no such run",
+        later.display()
+    );
+    assert!(told.contains(&words), "{told}");
+    // What is there and is no encoder will not become one.
+    std::fs::create_dir(place.path("empty")).unwrap();
+    let words = ["empty.toml:", "fine_tune.from", "neither a run nor one of"];
+    check("empty", &place.path("empty")).expect(2, &words);
+    let text = place.write("notes.txt", "no weights");
+    check("text", &text).expect(2, &["text.toml:", "fine_tune.from", "notes.txt"]);
+    let model = last_checkpoint(&first).join("model.bpk");
+    std::fs::write(&model, "damaged").unwrap();
+    let damaged = last_checkpoint(&first);
+    check("damaged", &damaged).expect(1, &["model.bpk"]);
+}
+
+#[test]
+fn a_sweep_tells_of_an_encoder_that_is_not_there() {
+    let nowhere = fine_tune(Path::new("runs/nowhere"), "\"all\"");
+    let text =
+        "name = \"t\"\nconfig = \"tiny.toml\"\nmetric = { name = \"eval/knn\" }\nseeds = [1, 2]\n";
+    let (place, file) = swept::place(&nowhere, text);
+    let words = [
+        "fine_tune.from: runs/nowhere: there is no such run",
+        "(2 trials, the first is seed=1)",
+    ];
+    swept::sweep(&place, &file, &["--dry-run"]).expect(0, &words);
 }

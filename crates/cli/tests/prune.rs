@@ -383,23 +383,50 @@ fn each_level_of_pruning_is_measured() {
         "eval/linear_probe",
         "prune/macs",
         "prune/parameters",
+        "prune/size",
     ] {
         let steps: Vec<u64> = of(tag).into_keys().collect();
         assert_eq!(steps, [EPOCH, 2 * EPOCH, 3 * EPOCH], "{tag}");
     }
-    for tag in ["prune/macs", "prune/parameters"] {
+    for tag in ["prune/macs", "prune/parameters", "prune/size"] {
         let left: Vec<f64> = of(tag).into_values().collect();
         assert!(left.is_sorted_by(|a, b| a > b), "{tag}: {left:?}");
     }
     // The embedding, whose width a smaller model keeps, was protected.
     let model = tensors(&checkpoint(&run, 3 * EPOCH).join("model.bpk"));
-    let trained = model
-        .iter()
-        .filter(|(name, _)| name.starts_with("encoder.") && !name.contains("running_"));
-    let count: usize = trained.map(|(_, (values, _))| values.len()).sum();
-    assert_eq!(of("prune/parameters")[&(3 * EPOCH)], count as f64);
+    let of_encoder = |is_statistic: bool| -> usize {
+        let own = model.iter().filter(|(name, _)| {
+            name.starts_with("encoder.") && name.contains("running_") == is_statistic
+        });
+        own.map(|(_, (values, _))| values.len()).sum()
+    };
+    let trained = of_encoder(false);
+    assert_eq!(of("prune/parameters")[&(3 * EPOCH)], trained as f64);
+    let bytes = 4 * (trained + of_encoder(true));
+    assert_eq!(of("prune/size")[&(3 * EPOCH)], bytes as f64);
     let off = text.replace("every = 9", "every = 9\nlinear_probe = false");
     let config = place.write("off.toml", &off);
     call([std::ffi::OsStr::new("check"), config.as_os_str()])
         .expect(2, &["evaluation.probe_every_time", "linear_probe = true"]);
+
+    // The time of a forward pass is on record beside the numbers of the run, and changes none of them.
+    let timed = text.replace("evaluate = true", "evaluate = true\nlatency = 8");
+    let timed = place.run("timed", &timed, 0);
+    let lines = afterimage::track::read_scalars(&timed.join("timings.jsonl")).unwrap();
+    let latency = "time/prune/latency";
+    let times = lines.iter().filter(|line| line.tag == latency);
+    let (steps, times): (Vec<u64>, Vec<f64>) = times.map(|line| (line.step, line.value.0)).unzip();
+    // Behind each level, and at the end of the run.
+    assert_eq!(steps, [EPOCH, 2 * EPOCH, 3 * EPOCH, 3 * EPOCH]);
+    assert!(times.iter().all(|time| *time > 0.0), "{times:?}");
+    let result = fs::read_to_string(timed.join("result.json")).unwrap();
+    let result: serde_json::Value = serde_json::from_str(&result).unwrap();
+    assert_eq!(result["metrics"][latency].as_f64(), times.last().copied());
+    for (name, model) in [("metrics.jsonl", None), ("model.bpk", Some(3 * EPOCH))] {
+        let read = |run: &Path| match model {
+            Some(step) => fs::read(checkpoint(run, step).join(name)).unwrap(),
+            None => fs::read(run.join(name)).unwrap(),
+        };
+        assert!(read(&run) == read(&timed), "{name}");
+    }
 }

@@ -5,6 +5,7 @@
 
 mod run;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -209,4 +210,59 @@ fn aims_that_no_plugin_reports_are_told_at_their_line() {
         &["sweep.toml:4: aims[1].name: runs without the plugin \"prune\" report no \"prune/macs\""],
     );
     assert!(!place.path("s").exists());
+}
+
+#[test]
+fn a_chosen_point_that_the_processes_cannot_share_out_is_no_trial() {
+    let text = SEARCH
+        .replace("generation = 3", "generation = 2")
+        .replace("[search]\n", "slurm = { processes = 2 }\n[search]\n")
+        + "\"batch.shards\" = { values = [2, 4] }\n";
+    let (_place, file) = place(&text);
+    let registry = afterimage::Registry::standard();
+    let (loaded, plan) = afterimage::sweeps::load_sweep(&registry, &file, &[]).unwrap();
+    assert_eq!(plan.trials.len(), 2);
+    let point = |shards: i64| -> BTreeMap<String, toml::Value> {
+        let shards = ("batch.shards".to_owned(), toml::Value::from(shards));
+        let heat = ("objective.temperature".to_owned(), toml::Value::from(0.45));
+        [shards, heat].into()
+    };
+    let mut asked = afterimage::sweep::Asked::default();
+    asked.push(&None, vec![point(1), point(4)]);
+    let next = afterimage::sweeps::plan_with(&registry, &loaded, &file, &[], &asked).unwrap();
+    assert_eq!(next.trials.len(), 3);
+    let told = next.notes.iter();
+    let told: Vec<&String> = told
+        .filter(|note| note.contains("counts as failed"))
+        .collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    for words in [
+        "batch.shards=1",
+        "(slurm.processes: 2 processes cannot share out the 1 shard",
+    ] {
+        assert!(told[0].contains(words), "{told:?}");
+    }
+    // What the ledger tells of stays: it was begun by another number of processes.
+    let alone = place_alone(&text);
+    let (one, _) = afterimage::sweeps::load_sweep(&registry, &alone.1, &[]).unwrap();
+    let all = afterimage::sweeps::plan_with(&registry, &one, &alone.1, &[], &asked).unwrap();
+    assert_eq!(all.trials.len(), 4);
+    let trials = all.trials.iter();
+    let line = afterimage::sweep::Line {
+        time: 0.0,
+        entry: afterimage::sweep::Entry::Ask {
+            stage: None,
+            generation: 1,
+            samples: 6,
+            points: vec![point(1), point(4)],
+            trials: trials.map(|t| (t.name.clone(), t.digest.clone())).collect(),
+        },
+    };
+    let again = afterimage::sweeps::plan_with(&registry, &loaded, &file, &[line], &asked).unwrap();
+    assert_eq!(again.trials.len(), 4);
+}
+
+/// The same sweep with one process a trial.
+fn place_alone(sweep: &str) -> (Place, PathBuf) {
+    place(&sweep.replace("processes = 2", "processes = 1"))
 }

@@ -36,12 +36,14 @@ fn every_sweep_file_of_the_project_is_sound() {
     configs(&project().join("experiments"), &mut files);
     configs(&project().join("configs"), &mut files);
     let is_sweep = |path: &PathBuf| {
-        path.file_name()
-            .is_some_and(|name| name == "sweep.toml" || name == "search.toml")
-            || fs::read_to_string(path)
-                .unwrap()
-                .lines()
-                .any(|line| line.starts_with("metric = {"))
+        path.file_name().is_some_and(|name| {
+            ["sweep.toml", "search.toml", "gradual.toml"]
+                .iter()
+                .any(|s| name == *s)
+        }) || fs::read_to_string(path)
+            .unwrap()
+            .lines()
+            .any(|line| line.starts_with("metric = {"))
     };
     files.retain(is_sweep);
     assert!(files.len() >= 4, "{files:?}");
@@ -60,6 +62,11 @@ fn every_sweep_file_of_the_project_is_sound() {
 /// Runs the tiny size of a study in a new folder to its end, of which the last lines say `counts`, and fails the
 /// test unless each question has an answer and its tables hold `parts`. Gives the lines of `comparisons.csv`.
 fn runs(study: &str, counts: &str, parts: &[&str]) -> usize {
+    runs_file(study, "sweep.toml", counts, parts)
+}
+
+/// The same of another sweep file of the study.
+fn runs_file(study: &str, file: &str, counts: &str, parts: &[&str]) -> usize {
     let place = Place::new();
     let mut command = afterimage();
     command
@@ -68,7 +75,8 @@ fn runs(study: &str, counts: &str, parts: &[&str]) -> usize {
             project()
                 .join("experiments")
                 .join(study)
-                .join("tiny/sweep.toml"),
+                .join("tiny")
+                .join(file),
         )
         .arg("--out")
         .arg(place.path("s"));
@@ -97,6 +105,20 @@ fn the_pruning_study_runs_in_its_tiny_size() {
     let lines = runs("pruning", "213 trials: 213 done", &parts);
     // 2 + 2 + 12 within layers, 1 + 1 + 6 in all, 18 beside the end, 15 beside random units, 3.
     assert_eq!(lines, 1 + 16 + 8 + 18 + 15 + 3);
+}
+
+#[test]
+fn the_study_of_gradual_pruning_runs_in_its_tiny_size() {
+    let parts = [
+        "### Without training on: in steps less at once",
+        "| during,unitmem-low | once,unitmem-low |",
+        "| steps,taylor-low | after,taylor-low |",
+        "| steps,magnitude-low | steps,random |",
+        "## Stage steps",
+    ];
+    let lines = runs_file("pruning", "gradual.toml", "51 trials: 51 done", &parts);
+    // Four arms in each of four questions, three beside random units in each of four stages.
+    assert_eq!(lines, 1 + 4 * 4 + 4 * 3);
 }
 
 #[test]

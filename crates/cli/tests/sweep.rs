@@ -125,6 +125,25 @@ fn failed_trials_are_shown_and_end_with_5() {
 }
 
 #[test]
+fn a_trial_that_holds_more_than_it_may_is_ended_and_named_with_the_key() {
+    let one = SWEEP.replace("[0.1, 0.5]", "[0.1]");
+    let (place, file) = place(&format!(
+        "memory = \"1 MB\"\n{}",
+        one.replace("epochs = 2", "epochs = 60")
+    ));
+    let words = "failed       temperature=0.1: memory = \"1 MB\": it held ";
+    let ended = sweep(&place, &file, &["--jobs", "1"]).expect(5, &[words]);
+    assert!(
+        ended.out.contains("1 trials: 0 done, 1 failed"),
+        "{}",
+        ended.out
+    );
+    // Nothing goes on from there by itself.
+    let again = sweep(&place, &file, &[]).expect(5, &[]);
+    assert!(!again.err.contains("started"), "{}", again.err);
+}
+
+#[test]
 fn a_dry_run_lists_the_trials_and_writes_nothing() {
     let (place, file) = place(&format!("seeds = [1, 2]\n{SWEEP}"));
     let ended = sweep(&place, &file, &["--dry-run"]).expect(0, &[]);

@@ -146,6 +146,10 @@ fn what_cannot_be_varied_is_told_before_anything_runs() {
             "sweep.toml:4: slurm.options[0]: \"--array 1-3\" is no option",
         ),
         (
+            format!("memory = \"100 TB\"\n{GRID}"),
+            "sweep.toml:4: memory: a trial may hold 100000.0 GB, and this machine has",
+        ),
+        (
             format!("slurm = {{ options = [\"-a1-3\"] }}\n{GRID}"),
             "slurm.options[0]: -a is set by the sweep",
         ),

@@ -3,6 +3,7 @@
 //! others reaches a terminal as text.
 
 mod below;
+mod bytes;
 mod input;
 mod lock;
 mod machine;
@@ -13,9 +14,10 @@ mod visible;
 mod whole;
 
 pub use below::{FileError, below, open, open_below, read, read_below, read_text};
+pub use bytes::Bytes;
 pub use input::{open_input, read_input, read_input_text};
 pub use lock::{Lock, LockError};
-pub use machine::machine_memory;
+pub use machine::{free_memory, machine_memory};
 pub use partial::{Partial, PartialError};
 pub use quiet::catch;
 pub use shell::{word, word_of};

@@ -1,5 +1,7 @@
 //! The model as plugins see it: evaluation mode, read only, no type parameter.
 
+use std::collections::BTreeMap;
+
 use burn::tensor::Tensor;
 
 use crate::fault::Fault;
@@ -86,6 +88,22 @@ pub trait ModelView {
     fn masked(&self, site: &str) -> Option<Vec<bool>> {
         let _ = site;
         None
+    }
+
+    /// Milliseconds of a forward pass over `images` `[B, C, H, W]`, the median of `repeats` behind one that is not
+    /// counted, by the smaller encoder that is left without what is masked and without the units `gone` of sites, its
+    /// embedding narrowed too; `None` for a model that cannot be made smaller. The model itself stays as it is.
+    ///
+    /// # Errors
+    /// A site or a unit that is not there; a forward pass that fails.
+    fn latency(
+        &self,
+        gone: &BTreeMap<String, Vec<usize>>,
+        images: Tensor<4>,
+        repeats: usize,
+    ) -> Result<Option<f64>, Fault> {
+        let _ = (gone, images, repeats);
+        Ok(None)
     }
 
     /// The reference encoder, in a run that trains one in lock step: the same initial parameters,

@@ -58,6 +58,8 @@ pub struct Structure {
     pub weights: Vec<WeightCost>,
     /// Tensors of the encoder that are trained, in forward order; empty where they are not known.
     pub parameters: Vec<TensorSize>,
+    /// Running statistics of the encoder's norms, in forward order, which nothing trains.
+    pub statistics: Vec<TensorSize>,
 }
 
 impl Structure {
@@ -79,6 +81,14 @@ impl Structure {
     pub fn parameter_count(&self, kept: &BTreeMap<String, usize>) -> u64 {
         let of = |tensor: &TensorSize| self.values(tensor.fixed, &tensor.groups, kept);
         self.parameters.iter().map(of).sum()
+    }
+
+    /// Bytes of the encoder's values, running statistics among them, as 32-bit floats, with `kept` units of the groups
+    /// that it names.
+    pub fn bytes(&self, kept: &BTreeMap<String, usize>) -> u64 {
+        let of = |tensor: &TensorSize| self.values(tensor.fixed, &tensor.groups, kept);
+        let statistics: u64 = self.statistics.iter().map(of).sum();
+        size_of::<f32>() as u64 * (self.parameter_count(kept) + statistics)
     }
 
     /// The values of a tensor.
@@ -135,6 +145,10 @@ mod tests {
                 fixed: 9,
                 groups: vec![("a".to_owned(), 1), ("b".to_owned(), 2)],
             }],
+            statistics: vec![TensorSize {
+                fixed: 1,
+                groups: vec![("a".to_owned(), 1)],
+            }],
         };
         let all = 100 * 27 * 4 + 25 * 9 * 4 * 12;
         assert_eq!(structure.macs(&BTreeMap::new()), all);
@@ -142,5 +156,7 @@ mod tests {
         assert_eq!(structure.macs(&kept), all / 2);
         assert_eq!(structure.parameter_count(&BTreeMap::new()), 9 * 4 * 12);
         assert_eq!(structure.parameter_count(&kept), 9 * 2 * 12);
+        assert_eq!(structure.bytes(&BTreeMap::new()), 4 * (9 * 4 * 12 + 4));
+        assert_eq!(structure.bytes(&kept), 4 * (9 * 2 * 12 + 2));
     }
 }

@@ -13,6 +13,9 @@ use crate::select::{Budget, Direction, Rules, Scope};
 /// Units of a group.
 const MOST_UNITS: usize = 1 << 20;
 
+/// Images in a forward pass that is timed.
+const MOST_IMAGES: usize = 1 << 15;
+
 /// What goes where neither `fraction` nor `fractions` is told.
 const FRACTION: f64 = 0.1;
 
@@ -92,6 +95,11 @@ pub struct PruneConfig {
     pub compact: Compacting,
     /// Whether an evaluation follows each step; default false.
     pub evaluate: bool,
+    /// Training images in a forward pass of the smaller encoder that is timed after each step and at the end of the
+    /// run, as `time/prune/latency`; from 1 to 32768; not timed unless told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = MOST_IMAGES))]
+    pub latency: Option<usize>,
     /// When how much of the fraction is reached.
     pub schedule: Schedule,
 }
@@ -116,6 +124,7 @@ impl Default for PruneConfig {
             random_units: false,
             compact: Compacting::default(),
             evaluate: false,
+            latency: None,
             schedule: Schedule::OneShot { epoch: 1 },
         }
     }
@@ -160,6 +169,18 @@ impl PruneConfig {
             self.couple || self.compact == Compacting::Never,
             "compact",
             "only whole groups can be taken out; set `couple = true`, or `compact = \"never\"`",
+        );
+        check(
+            self.latency
+                .is_none_or(|images| (1..=MOST_IMAGES).contains(&images)),
+            "latency",
+            "must be from 1 to 32768",
+        );
+        check(
+            self.couple || self.latency.is_none(),
+            "latency",
+            "a smaller encoder is timed, and only whole groups can be taken out; set `couple = true`, or leave this key \
+             out",
         );
         check(
             self.scope == Scope::Global || self.normalise == Normaliser::None,
@@ -298,6 +319,7 @@ mod tests {
         assert_eq!(config.plan().len(), 3);
         let again: PruneConfig = toml::from_str(&toml::to_string(&config).unwrap()).unwrap();
         assert_eq!(again, config);
+        assert!(!toml::to_string(&config).unwrap().contains("latency"));
         assert!(toml::from_str::<PruneConfig>("fractoin = 0.1").is_err());
         assert!(PruneConfig::default().problems().is_empty());
     }
@@ -330,6 +352,19 @@ mod tests {
                 "schedule"
             ]
         );
+        for (latency, couple, wrong) in [
+            (Some(0), true, 1),
+            (Some(MOST_IMAGES + 1), true, 1),
+            (Some(64), false, 1),
+            (Some(64), true, 0),
+        ] {
+            let config = PruneConfig {
+                latency,
+                couple,
+                ..PruneConfig::default()
+            };
+            assert_eq!(config.problems().len(), wrong, "{latency:?} {couple}");
+        }
         for fraction in [f64::NAN, 0.0, -0.5] {
             let config = PruneConfig {
                 fraction: Some(fraction),

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use afterimage_hooks::{
     Column, Declare, EpochEnd, EpochEndCx, Every, Fault, ModelView, Plugin, PluginState,
-    RequestKind, RunStart, RunStartCx, Structure, Table, UnitGroup,
+    RequestKind, RunEnd, RunEndCx, RunStart, RunStartCx, SampleId, Samples, Split, Structure,
+    Table, UnitGroup,
 };
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +17,12 @@ use crate::select::{Cost, Selected, select};
 
 /// Version of the layout of the plugin's state.
 const STATE: u32 = 1;
+
+/// Forward passes of which the median is taken.
+const PASSES: usize = 7;
+
+/// Where the time of a forward pass is put on record: with what else hangs on the clock.
+const LATENCY: &str = "time/prune/latency";
 
 /// Asks for masks at the ends of the epochs of a schedule; it computes no scores itself.
 ///
@@ -29,6 +36,8 @@ const STATE: u32 = 1;
 /// | `prune/units` | units that are gone |
 /// | `prune/macs` | multiply-accumulate operations of an image that are left, where the model tells |
 /// | `prune/parameters` | trained values of the encoder that are left, where the model tells; pruned units of the embedding count as gone, though a smaller model keeps its width |
+/// | `prune/size` | bytes of all values of the encoder that are left, running statistics among them, as 32-bit floats, where the model tells; counted as `prune/parameters` |
+/// | `time/prune/latency` | where the settings ask for it, milliseconds of a forward pass of the smaller encoder over the first training images; again when the run ends |
 /// | `prune/unscored` | units that could not be chosen for want of a score |
 /// | `prune/chosen` | table with a row a pruned unit |
 #[derive(Debug)]
@@ -162,16 +171,52 @@ impl Prune {
             );
         }
         self.record(cx, &structure, &coupled, &chosen);
+        let mut gone: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for Coupled { pool, group } in &coupled {
             let Some(units) = chosen.units.get(&pool.name) else {
                 continue;
             };
             let channels: Vec<usize> = units.iter().flat_map(|&u| group.channels_of(u)).collect();
             for site in &group.masked_at {
+                let all = gone.entry(site.clone()).or_default();
+                all.extend_from_slice(&channels);
                 cx.mask(site, channels.clone())?;
             }
         }
+        let time = self.latency(cx.model, cx.samples, &gone)?;
+        time.into_iter().for_each(|time| cx.scalar(LATENCY, time));
         self.then(cx, step)
+    }
+
+    /// The last figure, which a run has that went on from a checkpoint behind the last step, too.
+    fn end(&mut self, cx: &mut RunEndCx<'_>) -> Result<(), Fault> {
+        let time = self.latency(cx.model, cx.samples, &BTreeMap::new())?;
+        time.into_iter().for_each(|time| cx.scalar(LATENCY, time));
+        Ok(())
+    }
+
+    /// Milliseconds of a forward pass without what is masked and without `gone`; `None` where nobody asks.
+    fn latency(
+        &self,
+        model: &dyn ModelView,
+        samples: Option<&dyn Samples>,
+        gone: &BTreeMap<String, Vec<usize>>,
+    ) -> Result<Option<f64>, Fault> {
+        let Some(images) = self.config.latency else {
+            return Ok(None);
+        };
+        let samples = samples.ok_or_else(|| {
+            Fault::new("there are no images to time a forward pass on; leave `latency` out")
+        })?;
+        let count = images.min(samples.len(Split::Train)) as u32;
+        let ids: Vec<SampleId> = (0..count).map(SampleId).collect();
+        let images = samples.originals(Split::Train, &ids)?;
+        let time = model.latency(gone, images, PASSES)?;
+        time.map(Some).ok_or_else(|| {
+            Fault::new(
+                "this model cannot be made smaller, and so not be timed; leave `latency` out",
+            )
+        })
     }
 
     /// The scores of this epoch.
@@ -283,6 +328,7 @@ impl Prune {
         if !structure.parameters.is_empty() && self.config.couple {
             let count = structure.parameter_count(&left);
             cx.scalar("prune/parameters", count as f64);
+            cx.scalar("prune/size", structure.bytes(&left) as f64);
         }
         let columns = [
             ("group", Column::Text(names)),
@@ -337,6 +383,9 @@ impl Plugin for Prune {
         }
         if self.config.evaluate {
             d.requests(RequestKind::Evaluate);
+        }
+        if self.config.latency.is_some() {
+            d.on::<RunEnd>(Every::Always, Self::end);
         }
         for line in self.config.plan() {
             d.plan(line);

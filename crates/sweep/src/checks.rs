@@ -107,8 +107,10 @@ pub(crate) fn checked(
                 let why = first.map_or(String::new(), |error| {
                     format!("{}: {}", error.key, error.message)
                 });
+                let point: Vec<String> = draft.overrides.iter().map(Override::setting).collect();
                 notes.insert(format!(
-                    "a point that the search chose is no config and counts as failed ({why})"
+                    "{}: a point that the search chose, and is no trial: it counts as failed ({why})",
+                    point.join(", ")
                 ));
             }
             Err(errors) => {

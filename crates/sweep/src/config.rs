@@ -9,6 +9,7 @@ use toml::Table;
 
 use crate::aims::Aim;
 use crate::compare::{self, Compare};
+use crate::memory::MemoryBound;
 use crate::name::{MOST, check_plain};
 use crate::overrides::{Override, leaves};
 use crate::reference::Selector;
@@ -84,6 +85,10 @@ pub struct SweepConfig {
     /// Failed trials that are tolerated; one more and no other is started; any number unless told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_failures: Option<u32>,
+    /// Memory that each trial may hold, such as `"4 GB"`: no more run side by side on this machine than it has room
+    /// for, and one that holds more is ended and fails; on Slurm `--mem` of its job. Any amount unless told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<String>,
     /// What the sweep may use up.
     #[serde(default)]
     pub budget: Budget,
@@ -305,7 +310,10 @@ impl Validate for SweepConfig {
             "budget.hours",
             || "must be above 0".to_owned(),
         );
-        self.slurm.validate(report);
+        if let Some(Err(why)) = self.memory.as_deref().map(MemoryBound::parse) {
+            report.error("memory", why);
+        }
+        self.slurm.validate(report, self.memory.is_some());
     }
 }
 
@@ -325,6 +333,11 @@ fn once(varied: &mut BTreeSet<String>, key: String, at: &str, report: &mut Repor
 }
 
 impl SweepConfig {
+    /// The memory that each trial may hold.
+    pub fn memory_bound(&self) -> Option<MemoryBound> {
+        MemoryBound::parse(self.memory.as_deref()?).ok()
+    }
+
     /// Checks what a stage, or a sweep without stages, varies.
     fn validate_part(&self, part: &Part<'_>, report: &mut Report<'_>) {
         let stage = part.stage.map(|(_, stage)| stage);

@@ -61,6 +61,8 @@ pub struct Ended {
     pub seconds: Option<f64>,
     /// What the executor has to say about it.
     pub note: Option<String>,
+    /// Why it failed for good, if it held more memory than it may.
+    pub beyond: Option<String>,
 }
 
 impl Ended {
@@ -71,6 +73,7 @@ impl Ended {
             blameless: false,
             seconds: None,
             note: None,
+            beyond: None,
         }
     }
 }
@@ -130,6 +133,20 @@ pub trait Executor {
     /// # Errors
     /// An executor that cannot be asked.
     fn stop(&mut self, trial: &str) -> Result<(), SweepError>;
+
+    /// Attempts under way that hold more memory than they may, by trial, each with what is to be said of it; none where
+    /// the executor has no bound, or leaves it to others.
+    fn beyond(&mut self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
+    /// Ends an attempt at once, as it is: its last checkpoint stands.
+    ///
+    /// # Errors
+    /// An executor that cannot be asked.
+    fn kill(&mut self, trial: &str) -> Result<(), SweepError> {
+        self.stop(trial)
+    }
 
     /// How long to wait between two calls of [`over`](Self::over).
     fn pause(&self) -> Duration;

@@ -46,6 +46,8 @@ pub struct Evidence<'a> {
     pub blameless: bool,
     /// Why the trial had been asked to stop for good.
     pub stop: Option<&'a str>,
+    /// Why the trial was ended, if it held more memory than it may.
+    pub beyond: Option<&'a str>,
     /// Whether the sweep had told the trial to write a checkpoint and end so that it can go on later, or
     /// not to begin.
     pub told: bool,
@@ -80,8 +82,14 @@ pub fn judge(evidence: &Evidence<'_>) -> Verdict {
     let code = evidence
         .code
         .or(evidence.result.map(|result| result.exit_code));
+    if matches!(code, Some(0 | 3 | 5)) {
+        return Verdict::Done;
+    }
+    // It would hold as much again.
+    if let Some(why) = evidence.beyond {
+        return Verdict::Failed(why.to_owned());
+    }
     match code {
-        Some(0 | 3 | 5) => return Verdict::Done,
         Some(2) => return Verdict::Failed("its config was refused".to_owned()),
         Some(4) => return Verdict::Failed("the loss diverged".to_owned()),
         _ => {}
@@ -122,6 +130,7 @@ mod tests {
         result: None,
         blameless: false,
         stop: None,
+        beyond: None,
         told: false,
         crashes: 0,
         retries: 1,
@@ -188,6 +197,18 @@ mod tests {
             "interrupted"
         );
         assert_eq!(verdict(PLAIN), "interrupted");
+        for end in [Some(137), None, Some(143)] {
+            let evidence = Evidence {
+                beyond: Some("too much"),
+                retries: 9,
+                ..PLAIN
+            };
+            let of = judge(&Evidence {
+                code: end,
+                ..evidence
+            });
+            assert_eq!(of, Verdict::Failed("too much".to_owned()));
+        }
     }
 
     #[test]

@@ -110,6 +110,13 @@ pub enum Entry {
         /// Why.
         reason: String,
     },
+    /// A trial held more memory than it may, and is ended for it, for good.
+    Beyond {
+        /// The trial.
+        trial: String,
+        /// What it held and may hold.
+        reason: String,
+    },
     /// An attempt ended.
     End {
         /// The trial.

@@ -4,15 +4,16 @@
 //! it stays for as long as the process that inherited it lives, whatever becomes of the sweep: no
 //! process of the sweep takes a trial for ended that is not, from the very moment of its start.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::SweepError;
 use crate::executor::{Ended, Executor, Found, Handle, Program, Task};
 use crate::folder::Folder;
+use crate::memory::MemoryBound;
 use crate::process;
 
 /// Runs trials as processes of this machine, some at a time.
@@ -22,7 +23,13 @@ pub struct Local {
     program: Program,
     jobs: usize,
     running: BTreeMap<String, (Option<usize>, Running)>,
+    bound: Option<MemoryBound>,
+    /// When it was last looked at what trials hold.
+    looked: Option<Instant>,
 }
+
+/// How often it is looked at what trials hold: each look reads of all processes of the machine.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// The variable that tells a trial its place among those that run at a time.
 const PLACE: &str = "AFTERIMAGE_PLACE";
@@ -35,6 +42,17 @@ enum Running {
     Orphan(File, Option<u32>),
 }
 
+impl Running {
+    /// The process that leads the trial's group, where it is known and still there.
+    fn leader(&self) -> Option<u32> {
+        match self {
+            Self::Own(child) => Some(child.id()),
+            // Once the lock is free the number may be another process's.
+            Self::Orphan(file, pid) => pid.filter(|_| file.try_lock().is_err()),
+        }
+    }
+}
+
 impl Local {
     /// Runs `jobs` trials at a time.
     pub fn new(folder: Folder, program: Program, jobs: usize) -> Self {
@@ -43,7 +61,15 @@ impl Local {
             program,
             jobs: jobs.max(1),
             running: BTreeMap::new(),
+            bound: None,
+            looked: None,
         }
+    }
+
+    /// The same with a bound on the memory that each trial holds, those among them that another process of the sweep
+    /// started.
+    pub fn bounded(self, bound: Option<MemoryBound>) -> Self {
+        Self { bound, ..self }
     }
 
     /// The first place that no trial under way is known to have.
@@ -201,6 +227,37 @@ impl Executor for Local {
             Some(Running::Orphan(_, Some(pid))) => process::ask_to_end(*pid),
             // Its process is not known: it is let run to its end.
             Some(Running::Orphan(_, None)) | None => {}
+        }
+        Ok(())
+    }
+
+    fn beyond(&mut self) -> Vec<(String, String)> {
+        let Some(bound) = &self.bound else {
+            return Vec::new();
+        };
+        if self.looked.is_some_and(|at| at.elapsed() < LOOK) {
+            return Vec::new();
+        }
+        self.looked = Some(Instant::now());
+        let trials: BTreeMap<u32, &String> = self
+            .running
+            .iter()
+            .filter_map(|(trial, (_, running))| Some((running.leader()?, trial)))
+            .collect();
+        let leaders: BTreeSet<u32> = trials.keys().copied().collect();
+        let held = process::held(&leaders);
+        let beyond = held.into_iter().filter(|(_, held)| *held > bound.bytes());
+        beyond
+            .filter_map(|(leader, held)| {
+                Some(((*trials.get(&leader)?).clone(), bound.beyond(Some(held))))
+            })
+            .collect()
+    }
+
+    fn kill(&mut self, trial: &str) -> Result<(), SweepError> {
+        let running = self.running.get(trial).map(|(_, running)| running);
+        if let Some(leader) = running.and_then(Running::leader) {
+            process::kill_group(leader);
         }
         Ok(())
     }

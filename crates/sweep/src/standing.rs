@@ -77,6 +77,8 @@ pub struct Standing {
     pub cut_off: u32,
     /// Why it was asked to stop.
     pub stop: Option<String>,
+    /// Why it is ended, if it held more memory than it may.
+    pub beyond: Option<String>,
     /// The last exit code that is known.
     pub code: Option<i32>,
     /// The last value of the metric.
@@ -164,6 +166,7 @@ impl Standing {
             self.reason = None;
         }
         self.state = State::Pending;
+        self.beyond = None;
         self.crashes = 0;
         self.cut_off = 0;
     }
@@ -194,6 +197,7 @@ fn trial_of(entry: &Entry) -> Option<&String> {
         | Entry::Running { trial, .. }
         | Entry::Rung { trial, .. }
         | Entry::Stop { trial, .. }
+        | Entry::Beyond { trial, .. }
         | Entry::End { trial, .. }
         | Entry::Skip { trial, .. }
         | Entry::Keep { trial, .. }
@@ -241,6 +245,7 @@ pub(crate) fn apply(standings: &mut BTreeMap<String, Standing>, rungs: &mut Rung
             seen.insert(*epoch, value.unwrap_or(f64::NAN));
         }
         Entry::Stop { reason, .. } => standing.stop = Some(reason.clone()),
+        Entry::Beyond { reason, .. } => standing.beyond = Some(reason.clone()),
         Entry::End { .. } => standing.conclude(&line.entry, line.time),
         Entry::Skip { reason, .. } => {
             standing.state = State::Skipped;

@@ -147,3 +147,22 @@ fn any_name_is_a_folder_of_its_own() {
     assert_eq!(names[0], "A");
     assert!(names[1].starts_with("a~"), "{names:?}");
 }
+
+#[test]
+fn memory_is_an_amount_and_told_in_one_place() {
+    let told = mistakes(&format!("{HEAD}memory = \"0\"\n"));
+    assert!(
+        told.contains("sweep.toml:4: memory: \"0\" is no amount of memory"),
+        "{told}"
+    );
+    let options = "slurm = { options = [\"--mem=8G\"] }\n";
+    let told = mistakes(&format!("{HEAD}memory = \"4 GB\"\n{options}"));
+    assert!(
+        told.contains("slurm.options[0]: --mem is set by `memory`"),
+        "{told}"
+    );
+    assert_eq!(names(&format!("{HEAD}{options}")), ["base"]);
+    // It bounds the trials and makes no others of them.
+    let plan = |sweep: &str| Rig::new(BASE, sweep).plan().unwrap().1.digest;
+    assert_eq!(plan(HEAD), plan(&format!("{HEAD}memory = \"4 GB\"\n")));
+}

@@ -214,7 +214,9 @@ fn a_chosen_point_that_is_no_config_counts_as_failed() {
     let (_, plan) = rig.plan_with(&asked).unwrap();
     assert_eq!(plan.trials.len(), 4);
     assert!(
-        plan.notes[0].contains("counts as failed (quality: must be below 100)"),
+        plan.notes[0].contains("quality=200.0")
+            && plan.notes[0].contains(": a point that the search chose")
+            && plan.notes[0].contains("counts as failed (quality: must be below 100)"),
         "{:?}",
         plan.notes
     );

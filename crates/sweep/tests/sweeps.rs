@@ -333,6 +333,48 @@ fn trials_of_one_time_have_places_of_their_own() {
 }
 
 #[test]
+fn a_trial_that_holds_more_than_it_may_fails_for_that_and_no_other_does() {
+    let sweep = |memory: &str| {
+        format!("{HEAD}{METRIC}memory = \"{memory}\"\nretries = 3\n[grid]\nhoard = [0, 60]\n")
+    };
+    // As long as that takes to be seen, and not for long once it has room.
+    let rig = Rig::new("epochs = 30\n", &sweep("30 MB"));
+    assert_eq!(rig.run(2).unwrap(), Ending::Complete);
+    assert_eq!(rig.in_state(State::Done), ["hoard=0"]);
+    let failed = |rig: &Rig| {
+        let standing = rig.standings().remove("hoard=60").unwrap();
+        assert_eq!((standing.state, standing.attempts), (State::Failed, 1));
+        standing.reason.unwrap()
+    };
+    let why = failed(&rig);
+    assert!(
+        why.starts_with("memory = \"30 MB\": it held ") && why.contains("--retry-failed"),
+        "{why}"
+    );
+    // A sweep that was killed before it wrote the end down counts it the same.
+    let ledger = rig.folder().ledger();
+    let text = fs::read_to_string(&ledger).unwrap();
+    let beyond = text
+        .lines()
+        .position(|line| line.contains("\"event\":\"beyond\""));
+    let lines: Vec<&str> = text.lines().collect();
+    let is_end = |line: &&&str| line.contains("\"event\":\"end\"") && line.contains("hoard=60");
+    let end = lines.iter().position(|line| is_end(&line)).unwrap();
+    assert!(beyond.unwrap() < end, "{text}");
+    let without: Vec<&str> = lines.iter().filter(|line| !is_end(line)).copied().collect();
+    fs::write(&ledger, without.join("\n") + "\n").unwrap();
+    assert_eq!(rig.run(2).unwrap(), Ending::Complete);
+    assert_eq!(failed(&rig), why);
+    // With more room another try is one.
+    fs::write(rig.file(), sweep("500 MB")).unwrap();
+    assert_eq!(
+        rig.run_until(2, Arc::default(), true).unwrap(),
+        Ending::Complete
+    );
+    assert_eq!(rig.in_state(State::Done), ["hoard=0", "hoard=60"]);
+}
+
+#[test]
 fn a_program_that_is_not_there_is_named() {
     let rig = Rig::new(BASE, &grid(""));
     fs::remove_file(rig.program()).unwrap();

@@ -86,7 +86,15 @@ pub(crate) trait Driver<M> {
         taps: &TapPlan,
         masks: &Masks,
     ) -> Result<Observation, Fault>;
+
+    /// The embeddings `[B, D]` of the encoder alone, in evaluation mode: without the heads, which know the width that
+    /// it had when they were made.
+    fn embed(&self, evaluation: &M, images: Tensor<4>, masks: &Masks) -> Result<Tensor<2>, Fault>;
 }
+
+/// What a model without taps says to who asks for a forward pass.
+const NO_TAPS: &str = "this model was attached without taps; implement `HookedModel` for it and attach it with \
+                       `Afterimage::open`";
 
 /// Drives a model with burn's own `TrainStep` alone.
 pub(crate) struct Opaque;
@@ -169,10 +177,11 @@ impl<M: LearnerModel> Driver<M> for Opaque {
         _taps: &TapPlan,
         _masks: &Masks,
     ) -> Result<Observation, Fault> {
-        Err(Fault::new(
-            "this model was attached without taps; implement `HookedModel` for it and attach it \
-             with `Afterimage::open`",
-        ))
+        Err(Fault::new(NO_TAPS))
+    }
+
+    fn embed(&self, _: &M, _: Tensor<4>, _: &Masks) -> Result<Tensor<2>, Fault> {
+        Err(Fault::new(NO_TAPS))
     }
 }
 
@@ -322,6 +331,10 @@ impl<M: HookedModel> Driver<M> for Open {
             logits,
             readings: taps.readings(),
         })
+    }
+
+    fn embed(&self, evaluation: &M, images: Tensor<4>, masks: &Masks) -> Result<Tensor<2>, Fault> {
+        Ok(evaluation.encode(images, &mut Taps::none().with_masks(masks)))
     }
 }
 

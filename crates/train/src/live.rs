@@ -1,6 +1,7 @@
 //! The model as plugins see it: a merged evaluation copy, made when first asked for.
 
 use std::cell::OnceCell;
+use std::collections::BTreeMap;
 
 use afterimage_hooks::{
     Classifier, Fault, ModelView, Observation, Peers, Site, Structure, TapPlan, UnitParameters,
@@ -9,6 +10,7 @@ use afterimage_model::{Masks, unit_parameters, values};
 use burn::tensor::Tensor;
 
 use crate::driver::{Driver, Who};
+use crate::latency;
 use crate::processes::Group;
 
 /// A view of the training model in evaluation mode.
@@ -85,6 +87,15 @@ impl<M: burn::module::Module> ModelView for LiveModel<'_, M> {
     fn masked(&self, site: &str) -> Option<Vec<bool>> {
         let kept = self.masks.get(site)?;
         Some(kept.iter().map(|kept| !kept).collect())
+    }
+
+    fn latency(
+        &self,
+        gone: &BTreeMap<String, Vec<usize>>,
+        images: Tensor<4>,
+        repeats: usize,
+    ) -> Result<Option<f64>, Fault> {
+        latency::without(self, gone, &images, repeats)
     }
 
     fn peers(&self) -> Option<&dyn Peers> {

@@ -2,12 +2,15 @@
 //! will not have, and runs of parents that they cannot use.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use afterimage_sweep::{Plan, SweepConfig, Trial, Use};
 use toml::{Table, Value};
 
 use crate::config::{ConfigErrors, KeyPath, Loaded, Report};
+use crate::fine_tune::{FineTuneConfig, LayerChoice};
 use crate::registry::{PluginKind, Registry};
+use crate::start::refused;
 
 /// What the names of the loop's own scalars begin with.
 const LOOP: [&str; 4] = ["eval", "loss", "lr", "time"];
@@ -96,20 +99,55 @@ pub(super) fn check(
     report.finish()
 }
 
+/// Encoders that trials start from, that are no runs of the sweep, and that are not there, or none: a line each. They
+/// may still come, and a sweep that is only reported on needs them no more.
+pub(super) fn starts(plan: &Plan) -> Vec<String> {
+    let mut by_path: BTreeMap<PathBuf, (usize, &str)> = BTreeMap::new();
+    for trial in &plan.trials {
+        let from = start_of(&trial.config).unwrap_or_default();
+        // That of a parent is checked with it.
+        if !from.is_empty() && !from.starts_with('{') {
+            let (count, _) = by_path.entry(from.into()).or_insert((0, &trial.name));
+            *count += 1;
+        }
+    }
+    let told = |(from, (count, first)): (PathBuf, (usize, &str))| {
+        let why = refused(&FineTuneConfig {
+            from,
+            layers: LayerChoice::All,
+            layermem: None,
+        })?;
+        Some(match count {
+            1 => format!("{why} ({first})"),
+            _ => format!("{why} ({count} trials, the first is {first})"),
+        })
+    };
+    by_path.into_iter().filter_map(told).collect()
+}
+
+/// What `fine_tune.from` of a resolved config says. The rest of it is not read: there may be ten thousand.
+fn start_of(config: &str) -> Option<String> {
+    let (_, table) = config.split_once("\n[fine_tune]\n")?;
+    let table = table.split("\n[").next()?;
+    let table: Table = toml::from_str(table).ok()?;
+    table.get("from")?.as_str().map(str::to_owned)
+}
+
 /// Whether so many processes can compute each trial together.
 fn check_processes(processes: u32, plan: &Plan, told: &mut Told, report: &mut Report<'_>) {
     for trial in &plan.trials {
-        let Ok(config) = toml::from_str::<Table>(&trial.config) else {
-            continue;
-        };
-        if let Some(why) = apart(&config, processes) {
+        if let Some(why) = apart(&trial.config, processes) {
             told.once(report, "slurm.processes", why);
         }
     }
 }
 
 /// Why `processes` processes cannot compute the run of `config` together, if they cannot.
-fn apart(config: &Table, processes: u32) -> Option<String> {
+pub(super) fn apart(config: &str, processes: u32) -> Option<String> {
+    if processes < 2 {
+        return None;
+    }
+    let config: Table = toml::from_str(config).ok()?;
     let batch = config.get("batch").and_then(Value::as_table);
     let shards = batch.and_then(|batch| batch.get("shards"));
     let shards = shards.and_then(Value::as_integer).unwrap_or(1);
@@ -292,8 +330,16 @@ mod tests {
     }
 
     #[test]
+    fn where_a_run_starts_is_read_from_its_table_alone() {
+        let text = "epochs = 1\n\n[fine_tune]\nfrom = \"a\\nb\"\nlayers = [\"x\"]\n\n[encoder]\nkind = \"vit\"\n";
+        assert_eq!(start_of(text).as_deref(), Some("a\nb"));
+        assert_eq!(start_of("epochs = 1\n\n[encoder]\nfrom = 1\n"), None);
+    }
+
+    #[test]
     fn processes_must_divide_the_shards_of_a_trial() {
-        let told = |text: &str, processes| apart(&toml::from_str(text).unwrap(), processes);
+        let told = apart;
+        assert_eq!(told("seed = 1", 1), None);
         assert_eq!(told("[batch]\nshards = 4", 2), None);
         assert_eq!(told("[batch]\nshards = 4", 4), None);
         let why = told("seed = 1", 2).unwrap();

@@ -13,12 +13,14 @@ mod status;
 mod summary;
 pub(crate) mod tables;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
 use afterimage_hooks::{Column, Table};
 use afterimage_sweep::{
-    Asked, Folder, Ledger, Line, Plan, Results, SweepConfig, SweepError, SweepFile, journal, replay,
+    Asked, Entry, Folder, Ledger, Line, Plan, Results, SweepConfig, SweepError, SweepFile, journal,
+    replay,
 };
 use afterimage_track::{files::write_beside, write_table};
 
@@ -75,8 +77,9 @@ pub fn load_sweep(
         }
     })?;
     match plan {
-        Some(plan) => {
+        Some(mut plan) => {
             knowable::check(registry, &loaded, &plan)?;
+            plan.notes.extend(knowable::starts(&plan));
             Ok((loaded, plan))
         }
         None => Err(of_file(file, "the trials cannot be told".to_owned()).into()),
@@ -95,11 +98,12 @@ pub fn plan_so_far(
     first: Plan,
     folder: &Folder,
 ) -> Result<Plan, SweepError> {
-    let asked = Asked::of(&lines(folder)?);
+    let lines = lines(folder)?;
+    let asked = Asked::of(&lines);
     if asked == Asked::default() {
         return Ok(first);
     }
-    Ok(plan_with(registry, loaded, file, &asked)?)
+    Ok(plan_with(registry, loaded, file, &lines, &asked)?)
 }
 
 /// The trials of `loaded` with those that its searches ask for next, now that all of `plan` are over in `folder`; `None`
@@ -124,7 +128,7 @@ pub fn next_plan(
     if !plan.ask(&loaded.value, &standings, &mut asked) {
         return Ok(None);
     }
-    Ok(Some(plan_with(registry, loaded, file, &asked)?))
+    Ok(Some(plan_with(registry, loaded, file, &lines, &asked)?))
 }
 
 fn lines(folder: &Folder) -> Result<Vec<Line>, SweepError> {
@@ -134,7 +138,8 @@ fn lines(folder: &Folder) -> Result<Vec<Line>, SweepError> {
     }
 }
 
-/// The trials of `loaded` with what its searches `asked`.
+/// The trials of `loaded` with what its searches `asked`, where the ledger holds `lines`. A new one that the processes
+/// of [`slurm.processes`](afterimage_sweep::SlurmConfig) cannot share out is no trial, as one whose config is refused.
 ///
 /// # Errors
 /// As [`load_sweep`].
@@ -142,16 +147,41 @@ pub fn plan_with(
     registry: &Registry,
     loaded: &Loaded<SweepConfig>,
     file: &Path,
+    lines: &[Line],
     asked: &Asked,
 ) -> Result<Plan, ConfigErrors> {
     let checks = Checks::new(registry);
-    let fork = loaded.value.fork;
-    let check = |base: &Path, sets: &[String]| checks.check(base, sets, fork);
+    let SweepConfig { fork, slurm, .. } = &loaded.value;
+    // Begun by another number of processes, perhaps.
+    let begun = begun(lines);
+    let check = |base: &Path, sets: &[String]| {
+        let checked = checks.check(base, sets, *fork)?;
+        match knowable::apart(&checked.resolved, slurm.processes) {
+            Some(why) if !begun.contains(checked.digest.as_str()) => Err(ConfigError {
+                key: "slurm.processes".to_owned(),
+                ..of_file(file, why)
+            }
+            .into()),
+            _ => Ok(checked),
+        }
+    };
     let read = SweepFile {
         value: &loaded.value,
         locations: &loaded.locations,
     };
     Plan::with(read, file, &check, asked)
+}
+
+/// Digests of the configs of all trials that a ledger tells of.
+fn begun(lines: &[Line]) -> BTreeSet<&str> {
+    let trials = lines.iter().filter_map(|line| match &line.entry {
+        Entry::Sweep { trials, .. } | Entry::Ask { trials, .. } => Some(trials),
+        _ => None,
+    });
+    trials
+        .flatten()
+        .map(|(_, digest)| digest.as_str())
+        .collect()
 }
 
 fn of_file(file: &Path, message: String) -> ConfigError {

@@ -171,10 +171,15 @@ pub fn structure(
         }
         TensorSize { fixed, groups }
     };
-    let own = parameters
+    let (statistics, trained): (Vec<&ParameterInfo>, Vec<&ParameterInfo>) = parameters
         .iter()
-        .filter(|parameter| !parameter.statistic && parameter.path.starts_with("encoder."));
-    let own = own.map(|parameter| size(&parameter.path, &parameter.shape));
+        .filter(|parameter| parameter.path.starts_with("encoder."))
+        .partition(|parameter| parameter.statistic);
+    let sizes = |of: Vec<&ParameterInfo>| -> Vec<TensorSize> {
+        of.into_iter()
+            .map(|parameter| size(&parameter.path, &parameter.shape))
+            .collect()
+    };
     let weights = positions.iter().map(|(path, positions)| {
         let shape = shapes.get(path.as_str()).copied().unwrap_or_default();
         let TensorSize {
@@ -198,6 +203,7 @@ pub fn structure(
     Structure {
         groups: groups.iter().map(Group::seen).collect(),
         weights: weights.collect(),
-        parameters: own.collect(),
+        parameters: sizes(trained),
+        statistics: sizes(statistics),
     }
 }

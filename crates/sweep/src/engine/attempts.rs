@@ -47,6 +47,9 @@ impl Engine<'_> {
                     {
                         self.ask_to_stop(&task.trial)?;
                     }
+                    if self.is_beyond(&task.trial) {
+                        self.executor.kill(&task.trial)?;
+                    }
                 }
                 Found::Over(ended) => {
                     // It may have been over for days.
@@ -115,6 +118,7 @@ impl Engine<'_> {
             result: result.as_ref(),
             blameless: ended.blameless,
             stop: standing.stop.as_deref(),
+            beyond: standing.beyond.as_deref().or(ended.beyond.as_deref()),
             told: self.told || withheld,
             crashes: standing.crashes,
             retries: self.rules.retries,

@@ -251,6 +251,7 @@ impl<'a> Engine<'a> {
             for (trial, ended) in self.executor.over()? {
                 self.conclude(&trial, &ended)?;
             }
+            self.bound()?;
             self.skip_children()?;
             self.keep_forks()?;
             if !self.told {

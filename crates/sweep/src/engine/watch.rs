@@ -81,6 +81,25 @@ impl Engine<'_> {
         Ok(())
     }
 
+    /// Ends trials that hold more memory than they may.
+    pub(super) fn bound(&mut self) -> Result<(), SweepError> {
+        for (trial, reason) in self.executor.beyond() {
+            // In this order: whatever is cut off by a kill, a trial that is ended for it fails for it.
+            if !self.is_beyond(&trial) {
+                let trial = trial.clone();
+                self.note(&[Entry::Beyond { trial, reason }])?;
+            }
+            self.executor.kill(&trial)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the ledger says that a trial is ended for what it held.
+    pub(super) fn is_beyond(&self, trial: &str) -> bool {
+        let standing = self.standings.get(trial);
+        standing.is_some_and(|standing| standing.beyond.is_some())
+    }
+
     /// Stops starting trials when too many failed or the budget is used up.
     pub(super) fn halt_if_due(&mut self) -> Result<(), SweepError> {
         if self.halted.is_some() {

@@ -23,6 +23,9 @@ const OURS: [&str; 14] = [
     "-c",
 ];
 
+/// Options of `sbatch` that say how much memory a job has.
+const MEMORY: [&str; 3] = ["--mem", "--mem-per-cpu", "--mem-per-gpu"];
+
 /// Processes that a trial may have.
 const MOST_PROCESSES: u32 = 1024;
 
@@ -59,8 +62,9 @@ impl Default for SlurmConfig {
 }
 
 impl SlurmConfig {
-    /// Reports what is out of range, and options that are none or the sweep's own.
-    pub(crate) fn validate(&self, report: &mut Report<'_>) {
+    /// Reports what is out of range, and options that are none or the sweep's own, as those of memory are where it is
+    /// `bounded`.
+    pub(crate) fn validate(&self, report: &mut Report<'_>, bounded: bool) {
         report.check(self.cpus > 0, "slurm.cpus", at_least_one);
         report.check(
             (1..=MOST_PROCESSES).contains(&self.processes),
@@ -81,6 +85,9 @@ impl SlurmConfig {
             });
             let tasks = self.processes > 1 && ["--ntasks", "-n"].contains(&name);
             report.check(!tasks, &at, || format!("{name} is set by slurm.processes"));
+            report.check(!(bounded && MEMORY.contains(&name)), &at, || {
+                format!("{name} is set by `memory`")
+            });
             report.check(!OURS.contains(&name), &at, || {
                 format!("{name} is set by the sweep")
             });

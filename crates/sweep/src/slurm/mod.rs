@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use crate::error::SweepError;
 use crate::executor::{Ended, Executor, Found, Handle, Program, Task};
 use crate::folder::{Folder, write_beside};
+use crate::memory::MemoryBound;
 use crate::name::hex;
 
 pub use config::SlurmConfig;
@@ -39,6 +40,7 @@ pub struct Slurm {
     jobs: Option<usize>,
     running: BTreeMap<String, Job>,
     silent_since: Option<Instant>,
+    bound: Option<MemoryBound>,
 }
 
 #[derive(Debug)]
@@ -116,7 +118,13 @@ impl Slurm {
             jobs,
             running: BTreeMap::new(),
             silent_since: None,
+            bound: None,
         })
+    }
+
+    /// The same with a bound on the memory that each job holds of a node.
+    pub fn bounded(self, bound: Option<MemoryBound>) -> Self {
+        Self { bound, ..self }
     }
 
     fn tickets(&self) -> String {
@@ -197,6 +205,7 @@ impl Executor for Slurm {
                     processes => Some(format!("--ntasks={processes}")),
                 })
                 .arg(format!("--cpus-per-task={}", self.settings.cpus))
+                .args(self.bound.as_ref().map(MemoryBound::of_slurm))
                 .arg(format!("--signal=B:USR1@{}", self.settings.grace))
                 .args(["--requeue", "--open-mode=append", "--output=/dev/null"])
                 .args(&self.settings.options)
@@ -294,8 +303,16 @@ impl Executor for Slurm {
                     blameless: true,
                     seconds: None,
                     note: Some(format!("Slurm knows nothing of job {}", job.id)),
+                    beyond: None,
                 }),
             };
+            let ended = ended.map(|ended| match &self.bound {
+                Some(bound) if queue::is_out_of_memory(&ended) => Ended {
+                    beyond: Some(bound.beyond(None)),
+                    ..ended
+                },
+                _ => ended,
+            });
             over.extend(ended.map(|ended| (trial.clone(), ended)));
         }
         for (trial, _) in &over {

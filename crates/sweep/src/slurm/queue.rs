@@ -46,6 +46,9 @@ pub(super) fn queued(names: &str) -> Result<BTreeMap<String, String>, SweepError
     Ok(tasks(&text))
 }
 
+/// The state of a job that held more memory than it had asked for.
+const OUT_OF_MEMORY: &str = "OUT_OF_MEMORY";
+
 /// The lines of `squeue` by job and task. Those of tasks that are over stay in the list for a while
 /// and are left out.
 fn tasks(text: &str) -> BTreeMap<String, String> {
@@ -58,7 +61,7 @@ fn tasks(text: &str) -> BTreeMap<String, String> {
         "PREEMPTED",
         "BOOT_FAIL",
         "DEADLINE",
-        "OUT_OF_MEMORY",
+        OUT_OF_MEMORY,
     ];
     text.lines()
         .filter_map(|line| {
@@ -122,7 +125,7 @@ fn meaning(state: &str, code: &str) -> Ended {
     let code = match word {
         "COMPLETED" | "FAILED" => Some(code),
         // Slurm says 0 where it has killed the job itself.
-        "TIMEOUT" | "DEADLINE" | "OUT_OF_MEMORY" => Some(137),
+        "TIMEOUT" | "DEADLINE" | OUT_OF_MEMORY => Some(137),
         "CANCELLED" => Some(143),
         _ => None,
     };
@@ -130,8 +133,21 @@ fn meaning(state: &str, code: &str) -> Ended {
         code,
         blameless,
         seconds: None,
-        note: (word != "COMPLETED" && word != "FAILED").then(|| format!("Slurm says {word}")),
+        note: (word != "COMPLETED" && word != "FAILED").then(|| format!("{SAYS} {word}")),
+        beyond: None,
     }
+}
+
+/// What notes of a job's state begin with.
+const SAYS: &str = "Slurm says";
+
+/// Whether a job ended because it held more memory than it had asked for.
+pub(super) fn is_out_of_memory(ended: &Ended) -> bool {
+    let word = ended
+        .note
+        .as_deref()
+        .and_then(|note| note.strip_prefix(SAYS));
+    word.is_some_and(|word| word.trim() == OUT_OF_MEMORY)
 }
 
 #[cfg(test)]
@@ -171,5 +187,8 @@ mod tests {
             Some((Some(137), false))
         );
         assert_eq!(code(from_scontrol(&shown("PENDING", "0:0"))), None);
+        let beyond = |text: &str| from_sacct(text).is_some_and(|ended| is_out_of_memory(&ended));
+        assert!(beyond("OUT_OF_MEMORY|0:125\n"));
+        assert!(!beyond("TIMEOUT|0:0\n") && !beyond("FAILED|137:0\n"));
     }
 }

@@ -45,6 +45,9 @@ pub struct Experiment {
     /// Up to which epoch its quality does not matter.
     #[serde(default)]
     pub fork: u32,
+    /// Megabytes that it holds.
+    #[serde(default)]
+    pub hoard: u32,
 }
 
 fn one() -> u32 {
@@ -137,6 +140,8 @@ finish() {
     echo "{\"exit_code\":$1,\"outcome\":\"x\",\"metrics\":{\"eval/knn\":$(get quality),\"cost\":$(get cost)}}" >"$out/result.json"
     exit "$1"
 }
+hoard=$(get hoard) held=
+[ "${hoard:-0}" = 0 ] || held=$(head -c "${hoard}000000" /dev/zero | tr '\0' x)
 # Looked at between epochs and in their middle, so that none is half written.
 stop=
 trap 'stop=yes' TERM
@@ -267,7 +272,8 @@ impl Rig {
             path: self.program(),
             threads: 1,
         };
-        let local = Box::new(Local::new(folder.clone(), program, jobs));
+        let local = Local::new(folder.clone(), program, jobs).bounded(config.memory_bound());
+        let local = Box::new(local);
         let rules = Rules::from(&config);
         let mut engine = Engine::open(
             &folder,
