@@ -65,8 +65,40 @@ fn an_exchange_with_oneself_changes_nothing_and_with_another_much() {
     ])
     .expect(0, &[]);
     assert_eq!(all["chosen"]["knn"], arms(&there)["original"]["knn"]);
-    assert_eq!(all["controls"].as_array().unwrap().len(), 2);
     assert_eq!(all["chosen"]["what"].as_array().unwrap().len(), 8);
+    // There are no other eight of eight layers, and seven others of one.
+    assert_eq!(all["controls"], serde_json::json!([]));
+    assert!(all["note"].as_str().unwrap().contains("no random control"));
+    let (few, many) = (
+        exchange_with(&other, &one, "9"),
+        exchange_with(&other, &one, "2"),
+    );
+    assert!(few.err.contains("7 random controls"), "{few:?}");
+    assert!(few.out.contains("note: 7 random controls"), "{few:?}");
+    for (ended, count) in [(few, 7), (many, 2)] {
+        let found = arms(&ended);
+        let mut sets = vec![found["chosen"]["what"].to_string()];
+        for control in found["controls"].as_array().unwrap() {
+            sets.push(control["what"].to_string());
+        }
+        sets.sort();
+        sets.dedup();
+        assert_eq!(sets.len(), 1 + count, "{found}");
+    }
+}
+
+/// The last layer of `other` in the place of that of `one`, beside `controls`.
+fn exchange_with(other: &str, one: &str, controls: &str) -> Ended {
+    let flags = [
+        "--layers",
+        "last:1",
+        "--points",
+        "40",
+        "--json",
+        "--controls",
+    ];
+    let words = ["exchange", one, "--with", other].into_iter().chain(flags);
+    call(words.chain([controls])).expect(0, &[])
 }
 
 /// The figures of an ablation of `run`.

@@ -7,6 +7,7 @@
 
 mod ablate;
 mod arms;
+mod controls;
 mod curve;
 mod exchange;
 mod ids;
