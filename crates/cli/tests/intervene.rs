@@ -185,6 +185,16 @@ fn an_ablation_draws_usefulness_against_memory_for_every_score_and_share() {
     let csv = std::fs::read_to_string(place.path("curve/arms.csv")).unwrap();
     // As it is, cuts, those as active, and random units, of nine layers each.
     assert_eq!(csv.lines().count(), 1 + 9 * (1 + 14 + 14 + 4));
+    let (header, last) = (csv.lines().next().unwrap(), csv.lines().last().unwrap());
+    assert!(
+        header.ends_with(",gap_null,gap_null_se,controls"),
+        "{header}"
+    );
+    // The last random units stand beside all scores of the larger share.
+    assert!(
+        last.contains("unitmem:top 0.5; unitmem-excess:top 0.5; "),
+        "{last}"
+    );
     // The same again, and nothing is written over.
     call(["ablate", &one, "--out", &out]).expect(2, &["there already"]);
     assert_eq!(
