@@ -17,7 +17,8 @@ pub(super) fn others(
     wanted: u64,
     seed: u64,
 ) -> Result<Vec<Vec<Layer>>, LayerError> {
-    if ways(layers.len(), chosen.len(), wanted) <= wanted {
+    // All but the chosen one.
+    if choices(layers.len(), chosen.len()) - 1 <= wanted {
         let sets = every(layers.len(), chosen.len()).into_iter();
         let of = |set: Vec<usize>| set.into_iter().map(|at| layers[at].clone()).collect();
         return Ok(sets
@@ -59,17 +60,17 @@ fn sites(set: &[Layer]) -> Vec<String> {
     set.iter().map(|layer| layer.site.clone()).collect()
 }
 
-/// How many other sets of `count` of `all` there are beside one, or a number over `enough`.
-fn ways(all: usize, count: usize, enough: u64) -> u64 {
+/// How many sets of `count` of `all` there are, or the largest number where there are more.
+pub(super) fn choices(all: usize, count: usize) -> u64 {
     let mut ways: u128 = 1;
     for taken in 0..count.min(all.saturating_sub(count)) {
         // Whole at each step, and never less than before.
         ways = ways * (all - taken) as u128 / (taken + 1) as u128;
-        if ways > u128::from(enough) + 1 {
-            return enough.saturating_add(1);
+        if ways >= u128::from(u64::MAX) {
+            return u64::MAX;
         }
     }
-    (ways - 1) as u64
+    ways as u64
 }
 
 /// All sets of `count` of the places below `all`, each ascending.
@@ -130,10 +131,12 @@ mod tests {
     }
 
     #[test]
-    fn numbers_of_ways_stay_small_and_right() {
-        assert_eq!(ways(54, 27, 1000), 1001);
-        assert_eq!(ways(usize::MAX, 1, u64::MAX), u64::MAX - 1);
-        assert_eq!(ways(30, 29, 1000), 29);
+    fn choices_are_counted() {
+        assert_eq!(choices(54, 27), 1_946_939_425_648_112);
+        assert_eq!(choices(500, 250), u64::MAX);
+        assert_eq!(choices(usize::MAX, 1), u64::MAX);
+        assert_eq!(choices(30, 29), 30);
+        assert_eq!((choices(8, 8), choices(8, 0)), (1, 1));
         assert_eq!(every(30, 29).len(), 30);
         assert_eq!(every(5, 2).len(), 10);
         assert_eq!(every(5, 0), [Vec::<usize>::new()]);
