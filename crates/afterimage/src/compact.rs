@@ -24,6 +24,7 @@ use crate::error::RunError;
 use crate::finite::check_on;
 use crate::intervene::{Arm, Operated, arm_table};
 use crate::probe::{ARCHITECTURE, ProbeOptions, SETTINGS, Subject, WEIGHTS};
+use crate::units_file::channels;
 use crate::whole::publish;
 
 /// What the encoder's smaller copy is checked on: as many images.
@@ -213,19 +214,10 @@ fn prune(masks: &mut Masks, encoder: &AnyEncoder, path: &Path) -> Result<(), Run
         reason,
     };
     let text = read_input_text(path, SMALL).map_err(RunError::io(path, "read"))?;
-    let units: BTreeMap<String, Vec<usize>> =
-        serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
     let structure = structure(&encoder.groups(), &[], &[]);
     let sites = encoder.sites();
-    for (name, units) in units {
-        let group = structure.group(&name).ok_or_else(|| {
-            let names: Vec<&str> = structure.groups.iter().map(|g| g.name.as_str()).collect();
-            wrong(format!(
-                "there is no group {name:?}; there are {}",
-                names.join(", ")
-            ))
-        })?;
-        let channels: Vec<usize> = units.iter().flat_map(|&u| group.channels_of(u)).collect();
+    for (place, channels) in channels(&text, &structure).map_err(wrong)? {
+        let group = &structure.groups[place];
         for site in sites
             .iter()
             .filter(|site| group.masked_at.contains(&site.name))

@@ -229,7 +229,7 @@ impl LayerChoice {
                     .collect();
                 ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
                 if let (true, Some(measured), Some(layer)) =
-                    (ranked.is_empty(), deltas.keys().next(), layers.first())
+                    (ranked.is_empty(), deltas.keys().next_back(), layers.first())
                 {
                     return Err(LayerError::OtherSites {
                         path: layermem.to_owned(),
