@@ -22,6 +22,7 @@ use serde::Serialize;
 
 use crate::error::RunError;
 use crate::finite::check_on;
+use crate::fitting;
 use crate::intervene::{Arm, Operated, arm_table};
 use crate::probe::{ARCHITECTURE, ProbeOptions, SETTINGS, Subject, WEIGHTS};
 use crate::units_file::channels;
@@ -99,7 +100,8 @@ pub struct Compacted {
 /// images, measures both, and writes the result.
 ///
 /// # Errors
-/// A checkpoint that cannot be read, an encoder without units to take out, a result that differs.
+/// A checkpoint that cannot be read, images that memory has no room for, an encoder without units to take
+/// out, a result that differs.
 pub fn compact(options: &CompactOptions, say: &mut dyn FnMut(&str)) -> Result<Compacted, RunError> {
     let folder = Partial::beside(&options.out)?;
     Subject::check_import(&[&options.checkpoint], &options.import)?;
@@ -116,6 +118,12 @@ pub fn compact(options: &CompactOptions, say: &mut dyn FnMut(&str)) -> Result<Co
     let device = Device::flex();
     let opened = subject.load(&description, &device)?;
     let encoder = evaluation(&opened.encoder);
+    for (flag, rows) in [("size", PROBED), ("batch", options.batch)] {
+        fitting::pass(&encoder, channels, size, rows).map_err(|told| RunError::TooMuch {
+            flag,
+            reason: format!("{told}; lower it"),
+        })?;
+    }
     let mut masks = opened.masks;
     if let Some(path) = &options.prune {
         prune(&mut masks, &encoder, path)?;
