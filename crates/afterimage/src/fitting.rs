@@ -57,7 +57,7 @@ fn too_much(rows: usize, side: usize, bytes: u64, memory: u64) -> String {
     )
 }
 
-fn of_key(key: &str, reason: String) -> RunError {
+pub(crate) fn of_key(key: &str, reason: String) -> RunError {
     RunError::Data(DataError::Config {
         key: key.to_owned(),
         reason,

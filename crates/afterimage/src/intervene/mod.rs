@@ -12,6 +12,7 @@ mod curve;
 mod exchange;
 mod ids;
 mod insert;
+mod insert_limits;
 mod insertion;
 mod left;
 mod rank;
