@@ -108,8 +108,12 @@ fn pass_in(
             .saturating_add(attention(encoder, side)),
     };
     if all > most {
+        let images = match rows {
+            1 => "1 image".to_owned(),
+            _ => format!("{rows} images"),
+        };
         return Err(format!(
-            "a forward pass of {rows} images of {side} × {side} pixels takes at least {} MiB, more than half of the \
+            "a forward pass of {images} of {side} × {side} pixels takes at least {} MiB, more than half of the \
              memory, {} MiB",
             all >> 20,
             most >> 20
@@ -180,9 +184,15 @@ mod tests {
             (usize::MAX, 1),
         ] {
             let told = pass(side, rows).unwrap_err();
-            let words = format!("{rows} images of {side} × {side} pixels");
+            let words = format!("of {side} × {side} pixels");
             assert!(told.contains(&words) && told.contains("1024 MiB"), "{told}");
         }
+        assert!(pass(40_000, 1).unwrap_err().contains("of 1 image of 40000"));
+        assert!(
+            pass(40_000, 2)
+                .unwrap_err()
+                .contains("of 2 images of 40000")
+        );
         assert_eq!(pass_in(None, &encoder, [1, 28, usize::MAX]), Ok(()));
     }
 

@@ -6,7 +6,7 @@ mod run;
 
 use std::path::Path;
 
-use run::{Ended, Place, TINY, call, plugin, tiny_pair};
+use run::{Ended, Place, TINY, call, last_checkpoint, plugin, tiny_pair};
 
 fn arms(ended: &Ended) -> serde_json::Value {
     let last = ended.out.lines().last().unwrap();
@@ -256,6 +256,7 @@ fn mistakes_are_told_with_what_to_do() {
     let one = text(&place.run("one", TINY, 0));
     let wide = place.run("wide", &TINY.replace("width = 0.125", "width = 0.25"), 0);
     let wide = text(&wide);
+    let checkpoint = text(&last_checkpoint(Path::new(&one)));
     for (arguments, words) in [
         (
             vec![
@@ -315,6 +316,38 @@ fn mistakes_are_told_with_what_to_do() {
         ),
         (vec!["insert", "nowhere"], vec!["nowhere"]),
         (vec!["insert", &one, "--steps", "5,1"], vec!["ascend"]),
+        (vec!["insert", &one, "--steps", "5,5"], vec!["each once"]),
+        (
+            vec!["insert", &one, "--steps", "0,18446744073709551615"],
+            vec!["--steps", "at most 1000000"],
+        ),
+        (
+            vec!["insert", &checkpoint],
+            vec!["it is a checkpoint; give its run", "one"],
+        ),
+        (
+            vec!["resume", &checkpoint],
+            vec!["it is a checkpoint; give its run", "one"],
+        ),
+        (
+            vec!["report", &checkpoint],
+            vec!["it is a checkpoint; give its run", "one"],
+        ),
+        (
+            vec![
+                "exchange", &one, "--with", &one, "--layers", "last:1", "--size", "4096",
+                "--views", "1024",
+            ],
+            vec!["4096 × 4096 pixels", "more than half of the memory"],
+        ),
+        (
+            vec!["ablate", &one, "--size", "40000"],
+            vec!["views.size", "4096"],
+        ),
+        (
+            vec!["ablate", &one, "--size", "4096", "--views", "1024"],
+            vec!["4096 × 4096 pixels", "more than half of the memory"],
+        ),
         (vec!["insert", &one, "--rate", "0"], vec!["not positive"]),
         (
             vec!["insert", &one, "--site", "encoder.nothing"],
@@ -330,5 +363,69 @@ fn mistakes_are_told_with_what_to_do() {
         assert!(matches!(ended.code, Some(1 | 2)), "{arguments:?} {ended:?}");
         let code = ended.code.unwrap();
         ended.expect(code, &words);
+    }
+}
+
+#[test]
+fn a_compaction_refuses_what_it_cannot_do_and_leaves_nothing() {
+    let place = Place::new();
+    let one = text(&place.run("one", TINY, 0));
+    let out = text(&place.path("small"));
+    let file = |name: &str, units: &str| text(&place.write(name, units));
+    let huge = file("huge.json", "{\"encoder.prep\": [18446744073709551615]}");
+    let twice = file(
+        "twice.json",
+        "{\"encoder.prep\": [0], \"encoder.prep\": [1]}",
+    );
+    let fine = file("fine.json", "{\"encoder.prep\": [0]}");
+    for (flags, words) in [
+        (
+            vec!["--prune", &huge],
+            vec![
+                "huge.json",
+                "encoder.prep has units 0 to",
+                "not 18446744073709551615",
+            ],
+        ),
+        (
+            vec!["--prune", &twice],
+            vec!["twice.json", "\"encoder.prep\" stands there twice"],
+        ),
+        (
+            vec!["--prune", &fine, "--size", "400000", "--batch", "1"],
+            vec![
+                "--size",
+                "16 images of 400000 × 400000 pixels",
+                "more than half of the memory",
+            ],
+        ),
+        (
+            vec!["--prune", &fine, "--size", "4294967295"],
+            vec!["--size", "more than half of the memory"],
+        ),
+        (
+            vec!["--prune", &fine, "--batch", "4294967295"],
+            vec![
+                "--batch",
+                "4294967295 images",
+                "more than half of the memory",
+            ],
+        ),
+        (
+            vec!["--prune", &fine, "--repeats", "1001"],
+            vec!["--repeats", "1..=1000"],
+        ),
+    ] {
+        let start = ["compact", &one, "--out", &out];
+        let ended = call(start.into_iter().chain(flags.iter().copied()));
+        assert!(matches!(ended.code, Some(1 | 2)), "{flags:?} {ended:?}");
+        let code = ended.code.unwrap();
+        ended.expect(code, &words);
+        let left = std::fs::read_dir(place.path("")).unwrap();
+        let names = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        assert!(
+            names.into_iter().all(|name| !name.contains("small")),
+            "{flags:?}"
+        );
     }
 }

@@ -130,7 +130,7 @@ impl<'o> Table<'o> {
             return Err(refuse(format!("the rate {} is not positive", options.rate)));
         }
         steps_ascend(&options.steps).map_err(refuse)?;
-        let directory = RunDir::open(&options.run)?;
+        let directory = RunDir::open_whole(&options.run)?;
         let loaded = registry.load_kept(&directory.config(), &options.sets)?;
         let experiment = loaded.value.clone();
         let checkpoint = Checkpoints::new(directory.checkpoints(), 1, "")

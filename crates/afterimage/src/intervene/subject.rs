@@ -20,6 +20,8 @@ use crate::pulse::Pulse;
 
 /// The device whose memory is that of the machine.
 const CPU: &str = "cpu";
+/// Images that every encoder is looked at with first.
+const FIRST: usize = 32;
 /// What decides how large one image is.
 const SIDE: &str = "views.size";
 
@@ -98,12 +100,9 @@ impl Operated {
             let channels = subject.channels().unwrap_or(1);
             let described = subject.encoder(config.convolution, channels, side)?;
             let outline = described.outline(&Device::flex());
-            has_room(
-                &outline.map_err(TrainError::from)?,
-                channels,
-                side,
-                &[(SIDE, 1)],
-            )?;
+            // How many images there are is known only once they are read, and then some are looked at.
+            let passes = passes(&config, FIRST.min(config.limits.train.unwrap_or(FIRST)));
+            has_room(&outline.map_err(TrainError::from)?, channels, side, &passes)?;
         }
         let mut prepared = Prepared::new(&subject, &config, options)?;
         let mut notes = Vec::new();
