@@ -341,6 +341,10 @@ fn mistakes_are_told_with_what_to_do() {
             vec!["4096 × 4096 pixels", "more than half of the memory"],
         ),
         (
+            vec!["sensitivity", &one, "--size", "4096", "--views", "1024"],
+            vec!["4096 × 4096 pixels", "more than half of the memory"],
+        ),
+        (
             vec!["ablate", &one, "--size", "40000"],
             vec!["views.size", "4096"],
         ),

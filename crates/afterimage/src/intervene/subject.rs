@@ -44,6 +44,22 @@ fn has_room(
     Ok(())
 }
 
+/// Refuses views of a size of their own that memory has no room for, before images are read.
+///
+/// # Errors
+/// Such views, or some that the encoder cannot take.
+pub(crate) fn views_fit(subject: &Subject, config: &ProbeConfig) -> Result<(), RunError> {
+    let Some(side) = config.views.size.filter(|_| config.device == CPU) else {
+        return Ok(());
+    };
+    let channels = subject.channels().unwrap_or(1);
+    let described = subject.encoder(config.convolution, channels, side)?;
+    let outline = described.outline(&Device::flex());
+    // How many images there are is known only once they are read, and then some are looked at.
+    let passes = passes(config, FIRST.min(config.limits.train.unwrap_or(FIRST)));
+    has_room(&outline.map_err(TrainError::from)?, channels, side, &passes)
+}
+
 /// Rows of the forward passes that judge an encoder and measure its memory on up to `images` images.
 fn passes(config: &ProbeConfig, images: usize) -> Vec<(&'static str, usize)> {
     let mut all = vec![(SIDE, JudgeConfig::default().batch_size.min(images))];
@@ -96,14 +112,7 @@ impl Operated {
         let subject = Subject::open(&options.checkpoint, &options.import)?;
         let loaded = load_for(&subject, options)?;
         let config = loaded.value;
-        if let Some(side) = config.views.size.filter(|_| config.device == CPU) {
-            let channels = subject.channels().unwrap_or(1);
-            let described = subject.encoder(config.convolution, channels, side)?;
-            let outline = described.outline(&Device::flex());
-            // How many images there are is known only once they are read, and then some are looked at.
-            let passes = passes(&config, FIRST.min(config.limits.train.unwrap_or(FIRST)));
-            has_room(&outline.map_err(TrainError::from)?, channels, side, &passes)?;
-        }
+        views_fit(&subject, &config)?;
         let mut prepared = Prepared::new(&subject, &config, options)?;
         let mut notes = Vec::new();
         let memory = Memory::of(&prepared, &config, &mut notes);
