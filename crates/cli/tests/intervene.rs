@@ -256,7 +256,6 @@ fn mistakes_are_told_with_what_to_do() {
     let one = text(&place.run("one", TINY, 0));
     let wide = place.run("wide", &TINY.replace("width = 0.125", "width = 0.25"), 0);
     let wide = text(&wide);
-    let checkpoint = text(&last_checkpoint(Path::new(&one)));
     for (arguments, words) in [
         (
             vec![
@@ -316,6 +315,30 @@ fn mistakes_are_told_with_what_to_do() {
         ),
         (vec!["insert", "nowhere"], vec!["nowhere"]),
         (vec!["insert", &one, "--steps", "5,1"], vec!["ascend"]),
+        (vec!["insert", &one, "--rate", "0"], vec!["not positive"]),
+        (
+            vec!["insert", &one, "--site", "encoder.nothing"],
+            vec!["encoder.nothing", "encoder.res2b.act"],
+        ),
+        (vec!["insert", &one, "--others", "0"], vec!["at least 2"]),
+        (
+            vec!["insert", &one, "--views", "100000000"],
+            vec!["--views", "too many"],
+        ),
+    ] {
+        let ended = call(&arguments);
+        assert!(matches!(ended.code, Some(1 | 2)), "{arguments:?} {ended:?}");
+        let code = ended.code.unwrap();
+        ended.expect(code, &words);
+    }
+}
+
+#[test]
+fn what_takes_too_much_or_is_no_run_is_refused() {
+    let place = Place::new();
+    let one = text(&place.run("one", TINY, 0));
+    let checkpoint = text(&last_checkpoint(Path::new(&one)));
+    for (arguments, words) in [
         (vec!["insert", &one, "--steps", "5,5"], vec!["each once"]),
         (
             vec!["insert", &one, "--steps", "0,18446744073709551615"],
@@ -352,22 +375,15 @@ fn mistakes_are_told_with_what_to_do() {
             vec!["ablate", &one, "--size", "4096", "--views", "1024"],
             vec!["4096 × 4096 pixels", "more than half of the memory"],
         ),
-        (vec!["insert", &one, "--rate", "0"], vec!["not positive"]),
-        (
-            vec!["insert", &one, "--site", "encoder.nothing"],
-            vec!["encoder.nothing", "encoder.res2b.act"],
-        ),
-        (vec!["insert", &one, "--others", "0"], vec!["at least 2"]),
-        (
-            vec!["insert", &one, "--views", "100000000"],
-            vec!["--views", "too many"],
-        ),
     ] {
         let ended = call(&arguments);
         assert!(matches!(ended.code, Some(1 | 2)), "{arguments:?} {ended:?}");
         let code = ended.code.unwrap();
         ended.expect(code, &words);
     }
+    // Nothing was written there.
+    let beside = ["lock", "report.html"].map(|name| Path::new(&checkpoint).join(name));
+    assert!(beside.iter().all(|path| !path.exists()), "{beside:?}");
 }
 
 #[test]
