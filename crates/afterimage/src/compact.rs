@@ -22,8 +22,10 @@ use serde::Serialize;
 
 use crate::error::RunError;
 use crate::finite::check_on;
+use crate::fitting;
 use crate::intervene::{Arm, Operated, arm_table};
 use crate::probe::{ARCHITECTURE, ProbeOptions, SETTINGS, Subject, WEIGHTS};
+use crate::units_file::channels;
 use crate::whole::publish;
 
 /// What the encoder's smaller copy is checked on: as many images.
@@ -98,7 +100,8 @@ pub struct Compacted {
 /// images, measures both, and writes the result.
 ///
 /// # Errors
-/// A checkpoint that cannot be read, an encoder without units to take out, a result that differs.
+/// A checkpoint that cannot be read, images that memory has no room for, an encoder without units to take
+/// out, a result that differs.
 pub fn compact(options: &CompactOptions, say: &mut dyn FnMut(&str)) -> Result<Compacted, RunError> {
     let folder = Partial::beside(&options.out)?;
     Subject::check_import(&[&options.checkpoint], &options.import)?;
@@ -115,6 +118,12 @@ pub fn compact(options: &CompactOptions, say: &mut dyn FnMut(&str)) -> Result<Co
     let device = Device::flex();
     let opened = subject.load(&description, &device)?;
     let encoder = evaluation(&opened.encoder);
+    for (flag, rows) in [("size", PROBED), ("batch", options.batch)] {
+        fitting::pass(&encoder, channels, size, rows).map_err(|told| RunError::TooMuch {
+            flag,
+            reason: format!("{told}; lower it"),
+        })?;
+    }
     let mut masks = opened.masks;
     if let Some(path) = &options.prune {
         prune(&mut masks, &encoder, path)?;
@@ -213,19 +222,10 @@ fn prune(masks: &mut Masks, encoder: &AnyEncoder, path: &Path) -> Result<(), Run
         reason,
     };
     let text = read_input_text(path, SMALL).map_err(RunError::io(path, "read"))?;
-    let units: BTreeMap<String, Vec<usize>> =
-        serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
     let structure = structure(&encoder.groups(), &[], &[]);
     let sites = encoder.sites();
-    for (name, units) in units {
-        let group = structure.group(&name).ok_or_else(|| {
-            let names: Vec<&str> = structure.groups.iter().map(|g| g.name.as_str()).collect();
-            wrong(format!(
-                "there is no group {name:?}; there are {}",
-                names.join(", ")
-            ))
-        })?;
-        let channels: Vec<usize> = units.iter().flat_map(|&u| group.channels_of(u)).collect();
+    for (place, channels) in channels(&text, &structure).map_err(wrong)? {
+        let group = &structure.groups[place];
         for site in sites
             .iter()
             .filter(|site| group.masked_at.contains(&site.name))

@@ -159,6 +159,14 @@ pub enum RunError {
         /// What is in the way, and what to do.
         reason: String,
     },
+    /// A number that would take more memory, or time, than there is.
+    #[error("--{flag}: {reason}")]
+    TooMuch {
+        /// The flag.
+        flag: &'static str,
+        /// How much it is, how much may be, and what to do.
+        reason: String,
+    },
     /// Images to be timed that the encoder cannot take.
     #[error("--size {size}: the encoder needs images of at least {least} pixels a side")]
     SmallImages {
@@ -406,6 +414,7 @@ impl RunError {
             | RunError::Device(_)
             | RunError::SmallViews { .. }
             | RunError::SmallImages { .. }
+            | RunError::TooMuch { .. }
             | RunError::Pair(_)
             | RunError::Doses(_)
             | RunError::NoLabels { .. }

@@ -153,6 +153,20 @@ pub enum LayerError {
         /// What is wrong.
         reason: String,
     },
+    /// LayerMem of other sites than those of layers.
+    #[error(
+        "{path}: no layer of the encoder has a ΔLayerMem there; the plugin `layermem` measured sites such as \
+         {measured}, and layers have theirs at sites such as {layer}, of the kinds `conv`, `attention` and \
+         `fully_connected`: let the plugin measure these, by its keys `kinds`, `sites` and `skip`"
+    )]
+    OtherSites {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// A site that was measured.
+        measured: String,
+        /// The first layer.
+        layer: String,
+    },
 }
 
 impl FineTuneConfig {
@@ -214,6 +228,15 @@ impl LayerChoice {
                     .filter_map(|(at, layer)| Some((sign * deltas.get(&layer.site)?, at)))
                     .collect();
                 ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+                if let (true, Some(measured), Some(layer)) =
+                    (ranked.is_empty(), deltas.keys().next_back(), layers.first())
+                {
+                    return Err(LayerError::OtherSites {
+                        path: layermem.to_owned(),
+                        measured: measured.clone(),
+                        layer: layer.site.clone(),
+                    });
+                }
                 enough(*count, ranked.len(), "of them have a ΔLayerMem")?;
                 ranked.truncate(*count);
                 ranked.into_iter().map(|(_, at)| at).collect()
@@ -386,6 +409,17 @@ mod tests {
             assert_eq!(trained(&of("\"bottom-delta-layermem:1\"", from)), "c");
         }
         let many = of("\"top-delta-layermem:4\"", run.path());
-        assert!(many.trained(&layers(), 1).is_err());
+        let told = many.trained(&layers(), 1).unwrap_err().to_string();
+        assert!(told.contains("ask for at most 3"), "{told}");
+        // A run whose LayerMem is that of activations.
+        let acts = "{\"tag\":\"layermem/delta/encoder.b.act\",\"step\":1,\"value\":0.5}\n";
+        fs::write(run.path().join("metrics.jsonl"), acts).unwrap();
+        for choice in ["\"top-delta-layermem:1\"", "\"bottom-delta-layermem:1\""] {
+            let none = of(choice, run.path()).trained(&layers(), 1).unwrap_err();
+            let told = none.to_string();
+            for word in ["encoder.b.act", "encoder.a.conv", "`conv`", "`kinds`"] {
+                assert!(told.contains(word), "{told}");
+            }
+        }
     }
 }

@@ -57,7 +57,7 @@ fn too_much(rows: usize, side: usize, bytes: u64, memory: u64) -> String {
     )
 }
 
-fn of_key(key: &str, reason: String) -> RunError {
+pub(crate) fn of_key(key: &str, reason: String) -> RunError {
     RunError::Data(DataError::Config {
         key: key.to_owned(),
         reason,
@@ -76,6 +76,63 @@ fn of_encoder(problem: ModelError) -> RunError {
         ),
         other => TrainError::from(other).into(),
     }
+}
+
+/// Refuses a forward pass of `rows` images of `channels` channels and `side` pixels, where they and what one layer of
+/// `encoder` makes of them take more than half of the memory of this machine; says what takes how much.
+pub(crate) fn pass(
+    encoder: &AnyEncoder,
+    channels: usize,
+    side: usize,
+    rows: usize,
+) -> Result<(), String> {
+    pass_in(machine_memory(), encoder, [channels, side, rows])
+}
+
+fn pass_in(
+    memory: Option<u64>,
+    encoder: &AnyEncoder,
+    [channels, side, rows]: [usize; 3],
+) -> Result<(), String> {
+    let Some(most) = memory.map(|memory| memory / 2) else {
+        return Ok(());
+    };
+    let bytes = |values: u64| values.saturating_mul(rows as u64).saturating_mul(4);
+    let pixels = (side as u64).saturating_mul(side as u64);
+    let images = bytes(pixels.saturating_mul(channels as u64));
+    // Positions of a side whose images alone do not fit may be beyond any number.
+    let all = match images > most {
+        true => images,
+        false => images
+            .saturating_add(bytes(widest(encoder, side)))
+            .saturating_add(attention(encoder, side)),
+    };
+    if all > most {
+        let images = match rows {
+            1 => "1 image".to_owned(),
+            _ => format!("{rows} images"),
+        };
+        return Err(format!(
+            "a forward pass of {images} of {side} × {side} pixels takes at least {} MiB, more than half of the \
+             memory, {} MiB",
+            all >> 20,
+            most >> 20
+        ));
+    }
+    Ok(())
+}
+
+/// Bytes of the scores of one head between all tokens of an image of `side` pixels; 0 without attention.
+fn attention(encoder: &AnyEncoder, side: usize) -> u64 {
+    let weights = parameters(encoder);
+    let positions = encoder.positions([side, side]).into_iter();
+    // What is counted and has no weight: products of queries and keys, and of scores and values.
+    let scores = positions.filter(|(path, _)| {
+        let path = path.strip_prefix("encoder.").unwrap_or(path);
+        weights.iter().all(|weight| weight.path != path)
+    });
+    let products = scores.map(|(_, positions)| positions).max().unwrap_or(0);
+    (products / 2).saturating_mul(4)
 }
 
 /// Values that the widest layer puts out for an image of `side` pixels; 0 where the encoder does not tell.
@@ -108,6 +165,35 @@ mod tests {
         let first = widest(&encoder, 28);
         assert_eq!(first, 32 * 28 * 28);
         assert_eq!(widest(&encoder, 56), 4 * first);
+    }
+
+    #[test]
+    fn a_pass_that_takes_more_than_half_of_the_memory_is_refused() {
+        let config = EncoderConfig::default().for_images(1, 28);
+        let encoder = config.outline(&Device::flex()).unwrap();
+        let pass = |side, rows| pass_in(Some(2 << 30), &encoder, [1, side, rows]);
+        assert_eq!(pass(28, 64), Ok(()));
+        // One value a pixel, and 32 channels: 132 bytes a pixel.
+        let most = (1 << 30) / (132 * 28 * 28);
+        assert_eq!(pass(28, most), Ok(()));
+        for (side, rows) in [
+            (28, most + 1),
+            (28, usize::MAX),
+            (40_000, 1),
+            (u32::MAX as usize, 16),
+            (usize::MAX, 1),
+        ] {
+            let told = pass(side, rows).unwrap_err();
+            let words = format!("of {side} × {side} pixels");
+            assert!(told.contains(&words) && told.contains("1024 MiB"), "{told}");
+        }
+        assert!(pass(40_000, 1).unwrap_err().contains("of 1 image of 40000"));
+        assert!(
+            pass(40_000, 2)
+                .unwrap_err()
+                .contains("of 2 images of 40000")
+        );
+        assert_eq!(pass_in(None, &encoder, [1, 28, usize::MAX]), Ok(()));
     }
 
     #[test]

@@ -58,6 +58,7 @@ pub mod sweeps;
 mod together;
 mod toml_comment;
 mod unit_points;
+mod units_file;
 mod validate;
 pub mod valuation;
 mod whole;

@@ -37,7 +37,7 @@ const NAMED: usize = 4;
 /// # Errors
 /// As for [`run`]; and a directory that holds no run, or one that is complete.
 pub fn resume(registry: &Registry, path: &Path, options: Options) -> Result<Finished, RunError> {
-    let directory = RunDir::open(path)?;
+    let directory = RunDir::open_whole(path)?;
     if is_probe(path) {
         return Err(RunError::NoRun {
             path: path.to_owned(),

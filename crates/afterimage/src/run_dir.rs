@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 
 use crate::error::RunError;
 
+/// The file by which a checkpoint is known.
+const CONTENTS: &str = "contents.json";
 /// The file by which one process owns a run directory.
 const LOCK: &str = "lock";
 /// What a run writes before its config stands in its directory, or has there as a result under way.
@@ -139,6 +141,22 @@ impl RunDir {
             path: run.path,
             what,
         })
+    }
+
+    /// [`open`](Self::open) for what reads or writes a run as a whole, which a checkpoint in one is not.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open); a checkpoint, with the run that it belongs to.
+    pub fn open_whole(path: impl Into<PathBuf>) -> Result<Self, RunError> {
+        let path = path.into();
+        // A checkpoint holds the config of its run.
+        let absolute = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
+        let folder = absolute.parent().filter(|_| path.join(CONTENTS).is_file());
+        if let Some(run) = folder.and_then(Path::parent) {
+            let what = format!("it is a checkpoint; give its run, {}", run.display());
+            return Err(RunError::NoRun { path, what });
+        }
+        Self::open(path)
     }
 
     /// The directory in which another process of the same run writes.

@@ -284,7 +284,7 @@ fn report(runs: &[PathBuf]) -> Result<u8, RunError> {
 }
 
 fn one_report(run: &Path) -> Result<u8, RunError> {
-    let directory = afterimage::RunDir::open(run)?;
+    let directory = afterimage::RunDir::open_whole(run)?;
     let mut report = afterimage::track::Report::from_run(directory.path())?;
     // A checkpoint that cannot be read costs the page nothing but what it knows.
     report.lacks(afterimage::lost_since(run).unwrap_or_else(|error| vec![error.to_string()]));

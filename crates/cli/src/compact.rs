@@ -32,8 +32,8 @@ pub struct Compact {
     /// Images in a forward pass that is timed.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     pub batch: u32,
-    /// Forward passes that are timed; the median counts.
-    #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..))]
+    /// Forward passes that are timed, 1 to 1000; the median counts.
+    #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub repeats: u32,
     /// Also judge the encoder before and after on the images of its run: accuracy, and memory of the
     /// points that it was trained on.

@@ -109,7 +109,7 @@ pub struct Insert {
     /// Rows of a batch; a single point is repeated with other views.
     #[arg(long, default_value_t = 32)]
     pub batch: usize,
-    /// Steps after which units are measured, ascending, with commas between.
+    /// Steps after which units are measured, ascending, with commas between; at most 1000000.
     #[arg(long, value_delimiter = ',', default_value = "0,10,50,200,500")]
     pub steps: Vec<u64>,
     /// Learning rate of plain gradient descent.

@@ -6,7 +6,7 @@ mod run;
 
 use std::path::Path;
 
-use run::{Ended, Place, TINY, call, plugin, tiny_pair};
+use run::{Ended, Place, TINY, call, last_checkpoint, plugin, tiny_pair};
 
 fn arms(ended: &Ended) -> serde_json::Value {
     let last = ended.out.lines().last().unwrap();
@@ -65,8 +65,40 @@ fn an_exchange_with_oneself_changes_nothing_and_with_another_much() {
     ])
     .expect(0, &[]);
     assert_eq!(all["chosen"]["knn"], arms(&there)["original"]["knn"]);
-    assert_eq!(all["controls"].as_array().unwrap().len(), 2);
     assert_eq!(all["chosen"]["what"].as_array().unwrap().len(), 8);
+    // There are no other eight of eight layers, and seven others of one.
+    assert_eq!(all["controls"], serde_json::json!([]));
+    assert!(all["note"].as_str().unwrap().contains("no random control"));
+    let (few, many) = (
+        exchange_with(&other, &one, "9"),
+        exchange_with(&other, &one, "2"),
+    );
+    assert!(few.err.contains("7 random controls"), "{few:?}");
+    assert!(few.out.contains("note: 7 random controls"), "{few:?}");
+    for (ended, count) in [(few, 7), (many, 2)] {
+        let found = arms(&ended);
+        let mut sets = vec![found["chosen"]["what"].to_string()];
+        for control in found["controls"].as_array().unwrap() {
+            sets.push(control["what"].to_string());
+        }
+        sets.sort();
+        sets.dedup();
+        assert_eq!(sets.len(), 1 + count, "{found}");
+    }
+}
+
+/// The last layer of `other` in the place of that of `one`, beside `controls`.
+fn exchange_with(other: &str, one: &str, controls: &str) -> Ended {
+    let flags = [
+        "--layers",
+        "last:1",
+        "--points",
+        "40",
+        "--json",
+        "--controls",
+    ];
+    let words = ["exchange", one, "--with", other].into_iter().chain(flags);
+    call(words.chain([controls])).expect(0, &[])
 }
 
 /// The figures of an ablation of `run`.
@@ -153,6 +185,16 @@ fn an_ablation_draws_usefulness_against_memory_for_every_score_and_share() {
     let csv = std::fs::read_to_string(place.path("curve/arms.csv")).unwrap();
     // As it is, cuts, those as active, and random units, of nine layers each.
     assert_eq!(csv.lines().count(), 1 + 9 * (1 + 14 + 14 + 4));
+    let (header, last) = (csv.lines().next().unwrap(), csv.lines().last().unwrap());
+    assert!(
+        header.ends_with(",gap_null,gap_null_se,controls"),
+        "{header}"
+    );
+    // The last random units stand beside all scores of the larger share.
+    assert!(
+        last.contains("unitmem:top 0.5; unitmem-excess:top 0.5; "),
+        "{last}"
+    );
     // The same again, and nothing is written over.
     call(["ablate", &one, "--out", &out]).expect(2, &["there already"]);
     assert_eq!(
@@ -288,5 +330,122 @@ fn mistakes_are_told_with_what_to_do() {
         assert!(matches!(ended.code, Some(1 | 2)), "{arguments:?} {ended:?}");
         let code = ended.code.unwrap();
         ended.expect(code, &words);
+    }
+}
+
+#[test]
+fn what_takes_too_much_or_is_no_run_is_refused() {
+    let place = Place::new();
+    let one = text(&place.run("one", TINY, 0));
+    let checkpoint = text(&last_checkpoint(Path::new(&one)));
+    for (arguments, words) in [
+        (vec!["insert", &one, "--steps", "5,5"], vec!["each once"]),
+        (
+            vec!["insert", &one, "--steps", "0,18446744073709551615"],
+            vec!["--steps", "at most 1000000"],
+        ),
+        (
+            vec!["insert", &checkpoint],
+            vec!["it is a checkpoint; give its run", "one"],
+        ),
+        (
+            vec!["resume", &checkpoint],
+            vec!["it is a checkpoint; give its run", "one"],
+        ),
+        (
+            vec!["report", &checkpoint],
+            vec!["it is a checkpoint; give its run", "one"],
+        ),
+        (
+            vec![
+                "exchange", &one, "--with", &one, "--layers", "last:1", "--size", "4096",
+                "--views", "1024",
+            ],
+            vec!["4096 × 4096 pixels", "more than half of the memory"],
+        ),
+        (
+            vec!["sensitivity", &one, "--size", "4096", "--views", "1024"],
+            vec!["4096 × 4096 pixels", "more than half of the memory"],
+        ),
+        (
+            vec!["ablate", &one, "--size", "40000"],
+            vec!["views.size", "4096"],
+        ),
+        (
+            vec!["ablate", &one, "--size", "4096", "--views", "1024"],
+            vec!["4096 × 4096 pixels", "more than half of the memory"],
+        ),
+    ] {
+        let ended = call(&arguments);
+        assert!(matches!(ended.code, Some(1 | 2)), "{arguments:?} {ended:?}");
+        let code = ended.code.unwrap();
+        ended.expect(code, &words);
+    }
+    // Nothing was written there.
+    let beside = ["lock", "report.html"].map(|name| Path::new(&checkpoint).join(name));
+    assert!(beside.iter().all(|path| !path.exists()), "{beside:?}");
+}
+
+#[test]
+fn a_compaction_refuses_what_it_cannot_do_and_leaves_nothing() {
+    let place = Place::new();
+    let one = text(&place.run("one", TINY, 0));
+    let out = text(&place.path("small"));
+    let file = |name: &str, units: &str| text(&place.write(name, units));
+    let huge = file("huge.json", "{\"encoder.prep\": [18446744073709551615]}");
+    let twice = file(
+        "twice.json",
+        "{\"encoder.prep\": [0], \"encoder.prep\": [1]}",
+    );
+    let fine = file("fine.json", "{\"encoder.prep\": [0]}");
+    for (flags, words) in [
+        (
+            vec!["--prune", &huge],
+            vec![
+                "huge.json",
+                "encoder.prep has units 0 to",
+                "not 18446744073709551615",
+            ],
+        ),
+        (
+            vec!["--prune", &twice],
+            vec!["twice.json", "\"encoder.prep\" stands there twice"],
+        ),
+        (
+            vec!["--prune", &fine, "--size", "400000", "--batch", "1"],
+            vec![
+                "--size",
+                "16 images of 400000 × 400000 pixels",
+                "more than half of the memory",
+            ],
+        ),
+        (
+            vec!["--prune", &fine, "--size", "4294967295"],
+            vec!["--size", "more than half of the memory"],
+        ),
+        (
+            vec!["--prune", &fine, "--batch", "4294967295"],
+            vec![
+                "--batch",
+                "4294967295 images",
+                "more than half of the memory",
+            ],
+        ),
+        (
+            vec!["--prune", &fine, "--repeats", "1001"],
+            vec!["--repeats", "1..=1000"],
+        ),
+    ] {
+        let start = ["compact", &one, "--out", &out];
+        let ended = call(start.into_iter().chain(flags.iter().copied()));
+        assert!(matches!(ended.code, Some(1 | 2)), "{flags:?} {ended:?}");
+        let code = ended.code.unwrap();
+        ended.expect(code, &words);
+        let left = std::fs::read_dir(place.path("")).unwrap();
+        let names = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        assert!(
+            names.into_iter().all(|name| !name.contains("small")),
+            "{flags:?}"
+        );
     }
 }

@@ -21,7 +21,7 @@ pub struct UnitGroup {
 }
 
 impl UnitGroup {
-    /// The units of a site of the group that make its unit `unit`.
+    /// The units of a site of the group that make its unit `unit`, which is below [`units`](Self::units).
     pub fn channels_of(&self, unit: usize) -> std::ops::Range<usize> {
         unit * self.channels..(unit + 1) * self.channels
     }

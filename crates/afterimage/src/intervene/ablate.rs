@@ -36,7 +36,8 @@ pub struct AblateOptions {
     /// Training points whose owned units rank first by [`UnitRank::Ownership`]: a file of ids, one a
     /// line, or `dose:DOSE` for planted images; the probed training points without.
     pub owned_by: Option<PathBuf>,
-    /// Random choices of as many units of each layer that are held at zero beside.
+    /// Random choices of as many units of each layer that are held at zero beside: no two alike and none
+    /// of them chosen by a score; fewer where there are no more.
     pub controls: u64,
     /// Whether units that are about as active as the chosen ones are held at zero beside.
     pub matched: bool,
@@ -119,21 +120,34 @@ pub fn ablate(
     let original = bench.arm("as it is", &Chosen::new())?;
     let mut cuts = Vec::new();
     let mut random: Vec<(Vec<(usize, usize)>, RandomUnitArms)> = Vec::new();
-    for &fraction in &options.fractions {
-        for (ranked, scores) in options.scores.iter().zip(&bench.scores) {
+    let plans: Vec<Vec<Chosen>> = options
+        .fractions
+        .iter()
+        .map(|&fraction| bench.cuts(options, fraction))
+        .collect();
+    for (&fraction, chosen) in options.fractions.iter().zip(&plans) {
+        for (ranked, chosen) in options.scores.iter().zip(chosen) {
             let end = ranked.which.unwrap_or(options.which);
-            let chosen = bench.units.cut(scores, end, options.grain, fraction);
-            let of = widths(&chosen);
+            let of = widths(chosen);
             let name = format!("{} {end}, {}", ranked.rank, percent(fraction));
             let units = of.iter().map(|(_, count)| count).sum();
             say(&format!("judging {name}"));
-            let arm = bench.arm(&name, &chosen)?;
-            let matched = bench.matched(&name, &chosen)?;
+            let arm = bench.arm(&name, chosen)?;
+            let matched = bench.matched(&name, chosen)?;
             let control = match random.iter().position(|(widths, _)| *widths == of) {
                 Some(place) => place,
                 None => {
                     say(&format!("judging {} random controls", options.controls));
-                    let draws = bench.random(fraction, &of, options.controls)?;
+                    let taken = plans.iter().flatten().filter(|cut| widths(cut) == of);
+                    let draws = bench.random(fraction, &of, options.controls, taken)?;
+                    if (draws.len() as u64) < options.controls {
+                        say(&format!(
+                            "{} random controls beside {name}, as many as there are other choices of as many \
+                             units of each layer; {} were asked for",
+                            draws.len(),
+                            options.controls
+                        ));
+                    }
                     let arms = RandomUnitArms {
                         fraction,
                         units,
@@ -308,16 +322,30 @@ impl<'a> Bench<'a> {
         self.arm(&name, &others).map(Some)
     }
 
-    fn random(
+    /// The units that go by each score.
+    fn cuts(&self, options: &AblateOptions, fraction: f64) -> Vec<Chosen> {
+        let all = options.scores.iter().zip(&self.scores);
+        all.map(|(ranked, scores)| {
+            let end = ranked.which.unwrap_or(options.which);
+            self.units.cut(scores, end, options.grain, fraction)
+        })
+        .collect()
+    }
+
+    /// Random controls, none of which is one of `taken`.
+    fn random<'c>(
         &self,
         fraction: f64,
         widths: &[(usize, usize)],
         draws: u64,
+        taken: impl Iterator<Item = &'c Chosen>,
     ) -> Result<Vec<Arm>, RunError> {
         let name = format!("random units, {}", percent(fraction));
         let key = RandomKey::new(self.operated.config.seed, Stream::Layers);
-        (1..=draws)
-            .map(|draw| self.arm(&name, &self.units.random(widths, key.step(draw))))
+        let controls = self.units.controls(widths, key, draws, taken.cloned());
+        controls
+            .iter()
+            .map(|chosen| self.arm(&name, chosen))
             .collect()
     }
 }

@@ -7,6 +7,9 @@ use afterimage_numeric::{mean_and_deviation, share_error};
 use afterimage_track::TextTable;
 use serde::Serialize;
 
+/// The name of random controls of an exchange.
+pub(super) const CONTROL: &str = "random layers exchanged";
+
 /// One encoder, its accuracy on held-out images, and what it remembers of training points.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Arm {
@@ -133,8 +136,11 @@ pub struct Arms {
     pub original: Arm,
     /// The intervention.
     pub chosen: Arm,
-    /// The same done to as many random layers, each with its own draw.
+    /// The same done to as many random layers: sets that differ from each other and from the chosen one.
     pub controls: Vec<Arm>,
+    /// Why there are fewer controls than were asked for, where there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 impl fmt::Display for Arms {
@@ -146,8 +152,14 @@ impl fmt::Display for Arms {
         if let Some(first) = self.controls.first() {
             let name = format!("{} ({} draws)", first.name, self.controls.len());
             table.row(name, &self.controls.iter().collect::<Vec<_>>());
+        } else if self.note.is_some() {
+            table.row(CONTROL.to_owned(), &[]);
         }
-        f.write_str(&table.with_null(&self.original))
+        f.write_str(&table.with_null(&self.original))?;
+        match &self.note {
+            Some(note) => writeln!(f, "note: {note}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -169,6 +181,7 @@ mod tests {
             original: arm("as it is", 0.7),
             chosen: arm("top", 0.4),
             controls: vec![arm("random", 0.5), arm("random", 0.6)],
+            note: None,
         }
         .to_string();
         assert!(text.contains("random (2 draws)"), "{text}");
@@ -177,5 +190,15 @@ mod tests {
         assert!(text.contains("0.700 ± 0.046"), "{text}");
         // What was not measured is no number.
         assert!(text.contains('–') && !text.contains("NaN"), "{text}");
+        let text = Arms {
+            original: arm("as it is", 0.7),
+            chosen: arm("all", 0.4),
+            controls: Vec::new(),
+            note: Some("no random control".to_owned()),
+        }
+        .to_string();
+        let row = text.lines().find(|line| line.contains(CONTROL));
+        assert_eq!(row.map(|row| row.matches('–').count()), Some(6), "{text}");
+        assert!(text.contains("note: no random control"), "{text}");
     }
 }

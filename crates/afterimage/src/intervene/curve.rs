@@ -8,7 +8,7 @@ use afterimage_report::{Axis, Chart, Page, Section, Series, Table as HtmlTable};
 use afterimage_track::files::write_beside;
 use afterimage_track::{TextTable, write_csv, write_table};
 
-use super::ablate::Ablation;
+use super::ablate::{Ablation, RandomUnitArms};
 use super::arms::{Arm, null_line};
 use crate::error::RunError;
 use crate::whole::publish;
@@ -61,6 +61,17 @@ struct Row<'a> {
     fraction: f64,
     units: usize,
     draw: usize,
+    /// The choices whose random control it is.
+    controls: String,
+}
+
+/// The choices that the random units at `place` stand beside, as in `unitmem:top 0.1; magnitude:low 0.1`.
+fn controlled(ablation: &Ablation, place: usize) -> String {
+    let cuts = ablation.cuts.iter().filter(|cut| cut.random == place);
+    let names: Vec<String> = cuts
+        .map(|cut| format!("{}:{} {}", cut.score, cut.end, cut.fraction))
+        .collect();
+    names.join("; ")
 }
 
 fn all(ablation: &Ablation) -> Vec<Row<'_>> {
@@ -72,6 +83,7 @@ fn all(ablation: &Ablation) -> Vec<Row<'_>> {
         fraction,
         units,
         draw,
+        controls: String::new(),
     };
     let mut rows = vec![plain(&ablation.original, "as it is", 0.0, 0, 0)];
     for cut in &ablation.cuts {
@@ -87,11 +99,12 @@ fn all(ablation: &Ablation) -> Vec<Row<'_>> {
             }));
         }
     }
-    for random in &ablation.random {
+    for (place, random) in ablation.random.iter().enumerate() {
         let draws = random.draws.iter().enumerate();
-        rows.extend(
-            draws.map(|(at, arm)| plain(arm, "random", random.fraction, random.units, at + 1)),
-        );
+        rows.extend(draws.map(|(at, arm)| Row {
+            controls: controlled(ablation, place),
+            ..plain(arm, "random", random.fraction, random.units, at + 1)
+        }));
     }
     rows
 }
@@ -150,6 +163,7 @@ fn rows(ablation: &Ablation) -> Table {
         ("gap_area_se", left(&|l| l.gap_area.standard_error)),
         ("gap_null", left(&|l| l.gap_null.area)),
         ("gap_null_se", left(&|l| l.gap_null.standard_error)),
+        ("controls", text(&|row| row.controls.clone())),
     ];
     Table::of(columns)
 }
@@ -220,9 +234,14 @@ fn arms_table(ablation: &Ablation) -> HtmlTable {
                 .map(|arm| cells(&arm.name, cut.units, &[arm])),
         );
     }
-    for random in &ablation.random {
+    for (place, random) in ablation.random.iter().enumerate() {
         if let Some(first) = random.draws.first() {
-            let name = format!("{} ({} draws)", first.name, random.draws.len());
+            let mut name = format!("{} ({} draws)", first.name, random.draws.len());
+            // Scores whose widths differ have random units of their own at one share.
+            let same = |other: &&RandomUnitArms| other.fraction == random.fraction;
+            if ablation.random.iter().filter(same).count() > 1 {
+                name += &format!(", beside {}", controlled(ablation, place));
+            }
             rows.push(cells(
                 &name,
                 random.units,
@@ -273,7 +292,8 @@ fn lines(ablation: &Ablation, at: impl Fn(f64, &[&Arm]) -> (f64, f64)) -> Vec<Se
 
 #[cfg(test)]
 mod tests {
-    use super::super::ablate::{Cut, RandomUnitArms};
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::super::ablate::Cut;
     use super::super::rank::{UnitRank, Which};
     use super::*;
     use afterimage_memory::Area;
@@ -361,6 +381,45 @@ mod tests {
         let all = shares(&wide);
         assert_eq!(all.len(), 3);
         assert!(all.iter().all(|line| line == &[0.0, 0.1, 0.3]), "{all:?}");
+    }
+
+    #[test]
+    fn random_rows_name_the_choices_that_they_stand_beside() {
+        let controls = |ablation: &Ablation| -> Vec<String> {
+            let table = rows(ablation);
+            let (name, column) = table.columns.last().unwrap();
+            assert_eq!(*name, "controls");
+            match column {
+                Column::Text(names) => names.clone(),
+                _ => panic!("names are texts"),
+            }
+        };
+        let (first, second) = ("unitmem:top 0.1", "unitmem:top 0.2");
+        assert_eq!(
+            controls(&ablation()),
+            ["", "", "", first, first, second, second]
+        );
+        // Two scores of one width share their controls; a third of other widths has its own.
+        let mut network = ablation();
+        let cut = |score, random| Cut {
+            score,
+            random,
+            ..network.cuts[0].clone()
+        };
+        network.cuts = vec![
+            cut(UnitRank::Unitmem, 0),
+            cut(UnitRank::Magnitude, 0),
+            cut(UnitRank::Taylor, 1),
+        ];
+        network.random[1].fraction = 0.1;
+        let both = "unitmem:top 0.1; magnitude:top 0.1";
+        let names = controls(&network);
+        assert_eq!(names[4..], [both, both, "taylor:top 0.1", "taylor:top 0.1"]);
+        let page = page(&network);
+        for name in [both, "taylor:top 0.1"] {
+            let row = format!("random (2 draws), beside {name}");
+            assert!(page.contains(&row), "{page}");
+        }
     }
 
     #[test]

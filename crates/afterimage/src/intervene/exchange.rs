@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use afterimage_model::{AnyEncoder, Layer, Masks, transplant};
 
-use super::arms::Arms;
+use super::arms::{Arms, CONTROL};
+use super::controls::{fewer, others};
 use super::subject::Operated;
 use crate::error::RunError;
 use crate::fine_tune::LayerChoice;
@@ -20,7 +21,8 @@ pub struct ExchangeOptions {
     pub donor: PathBuf,
     /// The layers.
     pub layers: LayerChoice,
-    /// Random choices of as many layers that are exchanged beside.
+    /// Random choices of as many layers that are exchanged beside: each another one, and none of them
+    /// the layers above; fewer where there are no more.
     pub controls: u64,
 }
 
@@ -41,13 +43,17 @@ pub fn exchange(options: &ExchangeOptions, say: &mut dyn FnMut(&str)) -> Result<
     let donor = operated.donor(&options.donor, &options.subject)?;
     let layers = operated.layers();
     let seed = operated.config.seed;
-    let choose = |choice: &LayerChoice, seed| {
-        choice
-            .choose(&layers, seed, &options.subject.checkpoint)
-            .map_err(RunError::ExchangedLayers)
-    };
-    let chosen = choose(&options.layers, seed)?;
-    options.subject.pulse.expect(options.controls + 2, "arms");
+    let layermem = &options.subject.checkpoint;
+    let chosen = options.layers.choose(&layers, seed, layermem);
+    let chosen = chosen.map_err(RunError::ExchangedLayers)?;
+    let beside = others(&layers, &chosen, options.controls, seed);
+    let beside = beside.map_err(RunError::ExchangedLayers)?;
+    let note = fewer(options.controls, beside.len(), chosen.len(), layers.len());
+    note.iter().for_each(|note| say(note));
+    options
+        .subject
+        .pulse
+        .expect(beside.len() as u64 + 2, "arms");
     say("judging the encoder as it is");
     let original = operated.arm("as it is", Vec::new(), &operated.encoder, &Masks::none())?;
     let swapped = |name: &str, layers: Vec<Layer>| {
@@ -56,23 +62,20 @@ pub fn exchange(options: &ExchangeOptions, say: &mut dyn FnMut(&str)) -> Result<
         operated.arm(name, names, &encoder, &Masks::none())
     };
     say("judging the exchange");
-    let count = chosen.len();
     let arm = swapped("layers exchanged", chosen)?;
-    let random = LayerChoice::Random(count);
-    let controls = (1..=options.controls)
-        .map(|draw| {
-            say(&format!("judging random control {draw}"));
-            // Another seed for each draw, and none of them the run's own.
-            swapped(
-                "random layers exchanged",
-                choose(&random, seed ^ (draw << 32))?,
-            )
+    let controls = beside
+        .into_iter()
+        .enumerate()
+        .map(|(at, layers)| {
+            say(&format!("judging random control {}", at + 1));
+            swapped(CONTROL, layers)
         })
         .collect::<Result<Vec<_>, _>>()?;
     Ok(Arms {
         original,
         chosen: arm,
         controls,
+        note,
     })
 }
 

@@ -17,6 +17,7 @@ use burn::optim::GradientsParams;
 use burn::store::ModuleRecord;
 use burn::tensor::{Bytes, Tensor};
 
+use super::insert_limits::{has_room, steps_ascend};
 use super::insertion::{InsertedUnit, Insertion, UnitAt};
 use crate::error::RunError;
 use crate::experiment::Experiment;
@@ -46,7 +47,7 @@ pub struct InsertOptions {
     pub views: usize,
     /// Rows of a batch: a single point is repeated with other views.
     pub batch: usize,
-    /// Steps after which units are measured, ascending; 0 is the encoder as it is.
+    /// Steps after which units are measured, ascending, at most 1,000,000; 0 is the encoder as it is.
     pub steps: Vec<u64>,
     /// Learning rate of plain gradient descent.
     pub rate: f64,
@@ -65,7 +66,7 @@ pub struct InsertOptions {
 ///
 /// # Errors
 /// A run without checkpoint, or with pruned units or frozen layers; a site that the encoder does not
-/// have; more points than there are; a rate that is not positive.
+/// have; more points than there are; a rate that is not positive; batches that memory has no room for.
 pub fn insert(
     registry: &Registry,
     options: &InsertOptions,
@@ -128,10 +129,8 @@ impl<'o> Table<'o> {
         if !(options.rate > 0.0 && options.rate.is_finite()) {
             return Err(refuse(format!("the rate {} is not positive", options.rate)));
         }
-        if !options.steps.is_sorted() || options.steps.is_empty() {
-            return Err(refuse("steps must ascend, as in 0,10,50".to_owned()));
-        }
-        let directory = RunDir::open(&options.run)?;
+        steps_ascend(&options.steps).map_err(refuse)?;
+        let directory = RunDir::open_whole(&options.run)?;
         let loaded = registry.load_kept(&directory.config(), &options.sets)?;
         let experiment = loaded.value.clone();
         let checkpoint = Checkpoints::new(directory.checkpoints(), 1, "")
@@ -165,6 +164,9 @@ impl<'o> Table<'o> {
         };
         if let Some((key, problem)) = looks.problems().into_iter().next() {
             return Err(refuse(format!("--{key}: {problem}")));
+        }
+        if experiment.device == "cpu" {
+            has_room(&model, &prepared, options, batch)?;
         }
         if points < options.points {
             say(&fewer("inserted", "held-out", points, options.points));

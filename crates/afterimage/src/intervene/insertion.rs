@@ -50,11 +50,11 @@ pub struct Insertion {
 
 impl fmt::Display for Insertion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let title = format!(
-            "{}: UnitMem while {} points are inserted",
-            self.site,
-            self.points.len()
-        );
+        let points = match self.points.len() {
+            1 => "1 point is".to_owned(),
+            points => format!("{points} points are"),
+        };
+        let title = format!("{}: UnitMem while {points} inserted", self.site);
         let columns = [
             "unit",
             "steps",
@@ -89,5 +89,24 @@ impl fmt::Display for Insertion {
             "{table}area: how well nearness of its views at the embedding tells such a point from \
              held-out points that were not inserted; 0.5: not at all"
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_point_is_one() {
+        let title = |points: &[u32]| {
+            let insertion = Insertion {
+                site: "encoder.act".to_owned(),
+                points: points.to_vec(),
+                units: Vec::new(),
+            };
+            insertion.to_string()
+        };
+        assert!(title(&[3]).contains("UnitMem while 1 point is inserted"));
+        assert!(title(&[3, 4]).contains("UnitMem while 2 points are inserted"));
     }
 }

@@ -7,10 +7,12 @@
 
 mod ablate;
 mod arms;
+mod controls;
 mod curve;
 mod exchange;
 mod ids;
 mod insert;
+mod insert_limits;
 mod insertion;
 mod left;
 mod rank;
@@ -26,5 +28,5 @@ pub use exchange::{ExchangeOptions, exchange};
 pub use insert::{InsertOptions, insert};
 pub use insertion::{InsertedUnit, Insertion, UnitAt};
 pub use rank::{Ranked, UnitRank, Which};
-pub(crate) use subject::Operated;
+pub(crate) use subject::{Operated, views_fit};
 pub use units::Grain;

@@ -14,8 +14,77 @@ use burn::tensor::Device;
 use super::arms::Arm;
 use super::left::Memory;
 use crate::error::RunError;
+use crate::fitting;
 use crate::probe::{ONCE, Prepared, ProbeConfig, ProbeOptions, Subject, load_for};
 use crate::pulse::Pulse;
+
+/// The device whose memory is that of the machine.
+const CPU: &str = "cpu";
+/// Images that every encoder is looked at with first.
+const FIRST: usize = 32;
+/// What decides how large one image is.
+const SIDE: &str = "views.size";
+
+/// Refuses forward passes that memory has no room for, each by the key that decides how large it is.
+fn has_room(
+    encoder: &AnyEncoder,
+    channels: usize,
+    side: usize,
+    passes: &[(&str, usize)],
+) -> Result<(), RunError> {
+    for &(key, rows) in passes {
+        let told = fitting::pass(encoder, channels, side, rows);
+        told.map_err(|told| {
+            fitting::of_key(
+                key,
+                format!("{told}; lower it, or the views and their size"),
+            )
+        })?;
+    }
+    Ok(())
+}
+
+/// Refuses views of a size of their own that memory has no room for, before images are read.
+///
+/// # Errors
+/// Such views, or some that the encoder cannot take.
+pub(crate) fn views_fit(subject: &Subject, config: &ProbeConfig) -> Result<(), RunError> {
+    let Some(side) = config.views.size.filter(|_| config.device == CPU) else {
+        return Ok(());
+    };
+    let channels = subject.channels().unwrap_or(1);
+    let described = subject.encoder(config.convolution, channels, side)?;
+    let outline = described.outline(&Device::flex());
+    // How many images there are is known only once they are read, and then some are looked at.
+    let passes = passes(config, FIRST.min(config.limits.train.unwrap_or(FIRST)));
+    has_room(&outline.map_err(TrainError::from)?, channels, side, &passes)
+}
+
+/// Rows of the forward passes that judge an encoder and measure its memory on up to `images` images.
+fn passes(config: &ProbeConfig, images: usize) -> Vec<(&'static str, usize)> {
+    let mut all = vec![(SIDE, JudgeConfig::default().batch_size.min(images))];
+    let mut probe = |key, points: usize, batch: usize, views: usize| {
+        let rows = batch.min(points).min(images).saturating_mul(views);
+        all.push((key, rows));
+    };
+    let (unitmem, layermem) = (&config.unitmem, &config.layermem);
+    probe(
+        "unitmem.batch",
+        unitmem.points,
+        unitmem.batch,
+        unitmem.views,
+    );
+    probe(
+        "layermem.batch",
+        layermem.points,
+        layermem.batch,
+        layermem.views,
+    );
+    if let Some(gap) = &config.alignment {
+        probe("alignment.batch", gap.points, gap.batch, gap.views);
+    }
+    all
+}
 
 /// An encoder with the images that it is judged on.
 pub(crate) struct Operated {
@@ -43,6 +112,7 @@ impl Operated {
         let subject = Subject::open(&options.checkpoint, &options.import)?;
         let loaded = load_for(&subject, options)?;
         let config = loaded.value;
+        views_fit(&subject, &config)?;
         let mut prepared = Prepared::new(&subject, &config, options)?;
         let mut notes = Vec::new();
         let memory = Memory::of(&prepared, &config, &mut notes);
@@ -52,6 +122,11 @@ impl Operated {
         let description = subject.encoder(config.convolution, shape.channels, side)?;
         let device = prepared.device.clone().autodiff();
         let opened = subject.load(&description, &device)?;
+        if config.device == CPU {
+            let images = prepared.data.train.len().max(prepared.data.held_out.len());
+            let passes = passes(&config, images);
+            has_room(&opened.encoder, shape.channels, side, &passes)?;
+        }
         let source = |split| {
             let (data, plain) = (Arc::clone(&prepared.data), prepared.plain.clone());
             Arc::new(ViewSource::new(data, split, plain))
@@ -148,5 +223,37 @@ impl Operated {
             held_out: self.prepared.data.held_out.len(),
             memory,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn every_pass_has_its_key() {
+        let text = "data = { kind = \"embedded\" }\n[unitmem]\nviews = 1024\nbatch = 32\n[alignment]\nbatch = 5\n";
+        let config: ProbeConfig = toml::from_str(text).unwrap();
+        let rows = passes(&config, 20);
+        assert_eq!(
+            rows,
+            [
+                ("views.size", 20),
+                ("unitmem.batch", 20 * 1024),
+                ("layermem.batch", 8 * 10),
+                ("alignment.batch", 5 * 4)
+            ]
+        );
+        let encoder = EncoderConfig::default().for_images(1, 28);
+        let encoder = encoder.outline(&Device::flex()).unwrap();
+        assert!(has_room(&encoder, 1, 28, &rows[..1]).is_ok());
+        let told = has_room(&encoder, 1, 400_000, &rows[1..])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            told.contains("unitmem.batch") && told.contains("20480 images"),
+            "{told}"
+        );
     }
 }

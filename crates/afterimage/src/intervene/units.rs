@@ -1,11 +1,12 @@
 //! The units of an encoder, and which of them go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use afterimage_hooks::Site;
 use afterimage_hooks::random::RandomKey;
 use afterimage_model::{Masks, ModelError};
 
+use super::controls::choices;
 use super::rank::Which;
 
 /// Where units are counted.
@@ -102,6 +103,32 @@ impl Units {
         widths.iter().map(draw).collect()
     }
 
+    /// `wanted` such choices, or all that there are: no two alike, and none of `taken`, which are as wide.
+    pub(super) fn controls(
+        &self,
+        widths: &[(usize, usize)],
+        key: RandomKey,
+        wanted: u64,
+        taken: impl IntoIterator<Item = Chosen>,
+    ) -> Vec<Chosen> {
+        let mut seen: BTreeSet<Chosen> = taken.into_iter().collect();
+        let ways = widths
+            .iter()
+            .map(|&(site, count)| choices(self.alive[site].len(), count));
+        let ways = ways.fold(1, u64::saturating_mul);
+        let there = wanted.min(ways.saturating_sub(seen.len() as u64));
+        let mut found = Vec::new();
+        let mut draw = 0;
+        while (found.len() as u64) < there {
+            draw += 1;
+            let units = self.random(widths, key.step(draw));
+            if seen.insert(units.clone()) {
+                found.push(units);
+            }
+        }
+        found
+    }
+
     /// For each chosen unit another of its layer that answers about as much: the nearest in
     /// `activity` that is not taken, the most active first. Fewer where more than half of a layer is
     /// chosen.
@@ -185,6 +212,17 @@ mod tests {
             assert!(!draw[&1].contains(&1));
         }
         assert!(draws.iter().any(|draw| *draw != draws[0]));
+        // Two of three units: two other choices, however many are asked for.
+        let controls = |wanted| units.controls(&widths(&chosen), key, wanted, [chosen.clone()]);
+        for (wanted, count) in [(0, 0), (1, 1), (2, 2), (1000, 2)] {
+            let found = controls(wanted);
+            assert_eq!(found.len(), count);
+            assert!(!found.contains(&chosen) && (count < 2 || found[0] != found[1]));
+        }
+        // Where nothing is taken, the draws are those of the key.
+        let free = units.controls(&widths(&chosen), key, 1, []);
+        assert_eq!(free, [units.random(&widths(&chosen), key.step(1))]);
+        assert!(units.controls(&[], key, 5, [Chosen::new()]).is_empty());
         let active = [vec![0.0; 2], vec![1.0, 9.0, 3.0, 2.9]];
         let one = Chosen::from([(1, vec![2])]);
         assert_eq!(units.as_active(&one, &active), Chosen::from([(1, vec![3])]));

@@ -28,6 +28,7 @@ use afterimage_prune::{Direction, Score};
 use afterimage_track::files::write_beside;
 
 use crate::error::RunError;
+use crate::intervene::views_fit;
 use crate::probe::{Prepared, Subject, load_for};
 use crate::whole::check_file;
 
@@ -94,6 +95,7 @@ pub fn sensitivity(
     Subject::check_import(&[&options.subject.checkpoint], &options.subject.import)?;
     let subject = Subject::open(&options.subject.checkpoint, &options.subject.import)?;
     let loaded = load_for(&subject, &options.subject)?;
+    views_fit(&subject, &loaded.value)?;
     let prepared = Prepared::new(&subject, &loaded.value, &options.subject)?;
     let config = &loaded.value;
     let mut notes = loaded.notes.clone();
