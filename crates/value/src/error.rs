@@ -81,6 +81,16 @@ pub enum ValueError {
         /// What is wrong, and what to do.
         what: String,
     },
+    /// A column that a table does not have, or has several times.
+    #[error("{}: {what}", path.display())]
+    NoColumn {
+        /// The file.
+        path: PathBuf,
+        /// The flag that names the column.
+        flag: &'static str,
+        /// What is wrong, and which columns there are.
+        what: String,
+    },
     /// More memory than allowed.
     #[error(
         "this needs about {need} of memory and the limit is {limit}; raise --memory, or lower \
