@@ -91,19 +91,13 @@ impl OobValueConfig {
     /// Refuses a table that is not the one of the digest `began`.
     ///
     /// # Errors
-    /// Another table, or one that cannot be read.
-    pub(crate) fn check_table(&self, began: &str) -> Result<(), String> {
-        let Some(path) = self.table_path() else {
-            return Ok(());
-        };
-        let now = digest(path).map_err(|error| format!("`table`: {error}"))?;
-        match now == began {
-            true => Ok(()),
-            false => Err(format!(
-                "`table`: {} is not the table that the run began with; put that one back, or begin a new \
-                 run",
-                path.display()
-            )),
+    /// [`ValueError::OtherTable`]; a file that cannot be read.
+    pub fn check_table(&self, began: &str) -> Result<(), ValueError> {
+        match self.table_path() {
+            Some(path) if digest(path)? != began => Err(ValueError::OtherTable {
+                path: path.to_owned(),
+            }),
+            _ => Ok(()),
         }
     }
 

@@ -68,6 +68,15 @@ impl OobValue {
         }
     }
 
+    /// Digest of the table with which the plugin of this `state` began; none where it had read none.
+    ///
+    /// # Errors
+    /// The state of a plugin whose cells are no columns, or of another version.
+    pub fn table_of(state: &PluginState) -> Result<Option<String>, Fault> {
+        let (_, began): (State, Option<String>) = state.decode(STATE_OF_COLUMNS)?;
+        Ok(began)
+    }
+
     /// Reads the table before anything is trained, so that what is wrong with it is told at once.
     fn start(&mut self, cx: &mut RunStartCx<'_>) -> Result<(), Fault> {
         self.open_table(shown(cx.samples)?)
@@ -324,7 +333,8 @@ impl Plugin for OobValue {
             CellSource::Columns => {
                 let (kept, began): (State, Option<String>) = state.decode(STATE_OF_COLUMNS)?;
                 if let Some(began) = &began {
-                    self.config.check_table(began).map_err(Fault::new)?;
+                    let same = self.config.check_table(began);
+                    same.map_err(|error| Fault::new(format!("`table`: {error}")))?;
                 }
                 (self.state, self.began_with) = (kept, began);
             }
