@@ -148,12 +148,16 @@ fn in_config(message: &str) -> String {
         .replace("--header", "`header = true`")
         .replace("--id", "`key`");
     for list in LISTS {
+        // Where the setting itself is spoken of, no column is named behind it.
+        for (before, behind) in [("(", ")"), ("", " names")] {
+            told = told.replace(
+                &format!("{before}--{list}{behind}"),
+                &format!("{before}`{list}`{behind}"),
+            );
+        }
         told = told.replace(&format!("--{list}"), &format!("`{list}` with"));
     }
-    // A flag in parentheses names no column behind it.
-    LISTS.iter().fold(told, |told, list| {
-        told.replace(&format!("(`{list}` with)"), &format!("(`{list}`)"))
-    })
+    told
 }
 
 /// The training samples that rows are sought for.
