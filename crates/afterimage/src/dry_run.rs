@@ -54,6 +54,7 @@ fn told(
         let mut notes = Vec::new();
         let data = experiment.load_data_telling(&mut notes)?;
         experiment.check_plugins(&data, &plugins)?;
+        experiment.check_tables(&data, None, &mut notes)?;
         let images = data.train.len();
         let pair = experiment
             .pair

@@ -39,6 +39,14 @@ pub enum RunError {
          manifest.json); put them back, or begin a new run"
     )]
     OtherPixels,
+    /// A table that is no longer the one whose columns a run began to value.
+    #[error("{key}: {what}")]
+    OtherTable {
+        /// The key that names it.
+        key: String,
+        /// What is wrong, and what to do.
+        what: String,
+    },
     /// A first config that cannot be written.
     #[error("{what}: {reason}")]
     New {

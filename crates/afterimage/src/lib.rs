@@ -55,6 +55,7 @@ mod standard_kinds;
 mod start;
 mod summary;
 pub mod sweeps;
+mod tables;
 mod together;
 mod toml_comment;
 mod unit_points;

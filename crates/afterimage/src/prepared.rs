@@ -36,6 +36,8 @@ pub(crate) struct Prepared {
     pub(crate) device: Device,
     pub(crate) data: Arc<DataSet>,
     digest: OnceCell<String>,
+    /// Digests of the tables whose columns plugins value.
+    pub(crate) tables: String,
     pub(crate) views: Views,
     /// Views beside these, and how many of each sample.
     pub(crate) local: Option<(Views, usize)>,
@@ -81,6 +83,7 @@ impl Prepared {
         let mut notes = Vec::new();
         let data = Arc::new(experiment.load_data_telling(&mut notes)?);
         experiment.check_plugins(&data, &plugins)?;
+        let tables = experiment.check_tables(&data, resumed, &mut notes)?;
         let digest = OnceCell::new();
         if let Some(run) = resumed {
             samples::unchanged(run, &data, digest.get_or_init(|| data.digest()))?;
@@ -151,6 +154,7 @@ impl Prepared {
             device,
             data,
             digest,
+            tables,
             views,
             local,
             plain,

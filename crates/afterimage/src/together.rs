@@ -66,7 +66,7 @@ pub(crate) fn check(group: &Group, experiment: &Experiment) -> Result<(), RunErr
     Ok(())
 }
 
-/// Makes sure, before anything is written, that all processes have the same program, config and data.
+/// Makes sure, before anything is written, that all processes have the same program, config, data and tables.
 ///
 /// # Errors
 /// What differs, and in which processes; a process that failed.
@@ -82,6 +82,7 @@ pub(crate) fn agree(
     let own = [
         format!("{} {git}", env!("CARGO_PKG_VERSION")),
         prepared.digest().to_owned(),
+        prepared.tables.clone(),
         loaded.resolved.clone(),
     ];
     let all = group.exchange(
@@ -102,18 +103,19 @@ pub(crate) fn agree(
     }
 }
 
-/// What differs from the first of `all`, which tell version, digest of the data and resolved config.
+/// What differs from the first of `all`, which tell version, digest of the data, digests of tables and resolved
+/// config.
 fn differences(all: &[String]) -> Vec<String> {
-    let parts = |told: &String| -> [String; 3] {
-        let mut parts = told.splitn(3, '\n').map(str::to_owned);
+    let parts = |told: &String| -> [String; 4] {
+        let mut parts = told.splitn(4, '\n').map(str::to_owned);
         std::array::from_fn(|_| parts.next().unwrap_or_default())
     };
-    let Some([version, data, config]) = all.first().map(parts) else {
+    let Some([version, data, tables, config]) = all.first().map(parts) else {
         return Vec::new();
     };
     let mut problems = Vec::new();
     for (rank, told) in all.iter().enumerate().skip(1) {
-        let [their_version, their_data, their_config] = parts(told);
+        let [their_version, their_data, their_tables, their_config] = parts(told);
         let differs = |what: String| format!("process {rank} of {} has {what}", all.len());
         if their_version != version {
             problems.push(differs(format!(
@@ -130,6 +132,10 @@ fn differences(all: &[String]) -> Vec<String> {
         } else if their_data != data {
             problems.push(differs(
                 "other images or labels than process 0 under the same config".to_owned(),
+            ));
+        } else if their_tables != tables {
+            problems.push(differs(
+                "another `table` of a plugin than process 0 under the same config".to_owned(),
             ));
         }
     }
@@ -200,7 +206,7 @@ mod tests {
 
     #[test]
     fn what_differs_is_told_with_the_process() {
-        let told = |data: &str, config: &str| format!("0.1.0 abc\n{data}\n{config}");
+        let told = |data: &str, config: &str| format!("0.1.0 abc\n{data}\nt1\n{config}");
         let first = told("d1", "seed = 1\nepochs = 2\n");
         assert!(differences(&[first.clone(), first.clone()]).is_empty());
         let problems = differences(&[
@@ -208,19 +214,24 @@ mod tests {
             told("d2", "seed = 1\nepochs = 2\n"),
             told("d1", "seed = 9\nepochs = 2\n"),
             first.replace("abc", "xyz"),
+            first.replace("t1", "t2"),
         ]);
-        assert_eq!(problems.len(), 3, "{problems:?}");
+        assert_eq!(problems.len(), 4, "{problems:?}");
         assert!(
-            problems[0].starts_with("process 1 of 4 has other images"),
+            problems[0].starts_with("process 1 of 5 has other images"),
             "{problems:?}"
         );
         assert!(
-            problems[1].contains("process 2 of 4 has another config")
+            problems[1].contains("process 2 of 5 has another config")
                 && problems[1].contains("seed"),
             "{problems:?}"
         );
         assert!(
             problems[2].contains("version 0.1.0 xyz and not 0.1.0 abc"),
+            "{problems:?}"
+        );
+        assert!(
+            problems[3].starts_with("process 4 of 5 has another `table`"),
             "{problems:?}"
         );
     }

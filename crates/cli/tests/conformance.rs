@@ -8,7 +8,7 @@ use afterimage::Registry;
 use afterimage_testkit::{Conformance, Program, held};
 use run::{
     Place, TINY, afterimage, assert_same, ends, files_under, finish, learned, observers, of,
-    plugin, records, settings, supervised, tiny_pair, tiny_valued, with_every_observer,
+    of_columns, plugin, records, settings, supervised, tiny_pair, tiny_valued, with_every_observer,
 };
 
 const NOISY: &str = include_str!("configs/noisy.toml");
@@ -45,6 +45,11 @@ fn on_classes() -> Conformance {
         .plugin("dynamics", "validation = 20\nvalidation_every = 3")
 }
 
+/// Values of the columns of a table about the images.
+fn on_columns() -> Conformance {
+    kit().plugin("oob-value", &of_columns())
+}
+
 /// Those that act on the training, and those that go with them.
 fn acting() -> [Conformance; 3] {
     let pruned = "fraction = 0.5\nschedule = { kind = \"one_shot\", epoch = 2 }";
@@ -63,9 +68,10 @@ fn acting() -> [Conformance; 3] {
     ]
 }
 
-fn others() -> [Conformance; 5] {
+fn others() -> [Conformance; 6] {
     let [prune, coreset, oracle] = acting();
-    [on_a_pair(), on_classes(), prune, coreset, oracle]
+    let columns = on_columns();
+    [on_a_pair(), on_classes(), columns, prune, coreset, oracle]
 }
 
 #[test]
@@ -82,6 +88,7 @@ fn observers_do_not_change_a_bit_of_the_training() {
     held(all_observers().changes_nothing());
     held(on_a_pair().changes_nothing());
     held(on_classes().changes_nothing());
+    held(on_columns().changes_nothing());
 }
 
 #[test]
@@ -90,9 +97,10 @@ fn killed_runs_end_as_straight_ones() {
 }
 
 #[test]
-fn killed_runs_of_a_pair_and_with_classes_end_as_straight_ones() {
+fn killed_runs_of_a_pair_with_classes_and_on_columns_end_as_straight_ones() {
     held(on_a_pair().resumes_exactly());
     held(on_classes().resumes_exactly());
+    held(on_columns().resumes_exactly());
 }
 
 #[test]
@@ -200,15 +208,21 @@ fn a_plugin_that_compares_encoders_is_refused_without_a_pair() {
 }
 
 #[test]
-fn values_on_the_encoder_are_the_same_on_any_number_of_threads() {
+fn values_on_the_encoder_and_of_columns_are_the_same_on_any_number_of_threads() {
     let place = Place::new();
-    let valued = place.run("valued", &tiny_valued(), 0);
-    let config = place.write("again.toml", &tiny_valued());
-    for threads in ["1", "3"] {
-        let out = place.path(threads);
-        let mut command = afterimage();
-        command.arg("run").arg(&config).arg("--out").arg(&out);
-        finish(command.env("RAYON_NUM_THREADS", threads)).expect(0, &[]);
-        assert_same(&ends(&valued), &ends(&out), threads);
+    let columns = format!(
+        "{TINY}\n[[plugins]]\nkind = \"oob-value\"\n{}",
+        of_columns()
+    );
+    for (name, text) in [("encoder", tiny_valued()), ("columns", columns)] {
+        let valued = place.run(name, &text, 0);
+        let config = place.write("again.toml", &text);
+        for threads in ["1", "3"] {
+            let out = place.path(&format!("{name}-{threads}"));
+            let mut command = afterimage();
+            command.arg("run").arg(&config).arg("--out").arg(&out);
+            finish(command.env("RAYON_NUM_THREADS", threads)).expect(0, &[]);
+            assert_same(&ends(&valued), &ends(&out), &format!("{name}, {threads}"));
+        }
     }
 }

@@ -60,6 +60,12 @@ impl HooksState {
         off.map(|saved| saved.id.clone()).collect()
     }
 
+    /// What the plugin `id` kept; `None` where there was no such plugin, or it was switched off.
+    pub fn plugin(&self, id: &str) -> Option<&PluginState> {
+        let saved = self.plugins.iter().find(|saved| saved.id == id);
+        saved?.state.as_ref()
+    }
+
     /// The resource `R` as it stood; `None` where no plugin had provided it.
     ///
     /// # Errors

@@ -165,7 +165,7 @@ pub enum HooksError {
         difference: String,
     },
     /// A plugin that could not give or take its state.
-    #[error("plugin {plugin} could not {verb} its state")]
+    #[error("plugin {plugin} could not {verb} its state: {fault}")]
     State {
         /// Which one.
         plugin: String,

@@ -38,7 +38,7 @@ pub struct CellValues {
     pub epoch: u32,
     /// Step of the values.
     pub step: u64,
-    /// Rows and columns of the grid of patches, or `[1, groups]` for groups of channels.
+    /// Rows and columns of the grid of patches, or `[1, cells]` for groups of channels and columns of a table.
     pub grid: [usize; 2],
     /// `[samples, cells]`, cells in reading order; NaN for a cell that was never seen.
     pub values: Vec<f32>,

@@ -332,7 +332,7 @@ fn state_errors_are_worded() {
     };
     assert_eq!(
         state.to_string(),
-        r#"plugin "a" (run.toml:3) could not restore its state"#
+        r#"plugin "a" (run.toml:3) could not restore its state: another version"#
     );
     let source = std::error::Error::source(&state).map(ToString::to_string);
     assert_eq!(source.as_deref(), Some("another version"));

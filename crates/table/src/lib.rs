@@ -6,6 +6,7 @@
 
 mod cells;
 mod dates;
+mod digest;
 mod foreign;
 mod ids;
 mod ignored;
@@ -23,6 +24,7 @@ use thiserror::Error;
 
 pub use cells::{meant, other_date, says_missing};
 pub use dates::{date, days, moment};
+pub use digest::file_digest;
 pub use foreign::{foreign, no_text, sniff};
 pub use ids::{Signs, is_unnamed, names_clock, names_labels, names_rows};
 pub use ignored::{ignored, place};

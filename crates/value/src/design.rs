@@ -84,11 +84,31 @@ impl Design {
 }
 
 fn standardise(cells: &[f32], row: &[u32], width: usize, values: &mut [f32]) {
-    let finite = row.iter().map(|&r| f64::from(cells[r as usize]));
-    let (mean, variance) = moments(finite.filter(|v| v.is_finite()));
-    let deviation = variance.sqrt();
+    let scale = Scale::of(cells, row);
     for (place, &r) in row.iter().enumerate() {
-        let z = (f64::from(cells[r as usize]) - mean) / deviation;
-        values[place * width] = if z.is_finite() { z as f32 } else { 0.0 };
+        values[place * width] = scale.apply(cells[r as usize]);
+    }
+}
+
+/// Mean and standard deviation of the finite cells of some rows of a column.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scale {
+    mean: f64,
+    deviation: f64,
+}
+
+impl Scale {
+    /// Those of the rows `row` of `cells`.
+    pub fn of(cells: &[f32], row: &[u32]) -> Self {
+        let finite = row.iter().map(|&r| f64::from(cells[r as usize]));
+        let (mean, variance) = moments(finite.filter(|v| v.is_finite()));
+        let deviation = variance.sqrt();
+        Self { mean, deviation }
+    }
+
+    /// The cell in deviations from the mean; 0, the mean, where it is missing or infinite, or all are alike.
+    pub fn apply(self, cell: f32) -> f32 {
+        let z = (f64::from(cell) - self.mean) / self.deviation;
+        if z.is_finite() { z as f32 } else { 0.0 }
     }
 }

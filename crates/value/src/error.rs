@@ -81,6 +81,25 @@ pub enum ValueError {
         /// What is wrong, and what to do.
         what: String,
     },
+    /// Another table than the one whose columns a run values.
+    #[error(
+        "{}: this is not the table that the run began with; put that one back, or begin a new run",
+        path.display()
+    )]
+    OtherTable {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A column that a table does not have, or has several times.
+    #[error("{}: {what}", path.display())]
+    NoColumn {
+        /// The file.
+        path: PathBuf,
+        /// The flag that names the column.
+        flag: &'static str,
+        /// What is wrong, and which columns there are.
+        what: String,
+    },
     /// More memory than allowed.
     #[error(
         "this needs about {need} of memory and the limit is {limit}; raise --memory, or lower \

@@ -63,22 +63,23 @@ pub use near::{NearDuplicates, NearRow, NearSet, Reach, near_duplicates};
 pub use oddities::oddities;
 pub use online::{
     Batch, CellTally, HeadBank, Judged, Moments, OnlinePasses, OnlineSettings, OnlineValuer,
-    Reliability, Scaling, bag, clean_prior, masks, value_online,
+    Reliability, SampleColumns, Scaling, bag, clean_prior, masks, value_online,
 };
 pub use output::{CELLS_CSV, CELLS_PARQUET, CellFiles, ROWS_CSV, ROWS_PARQUET, write_rows};
 pub use pass::{Block, Visit, visit_cells};
 pub use planted::{LabelCheck, check_labels, check_learners};
 #[cfg(feature = "plugin")]
 pub use plugin::{
-    CellSource, DynamicsConfig, DynamicsProbe, OobValue, OobValueConfig, Pass, Share, ValueQuality,
-    ValueQualityConfig,
+    CellSource, DynamicsConfig, DynamicsProbe, OobValue, OobValueConfig, Pass, SampleTable, Share,
+    ValueQuality, ValueQualityConfig,
 };
 pub use precision::average_precision;
 pub use problem::{Cells, Column, NO_LEVEL, Problem, Target};
 pub use score::Score;
 pub use settings::{Candidates, Learner, Settings};
 pub use table::{
-    HeldCells, HeldColumn, LabelSource, ReadOptions, ReadTable, Task, hold_table, read_table,
+    HeldCells, HeldColumn, LabelSource, ReadColumns, ReadOptions, ReadTable, Task, hold_table,
+    read_columns, read_table,
 };
 pub use valuation::{CellBlock, Estimate, RowValue, Valuation};
 pub use votes::Prediction;

@@ -30,6 +30,13 @@ pub fn tiny_valued() -> String {
         + "\n[[plugins]]\nkind = \"oob-value\"\ncells = \"encoder\"\naverage = 0.5\nshare = \"cells\"\n\
            \n[[plugins]]\nkind = \"dynamics\"\nvalidation = 20\nvalidation_every = 3\n"
 }
+/// Settings of `oob-value` on a table about the images of [`TINY`].
+pub fn of_columns() -> String {
+    let table = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/configs/about.csv");
+    format!(
+        "cells = \"columns\"\ntable = {table:?}\nkey = \"image\"\nwatched = 50\nshare = \"cells\"\n"
+    )
+}
 /// [`TINY`] with labels.
 pub fn supervised() -> String {
     TINY.replace("kind = \"simclr\"", "kind = \"supervised\"")

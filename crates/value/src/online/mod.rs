@@ -15,6 +15,7 @@
 mod bag;
 mod bank;
 mod clean;
+mod columns;
 mod heads;
 mod scaling;
 mod settings;
@@ -26,6 +27,7 @@ mod watch;
 pub use bag::{bag, masks};
 pub use bank::{Batch, HeadBank, Judged};
 pub use clean::clean_prior;
+pub use columns::SampleColumns;
 pub use scaling::{Moments, Scaling};
 pub use settings::OnlineSettings;
 pub use table::{OnlinePasses, value_online};

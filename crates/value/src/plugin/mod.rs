@@ -1,6 +1,8 @@
 //! Plugins for a training loop; they carry data to the pure parts of this crate.
 
 mod cell_map;
+mod column_report;
+mod columns;
 mod dynamics;
 mod dynamics_log;
 mod dynamics_report;
@@ -12,6 +14,7 @@ mod oob_value;
 mod patches;
 mod quality;
 
+pub use columns::SampleTable;
 pub use dynamics::DynamicsProbe;
 pub use dynamics_log::DynamicsConfig;
 pub use oob_config::{CellSource, OobValueConfig, Pass, Share};

@@ -1,5 +1,7 @@
 //! Settings of the plugin `oob-value`.
 
+use std::path::PathBuf;
+
 use afterimage_hooks::Every;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +20,8 @@ pub enum CellSource {
     /// it, so heads upon it are not out of bag: what is measured then is partly what the encoder
     /// remembers.
     Encoder,
+    /// Columns of a table about the training images: what was measured, or is known of them.
+    Columns,
 }
 
 impl CellSource {
@@ -26,6 +30,7 @@ impl CellSource {
         match self {
             CellSource::Patches => "patches",
             CellSource::Encoder => "encoder",
+            CellSource::Columns => "columns",
         }
     }
 }
@@ -70,8 +75,31 @@ pub struct OobValueConfig {
     pub every: Every,
     /// In which steps the heads look at the batch; default `"always"`.
     pub steps: Every,
-    /// What the cells are; default `"patches"`, also `"encoder"`.
+    /// What the cells are; default `"patches"`, also `"encoder"` and `"columns"`.
     pub cells: CellSource,
+    /// For `cells = "columns"`, a table with a row for each training image (CSV, Parquet or npy): what was
+    /// measured or is known of it. Without `key` its rows are in the order of the images' ids, those that
+    /// `limits` leave.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table: Option<PathBuf>,
+    /// The column of `table`, by name or by number from 1, that names the image of each row: as
+    /// `afterimage data list` shows it, or by its id. Rows may then be in any order, and there may be more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Columns of `table` that are left out, by name or number; none unless told. The label, and what repeats
+    /// it, belongs here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ignore: Vec<String>,
+    /// Columns of `table` whose numbers are names of kinds; none unless told.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub categorical: Vec<String>,
+    /// Further words for a missing cell in `table`, beside `NA`, `NaN`, `null`, `?` and the like.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
+    /// Whether the first line of a CSV `table` names its columns; told from the file unless said, and it is
+    /// an error where it may be either.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub header: Option<bool>,
     /// Side of a patch in pixels; default 4, at least 1.
     pub patch: usize,
     /// Whether a patch is its mean colour (three numbers), or its mean brightness; default `true`.
@@ -116,6 +144,12 @@ impl Default for OobValueConfig {
             every: Every::epochs::<1>(),
             steps: Every::Always,
             cells: CellSource::Patches,
+            table: None,
+            key: None,
+            ignore: Vec::new(),
+            categorical: Vec::new(),
+            missing: Vec::new(),
+            header: None,
             patch: 4,
             colour: true,
             groups: 32,
@@ -179,16 +213,38 @@ impl OobValueConfig {
             "average",
             "must be at least 0 and below 1",
         );
+        let cells = self.cells.name();
         check(
             self.average == 0.0 || self.cells == CellSource::Encoder,
             "average",
-            "is for cells = \"encoder\"; patches do not change",
+            &format!("is for cells = \"encoder\"; {cells} do not change"),
         );
         check(
             self.pass == Pass::Training || self.cells == CellSource::Encoder,
             "pass",
-            "is for cells = \"encoder\"; patches need no pass",
+            &format!("is for cells = \"encoder\"; {cells} need no pass"),
         );
+        let of_columns = self.cells == CellSource::Columns;
+        check(
+            self.table.is_some() || !of_columns,
+            "table",
+            "name the file that `cells = \"columns\"` is about: a row for each training image",
+        );
+        let told = [
+            ("table", self.table.is_some()),
+            ("key", self.key.is_some()),
+            ("ignore", !self.ignore.is_empty()),
+            ("categorical", !self.categorical.is_empty()),
+            ("missing", !self.missing.is_empty()),
+            ("header", self.header.is_some()),
+        ];
+        for (key, told) in told {
+            check(
+                !told || of_columns,
+                key,
+                &format!("is for `cells = \"columns\"`; {cells} are of no table"),
+            );
+        }
         problems
     }
 }

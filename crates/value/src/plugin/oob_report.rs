@@ -4,8 +4,9 @@ use afterimage_hooks::{
     Column, Fault, Labels, SampleId, SampleValues, Samples, Scope, Split, Table,
 };
 
-use crate::online::CellTally;
+use crate::online::{CellTally, SampleColumns};
 use crate::plugin::cell_map::strip;
+use crate::plugin::column_report::{by_column, lowest_cells};
 use crate::plugin::oob_config::OobValueConfig;
 
 /// Below this probability of being right a label is called doubtful.
@@ -19,6 +20,8 @@ pub(crate) struct Report<'a> {
     pub labels: Labels<'a>,
     /// Rows and columns of patches, where cells are patches.
     pub grid: Option<[usize; 2]>,
+    /// The columns, where cells are those of a table.
+    pub columns: Option<&'a SampleColumns>,
 }
 
 impl Report<'_> {
@@ -67,6 +70,14 @@ impl Report<'_> {
                 scope.text(tag("lowest_names"), names);
             }
         }
+        if let Some(columns) = self.columns {
+            let shown = self.lowest(self.config.pictures);
+            let who = |s: usize| self.who(samples, s);
+            let text = lowest_cells(self.tally, &columns.names(), &shown, &who);
+            if !text.is_empty() {
+                scope.text(tag("lowest_cells"), text);
+            }
+        }
         scope.table(tag("samples"), self.samples());
         Ok(())
     }
@@ -77,6 +88,10 @@ impl Report<'_> {
         let lowest = self.lowest(self.config.cell_rows);
         if !lowest.is_empty() && self.tally.cells() > 0 {
             scope.table(tag("cells"), self.cells(&lowest));
+            if let Some(columns) = self.columns {
+                let scored = self.lowest(usize::MAX);
+                scope.table(tag("by_column"), by_column(self.tally, columns, &scored));
+            }
         }
         let rows: Vec<Option<Vec<f64>>> = (0..self.tally.len())
             .map(|s| self.tally.probabilities(s))
@@ -105,16 +120,21 @@ impl Report<'_> {
         let name = |s: &usize| samples.name(Split::Train, SampleId(*s as u32));
         lowest.iter().find_map(name)?;
         let line = |s: &usize| {
-            let who = match name(s) {
-                Some(name) => format!("`{name}` (#{s})"),
-                None => format!("#{s}"),
-            };
+            let who = self.who(samples, *s);
             let label = self.labels.of_samples[*s] as usize;
             let label = self.labels.classes.get(label)?;
             let value = self.values.values[*s];
             Some(format!("- {who}, label {label}: {value:.3}\n"))
         };
         lowest.iter().map(line).collect()
+    }
+
+    /// A sample by its name, where it has one, and its id.
+    fn who(&self, samples: &dyn Samples, s: usize) -> String {
+        match samples.name(Split::Train, SampleId(s as u32)) {
+            Some(name) => format!("`{name}` (#{s})"),
+            None => format!("#{s}"),
+        }
     }
 
     /// A row a sample; what was never scored is NaN.
@@ -134,7 +154,7 @@ impl Report<'_> {
         ])
     }
 
-    /// A row a cell of the samples `lowest`.
+    /// A row a cell of the samples `lowest`; with the names of columns.
     fn cells(&self, lowest: &[usize]) -> Table {
         let places: Vec<(usize, usize)> = lowest
             .iter()
@@ -149,7 +169,7 @@ impl Report<'_> {
         };
         let columns = self.grid.map_or(self.tally.cells(), |[_, columns]| columns);
         let contrasts = places.iter().map(|&(s, cell)| self.tally.contrast(s, cell));
-        table(vec![
+        let mut all = vec![
             ("sample_id", whole(&|at| places[at].0)),
             ("cell", whole(&|at| places[at].1)),
             ("row", whole(&|at| places[at].1 / columns)),
@@ -164,7 +184,14 @@ impl Report<'_> {
             ),
             ("count", whole(&|at| cells[at].count as usize)),
             ("contrast", Column::F64(contrasts.collect())),
-        ])
+        ];
+        if let Some(columns) = self.columns {
+            let names = columns.names();
+            let name = |&(_, cell): &(usize, usize)| names.get(cell).copied().unwrap_or_default();
+            let names = places.iter().map(|place| name(place).to_owned());
+            all.push(("name", Column::Text(names.collect())));
+        }
+        table(all)
     }
 
     fn labels_of(&self, samples: impl Iterator<Item = usize>) -> Column {

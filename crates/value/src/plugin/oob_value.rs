@@ -2,15 +2,22 @@
 
 use afterimage_hooks::{
     CellValues, Declare, EpochEnd, EpochEndCx, Every, Fault, ForwardDone, ForwardDoneCx, Plugin,
-    PluginState, RunEnd, RunEndCx, SampleValues, Samples, Scope, Split, StepDone, StepDoneCx,
+    PluginState, RunEnd, RunEndCx, RunStart, RunStartCx, SampleId, SampleValues, Samples, Scope,
+    Split, StepDone, StepDoneCx,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::online::{Batch, CellTally, OnlineValuer, clean_prior};
+use crate::plugin::columns::SampleTable;
 use crate::plugin::features::{Features, group_sizes, own_pass, training_pass};
 use crate::plugin::oob_config::{CellSource, OobValueConfig, Share};
 use crate::plugin::oob_report::Report;
 use crate::plugin::patches::{Patches, grid};
+
+/// Layout of the state.
+const STATE: u32 = 1;
+/// Layout of the state where cells are columns of a table: with the table's digest behind it.
+const STATE_OF_COLUMNS: u32 = 2;
 
 /// Values training samples and their cells by a bank of small heads beside the model.
 ///
@@ -22,7 +29,10 @@ use crate::plugin::patches::{Patches, grid};
 /// `value/<source>/{mean,doubtful,scored}` and `value/<source>/reliability/{halves,full}`; histograms
 /// `value/<source>/samples` and `value/<source>/contrast` (cells of the lowest samples); the picture
 /// `value/<source>/lowest`; the table `value/<source>/samples` at each publication, and at the end
-/// `value/<source>/cells` and `value/<source>/probabilities`, whose columns cleanlab reads.
+/// `value/<source>/cells` and `value/<source>/probabilities`, whose columns cleanlab reads. Where cells are
+/// columns of a table, no map of them is laid over the pictures: the text `value/columns/lowest_cells` names
+/// the columns that speak most against the label of each lowest sample, and the table
+/// `value/columns/by_column` has the mean of each column.
 ///
 /// Sources: Kwon and Zou, ICML 2023; Sun, Shen and Kwon, NeurIPS 2024; see
 /// [`OnlineValuer`].
@@ -31,6 +41,10 @@ pub struct OobValue {
     config: OobValueConfig,
     state: State,
     patches: Option<Patches>,
+    /// What it reads anew in each process, where cells are columns of a table.
+    table: Option<SampleTable>,
+    /// Digest of the table that the run began with.
+    began_with: Option<String>,
 }
 
 /// What a checkpoint keeps.
@@ -49,7 +63,40 @@ impl OobValue {
             config,
             state: State::default(),
             patches: None,
+            table: None,
+            began_with: None,
         }
+    }
+
+    /// Digest of the table with which the plugin of this `state` began; none where it had read none.
+    ///
+    /// # Errors
+    /// The state of a plugin whose cells are no columns, or of another version.
+    pub fn table_of(state: &PluginState) -> Result<Option<String>, Fault> {
+        let (_, began): (State, Option<String>) = state.decode(STATE_OF_COLUMNS)?;
+        Ok(began)
+    }
+
+    /// Reads the table before anything is trained, so that what is wrong with it is told at once.
+    fn start(&mut self, cx: &mut RunStartCx<'_>) -> Result<(), Fault> {
+        self.open_table(shown(cx.samples)?)
+    }
+
+    /// Reads the table, where its columns are the cells and it was not read yet.
+    fn open_table(&mut self, samples: &dyn Samples) -> Result<(), Fault> {
+        if self.config.cells != CellSource::Columns || self.table.is_some() {
+            return Ok(());
+        }
+        let count = samples.len(Split::Train);
+        let name = |id| samples.name(Split::Train, SampleId(id));
+        let read = self.config.read_table(count, &name);
+        let table = read.map_err(|(key, what)| Fault::new(format!("`{key}`: {what}")))?;
+        let digest = table.as_ref().map(|table| table.digest.clone());
+        if self.began_with.is_some() && self.began_with != digest {
+            return Err(Fault::new("the table was changed while the run went on"));
+        }
+        (self.table, self.began_with) = (table, digest);
+        Ok(())
     }
 
     fn ask(&mut self, cx: &mut ForwardDoneCx<'_>) -> Result<(), Fault> {
@@ -103,6 +150,7 @@ impl OobValue {
         cx: &StepDoneCx<'_>,
         samples: &dyn Samples,
     ) -> Result<(Vec<f32>, Vec<usize>), Fault> {
+        self.open_table(samples)?;
         let (config, ids) = (&self.config, cx.ids);
         match config.cells {
             CellSource::Patches => {
@@ -135,6 +183,14 @@ impl OobValue {
                 }
                 let inputs = features.take(ids, outputs, config.average);
                 Ok((inputs, group_sizes(channels, config.groups)))
+            }
+            CellSource::Columns => {
+                let table = self.table.as_ref();
+                let table = table.ok_or_else(|| Fault::new("`table` names no file"))?;
+                let ids: Vec<u32> = ids.iter().map(|id| id.0).collect();
+                let inputs = table.columns.of(&ids);
+                let inputs = inputs.map_err(|e| Fault::caused_by("a row is missing", e))?;
+                Ok((inputs, table.columns.widths()))
             }
         }
     }
@@ -169,7 +225,7 @@ impl OobValue {
     fn grid(&self, samples: Option<&dyn Samples>) -> Result<Option<[usize; 2]>, Fault> {
         match self.config.cells {
             CellSource::Patches => grid(self.config.patch, shown(samples)?).map(Some),
-            CellSource::Encoder => Ok(None),
+            CellSource::Encoder | CellSource::Columns => Ok(None),
         }
     }
 
@@ -189,10 +245,15 @@ impl OobValue {
         samples: Option<&dyn Samples>,
         last: bool,
     ) -> Result<(), Fault> {
+        if self.state.valuer.is_none() {
+            return Ok(());
+        }
+        let samples = shown(samples)?;
+        // A resumed run that takes no step any more names columns, too.
+        self.open_table(samples)?;
         let Some(valuer) = &self.state.valuer else {
             return Ok(());
         };
-        let samples = shown(samples)?;
         let access = scope.label_access()?;
         let clock = scope.clock();
         let report = Report {
@@ -201,6 +262,7 @@ impl OobValue {
             values: sample_values(valuer.tally(), clock.epoch, clock.step),
             labels: samples.labels(Split::Train, &access)?,
             grid: self.grid(Some(samples))?,
+            columns: self.table.as_ref().map(|table| &table.columns),
         };
         // A run that was stopped in mid-epoch has not published its last steps.
         if !last || self.state.published != Some(clock.step) {
@@ -241,6 +303,9 @@ impl Plugin for OobValue {
             .on::<EpochEnd>(self.config.every, Self::publish)
             .on::<RunEnd>(Every::Always, Self::finish)
             .reads_labels();
+        if self.config.cells == CellSource::Columns {
+            d.on::<RunStart>(Every::Always, Self::start);
+        }
         if self.config.reads_training_pass() {
             d.on::<ForwardDone>(self.config.steps, Self::ask)
                 .whole_views("set `pass = \"own\"`, which looks at images of their own");
@@ -254,11 +319,26 @@ impl Plugin for OobValue {
     }
 
     fn state(&self) -> Result<PluginState, Fault> {
-        PluginState::encode(1, &self.state)
+        match self.config.cells {
+            CellSource::Patches | CellSource::Encoder => PluginState::encode(STATE, &self.state),
+            CellSource::Columns => {
+                PluginState::encode(STATE_OF_COLUMNS, &(&self.state, &self.began_with))
+            }
+        }
     }
 
     fn restore(&mut self, state: PluginState) -> Result<(), Fault> {
-        self.state = state.decode(1)?;
+        match self.config.cells {
+            CellSource::Patches | CellSource::Encoder => self.state = state.decode(STATE)?,
+            CellSource::Columns => {
+                let (kept, began): (State, Option<String>) = state.decode(STATE_OF_COLUMNS)?;
+                if let Some(began) = &began {
+                    let same = self.config.check_table(began);
+                    same.map_err(|error| Fault::new(format!("`table`: {error}")))?;
+                }
+                (self.state, self.began_with) = (kept, began);
+            }
+        }
         Ok(())
     }
 }

@@ -15,10 +15,10 @@ use crate::problem::{Cells, Column, NO_LEVEL, Problem};
 const FEW_ROWS: usize = 20;
 
 /// Where mistakes are: a file with the bytes that its rows begin at, or what a program holds.
-struct Place<'a> {
+pub(super) struct Place<'a> {
     path: &'a Path,
     format: Format,
-    starts: Vec<u64>,
+    pub starts: Vec<u64>,
 }
 
 impl Place<'_> {
@@ -27,16 +27,33 @@ impl Place<'_> {
         line_at(self.path, *self.starts.get(row)?)
     }
 
-    fn error(&self, row: Option<usize>, column: Option<&str>, what: String) -> ValueError {
-        ValueError::Table {
-            path: self.path.to_owned(),
-            line: row.and_then(|row| self.line(row)),
-            column: column.map(str::to_owned),
-            what: match (row, self.starts.is_empty()) {
-                (Some(row), true) => format!("row {}: {what}", row + 1),
-                _ => what,
-            },
-        }
+    pub(super) fn error(
+        &self,
+        row: Option<usize>,
+        column: Option<&str>,
+        what: String,
+    ) -> ValueError {
+        mistake(self.path, &self.starts, row, column, what)
+    }
+}
+
+/// A mistake in `path`, whose rows begin at the bytes `starts`, where it has lines.
+pub(super) fn mistake(
+    path: &Path,
+    starts: &[u64],
+    row: Option<usize>,
+    column: Option<&str>,
+    what: String,
+) -> ValueError {
+    let start = row.and_then(|row| starts.get(row));
+    ValueError::Table {
+        path: path.to_owned(),
+        line: start.and_then(|&start| line_at(path, start)),
+        column: column.map(str::to_owned),
+        what: match (row, starts.is_empty()) {
+            (Some(row), true) => format!("row {}: {what}", row + 1),
+            _ => what,
+        },
     }
 }
 
@@ -50,12 +67,27 @@ struct Given<'a> {
     column: Option<String>,
 }
 
-/// Makes a problem of the columns.
-pub(crate) fn assemble(
-    path: &Path,
+/// The columns of a table by what they are for.
+pub(super) struct Parts<'a> {
+    pub place: Place<'a>,
+    pub rows: usize,
+    pub features: Vec<Column>,
+    /// Position in the file of each feature.
+    pub position: Vec<usize>,
+    labels: Option<(String, Words)>,
+    /// Name of the column that names the rows, and the names.
+    pub ids: Option<(String, Vec<String>)>,
+    /// Names of all columns of the file.
+    pub header: Vec<String>,
+    pub notes: Vec<String>,
+}
+
+/// Tells columns apart, and understands all but the labels.
+pub(super) fn parts<'a>(
+    path: &'a Path,
     raw: RawTable,
     options: &ReadOptions,
-) -> Result<ReadTable, ValueError> {
+) -> Result<Parts<'a>, ValueError> {
     let rows = (raw.columns.iter().flatten())
         .map(Raw::len)
         .max()
@@ -98,6 +130,34 @@ pub(crate) fn assemble(
         let what = format!("the table has {rows} rows; give it at least two, better some hundreds");
         return Err(place.error(None, None, what));
     }
+    Ok(Parts {
+        place,
+        rows,
+        features,
+        position,
+        labels,
+        ids,
+        header: raw.names,
+        notes,
+    })
+}
+
+/// Makes a problem of the columns.
+pub(crate) fn assemble(
+    path: &Path,
+    raw: RawTable,
+    options: &ReadOptions,
+) -> Result<ReadTable, ValueError> {
+    let Parts {
+        place,
+        rows,
+        features,
+        position,
+        labels,
+        ids,
+        header,
+        mut notes,
+    } = parts(path, raw, options)?;
     if features.is_empty() {
         return Err(place.error(None, None, ValueError::NoColumns.to_string()));
     }
@@ -111,6 +171,10 @@ pub(crate) fn assemble(
         },
         (LabelSource::Column(name), None) => {
             return Err(place.error(None, Some(name), "the label has no values".to_owned()));
+        }
+        (LabelSource::Elsewhere, _) => {
+            let what = "it is not told where its labels are; name a column or a file of them";
+            return Err(place.error(None, None, what.to_owned()));
         }
     };
     check_present(&given, options)?;
@@ -137,7 +201,7 @@ pub(crate) fn assemble(
     Ok(ReadTable {
         problem,
         position,
-        header: raw.names,
+        header,
         label,
         id,
         notes,

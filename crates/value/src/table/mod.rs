@@ -2,6 +2,7 @@
 
 mod assemble;
 mod column;
+mod columns;
 mod csv;
 mod header;
 mod held;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use crate::error::ValueError;
 use crate::problem::Problem;
 
+pub use columns::{ReadColumns, read_columns};
 pub use held::{HeldCells, HeldColumn, hold_table};
 pub use label::Task;
 
@@ -29,6 +31,8 @@ pub enum LabelSource {
     Column(String),
     /// The first column of another file (CSV without header, npy or Parquet), one label a row.
     File(PathBuf),
+    /// In no file: for [`read_columns`].
+    Elsewhere,
 }
 
 /// How a table file is read.

@@ -29,17 +29,17 @@ pub(crate) fn roles(
         };
         return Err(at_header(path, pair[0], what));
     }
-    let refused = |what| ValueError::Table {
+    let refused = |flag: &'static str, what| ValueError::NoColumn {
         path: path.to_owned(),
-        line: None,
-        column: None,
+        flag,
         what,
     };
     let header = if options.header { names } else { &[] };
-    let left_out = ignored(&options.ignore, header, names.len()).map_err(refused)?;
+    let left_out =
+        ignored(&options.ignore, header, names.len()).map_err(|what| refused("--ignore", what))?;
     let mut roles = vec![Role::Feature; names.len()];
-    let mut assign = |flag: &str, wanted: &str, role: Role| {
-        let at = place(wanted, flag, header, names.len()).map_err(refused)?;
+    let mut assign = |flag: &'static str, wanted: &str, role: Role| {
+        let at = place(wanted, flag, header, names.len()).map_err(|what| refused(flag, what))?;
         if roles[at] != Role::Feature {
             let what = format!("{flag} names a column that another argument names, too");
             return Err(at_header(path, &names[at], &what));
