@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use afterimage_files::{SMALL, read_text};
+use afterimage_files::{SMALL, read_text, word};
 use afterimage_model::compact::{Kept, without_units};
 use afterimage_model::{
     AnyEncoder, Encoder as _, EncoderConfig, ImportOptions, Layer, Masks, ModelError, layers,
@@ -80,6 +80,9 @@ impl<'a> Start<'a> {
                                 | TrainError::NoneWhole(_)
                                 | TrainError::File(_)),
                             ) => RunError::Train(error),
+                            RunError::Model(error @ ModelError::Several { .. }) => {
+                                refuse(format!("{error}{}", one_of(&config.from)))
+                            }
                             error => refuse(error.to_string()),
                         }
                     })?;
@@ -211,6 +214,15 @@ impl<'a> Start<'a> {
             .collect();
         Ok(layers(&encoder.sites(), &paths))
     }
+}
+
+/// How to start from one of several encoders in the file `from`.
+fn one_of(from: &Path) -> String {
+    format!(
+        "; write that one by itself with `afterimage export {} --prefix PREFIX --layout safetensors --out \
+         DIR`, and start from DIR",
+        word(from)
+    )
 }
 
 /// What fine-tuning trains.
