@@ -355,6 +355,15 @@ fn images_of_foreign_weights_are_made_as_the_flags_or_the_weights_say() {
     assert_eq!(told["mean"], serde_json::json!([0.5, 0.5, 0.5]));
 }
 
+#[test]
+fn a_stem_that_no_loader_can_say_is_refused() {
+    let place = Place::new();
+    let weights = Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/data/sequence.pt");
+    let layout = ["--layout", "safetensors"];
+    export(&place, &weights, "out", &layout).expect(2, &["no ReLU behind its first norm"]);
+    assert_nothing(&place, "out");
+}
+
 /// The tensors of `file` twice in `both`, below two prefixes.
 fn twice(file: &Path, both: &Path) {
     let bytes = fs::read(file).unwrap();
