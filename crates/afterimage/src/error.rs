@@ -47,6 +47,20 @@ pub enum RunError {
         /// What is wrong, and what to do.
         what: String,
     },
+    /// Training images that are not those of a run whose sets of points hang on them.
+    #[error(
+        "data: the training images are not those that the run {run} was trained on: {others}; {sets} chose \
+         points among those, and nothing here tells which the encoder saw; put the images back, and leave \
+         [data] and `limits.train` as the run has them"
+    )]
+    OtherTrainingImages {
+        /// The directory of the run.
+        run: PathBuf,
+        /// The tables of its config that chose points.
+        sets: &'static str,
+        /// How they differ.
+        others: String,
+    },
     /// A first config that cannot be written.
     #[error("{what}: {reason}")]
     New {
@@ -334,8 +348,29 @@ pub enum RunError {
         given: String,
     },
     /// Colour images for an encoder of gray ones.
-    #[error("the images have 3 channels; this encoder takes 1")]
+    #[error(
+        "the images have 3 channels; this encoder takes 1; pictures of files are read as gray with \
+         --set data.channels=1"
+    )]
     ColourImages,
+    /// An encoder for images of other channels.
+    #[error("{path}: its encoder takes images of {has} channels, and these have {given}")]
+    Channels {
+        /// The checkpoint.
+        path: PathBuf,
+        /// Channels that the encoder takes.
+        has: usize,
+        /// Channels of the images.
+        given: usize,
+    },
+    /// A file that is there, where a new one is to be written.
+    #[error("{flag} {path}: this is there already; name a file that is not, or remove it first")]
+    IsThere {
+        /// The flag.
+        flag: &'static str,
+        /// What is there.
+        path: PathBuf,
+    },
     /// A reference encoder whose layers cannot be compared.
     #[error(
         "the reference ({reference}) is not of the architecture of the encoder ({studied}); \
@@ -441,11 +476,14 @@ impl RunError {
             | RunError::NoImages
             | RunError::New { .. }
             | RunError::Layout { .. }
+            | RunError::Export { .. }
             | RunError::NoForeignWeights { .. }
             | RunError::NoFolder { .. }
             | RunError::NoPage { .. }
             | RunError::DataFlag { .. }
             | RunError::ColourImages
+            | RunError::Channels { .. }
+            | RunError::IsThere { .. }
             | RunError::FewImages { .. }
             | RunError::OtherArchitecture { .. }
             | RunError::Model(ModelError::Config { .. } | ModelError::Patch { .. })

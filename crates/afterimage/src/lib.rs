@@ -46,6 +46,7 @@ mod room;
 mod ruled_out;
 mod run;
 mod run_dir;
+mod same_images;
 mod samples;
 mod schema;
 pub mod selected;

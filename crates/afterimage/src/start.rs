@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use afterimage_files::{SMALL, read_text};
+use afterimage_files::{SMALL, read_text, word};
 use afterimage_model::compact::{Kept, without_units};
 use afterimage_model::{
     AnyEncoder, Encoder as _, EncoderConfig, ImportOptions, Layer, Masks, ModelError, layers,
@@ -225,10 +225,14 @@ fn find(config: &FineTuneConfig) -> Result<Found, RunError> {
                 TrainError::Checkpoint { .. } | TrainError::NoneWhole(_) | TrainError::File(_),
             ),
         ) => Err(error),
-        Err(error) => Err(RunError::Start {
-            path: config.from.clone(),
-            reason: error.to_string(),
-        }),
+        Err(error) => {
+            let several = matches!(&error, RunError::Model(ModelError::Several { .. }));
+            let more = several.then(|| one_of(&config.from)).unwrap_or_default();
+            Err(RunError::Start {
+                path: config.from.clone(),
+                reason: format!("{error}{more}"),
+            })
+        }
     }
 }
 
@@ -263,6 +267,15 @@ pub(crate) fn refused(config: &FineTuneConfig) -> Option<String> {
 fn not_yet(config: &FineTuneConfig, what: &str) -> String {
     let from = config.from.display();
     format!("fine_tune.from: {from}: {what} yet; a run is refused until there is one")
+}
+
+/// How to start from one of several encoders in the file `from`.
+fn one_of(from: &Path) -> String {
+    format!(
+        "; write that one by itself with `afterimage export {} --prefix PREFIX --layout safetensors --out \
+         DIR`, and start from DIR",
+        word(from)
+    )
 }
 
 /// What fine-tuning trains.

@@ -24,6 +24,22 @@ pub(crate) fn check_file(flag: &'static str, file: &Path) -> Result<(), RunError
     })
 }
 
+/// Refuses what [`check_file`] refuses, and a place that holds anything; `flag` is the one that names it.
+///
+/// # Errors
+/// [`RunError::NoFolder`], [`RunError::IsThere`].
+pub(crate) fn check_new_file(flag: &'static str, file: &Path) -> Result<(), RunError> {
+    check_file(flag, file)?;
+    // Not through a link: one that leads nowhere would be replaced too.
+    match fs::symlink_metadata(file) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        _ => Err(RunError::IsThere {
+            flag,
+            path: file.to_owned(),
+        }),
+    }
+}
+
 /// Refuses what [`check_file`] refuses, and a place that holds anything but a page, which alone may be
 /// replaced; `flag` is the one that names it.
 ///
@@ -87,6 +103,16 @@ mod tests {
             let told = check_file("--write", &wrong).unwrap_err().to_string();
             assert!(told.starts_with("--write "), "{told}");
         }
+    }
+
+    #[test]
+    fn a_new_file_replaces_nothing() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("features.npy");
+        assert!(check_new_file("--features", &path).is_ok());
+        fs::write(&path, "somebody's").unwrap();
+        let told = check_new_file("--features", &path).unwrap_err().to_string();
+        assert!(told.contains("there already"), "{told}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use afterimage::model::ImportOptions;
 use afterimage::{EmbeddingsFormat, ExportOptions, Library, Pulse, RunError};
 use clap::Args;
 use serde_json::json;
@@ -9,6 +10,7 @@ use serde_json::json;
 use crate::alive::Alive;
 use crate::logging;
 use crate::output::conclude;
+use crate::source::Normalize;
 
 /// Arguments of `export`.
 #[derive(Debug, Args)]
@@ -33,8 +35,21 @@ pub struct Export {
     /// those of the run.
     #[arg(long, value_name = "KIND:PATH", requires = "embeddings")]
     pub data: Option<String>,
-    /// Set a key of a probe for the embeddings, as in `--set device=cuda:0`; may be repeated.
-    #[arg(long = "set", value_name = "KEY=VALUE", requires = "embeddings")]
+    /// Side in pixels that images are scaled to (`views.size`); by default that of the run, or the side
+    /// that PyTorch weights are made for.
+    #[arg(long)]
+    pub size: Option<usize>,
+    /// Mean and deviation that the encoder's images are normalised by (`views.normalize`); by
+    /// default those of the run, or ImageNet's for PyTorch weights.
+    #[arg(long)]
+    pub normalize: Option<Normalize>,
+    /// What stands in front of the encoder's keys, where a file of PyTorch weights holds several, as in
+    /// `teacher.backbone`.
+    #[arg(long)]
+    pub prefix: Option<String>,
+    /// Set a key of a probe: one of `views`, or, for the embeddings, any, as in `--set device=cuda:0`;
+    /// may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
     /// Print the result as one JSON object on the last line of standard output.
     #[arg(long)]
@@ -44,13 +59,21 @@ pub struct Export {
 /// Exports an encoder; its result is the exit code.
 pub fn export(arguments: Export) -> Result<u8, RunError> {
     let _log = logging::start();
+    let mut sets: Vec<String> = Vec::new();
+    sets.extend(arguments.normalize.map(Normalize::setting));
+    sets.extend(arguments.sets);
     let options = ExportOptions {
         checkpoint: arguments.checkpoint,
         library: arguments.layout,
         out: arguments.out,
         embeddings: arguments.embeddings,
         data: arguments.data,
-        sets: arguments.sets,
+        size: arguments.size,
+        sets,
+        import: ImportOptions {
+            layout: None,
+            prefix: arguments.prefix,
+        },
     };
     let alive = Alive::watch(Pulse::default());
     alive.begin("reading the encoder");

@@ -56,7 +56,8 @@ pub enum Normalize {
 }
 
 impl Normalize {
-    fn setting(self) -> String {
+    /// The key of a probe's config that says it.
+    pub fn setting(self) -> String {
         let (mean, std) = match self {
             Self::Imagenet => ("[0.485, 0.456, 0.406]", "[0.229, 0.224, 0.225]"),
             Self::Half => ("[0.5]", "[0.5]"),

@@ -10,7 +10,9 @@ use std::fs;
 use std::path::Path;
 
 use afterimage::hooks::Column;
+use afterimage::model::{EncoderConfig, ResNetConfig, save_state_dict};
 use afterimage::track::read_table;
+use burn::tensor::Device;
 use run::{Ended, Place, TINY, afterimage, assert_nothing, finish, last_checkpoint};
 
 /// A run of two steps on few images.
@@ -182,6 +184,13 @@ fn an_encoder_that_no_library_has_is_refused_or_keeps_its_names() {
     command.arg("compact").arg(&run).arg("--prune").arg(&units);
     command.args(["--repeats", "1", "--batch", "2", "--out"]);
     finish(command.arg(place.path("compacted"))).expect(0, &[]);
+    let readme = fs::read_to_string(out.join("README.md")).unwrap();
+    for words in [
+        "from where the run was started",
+        &format!("afterimage probe {} --out PROBE", out.display()),
+    ] {
+        assert!(readme.contains(words), "no {words:?} in\n{readme}");
+    }
     let compacted = place.path("compacted");
     let words = [
         "2 units of this encoder were taken out",
@@ -241,4 +250,167 @@ fn samples_have_names_that_the_table_tells() {
     assert!(texts(2)[0].contains("train-images"), "{:?}", texts(2)[0]);
     assert!(texts(3).iter().all(|member| member.parse::<u32>().is_ok()));
     assert!(texts(5).iter().all(|label| !label.is_empty()));
+}
+
+/// What `preprocessing.json` of an export says.
+fn facts(out: &Path) -> serde_json::Value {
+    let text = fs::read_to_string(out.join("preprocessing.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+#[test]
+fn preprocessing_is_that_of_the_embeddings() {
+    let place = Place::new();
+    let run = place.run("run", &short("kind = \"resnet9\"\nwidth = 0.125"), 0);
+    let views = [
+        "--set",
+        "views.normalize={ mean = [0.25], std = [0.75] }",
+        "--set",
+        "views.size=16",
+    ];
+    let arguments = ["--layout", "safetensors", "--embeddings", "npy"];
+    let arguments = [&arguments[..], &views].concat();
+    export(&place, &run, "out", &arguments).expect(0, &[]);
+    let out = place.path("out");
+    assert_eq!(facts(&out)["mean"], serde_json::json!([0.25]));
+    assert_eq!(facts(&out)["std"], serde_json::json!([0.75]));
+    assert_eq!(facts(&out)["size"], serde_json::json!([16, 16]));
+
+    // The probe of the export makes its images alike.
+    let features = |encoder: &Path, name: &str, more: &[&str]| {
+        let file = place.path(&format!("{name}.npy"));
+        let mut command = afterimage();
+        command.arg("probe").arg(encoder).args(["--points", "10"]);
+        command.arg("--out").arg(place.path(name)).args(more);
+        finish(command.arg("--features").arg(&file)).expect(0, &[]);
+        fs::read(file).unwrap()
+    };
+    let ours = features(&run, "of-run", &views);
+    assert!(
+        ours == features(&out, "of-export", &[]),
+        "embeddings differ"
+    );
+    assert!(ours != features(&run, "unchanged", &[]));
+
+    let key = ["--layout", "safetensors", "--set", "device=cpu"];
+    export(&place, &run, "refused", &key).expect(2, &["device=cpu", "--embeddings"]);
+    assert_nothing(&place, "refused");
+}
+
+/// A ResNet-18 of few channels in a file of PyTorch's keys.
+fn foreign(place: &Place) -> std::path::PathBuf {
+    let config = ResNetConfig {
+        width: 0.03125,
+        ..ResNetConfig::new(18)
+    };
+    let config = EncoderConfig::ResNet(config).for_images(3, 32);
+    let path = place.path("foreign.safetensors");
+    save_state_dict(&config.init(3, &Device::flex()).unwrap(), &path).unwrap();
+    path
+}
+
+#[test]
+fn images_of_foreign_weights_are_made_as_the_flags_or_the_weights_say() {
+    let place = Place::new();
+    let weights = foreign(&place);
+    let layout = ["--layout", "safetensors"];
+    let embeddings = [
+        "--embeddings",
+        "npy",
+        "--data",
+        "embedded",
+        "--set",
+        "limits.train=20",
+        "--set",
+        "limits.held_out=10",
+    ];
+    let ended = export(
+        &place,
+        &weights,
+        "out",
+        &[&layout[..], &embeddings].concat(),
+    );
+    let ended = ended.expect(0, &["embedding 30 images"]);
+    // Notes of the weights are told once.
+    let notes: Vec<&str> = ended
+        .out
+        .lines()
+        .filter(|line| line.starts_with("note:"))
+        .collect();
+    let mut different = notes.clone();
+    different.sort_unstable();
+    different.dedup();
+    assert!(!notes.is_empty());
+    assert_eq!(notes.len(), different.len(), "{notes:#?}");
+    let told = facts(&place.path("out"));
+    assert_eq!(told["size"], serde_json::json!([32, 32]));
+    assert!((told["mean"][0].as_f64().unwrap() - 0.485).abs() < 1e-6);
+    let settings = fs::read_to_string(place.path("out/probe.toml")).unwrap();
+    assert!(settings.contains("size = 32"), "{settings}");
+
+    let flags = ["--size", "24", "--normalize", "half"];
+    export(&place, &weights, "told", &[&layout[..], &flags].concat()).expect(0, &[]);
+    let told = facts(&place.path("told"));
+    assert_eq!(told["size"], serde_json::json!([24, 24]));
+    assert_eq!(told["mean"], serde_json::json!([0.5, 0.5, 0.5]));
+}
+
+#[test]
+fn a_stem_that_no_loader_can_say_is_refused() {
+    let place = Place::new();
+    let weights = Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/data/sequence.pt");
+    let layout = ["--layout", "safetensors"];
+    export(&place, &weights, "out", &layout).expect(2, &["no ReLU behind its first norm"]);
+    assert_nothing(&place, "out");
+}
+
+/// The tensors of `file` twice in `both`, below two prefixes.
+fn twice(file: &Path, both: &Path) {
+    let bytes = fs::read(file).unwrap();
+    let (length, rest) = bytes.split_first_chunk::<8>().unwrap();
+    let (header, data) = rest.split_at(u64::from_le_bytes(*length) as usize);
+    let header: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(header).unwrap();
+    let mut twice = serde_json::Map::new();
+    for (place, prefix) in ["encoder_q", "encoder_k"].iter().enumerate() {
+        for (key, entry) in header.iter().filter(|(key, _)| *key != "__metadata__") {
+            let mut entry = entry.clone();
+            for at in 0..2 {
+                let offset = entry["data_offsets"][at].as_u64().unwrap();
+                entry["data_offsets"][at] = (offset + (place * data.len()) as u64).into();
+            }
+            twice.insert(format!("{prefix}.{key}"), entry);
+        }
+    }
+    let header = serde_json::to_vec(&twice).unwrap();
+    let length = (header.len() as u64).to_le_bytes();
+    fs::write(both, [&length[..], &header, data, data].concat()).unwrap();
+}
+
+#[test]
+fn one_of_several_encoders_is_chosen_by_its_prefix() {
+    let place = Place::new();
+    let both = place.path("both.safetensors");
+    twice(&foreign(&place), &both);
+    let layout = ["--layout", "safetensors"];
+    export(&place, &both, "out", &layout).expect(1, &["several encoders", "encoder_q"]);
+    assert_nothing(&place, "out");
+    let one = [&layout[..], &["--prefix", "encoder_q"]].concat();
+    export(&place, &both, "out", &one).expect(0, &[]);
+
+    let run = short("kind = \"resnet\"\ndepth = 18\nwidth = 0.03125");
+    let text = format!("{run}\n[fine_tune]\nfrom = {both:?}\n");
+    let config = place.write("tuned.toml", &text);
+    let mut command = afterimage();
+    command
+        .arg("run")
+        .arg(config)
+        .arg("--out")
+        .arg(place.path("tuned"));
+    let words = ["several encoders", "afterimage export", "--prefix PREFIX"];
+    finish(&mut command).expect(2, &words);
+    // A run has no prefix.
+    let out = ["--layout", "safetensors", "--prefix", "encoder_q"];
+    let own = place.run("run", &short("kind = \"resnet9\"\nwidth = 0.125"), 0);
+    export(&place, &own, "own", &out).expect(2, &["--prefix"]);
 }

@@ -114,7 +114,7 @@ fn weights_of_pytorch_are_probed_on_images_that_the_flags_name() {
     for words in [
         "ResNet-18 of width 0.03125 with the stem for small images, 3 channels",
         "layout resnet-sequence below \"state_dict.backbone\"",
-        "left out:   state_dict (2 tensors)",
+        "left out:   state_dict.projection_head (2 tensors)",
         "the images are gray",
         "encoder.layer4.1.act",
         "\"unitmem/mean/train/all\"",

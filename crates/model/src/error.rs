@@ -91,6 +91,27 @@ pub enum ModelError {
         /// The keys that do not fit; boxed, since it is the largest by far.
         misfit: Box<Misfit>,
     },
+    /// Several encoders in one file, of which none was named.
+    #[error("{}: there are several encoders in it; choose one by its prefix: {places}", path.display())]
+    Several {
+        /// The file.
+        path: PathBuf,
+        /// Their prefixes and layouts.
+        places: String,
+    },
+    /// Weights of whole numbers, as a network of fewer bits has them.
+    #[error(
+        "{}: weights that are whole numbers:{}\nWhat they stand for depends on scales that the encoder \
+         does not know: take the weights from before they were quantized",
+        path.display(),
+        listed("by tensor", tensors)
+    )]
+    WholeNumbers {
+        /// The file.
+        path: PathBuf,
+        /// The tensors as the file calls them, and their type.
+        tensors: Vec<String>,
+    },
     /// Weights that are no numbers.
     #[error(
         "{}weights that are not finite:{}\nWhat a network computes with them says nothing; training \

@@ -167,8 +167,7 @@ fn features_of_a_numbered_backbone_are_those_of_lightly_from_both_kinds_of_file(
         assert!(imported.encoder.sites().iter().all(|site| site.name != act));
         let head = match table {
             "" => "projection_head",
-            // Below the encoder's prefix nothing else is found, so that the table stands for it.
-            _ => "state_dict",
+            _ => "state_dict.projection_head",
         };
         assert_eq!(imported.left_out, [(head.to_owned(), 2)]);
         assert_features(&imported, 32, &case.features)?;

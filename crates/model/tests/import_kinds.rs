@@ -238,6 +238,65 @@ fn weights_that_are_not_finite_are_named_as_in_the_file() -> AnyResult {
     Ok(())
 }
 
+#[test]
+fn weights_of_whole_numbers_are_named_as_the_file_does() -> AnyResult {
+    let folder = TempDir::new()?;
+    let path = folder.path().join("weights.safetensors");
+    write(&path, &renamed(|key| format!("model.{key}")))?;
+    let mut bytes = fs::read(&path)?;
+    let find = |bytes: &[u8], from: usize, words: &[u8]| {
+        let rest = bytes[from..].windows(words.len());
+        rest.enumerate()
+            .find(|(_, window)| *window == words)
+            .map(|(at, _)| from + at)
+            .ok_or("it is not there")
+    };
+    let key = find(&bytes, 0, b"\"model.conv1.weight\"")?;
+    let kind = find(&bytes, key, b"F32")?;
+    bytes[kind] = b'I';
+    fs::write(&path, &bytes)?;
+    let weights = Weights::open(&path, &ImportOptions::default())?;
+    let error = weights.load(Convolution::Direct, &Device::flex());
+    let told = match error {
+        Ok(_) => return Err("the weights were accepted".into()),
+        Err(error) => error.to_string(),
+    };
+    for words in ["whole numbers", "model.conv1.weight (I32)", "quantized"] {
+        assert!(told.contains(words), "no {words:?} in {told}");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_lies_beside_one_of_several_encoders_is_named() -> AnyResult {
+    let folder = TempDir::new()?;
+    let path = folder.path().join("moco.safetensors");
+    let mut entries = renamed(|key| format!("state_dict.encoder_q.{key}"));
+    let count = entries.len();
+    entries.extend(renamed(|key| format!("state_dict.encoder_k.{key}")));
+    entries.push(entry("state_dict.queue", &[4, 2], 0.0));
+    entries.push(entry("epoch_times", &[2], 0.0));
+    write(&path, &entries)?;
+    let several = match Weights::open(&path, &ImportOptions::default()) {
+        Ok(_) => return Err("one of several was taken".into()),
+        Err(error) => error.to_string(),
+    };
+    assert!(several.contains("choose one by its prefix"), "{several}");
+    let options = ImportOptions {
+        prefix: Some("state_dict.encoder_q".to_owned()),
+        ..ImportOptions::default()
+    };
+    let imported = Weights::open(&path, &options)?.load(Convolution::Direct, &Device::flex())?;
+    let left_out = [
+        ("epoch_times", 1),
+        ("state_dict.encoder_k", count),
+        ("state_dict.queue", 1),
+    ];
+    let left_out = left_out.map(|(name, count)| (name.to_owned(), count));
+    assert_eq!(imported.left_out, left_out);
+    Ok(())
+}
+
 /// An archive of empty files: enough to tell what it is.
 fn archive(names: &[&str]) -> Vec<u8> {
     let (mut bytes, mut list) = (Vec::new(), Vec::new());

@@ -9,9 +9,8 @@ use afterimage_hooks::{SampleId, Samples as _, Split, Table};
 use afterimage_track::{files, write_table, write_table_with_vectors};
 use afterimage_train::Embeddings;
 
-use super::ExportOptions;
 use crate::error::RunError;
-use crate::probe::{Prepared, ProbeOptions, Subject, embeddings, load_for, write_npy};
+use crate::probe::{Prepared, ProbeConfig, ProbeOptions, Subject, embeddings, write_npy};
 use crate::samples;
 
 /// How embeddings are written.
@@ -47,24 +46,20 @@ pub(super) struct Embedded {
 }
 
 impl Embedded {
-    /// Embeds all training and then all held-out images, resized and normalised only.
+    /// Embeds all training and then all held-out images, resized and normalised only, as `loaded` says;
+    /// height and width of what was embedded come with them.
     pub(super) fn new(
         subject: &Subject,
-        options: &ExportOptions,
+        (loaded, probe): (&ProbeConfig, &ProbeOptions),
         format: EmbeddingsFormat,
         notes: &mut Vec<String>,
         say: &mut dyn FnMut(&str),
-    ) -> Result<Self, RunError> {
-        let probe = ProbeOptions {
-            checkpoint: options.checkpoint.clone(),
-            data: options.data.clone(),
-            sets: options.sets.clone(),
-            ..ProbeOptions::default()
-        };
-        let loaded = load_for(subject, &probe)?;
+    ) -> Result<(Self, [usize; 2]), RunError> {
         say("reading the images");
-        let prepared = Prepared::new(subject, &loaded.value, &probe)?;
-        notes.extend(prepared.notes.iter().cloned());
+        let prepared = Prepared::to_embed(subject, loaded, probe)?;
+        let new = prepared.notes.iter();
+        let new: Vec<String> = new.filter(|note| !notes.contains(note)).cloned().collect();
+        notes.extend(new);
         let count = |split| prepared.store.len(split);
         let counts = [count(Split::Train), count(Split::HeldOut)];
         say(&format!(
@@ -78,12 +73,14 @@ impl Embedded {
         let data = &prepared.data;
         let source = |split| ViewSource::new(Arc::clone(data), split, prepared.plain.clone());
         let ids = [all(Split::Train), all(Split::HeldOut)];
-        Ok(Self {
+        let shape = prepared.plain.shape();
+        let embedded = Self {
             format,
             rows: embeddings(&prepared.model, source, &ids, &prepared.device)?,
             samples: samples::table(data),
             counts,
-        })
+        };
+        Ok((embedded, [shape.height, shape.width]))
     }
 
     /// Writes them into `folder`; says the name of the file and the rows of each split.

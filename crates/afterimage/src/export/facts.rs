@@ -1,7 +1,7 @@
 //! What has to happen to an image in front of the encoder: `preprocessing.json`.
 
 use afterimage_data::ViewConfig;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::error::RunError;
 
@@ -36,18 +36,13 @@ impl Facts {
     }
 }
 
-/// The part of a probe's settings that images are normalised by.
-#[derive(Deserialize)]
-struct Settings {
-    #[serde(default)]
-    views: ViewConfig,
-}
-
-/// Mean and deviation a channel, as the settings `text` of an encoder say them.
-pub(super) fn normalisation(text: &str, channels: usize) -> Result<(Vec<f32>, Vec<f32>), RunError> {
+/// Mean and deviation a channel, as `views` say them.
+pub(super) fn normalisation(
+    views: &ViewConfig,
+    channels: usize,
+) -> Result<(Vec<f32>, Vec<f32>), RunError> {
     let wrong = |what: String| RunError::Export { reason: what };
-    let settings: Settings = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
-    let normalize = settings.views.recipe()?.normalize;
+    let normalize = views.recipe()?.normalize;
     let each = |values: Vec<f32>| match values.as_slice() {
         [one] => vec![*one; channels],
         _ => values,
@@ -60,4 +55,45 @@ pub(super) fn normalisation(text: &str, channels: usize) -> Result<(Vec<f32>, Ve
         )));
     }
     Ok((mean, std))
+}
+
+/// The settings `defaults` of an encoder with the views that its images are made by; to the letter where
+/// these are its own.
+pub(super) fn settings(defaults: &str, views: &ViewConfig) -> Result<String, RunError> {
+    let wrong = |what: String| RunError::Export { reason: what };
+    let mut table: toml::Table =
+        toml::from_str(defaults).map_err(|error| wrong(error.to_string()))?;
+    let own = match table.get("views") {
+        Some(own) => own
+            .clone()
+            .try_into()
+            .map_err(|error: toml::de::Error| wrong(error.to_string()))?,
+        None => ViewConfig::default(),
+    };
+    if own == *views {
+        return Ok(defaults.to_owned());
+    }
+    let views = toml::Value::try_from(views).map_err(|error| wrong(error.to_string()))?;
+    table.insert("views".to_owned(), views);
+    toml::to_string(&table).map_err(|error| wrong(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn settings_say_the_views_that_images_are_made_by() {
+        let defaults = "seed = 3\n[views]\nsize = 32\n# a word\n";
+        let own: ViewConfig = toml::from_str("size = 32").unwrap();
+        assert_eq!(settings(defaults, &own).unwrap(), defaults);
+        let other: ViewConfig = toml::from_str("size = 16").unwrap();
+        let text = settings(defaults, &other).unwrap();
+        assert!(
+            text.contains("seed = 3") && text.contains("size = 16"),
+            "{text}"
+        );
+    }
 }

@@ -22,11 +22,11 @@ use serde::Serialize;
 
 use crate::compact::images;
 use crate::error::RunError;
-use crate::probe::{ARCHITECTURE, SETTINGS, Subject, WEIGHTS};
+use crate::probe::{ARCHITECTURE, ProbeOptions, SETTINGS, Subject, WEIGHTS, load_for};
 use crate::whole::publish;
 use embedded::Embedded;
 pub use embedded::EmbeddingsFormat;
-use facts::{Facts, normalisation};
+use facts::{Facts, normalisation, settings};
 pub use library::Library;
 use library::{loader, network, refusal};
 use readme::readme;
@@ -50,8 +50,40 @@ pub struct ExportOptions {
     pub embeddings: Option<EmbeddingsFormat>,
     /// The images, over those of the run: `KIND` or `KIND:PATH`.
     pub data: Option<String>,
+    /// Side in pixels that images are scaled to, over that of the encoder.
+    pub size: Option<usize>,
     /// Keys of a probe's config, over those of the run.
     pub sets: Vec<String>,
+    /// How PyTorch weights are named, where it cannot be found out.
+    pub import: ImportOptions,
+}
+
+impl ExportOptions {
+    /// The settings by which the images of `subject`, made for `side` pixels, are made. Images of
+    /// others than its run are scaled to what it is made for.
+    fn probe(&self, subject: &Subject, side: usize) -> ProbeOptions {
+        let others = subject.is_foreign() || self.data.is_some();
+        // Nothing is computed on the device of a run that may be elsewhere.
+        let device = match self.embeddings {
+            Some(_) => None,
+            None => Some("device=cpu".to_owned()),
+        };
+        ProbeOptions {
+            checkpoint: self.checkpoint.clone(),
+            // Without embeddings no image is read, and none has to be named.
+            data: match (&self.data, subject.brings_images()) {
+                (None, false) if self.embeddings.is_none() => Some("embedded".to_owned()),
+                (data, _) => data.clone(),
+            },
+            size: self.size.or(others.then_some(side)),
+            sets: device
+                .into_iter()
+                .chain(self.sets.iter().cloned())
+                .collect(),
+            import: self.import.clone(),
+            ..ProbeOptions::default()
+        }
+    }
 }
 
 /// What was exported.
@@ -89,8 +121,20 @@ pub struct Exported {
 /// be embedded; a directory that holds something.
 pub fn export(options: &ExportOptions, say: &mut dyn FnMut(&str)) -> Result<Exported, RunError> {
     let folder = Partial::beside(&options.out)?;
-    let subject = Subject::open(&options.checkpoint, &ImportOptions::default())?;
+    let of_images = |set: &&String| !set.starts_with("views.");
+    if let (None, Some(set)) = (options.embeddings, options.sets.iter().find(of_images)) {
+        return Err(RunError::Export {
+            reason: format!(
+                "--set {set} says how images are embedded; give --embeddings, or leave it out"
+            ),
+        });
+    }
+    Subject::check_import(&[&options.checkpoint], &options.import)?;
+    let subject = Subject::open(&options.checkpoint, &options.import)?;
     let (channels, side) = subject.images()?;
+    let probe = options.probe(&subject, side);
+    let loaded = load_for(&subject, &probe)?;
+    let views = &loaded.value.views;
     let config = subject.encoder(Convolution::default(), channels, side)?;
     let device = Device::flex();
     let opened = subject.load(&config, &device)?;
@@ -102,11 +146,24 @@ pub fn export(options: &ExportOptions, say: &mut dyn FnMut(&str)) -> Result<Expo
             reason,
         });
     }
-    let (mean, std) = normalisation(&subject.defaults, channels)?;
-    let facts = Facts {
+    if let AnyEncoder::ResNet(network) = &encoder
+        && !network.stem.rectified
+    {
+        return Err(RunError::Export {
+            reason:
+                "it has no ReLU behind its first norm, which neither `arch.json` nor a loader can \
+                     say"
+                .to_owned(),
+        });
+    }
+    let (mean, std) = normalisation(views, channels)?;
+    let settings = settings(&subject.defaults, views)?;
+    let scaled = views.size.unwrap_or(side);
+    check_positions(&config, scaled)?;
+    let mut facts = Facts {
         mean,
         std,
-        size: [side, side],
+        size: [scaled, scaled],
         channel_order: if channels == 3 { "RGB" } else { "gray" },
         layout: "NCHW",
         divide_by: 255,
@@ -132,7 +189,12 @@ pub fn export(options: &ExportOptions, say: &mut dyn FnMut(&str)) -> Result<Expo
         ));
     }
     let embedded = match options.embeddings {
-        Some(format) => Some(Embedded::new(&subject, options, format, &mut notes, say)?),
+        Some(format) => {
+            let by = (&loaded.value, &probe);
+            let (embedded, size) = Embedded::new(&subject, by, format, &mut notes, say)?;
+            facts.size = size;
+            Some(embedded)
+        }
         None => None,
     };
 
@@ -140,6 +202,7 @@ pub fn export(options: &ExportOptions, say: &mut dyn FnMut(&str)) -> Result<Expo
     let content = Content {
         options,
         subject: &subject,
+        settings,
         config,
         encoder,
         masks: opened.masks,
@@ -155,6 +218,8 @@ pub fn export(options: &ExportOptions, say: &mut dyn FnMut(&str)) -> Result<Expo
 struct Content<'a> {
     options: &'a ExportOptions,
     subject: &'a Subject,
+    /// Those of a probe of it.
+    settings: String,
     config: EncoderConfig,
     encoder: AnyEncoder,
     /// Units that are held at zero.
@@ -196,14 +261,15 @@ impl Content<'_> {
             embeddings: rows.map(|(name, rows)| (out.join(name), rows)),
             notes: self.notes,
         };
-        write(&partial.join(README), &readme(&exported))?;
+        let brings_images = self.subject.brings_images();
+        write(&partial.join(README), &readme(&exported, brings_images))?;
         Ok(exported)
     }
 
     /// Writes the weights, and what this project needs to read them back; says how many tensors.
     fn write_weights(&self, partial: &Path) -> Result<usize, RunError> {
         let file = partial.join(WEIGHTS);
-        write(&partial.join(SETTINGS), &self.subject.defaults)?;
+        write(&partial.join(SETTINGS), &self.settings)?;
         if self.options.library != Library::Safetensors {
             return Ok(save_state_dict(&self.encoder, &file)?);
         }
@@ -217,6 +283,24 @@ impl Content<'_> {
         );
         write(&partial.join(ARCHITECTURE), &architecture.to_json()?)?;
         Ok(parameters(&self.encoder).len())
+    }
+}
+
+/// Refuses images of another size than a transformer has positions for, which its loader does not
+/// interpolate.
+fn check_positions(config: &EncoderConfig, side: usize) -> Result<(), RunError> {
+    match config {
+        EncoderConfig::Vit(vit) if vit.side.is_some_and(|learned| learned != side) => {
+            Err(RunError::Export {
+                reason: format!(
+                    "images would be {side}×{side}, and its positions are learned for \
+                     {learned}×{learned}, which loaders elsewhere do not interpolate; leave out --size \
+                     and `views.size`",
+                    learned = vit.side.unwrap_or_default()
+                ),
+            })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,9 +1,11 @@
 //! What lies in the folder of an export, in words.
 
+use afterimage_files::word;
+
 use super::{ARCHITECTURE, Exported, LOADER, Library, PREPROCESSING, SETTINGS, WEIGHTS};
 
-/// The README of an export.
-pub(super) fn readme(exported: &Exported) -> String {
+/// The README of an export; `brings_images` says whether its settings name images.
+pub(super) fn readme(exported: &Exported, brings_images: bool) -> String {
     let mut text = format!(
         "# {}\n\nLayout: {}. An embedding is {}: {} numbers.\n\n\
          - `{WEIGHTS}`: {} tensors, parameters and running statistics.\n\
@@ -37,10 +39,29 @@ pub(super) fn readme(exported: &Exported) -> String {
              features = encoder(preprocess(images))  # images: 8-bit tensor [B, C, H, W]\n```\n"
         ));
     }
+    let folder = word(&exported.out);
+    let config = exported.out.join(SETTINGS);
     let again = match exported.layout.as_str() {
-        "safetensors" => "afterimage probe . --out PROBE".to_owned(),
-        _ => format!("afterimage probe {WEIGHTS} --config {SETTINGS} --out PROBE"),
+        "safetensors" => format!("afterimage probe {folder}"),
+        _ => {
+            let weights = exported.out.join(WEIGHTS);
+            format!(
+                "afterimage probe {} --config {}",
+                word(&weights),
+                word(&config)
+            )
+        }
     };
-    text.push_str(&format!("\nMeasured again by: `{again}`\n"));
+    // Paths of images are as the run's config has them.
+    let (place, images) = match brings_images {
+        true => (
+            "from where the run was started (paths of its images are relative to there)",
+            "",
+        ),
+        false => ("from where it was exported", " --data KIND:PATH"),
+    };
+    text.push_str(&format!(
+        "\nMeasured again, {place}, by: `{again}{images} --out PROBE`, where `{folder}` is this folder.\n"
+    ));
     text
 }

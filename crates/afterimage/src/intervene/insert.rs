@@ -26,6 +26,7 @@ use crate::prepared::Prepared;
 use crate::pulse::Pulse;
 use crate::registry::Registry;
 use crate::run_dir::RunDir;
+use crate::same_images::check_images;
 
 /// Rows of a batch.
 const MOST_ROWS: usize = 1 << 15;
@@ -145,6 +146,9 @@ impl<'o> Table<'o> {
             ));
         }
         let prepared = Prepared::new(registry, &loaded, None)?;
+        let mut notes = Vec::new();
+        check_images(directory.path(), &experiment, &prepared.data, &mut notes)?;
+        notes.iter().for_each(|note| say(note));
         let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(read_model(&checkpoint)?))
             .map_err(|error| refuse(format!("the checkpoint cannot be read: {error}")))?;
         let model = prepared.model.clone().load_record(record);

@@ -9,6 +9,7 @@ mod config;
 mod deja_vu;
 mod features;
 mod folder;
+mod own;
 mod pass;
 mod prepared;
 mod subject;
@@ -34,7 +35,7 @@ use crate::pulse::{Pulse, Watched};
 use crate::run_dir::{Manifest, RunDir};
 use crate::samples;
 use crate::summary::{Measured, Untrained, summary};
-use crate::whole::{check_file, publish};
+use crate::whole::{check_new_file, publish};
 
 pub use config::ProbeConfig;
 pub(crate) use config::load_for;
@@ -67,7 +68,7 @@ pub struct ProbeOptions {
     pub reference: Option<PathBuf>,
     /// How PyTorch weights are named, where it cannot be found out.
     pub import: ImportOptions,
-    /// Where embeddings of the points go, `[points, D]` in NumPy's format.
+    /// Where embeddings of the points go, `[points, D]` in NumPy's format: a file that is not there yet.
     pub features: Option<PathBuf>,
     /// The directory of the result, which must not hold anything.
     pub out: PathBuf,
@@ -103,7 +104,7 @@ pub fn probe(options: &ProbeOptions, say: &mut dyn FnMut(&str)) -> Result<Probed
         .collect();
     Subject::check_import(&encoders, &options.import)?;
     if let Some(features) = &options.features {
-        check_file("--features", features)?;
+        check_new_file("--features", features)?;
     }
     let subject = Subject::open(&options.checkpoint, &options.import)?;
     let loaded = load_for(&subject, options)?;

@@ -1,19 +1,20 @@
 //! A probe with everything read and checked, before anything is written.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use afterimage_data::{DataSet, SampleStore, ViewSource, Views};
 use afterimage_hooks::{Clock, Doses, ModelView, PairSets, SampleId, Samples as _, Site, Split};
 use afterimage_memory::points_of_both;
-use afterimage_model::{AnyEncoder, Encoder as _, Masks};
+use afterimage_model::{AnyEncoder, Encoder as _, EncoderConfig, Masks};
 use burn::tensor::Device;
 
 use super::beside::Beside;
 use super::features::embeddings;
+use super::own::{OnOthers, Own};
 use super::subject::Subject;
 use super::{ProbeConfig, ProbeOptions};
 use crate::device::open_device;
-use crate::doses::plant;
 use crate::error::RunError;
 use crate::points::Available;
 use crate::prepared::{plain_views, side_for};
@@ -51,33 +52,49 @@ pub(crate) struct Prepared {
 
 impl Prepared {
     /// Reads the images and loads the encoders.
+    ///
+    /// # Errors
+    /// Images or an encoder that cannot be read, or that do not go together; other training images than
+    /// those of a run whose sets of points hang on them.
     pub(crate) fn new(
         subject: &Subject,
         config: &ProbeConfig,
         options: &ProbeOptions,
     ) -> Result<Self, RunError> {
+        Self::on(subject, config, options, OnOthers::Refuse)
+    }
+
+    /// The same for images that are embedded alone, which may be any.
+    ///
+    /// # Errors
+    /// Images or an encoder that cannot be read, or that do not go together.
+    pub(crate) fn to_embed(
+        subject: &Subject,
+        config: &ProbeConfig,
+        options: &ProbeOptions,
+    ) -> Result<Self, RunError> {
+        Self::on(subject, config, options, OnOthers::SetAside)
+    }
+
+    fn on(
+        subject: &Subject,
+        config: &ProbeConfig,
+        options: &ProbeOptions,
+        on_others: OnOthers,
+    ) -> Result<Self, RunError> {
         let device = open_device(&config.device)?;
         let mut notes = subject.notes.clone();
-        let mut data = config.data.load_telling(config.limits, &mut notes)?;
-        if let Some(noise) = &config.label_noise {
-            data = noise.apply(data, config.seed)?;
-        }
-        let known = subject.pair(config, data.train.len())?;
-        let doses = planted(
-            subject,
-            config,
-            (data.train.len(), known.as_ref()),
-            &mut notes,
-        )?;
-        if let Some(doses) = &doses {
-            data = plant(data, doses, config.seed)?;
-        }
-        match (subject.channels(), data.train.shape().channels) {
-            (Some(3), 1) => {
+        let Own {
+            mut data,
+            pair: known,
+            doses,
+        } = Own::read(subject, config, on_others, &mut notes)?;
+        match (subject.channels()?, data.train.shape().channels) {
+            (3, 1) => {
                 data = data.in_colour();
                 notes.push("the images are gray; each went in as three equal channels".to_owned());
             }
-            (Some(1), 3) => return Err(RunError::ColourImages),
+            (1, 3) => return Err(RunError::ColourImages),
             _ => {}
         }
         let data = Arc::new(data);
@@ -93,36 +110,22 @@ impl Prepared {
         let untrained = subject.untrained(&encoder, config.seed, &training_device)?;
         let sites = untrained.sites();
         let opened = subject.load(&encoder, &training_device)?;
-        let (reference, pair) = match &options.reference {
-            Some(path) => {
-                let other = Subject::open(path, &options.import)?;
-                let like = other.encoder(config.convolution, shape.channels, side)?;
-                let beside = other.load(&like, &training_device)?;
-                if !beside.masks.is_empty() {
-                    return Err(RunError::PrunedLayers { path: path.clone() });
-                }
-                let reference = beside.encoder;
-                if reference.sites() != sites || like.channels() != encoder.channels() {
-                    return Err(RunError::OtherArchitecture {
-                        studied: encoder.describe(),
-                        reference: like.describe(),
-                    });
-                }
-                let whole = Masks::none();
-                (
-                    Some((reference, whole)),
-                    Some(all_candidates(data.train.len())),
-                )
+        let (reference, pair) = match (&options.reference, known) {
+            (Some(path), known) => {
+                let like = (&encoder, sites.as_slice(), side);
+                let reference = reference_at(path, config, options, like, &training_device)?;
+                let count = data.train.len();
+                notes.extend(known.as_ref().map(|known| told_of_strangers(known, count)));
+                let sets = seen_alone(known.as_ref(), count);
+                (Some((reference, Masks::none())), Some(sets))
             }
-            None => match known {
-                Some(sets) => {
-                    let reference = subject.load_reference(&encoder, &training_device)?;
-                    // A run prunes the same units in both encoders of a pair.
-                    let masks = opened.masks.clone();
-                    (reference.map(|encoder| (encoder, masks)), Some(sets))
-                }
-                None => (None, None),
-            },
+            (None, Some(sets)) => {
+                let reference = subject.load_reference(&encoder, &training_device)?;
+                // A run prunes the same units in both encoders of a pair.
+                let masks = opened.masks.clone();
+                (reference.map(|encoder| (encoder, masks)), Some(sets))
+            }
+            (None, None) => (None, None),
         };
         // Before training an encoder and its reference are alike.
         let whole = Masks::none();
@@ -201,32 +204,51 @@ impl Prepared {
     }
 }
 
-/// What is planted in the images, of which `samples` are for training; notes where it is not known.
-fn planted(
-    subject: &Subject,
+/// The encoder in `path`, of the architecture of the one that is studied: its configuration, its sites, and
+/// the side of its views.
+fn reference_at(
+    path: &Path,
     config: &ProbeConfig,
-    (samples, pair): (usize, Option<&PairSets>),
-    notes: &mut Vec<String>,
-) -> Result<Option<Doses>, RunError> {
-    match &config.doses {
-        Some(doses) if subject.on_its_images(config) => {
-            doses.choose(samples, pair, config.seed).map(Some)
-        }
-        Some(_) => {
-            let told = "doses: which images a run planted is known of its own checkpoints and images \
-                        alone; nothing is planted here";
-            notes.push(told.to_owned());
-            Ok(None)
-        }
-        None => Ok(None),
+    options: &ProbeOptions,
+    (encoder, sites, side): (&EncoderConfig, &[Site], usize),
+    device: &Device,
+) -> Result<AnyEncoder, RunError> {
+    let other = Subject::open(path, &options.import)?;
+    let like = other.encoder(config.convolution, encoder.channels(), side)?;
+    let beside = other.load(&like, device)?;
+    if !beside.masks.is_empty() {
+        return Err(RunError::PrunedLayers {
+            path: path.to_owned(),
+        });
+    }
+    let reference = beside.encoder;
+    if reference.sites() != sites || like.channels() != encoder.channels() {
+        return Err(RunError::OtherArchitecture {
+            studied: encoder.describe(),
+            reference: like.describe(),
+        });
+    }
+    Ok(reference)
+}
+
+/// The sets of points where all that is known of the reference is that it saw no training image: the
+/// encoder alone saw those that it was trained on, which are all `samples` unless its run knows more.
+fn seen_alone(known: Option<&PairSets>, samples: usize) -> PairSets {
+    PairSets {
+        shared: Vec::new(),
+        candidates: match known {
+            Some(known) => known.members(),
+            None => (0..samples as u32).map(SampleId).collect(),
+        },
+        independent: Vec::new(),
     }
 }
 
-/// The sets of points where all that is known is that the reference saw no training image.
-fn all_candidates(samples: usize) -> PairSets {
-    PairSets {
-        shared: Vec::new(),
-        candidates: (0..samples as u32).map(SampleId).collect(),
-        independent: Vec::new(),
-    }
+/// What there is to say of training images that the encoder of a pair never saw.
+fn told_of_strangers(known: &PairSets, samples: usize) -> String {
+    let members = known.members().len();
+    format!(
+        "--reference: candidates are the {members} of the {samples} training images that this encoder of a \
+         pair saw; the others, which its own reference saw, are left out"
+    )
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use afterimage_hooks::{Clock, PairSets};
+use afterimage_hooks::Clock;
 use afterimage_kernels::Convolution;
 use afterimage_model::compact::{Architecture, Kept, load_weights, without_units};
 use afterimage_model::{
@@ -11,12 +11,11 @@ use afterimage_model::{
 use afterimage_train::{LoopState, read_kept, read_model, read_state};
 use burn::tensor::Device;
 
-use super::config::{ProbeConfig, of_run};
+use super::config::of_run;
 use super::folder::{checkpoint_in, own_folder};
 use crate::config::load_whole_with;
 use crate::error::RunError;
 use crate::experiment::Experiment;
-use crate::pair::PairConfig;
 
 /// Mean and standard deviation of ImageNet's channels, which torchvision, timm, lightly, DINO and
 /// MAE normalise by.
@@ -217,7 +216,7 @@ impl Subject {
             ..
         } = &self.origin
         else {
-            return Ok((self.channels().unwrap_or(3), self.side()));
+            return Ok((self.channels()?, self.side()));
         };
         let shape = ImageShape::of_record(read_model(checkpoint)?)?;
         let side = match (&experiment.encoder, shape.patches) {
@@ -281,13 +280,18 @@ impl Subject {
         }
     }
 
-    /// Channels of its images, where they do not follow from the data.
-    pub(crate) fn channels(&self) -> Option<usize> {
-        match &self.origin {
-            Origin::Run { .. } => None,
-            Origin::PyTorch(weights) => Some(weights.config().channels()),
-            Origin::Compacted { architecture, .. } => Some(architecture.config().channels()),
-        }
+    /// Channels of its images.
+    ///
+    /// # Errors
+    /// A checkpoint that cannot be read.
+    pub(crate) fn channels(&self) -> Result<usize, RunError> {
+        Ok(match &self.origin {
+            Origin::Run { checkpoint, .. } => {
+                ImageShape::of_record(read_model(checkpoint)?)?.channels
+            }
+            Origin::PyTorch(weights) => weights.config().channels(),
+            Origin::Compacted { architecture, .. } => architecture.config().channels(),
+        })
     }
 
     /// The encoder's configuration for views with `channels` channels and `side` pixels a side.
@@ -364,6 +368,14 @@ impl Subject {
                 kept,
                 ..
             } => {
+                let (has, given) = (self.channels()?, encoder.channels());
+                if has != given {
+                    return Err(RunError::Channels {
+                        path: checkpoint.clone(),
+                        has,
+                        given,
+                    });
+                }
                 let record = read_model(checkpoint)?;
                 Ok(Opened {
                     encoder: from_record(record, ENCODER, encoder, kept, device)
@@ -410,34 +422,21 @@ impl Subject {
 }
 
 impl Subject {
-    /// Whether it is looked at on the images that it was trained on, as far as that can be told.
-    pub(super) fn on_its_images(&self, config: &ProbeConfig) -> bool {
+    /// Its checkpoint and the config of its run, where it is one of a run.
+    pub(super) fn of_its_run(&self) -> Option<(&Path, &Experiment)> {
         match &self.origin {
-            Origin::Run { experiment, .. } => {
-                experiment.data == config.data && experiment.limits == config.limits
-            }
-            Origin::PyTorch(_) => true,
-            Origin::Compacted { .. } => false,
+            Origin::Run {
+                checkpoint,
+                experiment,
+                ..
+            } => Some((checkpoint, experiment)),
+            Origin::PyTorch(_) | Origin::Compacted { .. } => None,
         }
     }
 
-    /// The sets of points of a run that trained a reference encoder beside, where it is probed on
-    /// the images of the run.
-    ///
-    /// # Errors
-    /// More candidates than there is room for.
-    pub(super) fn pair(
-        &self,
-        config: &ProbeConfig,
-        samples: usize,
-    ) -> Result<Option<PairSets>, RunError> {
-        match &self.origin {
-            Origin::Run { experiment, .. } if self.on_its_images(config) => {
-                let sets = |pair: PairConfig| pair.sets(samples, experiment.seed);
-                experiment.pair.map(sets).transpose()
-            }
-            _ => Ok(None),
-        }
+    /// Whether another program wrote it.
+    pub(crate) fn is_foreign(&self) -> bool {
+        matches!(self.origin, Origin::PyTorch(_))
     }
 
     /// Loads the reference encoder of a run that trained one, onto `device`.

@@ -64,10 +64,10 @@ pub(super) fn recognise(state: &StateDict, options: &ImportOptions) -> Result<Fo
                 .iter()
                 .map(|(layout, prefix)| format!("{:?} ({layout})", prefix.trim_end_matches('.')))
                 .collect();
-            Err(failed(format!(
-                "there are several encoders in it; choose one by its prefix: {}",
-                places.join(", ")
-            )))
+            Err(ModelError::Several {
+                path: state.path.clone(),
+                places: places.join(", "),
+            })
         }
     }
 }

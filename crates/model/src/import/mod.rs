@@ -128,7 +128,8 @@ pub struct Weights {
 pub struct Imported {
     /// The encoder.
     pub encoder: AnyEncoder,
-    /// Tensors outside of the encoder, by the first part of their name, with their number.
+    /// Tensors outside of the encoder, by the part of their name that sets them apart from it, with their
+    /// number.
     pub left_out: Vec<(String, usize)>,
 }
 
@@ -238,7 +239,7 @@ impl Weights {
     ///
     /// # Errors
     /// Told together, every key of the encoder that is missing, has another shape, or is unknown;
-    /// values that are not finite, or cannot be read.
+    /// weights of whole numbers; values that are not finite, or cannot be read.
     pub fn load(&self, convolution: Convolution, device: &Device) -> Result<Imported, ModelError> {
         let Self {
             state,
@@ -280,7 +281,20 @@ impl Weights {
                 }),
             });
         }
-        let keys = wanted.iter().map(|(_, key)| key.as_str());
+        let keys = || wanted.iter().map(|(_, key)| key.as_str());
+        let whole = state
+            .named(keys())
+            .filter(|tensor| !tensor.dtype.is_float());
+        let whole: Vec<String> = whole
+            .map(|tensor| format!("{} ({:?})", tensor.name, tensor.dtype))
+            .collect();
+        if !whole.is_empty() {
+            return Err(ModelError::WholeNumbers {
+                path,
+                tensors: whole,
+            });
+        }
+        let keys = keys();
         check_finite(state.named(keys), Some(&path))?;
         let tensors = state.tensors(wanted);
         let adapter = PyTorchToBurnAdapter.chain(FloatCastAdapter::to(DType::F32));

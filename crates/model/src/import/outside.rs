@@ -6,7 +6,8 @@ use super::state_dict::StateDict;
 
 /// The keys that the encoder does not use.
 pub(super) struct Rest {
-    /// Tensors outside of the encoder, by the first part of their name, with their number.
+    /// Tensors outside of the encoder, by the part of their name that sets them apart from it, with their
+    /// number.
     pub(super) left_out: Vec<(String, usize)>,
     /// Keys that stand among the encoder's and have no place in it.
     pub(super) unknown: Vec<String>,
@@ -49,10 +50,11 @@ pub(super) fn sort<'a>(
     let mut left_out: BTreeMap<String, usize> = BTreeMap::new();
     let mut unknown = Vec::new();
     for key in state.keys().filter(|key| !used.contains(key)) {
-        let (known, rest) = match key.strip_prefix(prefix) {
-            Some(rest) => (prefix, rest),
-            None => ("", key),
-        };
+        // What lies beside the encoder is named below the table that both lie in.
+        let tables = prefix.match_indices('.').map(|(at, _)| &prefix[..=at]);
+        let known = tables.filter(|table| key.starts_with(table)).last();
+        let known = known.unwrap_or("");
+        let rest = &key[known.len()..];
         let part = rest.split('.').next().unwrap_or(rest);
         if known.len() < prefix.len() || is_outside(part) {
             *left_out.entry(format!("{known}{part}")).or_default() += 1;
