@@ -100,8 +100,8 @@ pub struct Compacted {
 /// images, measures both, and writes the result.
 ///
 /// # Errors
-/// A checkpoint that cannot be read, images that memory has no room for, an encoder without units to take
-/// out, a result that differs.
+/// A checkpoint that cannot be read, an encoder that `arch.json` cannot describe, images that memory has no room
+/// for, an encoder without units to take out, a result that differs.
 pub fn compact(options: &CompactOptions, say: &mut dyn FnMut(&str)) -> Result<Compacted, RunError> {
     let folder = Partial::beside(&options.out)?;
     Subject::check_import(&[&options.checkpoint], &options.import)?;
@@ -117,6 +117,7 @@ pub fn compact(options: &CompactOptions, say: &mut dyn FnMut(&str)) -> Result<Co
     }
     let device = Device::flex();
     let opened = subject.load(&description, &device)?;
+    opened.check_stem()?;
     let encoder = evaluation(&opened.encoder);
     for (flag, rows) in [("size", PROBED), ("batch", options.batch)] {
         fitting::pass(&encoder, channels, size, rows).map_err(|told| RunError::TooMuch {

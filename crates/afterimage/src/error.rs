@@ -332,6 +332,12 @@ pub enum RunError {
         /// What is wrong.
         reason: String,
     },
+    /// An encoder that is to be written and has another stem than those that can be described.
+    #[error(
+        "the encoder has no ReLU behind its first norm, which neither `arch.json` nor a loader can say; it can be \
+         probed, and neither compacted nor exported"
+    )]
+    NoRelu,
     /// Weights that come without images.
     #[error(
         "a file of weights does not say on which images to probe; give --data KIND:PATH, or a \
@@ -477,6 +483,7 @@ impl RunError {
             | RunError::New { .. }
             | RunError::Layout { .. }
             | RunError::Export { .. }
+            | RunError::NoRelu
             | RunError::NoForeignWeights { .. }
             | RunError::NoFolder { .. }
             | RunError::NoPage { .. }

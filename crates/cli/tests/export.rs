@@ -360,8 +360,14 @@ fn a_stem_that_no_loader_can_say_is_refused() {
     let place = Place::new();
     let weights = Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/data/sequence.pt");
     let layout = ["--layout", "safetensors"];
-    export(&place, &weights, "out", &layout).expect(2, &["no ReLU behind its first norm"]);
+    let words = ["no ReLU behind its first norm"];
+    export(&place, &weights, "out", &layout).expect(2, &words);
     assert_nothing(&place, "out");
+    // A smaller copy would come back from its `arch.json` with one.
+    let mut command = afterimage();
+    command.arg("compact").arg(&weights).arg("--out");
+    finish(command.arg(place.path("smaller"))).expect(2, &words);
+    assert_nothing(&place, "smaller");
 }
 
 /// The tensors of `file` twice in `both`, below two prefixes.

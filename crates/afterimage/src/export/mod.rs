@@ -146,16 +146,7 @@ pub fn export(options: &ExportOptions, say: &mut dyn FnMut(&str)) -> Result<Expo
             reason,
         });
     }
-    if let AnyEncoder::ResNet(network) = &encoder
-        && !network.stem.rectified
-    {
-        return Err(RunError::Export {
-            reason:
-                "it has no ReLU behind its first norm, which neither `arch.json` nor a loader can \
-                     say"
-                .to_owned(),
-        });
-    }
+    opened.check_stem()?;
     let (mean, std) = normalisation(views, channels)?;
     let settings = settings(&subject.defaults, views)?;
     let scaled = views.size.unwrap_or(side);

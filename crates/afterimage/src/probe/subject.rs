@@ -85,6 +85,19 @@ pub(crate) struct Opened {
     pub(crate) left_out: Vec<String>,
 }
 
+impl Opened {
+    /// Refuses an encoder whose stem no file of ours can describe.
+    ///
+    /// # Errors
+    /// [`RunError::NoRelu`].
+    pub(crate) fn check_stem(&self) -> Result<(), RunError> {
+        match &self.encoder {
+            AnyEncoder::ResNet(network) if !network.stem.rectified => Err(RunError::NoRelu),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Subject {
     /// Looks at what `path` is, and reads what it says about itself.
     pub(crate) fn open(path: &Path, import: &ImportOptions) -> Result<Self, RunError> {
