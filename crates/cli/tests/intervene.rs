@@ -338,6 +338,7 @@ fn what_takes_too_much_or_is_no_run_is_refused() {
     let place = Place::new();
     let one = text(&place.run("one", TINY, 0));
     let checkpoint = text(&last_checkpoint(Path::new(&one)));
+    let out = text(&place.path("probe"));
     for (arguments, words) in [
         (vec!["insert", &one, "--steps", "5,5"], vec!["each once"]),
         (
@@ -368,6 +369,12 @@ fn what_takes_too_much_or_is_no_run_is_refused() {
             vec!["4096 × 4096 pixels", "more than half of the memory"],
         ),
         (
+            vec![
+                "probe", &one, "--size", "4096", "--views", "1024", "--out", &out,
+            ],
+            vec!["4096 × 4096 pixels", "more than half of the memory"],
+        ),
+        (
             vec!["ablate", &one, "--size", "40000"],
             vec!["views.size", "4096"],
         ),
@@ -384,6 +391,7 @@ fn what_takes_too_much_or_is_no_run_is_refused() {
     // Nothing was written there.
     let beside = ["lock", "report.html"].map(|name| Path::new(&checkpoint).join(name));
     assert!(beside.iter().all(|path| !path.exists()), "{beside:?}");
+    assert!(!Path::new(&out).exists());
 }
 
 #[test]

@@ -10,6 +10,7 @@ use afterimage_track::{files, write_table, write_table_with_vectors};
 use afterimage_train::Embeddings;
 
 use crate::error::RunError;
+use crate::intervene::embedding_fits;
 use crate::probe::{Prepared, ProbeConfig, ProbeOptions, Subject, embeddings, write_npy};
 use crate::samples;
 
@@ -55,6 +56,7 @@ impl Embedded {
         notes: &mut Vec<String>,
         say: &mut dyn FnMut(&str),
     ) -> Result<(Self, [usize; 2]), RunError> {
+        embedding_fits(subject, loaded)?;
         say("reading the images");
         let prepared = Prepared::to_embed(subject, loaded, probe)?;
         let new = prepared.notes.iter();

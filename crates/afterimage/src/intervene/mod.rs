@@ -28,5 +28,5 @@ pub use exchange::{ExchangeOptions, exchange};
 pub use insert::{InsertOptions, insert};
 pub use insertion::{InsertedUnit, Insertion, UnitAt};
 pub use rank::{Ranked, UnitRank, Which};
-pub(crate) use subject::{Operated, views_fit};
+pub(crate) use subject::{Operated, embedding_fits, views_fit};
 pub use units::Grain;

@@ -49,15 +49,31 @@ fn has_room(
 /// # Errors
 /// Such views, or some that the encoder cannot take.
 pub(crate) fn views_fit(subject: &Subject, config: &ProbeConfig) -> Result<(), RunError> {
+    // How many images there are is known only once they are read, and then some are looked at.
+    fit(subject, config, &passes(config, first(config)))
+}
+
+/// The same for images that are embedded alone: nothing else is measured on them.
+///
+/// # Errors
+/// As for [`views_fit`].
+pub(crate) fn embedding_fits(subject: &Subject, config: &ProbeConfig) -> Result<(), RunError> {
+    fit(subject, config, &[(SIDE, first(config))])
+}
+
+/// Images that are looked at for certain.
+fn first(config: &ProbeConfig) -> usize {
+    FIRST.min(config.limits.train.unwrap_or(FIRST))
+}
+
+fn fit(subject: &Subject, config: &ProbeConfig, passes: &[(&str, usize)]) -> Result<(), RunError> {
     let Some(side) = config.views.size.filter(|_| config.device == CPU) else {
         return Ok(());
     };
     let channels = subject.channels().unwrap_or(1);
     let described = subject.encoder(config.convolution, channels, side)?;
     let outline = described.outline(&Device::flex());
-    // How many images there are is known only once they are read, and then some are looked at.
-    let passes = passes(config, FIRST.min(config.limits.train.unwrap_or(FIRST)));
-    has_room(&outline.map_err(TrainError::from)?, channels, side, &passes)
+    has_room(&outline.map_err(TrainError::from)?, channels, side, passes)
 }
 
 /// Rows of the forward passes that judge an encoder and measure its memory on up to `images` images.

@@ -30,6 +30,7 @@ use serde_json::json;
 use crate::config::Loaded;
 use crate::error::RunError;
 use crate::found::Evidence;
+use crate::intervene::views_fit;
 use crate::launch::open_sinks;
 use crate::pulse::{Pulse, Watched};
 use crate::run_dir::{Manifest, RunDir};
@@ -108,6 +109,7 @@ pub fn probe(options: &ProbeOptions, say: &mut dyn FnMut(&str)) -> Result<Probed
     }
     let subject = Subject::open(&options.checkpoint, &options.import)?;
     let loaded = load_for(&subject, options)?;
+    views_fit(&subject, &loaded.value)?;
     let mut prepared = Prepared::new(&subject, &loaded.value, options)?;
     let points = prepared.points(&loaded.value)?;
     prepared.notes.extend(loaded.notes.iter().cloned());
