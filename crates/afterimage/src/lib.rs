@@ -15,6 +15,7 @@ mod dosed;
 mod doses;
 mod dry_run;
 mod error;
+mod exit_code;
 mod experiment;
 mod export;
 mod fine_tune;
