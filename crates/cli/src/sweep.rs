@@ -118,25 +118,7 @@ fn sweep(registry: &Registry, arguments: &Sweep, program: Option<PathBuf>) -> Re
         check_memory(&loaded, arguments.executor)?;
     }
     if arguments.dry_run {
-        say(&sweeps::overview(&plan, &out));
-        if config.slurm.processes > 1 {
-            let each = config.slurm.processes;
-            say(&format!(
-                "each trial in {each} processes, with --executor slurm alone\n"
-            ));
-        }
-        if let (Where::Local, Some(why)) =
-            (arguments.executor, at_a_time(arguments, config, &plan).1)
-        {
-            say(&format!("{why}\n"));
-        }
-        match Status::read(&out) {
-            Ok(status) => say(&format!("begun before: {}\n", sweeps::left(&status))),
-            Err(error @ SweepError::EmptyLedger(_)) => say(&format!("begun before: {error}\n")),
-            Err(SweepError::NothingToReport(_)) => {}
-            Err(error) => return Err(error.into()),
-        }
-        return Ok(0);
+        return foreseen(arguments, config, &plan, &out);
     }
     let driven = plan
         .searches
@@ -198,6 +180,32 @@ fn sweep(registry: &Registry, arguments: &Sweep, program: Option<PathBuf>) -> Re
     };
     sweeps::write_results(&results, &folder)?;
     Ok(conclude(arguments, &ending, &results, &folder))
+}
+
+/// Says what a call without `--dry-run` would run, and how a sweep that was begun before stands.
+fn foreseen(
+    arguments: &Sweep,
+    config: &SweepConfig,
+    plan: &Plan,
+    out: &Path,
+) -> Result<u8, RunError> {
+    say(&sweeps::overview(plan, out));
+    if config.slurm.processes > 1 {
+        let each = config.slurm.processes;
+        say(&format!(
+            "each trial in {each} processes, with --executor slurm alone\n"
+        ));
+    }
+    if let (Where::Local, Some(why)) = (arguments.executor, at_a_time(arguments, config, plan).1) {
+        say(&format!("{why}\n"));
+    }
+    match Status::read(out) {
+        Ok(status) => say(&format!("begun before: {}\n", sweeps::left(&status))),
+        Err(error @ SweepError::EmptyLedger(_)) => say(&format!("begun before: {error}\n")),
+        Err(SweepError::NothingToReport(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(0)
 }
 
 /// What a sweep is worked at with.
