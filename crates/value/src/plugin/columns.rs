@@ -36,7 +36,10 @@ impl OobValueConfig {
         let Some(path) = self.table_path() else {
             return Ok(None);
         };
-        let told = |error: ValueError| (self.setting_of(&error), in_config(&error.to_string()));
+        let told = |error: ValueError| {
+            let key = self.setting_of(&error);
+            (key, behind_path(path, &error.to_string()))
+        };
         let digest = digest(path).map_err(told)?;
         let read = read_columns(path, &self.read_options()).map_err(told)?;
         let (rows, spare) = match &read.ids {
@@ -158,6 +161,15 @@ fn in_config(message: &str) -> String {
         told = told.replace(&format!("--{list}"), &format!("`{list}` with"));
     }
     told
+}
+
+/// [`in_config`] of a message that begins with `path`, whose letters stay.
+fn behind_path(path: &Path, message: &str) -> String {
+    let path = path.display().to_string();
+    match message.strip_prefix(&path) {
+        Some(what) => path + &in_config(what),
+        None => in_config(message),
+    }
 }
 
 /// The training samples that rows are sought for.

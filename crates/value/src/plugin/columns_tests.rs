@@ -215,3 +215,10 @@ fn settings_of_tables_are_for_columns() {
          (`ignore`)"
     );
 }
+
+#[test]
+fn a_path_keeps_its_letters() {
+    let told = behind_path(Path::new("a--id.csv"), "a--id.csv: name it with --id");
+    assert_eq!(told, "a--id.csv: name it with `key`");
+    assert_eq!(behind_path(Path::new("a.csv"), "with --id"), "with `key`");
+}
