@@ -3,11 +3,13 @@
 use afterimage_data::DataError;
 use afterimage_files::machine_memory;
 use afterimage_model::{AnyEncoder, Encoder as _, EncoderConfig, ModelError, parameters};
+use afterimage_prune::PruneConfig;
 use afterimage_train::TrainError;
 use burn::tensor::Device;
 
 use crate::error::RunError;
 use crate::experiment::Experiment;
+use crate::points::settings;
 
 /// Refuses an `encoder` that cannot take views of `side` pixels, at its key, and batches of which the output of one
 /// layer alone is more than the memory of this machine; `images` is how many the larger split has.
@@ -39,13 +41,25 @@ pub(crate) fn check(
         0 => 0,
         _ => experiment.evaluation.batch_size.min(images),
     };
-    for (key, rows) in [("batch_size", views), ("evaluation.batch_size", evaluated)] {
+    let batches = [("batch_size", views), ("evaluation.batch_size", evaluated)];
+    let batches = batches.map(|(key, rows)| (key.to_owned(), rows));
+    for (key, rows) in batches.into_iter().chain(timed(experiment, images)) {
         let bytes = values.saturating_mul(rows as u64).saturating_mul(4);
         if bytes > memory {
-            return Err(of_key(key, too_much(rows, side, bytes, memory)));
+            return Err(of_key(&key, too_much(rows, side, bytes, memory)));
         }
     }
     Ok(())
+}
+
+/// On how many images at once pruners time the encoder, with the key that says it.
+fn timed(experiment: &Experiment, images: usize) -> impl Iterator<Item = (String, usize)> {
+    let prunes = experiment.plugins.iter().enumerate();
+    let prunes = prunes.filter(|(_, entry)| entry.kind == "prune");
+    prunes.filter_map(move |(index, entry)| {
+        let rows = settings::<PruneConfig>(entry)?.latency?;
+        Some((format!("plugins[{index}].latency"), rows.min(images)))
+    })
 }
 
 fn too_much(rows: usize, side: usize, bytes: u64, memory: u64) -> String {

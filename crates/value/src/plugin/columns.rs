@@ -203,17 +203,14 @@ fn by_key(
     let mut found: Vec<Option<u32>> = vec![None; sought.samples];
     let mut names: BTreeMap<&str, u32> = BTreeMap::new();
     for (key, row) in keys.iter().zip(0..) {
-        match id(key) {
-            Some(id) => {
-                if let Some(found) = found.get_mut(id) {
-                    *found = Some(row);
-                }
-            }
+        match id(key).and_then(|id| found.get_mut(id)) {
+            Some(found) => *found = Some(row),
             None => {
                 names.insert(key, row);
             }
         }
     }
+    both_id_and_name(&found, sought).map_or(Ok(()), |(row, what)| Err(wrong(row, what)))?;
     // The first sample that each row is of by its name.
     let mut taken: BTreeMap<u32, u32> = BTreeMap::new();
     for (found, sample) in found.iter_mut().zip(0..) {
@@ -265,6 +262,19 @@ fn by_key(
     used.sort_unstable();
     used.dedup();
     Ok((rows, read.rows - used.len()))
+}
+
+/// The row of a key that is the id of one sample and the name of another, and what is to be done.
+fn both_id_and_name(found: &[Option<u32>], sought: &Sought<'_>) -> Option<(usize, String)> {
+    (0..sought.samples as u32).find_map(|sample| {
+        let number = id(&(sought.name)(sample)?).filter(|number| *number != sample as usize)?;
+        let row = found.get(number).copied().flatten()?;
+        let what = format!(
+            "`{number}` is the id of training image {number} and the name of training image {sample}; write \
+             ids for all images"
+        );
+        Some((row as usize, what))
+    })
 }
 
 /// The id that a key is; with zeros in front it is a name.

@@ -165,6 +165,19 @@ fn names_that_two_images_share_are_refused_and_copies_have_the_row_of_what_they_
         told.contains("line 2") && told.contains("two training images at least"),
         "{told}"
     );
+    let digits = place.config("name,n\n1,1\n2,2\n9,3\n", Some("name"));
+    let named = |names: [&'static str; 3]| {
+        let name = move |id: u32| names.get(id as usize).map(|&name| name.to_owned());
+        digits.read_table(3, &name)
+    };
+    let (_, told) = named(["1", "2", "9"]).unwrap_err();
+    assert!(
+        told.contains("line 2")
+            && told.contains("the id of training image 1 and the name of training image 0"),
+        "{told}"
+    );
+    // What is the id of nobody is a name.
+    assert!(named(["9", "a", "b"]).is_ok());
     let table = of(["1.tar[7.jpg]", "x.png", "1.tar[7.jpg]"])
         .unwrap()
         .unwrap();
