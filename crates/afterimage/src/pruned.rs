@@ -42,6 +42,24 @@ impl Masks {
             })
         })
     }
+
+    /// How many of `lines` are of before the first mask for a figure, and from which on they are of after the last one.
+    /// What a plugin measured in the step of a mask is of before: masks take effect behind the event. An evaluation of
+    /// that step may stand in front of it, behind it, or both: where the plugin `prune` says how many units are gone,
+    /// the order of the lines tells.
+    fn places(self, lines: &[ScalarLine], tag: &str) -> (usize, usize) {
+        let evaluated = tag.starts_with("eval/");
+        let pruned =
+            |line: &ScalarLine| evaluated && line.tag == "prune/units" && line.value.0 > 0.0;
+        let first = lines.iter().position(pruned);
+        match first.zip(lines.iter().rposition(pruned)) {
+            Some(places) => places,
+            None => (
+                lines.partition_point(|line| line.step <= self.steps.0),
+                lines.partition_point(|line| line.step <= self.steps.1),
+            ),
+        }
+    }
 }
 
 /// A table of the last measurements before the run's first mask and after its last one; `None` where
@@ -55,7 +73,6 @@ pub(crate) fn before_and_after(decisions: &Path, lines: &[ScalarLine]) -> Option
 }
 
 fn told(masks: Masks, lines: &[ScalarLine]) -> Option<String> {
-    let (first, last) = masks.steps;
     let when = match masks.epochs {
         (one, other) if one == other => format!("after epoch {one}"),
         (one, other) => format!("after epochs {one} to {other}"),
@@ -64,11 +81,10 @@ fn told(masks: Masks, lines: &[ScalarLine]) -> Option<String> {
         format!("Before and after units were held at zero ({when}); memory at the embedding");
     let mut table = TextTable::new(&title, &["", "before", "epoch", "after", "epoch "]);
     for (name, tag) in figures() {
-        let of = |wanted: &dyn Fn(u64) -> bool| {
-            let mut lines = lines.iter().rev();
-            lines.find(|line| line.tag == tag && wanted(line.step))
-        };
-        let (before, after) = (of(&|step| step <= first), of(&|step| step > last));
+        let (first, last) = masks.places(lines, &tag);
+        let of = |lines: &'_ [ScalarLine]| lines.iter().rposition(|line| line.tag == tag);
+        let before = of(&lines[..first]).map(|at| &lines[at]);
+        let after = of(&lines[last..]).map(|at| &lines[last + at]);
         if before.is_none() && after.is_none() {
             continue;
         }
@@ -138,6 +154,17 @@ mod tests {
         assert_eq!(row("kNN"), ["kNN", "0.600", "2", "0.450", "5"]);
         assert_eq!(row("calibrated")[2..], ["0.200", "2", "–", "–"]);
         assert!(text.contains("after epochs 2 to 3"), "{text}");
+        let both = [
+            ("eval/knn", 2, 0.6),
+            ("prune/units", 2, 9.0),
+            ("eval/knn", 2, 0.3),
+            ("prune/units", 3, 18.0),
+            ("eval/knn", 3, 0.2),
+        ];
+        let text = told(masks, &self::lines(&both)).unwrap();
+        let knn = text.lines().find(|line| line.starts_with("kNN")).unwrap();
+        let knn: Vec<&str> = knn.split_whitespace().collect();
+        assert_eq!(knn, ["kNN", "0.600", "2", "0.200", "3"]);
         assert_eq!(
             Masks::of([decision(1, "compact", "applied")].into_iter()),
             None

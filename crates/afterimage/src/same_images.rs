@@ -1,12 +1,12 @@
 //! Whether images at hand are those that a run was trained on: by names and content, not by settings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 
 use afterimage_data::DataSet;
 use afterimage_files::below;
-use afterimage_hooks::{Column, Split, Table};
+use afterimage_hooks::{Column, SampleId, Split, Table};
 use afterimage_track::{files, read_table};
 
 use crate::error::RunError;
@@ -63,8 +63,8 @@ impl fmt::Display for Others {
             ),
             Self::Order => f.write_str("they are in another order, or have other labels"),
             Self::Content => f.write_str(
-                "their names are those of the run's, but the content of some is another \
-                 (`data_sha256` in its manifest.json)",
+                "their names are those of the run's, but the content of some is another, or \
+                 `data.lazy` or `data.size` is not the run's (`data_sha256` in its manifest.json)",
             ),
             Self::Digest => f.write_str(
                 "their digest is not that of the run (`data_sha256` in its manifest.json)",
@@ -97,6 +97,28 @@ impl KeptImages {
     /// Training images of the run, where they are known.
     pub(crate) fn trained(&self) -> Option<usize> {
         self.rows.as_ref().map(|[train, _]| train.len())
+    }
+
+    /// How many of the training images `ids` of `data` are, by name, among those that the run's encoder saw: all of the
+    /// run's, or its `members`.
+    pub(crate) fn saw(
+        &self,
+        members: Option<&[SampleId]>,
+        data: &DataSet,
+        ids: &[SampleId],
+    ) -> Option<usize> {
+        let [kept, _] = self.rows.as_ref()?;
+        let [now, _] = rows(samples::table(data))?;
+        let name = |row: &Row| (row.0.clone(), row.1.clone());
+        let seen: BTreeSet<_> = match members {
+            Some(members) => {
+                let rows = members.iter().filter_map(|id| kept.get(id.0 as usize));
+                rows.map(name).collect()
+            }
+            None => kept.iter().map(name).collect(),
+        };
+        let at_hand = ids.iter().filter_map(|id| now.get(id.0 as usize));
+        Some(at_hand.filter(|row| seen.contains(&name(row))).count())
     }
 
     /// How the images of `split` differ from the run's; `None` where they are the same ones in the same

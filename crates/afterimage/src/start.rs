@@ -227,7 +227,10 @@ fn find(config: &FineTuneConfig) -> Result<Found, RunError> {
         ) => Err(error),
         Err(error) => {
             let several = matches!(&error, RunError::Model(ModelError::Several { .. }));
-            let more = several.then(|| one_of(&config.from)).unwrap_or_default();
+            let more = match several {
+                true => one_of(&config.from),
+                false => String::new(),
+            };
             Err(RunError::Start {
                 path: config.from.clone(),
                 reason: format!("{error}{more}"),

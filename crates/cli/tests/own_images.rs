@@ -233,6 +233,8 @@ fn beside_a_reference_candidates_are_what_the_encoder_of_a_pair_saw() {
     let ended = probe(&place, &run, "out", &all).expect(0, &[]);
     let words = "candidates are the 60 of the 80 training images that this encoder of a pair saw";
     assert!(ended.out.contains(words), "{}", ended.out);
+    let words = "its run was trained on 60 of the 60 candidates, too";
+    assert!(ended.out.contains(words), "{}", ended.out);
     assert!(
         points(&place.path("out"))
             .iter()

@@ -105,11 +105,11 @@ impl fmt::Display for TextTable {
                 .iter()
                 .enumerate()
                 .map(|(c, cell)| {
-                    let w = widths[c];
-                    if right[c] {
-                        format!("{cell:>w$}")
-                    } else {
-                        format!("{cell:<w$}")
+                    // A width in a format string has 16 bits, and an id may be longer.
+                    let room = " ".repeat(widths[c] - width(cell));
+                    match right[c] {
+                        true => format!("{room}{cell}"),
+                        false => format!("{cell}{room}"),
                     }
                 })
                 .collect();

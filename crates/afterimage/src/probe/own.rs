@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use afterimage_data::DataSet;
-use afterimage_hooks::{Doses, PairSets, Split};
+use afterimage_hooks::{Doses, PairSets, SampleId, Split};
 
 use super::ProbeConfig;
 use super::subject::Subject;
@@ -139,6 +139,30 @@ impl Own {
         }
         Ok(own)
     }
+}
+
+/// What there is to say of a reference encoder whose run was trained on `candidates`, too: of these LayerMem says
+/// nothing.
+pub(super) fn told_of_reference(
+    reference: &Subject,
+    data: &DataSet,
+    candidates: &[SampleId],
+) -> Option<String> {
+    let (checkpoint, experiment) = reference.of_its_run()?;
+    let kept = KeptImages::of(&run_of(checkpoint)?)?;
+    let count = kept.trained()?;
+    let sets = experiment
+        .pair
+        .and_then(|pair| pair.sets(count, experiment.seed).ok());
+    let members = sets.map(|sets| sets.members());
+    let saw = kept.saw(members.as_deref(), data, candidates)?;
+    (saw > 0).then(|| {
+        format!(
+            "--reference: its run was trained on {saw} of the {} candidates, too, by their names; LayerMem \
+             of these tells nothing of memory: give an encoder that never saw them",
+            candidates.len()
+        )
+    })
 }
 
 /// What is said where nothing tells which images a checkpoint's run had.

@@ -11,7 +11,7 @@ use burn::tensor::Device;
 
 use super::beside::Beside;
 use super::features::embeddings;
-use super::own::{OnOthers, Own};
+use super::own::{OnOthers, Own, told_of_reference};
 use super::subject::Subject;
 use super::{ProbeConfig, ProbeOptions};
 use crate::device::open_device;
@@ -113,10 +113,12 @@ impl Prepared {
         let (reference, pair) = match (&options.reference, known) {
             (Some(path), known) => {
                 let like = (&encoder, sites.as_slice(), side);
-                let reference = reference_at(path, config, options, like, &training_device)?;
+                let other = Subject::open(path, &options.import)?;
+                let reference = reference_at(path, &other, config, like, &training_device)?;
                 let count = data.train.len();
                 notes.extend(known.as_ref().map(|known| told_of_strangers(known, count)));
                 let sets = seen_alone(known.as_ref(), count);
+                notes.extend(told_of_reference(&other, &data, &sets.candidates));
                 (Some((reference, Masks::none())), Some(sets))
             }
             (None, Some(sets)) => {
@@ -208,12 +210,11 @@ impl Prepared {
 /// the side of its views.
 fn reference_at(
     path: &Path,
+    other: &Subject,
     config: &ProbeConfig,
-    options: &ProbeOptions,
     (encoder, sites, side): (&EncoderConfig, &[Site], usize),
     device: &Device,
 ) -> Result<AnyEncoder, RunError> {
-    let other = Subject::open(path, &options.import)?;
     let like = other.encoder(config.convolution, encoder.channels(), side)?;
     let beside = other.load(&like, device)?;
     if !beside.masks.is_empty() {

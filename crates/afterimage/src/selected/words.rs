@@ -64,6 +64,9 @@ fn beside(cost: f64, random: &RandomChoices) -> String {
 /// Whether a cost lies below what random draws come to, in words. Two standard deviations of the difference between
 /// it and the mean of the draws are what draws differ by.
 fn verdict(cost: f64, mean: f64, deviation: Option<f64>, draws: usize) -> String {
+    if cost == 0.0 && mean == 0.0 {
+        return "All samples lie at a chosen one, and would at random ones: there is nothing to compare.".to_owned();
+    }
     let reach = deviation.map_or(0.0, |sd| 2.0 * sd * (1.0 + 1.0 / draws as f64).sqrt());
     if (cost - mean).abs() <= reach || cost == mean {
         return "That is within what random draws differ by: the choice covers no better than chance.".to_owned();
@@ -94,6 +97,6 @@ mod tests {
         assert!(told(10.0 - 2.2, Some(1.0), 5).contains("22.0 % nearer"));
         // Of one draw nothing is known of others.
         assert!(told(9.9, None, 1).contains("1.0 % nearer"));
-        assert!(verdict(0.0, 0.0, None, 1).contains("no better than chance"));
+        assert!(verdict(0.0, 0.0, None, 1).contains("nothing to compare"));
     }
 }

@@ -51,8 +51,8 @@ pub(super) fn sort<'a>(
     let mut unknown = Vec::new();
     for key in state.keys().filter(|key| !used.contains(key)) {
         // What lies beside the encoder is named below the table that both lie in.
-        let tables = prefix.match_indices('.').map(|(at, _)| &prefix[..=at]);
-        let known = tables.filter(|table| key.starts_with(table)).last();
+        let mut tables = prefix.match_indices('.').map(|(at, _)| &prefix[..=at]);
+        let known = tables.rfind(|table| key.starts_with(table));
         let known = known.unwrap_or("");
         let rest = &key[known.len()..];
         let part = rest.split('.').next().unwrap_or(rest);

@@ -8,6 +8,7 @@ use afterimage_table::file_digest;
 use crate::error::ValueError;
 use crate::online::SampleColumns;
 use crate::plugin::oob_config::{CellSource, OobValueConfig};
+use crate::problem::Cells;
 use crate::table::{LabelSource, ReadColumns, ReadOptions, read_columns};
 
 /// A table about the training samples, as the plugin `oob-value` reads it.
@@ -42,12 +43,14 @@ impl OobValueConfig {
         };
         let digest = digest(path).map_err(told)?;
         let read = read_columns(path, &self.read_options()).map_err(told)?;
+        let sought = Sought { samples, name };
         let (rows, spare) = match &read.ids {
-            None => (in_order(&read, samples).map_err(told)?, 0),
-            Some((column, keys)) => {
-                let sought = Sought { samples, name };
-                by_key(&read, column, keys, &sought).map_err(told)?
+            None => {
+                let rows = in_order(&read, samples).map_err(told)?;
+                self.check_order(path, &read, &rows, &sought)?;
+                (rows, 0)
             }
+            Some((column, keys)) => by_key(&read, column, keys, &sought).map_err(told)?,
         };
         let columns = SampleColumns::new(&read.columns, &rows);
         if let Some(column) = columns.empty().first() {
@@ -89,6 +92,40 @@ impl OobValueConfig {
                 .map(|note| format!("{}: {note}", path.display()))
                 .collect(),
         }))
+    }
+
+    /// Refuses rows in the order of ids where a column names the samples in another order.
+    fn check_order(
+        &self,
+        path: &Path,
+        read: &ReadColumns,
+        rows: &[u32],
+        sought: &Sought<'_>,
+    ) -> Result<(), (&'static str, String)> {
+        let texts = read.columns.iter().filter(|column| match &column.cells {
+            Cells::Levels { names, .. } => names.len() == read.rows,
+            Cells::Numbers(_) => false,
+        });
+        for column in read.left_out.iter().chain(texts.map(|column| &column.name)) {
+            let options = ReadOptions {
+                id: Some(column.clone()),
+                ..self.read_options()
+            };
+            // What names no samples, as an index of the file that runs from 1, is no order of them.
+            let named = read_columns(path, &options).ok().and_then(|named| {
+                let (_, keys) = named.ids.as_ref()?;
+                by_key(&named, column, keys, sought).ok()
+            });
+            if named.is_some_and(|(named, _)| named != rows) {
+                let what = format!(
+                    "{}: column `{column}` names the training images in another order than that of the rows; \
+                     set `key = \"{column}\"`, or name it in `ignore` if it says something else",
+                    path.display()
+                );
+                return Err(("key", what));
+            }
+        }
+        Ok(())
     }
 
     /// Refuses a table that is not the one of the digest `began`.

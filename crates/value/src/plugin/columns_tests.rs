@@ -152,6 +152,33 @@ fn what_does_not_fit_the_samples_is_told_with_setting_and_line() {
 }
 
 #[test]
+fn names_in_another_order_than_the_rows_ask_for_the_key() {
+    let place = Place::new();
+    let names = ["cat/a.png", "1.tar[7.jpg]", "b.parquet[0]", "dog/d.png"];
+    let table = |order: [usize; 4]| {
+        let lines: Vec<String> = order
+            .iter()
+            .map(|&at| format!("{},{at}", names[at]))
+            .collect();
+        format!("name,n\n{}\n", lines.join("\n"))
+    };
+    assert!(read(&place.config(&table([0, 1, 2, 3]), None)).is_ok());
+    let (setting, told) = read(&place.config(&table([1, 0, 3, 2]), None)).unwrap_err();
+    assert_eq!(setting, "key");
+    assert!(
+        told.contains("`name`") && told.contains("another order"),
+        "{told}"
+    );
+    let ids = "id,n\n3,5\n2,6\n1,7\n0,8\n";
+    assert!(
+        read(&place.config(ids, None))
+            .unwrap_err()
+            .1
+            .contains("`id`")
+    );
+}
+
+#[test]
 fn names_that_two_images_share_are_refused_and_copies_have_the_row_of_what_they_show() {
     let place = Place::new();
     let config = place.config("name,n\n7.jpg,1\nx.png,2\n", Some("name"));

@@ -15,6 +15,8 @@ pub struct ReadColumns {
     /// The column that names the rows, where one was asked for, and the name of each row: none is missing, and
     /// all are different.
     pub ids: Option<(String, Vec<String>)>,
+    /// Columns that are taken for an index or for names of the rows, and left out though nobody asked for it.
+    pub left_out: Vec<String>,
     /// Rows, at least 2.
     pub rows: usize,
     /// What the reader decided, and what the user may want to know.
@@ -56,6 +58,8 @@ impl ReadColumns {
 /// # }
 /// ```
 pub fn read_columns(path: &Path, options: &ReadOptions) -> Result<ReadColumns, ValueError> {
+    let raw = raw(path, options)?;
+    let names = raw.names.clone();
     let Parts {
         place,
         rows,
@@ -63,12 +67,19 @@ pub fn read_columns(path: &Path, options: &ReadOptions) -> Result<ReadColumns, V
         ids,
         notes,
         ..
-    } = parts(path, raw(path, options)?, options)?;
+    } = parts(path, raw, options)?;
     if features.is_empty() {
         let what = "there is no column in it that can be valued".to_owned();
         return Err(place.error(None, None, what));
     }
+    let kept = |name: &String| {
+        features.iter().any(|feature| feature.name == *name)
+            || ids.as_ref().is_some_and(|(id, _)| id == name)
+            || options.ignore.contains(name)
+    };
+    let left_out = names.into_iter().filter(|name| !kept(name)).collect();
     Ok(ReadColumns {
+        left_out,
         columns: features,
         ids,
         rows,
