@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use afterimage_data::{DataError, DataSet};
+use afterimage_files::{Bytes, machine_memory};
 use afterimage_hooks::{HooksState, SampleId};
 use afterimage_train::{Checkpoints, read_plugins};
 use afterimage_value::{CellSource, OobValue, OobValueConfig, ValueError};
@@ -50,11 +51,41 @@ impl Experiment {
             let read = config.read_table(data.train.len(), &name);
             let read = read.map_err(|(key, reason)| unfit(index, key, reason))?;
             let Some(table) = read else { continue };
+            let width: usize = table.columns.widths().iter().sum();
+            fits(&config, width, data.train.len(), machine_memory())
+                .map_err(|reason| unfit(index, "heads", reason))?;
             let told = table.notes.into_iter();
             notes.extend(told.map(|note| format!("{}: {note}", entry.id())));
             digests.push(table.digest);
         }
         Ok(digests.join(" "))
+    }
+}
+
+/// Refuses heads on `width` numbers of each of `samples` that take more than the `memory` of the machine.
+fn fits(
+    config: &OobValueConfig,
+    width: usize,
+    samples: usize,
+    memory: Option<u64>,
+) -> Result<(), String> {
+    // The weights of a head, their gradient and the two averages of Adam; and what the heads look at.
+    let weights = (config.heads as u64)
+        .saturating_mul(config.hidden as u64)
+        .saturating_mul(width as u64)
+        .saturating_mul(4);
+    let numbers = weights.saturating_add((samples as u64).saturating_mul(width as u64));
+    let bytes = numbers.saturating_mul(size_of::<f32>() as u64);
+    match memory {
+        Some(memory) if bytes > memory => Err(format!(
+            "{} heads of {} hidden units on {width} numbers of each image, which the columns make, take {}, and this \
+             machine has {}; lower it, or `hidden`, or name columns of many kinds in `ignore`",
+            config.heads,
+            config.hidden,
+            Bytes(bytes),
+            Bytes(memory)
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -86,4 +117,27 @@ fn changed(index: usize, error: &ValueError) -> RunError {
 fn unfit(index: usize, key: &str, reason: String) -> RunError {
     let key = format!("plugins[{index}].{key}");
     RunError::Data(DataError::Config { key, reason })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_that_memory_cannot_hold_are_refused_with_what_to_lower() {
+        let config = OobValueConfig {
+            heads: 1024,
+            hidden: 1024,
+            ..OobValueConfig::default()
+        };
+        // Four numbers of four bytes for each weight: 16 GiB for 1,000 numbers an image.
+        let told = fits(&config, 1000, 120, Some(8 << 30))
+            .err()
+            .unwrap_or_default();
+        for word in ["1024 heads", "1000 numbers", "`hidden`", "`ignore`"] {
+            assert!(told.contains(word), "no {word:?} in {told:?}");
+        }
+        assert_eq!(fits(&config, 1000, 120, Some(32 << 30)), Ok(()));
+        assert_eq!(fits(&config, usize::MAX, 120, None), Ok(()));
+    }
 }

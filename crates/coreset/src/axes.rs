@@ -69,7 +69,8 @@ impl PrincipalAxes {
         let directions = std::array::from_fn(|at| {
             let direction = directions.next().unwrap_or_default();
             if variances[at] > NOTHING * total {
-                shares[at] = variances[at] / total;
+                // Rounding may put all of it a bit beyond the whole.
+                shares[at] = (variances[at] / total).min(1.0);
                 upright(direction)
             } else {
                 vec![0.0; width]

@@ -12,13 +12,21 @@ pub struct MemoryBound {
     bytes: u64,
 }
 
+/// What no trial fits into: a number without its unit, most likely.
+const LEAST: u64 = 1_000_000;
+
 impl MemoryBound {
     /// The bound that is written as `4 GB`, `512MiB` or a number of bytes.
     ///
     /// # Errors
-    /// What is no amount of memory; says how one is written.
+    /// What is no amount of memory, or one that no program fits into; says how one is written.
     pub fn parse(told: &str) -> Result<Self, String> {
         let Bytes(bytes) = told.parse()?;
+        if bytes < LEAST {
+            return Err(format!(
+                "{told:?} is {bytes} bytes, less than any trial holds; write the unit, as in 4 GB"
+            ));
+        }
         let told = told.to_owned();
         Ok(Self { told, bytes })
     }
@@ -65,6 +73,11 @@ mod tests {
     fn a_bound_says_how_many_fit_and_what_is_beyond() {
         let bound = MemoryBound::parse("4 GB").unwrap();
         assert_eq!(bound.bytes(), 4_000_000_000);
+        assert!(
+            MemoryBound::parse("4")
+                .unwrap_err()
+                .contains("write the unit")
+        );
         assert_eq!(bound.fits(3_999_999_999), 0);
         assert_eq!(bound.fits(9_000_000_000), 2);
         assert_eq!(bound.of_slurm(), "--mem=3906250K");
