@@ -43,21 +43,28 @@ impl Masks {
         })
     }
 
-    /// How many of `lines` are of before the first mask for a figure, and from which on they are of after the last one.
+    /// The last of `lines` with `tag` from before the first mask, and the last one from behind the last mask.
+    ///
     /// What a plugin measured in the step of a mask is of before: masks take effect behind the event. An evaluation of
     /// that step may stand in front of it, behind it, or both: where the plugin `prune` says how many units are gone,
     /// the order of the lines tells.
-    fn places(self, lines: &[ScalarLine], tag: &str) -> (usize, usize) {
+    fn around<'a>(self, lines: &'a [ScalarLine], tag: &str) -> [Option<&'a ScalarLine>; 2] {
         let evaluated = tag.starts_with("eval/");
         let pruned =
             |line: &ScalarLine| evaluated && line.tag == "prune/units" && line.value.0 > 0.0;
         let first = lines.iter().position(pruned);
-        match first.zip(lines.iter().rposition(pruned)) {
-            Some(places) => places,
-            None => (
-                lines.partition_point(|line| line.step <= self.steps.0),
-                lines.partition_point(|line| line.step <= self.steps.1),
-            ),
+        let places = first.zip(lines.iter().rposition(pruned));
+        let last = |wanted: &dyn Fn(usize, &ScalarLine) -> bool| {
+            let mut found = lines.iter().enumerate().rev();
+            let found = found.find(|(at, line)| line.tag == tag && wanted(*at, line));
+            found.map(|(_, line)| line)
+        };
+        match places {
+            Some((first, behind)) => [last(&|at, _| at < first), last(&|at, _| at > behind)],
+            None => [
+                last(&|_, line| line.step <= self.steps.0),
+                last(&|_, line| line.step > self.steps.1),
+            ],
         }
     }
 }
@@ -81,10 +88,7 @@ fn told(masks: Masks, lines: &[ScalarLine]) -> Option<String> {
         format!("Before and after units were held at zero ({when}); memory at the embedding");
     let mut table = TextTable::new(&title, &["", "before", "epoch", "after", "epoch "]);
     for (name, tag) in figures() {
-        let (first, last) = masks.places(lines, &tag);
-        let of = |lines: &'_ [ScalarLine]| lines.iter().rposition(|line| line.tag == tag);
-        let before = of(&lines[..first]).map(|at| &lines[at]);
-        let after = of(&lines[last..]).map(|at| &lines[last + at]);
+        let [before, after] = masks.around(lines, &tag);
         if before.is_none() && after.is_none() {
             continue;
         }
