@@ -192,6 +192,16 @@ fn names_that_two_images_share_are_refused_and_copies_have_the_row_of_what_they_
         told.contains("line 2") && told.contains("two training images at least"),
         "{told}"
     );
+    let table = of(["1.tar[7.jpg]", "x.png", "1.tar[7.jpg]"])
+        .unwrap()
+        .unwrap();
+    let inputs = table.columns.of(&[0, 1, 2]).unwrap();
+    assert!(inputs[0] == inputs[2] && inputs[0] < inputs[1]);
+}
+
+#[test]
+fn a_key_of_digits_is_not_taken_for_an_id_and_a_name() {
+    let place = Place::new();
     let digits = place.config("name,n\n1,1\n2,2\n9,3\n", Some("name"));
     let named = |names: [&'static str; 3]| {
         let name = move |id: u32| names.get(id as usize).map(|&name| name.to_owned());
@@ -205,11 +215,6 @@ fn names_that_two_images_share_are_refused_and_copies_have_the_row_of_what_they_
     );
     // What is the id of nobody is a name.
     assert!(named(["9", "a", "b"]).is_ok());
-    let table = of(["1.tar[7.jpg]", "x.png", "1.tar[7.jpg]"])
-        .unwrap()
-        .unwrap();
-    let inputs = table.columns.of(&[0, 1, 2]).unwrap();
-    assert!(inputs[0] == inputs[2] && inputs[0] < inputs[1]);
 }
 
 #[test]
