@@ -2,7 +2,8 @@
 
 use afterimage_random::{Generator, RandomKey};
 
-/// What a random number is drawn for; two purposes never share numbers.
+/// What a random number of a coreset is drawn for; two purposes here never share numbers. Their numbers may be those of
+/// purposes of another crate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub(crate) enum Purpose {

@@ -102,30 +102,33 @@ impl OobValueConfig {
         rows: &[u32],
         sought: &Sought<'_>,
     ) -> Result<(), (&'static str, String)> {
-        let texts = read.columns.iter().filter(|column| match &column.cells {
-            Cells::Levels { names, .. } => names.len() == read.rows,
-            Cells::Numbers(_) => false,
+        // What names no samples, as an index of the file that runs from 1, is no order of them.
+        let in_another_order = |column: &str, keys: &[String]| {
+            by_key(read, column, keys, sought).is_ok_and(|(named, _)| named != rows)
+        };
+        let mut texts = read.columns.iter().filter_map(|column| {
+            let keys = different_texts(&column.cells)?;
+            in_another_order(&column.name, &keys).then_some(&column.name)
         });
-        for column in read.left_out.iter().chain(texts.map(|column| &column.name)) {
+        // The cells of what the reader left out are gone.
+        let mut left_out = read.left_out.iter().filter(|column| {
             let options = ReadOptions {
-                id: Some(column.clone()),
+                id: Some((*column).clone()),
                 ..self.read_options()
             };
-            // What names no samples, as an index of the file that runs from 1, is no order of them.
-            let named = read_columns(path, &options).ok().and_then(|named| {
-                let (_, keys) = named.ids.as_ref()?;
-                by_key(&named, column, keys, sought).ok()
-            });
-            if named.is_some_and(|(named, _)| named != rows) {
-                let what = format!(
-                    "{}: column `{column}` names the training images in another order than that of the rows; \
-                     set `key = \"{column}\"`, or name it in `ignore` if it says something else",
-                    path.display()
-                );
-                return Err(("key", what));
-            }
-        }
-        Ok(())
+            let named = read_columns(path, &options).ok();
+            let ids = named.and_then(|named| named.ids);
+            ids.is_some_and(|(column, keys)| in_another_order(&column, &keys))
+        });
+        let Some(column) = texts.next().or_else(|| left_out.next()) else {
+            return Ok(());
+        };
+        let what = format!(
+            "{}: column `{column}` names the training images in another order than that of the rows; set \
+             `key = \"{column}\"`, or name it in `ignore` if it says something else",
+            path.display()
+        );
+        Err(("key", what))
     }
 
     /// Refuses a table that is not the one of the digest `began`.
@@ -247,7 +250,9 @@ fn by_key(
             }
         }
     }
-    both_id_and_name(&found, sought).map_or(Ok(()), |(row, what)| Err(wrong(row, what)))?;
+    if let Some((row, what)) = both_id_and_name(&found, sought) {
+        return Err(wrong(row, what));
+    }
     // The first sample that each row is of by its name.
     let mut taken: BTreeMap<u32, u32> = BTreeMap::new();
     for (found, sample) in found.iter_mut().zip(0..) {
@@ -299,6 +304,17 @@ fn by_key(
     used.sort_unstable();
     used.dedup();
     Ok((rows, read.rows - used.len()))
+}
+
+/// The texts of a column by row, where no two rows have the same and none lacks one.
+fn different_texts(cells: &Cells) -> Option<Vec<String>> {
+    match cells {
+        Cells::Levels { codes, names } if names.len() == codes.len() => codes
+            .iter()
+            .map(|&code| names.get(code as usize).cloned())
+            .collect(),
+        Cells::Levels { .. } | Cells::Numbers(_) => None,
+    }
 }
 
 /// The row of a key that is the id of one sample and the name of another, and what is to be done.
